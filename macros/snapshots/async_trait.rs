@@ -1,0 +1,69 @@
+impl Load for Repo {
+    fn load<'life0, 'async_trait>(
+        &'life0 self,
+        id: u64,
+        __arg2: Filter,
+    ) -> ::core::pin::Pin<
+        Box<
+            dyn ::core::future::Future<
+                Output = Result<User, Self::Error>,
+            > + ::core::marker::Send + 'async_trait,
+        >,
+    >
+    where
+        'life0: 'async_trait,
+        Self: 'async_trait,
+    {
+        Box::pin(async move {
+            const __SHAPE: u8 = {
+                use ::cached_aside::__private::{NoShape as _, Shape};
+                Shape::<Result<User, ()>>::OPTION + Shape::<Result<User, ()>>::RESULT
+                    + Shape::<Result<User, ()>>::RESULT_OPTION
+            };
+            use ::cached_aside::__private::{self as __aside, NotShared as _};
+            static __READ: __aside::ReadFunction = __aside::ReadFunction::new(
+                __aside::ReadSettings::new(
+                    ::core::module_path!(),
+                    "Repo::load",
+                    "user:{self.tenant}:{id}",
+                    ::core::file!(),
+                    ::core::line!(),
+                    ::core::time::Duration::from_secs(60u64),
+                ),
+            );
+            let key = __aside::KeyWriter::new("user:")
+                .value(&self.tenant)
+                .literal(":")
+                .value(&id)
+                .finish();
+            __aside::load::<
+                _,
+                __SHAPE,
+                _,
+            >(
+                    &__READ,
+                    ::core::option::Option::None,
+                    key,
+                    __aside::coding::<_, __aside::DefaultCodec>(0),
+                    __aside::Sharing::<
+                        <Result<User, Self::Error> as __aside::Outcome<__SHAPE>>::Error,
+                    >::SHARED,
+                    async move {
+                        if let ::core::option::Option::Some(never) = ::core::option::Option::None::<
+                            Result<User, Self::Error>,
+                        > {
+                            return never;
+                        }
+                        let __self = self;
+                        let id = id;
+                        let Filter { text, .. } = __arg2;
+                        let __ret: Result<User, Self::Error> = {
+                            __self.db.user(id, text).await
+                        };
+                        __ret
+                    },
+                )
+                .await
+        })
+    }
+}

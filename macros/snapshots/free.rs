@@ -1,0 +1,65 @@
+/// The companions of [`load_user()`]: its keys, and its body without the cache.
+#[allow(non_camel_case_types, dead_code)]
+pub(crate) enum load_user {}
+impl load_user {
+    const __SHAPE: u8 = {
+        use ::cached_aside::__private::{NoShape as _, Shape};
+        Shape::<Result<Option<User>, DbError>>::OPTION
+            + Shape::<Result<Option<User>, DbError>>::RESULT
+            + Shape::<Result<Option<User>, DbError>>::RESULT_OPTION
+    };
+    /// The key of `load_user(id)`.
+    #[allow(dead_code)]
+    #[must_use]
+    pub(crate) fn key(
+        id: u64,
+    ) -> ::cached_aside::Key<
+        <Result<
+            Option<User>,
+            DbError,
+        > as ::cached_aside::__private::Outcome<{ Self::__SHAPE }>>::Value,
+    > {
+        use ::cached_aside::__private as __aside;
+        __aside::key(
+            __aside::KeyWriter::new("user:").value(&id).finish(),
+            __aside::coding::<_, __aside::DefaultCodec>(0),
+        )
+    }
+    /// `load_user` without the cache.
+    pub(crate) async fn uncached(db: &Db, id: u64) -> Result<Option<User>, DbError> {
+        db.user(id).await
+    }
+}
+/// Loads a user.
+pub(crate) async fn load_user(db: &Db, id: u64) -> Result<Option<User>, DbError> {
+    use ::cached_aside::__private::{self as __aside, NotShared as _};
+    static __READ: __aside::ReadFunction = __aside::ReadFunction::new(
+        __aside::ReadSettings::new(
+            ::core::module_path!(),
+            "load_user",
+            "user:{id}",
+            ::core::file!(),
+            ::core::line!(),
+            ::core::time::Duration::from_secs(300u64),
+        ),
+    );
+    let key = __aside::KeyWriter::new("user:").value(&id).finish();
+    __aside::load::<
+        _,
+        { load_user::__SHAPE },
+        _,
+    >(
+            &__READ,
+            ::core::option::Option::None,
+            key,
+            __aside::coding::<_, __aside::DefaultCodec>(0),
+            __aside::Sharing::<
+                <Result<
+                    Option<User>,
+                    DbError,
+                > as __aside::Outcome<{ load_user::__SHAPE }>>::Error,
+            >::SHARED,
+            load_user::uncached(db, id),
+        )
+        .await
+}

@@ -1,0 +1,112 @@
+/// The companions of [`search()`]: its keys, and its body without the cache.
+#[allow(non_camel_case_types, dead_code)]
+enum search {}
+impl search {
+    const __SHAPE: u8 = {
+        use ::cached_aside::__private::{NoShape as _, Shape};
+        Shape::<io::Result<Page<(), 0>>>::OPTION
+            + Shape::<io::Result<Page<(), 0>>>::RESULT
+            + Shape::<io::Result<Page<(), 0>>>::RESULT_OPTION
+    };
+    /// The key of `search(page, _tenant)`.
+    #[allow(dead_code)]
+    #[must_use]
+    fn key<T: Row, const N: usize>(
+        page: u32,
+        _tenant: &str,
+    ) -> ::cached_aside::Key<
+        <io::Result<
+            Page<T, N>,
+        > as ::cached_aside::__private::Outcome<{ Self::__SHAPE }>>::Value,
+    >
+    where
+        T: DeserializeOwned,
+    {
+        use ::cached_aside::__private::{self as __aside, ViaDebug as _, ViaDisplay as _};
+        __aside::key(
+            __aside::KeyWriter::new(__aside::type_name::<search>())
+                .literal(":")
+                .value(&__aside::type_name::<T>())
+                .literal(":")
+                .value(&N)
+                .literal(":")
+                .value(&(&__aside::Arg(&page)).key_part())
+                .literal(":")
+                .value(&(&__aside::Arg(&_tenant)).key_part())
+                .finish(),
+            __aside::coding::<_, ::cached_aside::Json>(const { VERSION }),
+        )
+    }
+    /// `search` without the cache.
+    #[expect(clippy::too_many_lines)]
+    async fn uncached<'a, D: Db, T: Row, const N: usize>(
+        db: &'a D,
+        mut page: u32,
+        Filter { text, kind }: Filter,
+        _tenant: &str,
+    ) -> io::Result<Page<T, N>>
+    where
+        T: DeserializeOwned,
+    {
+        page += 1;
+        db.search(page, text, kind).await
+    }
+}
+#[tracing::instrument]
+#[allow(clippy::too_many_lines)]
+async fn search<'a, D: Db, T: Row, const N: usize>(
+    db: &'a D,
+    page: u32,
+    __arg2: Filter,
+    _tenant: &str,
+) -> io::Result<Page<T, N>>
+where
+    T: DeserializeOwned,
+{
+    use ::cached_aside::__private::{
+        self as __aside, NotShared as _, ViaDebug as _, ViaDisplay as _,
+    };
+    static __READ: __aside::ReadFunction = __aside::ReadFunction::new(
+        __aside::ReadSettings::new(
+                ::core::module_path!(),
+                "search",
+                ::core::concat!(
+                    ::core::module_path!(), "::search:{T}:{N}:{page}:{_tenant}"
+                ),
+                ::core::file!(),
+                ::core::line!(),
+                TTL,
+            )
+            .none_ttl(::core::time::Duration::new(0u64, 500000000u32))
+            .jitter(0u16)
+            .lease(::core::time::Duration::from_secs(2u64))
+            .wait(::core::time::Duration::from_secs(0u64)),
+    );
+    const _: () = __aside::assert_none::<{ search::__SHAPE }>();
+    let key = __aside::KeyWriter::new(__aside::type_name::<search>())
+        .literal(":")
+        .value(&__aside::type_name::<T>())
+        .literal(":")
+        .value(&N)
+        .literal(":")
+        .value(&(&__aside::Arg(&page)).key_part())
+        .literal(":")
+        .value(&(&__aside::Arg(&_tenant)).key_part())
+        .finish();
+    let cache: &::cached_aside::Cache = &db.cache;
+    __aside::load::<
+        _,
+        { search::__SHAPE },
+        _,
+    >(
+            &__READ,
+            ::core::option::Option::Some(cache),
+            key,
+            __aside::coding::<_, ::cached_aside::Json>(const { VERSION }),
+            __aside::Sharing::<
+                <io::Result<Page<T, N>> as __aside::Outcome<{ search::__SHAPE }>>::Error,
+            >::SHARED,
+            search::uncached::<D, T, N>(db, page, __arg2, _tenant),
+        )
+        .await
+}

@@ -1,0 +1,47 @@
+impl users::Load for Repo {
+    async fn load(&self, id: u64) -> User {
+        const __SHAPE: u8 = {
+            use ::cached_aside::__private::{NoShape as _, Shape};
+            Shape::<User>::OPTION + Shape::<User>::RESULT + Shape::<User>::RESULT_OPTION
+        };
+        use ::cached_aside::__private::{
+            self as __aside, NotShared as _, ViaDebug as _, ViaDisplay as _,
+        };
+        static __READ: __aside::ReadFunction = __aside::ReadFunction::new(
+            __aside::ReadSettings::new(
+                ::core::module_path!(),
+                "Repo::load",
+                ::core::concat!(::core::module_path!(), "::Repo::load:{id}"),
+                ::core::file!(),
+                ::core::line!(),
+                ::core::time::Duration::from_secs(60u64),
+            ),
+        );
+        let key = __aside::KeyWriter::new("<")
+            .literal(__aside::type_name::<Self>())
+            .literal(" as users::Load>::load")
+            .literal(":")
+            .value(&(&__aside::Arg(&id)).key_part())
+            .finish();
+        __aside::load::<
+            _,
+            __SHAPE,
+            _,
+        >(
+                &__READ,
+                ::core::option::Option::None,
+                key,
+                __aside::coding::<_, __aside::DefaultCodec>(0),
+                __aside::Sharing::<<User as __aside::Outcome<__SHAPE>>::Error>::SHARED,
+                async move {
+                    if let ::core::option::Option::Some(never) = ::core::option::Option::None::<
+                        User,
+                    > {
+                        return never;
+                    }
+                    self.db.user(id).await
+                },
+            )
+            .await
+    }
+}

@@ -1,0 +1,358 @@
+//! What an attribute says, as written: nothing is decided yet, every value keeps its tokens.
+
+use proc_macro2::{TokenStream, TokenTree};
+use syn::{
+    Expr, ExprLit, Ident, Lit, LitInt, LitStr, Token, Type,
+    ext::IdentExt,
+    parenthesized,
+    parse::{ParseStream, Parser},
+    punctuated::Punctuated,
+    spanned::Spanned,
+};
+
+use crate::{
+    call::Call,
+    duration::{Length, Zero},
+    problem::{Problems, nearest, one_of},
+    template::Template,
+};
+
+/// An option with the name that it was given under.
+pub(crate) struct Given<T> {
+    pub(crate) name: Ident,
+    pub(crate) value: T,
+}
+
+/// The options of `#[cached_aside(…)]`.
+#[derive(Default)]
+pub(crate) struct ReadArgs {
+    pub(crate) ttl: Option<Given<Length>>,
+    pub(crate) key: Option<Given<Template>>,
+    pub(crate) skip: Option<Given<Vec<Ident>>>,
+    pub(crate) none_ttl: Option<Given<Length>>,
+    pub(crate) jitter: Option<Given<u16>>,
+    pub(crate) lease: Option<Given<Length>>,
+    pub(crate) wait: Option<Given<Length>>,
+    pub(crate) codec: Option<Given<Type>>,
+    pub(crate) version: Option<Given<Expr>>,
+    pub(crate) cache: Option<Given<Expr>>,
+    /// Every option that was named, also those whose value can't be read.
+    seen: Vec<Ident>,
+}
+
+const READ_OPTIONS: [&str; 10] =
+    ["ttl", "key", "skip", "none_ttl", "jitter", "lease", "wait", "codec", "version", "cache"];
+
+impl ReadArgs {
+    pub(crate) fn parse(tokens: TokenStream, problems: &mut Problems) -> ReadArgs {
+        let mut args = ReadArgs::default();
+        each(tokens, problems, |input| args.option(input));
+        args
+    }
+
+    /// Whether the option was named, even if its value can't be read.
+    pub(crate) fn names(&self, option: &str) -> bool {
+        self.seen.iter().any(|seen| seen == option)
+    }
+
+    fn option(&mut self, input: ParseStream) -> syn::Result<()> {
+        let name = name(input, &READ_OPTIONS)?;
+        self.seen.push(name.clone());
+        match name.to_string().as_str() {
+            "ttl" => set(&mut self.ttl, name, input, |input| Length::parse(input, Zero::Refused)),
+            "key" => set(&mut self.key, name, input, template),
+            "skip" => set_list(&mut self.skip, name, input),
+            "none_ttl" => set(&mut self.none_ttl, name, input, |input| Length::parse(input, Zero::Refused)),
+            "jitter" => set(&mut self.jitter, name, input, jitter),
+            "lease" => set(&mut self.lease, name, input, |input| Length::parse(input, Zero::Refused)),
+            "wait" => set(&mut self.wait, name, input, |input| Length::parse(input, Zero::Allowed)),
+            "codec" => set(&mut self.codec, name, input, |input| input.parse()),
+            "version" => set(&mut self.version, name, input, version),
+            "cache" => set(&mut self.cache, name, input, |input| input.parse()),
+            _ => Err(unknown(&name, &READ_OPTIONS)),
+        }
+    }
+}
+
+/// The arguments of `#[invalidates(…)]`.
+#[derive(Default)]
+pub(crate) struct WriteArgs {
+    pub(crate) targets: Vec<Target>,
+    pub(crate) guard: Option<Given<Policy>>,
+    pub(crate) guard_for: Option<Given<Length>>,
+    pub(crate) settle: Option<Given<Length>>,
+    pub(crate) when: Option<Given<Expr>>,
+    pub(crate) cache: Option<Given<Expr>>,
+    /// Whether anything but an option was written, even if it can't be read.
+    pub(crate) names_a_key: bool,
+}
+
+/// What `#[invalidates(…)]` names.
+pub(crate) enum Target {
+    Call(Call),
+    Template(Template),
+}
+
+/// `guard = "…"`, with the literal.
+pub(crate) enum Policy {
+    BestEffort,
+    Required(LitStr),
+    Off,
+}
+
+const WRITE_OPTIONS: [&str; 5] = ["guard", "guard_for", "settle", "when", "cache"];
+
+impl WriteArgs {
+    pub(crate) fn parse(tokens: TokenStream, problems: &mut Problems) -> WriteArgs {
+        let mut args = WriteArgs::default();
+        each(tokens, problems, |input| args.argument(input));
+        args
+    }
+
+    fn argument(&mut self, input: ParseStream) -> syn::Result<()> {
+        if input.peek(Ident::peek_any) && input.peek2(Token![=]) && !input.peek2(Token![==]) {
+            return self.option(input);
+        }
+        self.names_a_key = true;
+        if input.peek(LitStr) {
+            self.targets.push(Target::Template(template(input)?));
+        } else {
+            self.targets.push(Target::Call(Call::parse(input)?));
+        }
+        Ok(())
+    }
+
+    fn option(&mut self, input: ParseStream) -> syn::Result<()> {
+        let name = name(input, &WRITE_OPTIONS)?;
+        match name.to_string().as_str() {
+            "guard" => set(&mut self.guard, name, input, policy),
+            "guard_for" => set(&mut self.guard_for, name, input, |input| Length::parse(input, Zero::Refused)),
+            "settle" => set(&mut self.settle, name, input, |input| Length::parse(input, Zero::Allowed)),
+            "when" => set(&mut self.when, name, input, |input| input.parse()),
+            "cache" => set(&mut self.cache, name, input, |input| input.parse()),
+            _ => Err(unknown(&name, &WRITE_OPTIONS)),
+        }
+    }
+}
+
+/// Reads arguments separated by commas, each for itself: what is wrong with one doesn't hide another.
+fn each(tokens: TokenStream, problems: &mut Problems, mut one: impl FnMut(ParseStream) -> syn::Result<()>) {
+    let parser = |input: ParseStream| {
+        while !input.is_empty() {
+            let result = one(input);
+            if result.is_err() {
+                problems.take(result);
+            } else if !input.is_empty() && !input.peek(Token![,]) {
+                problems.push(input.error("expected `,`"));
+            }
+            while !input.is_empty() && !input.peek(Token![,]) {
+                input.parse::<TokenTree>()?;
+            }
+            input.parse::<Option<Token![,]>>()?;
+        }
+        Ok(())
+    };
+    let result = Parser::parse2(parser, tokens);
+    problems.take(result);
+}
+
+fn name(input: ParseStream, options: &[&str]) -> syn::Result<Ident> {
+    if !input.peek(Ident::peek_any) {
+        return Err(input.error(format!("expected an option: {}", one_of(options))));
+    }
+    input.call(Ident::parse_any)
+}
+
+fn unknown(name: &Ident, options: &[&str]) -> syn::Error {
+    let written = name.to_string();
+    syn::Error::new(
+        name.span(),
+        match nearest(&written, options.iter().copied()) {
+            Some(near) => format!("unknown option `{written}`; did you mean `{near}`?"),
+            None => format!("unknown option `{written}`; expected {}", one_of(options)),
+        },
+    )
+}
+
+/// Reads `= value` into the slot of the option, which must be empty.
+fn set<T>(
+    slot: &mut Option<Given<T>>,
+    name: Ident,
+    input: ParseStream,
+    value: impl FnOnce(ParseStream) -> syn::Result<T>,
+) -> syn::Result<()> {
+    if !input.peek(Token![=]) {
+        return Err(syn::Error::new(name.span(), format!("`{name}` needs a value: write `{name} = …`")));
+    }
+    input.parse::<Token![=]>()?;
+    fill(slot, name, value(input)?)
+}
+
+/// Reads `(name, name)` into the slot of the option, which must be empty.
+fn set_list(slot: &mut Option<Given<Vec<Ident>>>, name: Ident, input: ParseStream) -> syn::Result<()> {
+    if !input.peek(syn::token::Paren) {
+        return Err(syn::Error::new(
+            name.span(),
+            format!("`{name}` takes a list of parameters: write `{name}(db)` or `{name}(self, db)`"),
+        ));
+    }
+    let content;
+    parenthesized!(content in input);
+    let names = Punctuated::<Ident, Token![,]>::parse_terminated_with(&content, |input| {
+        if input.peek(Ident::peek_any) {
+            return input.call(Ident::parse_any);
+        }
+        Err(input.error("expected the name of a parameter, such as `skip(self, db)`"))
+    })?;
+    fill(slot, name, names.into_iter().collect())
+}
+
+fn fill<T>(slot: &mut Option<Given<T>>, name: Ident, value: T) -> syn::Result<()> {
+    if slot.is_some() {
+        return Err(syn::Error::new(name.span(), format!("`{name}` is given twice; keep one of them")));
+    }
+    *slot = Some(Given { name, value });
+    Ok(())
+}
+
+fn template(input: ParseStream) -> syn::Result<Template> {
+    if !input.peek(LitStr) {
+        return Err(input.error("a key is a template in a string, such as `\"user:{id}\"`"));
+    }
+    Template::parse(input.parse()?)
+}
+
+/// `"10%"`, in thousandths.
+fn jitter(input: ParseStream) -> syn::Result<u16> {
+    const HOW: &str = "a jitter is a percentage from 0 to 100 in a string, such as `\"10%\"` or `\"2.5%\"`";
+    if !input.peek(LitStr) {
+        return Err(input.error(HOW));
+    }
+    let literal: LitStr = input.parse()?;
+    per_mille(&literal.value()).ok_or_else(|| syn::Error::new(literal.span(), HOW))
+}
+
+fn per_mille(text: &str) -> Option<u16> {
+    let number = text.trim().strip_suffix('%')?.trim_end();
+    let (whole, tenths) = number.split_once('.').unwrap_or((number, "0"));
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    if !digits(whole) || !digits(tenths) || tenths.len() > 1 {
+        return None;
+    }
+    let per_mille = whole.parse::<u16>().ok()?.checked_mul(10)?.checked_add(tenths.parse().ok()?)?;
+    (per_mille <= 1000).then_some(per_mille)
+}
+
+fn version(input: ParseStream) -> syn::Result<Expr> {
+    let expr: Expr = input.parse()?;
+    match &expr {
+        Expr::Lit(ExprLit { lit: Lit::Int(number), .. }) => is_u32(number).map(|()| expr),
+        Expr::Path(_) => Ok(expr),
+        other => Err(syn::Error::new(
+            other.span(),
+            "a version is a whole number, such as `version = 2`, or a constant of type `u32`",
+        )),
+    }
+}
+
+fn is_u32(number: &LitInt) -> syn::Result<()> {
+    number.base10_parse::<u32>().map(drop).map_err(|_| {
+        syn::Error::new(number.span(), format!("`{number}` is no version; write a number up to {}", u32::MAX))
+    })
+}
+
+fn policy(input: ParseStream) -> syn::Result<Policy> {
+    const POLICIES: [&str; 3] = ["best_effort", "required", "off"];
+    if !input.peek(LitStr) {
+        return Err(input.error("a guard is one of `\"best_effort\"`, `\"required\"` and `\"off\"`"));
+    }
+    let literal: LitStr = input.parse()?;
+    match literal.value().as_str() {
+        "best_effort" => Ok(Policy::BestEffort),
+        "required" => Ok(Policy::Required(literal)),
+        "off" => Ok(Policy::Off),
+        other => Err(syn::Error::new(
+            literal.span(),
+            match nearest(other, POLICIES) {
+                Some(near) => format!("unknown guard `{other}`; did you mean `{near}`?"),
+                None => format!("unknown guard `{other}`; expected {}", one_of(&POLICIES)),
+            },
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> (ReadArgs, Vec<String>) {
+        let mut problems = Problems::default();
+        let args = ReadArgs::parse(text.parse().unwrap(), &mut problems);
+        (args, messages(problems))
+    }
+
+    fn write(text: &str) -> (WriteArgs, Vec<String>) {
+        let mut problems = Problems::default();
+        let args = WriteArgs::parse(text.parse().unwrap(), &mut problems);
+        (args, messages(problems))
+    }
+
+    fn messages(problems: Problems) -> Vec<String> {
+        problems.finish().err().into_iter().flatten().map(|error| error.to_string()).collect()
+    }
+
+    #[test]
+    fn every_option_is_read() {
+        let (args, problems) = read(
+            r#"ttl = "5m", key = "user:{id}", skip(self, db,), none_ttl = SHORT, jitter = "2.5%", lease = "5s",
+               wait = "0s", codec = Json, version = 2, cache = self.cache,"#,
+        );
+        assert_eq!(problems, [""; 0]);
+        assert_eq!(args.skip.unwrap().value.len(), 2);
+        assert_eq!(args.jitter.unwrap().value, 25);
+        assert!(matches!(args.none_ttl.unwrap().value, Length::Constant(_)));
+        let (args, problems) = write(
+            r#"load(id), self.load(id), "a:{id}", guard = "required", guard_for = "1s", settle = "0s", when = a == b, cache = c"#,
+        );
+        assert_eq!(problems, [""; 0]);
+        assert_eq!(args.targets.len(), 3);
+        assert!(args.when.is_some());
+    }
+
+    #[test]
+    fn one_mistake_does_not_hide_another() {
+        let (args, problems) = read(r#"tll = "5m", key = "a:{", skip = db, ttl = 5, wait = "2s" lease, 7"#);
+        assert!(args.wait.is_some());
+        assert!(args.names("ttl") && args.names("key"));
+        assert_eq!(
+            problems,
+            [
+                "unknown option `tll`; did you mean `ttl`?",
+                "this `{` is never closed; write `{{` if the key is to contain one\n\na:{\n  ^",
+                "`skip` takes a list of parameters: write `skip(db)` or `skip(self, db)`",
+                "`5` has no unit; write a string such as `\"5s\"`",
+                "expected `,`",
+                "expected an option: `ttl`, `key`, `skip`, `none_ttl`, `jitter`, `lease`, `wait`, `codec`, `version` or `cache`",
+            ]
+        );
+    }
+
+    #[test]
+    fn percentages() {
+        for (text, expected) in [
+            ("0%", Some(0)),
+            ("10%", Some(100)),
+            (" 2.5 % ", Some(25)),
+            ("100%", Some(1000)),
+            ("100.1%", None),
+            ("1.25%", None),
+            ("10", None),
+            ("%", None),
+            (".5%", None),
+            ("-1%", None),
+            ("99999%", None),
+        ] {
+            assert_eq!(per_mille(text), expected, "{text}");
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! The key of a function that doesn't write one: where it stands, its name, and every parameter that isn't skipped.
+
+use proc_macro2::TokenStream;
+use quote::{ToTokens, quote};
+use syn::{FnArg, Ident};
+
+use super::{compact, covered::is_skipped, read::Form};
+use crate::{
+    key::{Key, Piece, Value},
+    place::Place,
+    signature::{Function, Parameter, mentions},
+};
+
+/// The derived key, and the template that shows it.
+pub(super) fn key(function: &Function, form: Form, skip: &[Ident]) -> (Key, TokenStream) {
+    let mut values = Vec::new();
+    let mut shown = Vec::new();
+    for parameter in &function.sig.generics.params {
+        let Some(value) = Value::generic(parameter) else { continue };
+        let name = value_name(parameter);
+        if !is_left_out(&name, function, skip) {
+            shown.push(name);
+            values.push(value);
+        }
+    }
+    for (number, parameter) in function.parameters.iter().enumerate() {
+        if let (Some(name), FnArg::Typed(_)) = (&parameter.name, &parameter.written)
+            && !is_skipped(parameter, skip)
+        {
+            shown.push(name.to_string());
+            values.push(Value::derived(number, name));
+        }
+    }
+    let (start, rest, template) = start(function, form);
+    let mut pieces = rest;
+    for value in values {
+        pieces.push(Piece::Literal(":".into()));
+        pieces.push(Piece::Value(value));
+    }
+    let parameters: String = shown.iter().map(|name| format!(":{{{name}}}")).collect();
+    let template = format!("{template}{parameters}");
+    (Key { start, pieces }, quote!(::core::concat!(::core::module_path!(), #template)))
+}
+
+/// A type or const parameter that is skipped, or that only skipped parameters are about.
+fn is_left_out(name: &str, function: &Function, skip: &[Ident]) -> bool {
+    let (skipped, kept): (Vec<_>, Vec<_>) =
+        function.parameters.iter().partition(|parameter| is_skipped(parameter, skip));
+    let about = |parameters: &[&Parameter]| {
+        parameters.iter().any(|parameter| mentions(&parameter.written.to_token_stream(), name))
+    };
+    skip.iter().any(|skipped| skipped == name)
+        || about(&skipped) && !about(&kept) && !mentions(&function.output.to_token_stream(), name)
+}
+
+/// What makes the key this function's own. The last is the same for people, without the module.
+fn start(function: &Function, form: Form) -> (TokenStream, Vec<Piece>, String) {
+    let ident = &function.sig.ident;
+    let name = format!("::{ident}");
+    let self_type = || quote!(__aside::type_name::<Self>());
+    let shown = |owner: Option<String>| match owner {
+        Some(owner) => format!("::{owner}{name}"),
+        None => name.clone(),
+    };
+    let owner = function.implementation().map(|item| compact(&item.self_ty.to_token_stream()));
+    match &function.place {
+        Place::Nested if form == Form::Free => (quote!(__aside::type_name::<#ident>()), vec![], name),
+        Place::Free | Place::Nested | Place::Unknown => {
+            (quote!(::core::concat!(::core::module_path!(), #name)), vec![], name)
+        }
+        Place::Inherent(_) => (self_type(), vec![Piece::Literal(name.clone())], shown(owner)),
+        Place::TraitImpl(item) => {
+            let of = item
+                .as_ref()
+                .and_then(|item| item.trait_.as_ref())
+                .map(|(path, _)| compact(&path.to_token_stream()));
+            of_trait(&of.unwrap_or_default(), &name, shown(owner))
+        }
+        Place::Trait(of) => of_trait(of, &name, shown(Some(of.clone()).filter(|of| !of.is_empty()))),
+    }
+}
+
+/// `<shop::Repo as Load>::load_user`
+fn of_trait(of: &str, name: &str, shown: String) -> (TokenStream, Vec<Piece>, String) {
+    let tail = if of.is_empty() { name.to_owned() } else { format!(" as {of}>{name}") };
+    let start = if of.is_empty() { "" } else { "<" };
+    let pieces = vec![Piece::Verbatim(quote!(__aside::type_name::<Self>())), Piece::Literal(tail)];
+    (quote!(#start), pieces, shown)
+}
+
+fn value_name(parameter: &syn::GenericParam) -> String {
+    match parameter {
+        syn::GenericParam::Type(parameter) => parameter.ident.to_string(),
+        syn::GenericParam::Const(parameter) => parameter.ident.to_string(),
+        syn::GenericParam::Lifetime(_) => String::new(),
+    }
+}

@@ -1,0 +1,43 @@
+//! The arguments against the function: every rule, and a plan in which nothing is left to ask.
+
+mod covered;
+mod derived;
+mod read;
+mod write;
+
+use proc_macro2::TokenStream;
+use quote::{ToTokens, quote};
+
+pub(crate) use read::{Form, ReadPlan, read};
+pub(crate) use write::{WritePlan, write};
+
+use crate::{place::Place, signature::Function};
+
+/// The function's name for people: `load_user`, `Repo::load_user`.
+fn display_name(function: &Function) -> String {
+    let name = function.sig.ident.to_string();
+    let owner = match &function.place {
+        Place::Trait(name) => name.clone(),
+        _ => {
+            function.implementation().map(|item| compact(&item.self_ty.to_token_stream())).unwrap_or_default()
+        }
+    };
+    if owner.is_empty() { name } else { format!("{owner}::{name}") }
+}
+
+/// Tokens as one would write them: `Repo<T>`.
+fn compact(tokens: &TokenStream) -> String {
+    let mut text = tokens.to_string();
+    for (spaced, tight) in
+        [(" :: ", "::"), (":: ", "::"), (" < ", "<"), ("< ", "<"), (" >", ">"), (" ,", ","), ("& ", "&")]
+    {
+        text = text.replace(spaced, tight);
+    }
+    text
+}
+
+/// An option's name and value as a call on the settings.
+fn setting(name: &str, value: &TokenStream, span: proc_macro2::Span) -> TokenStream {
+    let name = proc_macro2::Ident::new(name, span);
+    quote!(.#name(#value))
+}

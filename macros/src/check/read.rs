@@ -1,0 +1,146 @@
+//! `#[cached_aside]`: what will be generated.
+
+use proc_macro2::TokenStream;
+use quote::{ToTokens, quote, quote_spanned};
+use syn::{Expr, Ident, Type, spanned::Spanned};
+
+use super::{covered, derived, display_name, setting};
+use crate::{
+    args::{Given, ReadArgs},
+    duration::Length,
+    key::{Key, Scope},
+    place::Place,
+    problem::Problems,
+    signature::{Body, Function},
+};
+
+/// Everything about a cached function that its expansion needs.
+pub(crate) struct ReadPlan {
+    pub(crate) form: Form,
+    pub(crate) key: Key,
+    /// The arguments of `ReadSettings::new` that aren't the same for everybody: name, template and TTL.
+    pub(crate) name: String,
+    pub(crate) template: TokenStream,
+    pub(crate) ttl: TokenStream,
+    /// The calls that follow it.
+    pub(crate) settings: TokenStream,
+    /// Where `none_ttl` was written: the return type must have a `None`.
+    pub(crate) none_ttl: Option<proc_macro2::Span>,
+    pub(crate) codec: TokenStream,
+    pub(crate) version: TokenStream,
+    pub(crate) cache: Option<Expr>,
+}
+
+/// What kind of items the function becomes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Form {
+    /// The function, and its companions in an enum of the same name.
+    Free,
+    /// The method, and its companions beside it.
+    Method,
+    /// The function alone: nothing can stand beside it in an `impl` of a trait.
+    Alone,
+}
+
+impl Form {
+    fn of(function: &Function) -> Form {
+        match (&function.body, &function.place) {
+            (Body::Boxed(_), _) | (_, Place::TraitImpl(_) | Place::Trait(_)) => Form::Alone,
+            (_, Place::Inherent(_)) => Form::Method,
+            (_, Place::Free | Place::Nested | Place::Unknown) => Form::Free,
+        }
+    }
+}
+
+pub(crate) fn read(args: ReadArgs, function: &Function, mut problems: Problems) -> syn::Result<ReadPlan> {
+    function.check("cached_aside", &mut problems);
+    if let Some(span) = function.mutable_self() {
+        problems.push(syn::Error::new(
+            span,
+            "a hit doesn't run the body, so that nothing would change `self`; take `&self`",
+        ));
+    }
+    let form = Form::of(function);
+    let key_is_broken = args.names("key") && args.key.is_none() || args.names("skip") && args.skip.is_none();
+    let skip = args.skip.as_ref().map_or(&[][..], |skip| &skip.value);
+    let (key, template) = match &args.key {
+        Some(Given { value: template, .. }) => {
+            let literal = &template.literal;
+            (Key::of(template, function, Scope::Arguments, &mut problems), quote!(#literal))
+        }
+        None => {
+            let (key, template) = derived::key(function, form, skip);
+            (Some(key), template)
+        }
+    };
+    covered::skips(skip, key.as_ref().filter(|key| !key.is_derived()), function, &mut problems);
+    if let Some(key) = &key
+        && !key_is_broken
+    {
+        covered::parameters(skip, key, function, &mut problems);
+        covered::generics(skip, key, function, &mut problems);
+    }
+    let ttl = args.ttl.as_ref().map(|ttl| ttl.value.tokens());
+    if ttl.is_none() && !args.names("ttl") {
+        problems.push(syn::Error::new(
+            proc_macro2::Span::call_site(),
+            "every entry needs a TTL, which is what corrects whatever else goes wrong; write one, such as `ttl = \"5m\"`",
+        ));
+    }
+    problems.finish()?;
+    // Without a problem, neither of the two is missing.
+    let (Some(key), Some(ttl)) = (key, ttl) else {
+        return Err(syn::Error::new(proc_macro2::Span::call_site(), "this attribute can't be understood"));
+    };
+    Ok(ReadPlan {
+        form,
+        key,
+        name: display_name(function),
+        template,
+        ttl,
+        settings: settings(&args),
+        none_ttl: args.none_ttl.as_ref().map(|none_ttl| none_ttl.name.span()),
+        codec: codec(args.codec.as_ref().map(|codec| &codec.value)),
+        version: version(args.version.as_ref().map(|version| &version.value)),
+        cache: args.cache.map(|cache| cache.value),
+    })
+}
+
+fn settings(args: &ReadArgs) -> TokenStream {
+    let mut calls = TokenStream::new();
+    let length = |option: &Option<Given<Length>>, name: &str| {
+        option.as_ref().map(|given| setting(name, &given.value.tokens(), given.name.span()))
+    };
+    calls.extend(length(&args.none_ttl, "none_ttl"));
+    calls.extend(
+        args.jitter
+            .as_ref()
+            .map(|given| setting("jitter", &given.value.to_token_stream(), given.name.span())),
+    );
+    calls.extend(length(&args.lease, "lease"));
+    calls.extend(length(&args.wait, "wait"));
+    calls
+}
+
+/// The codecs that come with the crate are meant by their names alone: other crates have a `Json` too.
+fn codec(written: Option<&Type>) -> TokenStream {
+    let Some(ty) = written else { return quote!(__aside::DefaultCodec) };
+    let name: Option<&Ident> = match ty {
+        Type::Path(path) if path.qself.is_none() => path.path.get_ident(),
+        _ => None,
+    };
+    match name {
+        Some(name) if ["Bincode", "Json", "MessagePack", "Postcard"].iter().any(|codec| name == codec) => {
+            quote_spanned!(name.span()=> ::cached_aside::#name)
+        }
+        _ => ty.to_token_stream(),
+    }
+}
+
+fn version(written: Option<&Expr>) -> TokenStream {
+    match written {
+        None => quote!(0),
+        Some(number @ Expr::Lit(_)) => number.to_token_stream(),
+        Some(constant) => quote_spanned!(constant.span()=> const { #constant }),
+    }
+}

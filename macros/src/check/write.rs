@@ -1,0 +1,244 @@
+//! `#[invalidates]`: what will be generated.
+
+use proc_macro2::{Span, TokenStream, TokenTree};
+use quote::{ToTokens, format_ident, quote, quote_spanned};
+use syn::{Expr, Ident, spanned::Spanned};
+
+use super::{display_name, setting};
+use crate::{
+    args::{Given, Policy, Target, WriteArgs},
+    call::Call,
+    expand::key_text,
+    key::{Key, Piece, Scope, Source, Value},
+    problem::Problems,
+    signature::Function,
+};
+
+/// Everything about a writing function that its expansion needs.
+pub(crate) struct WritePlan {
+    pub(crate) name: String,
+    /// The calls that follow `WriteSettings::new`.
+    pub(crate) settings: TokenStream,
+    /// `guard = "required"`: how a write is refused.
+    pub(crate) required: Option<Span>,
+    pub(crate) when: Option<Expr>,
+    pub(crate) cache: Option<Expr>,
+    /// The keys that are known from the arguments, each an expression of type `AnyKey`.
+    pub(crate) before: Vec<TokenStream>,
+    pub(crate) after: Option<After>,
+}
+
+/// The keys that only the result names.
+pub(crate) struct After {
+    /// `result`, as the user's tokens mean it.
+    pub(crate) result: Ident,
+    /// What is computed before the body.
+    pub(crate) arguments: Vec<(Ident, TokenStream)>,
+    /// Each an expression of type `AnyKey`.
+    pub(crate) keys: Vec<TokenStream>,
+}
+
+pub(crate) fn write(args: WriteArgs, function: &Function, mut problems: Problems) -> syn::Result<WritePlan> {
+    function.check("invalidates", &mut problems);
+    if !args.names_a_key {
+        problems.push(syn::Error::new(
+            Span::call_site(),
+            "nothing is invalidated; name the call of a cached function, such as `load_user(id)`, or a key, such as `\"user:{id}\"`",
+        ));
+    }
+    without_guard(&args, &mut problems);
+    if let Some(when) = &args.when
+        && let Some(result) = mention_of_result(&when.value.to_token_stream())
+        && !is_parameter(function)
+    {
+        problems.push(syn::Error::new(
+            result.span(),
+            "`when` is decided before the body, which has no result yet; decide by the arguments",
+        ));
+    }
+    let mut keys = Keys::default();
+    for target in &args.targets {
+        match target {
+            Target::Call(call) => keys.call(call, function, &mut problems),
+            Target::Template(template) => {
+                if is_parameter(function)
+                    && template.placeholders().any(|placeholder| placeholder.name == "result")
+                {
+                    problems.push(ambiguous(template.literal.span()));
+                }
+                if let Some(key) = Key::of(template, function, Scope::ArgumentsAndResult, &mut problems) {
+                    keys.template(&key, template.literal.span());
+                }
+            }
+        }
+    }
+    problems.finish()?;
+    Ok(WritePlan {
+        name: display_name(function),
+        settings: settings(&args),
+        required: match &args.guard {
+            Some(Given { value: Policy::Required(literal), .. }) => Some(literal.span()),
+            _ => None,
+        },
+        when: args.when.map(|when| when.value),
+        cache: args.cache.map(|cache| cache.value),
+        before: keys.before,
+        after: keys.result.map(|result| After { result, arguments: keys.arguments, keys: keys.after }),
+    })
+}
+
+/// Options that mean nothing without a guard.
+fn without_guard(args: &WriteArgs, problems: &mut Problems) {
+    if !matches!(args.guard, Some(Given { value: Policy::Off, .. })) {
+        return;
+    }
+    for option in [&args.guard_for, &args.settle].into_iter().flatten() {
+        let name = &option.name;
+        problems.push(syn::Error::new(
+            name.span(),
+            format!(
+                "`{name}` says how long a guard stays, and `guard = \"off\"` sets none; remove one of the two"
+            ),
+        ));
+    }
+}
+
+fn settings(args: &WriteArgs) -> TokenStream {
+    let mut calls = TokenStream::new();
+    calls.extend(args.guard.as_ref().map(|given| {
+        let policy = Ident::new(
+            match given.value {
+                Policy::BestEffort => "BestEffort",
+                Policy::Required(_) => "Required",
+                Policy::Off => "Off",
+            },
+            Span::call_site(),
+        );
+        setting("guard", &quote!(__aside::Guard::#policy), given.name.span())
+    }));
+    for (option, name) in [(&args.guard_for, "guard_for"), (&args.settle, "settle")] {
+        calls.extend(option.as_ref().map(|given| setting(name, &given.value.tokens(), given.name.span())));
+    }
+    calls
+}
+
+/// The keys of all targets, sorted by when they are known.
+#[derive(Default)]
+struct Keys {
+    before: Vec<TokenStream>,
+    arguments: Vec<(Ident, TokenStream)>,
+    after: Vec<TokenStream>,
+    result: Option<Ident>,
+}
+
+impl Keys {
+    fn call(&mut self, call: &Call, function: &Function, problems: &mut Problems) {
+        let mention = call.arguments().find_map(|argument| mention_of_result(&argument.to_token_stream()));
+        match mention {
+            Some(result) if is_parameter(function) => problems.push(ambiguous(result.span())),
+            Some(result) => {
+                let mut call = call.clone();
+                for argument in call.arguments_mut() {
+                    self.precompute(argument);
+                }
+                let key = any_key(&call);
+                self.after.push(key);
+                self.result.get_or_insert(result);
+            }
+            None => self.before.push(any_key(call)),
+        }
+    }
+
+    fn template(&mut self, key: &Key, span: Span) {
+        if !key.values().any(|value| value.source == Source::Result) {
+            self.before.push(key_text(key));
+            return;
+        }
+        let mut key = key.clone();
+        for piece in &mut key.pieces {
+            if let Piece::Value(value) = piece
+                && value.source != Source::Result
+            {
+                let name = self.argument(value.text());
+                *value = Value { place: quote!(#name), format: Value::plain(), ..value.clone() };
+            }
+        }
+        self.after.push(key_text(&key));
+        self.result.get_or_insert(Ident::new("result", span));
+    }
+
+    /// An argument that doesn't need the result is evaluated before the body, which may move what it is made of.
+    fn precompute(&mut self, argument: &mut Expr) {
+        if matches!(argument, Expr::Lit(_)) || mention_of_result(&argument.to_token_stream()).is_some() {
+            return;
+        }
+        let name = self.argument(quote!(#argument));
+        *argument = syn::parse_quote!(#name);
+    }
+
+    fn argument(&mut self, value: TokenStream) -> Ident {
+        let name = format_ident!("argument{}", self.arguments.len(), span = Span::mixed_site());
+        self.arguments.push((name.clone(), value));
+        name
+    }
+}
+
+fn any_key(call: &Call) -> TokenStream {
+    let key = call.key();
+    quote_spanned!(key.span()=> __aside::any_key(#key))
+}
+
+/// A parameter with the name of the result.
+fn is_parameter(function: &Function) -> bool {
+    function.parameters.iter().any(|parameter| parameter.binds("result"))
+}
+
+fn ambiguous(span: Span) -> syn::Error {
+    syn::Error::new(
+        span,
+        "`result` is what the function gives, and here also a parameter; give the parameter another name",
+    )
+}
+
+/// `result` where it is a name of its own: not a field, not in another word. Also inside of a format string.
+fn mention_of_result(tokens: &TokenStream) -> Option<Ident> {
+    let mut after_dot = false;
+    for token in tokens.clone() {
+        match &token {
+            TokenTree::Ident(ident) if ident == "result" && !after_dot => return Some(ident.clone()),
+            TokenTree::Group(group) => {
+                if let Some(found) = mention_of_result(&group.stream()) {
+                    return Some(found);
+                }
+            }
+            TokenTree::Literal(literal) if literal.to_string().contains("{result") => {
+                return Some(Ident::new("result", literal.span()));
+            }
+            _ => {}
+        }
+        after_dot = matches!(&token, TokenTree::Punct(punct) if punct.as_char() == '.' && !after_dot);
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_result_is_found_where_it_is_meant() {
+        for (text, expected) in [
+            ("result", true),
+            ("result.id", true),
+            ("f(&result.id)", true),
+            ("0..result", true),
+            ("format!(\"{result}\")", true),
+            ("x.result", false),
+            ("f(x.result)", false),
+            ("results", false),
+            ("\"result\"", false),
+        ] {
+            assert_eq!(mention_of_result(&text.parse().unwrap()).is_some(), expected, "{text}");
+        }
+    }
+}

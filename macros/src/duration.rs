@@ -1,0 +1,130 @@
+//! `"5m"` → five minutes, when compiling.
+
+use std::time::Duration;
+
+use proc_macro2::TokenStream;
+use quote::{quote, quote_spanned};
+use syn::{Expr, ExprLit, Lit, LitStr, parse::ParseStream, spanned::Spanned};
+
+const HOW: &str = "write a whole number and a unit, such as `250ms`, `30s`, `5m`, `1h 30m` or `7days`";
+
+/// A length of time as an option gives it.
+#[derive(Clone)]
+pub(crate) enum Length {
+    /// Written out.
+    Known(Duration),
+    /// A constant of type `Duration`; the runtime checks it when the user's crate is compiled.
+    Constant(Box<Expr>),
+}
+
+impl Length {
+    /// A string in the usual human form, or a constant expression. Zero has a meaning only where `zero` says so.
+    pub(crate) fn parse(input: ParseStream, zero: Zero) -> syn::Result<Length> {
+        let expr: Expr = input.parse()?;
+        match &expr {
+            Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) => known(text, zero).map(Length::Known),
+            Expr::Lit(ExprLit { lit: Lit::Int(number), .. }) => Err(syn::Error::new(
+                number.span(),
+                format!("`{number}` has no unit; write a string such as `\"{}s\"`", number.base10_digits()),
+            )),
+            Expr::Lit(other) => Err(syn::Error::new(
+                other.span(),
+                format!("this is not a duration; {HOW}, in a string, or a constant of type `Duration`"),
+            )),
+            _ => Ok(Length::Constant(Box::new(expr))),
+        }
+    }
+
+    /// An expression of type `Duration`.
+    pub(crate) fn tokens(&self) -> TokenStream {
+        match self {
+            Length::Known(duration) if duration.subsec_nanos() == 0 => {
+                let seconds = duration.as_secs();
+                quote!(::core::time::Duration::from_secs(#seconds))
+            }
+            Length::Known(duration) => {
+                let (seconds, nanos) = (duration.as_secs(), duration.subsec_nanos());
+                quote!(::core::time::Duration::new(#seconds, #nanos))
+            }
+            Length::Constant(expr) => quote_spanned!(expr.span()=> #expr),
+        }
+    }
+}
+
+/// Whether no time at all means anything.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Zero {
+    Allowed,
+    Refused,
+}
+
+fn known(text: &LitStr, zero: Zero) -> syn::Result<Duration> {
+    parse(&text.value(), zero).map_err(|why| syn::Error::new(text.span(), why))
+}
+
+/// The duration, or what to write instead.
+fn parse(text: &str, zero: Zero) -> Result<Duration, String> {
+    let duration =
+        humantime::parse_duration(text.trim()).map_err(|_| format!("`{text}` is not a duration; {HOW}"))?;
+    if duration.is_zero() && zero == Zero::Allowed {
+        return Ok(duration);
+    }
+    if duration.is_zero() {
+        return Err(format!("`{text}` is no time at all; {HOW}"));
+    }
+    if duration < Duration::from_millis(1) {
+        return Err(format!("`{text}` is shorter than a millisecond, which is what Redis counts in; {HOW}"));
+    }
+    Ok(duration)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn durations_people_write() {
+        for (text, millis) in [
+            ("1ms", 1),
+            ("500ms", 500),
+            ("2s", 2_000),
+            ("2sec", 2_000),
+            ("5m", 300_000),
+            ("5min", 300_000),
+            ("1h 30m", 5_400_000),
+            ("1h30m", 5_400_000),
+            (" 10 minutes ", 600_000),
+            ("7days", 604_800_000),
+            ("2weeks", 1_209_600_000),
+        ] {
+            assert_eq!(parse(text, Zero::Refused), Ok(Duration::from_millis(millis)), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_a_duration_says_what_is() {
+        for text in ["", " ", "5", "5 parsecs", "m5", "-5s", "5s!", "five minutes", "999999999999999999999s"]
+        {
+            let why = parse(text, Zero::Refused).unwrap_err();
+            assert!(why.starts_with(&format!("`{text}` is not a duration; write ")), "{why}");
+        }
+        assert!(parse("0s", Zero::Refused).unwrap_err().contains("no time at all"));
+        assert!(parse("10us", Zero::Refused).unwrap_err().contains("shorter than a millisecond"));
+        assert_eq!(parse("0s", Zero::Allowed), Ok(Duration::ZERO));
+    }
+
+    proptest! {
+        #[test]
+        fn parsing_never_panics(text in "\\PC{0,24}") {
+            let _ = parse(&text, Zero::Refused);
+        }
+
+        #[test]
+        fn what_was_formatted_is_understood(millis in 1_u64..100_000_000_000) {
+            let duration = Duration::from_millis(millis);
+            prop_assert_eq!(parse(&humantime::format_duration(duration).to_string(), Zero::Refused), Ok(duration));
+        }
+    }
+}

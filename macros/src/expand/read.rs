@@ -1,0 +1,87 @@
+//! A cached function: its settings, its key, one call.
+
+use proc_macro2::{Span, TokenStream};
+use quote::{quote, quote_spanned};
+use syn::{Type, spanned::Spanned};
+
+use super::{around, body, cache, companion, imports, key_text, ours, shape_constant};
+use crate::{
+    check::{Form, ReadPlan},
+    shape::has_lifetimes,
+    signature::Function,
+};
+
+pub(crate) fn read(plan: &ReadPlan, function: &Function) -> TokenStream {
+    match plan.form {
+        Form::Free => companion::free(plan, function),
+        Form::Method => companion::method(plan, function),
+        Form::Alone => {
+            let shape = shape_constant(function);
+            let load = load(plan, function, &quote!(__SHAPE), &body(function));
+            around(function, &quote!(#shape #load))
+        }
+    }
+}
+
+/// The body of the annotated function.
+pub(super) fn load(
+    plan: &ReadPlan,
+    function: &Function,
+    shape: &TokenStream,
+    body: &TokenStream,
+) -> TokenStream {
+    let output = &function.output;
+    let key = ours("key");
+    let text = key_text(&plan.key);
+    let (cache, cache_argument) = cache(plan.cache.as_ref());
+    let at_output = Span::mixed_site().located_at(output.span());
+    let settings = settings(plan, shape);
+    let load = quote_spanned!(at_output=> __aside::load::<_, #shape, _>);
+    let coding = coding(plan, output);
+    let imports = imports(Some(&plan.key), if has_lifetimes(output) { &[] } else { &["NotShared"] });
+    let sharing = sharing(output, shape);
+    quote! {
+        #imports
+        #settings
+        let #key = #text;
+        #cache
+        #load(&__READ, #cache_argument, #key, #coding, #sharing, #body).await
+    }
+}
+
+fn settings(plan: &ReadPlan, shape: &TokenStream) -> TokenStream {
+    let ReadPlan { name, template, ttl, settings, .. } = plan;
+    let at_ttl = Span::call_site().located_at(ttl.span());
+    let new = quote_spanned! {at_ttl=>
+        __aside::ReadSettings::new(
+            ::core::module_path!(), #name, #template, ::core::file!(), ::core::line!(), #ttl,
+        )
+    };
+    let has_none =
+        plan.none_ttl.map(|span| quote_spanned!(span=> const _: () = __aside::assert_none::<#shape>();));
+    quote! {
+        static __READ: __aside::ReadFunction = __aside::ReadFunction::new(#new #settings);
+        #has_none
+    }
+}
+
+/// How values are encoded; this is what asks the return type for `Serialize`.
+pub(super) fn coding(plan: &ReadPlan, output: &Type) -> TokenStream {
+    let ReadPlan { codec, version, .. } = plan;
+    let at_output = Span::mixed_site().located_at(output.span());
+    quote_spanned!(at_output=> __aside::coding::<_, #codec>(#version))
+}
+
+/// The type of what is stored.
+pub(super) fn value(output: &Type, shape: &TokenStream) -> TokenStream {
+    let at_output = Span::mixed_site().located_at(output.span());
+    quote_spanned!(at_output=> <#output as ::cached_aside::__private::Outcome<#shape>>::Value)
+}
+
+fn sharing(output: &Type, shape: &TokenStream) -> TokenStream {
+    let at_output = Span::mixed_site().located_at(output.span());
+    if has_lifetimes(output) {
+        return quote_spanned!(at_output=> __aside::Sharing::none());
+    }
+    quote_spanned!(at_output=> __aside::Sharing::<<#output as __aside::Outcome<#shape>>::Error>::SHARED)
+}

@@ -1,0 +1,59 @@
+//! The attributes of [`cached-aside`](https://docs.rs/cached-aside), which re-exports and documents them. Use that crate:
+//! what is generated here calls private functions of exactly its own version of it.
+
+mod args;
+mod boxed;
+mod call;
+mod check;
+mod duration;
+mod expand;
+mod generics;
+mod key;
+mod place;
+mod problem;
+mod shape;
+mod signature;
+mod template;
+
+#[cfg(test)]
+mod snapshots;
+
+use problem::{Problems, report};
+use proc_macro2::TokenStream;
+use signature::Function;
+
+/// Caches what an `async fn` returns, aside of where it comes from.
+#[proc_macro_attribute]
+pub fn cached_aside(args: proc_macro::TokenStream, item: proc_macro::TokenStream) -> proc_macro::TokenStream {
+    expand_with(args.into(), item.into(), cached).into()
+}
+
+/// Deletes what a writing `async fn` makes stale, and keeps it from being stored meanwhile.
+#[proc_macro_attribute]
+pub fn invalidates(args: proc_macro::TokenStream, item: proc_macro::TokenStream) -> proc_macro::TokenStream {
+    expand_with(args.into(), item.into(), invalidating).into()
+}
+
+fn expand_with(
+    args: TokenStream,
+    item: TokenStream,
+    attribute: fn(TokenStream, &Function) -> syn::Result<TokenStream>,
+) -> TokenStream {
+    syn::parse2(item.clone())
+        .and_then(|function| attribute(args, &function))
+        .unwrap_or_else(|error| report(&error, &item))
+}
+
+fn cached(args: TokenStream, function: &Function) -> syn::Result<TokenStream> {
+    let mut problems = Problems::default();
+    let args = args::ReadArgs::parse(args, &mut problems);
+    let plan = check::read(args, function, problems)?;
+    Ok(expand::read(&plan, function))
+}
+
+fn invalidating(args: TokenStream, function: &Function) -> syn::Result<TokenStream> {
+    let mut problems = Problems::default();
+    let args = args::WriteArgs::parse(args, &mut problems);
+    let plan = check::write(args, function, problems)?;
+    Ok(expand::write(&plan, function))
+}

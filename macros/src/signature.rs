@@ -1,0 +1,325 @@
+//! The function that an attribute stands on: its kind, its parameters, and what of it a key can name.
+
+use proc_macro2::{Span, TokenStream};
+use syn::{
+    Attribute, Block, FnArg, GenericArgument, GenericParam, Ident, ItemFn, ItemImpl, Pat, PathArguments,
+    Receiver, ReceiverKind, ReturnType, Safety, Signature, Type, TypeParamBound, Visibility,
+    ext::IdentExt,
+    parse::{Parse, ParseStream},
+    spanned::Spanned,
+    visit::{self, Visit},
+};
+
+use crate::{boxed::Boxed, place::Place, problem::Problems};
+
+/// An annotated function.
+pub(crate) struct Function {
+    pub(crate) attrs: Vec<Attribute>,
+    pub(crate) vis: Visibility,
+    pub(crate) sig: Signature,
+    pub(crate) body: Body,
+    pub(crate) place: Place,
+    pub(crate) parameters: Vec<Parameter>,
+    /// What the function gives when it is awaited.
+    pub(crate) output: Type,
+}
+
+/// Where the user's statements are.
+pub(crate) enum Body {
+    /// In the block of an `async fn`.
+    Async(Block),
+    /// In the future that a function gives back boxed: what `#[async_trait]` makes of an `async fn`.
+    Boxed(Box<Boxed>),
+}
+
+/// A parameter.
+#[derive(Clone)]
+pub(crate) struct Parameter {
+    /// Its name, if it is bound as a whole.
+    pub(crate) name: Option<Ident>,
+    /// Everything that its pattern binds.
+    pub(crate) bindings: Vec<Ident>,
+    /// `_`: nothing can depend on it.
+    pub(crate) unused: bool,
+    /// As written, `self` included.
+    pub(crate) written: FnArg,
+}
+
+impl Parameter {
+    pub(crate) fn is_self(&self) -> bool {
+        matches!(self.written, FnArg::Receiver(_))
+    }
+
+    pub(crate) fn span(&self) -> Span {
+        match &self.written {
+            FnArg::Receiver(receiver) => receiver.self_token.span,
+            FnArg::Typed(typed) => typed.pat.span(),
+        }
+    }
+
+    /// Whether a `skip` or a placeholder with this name means this parameter.
+    pub(crate) fn binds(&self, name: &str) -> bool {
+        self.bindings.iter().any(|binding| same(binding, name))
+    }
+
+    fn new(argument: &FnArg, destructured: impl Fn(&Ident) -> Option<Pat>) -> Parameter {
+        let typed = match argument {
+            FnArg::Receiver(receiver) => {
+                let name = Ident::new("self", receiver.self_token.span);
+                return Parameter {
+                    bindings: vec![name.clone()],
+                    name: Some(name),
+                    unused: false,
+                    written: argument.clone(),
+                };
+            }
+            FnArg::Typed(typed) => typed,
+        };
+        let mut name = match &*typed.pat {
+            Pat::Ident(pat) => Some(pat.ident.clone()),
+            _ => None,
+        };
+        let inside = name.as_ref().and_then(destructured);
+        if inside.is_some() {
+            name = None;
+        }
+        let pat = inside.as_ref().unwrap_or(&typed.pat);
+        let mut bindings = Bindings::default();
+        bindings.visit_pat(pat);
+        Parameter {
+            name,
+            bindings: bindings.0,
+            unused: matches!(pat, Pat::Wild(_)),
+            written: argument.clone(),
+        }
+    }
+}
+
+/// Whether an identifier has this name, `r#` or not.
+pub(crate) fn same(ident: &Ident, name: &str) -> bool {
+    ident.unraw() == name.strip_prefix("r#").unwrap_or(name)
+}
+
+#[derive(Default)]
+struct Bindings(Vec<Ident>);
+
+impl<'ast> Visit<'ast> for Bindings {
+    fn visit_pat_ident(&mut self, pat: &'ast syn::PatIdent) {
+        self.0.push(pat.ident.clone());
+        visit::visit_pat_ident(self, pat);
+    }
+}
+
+impl Parse for Function {
+    fn parse(input: ParseStream) -> syn::Result<Function> {
+        let item = input.fork();
+        let function = match input.parse::<ItemFn>() {
+            Ok(function) => function,
+            Err(error) => return Err(better(&item, error)),
+        };
+        Ok(Function::new(function))
+    }
+}
+
+impl Function {
+    fn new(item: ItemFn) -> Function {
+        let place = Place::of(item.sig.fn_token.span);
+        Function::at(item, place)
+    }
+
+    /// A function whose place is known.
+    pub(crate) fn at(item: ItemFn, place: Place) -> Function {
+        let ItemFn { attrs, vis, sig, block, .. } = item;
+        let boxed = if sig.asyncness.is_none() { Boxed::recognise(&sig.output, &block) } else { None };
+        let parameters = sig
+            .inputs
+            .iter()
+            .map(|argument| {
+                Parameter::new(argument, |name| boxed.as_ref().and_then(|boxed| boxed.destructured(name)))
+            })
+            .collect();
+        let output = match (&boxed, &sig.output) {
+            (Some(boxed), _) => boxed.output.clone(),
+            (None, ReturnType::Type(_, output)) => (**output).clone(),
+            (None, ReturnType::Default) => Type::Tuple(syn::TypeTuple {
+                attrs: vec![],
+                paren_token: syn::token::Paren(sig.ident.span()),
+                elems: syn::punctuated::Punctuated::new(),
+            }),
+        };
+        let body = boxed.map_or(Body::Async(*block), |boxed| Body::Boxed(Box::new(boxed)));
+        let place = match place {
+            Place::Unknown => guess(&vis, &sig),
+            known => known,
+        };
+        Function { attrs, vis, sig, body, place, parameters, output }
+    }
+
+    pub(crate) fn receiver(&self) -> Option<&Receiver> {
+        self.sig.receiver()
+    }
+
+    /// The `impl` around the function, if it stands in one that can be read.
+    pub(crate) fn implementation(&self) -> Option<&ItemImpl> {
+        match &self.place {
+            Place::Inherent(item) | Place::TraitImpl(item) => item.as_deref(),
+            _ => None,
+        }
+    }
+
+    /// The generic parameters in scope: the function's, then those of the `impl` around it.
+    pub(crate) fn generic_parameters(&self) -> impl Iterator<Item = &GenericParam> {
+        let around = self.implementation().map(|item| item.generics.params.iter());
+        self.sig.generics.params.iter().chain(around.into_iter().flatten())
+    }
+
+    /// What both attributes ask of a function.
+    pub(crate) fn check(&self, attribute: &str, problems: &mut Problems) {
+        let sig = &self.sig;
+        if sig.asyncness.is_none() && matches!(self.body, Body::Async(_)) {
+            problems.push(syn::Error::new(
+                sig.fn_token.span,
+                format!("`#[{attribute}]` needs an `async fn`: it waits for Redis"),
+            ));
+        }
+        if let Some(token) = &sig.constness {
+            problems.push(syn::Error::new(
+                token.span,
+                format!("`#[{attribute}]` can't stand on a `const fn`; remove `const`"),
+            ));
+        }
+        if let Safety::Unsafe(token) = &sig.safety {
+            problems.push(syn::Error::new(
+                token.span,
+                format!("`#[{attribute}]` can't stand on an `unsafe fn`; put the unsafe part into a function that this one calls"),
+            ));
+        }
+        if let Some(abi) = &sig.abi {
+            problems.push(syn::Error::new(
+                abi.span(),
+                format!("`#[{attribute}]` can't stand on an `extern fn`; remove `extern`"),
+            ));
+        }
+        if let Some(variadic) = &sig.variadic {
+            problems.push(syn::Error::new(
+                variadic.span(),
+                format!("`#[{attribute}]` can't stand on a variadic function"),
+            ));
+        }
+        if matches!(self.body, Body::Async(_)) {
+            let mut found = ImplTrait::default();
+            found.visit_type(&self.output);
+            if let Some(span) = found.0 {
+                problems.push(syn::Error::new(
+                    span,
+                    format!(
+                        "`#[{attribute}]` needs to know the return type; write its name instead of `impl …`"
+                    ),
+                ));
+            }
+        }
+    }
+
+    /// `&mut self`, in whatever form.
+    pub(crate) fn mutable_self(&self) -> Option<Span> {
+        match &self.receiver()?.kind {
+            ReceiverKind::Reference(and, _, Some(_)) => Some(and.span),
+            ReceiverKind::Typed(_, ty) => {
+                let mut found = MutableReference::default();
+                found.visit_type(ty);
+                found.0
+            }
+            _ => None,
+        }
+    }
+}
+
+/// Says what the attribute was put on, when that isn't a function with a body.
+fn better(item: ParseStream, error: syn::Error) -> syn::Error {
+    let start = item.span();
+    let without_body = || {
+        item.call(Attribute::parse_outer)?;
+        item.parse::<Visibility>()?;
+        item.parse::<Signature>()?;
+        item.parse::<syn::Token![;]>()
+    };
+    if let Ok(semicolon) = without_body() {
+        return syn::Error::new(
+            semicolon.span,
+            "there is no body here; put the attribute on the function in the `impl` of the trait",
+        );
+    }
+    let text = error.to_string();
+    if text.starts_with("expected `fn`")
+        || text.starts_with("expected one of")
+        || text.starts_with("expected `async`")
+    {
+        return syn::Error::new(start, "this attribute stands on an `async fn`, and nothing else");
+    }
+    error
+}
+
+/// Where the source doesn't say where a function stands: only a method has `self` or `Self`, only an inherent one is
+/// `pub`.
+fn guess(vis: &Visibility, sig: &Signature) -> Place {
+    let of_type = sig.receiver().is_some() || mentions(&quote::ToTokens::to_token_stream(sig), "Self");
+    match (of_type, vis) {
+        (false, _) => Place::Free,
+        (true, Visibility::Inherited) => Place::TraitImpl(None),
+        (true, _) => Place::Inherent(None),
+    }
+}
+
+/// Whether a name occurs in the tokens.
+pub(crate) fn mentions(tokens: &TokenStream, name: &str) -> bool {
+    tokens.clone().into_iter().any(|token| match token {
+        proc_macro2::TokenTree::Ident(ident) => ident == name,
+        proc_macro2::TokenTree::Group(group) => mentions(&group.stream(), name),
+        _ => false,
+    })
+}
+
+#[derive(Default)]
+struct ImplTrait(Option<Span>);
+
+impl<'ast> Visit<'ast> for ImplTrait {
+    fn visit_type_impl_trait(&mut self, ty: &'ast syn::TypeImplTrait) {
+        self.0.get_or_insert(ty.span());
+    }
+}
+
+#[derive(Default)]
+struct MutableReference(Option<Span>);
+
+impl<'ast> Visit<'ast> for MutableReference {
+    fn visit_type_reference(&mut self, ty: &'ast syn::TypeReference) {
+        if ty.mutability.is_some() {
+            self.0.get_or_insert(ty.span());
+        }
+        visit::visit_type_reference(self, ty);
+    }
+}
+
+/// The type parameter of the last segment of a path, if the segment has this name.
+pub(crate) fn inside<'a>(ty: &'a Type, name: &str) -> Option<&'a Type> {
+    let Type::Path(path) = ty else { return None };
+    let last = path.path.segments.last().filter(|last| last.ident == name)?;
+    let PathArguments::AngleBracketed(arguments) = &last.arguments else { return None };
+    arguments.args.iter().find_map(|argument| match argument {
+        GenericArgument::Type(ty) => Some(ty),
+        _ => None,
+    })
+}
+
+/// The `Output` of a `Future` among these bounds.
+pub(crate) fn future_output<'a>(bounds: impl IntoIterator<Item = &'a TypeParamBound>) -> Option<&'a Type> {
+    bounds.into_iter().find_map(|bound| {
+        let TypeParamBound::Trait(bound) = bound else { return None };
+        let last = bound.path.segments.last().filter(|last| last.ident == "Future")?;
+        let PathArguments::AngleBracketed(arguments) = &last.arguments else { return None };
+        arguments.args.iter().find_map(|argument| match argument {
+            GenericArgument::AssocType(output) if output.ident == "Output" => Some(&output.ty),
+            _ => None,
+        })
+    })
+}

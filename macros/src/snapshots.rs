@@ -1,0 +1,207 @@
+//! What the attributes make of a handful of functions, as a person would read it. `UPDATE_EXPECT=1 cargo test` rewrites
+//! the files in `snapshots/`.
+
+use expect_test::{ExpectFile, expect_file};
+use proc_macro2::TokenStream;
+use quote::quote;
+
+use crate::{cached, invalidating, place::Place, signature::Function};
+
+fn function(item: TokenStream, place: Place) -> Function {
+    Function::at(syn::parse2(item).unwrap(), place)
+}
+
+fn inherent(of: TokenStream) -> Place {
+    Place::Inherent(Some(Box::new(syn::parse2(of).unwrap())))
+}
+
+fn trait_impl(of: TokenStream) -> Place {
+    Place::TraitImpl(Some(Box::new(syn::parse2(of).unwrap())))
+}
+
+/// Compares items that stand free, or inside of an `impl`.
+fn check(tokens: syn::Result<TokenStream>, around: Option<TokenStream>, expected: ExpectFile) {
+    let tokens = tokens.unwrap_or_else(|error| panic!("{error}"));
+    let tokens = match around {
+        Some(header) => quote!(#header { #tokens }),
+        None => tokens,
+    };
+    expected.assert_eq(&prettyplease::unparse(&syn::parse2(tokens).unwrap()));
+}
+
+#[test]
+fn free_function() {
+    let function = function(
+        quote! {
+            /// Loads a user.
+            pub(crate) async fn load_user(db: &Db, id: u64) -> Result<Option<User>, DbError> {
+                db.user(id).await
+            }
+        },
+        Place::Free,
+    );
+    check(
+        cached(quote!(ttl = "5m", key = "user:{id}", skip(db)), &function),
+        None,
+        expect_file!["../snapshots/free.rs"],
+    );
+}
+
+#[test]
+fn free_function_with_everything() {
+    let function = function(
+        quote! {
+            #[tracing::instrument]
+            #[expect(clippy::too_many_lines)]
+            async fn search<'a, D: Db, T: Row, const N: usize>(
+                db: &'a D,
+                mut page: u32,
+                Filter { text, kind }: Filter,
+                _tenant: &str,
+            ) -> io::Result<Page<T, N>>
+            where
+                T: DeserializeOwned,
+            {
+                page += 1;
+                db.search(page, text, kind).await
+            }
+        },
+        Place::Nested,
+    );
+    check(
+        cached(
+            quote! {
+                ttl = TTL, skip(db, text), none_ttl = "500ms", jitter = "0%", lease = "2s", wait = "0s",
+                codec = Json, version = VERSION, cache = db.cache
+            },
+            &function,
+        ),
+        None,
+        expect_file!["../snapshots/free_with_everything.rs"],
+    );
+}
+
+#[test]
+fn method_with_self_in_its_key() {
+    let of = quote!(impl Repo);
+    let function = function(
+        quote! {
+            pub async fn load_user(&self, id: u64, kind: Kind) -> Option<User> {
+                self.db.user(id, kind).await
+            }
+        },
+        inherent(quote!(#of {})),
+    );
+    check(
+        cached(quote!(ttl = "1m", key = "{self.tenant}:user:{id:08}:{kind:?}"), &function),
+        Some(of),
+        expect_file!["../snapshots/method.rs"],
+    );
+}
+
+#[test]
+fn associated_function_of_a_generic_type() {
+    let of = quote!(impl<T: Row> Repo<T>);
+    let function = function(
+        quote! {
+            async fn load(id: u64) -> Result<T, Error> {
+                T::load(id).await
+            }
+        },
+        inherent(quote!(#of {})),
+    );
+    check(cached(quote!(ttl = "1m"), &function), Some(of), expect_file!["../snapshots/associated.rs"]);
+}
+
+#[test]
+fn in_a_trait_impl() {
+    let of = quote!(impl users::Load for Repo);
+    let function = function(
+        quote! {
+            async fn load(&self, id: u64) -> User {
+                self.db.user(id).await
+            }
+        },
+        trait_impl(quote!(#of {})),
+    );
+    check(
+        cached(quote!(ttl = "1m", skip(self)), &function),
+        Some(of),
+        expect_file!["../snapshots/trait_impl.rs"],
+    );
+}
+
+#[test]
+fn behind_async_trait() {
+    let of = quote!(impl Load for Repo);
+    let function = function(
+        quote! {
+            fn load<'life0, 'async_trait>(
+                &'life0 self,
+                id: u64,
+                __arg2: Filter,
+            ) -> ::core::pin::Pin<Box<dyn ::core::future::Future<Output = Result<User, Self::Error>> + ::core::marker::Send + 'async_trait>>
+            where
+                'life0: 'async_trait,
+                Self: 'async_trait,
+            {
+                Box::pin(async move {
+                    let __self = self;
+                    let id = id;
+                    let Filter { text, .. } = __arg2;
+                    let __ret: Result<User, Self::Error> = { __self.db.user(id, text).await };
+                    __ret
+                })
+            }
+        },
+        trait_impl(quote!(#of {})),
+    );
+    check(
+        cached(quote!(ttl = "1m", key = "user:{self.tenant}:{id}", skip(text)), &function),
+        Some(of),
+        expect_file!["../snapshots/async_trait.rs"],
+    );
+}
+
+#[test]
+fn invalidating_function() {
+    let function = function(
+        quote! {
+            pub async fn save_user(db: &Db, user: User) -> Result<(), DbError> {
+                db.save(user).await?;
+                Ok(())
+            }
+        },
+        Place::Free,
+    );
+    check(
+        invalidating(quote!(load_user(user.id), "users:recent", "email:{user.email}"), &function),
+        None,
+        expect_file!["../snapshots/invalidates.rs"],
+    );
+}
+
+#[test]
+fn invalidating_method_with_everything() {
+    let of = quote!(impl Repo);
+    let function = function(
+        quote! {
+            pub async fn create(&self, tenant: String, user: NewUser) -> Result<User, Error> {
+                self.db.insert(tenant, user).await
+            }
+        },
+        inherent(quote!(#of {})),
+    );
+    check(
+        invalidating(
+            quote! {
+                Self::count(&tenant), self.load(result.id), users::by_name(tenant.clone(), &result.name),
+                "users:{tenant}:{result.group.id:x}", guard = "required", guard_for = "3s", settle = "250ms",
+                when = user.active, cache = self.cache
+            },
+            &function,
+        ),
+        Some(of),
+        expect_file!["../snapshots/invalidates_with_everything.rs"],
+    );
+}

@@ -1,0 +1,331 @@
+//! The handle that programs hold: made by a builder, installed for the process or put in scope for a future.
+
+use std::{
+    env, fmt,
+    future::Future,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+    time::Duration,
+};
+
+use once_cell::sync::OnceCell;
+use tokio::task_local;
+
+use crate::{
+    AnyKey, Error, Key, WriteGuard,
+    flight::Flights,
+    health::Recovery,
+    settings::GUARD_FOR,
+    store::{Store, memory::MemoryStore},
+    telemetry::{Stats, Table},
+    write,
+};
+
+/// Keys of a shared Redis begin with this unless the builder says otherwise.
+const NAMESPACE: &str = "cached-aside";
+/// A call spends no more time than this on the cache.
+const TIMEOUT: Duration = Duration::from_millis(250);
+/// An attempt to connect takes no longer.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
+
+static INSTALLED: OnceCell<Cache> = OnceCell::new();
+static SAID_NO_CACHE: AtomicBool = AtomicBool::new(false);
+
+task_local! {
+    static SCOPE: Cache;
+    static BYPASS: ();
+}
+
+/// A cache: a cheap handle that can be cloned and shared between threads.
+///
+/// ```no_run
+/// use cached_aside::Cache;
+///
+/// # async fn example() -> Result<(), cached_aside::Error> {
+/// Cache::connect("redis://127.0.0.1:6379").await?.install()?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct Cache {
+    pub(crate) inner: Arc<Inner>,
+}
+
+/// What all handles of one cache share.
+#[derive(Debug)]
+pub(crate) struct Inner {
+    pub(crate) store: Store,
+    pub(crate) timeout: Duration,
+    pub(crate) flights: Arc<Flights>,
+    pub(crate) recovery: Recovery,
+    pub(crate) table: Table,
+    namespace: String,
+}
+
+impl Cache {
+    /// A cache in Redis, with everything else at its default: `Cache::builder().url(url).build()`.
+    ///
+    /// Tries to connect once before it returns. A Redis that does not answer is logged, and connected to when it comes back;
+    /// until then annotated functions run their bodies.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Url`] for a URL that can never work.
+    pub async fn connect(url: &str) -> Result<Cache, Error> {
+        Cache::builder().url(url).build().await
+    }
+
+    /// The same behaviour inside this process, with nothing to install: for development and tests. Entries live in memory,
+    /// are not shared with other processes, and have no bound but their TTLs.
+    #[must_use]
+    pub fn in_process() -> Cache {
+        Cache::with_store(Store::Memory(MemoryStore::new()), TIMEOUT, NAMESPACE.to_owned())
+    }
+
+    /// The cache that the environment names: `CACHED_ASIDE_URL`, else `REDIS_URL`, else one in this process. The log says which.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Url`] for a URL that can never work.
+    pub async fn from_env() -> Result<Cache, Error> {
+        for variable in ["CACHED_ASIDE_URL", "REDIS_URL"] {
+            let Ok(url) = env::var(variable) else { continue };
+            if url.trim().is_empty() {
+                continue;
+            }
+            let cache = Cache::connect(url.trim()).await?;
+            tracing::info!(cache = cache.place(), variable, "caching where the environment says");
+            return Ok(cache);
+        }
+        tracing::info!("caching in this process: neither CACHED_ASIDE_URL nor REDIS_URL is set");
+        Ok(Cache::in_process())
+    }
+
+    /// A cache with other settings than the default ones.
+    pub fn builder() -> CacheBuilder {
+        CacheBuilder::default()
+    }
+
+    pub(crate) fn with_store(store: Store, timeout: Duration, namespace: String) -> Cache {
+        Cache {
+            inner: Arc::new(Inner {
+                store,
+                timeout,
+                flights: Arc::default(),
+                recovery: Recovery::default(),
+                table: Table::new(),
+                namespace,
+            }),
+        }
+    }
+
+    /// Makes this the cache of the whole process: of every annotated function and key that names no other.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::AlreadyInstalled`] the second time.
+    pub fn install(self) -> Result<(), Error> {
+        match INSTALLED.try_insert(self) {
+            Ok(_) => Ok(()),
+            Err((installed, _)) => Err(Error::AlreadyInstalled { installed: installed.place() }),
+        }
+    }
+
+    /// Runs a future with this as the cache of everything that it runs itself: tests side by side in one process, tenants.
+    /// Tasks that it spawns are not inside; give them the cache anew.
+    ///
+    /// ```
+    /// # use cached_aside::{Cache, cached_aside};
+    /// # #[cached_aside(ttl = "5m", key = "square:{n}")]
+    /// # async fn square(n: u64) -> u64 { n * n }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// let cache = Cache::in_process();
+    /// cache.scope(async {
+    ///     square(12).await;
+    ///     square(12).await;
+    /// }).await;
+    /// assert_eq!(cache.stats().total.hits, 1);
+    /// # }
+    /// ```
+    pub async fn scope<F: Future>(&self, future: F) -> F::Output {
+        SCOPE.scope(self.clone(), future).await
+    }
+
+    /// The cache in scope, or the installed one.
+    #[must_use]
+    pub fn current() -> Option<Cache> {
+        SCOPE.try_with(Clone::clone).ok().or_else(|| INSTALLED.get().cloned())
+    }
+
+    /// Asks whether the cache answers.
+    ///
+    /// # Errors
+    ///
+    /// When it does not.
+    pub async fn ping(&self) -> Result<(), Error> {
+        self.inner.store.ping(self.inner.timeout).await.map_err(|error| error.into_error("ping", ""))
+    }
+
+    /// Deletes an entry, and refuses whatever is being loaded for it now.
+    ///
+    /// # Errors
+    ///
+    /// When the cache does not answer. This process then does not use the entry until the deletion has been delivered, which is
+    /// tried again in the background.
+    pub async fn invalidate<T>(&self, key: &Key<T>) -> Result<(), Error> {
+        write::invalidate(self, key.as_str()).await
+    }
+
+    /// Guards keys around a write that an attribute can't wrap, such as one that is part of a transaction: place it before the
+    /// write begins, [`release`](WriteGuard::release) it after the commit.
+    ///
+    /// # Errors
+    ///
+    /// When a key could not be guarded. Nothing is guarded then.
+    pub async fn guard(&self, keys: impl IntoIterator<Item = impl Into<AnyKey>>) -> Result<WriteGuard, Error> {
+        let keys = keys.into_iter().map(|key| key.into().into_string()).collect();
+        WriteGuard::place(self, keys, GUARD_FOR).await
+    }
+
+    /// What this cache has done so far in this process.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        let recovering = u64::try_from(self.inner.recovery.len()).unwrap_or(u64::MAX);
+        Stats { recovering, ..self.inner.table.read() }
+    }
+
+    fn place(&self) -> String {
+        self.inner.store.place()
+    }
+
+    /// The cache of a call without one in its attribute; says once if there is none.
+    pub(crate) fn of_call(function: &'static str) -> Option<Cache> {
+        let cache = Cache::current();
+        if cache.is_none() && !SAID_NO_CACHE.swap(true, Relaxed) {
+            tracing::warn!(
+                function,
+                "no cache is installed, functions run uncached; call `Cache::connect(url).await?.install()?` at the start"
+            );
+        }
+        cache
+    }
+}
+
+/// Without secrets: the URL is not kept.
+impl fmt::Debug for Cache {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Cache").field("at", &self.place()).field("namespace", &self.inner.namespace).finish()
+    }
+}
+
+/// Settings of a cache: see [`Cache::builder`].
+#[derive(Clone)]
+#[must_use = "a builder does nothing until `build` is called"]
+pub struct CacheBuilder {
+    url: Option<String>,
+    namespace: String,
+    timeout: Duration,
+    connect_timeout: Duration,
+}
+
+impl Default for CacheBuilder {
+    fn default() -> Self {
+        CacheBuilder {
+            url: None,
+            namespace: NAMESPACE.to_owned(),
+            timeout: TIMEOUT,
+            connect_timeout: CONNECT_TIMEOUT,
+        }
+    }
+}
+
+/// Without secrets: the URL may hold a password.
+impl fmt::Debug for CacheBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CacheBuilder")
+            .field("namespace", &self.namespace)
+            .field("timeout", &self.timeout)
+            .field("connect_timeout", &self.connect_timeout)
+            .finish_non_exhaustive()
+    }
+}
+
+impl CacheBuilder {
+    /// Where Redis is: `redis://[user:password@]host[:port][/database]`, or
+    /// `redis+unix:///path[?db=…&user=…&pass=…]`. Without one the cache is inside this process.
+    pub fn url(mut self, url: impl Into<String>) -> Self {
+        self.url = Some(url.into());
+        self
+    }
+
+    /// What every key in Redis begins with, followed by `:`. Applications that share a Redis need one each; those that share
+    /// entries, the same. `cached-aside` by default.
+    pub fn namespace(mut self, namespace: impl Into<String>) -> Self {
+        self.namespace = namespace.into();
+        self
+    }
+
+    /// How much time a call may spend on the cache in all, body and waiting for another's load not counted. 250 ms by default.
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout;
+        self
+    }
+
+    /// How long an attempt to connect may take. One second by default.
+    pub fn connect_timeout(mut self, timeout: Duration) -> Self {
+        self.connect_timeout = timeout;
+        self
+    }
+
+    /// The cache. See [`Cache::connect`].
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Url`] or [`Error::Option`] for what can never work.
+    pub async fn build(self) -> Result<Cache, Error> {
+        let refuse = |option, reason: &str| Err(Error::Option { option, reason: reason.to_owned() });
+        if self.namespace.is_empty() {
+            return refuse("namespace", "it is empty; give the application a name of its own");
+        }
+        if self.namespace.contains(['{', '}', '#']) || self.namespace.contains(char::is_whitespace) {
+            return refuse("namespace", "it may not contain `{`, `}`, `#` or white space; use letters, digits, `-` and `:`");
+        }
+        if self.timeout.is_zero() {
+            return refuse("timeout", "it is zero; give the cache time to answer, such as 250 ms");
+        }
+        if self.connect_timeout.is_zero() {
+            return refuse("connect_timeout", "it is zero; give Redis time to answer, such as 1 s");
+        }
+        let Some(url) = &self.url else {
+            return Ok(Cache::with_store(Store::Memory(MemoryStore::new()), self.timeout, self.namespace));
+        };
+        self.build_redis(url).await
+    }
+
+    #[cfg(feature = "redis")]
+    async fn build_redis(&self, url: &str) -> Result<Cache, Error> {
+        let info = crate::store::redis::address(url).map_err(|reason| Error::Url { reason })?;
+        let store = crate::store::redis::RedisStore::connect(info, self.namespace.clone(), self.connect_timeout).await;
+        Ok(Cache::with_store(Store::Redis(Box::new(store)), self.timeout, self.namespace.clone()))
+    }
+
+    #[cfg(not(feature = "redis"))]
+    async fn build_redis(&self, _: &str) -> Result<Cache, Error> {
+        let reason = "cached-aside was built without its feature `redis`; enable it, or use `Cache::in_process()`";
+        Err(Error::Url { reason: reason.to_owned() })
+    }
+}
+
+/// Runs a future in which cached functions run their bodies: nothing is read from the cache and nothing stored. Writes
+/// invalidate all the same. Tasks that it spawns are not inside.
+pub async fn bypass<F: Future>(future: F) -> F::Output {
+    BYPASS.scope((), future).await
+}
+
+/// Whether this call runs under [`bypass`].
+pub(crate) fn bypassed() -> bool {
+    BYPASS.try_with(|()| ()).is_ok()
+}

@@ -1,0 +1,42 @@
+use bincode::config::{Config, standard};
+use serde::{Serialize, de::DeserializeOwned};
+
+use super::{Codec, CodecError};
+
+/// [bincode 2](https://docs.rs/bincode/2.0.1) in its standard configuration: small, fast, positional. The default.
+///
+/// bincode is no longer maintained (RUSTSEC-2025-0141). A program that must not depend on it takes
+/// `default-features = false` and the feature `postcard`, whose codec is then the default.
+#[derive(Debug, Clone, Copy)]
+pub struct Bincode;
+
+/// bincode charges each number with its size in memory, which for small numbers is up to sixteen times the
+/// bytes read, and allocates a string's claimed length before it has read it. So the limit follows the input.
+fn decode_within<T: DeserializeOwned, const LIMIT: usize>(bytes: &[u8]) -> Result<T, CodecError> {
+    decode_with(bytes, standard().with_limit::<LIMIT>())
+}
+
+fn decode_with<T: DeserializeOwned>(bytes: &[u8], config: impl Config) -> Result<T, CodecError> {
+    let (value, read) = bincode::serde::decode_from_slice(bytes, config).map_err(CodecError::new)?;
+    if read == bytes.len() { Ok(value) } else { Err(CodecError::new("bytes are left over")) }
+}
+
+impl Codec for Bincode {
+    const NAME: &'static str = "bincode2";
+    const SELF_DESCRIBING: bool = false;
+    const HUMAN_READABLE: bool = false;
+
+    fn encode<T: Serialize>(value: &T, into: &mut Vec<u8>) -> Result<(), CodecError> {
+        bincode::serde::encode_into_std_write(value, into, standard()).map_err(CodecError::new)?;
+        Ok(())
+    }
+
+    fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, CodecError> {
+        match bytes.len() {
+            0..0x1000 => decode_within::<T, { 16 * 0x1000 }>(bytes),
+            0x1000..0x1_0000 => decode_within::<T, { 16 * 0x1_0000 }>(bytes),
+            0x1_0000..0x10_0000 => decode_within::<T, { 16 * 0x10_0000 }>(bytes),
+            _ => decode_within::<T, { 16 * crate::entry::MAX_PAYLOAD }>(bytes),
+        }
+    }
+}

@@ -1,0 +1,162 @@
+//! How values become bytes and bytes become values again.
+
+#[cfg(feature = "bincode")]
+mod bincode;
+#[cfg(feature = "json")]
+mod json;
+#[cfg(feature = "messagepack")]
+mod messagepack;
+#[cfg(feature = "postcard")]
+mod postcard;
+
+use serde::{Serialize, de::DeserializeOwned};
+use typeid::ConstTypeId;
+
+#[cfg(feature = "bincode")]
+pub use self::bincode::Bincode;
+#[cfg(feature = "json")]
+pub use self::json::Json;
+#[cfg(feature = "messagepack")]
+pub use self::messagepack::MessagePack;
+#[cfg(feature = "postcard")]
+pub use self::postcard::Postcard;
+use crate::fingerprint::{self, Structure};
+
+/// The codec of functions that name none.
+#[cfg(feature = "bincode")]
+pub type DefaultCodec = Bincode;
+/// The codec of functions that name none.
+#[cfg(all(feature = "postcard", not(feature = "bincode")))]
+pub type DefaultCodec = Postcard;
+/// The codec of functions that name none: the crate was built without one.
+#[cfg(not(any(feature = "bincode", feature = "postcard")))]
+pub type DefaultCodec = NoDefaultCodec;
+
+/// Stands where the default codec would, so that the compiler says what to do.
+#[cfg(not(any(feature = "bincode", feature = "postcard")))]
+#[derive(Debug)]
+pub struct NoDefaultCodec;
+
+/// How values of a cached function become bytes: the attribute's `codec = …`.
+///
+/// Entries carry a checksum of their bytes, so [`decode`](Codec::decode) sees what [`encode`](Codec::encode) wrote, or what an
+/// attacker with access to Redis put there: it must return an error, not panic, on anything else.
+///
+/// ```
+/// use cached_aside::{Codec, CodecError};
+/// use serde::{Serialize, de::DeserializeOwned};
+///
+/// struct PrettyJson;
+///
+/// impl Codec for PrettyJson {
+///     const NAME: &'static str = "pretty-json";
+///     const SELF_DESCRIBING: bool = true;
+///     const HUMAN_READABLE: bool = true;
+///
+///     fn encode<T: Serialize>(value: &T, into: &mut Vec<u8>) -> Result<(), CodecError> {
+///         serde_json::to_writer_pretty(into, value).map_err(CodecError::new)
+///     }
+///
+///     fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, CodecError> {
+///         serde_json::from_slice(bytes).map_err(CodecError::new)
+///     }
+/// }
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a codec",
+    note = "without the features `bincode` and `postcard` there is no default codec; enable one, or write `codec = …`"
+)]
+pub trait Codec {
+    /// A name that no other codec has; part of the type fingerprint, so that entries of one codec are never read by another.
+    const NAME: &'static str;
+    /// Whether the bytes say themselves what they are, so that `#[serde(flatten)]`, `untagged` and `serde_json::Value` can
+    /// be read back. Functions with such types run uncached when this is `false`.
+    const SELF_DESCRIBING: bool;
+    /// What the codec's (de)serializers answer to serde's `is_human_readable`.
+    const HUMAN_READABLE: bool;
+
+    /// Appends the encoded value.
+    ///
+    /// # Errors
+    ///
+    /// When the codec can't write this value. It is then not stored.
+    fn encode<T: Serialize>(value: &T, into: &mut Vec<u8>) -> Result<(), CodecError>;
+
+    /// Reads a value; all of `bytes` must be used.
+    ///
+    /// # Errors
+    ///
+    /// When the bytes are not those of a `T`. It is then a miss.
+    fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, CodecError>;
+}
+
+/// A value could not be written, or not be read.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct CodecError(String);
+
+impl CodecError {
+    /// An error with the text of another.
+    pub fn new(error: impl std::fmt::Display) -> CodecError {
+        CodecError(error.to_string())
+    }
+}
+
+/// A value that can be cached: written and read by serde.
+#[diagnostic::on_unimplemented(
+    message = "values of type `{Self}` can't be cached",
+    label = "a cached value must implement `serde::Serialize` and `serde::de::DeserializeOwned`",
+    note = "add `#[derive(serde::Serialize, serde::Deserialize)]` to the type, without borrowed fields"
+)]
+pub trait Cacheable: Serialize + DeserializeOwned {}
+
+impl<T: Serialize + DeserializeOwned> Cacheable for T {}
+
+/// One type with one codec: everything the read path needs to know of both.
+pub struct Coding<V> {
+    pub(crate) encode: fn(&V, &mut Vec<u8>) -> Result<(), CodecError>,
+    pub(crate) decode: fn(&[u8]) -> Result<V, CodecError>,
+    pub(crate) kind: CodingKind,
+}
+
+/// The part of a coding that does not depend on the type's own functions.
+#[derive(Clone, Copy)]
+pub(crate) struct CodingKind {
+    pub(crate) type_id: ConstTypeId,
+    pub(crate) type_name: fn() -> &'static str,
+    pub(crate) structure: fn() -> Structure,
+    pub(crate) codec: &'static str,
+    pub(crate) self_describing: bool,
+    pub(crate) version: u32,
+}
+
+impl<V> Clone for Coding<V> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<V> Copy for Coding<V> {}
+
+impl<V> std::fmt::Debug for Coding<V> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Coding").field("codec", &self.kind.codec).finish_non_exhaustive()
+    }
+}
+
+/// The coding of one type with one codec.
+#[must_use]
+pub const fn coding<V: Cacheable, C: Codec>(version: u32) -> Coding<V> {
+    Coding {
+        encode: C::encode::<V>,
+        decode: C::decode::<V>,
+        kind: CodingKind {
+            type_id: ConstTypeId::of::<V>(),
+            type_name: std::any::type_name::<V>,
+            structure: fingerprint::trace::<V, C>,
+            codec: C::NAME,
+            self_describing: C::SELF_DESCRIBING,
+            version,
+        },
+    }
+}

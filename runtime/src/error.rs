@@ -1,0 +1,88 @@
+//! What can go wrong with the cache itself.
+
+use std::time::Duration;
+
+/// A failure of the cache, never of the function it stands in front of.
+///
+/// Annotated functions do not return it: they run their body instead. It reaches a program only where the
+/// program speaks to the cache directly ([`Cache::connect`](crate::Cache::connect),
+/// [`Key::peek`](crate::Key::peek), [`Cache::invalidate`](crate::Cache::invalidate) …) and from writes that asked for
+/// `guard = "required"`.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The URL can never work. The text never contains the URL's password.
+    #[error("this URL can't be used for a cache: {reason}")]
+    Url {
+        /// What is wrong with it and what to write instead.
+        reason: String,
+    },
+
+    /// An option given to the builder can never work.
+    #[error("the option `{option}` can't be used: {reason}")]
+    Option {
+        /// The builder's method.
+        option: &'static str,
+        /// What is wrong with it and what to give instead.
+        reason: String,
+    },
+
+    /// [`Cache::install`](crate::Cache::install) was called a second time.
+    #[error(
+        "a cache is installed already ({installed}); install once, at the start of the program, and use `Cache::scope` for others"
+    )]
+    AlreadyInstalled {
+        /// The cache that is installed, without secrets.
+        installed: String,
+    },
+
+    /// There is no cache: none was installed, none is in scope, and the key names none.
+    #[error("no cache is installed; call `Cache::connect(url).await?.install()?` at the start of the program")]
+    NoCache,
+
+    /// The store did not answer in time. It may have done what it was asked to do.
+    #[error("the cache did not answer within {within:?} ({doing}); is Redis overloaded, or the timeout too short?")]
+    Timeout {
+        /// The step that was being taken.
+        doing: &'static str,
+        /// The time that it was given.
+        within: Duration,
+    },
+
+    /// There is no connection to the store at the moment; it is being restored in the background.
+    #[error("the cache can't be reached ({doing}): {reason}; it is connected to again as soon as it answers")]
+    Unreachable {
+        /// The step that was being taken.
+        doing: &'static str,
+        /// What the connection said.
+        reason: String,
+    },
+
+    /// The server refused a command.
+    #[error("the server refused ({doing}): {reason}")]
+    Server {
+        /// The step that was being taken.
+        doing: &'static str,
+        /// The server's own words.
+        reason: String,
+    },
+
+    /// The key holds something that this library did not write. It is never overwritten or deleted.
+    #[error(
+        "the key `{key}` holds data of somebody else, which is left as it is; give the cache a namespace of its own (`Cache::builder().namespace(…)`) or rename the key"
+    )]
+    Foreign {
+        /// The key, without the namespace.
+        key: String,
+    },
+
+    /// A write was refused before its body ran, because its keys could not be guarded and it asked for
+    /// `guard = "required"`.
+    #[error("the write was not begun, because `{key}` could not be guarded: {source}")]
+    NotGuarded {
+        /// The first key that could not be guarded, without the namespace.
+        key: String,
+        /// Why.
+        source: Box<Error>,
+    },
+}

@@ -1,0 +1,194 @@
+//! Sharing a load inside one process.
+//!
+//! Of the callers that miss one key one leads, the others follow. What the leader learns may be given to a follower
+//! only if it was observed by a step that began **after the follower arrived**: a read of the store, a run of the body,
+//! or a fill that the store accepted. Anything else could be older than a write that the follower has already seen
+//! completed. So the leader counts its steps, each follower notes the step at which it came, and whoever came too late for
+//! the step that counts goes on to the next flight, led by one of them. That next flight begins after they arrived, so
+//! nobody waits for more than two.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    mem,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use tokio::sync::{Semaphore, oneshot};
+
+use crate::outcome::SharedError;
+
+/// What a caller of a missing key does next.
+#[derive(Debug)]
+pub(crate) enum Turn {
+    /// Load it; dropping the ticket hands it over to a follower.
+    Lead(Ticket),
+    /// Somebody is loading it; word will come.
+    Follow(oneshot::Receiver<Word>),
+}
+
+/// What a follower is told.
+#[derive(Debug)]
+pub(crate) enum Word {
+    /// The load's result.
+    Shared(Landed),
+    /// The load failed and its error can't be shared: run the body, not all at once.
+    Failed(Arc<Semaphore>),
+    /// It is your turn to lead.
+    Lead(Ticket),
+}
+
+/// What a load gave, in a form that any follower can take.
+#[derive(Debug, Clone)]
+pub(crate) enum Landed {
+    /// A whole entry, header and payload.
+    Entry(Arc<Vec<u8>>),
+    /// The function gave `None` and it is not stored.
+    None,
+    /// The function failed.
+    Error(SharedError),
+}
+
+/// So many of those that can't be given the leader's error run their bodies at the same time.
+const BODIES_AFTER_A_FAILURE: usize = 8;
+
+/// The loads in progress, by key.
+#[derive(Debug, Default)]
+pub(crate) struct Flights(Mutex<HashMap<Arc<str>, Flight>>);
+
+#[derive(Debug)]
+struct Flight {
+    /// The number of the step that the leader is taking.
+    step: Step,
+    followers: VecDeque<Follower>,
+}
+
+#[derive(Debug)]
+struct Follower {
+    /// The step that the leader was taking when this one came.
+    came_during: Step,
+    word: oneshot::Sender<Word>,
+}
+
+/// A step of a leader: what began at a step may be given to those who came during an earlier one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Step(u64);
+
+impl Step {
+    /// Before any step: nobody came earlier.
+    pub(crate) const NONE: Step = Step(0);
+}
+
+impl Flights {
+    /// Joins the load of this key, or begins it.
+    pub(crate) fn join(self: &Arc<Self>, key: &str) -> Turn {
+        let mut flights = self.lock();
+        if let Some(flight) = flights.get_mut(key) {
+            let (word, receiver) = oneshot::channel();
+            flight.followers.push_back(Follower { came_during: flight.step, word });
+            return Turn::Follow(receiver);
+        }
+        let key: Arc<str> = key.into();
+        flights.insert(key.clone(), Flight { step: Step(0), followers: VecDeque::new() });
+        Turn::Lead(Ticket { flights: self.clone(), key, landed: false })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<Arc<str>, Flight>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How many keys are being loaded.
+    #[cfg(test)]
+    pub(crate) fn len(&self) -> usize {
+        self.lock().len()
+    }
+
+    /// Makes the first follower that is still there the leader of all the others; without any the flight ends.
+    fn hand_over(self: &Arc<Self>, key: &Arc<str>) {
+        loop {
+            let next = {
+                let mut flights = self.lock();
+                let Some(flight) = flights.get_mut(key) else { return };
+                // All who are waiting now came before whatever the next leader does.
+                flight.step = Step(flight.step.0 + 1);
+                match flight.followers.pop_front() {
+                    Some(next) => next,
+                    None => {
+                        flights.remove(key);
+                        return;
+                    }
+                }
+            };
+            let ticket = Ticket { flights: self.clone(), key: key.clone(), landed: false };
+            let Err(Word::Lead(mut ticket)) = next.word.send(Word::Lead(ticket)) else { return };
+            // That one has gone away; the ticket came back and must not hand over by itself.
+            ticket.landed = true;
+        }
+    }
+}
+
+/// The right to load one key. Dropping it, by cancellation or panic, hands it to a follower at once.
+#[derive(Debug)]
+pub(crate) struct Ticket {
+    flights: Arc<Flights>,
+    key: Arc<str>,
+    landed: bool,
+}
+
+impl Ticket {
+    /// Begins a step: what it observes may be given to everybody who is here now.
+    pub(crate) fn step(&self) -> Step {
+        let mut flights = self.flights.lock();
+        match flights.get_mut(&self.key) {
+            Some(flight) => {
+                flight.step = Step(flight.step.0 + 1);
+                flight.step
+            }
+            None => Step(0),
+        }
+    }
+
+    /// Whether anybody would be given what was observed at `step`.
+    pub(crate) fn followed(&self, step: Step) -> bool {
+        let flights = self.flights.lock();
+        flights.get(&self.key).is_some_and(|flight| flight.followers.iter().any(|one| one.came_during < step))
+    }
+
+    /// Gives what was observed at `step` to those who came before it; the others begin anew.
+    pub(crate) fn land(self, landed: &Landed, step: Step) {
+        self.end(step, || Word::Shared(landed.clone()));
+    }
+
+    /// Tells those who came before `step` that each must run the body.
+    pub(crate) fn fail(self, step: Step) {
+        let bodies = Arc::new(Semaphore::new(BODIES_AFTER_A_FAILURE));
+        self.end(step, || Word::Failed(bodies.clone()));
+    }
+
+    fn end(mut self, step: Step, word: impl Fn() -> Word) {
+        self.landed = true;
+        let served: Vec<Follower> = {
+            let mut flights = self.flights.lock();
+            let Some(flight) = flights.get_mut(&self.key) else { return };
+            let (served, rest): (VecDeque<_>, VecDeque<_>) =
+                mem::take(&mut flight.followers).into_iter().partition(|one| one.came_during < step);
+            flight.followers = rest;
+            served.into()
+        };
+        for follower in served {
+            // A follower that has gone away needs no word.
+            let _ = follower.word.send(word());
+        }
+        self.flights.hand_over(&self.key);
+    }
+}
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        if !self.landed {
+            self.flights.hand_over(&self.key);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

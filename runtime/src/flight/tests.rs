@@ -1,0 +1,138 @@
+use std::time::Duration;
+
+use tokio::sync::oneshot::error::TryRecvError;
+
+use super::*;
+
+fn lead(flights: &Arc<Flights>) -> Ticket {
+    match flights.join("k") {
+        Turn::Lead(ticket) => ticket,
+        Turn::Follow(_) => panic!("somebody else leads"),
+    }
+}
+
+fn follow(flights: &Arc<Flights>) -> oneshot::Receiver<Word> {
+    match flights.join("k") {
+        Turn::Lead(_) => panic!("nobody leads"),
+        Turn::Follow(word) => word,
+    }
+}
+
+fn shared(word: &mut oneshot::Receiver<Word>) -> bool {
+    matches!(word.try_recv(), Ok(Word::Shared(Landed::None)))
+}
+
+fn promoted(word: &mut oneshot::Receiver<Word>) -> Option<Ticket> {
+    match word.try_recv() {
+        Ok(Word::Lead(ticket)) => Some(ticket),
+        Ok(_) | Err(TryRecvError::Closed) => None,
+        Err(TryRecvError::Empty) => None,
+    }
+}
+
+/// The rule, in each of the moments at which a follower can arrive.
+#[test]
+fn a_follower_takes_only_what_began_after_it_came() {
+    for accepted in [false, true] {
+        let flights = Arc::new(Flights::default());
+        let ticket = lead(&flights);
+        let mut before_the_body = follow(&flights);
+        let body = ticket.step();
+        let mut during_the_body = follow(&flights);
+        let fill = ticket.step();
+        let mut during_the_fill = follow(&flights);
+        ticket.land(&Landed::None, if accepted { fill } else { body });
+
+        assert!(shared(&mut before_the_body), "accepted: {accepted}");
+        let next = if accepted {
+            assert!(shared(&mut during_the_body), "the fill was accepted, and sent after it came");
+            promoted(&mut during_the_fill).expect("the fill was sent before it came: it begins anew")
+        } else {
+            let next = promoted(&mut during_the_body).expect("the body began before it came: it begins anew");
+            assert!(matches!(during_the_fill.try_recv(), Err(TryRecvError::Empty)), "it follows the next");
+            next
+        };
+        // Whatever the next leader observes began after they all came.
+        let step = next.step();
+        next.land(&Landed::None, step);
+        assert!(accepted || shared(&mut during_the_fill));
+        assert_eq!(flights.len(), 0);
+    }
+}
+
+#[test]
+fn a_leader_that_goes_away_hands_over_at_once() {
+    let flights = Arc::new(Flights::default());
+    let ticket = lead(&flights);
+    let gone = follow(&flights);
+    let mut second = follow(&flights);
+    let mut third = follow(&flights);
+    ticket.step();
+    drop(gone);
+    drop(ticket);
+    let ticket = promoted(&mut second).expect("the first that is still there leads");
+    assert!(matches!(third.try_recv(), Err(TryRecvError::Empty)));
+    drop(ticket);
+    drop(promoted(&mut third).expect("then the next"));
+    assert_eq!(flights.len(), 0);
+    drop(lead(&flights));
+    assert_eq!(flights.len(), 0);
+}
+
+#[test]
+fn a_promotion_that_is_never_taken_up_is_handed_on() {
+    let flights = Arc::new(Flights::default());
+    let ticket = lead(&flights);
+    let second = follow(&flights);
+    let mut third = follow(&flights);
+    drop(ticket);
+    // The word was sent, its receiver goes away without reading it.
+    drop(second);
+    assert!(promoted(&mut third).is_some());
+}
+
+#[test]
+fn a_failure_is_told_to_those_whom_a_result_would_have_been() {
+    let flights = Arc::new(Flights::default());
+    let ticket = lead(&flights);
+    let mut before = follow(&flights);
+    let step = ticket.step();
+    let mut after = follow(&flights);
+    ticket.fail(step);
+    assert!(matches!(before.try_recv(), Ok(Word::Failed(bodies)) if bodies.available_permits() == 8));
+    assert!(promoted(&mut after).is_some());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nobody_hangs_whatever_leaders_do() {
+    let flights = Arc::new(Flights::default());
+    let callers: Vec<_> = (0..2_000_u32)
+        .map(|number| {
+            let flights = flights.clone();
+            tokio::spawn(async move {
+                let ticket = match flights.join("k") {
+                    Turn::Lead(ticket) => ticket,
+                    Turn::Follow(word) => match word.await.expect("word comes") {
+                        Word::Lead(ticket) => ticket,
+                        Word::Shared(_) | Word::Failed(_) => return,
+                    },
+                };
+                let step = ticket.step();
+                tokio::task::yield_now().await;
+                match number % 4 {
+                    0 => ticket.land(&Landed::None, step),
+                    1 => ticket.fail(step),
+                    2 => drop(ticket),
+                    _ => {
+                        ticket.step();
+                        ticket.land(&Landed::None, Step::NONE);
+                    }
+                }
+            })
+        })
+        .collect();
+    for caller in callers {
+        tokio::time::timeout(Duration::from_secs(20), caller).await.expect("nobody hangs").unwrap();
+    }
+    assert_eq!(flights.len(), 0);
+}

@@ -1,0 +1,315 @@
+//! Keys: how arguments are written so that no two argument lists give the same key.
+
+use std::{
+    fmt::{self, Debug, Display, Write},
+    marker::PhantomData,
+    num::NonZero,
+};
+
+use sha2::{Digest, Sha256};
+
+use crate::{Cache, Error, codec::Coding, read};
+
+/// A key longer than this (bytes) keeps its start and ends in a digest. Every shortened key is longer than
+/// every key that was not, so the two can't coincide.
+const MAX_KEY: usize = 200;
+/// As much of a long key is kept at the most (bytes).
+const KEPT: usize = 160;
+
+/// Writes a key: literals as they are, values with everything percent-encoded that could separate.
+#[derive(Debug)]
+pub struct KeyWriter {
+    text: String,
+}
+
+impl KeyWriter {
+    /// Begins with a literal.
+    #[must_use]
+    pub fn new(start: &str) -> KeyWriter {
+        let mut text = String::with_capacity(start.len() + 40);
+        text.push_str(start);
+        KeyWriter { text }
+    }
+
+    /// Adds a literal.
+    #[must_use]
+    pub fn literal(mut self, text: &str) -> KeyWriter {
+        self.text.push_str(text);
+        self
+    }
+
+    /// Adds a value.
+    #[must_use]
+    pub fn value<V: Display + ?Sized>(mut self, value: &V) -> KeyWriter {
+        let before = self.text.len();
+        if write!(Escape(&mut self.text), "{value}").is_err() {
+            // Only a `Display` that fails by itself comes here. Half a value must not pass for a whole one: the marker
+            // holds characters that no value can.
+            self.text.truncate(before);
+            self.text.push_str("{unprintable}");
+        }
+        self
+    }
+
+    /// The finished key.
+    #[must_use]
+    pub fn finish(self) -> AnyKey {
+        AnyKey { text: if self.text.len() > MAX_KEY { shorten(&self.text) } else { self.text } }
+    }
+}
+
+fn shorten(text: &str) -> String {
+    let kept = (0..=KEPT).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
+    let mut short = String::with_capacity(KEPT + 1 + 64);
+    short.push_str(&text[..kept]);
+    short.push('~');
+    for byte in Sha256::digest(text) {
+        // Writing to a `String` can't fail.
+        let _ = write!(short, "{byte:02x}");
+    }
+    short
+}
+
+/// Percent-encodes what a template uses to separate, white space and control characters.
+struct Escape<'a>(&'a mut String);
+
+impl Write for Escape<'_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let mut plain_from = 0;
+        for (at, character) in text.char_indices() {
+            if !separates(character) {
+                continue;
+            }
+            self.0.push_str(&text[plain_from..at]);
+            plain_from = at + character.len_utf8();
+            for byte in text[at..plain_from].bytes() {
+                write!(self.0, "%{byte:02X}")?;
+            }
+        }
+        self.0.push_str(&text[plain_from..]);
+        Ok(())
+    }
+}
+
+fn separates(character: char) -> bool {
+    matches!(character, ':' | '/' | '|' | '#' | ',' | ';' | '=' | '{' | '}' | '%')
+        || character.is_whitespace()
+        || character.is_control()
+}
+
+/// An argument of a function whose key is derived: written by `Display` where it has one, else by `Debug`.
+#[derive(Debug)]
+pub struct Arg<'a, T: ?Sized>(pub &'a T);
+
+/// Arguments that have a `Display`.
+pub trait ViaDisplay {
+    /// The argument as the key writes it.
+    fn key_part(&self) -> impl Display;
+}
+
+/// Arguments that have only a `Debug`.
+pub trait ViaDebug {
+    /// The argument as the key writes it.
+    fn key_part(&self) -> impl Display;
+}
+
+impl<T: Display + ?Sized> ViaDisplay for Arg<'_, T> {
+    fn key_part(&self) -> impl Display {
+        self.0
+    }
+}
+
+impl<T: Debug + ?Sized> ViaDebug for &Arg<'_, T> {
+    fn key_part(&self) -> impl Display {
+        Debugged(self.0)
+    }
+}
+
+struct Debugged<'a, T: ?Sized>(&'a T);
+
+impl<T: Debug + ?Sized> Display for Debugged<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Debug::fmt(self.0, f)
+    }
+}
+
+/// A value that a key may pad to a width.
+#[diagnostic::on_unimplemented(
+    message = "a width in a key is for numbers",
+    label = "`{Self}` is not a number: padding would make two different values the same",
+    note = "leave the width out"
+)]
+pub trait Number {}
+
+macro_rules! numbers {
+    ($($number:ty)*) => {$(impl Number for $number {})*};
+}
+
+numbers! { u8 u16 u32 u64 u128 usize i8 i16 i32 i64 i128 isize f32 f64 }
+
+numbers! { NonZero<u8> NonZero<u16> NonZero<u32> NonZero<u64> NonZero<u128> NonZero<usize> }
+numbers! { NonZero<i8> NonZero<i16> NonZero<i32> NonZero<i64> NonZero<i128> NonZero<isize> }
+
+impl<N: Number + ?Sized> Number for &N {}
+
+/// A value that is padded to a width.
+pub const fn number<N: Number + ?Sized>(value: &N) -> &N {
+    value
+}
+
+/// The name of a type parameter, for `{T}` in a key.
+#[must_use]
+pub fn type_name<T: ?Sized>() -> &'static str {
+    std::any::type_name::<T>()
+}
+
+/// A key whose value type is not known: what [`Cache::guard`] takes, and what every [`Key`] becomes by `into()`.
+///
+/// ```
+/// # use cached_aside::AnyKey;
+/// let key = AnyKey::new("users:recent");
+/// assert_eq!(key.as_str(), "users:recent");
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct AnyKey {
+    text: String,
+}
+
+impl AnyKey {
+    /// A key written out by hand. Prefer the companions of the cached function: the compiler checks those.
+    #[must_use]
+    pub fn new(text: &str) -> AnyKey {
+        KeyWriter::new(text).finish()
+    }
+
+    /// The key as the template says, without the namespace.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    pub(crate) fn into_string(self) -> String {
+        self.text
+    }
+}
+
+impl Display for AnyKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl<T> From<Key<T>> for AnyKey {
+    fn from(key: Key<T>) -> AnyKey {
+        key.text
+    }
+}
+
+impl<T> From<&Key<T>> for AnyKey {
+    fn from(key: &Key<T>) -> AnyKey {
+        key.text.clone()
+    }
+}
+
+/// The key of one call of a cached function, with the type of its value: made by the function's companion
+/// (`load_user::key(42)`, `Repo::load_user_key(42)`).
+///
+/// Without [`in_cache`](Key::in_cache) it speaks of the cache in scope, or of the installed one.
+///
+/// ```
+/// # use cached_aside::{Cache, cached_aside};
+/// #[cached_aside(ttl = "5m", key = "square:{n}")]
+/// async fn square(n: u64) -> u64 {
+///     n * n
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), cached_aside::Error> {
+/// Cache::in_process().install()?;
+/// let key = square::key(12);
+/// assert_eq!(key.as_str(), "square:12");
+/// assert_eq!(key.peek().await?, None);
+/// assert_eq!(square(12).await, 144);
+/// assert_eq!(key.peek().await?, Some(144));
+/// key.invalidate().await?;
+/// assert_eq!(key.peek().await?, None);
+/// # Ok(())
+/// # }
+/// ```
+pub struct Key<T> {
+    text: AnyKey,
+    coding: Coding<T>,
+    cache: Option<Cache>,
+    value: PhantomData<fn() -> T>,
+}
+
+impl<T> Key<T> {
+    /// The key as the template says, without the namespace.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        self.text.as_str()
+    }
+
+    /// Reads what is stored, without loading. `None` when there is no entry that can be read: absent, being loaded, being
+    /// written, of another type, or a stored `None`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoCache`] without a cache, otherwise when the cache does not answer.
+    pub async fn peek(&self) -> Result<Option<T>, Error> {
+        read::peek(&self.cache()?, self.as_str(), &self.coding).await
+    }
+
+    /// Deletes the entry, and refuses whatever is being loaded for it now.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoCache`] without a cache, otherwise when the cache does not answer; this process then does not use the
+    /// entry until the deletion has been delivered.
+    pub async fn invalidate(&self) -> Result<(), Error> {
+        self.cache()?.invalidate(self).await
+    }
+
+    /// The same key in a cache other than the installed one.
+    #[must_use]
+    pub fn in_cache(self, cache: &Cache) -> Key<T> {
+        Key { cache: Some(cache.clone()), ..self }
+    }
+
+    fn cache(&self) -> Result<Cache, Error> {
+        self.cache.clone().or_else(Cache::current).ok_or(Error::NoCache)
+    }
+}
+
+impl<T> Clone for Key<T> {
+    fn clone(&self) -> Self {
+        Key { text: self.text.clone(), coding: self.coding, cache: self.cache.clone(), value: PhantomData }
+    }
+}
+
+impl<T> Debug for Key<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Key").field(&self.as_str()).finish()
+    }
+}
+
+impl<T> Display for Key<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// A typed key of a written one.
+#[must_use]
+pub fn key<V>(text: AnyKey, coding: Coding<V>) -> Key<V> {
+    Key { text, coding, cache: None, value: PhantomData }
+}
+
+/// A typed key without its type.
+#[must_use]
+pub fn any_key<V>(key: Key<V>) -> AnyKey {
+    key.into()
+}
+
+#[cfg(test)]
+mod tests;

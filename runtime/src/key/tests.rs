@@ -1,0 +1,91 @@
+use proptest::prelude::*;
+
+use super::*;
+
+fn pair(first: &str, second: &str) -> AnyKey {
+    KeyWriter::new("x:").value(first).literal(":").value(second).finish()
+}
+
+#[test]
+fn plain_words_stay_readable() {
+    for word in ["42", "-7", "1.5", "ada@example.org", "6f9619ff-8b86-d011-b42d-00c04fc964ff", "Zoë", "a_b+c~d!$&'()*?[]<>\"\\^`@"] {
+        assert_eq!(KeyWriter::new("user:").value(word).finish().as_str(), format!("user:{word}"));
+    }
+}
+
+#[test]
+fn what_separates_is_encoded() {
+    let key = KeyWriter::new("").value(":/|#,;={}% \t\n\u{0}\u{a0}").finish();
+    assert_eq!(key.as_str(), "%3A%2F%7C%23%2C%3B%3D%7B%7D%25%20%09%0A%00%C2%A0");
+    assert_ne!(pair("a:b", "c"), pair("a", "b:c"));
+    assert_ne!(pair("a%3Ab", "c"), pair("a:b", "c"));
+}
+
+#[test]
+fn long_keys_keep_their_start_and_end_in_a_digest() {
+    let long = |text: &str| KeyWriter::new("page:").value(&text.repeat(100)).finish().to_string();
+    let key = long("abc");
+    assert!(key.starts_with("page:abcabc"), "{key}");
+    assert_eq!(key.len(), 160 + 1 + 64);
+    assert_ne!(key, long("abd"));
+    // The digest is of the whole key, known from elsewhere: printf 'page:%s' … | sha256sum
+    let whole = format!("page:{}", "abc".repeat(100));
+    assert_eq!(key[161..], Sha256::digest(&whole).iter().map(|byte| format!("{byte:02x}")).collect::<String>());
+    let key = long("ä");
+    assert!(key.len() > MAX_KEY && key.contains('~'), "cut between characters: {key}");
+    let longest = KeyWriter::new(&"a".repeat(MAX_KEY)).finish();
+    assert_eq!(longest.as_str().len(), MAX_KEY);
+    // A value that looks like a shortened key is longer than any that is left as it is.
+    assert_ne!(AnyKey::new(&key).as_str(), key);
+}
+
+#[test]
+fn derived_keys_take_display_and_else_debug() {
+    #[derive(Debug)]
+    struct OnlyDebug;
+    let display = KeyWriter::new("").value(&Arg(&"a:b").key_part()).finish();
+    assert_eq!(display.as_str(), "a%3Ab");
+    let debug = KeyWriter::new("").value(&(&Arg(&OnlyDebug)).key_part()).finish();
+    assert_eq!(debug.as_str(), "OnlyDebug");
+    let debug = KeyWriter::new("").value(&(&Arg(&Some("a, b"))).key_part()).finish();
+    assert_eq!(debug.as_str(), "Some(\"a%2C%20b\")");
+}
+
+#[test]
+fn a_display_that_fails_is_told_from_every_value() {
+    struct Fails;
+    impl Display for Fails {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("half")?;
+            Err(fmt::Error)
+        }
+    }
+    let failed = KeyWriter::new("x:").value(&Fails).finish();
+    assert_eq!(failed.as_str(), "x:{unprintable}");
+    assert_ne!(failed, KeyWriter::new("x:").value("{unprintable}").finish());
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2_000))]
+
+    #[test]
+    fn no_two_pairs_give_one_key(a in any::<(String, String)>(), b in any::<(String, String)>()) {
+        prop_assert_eq!(a == b, pair(&a.0, &a.1) == pair(&b.0, &b.1));
+    }
+
+    /// Pairs that are near each other: the same characters, cut elsewhere; long enough to be shortened, too.
+    #[test]
+    fn moving_the_cut_changes_the_key(text in "[a:%2|~3A]{0,12}", many in 1..60_usize, a: prop::sample::Index, b: prop::sample::Index) {
+        let text = text.repeat(many);
+        let (a, b) = (a.index(text.len() + 1), b.index(text.len() + 1));
+        let key = |at: usize| pair(&text[..at], &text[at..]);
+        prop_assert_eq!(a == b, key(a) == key(b));
+    }
+
+    #[test]
+    fn values_hold_nothing_that_separates(value: String) {
+        let key = KeyWriter::new("").value(&value).finish();
+        let separators = [':', '/', '|', '#', ',', ';', '=', '{', '}', ' ', '\n', '\t', '\0'];
+        prop_assert!(!key.as_str().contains(separators), "{}", key);
+    }
+}

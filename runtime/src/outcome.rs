@@ -1,0 +1,292 @@
+//! What a function returned: what of it is stored, and how it is made again from what was stored.
+//!
+//! The four shapes are told apart by the type, not by its spelling, so that aliases work: an inherent associated
+//! constant wins over a trait's where its `impl` applies.
+
+use std::{any::Any, convert::Infallible, marker::PhantomData, sync::Arc};
+
+use crate::Error;
+
+/// Finds the shape of a return type: the sum of its three constants.
+#[derive(Debug)]
+pub struct Shape<R>(PhantomData<R>);
+
+/// The constants of types that are not of the shape in question.
+pub trait NoShape {
+    /// Not an `Option`.
+    const OPTION: u8 = 0;
+    /// Not a `Result`.
+    const RESULT: u8 = 0;
+    /// Not a `Result` of an `Option`.
+    const RESULT_OPTION: u8 = 0;
+}
+
+impl<R> NoShape for Shape<R> {}
+
+impl<T> Shape<Option<T>> {
+    /// An `Option`.
+    pub const OPTION: u8 = 1;
+}
+
+impl<T, E> Shape<Result<T, E>> {
+    /// A `Result`.
+    pub const RESULT: u8 = 2;
+}
+
+impl<T, E> Shape<Result<Option<T>, E>> {
+    /// A `Result` of an `Option`.
+    pub const RESULT_OPTION: u8 = 1;
+}
+
+/// What a function gave, by reference.
+#[derive(Debug)]
+pub enum Gave<'a, V, E> {
+    /// A value: stored.
+    Value(&'a V),
+    /// `None`: stored only if the attribute has a `none_ttl`.
+    None,
+    /// `Err`: never stored.
+    Error(&'a E),
+}
+
+/// A return type of shape 0 (`T`), 1 (`Option<T>`), 2 (`Result<T, E>`) or 3 (`Result<Option<T>, E>`).
+pub trait Outcome<const SHAPE: u8>: Sized {
+    /// What is stored.
+    type Value;
+    /// What is never stored.
+    type Error;
+
+    /// What the function gave.
+    fn gave(&self) -> Gave<'_, Self::Value, Self::Error>;
+    /// The return value made of a stored value.
+    fn from_value(value: Self::Value) -> Self;
+    /// The return value of a stored `None`; `None` for types that have none.
+    fn from_none() -> Option<Self>;
+    /// The return value made of somebody else's error; `None` for types that have none.
+    fn from_error(error: Self::Error) -> Option<Self>;
+}
+
+impl<T> Outcome<0> for T {
+    type Value = T;
+    type Error = Infallible;
+
+    fn gave(&self) -> Gave<'_, T, Infallible> {
+        Gave::Value(self)
+    }
+
+    fn from_value(value: T) -> Self {
+        value
+    }
+
+    fn from_none() -> Option<Self> {
+        None
+    }
+
+    fn from_error(error: Infallible) -> Option<Self> {
+        match error {}
+    }
+}
+
+impl<T> Outcome<1> for Option<T> {
+    type Value = T;
+    type Error = Infallible;
+
+    fn gave(&self) -> Gave<'_, T, Infallible> {
+        self.as_ref().map_or(Gave::None, Gave::Value)
+    }
+
+    fn from_value(value: T) -> Self {
+        Some(value)
+    }
+
+    fn from_none() -> Option<Self> {
+        Some(None)
+    }
+
+    fn from_error(error: Infallible) -> Option<Self> {
+        match error {}
+    }
+}
+
+impl<T, E> Outcome<2> for Result<T, E> {
+    type Value = T;
+    type Error = E;
+
+    fn gave(&self) -> Gave<'_, T, E> {
+        self.as_ref().map_or_else(Gave::Error, Gave::Value)
+    }
+
+    fn from_value(value: T) -> Self {
+        Ok(value)
+    }
+
+    fn from_none() -> Option<Self> {
+        None
+    }
+
+    fn from_error(error: E) -> Option<Self> {
+        Some(Err(error))
+    }
+}
+
+impl<T, E> Outcome<3> for Result<Option<T>, E> {
+    type Value = T;
+    type Error = E;
+
+    fn gave(&self) -> Gave<'_, T, E> {
+        match self {
+            Ok(Some(value)) => Gave::Value(value),
+            Ok(None) => Gave::None,
+            Err(error) => Gave::Error(error),
+        }
+    }
+
+    fn from_value(value: T) -> Self {
+        Ok(Some(value))
+    }
+
+    fn from_none() -> Option<Self> {
+        Some(Ok(None))
+    }
+
+    fn from_error(error: E) -> Option<Self> {
+        Some(Err(error))
+    }
+}
+
+/// The return type of a write: what `result` names in `#[invalidates]`.
+pub trait Success<const SHAPE: u8> {
+    /// The `Ok` value, or the whole value where there is no `Result`.
+    type Value;
+
+    /// The success value, unless the write failed.
+    fn success(&self) -> Option<&Self::Value>;
+}
+
+impl<T> Success<0> for T {
+    type Value = T;
+
+    fn success(&self) -> Option<&T> {
+        Some(self)
+    }
+}
+
+impl<T> Success<1> for Option<T> {
+    type Value = Option<T>;
+
+    fn success(&self) -> Option<&Option<T>> {
+        Some(self)
+    }
+}
+
+impl<T, E> Success<2> for Result<T, E> {
+    type Value = T;
+
+    fn success(&self) -> Option<&T> {
+        self.as_ref().ok()
+    }
+}
+
+impl<T, E> Success<3> for Result<Option<T>, E> {
+    type Value = Option<T>;
+
+    fn success(&self) -> Option<&Option<T>> {
+        self.as_ref().ok()
+    }
+}
+
+/// A shape that has a `None`.
+#[diagnostic::on_unimplemented(
+    message = "`none_ttl` needs a function that can return `None`",
+    label = "this function returns neither `Option<_>` nor `Result<Option<_>, _>`",
+    note = "remove `none_ttl`"
+)]
+pub trait HasNone {}
+
+/// A shape as a type.
+#[derive(Debug)]
+pub struct ShapeNumber<const SHAPE: u8>;
+
+impl HasNone for ShapeNumber<1> {}
+impl HasNone for ShapeNumber<3> {}
+
+/// Compiles only for shapes that have a `None`.
+pub const fn assert_none<const SHAPE: u8>()
+where
+    ShapeNumber<SHAPE>: HasNone,
+{
+}
+
+/// A return type that can say that a write was refused.
+#[diagnostic::on_unimplemented(
+    message = "`guard = \"required\"` needs a function that can return the cache's error",
+    label = "`{Self}` can't be made from a `cached_aside::Error`",
+    note = "return `Result<_, E>` with `E: From<cached_aside::Error>`, or leave `guard` at \"best_effort\""
+)]
+pub trait Refusable {
+    /// The return value of a write that was not begun.
+    fn refused(error: Error) -> Self;
+}
+
+impl<T, E: From<Error>> Refusable for Result<T, E> {
+    fn refused(error: Error) -> Self {
+        Err(E::from(error))
+    }
+}
+
+/// The return value of a write that was not begun.
+pub fn refuse<R: Refusable>(error: Error) -> R {
+    R::refused(error)
+}
+
+/// An error on its way from the one who loaded to those who waited.
+pub(crate) type SharedError = Arc<dyn Any + Send + Sync>;
+
+/// How an error reaches those who waited for the load that failed: as a clone, where the type allows it.
+pub struct Sharing<E> {
+    pub(crate) share: Option<fn(&E) -> SharedError>,
+    pub(crate) receive: fn(&SharedError) -> Option<E>,
+}
+
+impl<E> std::fmt::Debug for Sharing<E> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Sharing").field("shared", &self.share.is_some()).finish_non_exhaustive()
+    }
+}
+
+impl<E> Clone for Sharing<E> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<E> Copy for Sharing<E> {}
+
+impl<E> Sharing<E> {
+    /// The error is not shared: everybody who waited runs the body.
+    #[must_use]
+    pub const fn none() -> Self {
+        Sharing { share: None, receive: |_| None }
+    }
+}
+
+impl<E: Clone + Send + Sync + 'static> Sharing<E> {
+    /// The error is shared as a clone.
+    pub const SHARED: Self = Sharing {
+        share: Some(|error| Arc::new(error.clone())),
+        receive: |shared| shared.downcast_ref::<E>().cloned(),
+    };
+}
+
+/// The constant of error types that can't be cloned or sent.
+pub trait NotShared {
+    /// The error type.
+    type Error;
+    /// The error is not shared.
+    const SHARED: Sharing<Self::Error>;
+}
+
+impl<E> NotShared for Sharing<E> {
+    type Error = E;
+    const SHARED: Sharing<E> = Sharing::none();
+}

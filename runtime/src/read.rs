@@ -1,0 +1,569 @@
+//! The read path, in the order in which it happens: look, join the flight, acquire, load, fill.
+
+use std::{
+    future::{Future, poll_fn},
+    pin::{Pin, pin},
+    sync::Arc,
+    task::Poll,
+    time::Duration,
+};
+
+use tokio::{
+    runtime::Handle,
+    sync::oneshot,
+    time::{Instant, sleep, timeout_at},
+};
+
+use crate::{
+    AnyKey, Cache, Error,
+    cache::{Inner, bypassed},
+    codec::Coding,
+    entry::{self, Entry, Header, Token, Unusable},
+    fingerprint,
+    flight::{Landed, Step, Ticket, Turn, Word},
+    health::{Backoff, Budget, shorten},
+    outcome::{Gave, Outcome, Sharing},
+    settings::ReadFunction,
+    store::{Acquired, Answer, StoreError},
+    telemetry::Counters,
+};
+
+/// One call of a cached function: the value from the cache, or the body's.
+///
+/// The body is polled only if it is needed.
+pub async fn load<R, const SHAPE: u8, B>(
+    function: &'static ReadFunction,
+    cache: Option<&Cache>,
+    key: AnyKey,
+    coding: Coding<R::Value>,
+    sharing: Sharing<R::Error>,
+    body: B,
+) -> R
+where
+    R: Outcome<SHAPE>,
+    B: Future<Output = R>,
+{
+    let cache = match cache {
+        Some(cache) => cache.clone(),
+        None => match Cache::of_call(function.settings.name) {
+            Some(cache) => cache,
+            None => return body.await,
+        },
+    };
+    let counters = cache.inner.table.of(function);
+    if bypassed() {
+        counters.bypassed.one();
+        return body.await;
+    }
+    let fingerprint = match function.fingerprint.get(&coding.kind) {
+        Ok(fingerprint) => fingerprint,
+        Err(error) => {
+            function.say_not_readable(&error);
+            counters.bypassed.one();
+            return body.await;
+        }
+    };
+    let call = Call {
+        cache: &cache.inner,
+        function,
+        counters,
+        key: key.as_str(),
+        fingerprint,
+        coding: &coding,
+        sharing: &sharing,
+    };
+    call.run::<R, SHAPE, B>(body).await
+}
+
+/// Reads what is stored under a key, without loading.
+pub(crate) async fn peek<V>(cache: &Cache, key: &str, coding: &Coding<V>) -> Result<Option<V>, Error> {
+    let Ok(fingerprint) = fingerprint::of(&coding.kind) else { return Ok(None) };
+    if cache.inner.recovery.has(key) {
+        return Ok(None);
+    }
+    let stored = cache.inner.store.read(key, cache.inner.timeout).await;
+    let Some(bytes) = stored.map_err(|error| error.into_error("read", key))? else { return Ok(None) };
+    match entry::parse(&bytes, fingerprint) {
+        Entry::Value(value) => Ok(value.payload.and_then(|payload| (coding.decode)(payload).ok())),
+        Entry::Foreign => Err(Error::Foreign { key: key.to_owned() }),
+        Entry::Lease | Entry::Guard | Entry::Unusable(_) => Ok(None),
+    }
+}
+
+/// What a look at the store found.
+enum Seen<V> {
+    /// An entry: its decoded value, or `None` where the function gave `None`; and its bytes, for followers.
+    Entry(Option<V>, Vec<u8>),
+    /// Nothing (an empty head), or an entry that can't be read, with its head.
+    Free(Vec<u8>),
+    /// Somebody else is loading.
+    Lease,
+    /// A write is in progress, the data is somebody else's, or the store does not answer: run the body without storing.
+    Closed,
+}
+
+/// One call, with everything that does not depend on its return type.
+struct Call<'a, V, E> {
+    cache: &'a Arc<Inner>,
+    function: &'static ReadFunction,
+    counters: &'a Counters,
+    key: &'a str,
+    fingerprint: u64,
+    coding: &'a Coding<V>,
+    sharing: &'a Sharing<E>,
+}
+
+/// Pauses between looks while another process loads: where the server announces changes, only a safety net.
+const ASK_WHEN_TOLD: Backoff = Backoff::new(Duration::from_millis(200), Duration::from_secs(1));
+/// The same where it does not.
+const ASK: Backoff = Backoff::new(Duration::from_millis(10), Duration::from_millis(250));
+
+impl<V, E> Call<'_, V, E> {
+    async fn run<R, const SHAPE: u8, B>(&self, body: B) -> R
+    where
+        R: Outcome<SHAPE, Value = V, Error = E>,
+        B: Future<Output = R>,
+    {
+        let mut budget = Budget::new(self.cache.timeout);
+        let seen = self.look(&mut budget).await;
+        if let Seen::Entry(value, bytes) = seen {
+            if let Some(hit) = given::<R, SHAPE>(value) {
+                self.counters.hits.one();
+                return hit;
+            }
+            return self.miss(Seen::Free(entry::head(&bytes).to_vec()), budget, body).await;
+        }
+        self.miss(seen, budget, body).await
+    }
+
+    /// The first look: one `GET`, and nothing else on a hit.
+    async fn look(&self, budget: &mut Budget) -> Seen<V> {
+        if self.cache.recovery.has(self.key) {
+            return Seen::Closed;
+        }
+        let stored = budget.spend(|within| self.cache.store.read(self.key, within)).await;
+        self.make_out(stored)
+    }
+
+    /// What an answer of the store means.
+    fn make_out(&self, stored: Answer<Option<Vec<u8>>>) -> Seen<V> {
+        let bytes = match stored {
+            Ok(None) => return Seen::Free(Vec::new()),
+            Ok(Some(bytes)) => bytes,
+            Err(error) => return self.trouble("read", &error),
+        };
+        let why = match entry::parse(&bytes, self.fingerprint) {
+            Entry::Value(value) => match value.payload.map(self.coding.decode).transpose() {
+                Ok(decoded) => {
+                    tracing::trace!(key = self.key, stored_at = ?value.stored_at, "hit");
+                    return Seen::Entry(decoded, bytes);
+                }
+                Err(error) => {
+                    self.function.say_undecodable(self.key, &error);
+                    Unusable::Undecodable
+                }
+            },
+            Entry::Lease => return Seen::Lease,
+            Entry::Guard => return Seen::Closed,
+            Entry::Foreign => return self.trouble("read", &StoreError::Foreign),
+            Entry::Unusable(why) => why,
+        };
+        self.counters.unusable.one();
+        tracing::debug!(key = self.key, ?why, "the entry can't be used and is replaced");
+        Seen::Free(entry::head(&bytes).to_vec())
+    }
+
+    /// A step that the store did not take: counted and told, and the body runs.
+    fn trouble(&self, doing: &'static str, error: &StoreError) -> Seen<V> {
+        if *error == StoreError::Foreign {
+            self.counters.foreign.one();
+            self.function.say_foreign(self.key);
+        } else {
+            self.counters.errors.one();
+            tracing::debug!(key = self.key, doing, ?error, "the cache failed, the function runs uncached");
+        }
+        Seen::Closed
+    }
+
+    /// Joins the flight of this key: to lead it, or to be given what the leader learns.
+    async fn miss<R, const SHAPE: u8, B>(&self, mut seen: Seen<V>, budget: Budget, body: B) -> R
+    where
+        R: Outcome<SHAPE, Value = V, Error = E>,
+        B: Future<Output = R>,
+    {
+        self.counters.misses.one();
+        tracing::debug!(key = self.key, "miss");
+        let body = pin!(body);
+        let patience = Instant::now() + self.function.settings.wait;
+        let ticket = match self.cache.flights.join(self.key) {
+            Turn::Lead(ticket) => ticket,
+            Turn::Follow(word) => match self.follow::<R, SHAPE>(word, patience).await {
+                Followed::Given(result) => return result,
+                Followed::Alone => return self.run_alone(body).await,
+                Followed::AfterAnother(bodies) => {
+                    // The permit bounds how many run at once, not how long anybody waits.
+                    let _permit = timeout_at(patience, bodies.acquire()).await;
+                    return self.run_alone(body).await;
+                }
+                Followed::Lead(ticket) => {
+                    // What was seen is old by now; acquiring tells what is there.
+                    if matches!(seen, Seen::Lease) {
+                        seen = Seen::Free(Vec::new());
+                    }
+                    ticket
+                }
+            },
+        };
+        self.lead(ticket, seen, budget, patience, body).await
+    }
+
+    async fn follow<R, const SHAPE: u8>(&self, word: oneshot::Receiver<Word>, patience: Instant) -> Followed<R>
+    where
+        R: Outcome<SHAPE, Value = V, Error = E>,
+    {
+        match timeout_at(patience, word).await {
+            Ok(Ok(Word::Lead(ticket))) => Followed::Lead(ticket),
+            Ok(Ok(Word::Failed(bodies))) => Followed::AfterAnother(bodies),
+            Ok(Ok(Word::Shared(landed))) => match self.received::<R, SHAPE>(&landed) {
+                Some(result) => {
+                    self.counters.shared.one();
+                    tracing::debug!(key = self.key, "shared with another call");
+                    Followed::Given(result)
+                }
+                None => Followed::Alone,
+            },
+            // The wait was too long, or the cache is being dropped.
+            Ok(Err(_)) | Err(_) => Followed::Alone,
+        }
+    }
+
+    /// A follower's own copy of what the leader learned.
+    fn received<R, const SHAPE: u8>(&self, landed: &Landed) -> Option<R>
+    where
+        R: Outcome<SHAPE, Value = V, Error = E>,
+    {
+        match landed {
+            Landed::None => R::from_none(),
+            Landed::Error(error) => R::from_error((self.sharing.receive)(error)?),
+            Landed::Entry(bytes) => match entry::parse(bytes, self.fingerprint) {
+                Entry::Value(value) => given::<R, SHAPE>(value.payload.map(self.coding.decode).transpose().ok()?),
+                _ => None,
+            },
+        }
+    }
+
+    /// Leads the flight until something is known: an entry that another process stored, or the body's result.
+    async fn lead<R, const SHAPE: u8, B>(
+        &self,
+        ticket: Ticket,
+        mut seen: Seen<V>,
+        mut budget: Budget,
+        patience: Instant,
+        body: Pin<&mut B>,
+    ) -> R
+    where
+        R: Outcome<SHAPE, Value = V, Error = E>,
+        B: Future<Output = R>,
+    {
+        // What the last look saw was observed from this step on.
+        let mut looked = Step::NONE;
+        loop {
+            seen = match seen {
+                Seen::Entry(value, bytes) => {
+                    if let Some(result) = given::<R, SHAPE>(value) {
+                        self.counters.waited.one();
+                        ticket.land(&Landed::Entry(Arc::new(bytes)), looked);
+                        return result;
+                    }
+                    Seen::Free(entry::head(&bytes).to_vec())
+                }
+                Seen::Closed => return self.load_unstored(ticket, body).await,
+                Seen::Lease if Instant::now() >= patience => return self.load_unstored(ticket, body).await,
+                Seen::Lease => {
+                    let (next, step) = self.wait_for_change(&ticket, patience).await;
+                    looked = step;
+                    next
+                }
+                Seen::Free(head) => {
+                    let token = Token::fresh();
+                    looked = ticket.step();
+                    let lease = self.function.settings.lease;
+                    let store = &self.cache.store;
+                    match budget.spend(|within| store.acquire(self.key, &head, token, lease, within)).await {
+                        Ok(Acquired::Yes) => {
+                            let lease = HeldLease::new(self, token);
+                            return self.load_and_fill(ticket, lease, budget, body).await;
+                        }
+                        Ok(Acquired::No(there)) => self.make_out(Ok(Some(there))),
+                        Ok(Acquired::Changed) => {
+                            looked = ticket.step();
+                            self.look(&mut budget).await
+                        }
+                        Err(error) => {
+                            // It may have been acquired all the same, and would keep others waiting.
+                            drop(HeldLease::new(self, token));
+                            self.trouble("acquire", &error)
+                        }
+                    }
+                }
+            };
+        }
+    }
+
+    /// Waits until the lease of another is gone, at most until `patience` is; then looks again.
+    async fn wait_for_change(&self, ticket: &Ticket, patience: Instant) -> (Seen<V>, Step) {
+        let left = || patience.saturating_duration_since(Instant::now());
+        let within = || left().min(self.cache.timeout);
+        loop {
+            let mut step = ticket.step();
+            let mut watch = match self.cache.store.watch(self.key, within()).await {
+                Err(error) => return (self.trouble("watch", &error), step),
+                Ok((watch, there)) => match self.make_out(Ok(there)) {
+                    Seen::Lease => watch,
+                    seen => return (seen, step),
+                },
+            };
+            let mut pauses = if watch.told() { ASK_WHEN_TOLD } else { ASK }.pauses();
+            while !first_of(watch.changed(), sleep(pauses.next_pause().min(left()))).await {
+                if left().is_zero() {
+                    return (Seen::Lease, step);
+                }
+                step = ticket.step();
+                match self.make_out(self.cache.store.read(self.key, within()).await) {
+                    Seen::Lease => {}
+                    seen => return (seen, step),
+                }
+            }
+        }
+    }
+
+    /// Runs the body under a lease, and stores what it gave in the lease's place.
+    async fn load_and_fill<R, const SHAPE: u8, B>(
+        &self,
+        ticket: Ticket,
+        lease: HeldLease,
+        budget: Budget,
+        body: Pin<&mut B>,
+    ) -> R
+    where
+        R: Outcome<SHAPE, Value = V, Error = E>,
+        B: Future<Output = R>,
+    {
+        let began = ticket.step();
+        self.counters.loads.one();
+        let started = Instant::now();
+        let result = while_renewing(body, lease.keep(self.function.settings.lease)).await;
+        let load_time = started.elapsed();
+        tracing::debug!(key = self.key, ?load_time, "loaded");
+        let gave = result.gave();
+        let Some((value, ttl)) = self.to_store(&gave, lease.token, load_time) else {
+            drop(lease);
+            self.land_unstored(ticket, began, &gave);
+            return result;
+        };
+        let value = Arc::new(value);
+        let filling = ticket.step();
+        let accepted = self.fill(lease, value.clone(), ttl, budget).await;
+        ticket.land(&Landed::Entry(value), if accepted { filling } else { began });
+        result
+    }
+
+    /// The entry of what the function gave and its TTL, if it is to be stored.
+    fn to_store(&self, gave: &Gave<'_, V, E>, token: Token, load_time: Duration) -> Option<(Vec<u8>, Duration)> {
+        let settings = &self.function.settings;
+        let ttl = match gave {
+            Gave::Value(_) => settings.ttl,
+            Gave::None => settings.none_ttl?,
+            Gave::Error(_) => return None,
+        };
+        let ttl = shorten(ttl, settings.jitter_per_mille).max(Duration::from_millis(1));
+        let header = Header { fingerprint: self.fingerprint, fresh_for: ttl, load_time };
+        let value = match gave {
+            Gave::Value(value) => self.encode(value, token, header)?,
+            Gave::None | Gave::Error(_) => entry::none(token, header),
+        };
+        Some((value, ttl))
+    }
+
+    fn encode(&self, value: &V, token: Token, header: Header) -> Option<Vec<u8>> {
+        let mut bytes = entry::begin();
+        let encoded = (self.coding.encode)(value, &mut bytes);
+        let too_large = bytes.len() > entry::HEADER_LEN + entry::MAX_PAYLOAD;
+        if encoded.is_err() || too_large {
+            self.counters.unencodable.one();
+            let error = encoded.err().map(|error| error.to_string());
+            self.function.say_unencodable(self.key, error.as_deref().unwrap_or("it is larger than 64 MiB"));
+            return None;
+        }
+        entry::finish(&mut bytes, token, header);
+        Some(bytes)
+    }
+
+    /// Stores the value if the lease is still ours. Goes on in the background when the caller's time is up or the caller is
+    /// gone: the lease's token makes a late fill harmless, and giving up would leave the lease in everybody's way.
+    async fn fill(&self, lease: HeldLease, value: Arc<Vec<u8>>, ttl: Duration, mut budget: Budget) -> bool {
+        let filled = Handle::current().spawn(lease.fill(value, ttl));
+        let answer = budget
+            .spend(|within| async move {
+                let answer = tokio::time::timeout(within, filled).await;
+                answer.map_err(|_| StoreError::Timeout(within))?.unwrap_or(Err(StoreError::Timeout(within)))
+            })
+            .await;
+        match answer {
+            Ok(true) => {
+                self.counters.stored.one();
+                tracing::debug!(key = self.key, ?ttl, "stored");
+                true
+            }
+            Ok(false) => {
+                self.counters.fills_refused.one();
+                tracing::debug!(key = self.key, "the fill was refused: the entry was invalidated, or the lease was lost");
+                false
+            }
+            Err(error) => {
+                self.trouble("fill", &error);
+                false
+            }
+        }
+    }
+
+    /// Runs the body as the only one of this process, without storing.
+    async fn load_unstored<R, const SHAPE: u8, B>(&self, ticket: Ticket, body: Pin<&mut B>) -> R
+    where
+        R: Outcome<SHAPE, Value = V, Error = E>,
+        B: Future<Output = R>,
+    {
+        let began = ticket.step();
+        let result = self.run_alone(body).await;
+        self.land_unstored(ticket, began, &result.gave());
+        result
+    }
+
+    /// Runs the body without storing or sharing.
+    async fn run_alone<R>(&self, body: Pin<&mut impl Future<Output = R>>) -> R {
+        self.counters.loads.one();
+        self.counters.unstored.one();
+        let started = Instant::now();
+        let result = body.await;
+        tracing::debug!(key = self.key, load_time = ?started.elapsed(), "loaded without storing");
+        result
+    }
+
+    /// Gives what is not stored to those who came before the body began.
+    fn land_unstored(&self, ticket: Ticket, began: Step, gave: &Gave<'_, V, E>) {
+        if !ticket.followed(began) {
+            return;
+        }
+        let landed = match gave {
+            Gave::Value(value) => {
+                let header =
+                    Header { fingerprint: self.fingerprint, fresh_for: Duration::ZERO, load_time: Duration::ZERO };
+                self.encode(value, Token::fresh(), header).map(|bytes| Landed::Entry(Arc::new(bytes)))
+            }
+            Gave::None => Some(Landed::None),
+            Gave::Error(error) => self.sharing.share.map(|share| Landed::Error(share(error))),
+        };
+        match landed {
+            Some(landed) => ticket.land(&landed, began),
+            None => ticket.fail(began),
+        }
+    }
+}
+
+/// What following another's load came to.
+enum Followed<R> {
+    Given(R),
+    Alone,
+    AfterAnother(Arc<tokio::sync::Semaphore>),
+    Lead(Ticket),
+}
+
+/// The return value of a stored entry; `None` for a stored `None` where the function has none.
+fn given<R, const SHAPE: u8>(value: Option<R::Value>) -> Option<R>
+where
+    R: Outcome<SHAPE>,
+{
+    match value {
+        Some(value) => Some(R::from_value(value)),
+        None => R::from_none(),
+    }
+}
+
+/// A lease of ours. Dropping it gives it up, in the background: by cancellation, panic, `Err`, or a result not to be stored.
+struct HeldLease {
+    cache: Arc<Inner>,
+    key: Box<str>,
+    token: Token,
+    held: bool,
+}
+
+impl HeldLease {
+    fn new<V, E>(call: &Call<'_, V, E>, token: Token) -> HeldLease {
+        HeldLease { cache: call.cache.clone(), key: call.key.into(), token, held: true }
+    }
+
+    /// Renews the lease for ever.
+    fn keep(&self, lease: Duration) -> impl Future<Output = ()> + Send + 'static {
+        let (cache, key, token) = (self.cache.clone(), self.key.clone(), self.token);
+        async move {
+            let pause = lease / 3;
+            loop {
+                sleep(pause).await;
+                match cache.store.renew(&key, token, lease, cache.timeout.min(lease)).await {
+                    // The load goes on; its fill will be refused.
+                    Ok(false) => return tracing::debug!(key = &*key, "the lease was lost"),
+                    Ok(true) => {}
+                    Err(error) => tracing::debug!(key = &*key, ?error, "the lease could not be renewed"),
+                }
+            }
+        }
+    }
+
+    /// Stores a value in the place of the lease.
+    async fn fill(mut self, value: Arc<Vec<u8>>, ttl: Duration) -> Answer<bool> {
+        self.held = false;
+        // Longer than any caller waits: it costs nobody anything.
+        let within = self.cache.timeout.max(Duration::from_secs(1));
+        self.cache.store.fill(&self.key, self.token, &value, ttl, within).await
+    }
+}
+
+impl Drop for HeldLease {
+    fn drop(&mut self) {
+        // Outside a runtime nothing can be sent; the lease then ends by itself.
+        let (true, Ok(runtime)) = (self.held, Handle::try_current()) else { return };
+        let (cache, key, token) = (self.cache.clone(), self.key.clone(), self.token);
+        runtime.spawn(async move { cache.store.abandon(&key, token, cache.timeout).await });
+    }
+}
+
+/// Runs a body to its end while something else is kept up beside it.
+pub(crate) async fn while_renewing<T>(mut body: Pin<&mut impl Future<Output = T>>, renewal: impl Future<Output = ()>) -> T {
+    let mut renewal = pin!(renewal);
+    let mut renewing = true;
+    poll_fn(|context| {
+        if let Poll::Ready(result) = body.as_mut().poll(context) {
+            return Poll::Ready(result);
+        }
+        if renewing && renewal.as_mut().poll(context).is_ready() {
+            renewing = false;
+        }
+        Poll::Pending
+    })
+    .await
+}
+
+/// Waits for either; `true` if it was the first.
+async fn first_of(first: impl Future<Output = ()>, second: impl Future<Output = ()>) -> bool {
+    let (mut first, mut second) = (pin!(first), pin!(second));
+    poll_fn(|context| {
+        if first.as_mut().poll(context).is_ready() {
+            return Poll::Ready(true);
+        }
+        second.as_mut().poll(context).map(|()| false)
+    })
+    .await
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,426 @@
+//! Both paths against everything that the store and the body can do. Time is paused; one invariant at the end of each run.
+
+use std::{
+    future::{Future, pending},
+    panic::AssertUnwindSafe,
+    pin::pin,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::SeqCst},
+    },
+    task::{Context, Poll, Waker},
+    time::Duration,
+};
+
+use tokio::time::{Instant, sleep, timeout};
+
+use crate::{
+    AnyKey, Bincode, Cache, Error,
+    codec::coding,
+    outcome::Sharing,
+    read::load,
+    settings::{Guard, ReadFunction, ReadSettings, WriteFunction, WriteSettings},
+    store::{
+        Store,
+        faulty::{FaultyStore, GATES, Gate, SLOW},
+    },
+    write::write,
+};
+
+const TTL: Duration = Duration::from_secs(60);
+const LEASE: Duration = Duration::from_secs(2);
+const WAIT: Duration = Duration::from_secs(3);
+const TIMEOUT: Duration = Duration::from_millis(250);
+/// What a body takes.
+const BODY: Duration = Duration::from_millis(30);
+
+static LOAD: ReadFunction = ReadFunction::new(
+    ReadSettings::new(module_path!(), "version", "version:{key}", file!(), line!(), TTL).jitter(0).lease(LEASE).wait(WAIT),
+);
+static SAVE: WriteFunction = WriteFunction::new(WriteSettings::new(module_path!(), "save", file!(), line!()));
+static SAVE_UNGUARDED: WriteFunction =
+    WriteFunction::new(WriteSettings::new(module_path!(), "save_unguarded", file!(), line!()).guard(Guard::Off));
+static SAVE_REQUIRED: WriteFunction =
+    WriteFunction::new(WriteSettings::new(module_path!(), "save_required", file!(), line!()).guard(Guard::Required));
+
+#[derive(Debug, Clone, PartialEq)]
+struct Failed(String);
+
+impl From<Error> for Failed {
+    fn from(error: Error) -> Self {
+        Failed(error.to_string())
+    }
+}
+
+/// A database of one row, and a cache before it.
+#[derive(Clone)]
+struct World {
+    cache: Cache,
+    version: Arc<AtomicU64>,
+    bodies: Arc<AtomicU64>,
+}
+
+/// What a body does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Body {
+    Succeeds,
+    Fails,
+    Panics,
+    /// The caller goes away while it runs.
+    IsCancelled,
+}
+
+const BODIES: [Body; 4] = [Body::Succeeds, Body::Fails, Body::Panics, Body::IsCancelled];
+
+impl World {
+    fn new() -> World {
+        let cache = Cache::with_store(Store::Faulty(FaultyStore::new()), TIMEOUT, "test".to_owned());
+        World { cache, version: Arc::new(AtomicU64::new(1)), bodies: Arc::default() }
+    }
+
+    fn store(&self) -> &FaultyStore {
+        match &self.cache.inner.store {
+            Store::Faulty(store) => store,
+            _ => unreachable!(),
+        }
+    }
+
+    fn read(&self, body: Body) -> impl Future<Output = Result<u64, Failed>> + use<> {
+        let world = self.clone();
+        async move {
+            let origin = async {
+                world.bodies.fetch_add(1, SeqCst);
+                let version = world.version.load(SeqCst);
+                sleep(BODY).await;
+                match body {
+                    Body::Succeeds => Ok(version),
+                    Body::Fails => Err(Failed("body".to_owned())),
+                    Body::Panics => panic!("the body panics"),
+                    Body::IsCancelled => pending().await,
+                }
+            };
+            let coding = coding::<u64, Bincode>(0);
+            load::<Result<u64, Failed>, 2, _>(
+                &LOAD,
+                Some(&world.cache),
+                AnyKey::new("k"),
+                coding,
+                Sharing::<Failed>::SHARED,
+                origin,
+            )
+            .await
+        }
+    }
+
+    fn write(&self, function: &'static WriteFunction, body: Body) -> impl Future<Output = Result<u64, Failed>> + use<> {
+        let world = self.clone();
+        async move {
+            let origin = async {
+                sleep(BODY / 2).await;
+                let version = world.version.fetch_add(1, SeqCst) + 1;
+                sleep(BODY / 2).await;
+                match body {
+                    Body::Succeeds => Ok(version),
+                    Body::Fails => Err(Failed("body".to_owned())),
+                    Body::Panics => panic!("the body panics"),
+                    Body::IsCancelled => pending().await,
+                }
+            };
+            let refuse: Option<fn(Error) -> _> =
+                (function.settings.guard == Guard::Required).then_some(crate::outcome::refuse::<Result<u64, Failed>>);
+            let keys = vec![AnyKey::new("k")];
+            write::<Result<u64, Failed>, 2, _, _>(function, Some(&world.cache), keys, refuse, origin, |_| Vec::new()).await
+        }
+    }
+
+    /// After whatever happened: once the store is well and leases and guards have ended, the cache is in use again, holds
+    /// what the database holds, and nobody waits for anything.
+    async fn is_well(&self, what: &str) {
+        self.store().heal();
+        // Longer than a lease, a guard, and the pauses of the recovery list.
+        sleep(Duration::from_secs(15)).await;
+        assert_eq!(self.cache.stats().recovering, 0, "{what}: undelivered");
+        let now = self.version.load(SeqCst);
+        assert_eq!(self.read(Body::Succeeds).await, Ok(now), "{what}: stale");
+        let bodies = self.bodies.load(SeqCst);
+        assert_eq!(self.read(Body::Succeeds).await, Ok(now), "{what}: stale");
+        assert_eq!(self.bodies.load(SeqCst), bodies, "{what}: the cache is not in use again");
+        assert_eq!(self.cache.inner.flights.len(), 0, "{what}: a flight is left");
+        assert_eq!(self.store().inside.watched(), 0, "{what}: a watch is left");
+    }
+}
+
+/// A panic as a value, so that one test can see many.
+async fn caught<T>(future: impl Future<Output = T>) -> Option<T> {
+    let mut future = pin!(future);
+    std::future::poll_fn(|context| {
+        match std::panic::catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(context))) {
+            Ok(poll) => poll.map(Some),
+            Err(_) => Poll::Ready(None),
+        }
+    })
+    .await
+}
+
+/// Panics of bodies are expected here; the default hook would print each.
+fn quietly() {
+    static ONCE: std::sync::Once = std::sync::Once::new();
+    ONCE.call_once(|| {
+        let hook = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |info| {
+            if info.payload().downcast_ref::<&str>() != Some(&"the body panics") {
+                hook(info);
+            }
+        }));
+    });
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_read_whatever_the_store_and_the_body_do() {
+    quietly();
+    let mut runs = 0;
+    for read in GATES {
+        for acquire in GATES {
+            for fill in GATES {
+                for abandon in GATES {
+                    for body in BODIES {
+                        let what = format!("read {read:?} acquire {acquire:?} fill {fill:?} abandon {abandon:?} {body:?}");
+                        let world = World::new();
+                        for (verb, gate) in [("read", read), ("acquire", acquire), ("fill", fill), ("abandon", abandon)] {
+                            world.store().set(verb, gate);
+                        }
+                        let begun = Instant::now();
+                        let result = timeout(Duration::from_secs(1), caught(world.read(body))).await;
+                        let took = begun.elapsed();
+                        let expected = match body {
+                            Body::Succeeds => Ok(Some(Ok(1))),
+                            Body::Fails => Ok(Some(Err(Failed("body".to_owned())))),
+                            Body::Panics => Ok(None),
+                            Body::IsCancelled => Err(()),
+                        };
+                        assert_eq!(result.map_err(drop), expected, "{what}");
+                        assert_eq!(world.bodies.load(SeqCst), 1, "{what}: the body runs once");
+                        let bound = BODY + TIMEOUT + Duration::from_millis(5);
+                        assert!(took <= bound || body == Body::IsCancelled, "{what}: {took:?}");
+                        world.is_well(&what).await;
+                        runs += 1;
+                    }
+                }
+            }
+        }
+    }
+    assert_eq!(runs, 2_500);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_write_whatever_the_store_and_the_body_do() {
+    quietly();
+    let mut runs = 0;
+    for guard in GATES {
+        for release in GATES {
+            for remove in GATES {
+                for body in BODIES {
+                    for function in [&SAVE, &SAVE_UNGUARDED, &SAVE_REQUIRED] {
+                        let name = function.settings.name;
+                        let what = format!("{name} guard {guard:?} release {release:?} remove {remove:?} {body:?}");
+                        let world = World::new();
+                        world.read(Body::Succeeds).await.unwrap();
+                        for (verb, gate) in [("guard", guard), ("release", release), ("remove", remove)] {
+                            world.store().set(verb, gate);
+                        }
+                        let begun = Instant::now();
+                        let result = timeout(Duration::from_secs(1), caught(world.write(function, body))).await;
+                        let took = begun.elapsed();
+                        let guarded = matches!(guard, Gate::Passes | Gate::Slow);
+                        if function.settings.guard == Guard::Required && !guarded {
+                            let refusal = result.unwrap().unwrap().unwrap_err();
+                            assert!(refusal.0.contains("`k` could not be guarded"), "{what}: {refusal:?}");
+                            assert_eq!(world.version.load(SeqCst), 1, "{what}: refused, and yet written");
+                        } else {
+                            let expected = match body {
+                                Body::Succeeds => Ok(Some(Ok(2))),
+                                Body::Fails => Ok(Some(Err(Failed("body".to_owned())))),
+                                Body::Panics => Ok(None),
+                                Body::IsCancelled => Err(()),
+                            };
+                            assert_eq!(result.map_err(drop), expected, "{what}");
+                        }
+                        let bound = BODY + 2 * TIMEOUT + Duration::from_millis(5);
+                        assert!(took <= bound || body == Body::IsCancelled, "{what}: {took:?}");
+                        // P1 in this process, with the store as it is: what was written is what is read.
+                        if matches!(body, Body::Succeeds | Body::Fails) {
+                            let now = world.version.load(SeqCst);
+                            assert_eq!(world.read(Body::Succeeds).await, Ok(now), "{what}");
+                        }
+                        world.is_well(&what).await;
+                        runs += 1;
+                    }
+                }
+            }
+        }
+    }
+    assert_eq!(runs, 1_500);
+}
+
+/// Polls a future so many times and drops it: a cancellation at that await point. `true` if it ended before.
+async fn cancelled_after(polls: usize, future: impl Future) -> bool {
+    let mut future = Box::pin(future);
+    for _ in 0..polls {
+        let mut ended = false;
+        // One poll at a time, with time going on in between.
+        std::future::poll_fn(|context| {
+            ended = future.as_mut().poll(context).is_ready();
+            Poll::Ready(())
+        })
+        .await;
+        if ended {
+            return true;
+        }
+        sleep(Duration::from_millis(7)).await;
+    }
+    false
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_read_cancelled_at_every_await_with_others_waiting() {
+    quietly();
+    for slow in [&["read", "acquire", "fill", "abandon"][..], &["fill"], &[]] {
+        let mut ended = false;
+        let mut polls = 0;
+        while !ended {
+            let what = format!("slow {slow:?}, {polls} polls");
+            let world = World::new();
+            slow.iter().for_each(|verb| world.store().set(verb, Gate::Slow));
+            let followers = async {
+                let reads: Vec<_> = (0..3).map(|_| tokio::spawn(world.read(Body::Succeeds))).collect();
+                for read in reads {
+                    assert_eq!(read.await.unwrap(), Ok(1));
+                }
+            };
+            let leader = cancelled_after(polls, world.read(Body::Succeeds));
+            let begun = Instant::now();
+            (ended, ()) = tokio::join!(leader, followers);
+            assert!(begun.elapsed() < Duration::from_millis(600), "{what}: {:?}", begun.elapsed());
+            let bodies = world.bodies.load(SeqCst);
+            assert!(bodies <= 2, "{what}: {bodies} bodies");
+            world.is_well(&what).await;
+            polls += 1;
+        }
+        assert!(polls > 3, "there was something to cancel: {polls}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_write_cancelled_at_every_await() {
+    for slow in [&["guard", "release"][..], &[]] {
+        let mut ended = false;
+        let mut polls = 0;
+        while !ended {
+            let what = format!("slow {slow:?}, {polls} polls");
+            let world = World::new();
+            world.read(Body::Succeeds).await.unwrap();
+            slow.iter().for_each(|verb| world.store().set(verb, Gate::Slow));
+            ended = cancelled_after(polls, world.write(&SAVE, Body::Succeeds)).await;
+            let seen = world.read(Body::Succeeds).await;
+            assert!(!ended || seen == Ok(2), "{what}: {seen:?}");
+            // The release goes on in the background: no guard is left to its own end.
+            sleep(SLOW * 3).await;
+            let kind = world.store().inside.read("k").await.unwrap().map(|bytes| bytes[3]);
+            assert_ne!(kind, Some(crate::entry::GUARD), "{what}");
+            world.is_well(&what).await;
+            polls += 1;
+        }
+        assert!(polls > 3, "there was something to cancel: {polls}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_error_is_shared_and_not_stored() {
+    let world = World::new();
+    let reads: Vec<_> = (0..50).map(|_| tokio::spawn(world.read(Body::Fails))).collect();
+    for read in reads {
+        assert_eq!(read.await.unwrap(), Err(Failed("body".to_owned())));
+    }
+    // The first runs before the others have come; those share the next.
+    assert_eq!(world.bodies.load(SeqCst), 2);
+    assert_eq!(world.cache.stats().total.shared, 48);
+    assert_eq!(world.read(Body::Succeeds).await, Ok(1), "the error was not stored");
+    world.is_well("after errors").await;
+}
+
+/// While nothing can be stored, those who come during a load share the next one.
+#[tokio::test(start_paused = true)]
+async fn without_a_store_loads_still_run_one_at_a_time() {
+    let world = World::new();
+    for verb in ["read", "acquire"] {
+        world.store().set(verb, Gate::Fails);
+    }
+    let mut reads = Vec::new();
+    for number in 0..300 {
+        reads.push(tokio::spawn(world.read(Body::Succeeds)));
+        if number == 99 || number == 199 {
+            sleep(BODY / 2).await;
+        }
+    }
+    for read in reads {
+        assert_eq!(read.await.unwrap(), Ok(1));
+    }
+    assert_eq!(world.bodies.load(SeqCst), 2, "300 callers, of whom 200 came during the first load");
+}
+
+/// A key that is written all the time costs a caller two bodies at the most.
+#[tokio::test(start_paused = true)]
+async fn a_caller_waits_for_two_bodies_at_the_most() {
+    let world = World::new();
+    let _guard = world.cache.guard([AnyKey::new("k")]).await.unwrap();
+    let storm: Vec<_> = (0..40_u32)
+        .map(|number| {
+            let world = world.clone();
+            tokio::spawn(async move {
+                sleep(number * BODY / 7).await;
+                let begun = Instant::now();
+                world.read(Body::Succeeds).await.unwrap();
+                begun.elapsed()
+            })
+        })
+        .collect();
+    for caller in storm {
+        let took = caller.await.unwrap();
+        assert!(took <= 2 * BODY + Duration::from_millis(5), "{took:?}");
+    }
+}
+
+/// A follower waits so long and no longer, then runs the body itself.
+#[tokio::test(start_paused = true)]
+async fn the_wait_for_another_is_bounded() {
+    let world = World::new();
+    let leader = tokio::spawn(timeout(Duration::from_secs(60), world.read(Body::IsCancelled)));
+    sleep(BODY * 2).await;
+    let begun = Instant::now();
+    assert_eq!(world.read(Body::Succeeds).await, Ok(1));
+    assert_eq!(begun.elapsed(), WAIT + BODY);
+    leader.abort();
+    world.is_well("after the wait").await;
+}
+
+/// The fill of a caller that has gone away is not lost with it.
+#[tokio::test(start_paused = true)]
+async fn a_fill_goes_on_when_its_caller_goes_away() {
+    let world = World::new();
+    world.store().set("fill", Gate::Slow);
+    let reader = tokio::spawn(world.read(Body::Succeeds));
+    sleep(BODY + SLOW / 4).await;
+    reader.abort();
+    sleep(SLOW).await;
+    assert_eq!(world.read(Body::Succeeds).await, Ok(1));
+    assert_eq!(world.bodies.load(SeqCst), 1, "the second read is a hit");
+}
+
+/// A future that is never polled costs no body: hits do not touch it.
+#[tokio::test(start_paused = true)]
+async fn a_hit_does_not_poll_the_body() {
+    let world = World::new();
+    world.read(Body::Succeeds).await.unwrap();
+    let hit = pin!(world.read(Body::Panics)).poll(&mut Context::from_waker(Waker::noop()));
+    assert_eq!(hit, Poll::Ready(Ok(1)));
+}

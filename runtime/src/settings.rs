@@ -1,0 +1,276 @@
+//! What an attribute fixed when compiling: constant data, one `static` for each annotated function.
+
+use std::{
+    sync::{
+        OnceLock,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+    time::Duration,
+};
+
+use crate::{
+    CodecError,
+    fingerprint::{FingerprintCell, NotReadable},
+    telemetry,
+};
+
+/// No TTL is longer: 100 years. It keeps every deadline within what Redis and the wire format can hold.
+const MAX_TTL: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
+/// Redis counts in milliseconds.
+const MIN: Duration = Duration::from_millis(1);
+
+/// The settings of one `#[cached_aside]`.
+#[derive(Debug, Clone, Copy)]
+pub struct ReadSettings {
+    pub(crate) module: &'static str,
+    pub(crate) name: &'static str,
+    pub(crate) template: &'static str,
+    pub(crate) file: &'static str,
+    pub(crate) line: u32,
+    pub(crate) ttl: Duration,
+    pub(crate) none_ttl: Option<Duration>,
+    pub(crate) jitter_per_mille: u16,
+    pub(crate) lease: Duration,
+    pub(crate) wait: Duration,
+}
+
+impl ReadSettings {
+    /// The settings that have no default.
+    ///
+    /// # Panics
+    ///
+    /// When compiling, if the TTL is shorter than a millisecond or longer than 100 years.
+    #[must_use]
+    pub const fn new(
+        module: &'static str,
+        name: &'static str,
+        template: &'static str,
+        file: &'static str,
+        line: u32,
+        ttl: Duration,
+    ) -> Self {
+        assert!(ttl.as_millis() >= MIN.as_millis(), "`ttl` must be at least 1ms: every entry lives for a while");
+        assert!(ttl.as_millis() <= MAX_TTL.as_millis(), "`ttl` must be at most 100 years");
+        ReadSettings {
+            module,
+            name,
+            template,
+            file,
+            line,
+            ttl,
+            none_ttl: None,
+            jitter_per_mille: 100,
+            lease: Duration::from_secs(5),
+            wait: Duration::from_secs(5),
+        }
+    }
+
+    /// `none_ttl = …`.
+    ///
+    /// # Panics
+    ///
+    /// When compiling, if it is shorter than a millisecond or longer than 100 years.
+    #[must_use]
+    pub const fn none_ttl(mut self, ttl: Duration) -> Self {
+        assert!(ttl.as_millis() >= MIN.as_millis(), "`none_ttl` must be at least 1ms; leave it out to store no `None`");
+        assert!(ttl.as_millis() <= MAX_TTL.as_millis(), "`none_ttl` must be at most 100 years");
+        self.none_ttl = Some(ttl);
+        self
+    }
+
+    /// `jitter = …`, in thousandths.
+    ///
+    /// # Panics
+    ///
+    /// When compiling, if it is more than the whole.
+    #[must_use]
+    pub const fn jitter(mut self, per_mille: u16) -> Self {
+        assert!(per_mille <= 1000, "`jitter` must be at most 100%");
+        self.jitter_per_mille = per_mille;
+        self
+    }
+
+    /// `lease = …`.
+    ///
+    /// # Panics
+    ///
+    /// When compiling, if it is shorter than 10 ms (it is renewed each third of it) or longer than an hour.
+    #[must_use]
+    pub const fn lease(mut self, lease: Duration) -> Self {
+        assert!(lease.as_millis() >= 10, "`lease` must be at least 10ms");
+        assert!(lease.as_secs() <= 3600, "`lease` must be at most 1h: it is renewed while the load runs");
+        self.lease = lease;
+        self
+    }
+
+    /// `wait = …`.
+    #[must_use]
+    pub const fn wait(mut self, wait: Duration) -> Self {
+        self.wait = wait;
+        self
+    }
+}
+
+/// One function with `#[cached_aside]`.
+#[derive(Debug)]
+pub struct ReadFunction {
+    pub(crate) settings: ReadSettings,
+    pub(crate) fingerprint: FingerprintCell,
+    number: OnceLock<usize>,
+    said: Said,
+}
+
+/// What was said already, once for each function.
+#[derive(Debug, Default)]
+struct Said {
+    not_readable: AtomicBool,
+    undecodable: AtomicBool,
+    unencodable: AtomicBool,
+    foreign: AtomicBool,
+}
+
+impl ReadFunction {
+    /// A function with these settings.
+    #[must_use]
+    pub const fn new(settings: ReadSettings) -> Self {
+        let said = Said {
+            not_readable: AtomicBool::new(false),
+            undecodable: AtomicBool::new(false),
+            unencodable: AtomicBool::new(false),
+            foreign: AtomicBool::new(false),
+        };
+        ReadFunction { settings, fingerprint: FingerprintCell::new(), number: OnceLock::new(), said }
+    }
+
+    /// The function's number in this program, given at its first call.
+    pub(crate) fn number(&'static self) -> usize {
+        *self.number.get_or_init(|| telemetry::enter(self))
+    }
+
+    pub(crate) fn say_not_readable(&self, error: &NotReadable) {
+        if first_time(&self.said.not_readable) {
+            let ReadSettings { module, name, template, file, line, .. } = self.settings;
+            tracing::error!(module, function = name, template, file, line, %error, "the function runs uncached");
+        }
+    }
+
+    pub(crate) fn say_undecodable(&self, key: &str, error: &CodecError) {
+        if first_time(&self.said.undecodable) {
+            tracing::error!(
+                function = self.settings.name,
+                key,
+                %error,
+                "the codec can't read back what it wrote (`skip_serializing_if` with a positional codec?);                  take `codec = Json` or `codec = MessagePack`"
+            );
+        }
+    }
+
+    pub(crate) fn say_unencodable(&self, key: &str, error: &str) {
+        if first_time(&self.said.unencodable) {
+            tracing::error!(function = self.settings.name, key, error, "the value can't be stored");
+        }
+    }
+
+    pub(crate) fn say_foreign(&self, key: &str) {
+        if first_time(&self.said.foreign) {
+            tracing::warn!(
+                function = self.settings.name,
+                key,
+                "the key holds somebody else's data, which is left alone; the function runs uncached"
+            );
+        }
+    }
+}
+
+fn first_time(said: &AtomicBool) -> bool {
+    !said.swap(true, Relaxed)
+}
+
+/// What a write does when its keys can't be guarded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Guard {
+    /// Go on without.
+    #[default]
+    BestEffort,
+    /// Refuse the write.
+    Required,
+    /// Never guard; delete afterwards only.
+    Off,
+}
+
+/// The settings of one `#[invalidates]`.
+#[derive(Debug, Clone, Copy)]
+pub struct WriteSettings {
+    pub(crate) module: &'static str,
+    pub(crate) name: &'static str,
+    pub(crate) file: &'static str,
+    pub(crate) line: u32,
+    pub(crate) guard: Guard,
+    pub(crate) guard_for: Duration,
+    pub(crate) settle: Duration,
+}
+
+/// How long a guard may go unrenewed, unless the attribute says so.
+pub(crate) const GUARD_FOR: Duration = Duration::from_secs(10);
+
+impl WriteSettings {
+    /// Settings at their defaults.
+    #[must_use]
+    pub const fn new(module: &'static str, name: &'static str, file: &'static str, line: u32) -> Self {
+        WriteSettings {
+            module,
+            name,
+            file,
+            line,
+            guard: Guard::BestEffort,
+            guard_for: GUARD_FOR,
+            settle: Duration::ZERO,
+        }
+    }
+
+    /// `guard = …`.
+    #[must_use]
+    pub const fn guard(mut self, guard: Guard) -> Self {
+        self.guard = guard;
+        self
+    }
+
+    /// `guard_for = …`.
+    ///
+    /// # Panics
+    ///
+    /// When compiling, if it is shorter than 10 ms (it is renewed each third of it) or longer than an hour.
+    #[must_use]
+    pub const fn guard_for(mut self, hold: Duration) -> Self {
+        assert!(hold.as_millis() >= 10, "`guard_for` must be at least 10ms");
+        assert!(hold.as_secs() <= 3600, "`guard_for` must be at most 1h: it is renewed while the write runs");
+        self.guard_for = hold;
+        self
+    }
+
+    /// `settle = …`.
+    ///
+    /// # Panics
+    ///
+    /// When compiling, if it is longer than an hour.
+    #[must_use]
+    pub const fn settle(mut self, settle: Duration) -> Self {
+        assert!(settle.as_secs() <= 3600, "`settle` must be at most 1h");
+        self.settle = settle;
+        self
+    }
+}
+
+/// One function with `#[invalidates]`.
+#[derive(Debug)]
+pub struct WriteFunction {
+    pub(crate) settings: WriteSettings,
+}
+
+impl WriteFunction {
+    /// A function with these settings.
+    #[must_use]
+    pub const fn new(settings: WriteSettings) -> Self {
+        WriteFunction { settings }
+    }
+}

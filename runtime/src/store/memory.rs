@@ -1,0 +1,237 @@
+//! The same verbs inside this process: for development, tests, and programs of one process.
+//!
+//! It keeps the very bytes that Redis would, so that both stores behave alike to the last header field.
+
+use std::{
+    collections::HashMap,
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use tokio::time::Instant;
+
+use super::{Acquired, Answer, StoreError, Watch, Watches};
+use crate::entry::{self, Token, Writers};
+
+#[derive(Debug)]
+pub(crate) struct MemoryStore {
+    /// Deadlines count from here.
+    epoch: Instant,
+    slots: Mutex<Slots>,
+    watches: Watches,
+}
+
+#[derive(Debug, Default)]
+struct Slots {
+    by_key: HashMap<Box<str>, Slot>,
+    /// Expired slots are swept away when there are this many.
+    sweep_at: usize,
+}
+
+#[derive(Debug)]
+struct Slot {
+    bytes: Vec<u8>,
+    /// There is no slot without one.
+    expires: Instant,
+}
+
+/// No sweep before there are so many slots.
+const SWEEP_AT_LEAST: usize = 1024;
+
+#[expect(clippy::unused_async, reason = "the verbs of all stores are alike")]
+impl MemoryStore {
+    pub(crate) fn new() -> Self {
+        let slots = Slots { by_key: HashMap::new(), sweep_at: SWEEP_AT_LEAST };
+        MemoryStore { epoch: Instant::now(), slots: Mutex::new(slots), watches: Watches::default() }
+    }
+
+    pub(crate) async fn read(&self, key: &str) -> Answer<Option<Vec<u8>>> {
+        Ok(self.lock().get(key).map(<[u8]>::to_vec))
+    }
+
+    pub(crate) async fn acquire(&self, key: &str, seen: &[u8], token: Token, lease: Duration) -> Answer<Acquired> {
+        let mut slots = self.lock();
+        match slots.get(key) {
+            Some(there) if seen.is_empty() || entry::head(there) != seen => return Ok(Acquired::No(there.to_vec())),
+            None if !seen.is_empty() => return Ok(Acquired::Changed),
+            _ => {}
+        }
+        self.put(&mut slots, key, entry::lease(token).to_vec(), lease);
+        Ok(Acquired::Yes)
+    }
+
+    pub(crate) async fn renew(&self, key: &str, token: Token, lease: Duration) -> Answer<bool> {
+        let mut slots = self.lock();
+        let mine = holds_lease(slots.get(key), token);
+        if let Some(slot) = slots.by_key.get_mut(key).filter(|_| mine) {
+            slot.expires = Instant::now() + lease;
+        }
+        Ok(mine)
+    }
+
+    pub(crate) async fn fill(&self, key: &str, token: Token, value: &[u8], ttl: Duration) -> Answer<bool> {
+        let mut slots = self.lock();
+        let mine = holds_lease(slots.get(key), token);
+        if mine {
+            let mut value = value.to_vec();
+            entry::stamp(&mut value, self.now());
+            self.put(&mut slots, key, value, ttl);
+        }
+        Ok(mine)
+    }
+
+    pub(crate) async fn abandon(&self, key: &str, token: Token) -> Answer<bool> {
+        let mut slots = self.lock();
+        let mine = holds_lease(slots.get(key), token);
+        if mine {
+            self.take(&mut slots, key);
+        }
+        Ok(mine)
+    }
+
+    pub(crate) async fn guard(&self, keys: &[&str], token: Token, hold: Duration) -> Answer<Vec<Answer<()>>> {
+        let mut slots = self.lock();
+        let now = self.now();
+        let mut guard = |key: &&str| {
+            let mut writers = writers(&slots, key, now)?.unwrap_or_default();
+            writers.enter(token, now + hold);
+            self.put_guard(&mut slots, key, &writers, now);
+            Ok(())
+        };
+        Ok(keys.iter().map(&mut guard).collect())
+    }
+
+    pub(crate) async fn renew_guard(&self, keys: &[&str], token: Token, hold: Duration) -> Answer<Vec<Answer<bool>>> {
+        let mut slots = self.lock();
+        let now = self.now();
+        let mut renew = |key: &&str| {
+            let Some(mut writers) = writers(&slots, key, now)? else { return Ok(false) };
+            let mine = writers.extend(token, now + hold);
+            if mine {
+                self.put_guard(&mut slots, key, &writers, now);
+            }
+            Ok(mine)
+        };
+        Ok(keys.iter().map(&mut renew).collect())
+    }
+
+    pub(crate) async fn release(&self, keys: &[&str], token: Token, settle: Duration) -> Answer<Vec<Answer<()>>> {
+        let mut slots = self.lock();
+        let now = self.now();
+        let mut release = |key: &&str| {
+            let there = writers(&slots, key, now)?;
+            let guarded = there.is_some();
+            let mut writers = there.unwrap_or_default();
+            let inside = writers.leave(token);
+            if !settle.is_zero() {
+                writers.enter(token, now + settle);
+            } else if guarded && !inside {
+                // A guard without us is the business of those who are in it.
+                return Ok(());
+            }
+            self.put_guard(&mut slots, key, &writers, now);
+            Ok(())
+        };
+        Ok(keys.iter().map(&mut release).collect())
+    }
+
+    pub(crate) async fn remove(&self, keys: &[&str]) -> Answer<Vec<Answer<()>>> {
+        let mut slots = self.lock();
+        let now = self.now();
+        let mut remove = |key: &&str| {
+            if writers(&slots, key, now)?.is_none() {
+                self.take(&mut slots, key);
+            }
+            Ok(())
+        };
+        Ok(keys.iter().map(&mut remove).collect())
+    }
+
+    pub(crate) async fn watch(&self, key: &str) -> Answer<(Watch, Option<Vec<u8>>)> {
+        let watch = self.watches.watch(key, true);
+        Ok((watch, self.read(key).await?))
+    }
+
+    pub(crate) async fn ping(&self) -> Answer<()> {
+        Ok(())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Slots> {
+        self.slots.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// This store's clock.
+    fn now(&self) -> Duration {
+        Instant::now().duration_since(self.epoch)
+    }
+
+    fn put(&self, slots: &mut Slots, key: &str, bytes: Vec<u8>, ttl: Duration) {
+        slots.by_key.insert(key.into(), Slot { bytes, expires: Instant::now() + ttl });
+        slots.sweep();
+        self.watches.changed(key);
+    }
+
+    /// Puts a guard, or deletes the key where nobody is inside.
+    fn put_guard(&self, slots: &mut Slots, key: &str, writers: &Writers, now: Duration) {
+        match writers.until() {
+            Some(until) => self.put(slots, key, writers.write(), until.saturating_sub(now)),
+            None => self.take(slots, key),
+        }
+    }
+
+    fn take(&self, slots: &mut Slots, key: &str) {
+        if slots.by_key.remove(key).is_some() {
+            self.watches.changed(key);
+        }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn len(&self) -> usize {
+        self.lock().by_key.len()
+    }
+
+    /// How many keys are being watched.
+    #[cfg(test)]
+    pub(crate) fn watched(&self) -> usize {
+        self.watches.len()
+    }
+
+    /// Puts arbitrary bytes under a key, as somebody else might.
+    #[cfg(test)]
+    pub(crate) fn plant(&self, key: &str, bytes: Vec<u8>) {
+        self.put(&mut self.lock(), key, bytes, Duration::from_secs(3600));
+    }
+}
+
+impl Slots {
+    /// What stands under a key, unless it has expired.
+    fn get(&self, key: &str) -> Option<&[u8]> {
+        self.by_key.get(key).filter(|slot| slot.expires > Instant::now()).map(|slot| slot.bytes.as_slice())
+    }
+
+    /// Lets expired slots go, each time their number has doubled.
+    fn sweep(&mut self) {
+        if self.by_key.len() >= self.sweep_at {
+            let now = Instant::now();
+            self.by_key.retain(|_, slot| slot.expires > now);
+            self.sweep_at = SWEEP_AT_LEAST.max(self.by_key.len() * 2);
+        }
+    }
+}
+
+fn holds_lease(bytes: Option<&[u8]>, token: Token) -> bool {
+    bytes == Some(&entry::lease(token))
+}
+
+/// The writers of the guard under a key, if there is one.
+fn writers(slots: &Slots, key: &str, now: Duration) -> Answer<Option<Writers>> {
+    let Some(bytes) = slots.get(key) else { return Ok(None) };
+    if !entry::is_ours(bytes) {
+        return Err(StoreError::Foreign);
+    }
+    let mut writers = Writers::read(bytes);
+    if let Some(writers) = &mut writers {
+        writers.expire(now);
+    }
+    Ok(writers)
+}

@@ -1,0 +1,201 @@
+//! The verbs of the protocol. Each is one step, one script or command in `redis/`, and one method in `memory.rs`.
+
+#[cfg(test)]
+pub(crate) mod faulty;
+pub(crate) mod memory;
+#[cfg(feature = "redis")]
+pub(crate) mod redis;
+#[cfg(test)]
+mod suite;
+mod watches;
+
+use std::{future::Future, time::Duration};
+
+use tokio::time::timeout;
+
+pub(crate) use self::watches::{Watch, Watches};
+use crate::{Error, entry::Token};
+
+/// Where entries are kept.
+#[derive(Debug)]
+pub(crate) enum Store {
+    Memory(memory::MemoryStore),
+    #[cfg(feature = "redis")]
+    Redis(Box<redis::RedisStore>),
+    #[cfg(test)]
+    Faulty(faulty::FaultyStore),
+}
+
+/// A step that the store did not take, or may have taken without saying so.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum StoreError {
+    /// No answer in this time.
+    Timeout(Duration),
+    /// No connection.
+    Unreachable(String),
+    /// The server's own words.
+    Server(String),
+    /// The key holds somebody else's data.
+    Foreign,
+}
+
+impl StoreError {
+    /// The error of the public face.
+    pub(crate) fn into_error(self, doing: &'static str, key: &str) -> Error {
+        match self {
+            StoreError::Timeout(within) => Error::Timeout { doing, within },
+            StoreError::Unreachable(reason) => Error::Unreachable { doing, reason },
+            StoreError::Server(reason) => Error::Server { doing, reason },
+            StoreError::Foreign => Error::Foreign { key: key.to_owned() },
+        }
+    }
+}
+
+pub(crate) type Answer<T> = Result<T, StoreError>;
+
+/// The outcome of an attempt to become the loader.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Acquired {
+    /// The lease is ours.
+    Yes,
+    /// This is there instead.
+    No(Vec<u8>),
+    /// Something else was there, or is gone again: look once more.
+    Changed,
+}
+
+/// Calls the same verb of whichever store there is, within a time.
+macro_rules! verb {
+    ($self:ident, $within:ident, $store:ident => $call:expr) => {
+        match $self {
+            Store::Memory($store) => in_time($within, $call, || {}).await,
+            #[cfg(feature = "redis")]
+            Store::Redis($store) => in_time($within, $call, || $store.unanswered()).await,
+            #[cfg(test)]
+            Store::Faulty($store) => in_time($within, $call, || {}).await,
+        }
+    };
+}
+
+async fn in_time<T>(
+    within: Duration,
+    call: impl Future<Output = Answer<T>>,
+    unanswered: impl FnOnce(),
+) -> Answer<T> {
+    match timeout(within, call).await {
+        Ok(answer) => answer,
+        Err(_) => {
+            unanswered();
+            Err(StoreError::Timeout(within))
+        }
+    }
+}
+
+impl Store {
+    /// What stands under a key.
+    pub(crate) async fn read(&self, key: &str, within: Duration) -> Answer<Option<Vec<u8>>> {
+        verb!(self, within, store => store.read(key))
+    }
+
+    /// Becomes the loader of a key under which `seen` stands: nothing (empty), or an unusable entry with this head.
+    pub(crate) async fn acquire(
+        &self,
+        key: &str,
+        seen: &[u8],
+        token: Token,
+        lease: Duration,
+        within: Duration,
+    ) -> Answer<Acquired> {
+        verb!(self, within, store => store.acquire(key, seen, token, lease))
+    }
+
+    /// Keeps a lease; `false` if it is no longer ours.
+    pub(crate) async fn renew(&self, key: &str, token: Token, lease: Duration, within: Duration) -> Answer<bool> {
+        verb!(self, within, store => store.renew(key, token, lease))
+    }
+
+    /// Stores a value in the place of our lease; `false` if that is no longer there.
+    pub(crate) async fn fill(
+        &self,
+        key: &str,
+        token: Token,
+        value: &[u8],
+        ttl: Duration,
+        within: Duration,
+    ) -> Answer<bool> {
+        verb!(self, within, store => store.fill(key, token, value, ttl))
+    }
+
+    /// Gives a lease up; `false` if it was no longer ours.
+    pub(crate) async fn abandon(&self, key: &str, token: Token, within: Duration) -> Answer<bool> {
+        verb!(self, within, store => store.abandon(key, token))
+    }
+
+    /// Places a guard, or joins it: one answer a key, in order.
+    pub(crate) async fn guard(
+        &self,
+        keys: &[&str],
+        token: Token,
+        hold: Duration,
+        within: Duration,
+    ) -> Vec<Answer<()>> {
+        each(keys, verb!(self, within, store => store.guard(keys, token, hold)))
+    }
+
+    /// Keeps a guard: one answer a key; `false` where our token is no longer in one.
+    pub(crate) async fn renew_guard(
+        &self,
+        keys: &[&str],
+        token: Token,
+        hold: Duration,
+        within: Duration,
+    ) -> Vec<Answer<bool>> {
+        each(keys, verb!(self, within, store => store.renew_guard(keys, token, hold)))
+    }
+
+    /// Leaves a guard, the last one out deleting it, or deletes what stands there without one. With `settle` our token
+    /// stays in the guard that much longer. One answer a key.
+    pub(crate) async fn release(
+        &self,
+        keys: &[&str],
+        token: Token,
+        settle: Duration,
+        within: Duration,
+    ) -> Vec<Answer<()>> {
+        each(keys, verb!(self, within, store => store.release(keys, token, settle)))
+    }
+
+    /// Deletes what stands there, unless it is a guard, whose last writer will. One answer a key.
+    pub(crate) async fn remove(&self, keys: &[&str], within: Duration) -> Vec<Answer<()>> {
+        each(keys, verb!(self, within, store => store.remove(keys)))
+    }
+
+    /// Reads a key and asks to be told of its next change.
+    pub(crate) async fn watch(&self, key: &str, within: Duration) -> Answer<(Watch, Option<Vec<u8>>)> {
+        verb!(self, within, store => store.watch(key))
+    }
+
+    /// Asks whether the store is there.
+    pub(crate) async fn ping(&self, within: Duration) -> Answer<()> {
+        verb!(self, within, store => store.ping())
+    }
+
+    /// Where entries are kept, without secrets.
+    pub(crate) fn place(&self) -> String {
+        match self {
+            Store::Memory(_) => "this process".to_owned(),
+            #[cfg(feature = "redis")]
+            Store::Redis(store) => store.place(),
+            #[cfg(test)]
+            Store::Faulty(_) => "a faulty store".to_owned(),
+        }
+    }
+}
+
+/// One answer a key, also where the whole step failed.
+fn each<T>(keys: &[&str], answers: Answer<Vec<Answer<T>>>) -> Vec<Answer<T>> {
+    match answers {
+        Ok(answers) => answers,
+        Err(error) => keys.iter().map(|_| Err(error.clone())).collect(),
+    }
+}

@@ -1,0 +1,11 @@
+-- Keeps our place in a guard.
+-- KEYS[1] key · ARGV token, how long it may go unrenewed (ms)
+if what ~= 'guard' then
+  return 0
+end
+local rest, inside, overlapped = others()
+if not inside then
+  return 0
+end
+put(rest .. slot(ARGV[2]), overlapped)
+return 1

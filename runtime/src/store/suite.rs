@@ -1,0 +1,477 @@
+//! What every store does, verb by verb. Adding a store is adding it to `on_every_store`.
+
+use std::{sync::atomic::Ordering::Relaxed, time::Duration};
+
+use tokio::time::{Instant, sleep};
+
+use super::{Acquired, Store, StoreError, memory::MemoryStore};
+use crate::entry::{self, Entry, Header, Token};
+
+const WITHIN: Duration = Duration::from_secs(5);
+const LONG: Duration = Duration::from_secs(60);
+const FINGERPRINT: u64 = 42;
+
+fn token(number: u64) -> Token {
+    Token::numbered(number)
+}
+
+fn value(token: Token, payload: &[u8]) -> Vec<u8> {
+    let mut bytes = entry::begin();
+    bytes.extend_from_slice(payload);
+    let header = Header { fingerprint: FINGERPRINT, fresh_for: LONG, load_time: Duration::ZERO };
+    entry::finish(&mut bytes, token, header);
+    bytes
+}
+
+/// Keys that no other run of the suite has.
+fn key(name: &str) -> String {
+    static NEXT: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
+    format!("{name}:{}", NEXT.fetch_add(1, Relaxed))
+}
+
+/// What a reader would see, in a word.
+async fn state(store: &Store, key: &str) -> &'static str {
+    match store.read(key, WITHIN).await {
+        Ok(None) => "absent",
+        Ok(Some(bytes)) => match entry::parse(&bytes, FINGERPRINT) {
+            Entry::Lease => "lease",
+            Entry::Guard => "guard",
+            Entry::Value(_) => "value",
+            Entry::Unusable(_) => "unusable",
+            Entry::Foreign => "foreign",
+        },
+        Err(StoreError::Foreign) => "foreign",
+        Err(error) => panic!("{error:?}"),
+    }
+}
+
+async fn acquire(store: &Store, key: &str, token: Token) -> Acquired {
+    store.acquire(key, &[], token, LONG, WITHIN).await.unwrap()
+}
+
+async fn fill(store: &Store, key: &str, token: Token) -> bool {
+    store.fill(key, token, &value(token, b"payload"), LONG, WITHIN).await.unwrap()
+}
+
+async fn guard(store: &Store, key: &str, token: Token) {
+    assert_eq!(store.guard(&[key], token, LONG, WITHIN).await, [Ok(())]);
+}
+
+async fn release(store: &Store, key: &str, token: Token) {
+    assert_eq!(store.release(&[key], token, Duration::ZERO, WITHIN).await, [Ok(())]);
+}
+
+/// One load from beginning to end.
+async fn stored(store: &Store, name: &str) -> String {
+    let key = key(name);
+    assert_eq!(acquire(store, &key, token(1)).await, Acquired::Yes);
+    assert!(fill(store, &key, token(1)).await);
+    key
+}
+
+async fn a_load_is_a_lease_and_then_a_value(store: &Store) {
+    let key = key("load");
+    assert_eq!(state(store, &key).await, "absent");
+    assert_eq!(acquire(store, &key, token(1)).await, Acquired::Yes);
+    assert_eq!(state(store, &key).await, "lease");
+    assert!(store.renew(&key, token(1), LONG, WITHIN).await.unwrap());
+    assert!(fill(store, &key, token(1)).await);
+    let bytes = store.read(&key, WITHIN).await.unwrap().unwrap();
+    let Entry::Value(value) = entry::parse(&bytes, FINGERPRINT) else { panic!("{bytes:?}") };
+    assert_eq!(value.payload, Some(&b"payload"[..]));
+}
+
+async fn values_carry_the_time_of_the_store(store: &Store) {
+    let before = stored(store, "stamp").await;
+    sleep(Duration::from_millis(20)).await;
+    let after = stored(store, "stamp").await;
+    let mut stamps = Vec::new();
+    for key in [before, after] {
+        let bytes = store.read(&key, WITHIN).await.unwrap().unwrap();
+        let Entry::Value(value) = entry::parse(&bytes, FINGERPRINT) else { panic!("{bytes:?}") };
+        stamps.push(value.stored_at);
+    }
+    let between = stamps[1].checked_sub(stamps[0]).expect("the later value is stamped later");
+    assert!((Duration::from_millis(15)..Duration::from_secs(5)).contains(&between), "{between:?}");
+}
+
+async fn only_one_acquires(store: &Store) {
+    let key = key("one");
+    assert_eq!(acquire(store, &key, token(1)).await, Acquired::Yes);
+    let Acquired::No(there) = acquire(store, &key, token(2)).await else { panic!("two hold the lease") };
+    assert_eq!(there, entry::lease(token(1)));
+    assert!(!store.renew(&key, token(2), LONG, WITHIN).await.unwrap());
+    assert!(!store.abandon(&key, token(2), WITHIN).await.unwrap());
+    assert!(!fill(store, &key, token(2)).await, "a fill without the lease");
+    assert_eq!(state(store, &key).await, "lease");
+    assert!(store.abandon(&key, token(1), WITHIN).await.unwrap());
+    assert_eq!(state(store, &key).await, "absent");
+}
+
+async fn a_value_is_not_acquired(store: &Store) {
+    let key = stored(store, "kept").await;
+    let Acquired::No(there) = acquire(store, &key, token(2)).await else { panic!("a value was replaced") };
+    assert!(matches!(entry::parse(&there, FINGERPRINT), Entry::Value(_)));
+    assert!(!fill(store, &key, token(1)).await, "the lease is spent");
+    assert!(!store.abandon(&key, token(1), WITHIN).await.unwrap());
+    assert_eq!(state(store, &key).await, "value");
+}
+
+async fn an_unusable_entry_is_replaced_as_it_was_seen(store: &Store) {
+    let key = stored(store, "unusable").await;
+    let bytes = store.read(&key, WITHIN).await.unwrap().unwrap();
+    let seen = entry::head(&bytes);
+    let other = [seen, b"x"].concat();
+    let refused = store.acquire(&key, &other, token(2), LONG, WITHIN).await.unwrap();
+    assert_ne!(refused, Acquired::Yes, "something else was seen");
+    assert_eq!(store.acquire(&key, seen, token(2), LONG, WITHIN).await, Ok(Acquired::Yes));
+    assert_eq!(state(store, &key).await, "lease");
+    let gone = store.acquire(&key, seen, token(3), LONG, WITHIN).await.unwrap();
+    assert_ne!(gone, Acquired::Yes, "what was seen is gone");
+    let absent = store.acquire(&self::key("absent"), seen, token(3), LONG, WITHIN).await.unwrap();
+    assert_eq!(absent, Acquired::Changed, "what was seen is gone altogether");
+}
+
+async fn a_guard_refuses_what_was_being_loaded(store: &Store) {
+    let key = key("fence");
+    assert_eq!(acquire(store, &key, token(1)).await, Acquired::Yes);
+    guard(store, &key, token(9)).await;
+    assert_eq!(state(store, &key).await, "guard");
+    assert!(!fill(store, &key, token(1)).await, "the fill came through the guard");
+    assert!(!store.renew(&key, token(1), LONG, WITHIN).await.unwrap());
+    assert!(!store.abandon(&key, token(1), WITHIN).await.unwrap());
+    assert!(matches!(acquire(store, &key, token(2)).await, Acquired::No(_)), "a lease through the guard");
+    release(store, &key, token(9)).await;
+    assert_eq!(state(store, &key).await, "absent");
+    assert!(!fill(store, &key, token(1)).await, "the fill came after the write");
+    assert_eq!(state(store, &key).await, "absent");
+}
+
+async fn a_guard_takes_the_place_of_a_value(store: &Store) {
+    let key = stored(store, "value").await;
+    guard(store, &key, token(9)).await;
+    assert_eq!(state(store, &key).await, "guard");
+    release(store, &key, token(9)).await;
+    assert_eq!(state(store, &key).await, "absent");
+}
+
+async fn the_last_writer_out_ends_the_guard(store: &Store) {
+    let key = key("writers");
+    guard(store, &key, token(8)).await;
+    guard(store, &key, token(9)).await;
+    release(store, &key, token(8)).await;
+    assert_eq!(state(store, &key).await, "guard");
+    release(store, &key, token(8)).await;
+    assert_eq!(state(store, &key).await, "guard", "a second release of the same writer counts for nothing");
+    assert_eq!(store.renew_guard(&[&key], token(8), LONG, WITHIN).await, [Ok(false)]);
+    assert_eq!(store.renew_guard(&[&key], token(9), LONG, WITHIN).await, [Ok(true)]);
+    release(store, &key, token(9)).await;
+    assert_eq!(state(store, &key).await, "absent");
+}
+
+async fn overlapping_writers_leave_a_mark(store: &Store) {
+    let overlapped = async |key: &str| {
+        let bytes = store.read(key, WITHIN).await.unwrap().unwrap();
+        entry::Writers::read(&bytes).unwrap().overlapped
+    };
+    let key = key("overlap");
+    guard(store, &key, token(8)).await;
+    guard(store, &key, token(8)).await;
+    assert!(!overlapped(&key).await, "the same writer twice is one");
+    guard(store, &key, token(9)).await;
+    assert!(overlapped(&key).await);
+    release(store, &key, token(9)).await;
+    assert!(overlapped(&key).await, "it is remembered as long as the guard stands");
+    assert_eq!(store.renew_guard(&[&key], token(8), LONG, WITHIN).await, [Ok(true)]);
+    assert!(overlapped(&key).await);
+    release(store, &key, token(8)).await;
+    guard(store, &key, token(7)).await;
+    assert!(!overlapped(&key).await, "a new guard begins anew");
+}
+
+async fn a_release_without_a_guard_deletes(store: &Store) {
+    let key = stored(store, "lost").await;
+    release(store, &key, token(9)).await;
+    assert_eq!(state(store, &key).await, "absent");
+    release(store, &key, token(9)).await;
+    assert_eq!(state(store, &key).await, "absent");
+}
+
+async fn a_guard_settles(store: &Store) {
+    let settle = Duration::from_millis(80);
+    for guarded in [true, false] {
+        let key = stored(store, "settle").await;
+        if guarded {
+            guard(store, &key, token(9)).await;
+        }
+        let begun = Instant::now();
+        assert_eq!(store.release(&[&key], token(9), settle, WITHIN).await, [Ok(())]);
+        assert_eq!(state(store, &key).await, "guard");
+        while state(store, &key).await == "guard" {
+            sleep(Duration::from_millis(5)).await;
+        }
+        let took = begun.elapsed();
+        assert!(took >= Duration::from_millis(75), "settled after {took:?}");
+        assert_eq!(state(store, &key).await, "absent");
+    }
+}
+
+async fn a_settling_guard_outlives_later_writers(store: &Store) {
+    let key = key("settling");
+    guard(store, &key, token(8)).await;
+    assert_eq!(store.release(&[&key], token(8), LONG, WITHIN).await, [Ok(())]);
+    guard(store, &key, token(9)).await;
+    release(store, &key, token(9)).await;
+    assert_eq!(state(store, &key).await, "guard", "the first write is still settling");
+}
+
+async fn a_dead_writer_leaves_no_guard_behind(store: &Store) {
+    let key = key("dead");
+    let short = Duration::from_millis(60);
+    assert_eq!(store.guard(&[&key], token(8), short, WITHIN).await, [Ok(())]);
+    guard(store, &key, token(9)).await;
+    sleep(short * 2).await;
+    release(store, &key, token(9)).await;
+    assert_eq!(state(store, &key).await, "absent", "the dead writer's slot does not count");
+    assert_eq!(store.guard(&[&key], token(8), short, WITHIN).await, [Ok(())]);
+    sleep(short * 2).await;
+    assert_eq!(state(store, &key).await, "absent");
+}
+
+async fn leases_and_values_end(store: &Store) {
+    let key = key("ends");
+    let short = Duration::from_millis(60);
+    assert_eq!(store.acquire(&key, &[], token(1), short, WITHIN).await, Ok(Acquired::Yes));
+    sleep(short * 2).await;
+    assert_eq!(state(store, &key).await, "absent");
+    assert!(!fill(store, &key, token(1)).await, "the lease has ended");
+    assert_eq!(acquire(store, &key, token(2)).await, Acquired::Yes);
+    assert!(store.fill(&key, token(2), &value(token(2), b""), short, WITHIN).await.unwrap());
+    sleep(short * 2).await;
+    assert_eq!(state(store, &key).await, "absent");
+}
+
+async fn remove_deletes_all_but_guards(store: &Store) {
+    let key = stored(store, "remove").await;
+    assert_eq!(store.remove(&[&key], WITHIN).await, [Ok(())]);
+    assert_eq!(state(store, &key).await, "absent");
+    assert_eq!(store.remove(&[&key], WITHIN).await, [Ok(())]);
+    assert_eq!(acquire(store, &key, token(1)).await, Acquired::Yes);
+    assert_eq!(store.remove(&[&key], WITHIN).await, [Ok(())]);
+    assert!(!fill(store, &key, token(1)).await, "a removal refuses what was being loaded");
+    guard(store, &key, token(9)).await;
+    assert_eq!(store.remove(&[&key], WITHIN).await, [Ok(())]);
+    assert_eq!(state(store, &key).await, "guard");
+}
+
+async fn several_keys_are_one_step(store: &Store) {
+    let keys: Vec<String> = (0..50).map(|_| key("many")).collect();
+    let names: Vec<&str> = keys.iter().map(String::as_str).collect();
+    assert_eq!(store.guard(&names, token(9), LONG, WITHIN).await, vec![Ok(()); 50]);
+    assert_eq!(store.renew_guard(&names, token(9), LONG, WITHIN).await, vec![Ok(true); 50]);
+    for key in &names {
+        assert_eq!(state(store, key).await, "guard");
+    }
+    assert_eq!(store.release(&names, token(9), Duration::ZERO, WITHIN).await, vec![Ok(()); 50]);
+    for key in &names {
+        assert_eq!(state(store, key).await, "absent");
+    }
+    assert_eq!(store.remove(&names, WITHIN).await, vec![Ok(()); 50]);
+}
+
+async fn whoever_watches_is_told(store: &Store) {
+    let key = key("watch");
+    assert_eq!(acquire(store, &key, token(1)).await, Acquired::Yes);
+    let (mut watch, there) = store.watch(&key, WITHIN).await.unwrap();
+    assert_eq!(there.as_deref(), Some(&entry::lease(token(1))[..]));
+    assert!(watch.told(), "this store announces changes");
+    assert!(fill(store, &key, token(1)).await);
+    tokio::time::timeout(WITHIN, watch.changed()).await.expect("the fill is announced");
+    let (mut watch, there) = store.watch(&key, WITHIN).await.unwrap();
+    assert!(there.is_some());
+    guard(store, &key, token(9)).await;
+    tokio::time::timeout(WITHIN, watch.changed()).await.expect("the guard is announced");
+}
+
+async fn the_suite(store: &Store) {
+    a_load_is_a_lease_and_then_a_value(store).await;
+    values_carry_the_time_of_the_store(store).await;
+    only_one_acquires(store).await;
+    a_value_is_not_acquired(store).await;
+    an_unusable_entry_is_replaced_as_it_was_seen(store).await;
+    a_guard_refuses_what_was_being_loaded(store).await;
+    a_guard_takes_the_place_of_a_value(store).await;
+    the_last_writer_out_ends_the_guard(store).await;
+    overlapping_writers_leave_a_mark(store).await;
+    a_release_without_a_guard_deletes(store).await;
+    a_guard_settles(store).await;
+    a_settling_guard_outlives_later_writers(store).await;
+    a_dead_writer_leaves_no_guard_behind(store).await;
+    leases_and_values_end(store).await;
+    remove_deletes_all_but_guards(store).await;
+    several_keys_are_one_step(store).await;
+    whoever_watches_is_told(store).await;
+}
+
+/// Somebody else's data, in each of the forms that are not ours.
+const FOREIGN: [&[u8]; 6] = [b"hello", b"", b"{}", b"\xCA\x5D\xE1", b"\xCA\x5D\xE1\x03 later", b"\xCA\x5D\xE0\x10"];
+
+/// Whatever is done to it, a foreign key is refused and stays.
+async fn foreign_data_is_never_touched(store: &Store, key: &str) {
+    assert_eq!(state(store, key).await, "foreign");
+    let acquired = store.acquire(key, &[], token(1), LONG, WITHIN).await;
+    assert!(!matches!(acquired, Ok(Acquired::Yes)), "{acquired:?}");
+    assert!(!matches!(store.fill(key, token(1), b"x", LONG, WITHIN).await, Ok(true)));
+    assert!(!matches!(store.renew(key, token(1), LONG, WITHIN).await, Ok(true)));
+    assert!(!matches!(store.abandon(key, token(1), WITHIN).await, Ok(true)));
+    assert_eq!(store.guard(&[key], token(1), LONG, WITHIN).await, [Err(StoreError::Foreign)]);
+    assert_eq!(store.renew_guard(&[key], token(1), LONG, WITHIN).await, [Err(StoreError::Foreign)]);
+    assert_eq!(store.release(&[key], token(1), Duration::ZERO, WITHIN).await, [Err(StoreError::Foreign)]);
+    assert_eq!(store.release(&[key], token(1), LONG, WITHIN).await, [Err(StoreError::Foreign)]);
+    assert_eq!(store.remove(&[key], WITHIN).await, [Err(StoreError::Foreign)]);
+    assert_eq!(state(store, key).await, "foreign");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_in_process_store() {
+    let store = Store::Memory(MemoryStore::new());
+    the_suite(&store).await;
+    let Store::Memory(memory) = &store else { unreachable!() };
+    for bytes in FOREIGN {
+        let key = key("foreign");
+        memory.plant(&key, bytes.to_vec());
+        foreign_data_is_never_touched(&store, &key).await;
+        assert_eq!(memory.read(&key).await.unwrap().as_deref(), Some(bytes));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_in_process_store_forgets_what_has_ended() {
+    let store = MemoryStore::new();
+    for number in 0..100_000_u64 {
+        let key = format!("short:{number}");
+        assert_eq!(store.acquire(&key, &[], token(1), Duration::from_millis(10)).await, Ok(Acquired::Yes));
+        if number.is_multiple_of(100) {
+            sleep(Duration::from_millis(1)).await;
+        }
+    }
+    assert!(store.len() < 5_000, "{} slots for at most 1,100 that live", store.len());
+}
+
+#[cfg(feature = "redis")]
+mod over_redis {
+    use super::*;
+    use crate::store::redis::{RedisStore, address};
+    use cached_aside_tests::RedisServer;
+    use redis::cmd;
+
+    /// All that a user needs to be allowed.
+    const COMMANDS: &str = "+get +set +getrange +setrange +exists +pexpire +del +unlink +evalsha +eval +time +ping +hello \
+                            +client|tracking +client|caching";
+
+    async fn connect(url: &str, namespace: &str) -> Store {
+        let info = address(url).unwrap();
+        Store::Redis(Box::new(RedisStore::connect(info, namespace.to_owned(), WITHIN).await))
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn the_redis_store() {
+        let server = RedisServer::start();
+        for (url, namespace) in [(server.url(), "tcp"), (server.unix_url(), "unix"), (server.url() + "/3", "third")] {
+            let store = connect(&url, namespace).await;
+            the_suite(&store).await;
+            assert_eq!(server.keys_without_ttl(namespace), [""; 0], "keys that would stay for ever");
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn users_and_passwords() {
+        let server = RedisServer::builder()
+            .password("s3cret/:@")
+            .user("app", "pass word", &format!("~acl:* resetchannels -@all {COMMANDS}"))
+            .start();
+        let store = connect(&server.url().replace("s3cret/:@", "s3cret%2F%3A%40"), "password").await;
+        the_suite(&store).await;
+        let store = connect(&server.url_as("app", "pass%20word"), "acl").await;
+        the_suite(&store).await;
+    }
+
+    #[tokio::test]
+    async fn foreign_data_of_every_kind() {
+        let server = RedisServer::shared();
+        let store = connect(&server.url(), "foreign").await;
+        for bytes in FOREIGN {
+            let key = key("bytes");
+            let full = format!("foreign:{key}");
+            server.run::<()>(cmd("SET").arg(&full).arg(bytes).arg("PX").arg(60_000));
+            foreign_data_is_never_touched(&store, &key).await;
+            assert_eq!(server.run::<Vec<u8>>(cmd("GET").arg(&full)), bytes);
+        }
+        for (command, argument) in [("SADD", "member"), ("LPUSH", "element"), ("PFADD", "element")] {
+            let key = key(command);
+            let full = format!("foreign:{key}");
+            server.run::<()>(cmd(command).arg(&full).arg(argument));
+            foreign_data_is_never_touched(&store, &key).await;
+            assert_eq!(server.run::<i64>(cmd("EXISTS").arg(&full)), 1);
+        }
+    }
+
+    #[tokio::test]
+    async fn scripts_are_learned_again_after_they_are_forgotten() {
+        let server = RedisServer::start();
+        let store = connect(&server.url(), "forget").await;
+        let flush = || server.run::<()>(cmd("SCRIPT").arg("FLUSH"));
+        let keys = [key("one"), key("two"), key("three")];
+        let names = [keys[0].as_str(), &keys[1], &keys[2]];
+        flush();
+        assert_eq!(acquire(&store, names[0], token(1)).await, Acquired::Yes);
+        assert!(fill(&store, names[0], token(1)).await);
+        flush();
+        assert_eq!(store.guard(&names, token(9), LONG, WITHIN).await, vec![Ok(()); 3]);
+        flush();
+        assert_eq!(store.release(&names, token(9), Duration::ZERO, WITHIN).await, vec![Ok(()); 3]);
+        server.reset_stats();
+        assert_eq!(store.guard(&names, token(9), LONG, WITHIN).await, vec![Ok(()); 3]);
+        assert_eq!(store.guard(&names, token(9), LONG, WITHIN).await, vec![Ok(()); 3]);
+        let commands = server.commands();
+        assert_eq!(commands.get("eval"), Some(&1), "the source is sent once: {commands:?}");
+    }
+
+    #[tokio::test]
+    async fn the_connection_comes_back_by_itself() {
+        let server = RedisServer::start();
+        let store = connect(&server.url(), "back").await;
+        let key = stored(&store, "kept").await;
+        server.restart();
+        let begun = Instant::now();
+        loop {
+            match store.read(&key, Duration::from_millis(100)).await {
+                Ok(there) => break assert_eq!(there, None, "the server begins anew"),
+                Err(error) => assert!(begun.elapsed() < WITHIN, "{error:?}"),
+            }
+            sleep(Duration::from_millis(5)).await;
+        }
+        the_suite(&store).await;
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_stops_answering_is_replaced() {
+        let server = RedisServer::start();
+        let proxy = cached_aside_tests::Proxy::start(server.addr());
+        let store = connect(&proxy.url(), "hole").await;
+        let key = stored(&store, "kept").await;
+        proxy.set(cached_aside_tests::Mode::Hole);
+        for _ in 0..3 {
+            let answer = store.read(&key, Duration::from_millis(30)).await;
+            assert_eq!(answer, Err(StoreError::Timeout(Duration::from_millis(30))));
+        }
+        // What was swallowed is never answered, so only a new connection helps.
+        proxy.set(cached_aside_tests::Mode::Pass);
+        let begun = Instant::now();
+        while store.read(&key, Duration::from_millis(30)).await.is_err() {
+            assert!(begun.elapsed() < WITHIN, "the old connection is kept");
+            sleep(Duration::from_millis(5)).await;
+        }
+        assert_eq!(state(&store, &key).await, "value");
+    }
+}

@@ -1,0 +1,82 @@
+//! Who waits for the change of a key.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use tokio::sync::watch;
+
+/// The keys that somebody in this process waits for.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Watches(Arc<Mutex<HashMap<Box<str>, watch::Sender<()>>>>);
+
+impl Watches {
+    /// Begins to watch a key. `told` says whether changes will be announced at all.
+    pub(crate) fn watch(&self, key: &str, told: bool) -> Watch {
+        let mut watches = self.lock();
+        let changes = match watches.get(key) {
+            Some(sender) => sender.subscribe(),
+            None => {
+                let (sender, changes) = watch::channel(());
+                watches.insert(key.into(), sender);
+                changes
+            }
+        };
+        Watch { watches: self.clone(), key: key.into(), changes, told }
+    }
+
+    /// The key has changed.
+    pub(crate) fn changed(&self, key: &str) {
+        // Dropping the sender wakes all who wait; whoever still cares watches anew.
+        self.lock().remove(key);
+    }
+
+    /// Anything may have changed.
+    #[cfg(feature = "redis")]
+    pub(crate) fn all_changed(&self) {
+        self.lock().clear();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<Box<str>, watch::Sender<()>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    #[cfg(test)]
+    pub(crate) fn len(&self) -> usize {
+        self.lock().len()
+    }
+}
+
+/// A key that is being watched.
+#[derive(Debug)]
+pub(crate) struct Watch {
+    watches: Watches,
+    key: Box<str>,
+    changes: watch::Receiver<()>,
+    told: bool,
+}
+
+impl Watch {
+    /// Resolves at the next change. Without announcements it never does.
+    pub(crate) async fn changed(&mut self) {
+        while self.changes.changed().await.is_ok() {}
+    }
+
+    /// Whether changes are announced, so that asking again and again is only a safety net.
+    pub(crate) fn told(&self) -> bool {
+        self.told
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        let mut watches = self.watches.lock();
+        // The last one to go takes the entry away, unless it is another's by now.
+        if watches.get(&self.key).is_some_and(|sender| {
+            sender.receiver_count() == 1 && sender.subscribe().same_channel(&self.changes)
+        }) {
+            watches.remove(&self.key);
+        }
+    }
+}

@@ -1,0 +1,304 @@
+//! The write path, in the order in which it happens: guard, body, release.
+
+use std::{future::Future, mem, pin::pin, sync::Arc, time::Duration};
+
+use tokio::{runtime::Handle, task::JoinHandle, time::sleep};
+
+use crate::{
+    AnyKey, Cache, Error,
+    cache::Inner,
+    entry::Token,
+    health::Recovery,
+    outcome::Success,
+    read::while_renewing,
+    settings::{Guard, WriteFunction, WriteSettings},
+    store::StoreError,
+};
+
+/// One call of a function that invalidates: its keys are guarded while the body runs, and deleted after it.
+///
+/// `after` names the keys that only the success value knows.
+pub async fn write<R, const SHAPE: u8, B, A>(
+    function: &'static WriteFunction,
+    cache: Option<&Cache>,
+    keys: Vec<AnyKey>,
+    refuse: Option<fn(Error) -> R>,
+    body: B,
+    after: A,
+) -> R
+where
+    R: Success<SHAPE>,
+    B: Future<Output = R>,
+    A: FnOnce(&R::Value) -> Vec<AnyKey>,
+{
+    let settings = &function.settings;
+    let cache = match cache {
+        Some(cache) => cache.clone(),
+        None => match Cache::of_call(settings.name) {
+            Some(cache) => cache,
+            None => return body.await,
+        },
+    };
+    let inner = &cache.inner;
+    inner.table.writes.writes.one();
+    let mut keys: Vec<String> = keys.into_iter().map(AnyKey::into_string).collect();
+    keys.sort_unstable();
+    keys.dedup();
+    let body = pin!(body);
+    let result = if keys.is_empty() {
+        body.await
+    } else {
+        let guarded = match settings.guard {
+            Guard::Off => Guarded::nothing(inner, keys),
+            Guard::BestEffort | Guard::Required => {
+                Guarded::place(inner, keys, settings.guard_for, settings.settle).await
+            }
+        };
+        if let (Some(refuse), Some((key, error))) = (refuse, guarded.failures.first()) {
+            inner.table.writes.refused.one();
+            let WriteSettings { module, name, file, line, .. } = settings;
+            tracing::warn!(
+                module,
+                function = name,
+                file,
+                line,
+                key,
+                ?error,
+                "the write was refused, its key could not be guarded"
+            );
+            let source = Box::new(error.clone().into_error("guard", key));
+            return refuse(Error::NotGuarded { key: key.clone(), source });
+        }
+        let result = while_renewing(body, guarded.keep()).await;
+        guarded.release().await;
+        result
+    };
+    let removed: Vec<String> = match result.success() {
+        Some(value) => after(value).into_iter().map(AnyKey::into_string).collect(),
+        None => Vec::new(),
+    };
+    if !removed.is_empty() {
+        // An undelivered deletion is on the recovery list; the write itself is done.
+        let _ = remove(inner, &removed).await;
+    }
+    result
+}
+
+/// Deletes one entry.
+pub(crate) async fn invalidate(cache: &Cache, key: &str) -> Result<(), Error> {
+    match remove(&cache.inner, &[key.to_owned()]).await.pop() {
+        Some((key, error)) => Err(error.into_error("invalidate", &key)),
+        None => Ok(()),
+    }
+}
+
+/// Deletes entries, unless writers are inside. What can't be delivered goes on the recovery list and is returned.
+async fn remove(cache: &Arc<Inner>, keys: &[String]) -> Failures {
+    let names: Vec<&str> = keys.iter().map(String::as_str).collect();
+    let answers = cache.store.remove(&names, cache.timeout).await;
+    let failures: Failures = keys.iter().cloned().zip(answers).filter_map(failure).collect();
+    for (key, error) in failures.iter().filter(|(_, error)| *error != StoreError::Foreign) {
+        // With a token that is in no guard, a late release is a deletion.
+        cache.undelivered(key, error, Token::fresh(), Duration::ZERO);
+    }
+    cache.table.writes.invalidated.add((keys.len() - failures.len()) as u64);
+    failures
+}
+
+/// Keys and why a step failed for them.
+type Failures = Vec<(String, StoreError)>;
+
+fn failure<T>((key, answer): (String, Result<T, StoreError>)) -> Option<(String, StoreError)> {
+    answer.err().map(|error| (key, error))
+}
+
+impl Inner {
+    /// Puts a key on the recovery list.
+    fn undelivered(self: &Arc<Self>, key: &str, error: &StoreError, token: Token, settle: Duration) {
+        tracing::warn!(
+            key,
+            ?error,
+            "an invalidation could not be delivered; this process leaves the entry alone until it is"
+        );
+        self.table.writes.undelivered.one();
+        let given_up = self.recovery.add(key, token, settle);
+        if given_up > 0 {
+            tracing::error!(given_up, "too many undelivered invalidations; the oldest are left to their entries' TTLs");
+        }
+        Recovery::deliver(self);
+    }
+}
+
+/// Keys under guard. Dropping it releases them in the background: by cancellation, panic, or a refused write.
+#[derive(Debug)]
+struct Guarded {
+    cache: Arc<Inner>,
+    keys: Arc<[String]>,
+    token: Token,
+    hold: Duration,
+    settle: Duration,
+    /// Whether there are guards to renew.
+    placed: bool,
+    /// The keys that could not be guarded. They are on the recovery list while the write runs.
+    failures: Failures,
+    released: bool,
+}
+
+impl Guarded {
+    /// No guard, only the deletion at the end.
+    fn nothing(cache: &Arc<Inner>, keys: Vec<String>) -> Guarded {
+        Guarded {
+            cache: cache.clone(),
+            keys: keys.into(),
+            token: Token::fresh(),
+            hold: Duration::ZERO,
+            settle: Duration::ZERO,
+            placed: false,
+            failures: Vec::new(),
+            released: false,
+        }
+    }
+
+    /// Places the guards, all at once.
+    async fn place(cache: &Arc<Inner>, keys: Vec<String>, hold: Duration, settle: Duration) -> Guarded {
+        // It exists before the guards do: dropped while they are being placed, it takes them away again.
+        let mut guarded = Guarded::nothing(cache, keys);
+        (guarded.hold, guarded.settle, guarded.placed) = (hold, settle, true);
+        let answers = cache.store.guard(&guarded.names(), guarded.token, hold, cache.timeout).await;
+        tracing::debug!(keys = ?guarded.keys, ?answers, "guarded");
+        let failures = guarded.keys.iter().cloned().zip(answers).filter_map(failure);
+        // Somebody else's data is not ours to guard, and never served either.
+        guarded.failures = failures.filter(|(_, error)| *error != StoreError::Foreign).collect();
+        for (key, error) in &guarded.failures {
+            tracing::warn!(key, ?error, "the key could not be guarded; this process leaves the entry alone meanwhile");
+            cache.recovery.begin(key);
+        }
+        cache.table.writes.guards_failed.add(guarded.failures.len() as u64);
+        guarded
+    }
+
+    fn names(&self) -> Vec<&str> {
+        self.keys.iter().map(String::as_str).collect()
+    }
+
+    /// Renews the guards for ever.
+    fn keep(&self) -> impl Future<Output = ()> + Send + 'static {
+        let (cache, keys, token, hold) = (self.cache.clone(), self.keys.clone(), self.token, self.hold);
+        let placed = self.placed;
+        async move {
+            if !placed {
+                return;
+            }
+            let names: Vec<&str> = keys.iter().map(String::as_str).collect();
+            let within = cache.timeout.min(hold);
+            loop {
+                sleep(hold / 3).await;
+                let answers = cache.store.renew_guard(&names, token, hold, within).await;
+                let lost = names.iter().zip(answers).filter(|(_, answer)| *answer == Ok(false));
+                let lost: Vec<&str> = lost.map(|(name, _)| *name).collect();
+                if !lost.is_empty() {
+                    // Evicted, flushed, or too late: what may have been stored since is guarded away.
+                    tracing::warn!(keys = ?lost, "the guard was lost while a write was running, and is placed anew");
+                    cache.table.writes.guards_lost.add(lost.len() as u64);
+                    cache.store.guard(&lost, token, hold, within).await;
+                }
+            }
+        }
+    }
+
+    /// Leaves the guards, all at once. What can't be delivered goes on the recovery list and is returned.
+    async fn release(mut self) -> Failures {
+        let answers = self.cache.store.release(&self.names(), self.token, self.settle, self.cache.timeout).await;
+        self.released = true;
+        tracing::debug!(keys = ?self.keys, ?answers, "released");
+        let failures: Failures = self.keys.iter().cloned().zip(answers).filter_map(failure).collect();
+        for (key, error) in failures.iter().filter(|(_, error)| *error != StoreError::Foreign) {
+            self.cache.undelivered(key, error, self.token, self.settle);
+        }
+        for (key, _) in &self.failures {
+            self.cache.recovery.end(key);
+        }
+        self.cache.table.writes.invalidated.add((self.keys.len() - failures.len()) as u64);
+        failures
+    }
+}
+
+impl Drop for Guarded {
+    fn drop(&mut self) {
+        if self.released {
+            return;
+        }
+        let (cache, keys) = (self.cache.clone(), self.keys.clone());
+        let failures = mem::take(&mut self.failures);
+        let guarded = Guarded { cache, keys, failures, released: true, ..*self };
+        match Handle::try_current() {
+            Ok(runtime) => drop(runtime.spawn(guarded.release())),
+            // Outside a runtime nothing can be sent: the guards end by themselves, and nothing is stored until then.
+            Err(_) => guarded.failures.iter().for_each(|(key, _)| guarded.cache.recovery.end(key)),
+        }
+    }
+}
+
+/// Keys under guard, from [`Cache::guard`]: while it lives nothing is stored under them, and readers run their bodies.
+///
+/// [`release`](WriteGuard::release) it once the write is committed. A guard that is dropped is released in the background;
+/// whoever needs to know that readers see the write from now on must await `release`.
+///
+/// ```
+/// # use cached_aside::{Cache, cached_aside};
+/// # #[cached_aside(ttl = "5m", key = "balance:{account}")]
+/// # async fn balance(account: u64) -> u64 { account }
+/// # async fn transfer_in_one_transaction() {}
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), cached_aside::Error> {
+/// let cache = Cache::in_process();
+/// let guard = cache.guard([balance::key(1), balance::key(2)]).await?;
+/// transfer_in_one_transaction().await;
+/// guard.release().await?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+#[must_use = "dropping the guard releases it"]
+pub struct WriteGuard {
+    guarded: Guarded,
+    keeper: Keeper,
+}
+
+/// The task that renews a guard, ended with it.
+#[derive(Debug)]
+struct Keeper(JoinHandle<()>);
+
+impl Drop for Keeper {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+impl WriteGuard {
+    pub(crate) async fn place(cache: &Cache, keys: Vec<String>, hold: Duration) -> Result<WriteGuard, Error> {
+        cache.inner.table.writes.writes.one();
+        let guarded = Guarded::place(&cache.inner, keys, hold, Duration::ZERO).await;
+        if let Some((key, error)) = guarded.failures.first() {
+            return Err(error.clone().into_error("guard", key));
+        }
+        let keeper = Keeper(Handle::current().spawn(guarded.keep()));
+        Ok(WriteGuard { guarded, keeper })
+    }
+
+    /// Ends the guard and deletes the entries: from here on readers see what was written.
+    ///
+    /// # Errors
+    ///
+    /// When the cache did not answer. This process then does not use the entries until it has been told, which is tried
+    /// again in the background; other processes see the guard's end at the latest ten seconds later.
+    pub async fn release(self) -> Result<(), Error> {
+        let WriteGuard { guarded, keeper } = self;
+        let failures = guarded.release().await;
+        drop(keeper);
+        match failures.into_iter().find(|(_, error)| *error != StoreError::Foreign) {
+            Some((key, error)) => Err(error.into_error("release", &key)),
+            None => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! The protocol, searched exhaustively.

@@ -1,0 +1,41 @@
+//! A second process of a test: `worker ROLE ARGUMENTS…`. It reads what to do from standard input and
+//! answers on standard output, a line each, and ends when its input does.
+
+use cached_aside_tests::RedisServer;
+use std::{
+    env,
+    io::{self, BufRead},
+    process::ExitCode,
+};
+
+fn main() -> ExitCode {
+    let mut args = env::args().skip(1);
+    let role = args.next();
+    let result = match role.as_deref() {
+        Some("echo") => echo(&args.collect::<Vec<_>>().join(" ")),
+        Some("nest") => nest(),
+        _ => Err(io::Error::other(format!("unknown role {role:?}"))),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("worker: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Says every line again, after its arguments.
+fn echo(prefix: &str) -> io::Result<()> {
+    for line in io::stdin().lock().lines() {
+        println!("{prefix}{}", line?);
+    }
+    Ok(())
+}
+
+/// Starts a server, tells its address and folder, and waits.
+fn nest() -> io::Result<()> {
+    let server = RedisServer::start();
+    println!("{} {}", server.url(), server.dir().display());
+    io::stdin().lock().read_line(&mut String::new()).map(drop)
+}

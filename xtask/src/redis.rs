@@ -1,0 +1,74 @@
+//! The Redis server that the tests run against.
+
+use crate::succeeds;
+use std::{
+    env,
+    ffi::OsStr,
+    process::{Command, Stdio},
+};
+
+const CHOSEN: &str = "CACHED_ASIDE_TEST_SERVER";
+
+/// A package manager, by its program, and what makes it install a Redis server.
+const PACKAGE_MANAGERS: [(&str, &[&str]); 5] = [
+    ("apt-get", &["update", "install --yes --no-install-recommends redis-server"]),
+    ("dnf", &["install --assumeyes redis"]),
+    ("apk", &["add redis"]),
+    ("pacman", &["--sync --refresh --noconfirm --needed redis"]),
+    ("brew", &["install redis"]),
+];
+
+/// Makes sure that there is a server to start. The tests start and end their own: a service that the
+/// package may bring is never used.
+pub(crate) fn ensure() -> Result<(), String> {
+    if let Some(chosen) = env::var_os(CHOSEN) {
+        return if answers(&chosen, "--version") {
+            Ok(())
+        } else {
+            Err(format!("{CHOSEN}: `{}` does not run", chosen.display()))
+        };
+    }
+    if answers("redis-server", "--version") {
+        return Ok(());
+    }
+    install()?;
+    if answers("redis-server", "--version") {
+        return Ok(());
+    }
+    Err(format!("`redis-server` is not in PATH though its package is installed; name it in {CHOSEN}"))
+}
+
+fn install() -> Result<(), String> {
+    let Some((manager, steps)) = PACKAGE_MANAGERS.iter().find(|(program, _)| answers(program, "--version"))
+    else {
+        let names = PACKAGE_MANAGERS.map(|(program, _)| program).join(", ");
+        return Err(format!(
+            "`redis-server` is missing, and so are {names}; install it, or name it in {CHOSEN}"
+        ));
+    };
+    println!("xtask: `redis-server` is missing; installing it with {manager}");
+    for step in *steps {
+        // Homebrew refuses to run as root; the others need it.
+        let sudo: &[&str] = if *manager == "brew" || is_root() { &[] } else { &["sudo"] };
+        let words = ["env", "DEBIAN_FRONTEND=noninteractive", manager];
+        let mut words = sudo.iter().chain(&words).copied().chain(step.split(' '));
+        let mut command = Command::new(words.next().unwrap_or_default());
+        command.args(words).stdin(Stdio::null());
+        if !succeeds(&mut command) {
+            return Err(format!(
+                "`{manager} {step}` failed; install `redis-server` by hand, or name it in {CHOSEN}"
+            ));
+        }
+    }
+    Ok(())
+}
+
+fn is_root() -> bool {
+    Command::new("id").arg("-u").output().is_ok_and(|output| output.stdout.trim_ascii() == b"0")
+}
+
+fn answers(program: impl AsRef<OsStr>, question: &str) -> bool {
+    let mut command = Command::new(program);
+    command.arg(question).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    command.status().is_ok_and(|status| status.success())
+}
