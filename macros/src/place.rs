@@ -50,7 +50,7 @@ fn source(span: proc_macro2::Span) -> Option<(String, usize, usize)> {
 /// The place of the `fn` at this line and column (from one).
 pub(crate) fn place(source: &str, line: usize, column: usize) -> Place {
     let source = source.strip_prefix('\u{feff}').unwrap_or(source);
-    let Some(at) = offset(source, line, column).filter(|at| source[*at..].starts_with("fn")) else {
+    let Some(at) = offset(source, line, column).filter(|at| is_function(&source[*at..])) else {
         return Place::Unknown;
     };
     match enclosing(&source[..at]).last() {
@@ -58,6 +58,11 @@ pub(crate) fn place(source: &str, line: usize, column: usize) -> Place {
         Some(Frame { open: '{', header }) => of_header(header),
         Some(_) => Place::Unknown,
     }
+}
+
+/// `#[async_trait]` gives its `fn` the span of the `async` that it replaces.
+fn is_function(text: &str) -> bool {
+    text.starts_with("fn") || text.starts_with("async")
 }
 
 fn offset(source: &str, line: usize, column: usize) -> Option<usize> {

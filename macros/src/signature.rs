@@ -39,7 +39,7 @@ pub(crate) struct Parameter {
     pub(crate) name: Option<Ident>,
     /// Everything that its pattern binds.
     pub(crate) bindings: Vec<Ident>,
-    /// `_`: nothing can depend on it.
+    /// Its pattern binds nothing (`_`), so that nothing can depend on it.
     pub(crate) unused: bool,
     /// As written, `self` included.
     pub(crate) written: FnArg,
@@ -88,8 +88,8 @@ impl Parameter {
         bindings.visit_pat(pat);
         Parameter {
             name,
-            bindings: bindings.0,
-            unused: matches!(pat, Pat::Wild(_)),
+            unused: bindings.names.is_empty() && !bindings.unknown,
+            bindings: bindings.names,
             written: argument.clone(),
         }
     }
@@ -101,12 +101,20 @@ pub(crate) fn same(ident: &Ident, name: &str) -> bool {
 }
 
 #[derive(Default)]
-struct Bindings(Vec<Ident>);
+struct Bindings {
+    names: Vec<Ident>,
+    /// There is a macro in the pattern.
+    unknown: bool,
+}
 
 impl<'ast> Visit<'ast> for Bindings {
     fn visit_pat_ident(&mut self, pat: &'ast syn::PatIdent) {
-        self.0.push(pat.ident.clone());
+        self.names.push(pat.ident.clone());
         visit::visit_pat_ident(self, pat);
+    }
+
+    fn visit_macro(&mut self, _: &'ast syn::Macro) {
+        self.unknown = true;
     }
 }
 

@@ -24,7 +24,7 @@ use crate::{
     health::{Backoff, Budget, shorten},
     outcome::{Gave, Outcome, Sharing},
     settings::ReadFunction,
-    store::{Acquired, Answer, StoreError},
+    store::{Acquired, Answer, StoreError, Watched},
     telemetry::Counters,
 };
 
@@ -113,10 +113,10 @@ struct Call<'a, V, E> {
     sharing: &'a Sharing<E>,
 }
 
-/// Pauses between looks while another process loads: where the server announces changes, only a safety net.
-const ASK_WHEN_TOLD: Backoff = Backoff::new(Duration::from_millis(200), Duration::from_secs(1));
-/// The same where it does not.
+/// Pauses between looks while another process loads, where the server does not announce changes.
 const ASK: Backoff = Backoff::new(Duration::from_millis(10), Duration::from_millis(250));
+/// So long after a lease should have ended it is looked for again: a server's milliseconds are rounded.
+const AFTER_THE_END: Duration = Duration::from_millis(2);
 
 impl<V, E> Call<'_, V, E> {
     async fn run<R, const SHAPE: u8, B>(&self, body: B) -> R
@@ -312,28 +312,23 @@ impl<V, E> Call<'_, V, E> {
 
     /// Waits until the lease of another is gone, at most until `patience` is; then looks again.
     async fn wait_for_change(&self, ticket: &Ticket, patience: Instant) -> (Seen<V>, Step) {
-        let left = || patience.saturating_duration_since(Instant::now());
-        let within = || left().min(self.cache.timeout);
+        let mut pauses = ASK.pauses();
         loop {
-            let mut step = ticket.step();
-            let mut watch = match self.cache.store.watch(self.key, within()).await {
+            let step = ticket.step();
+            let patient = patience.saturating_duration_since(Instant::now());
+            let watched = self.cache.store.watch(self.key, patient.min(self.cache.timeout)).await;
+            let Watched { mut watch, there, left } = match watched {
+                Ok(watched) => watched,
                 Err(error) => return (self.trouble("watch", &error), step),
-                Ok((watch, there)) => match self.make_out(Ok(there)) {
-                    Seen::Lease => watch,
-                    seen => return (seen, step),
-                },
             };
-            let mut pauses = if watch.told() { ASK_WHEN_TOLD } else { ASK }.pauses();
-            while !first_of(watch.changed(), sleep(pauses.next_pause().min(left()))).await {
-                if left().is_zero() {
-                    return (Seen::Lease, step);
-                }
-                step = ticket.step();
-                match self.make_out(self.cache.store.read(self.key, within()).await) {
-                    Seen::Lease => {}
-                    seen => return (seen, step),
-                }
+            let seen = self.make_out(Ok(there));
+            if !matches!(seen, Seen::Lease) || patience <= Instant::now() {
+                return (seen, step);
             }
+            // The holder renews its lease, which is a change too; if it died, the lease ends when it says.
+            let ends = left + AFTER_THE_END;
+            let pause = if watch.told() { ends } else { ends.min(pauses.next_pause()) };
+            first_of(watch.changed(), sleep(pause.min(patient))).await;
         }
     }
 
@@ -553,16 +548,13 @@ pub(crate) async fn while_renewing<T>(mut body: Pin<&mut impl Future<Output = T>
     .await
 }
 
-/// Waits for either; `true` if it was the first.
-async fn first_of(first: impl Future<Output = ()>, second: impl Future<Output = ()>) -> bool {
+/// Waits for either.
+async fn first_of(first: impl Future<Output = ()>, second: impl Future<Output = ()>) {
     let (mut first, mut second) = (pin!(first), pin!(second));
     poll_fn(|context| {
-        if first.as_mut().poll(context).is_ready() {
-            return Poll::Ready(true);
-        }
-        second.as_mut().poll(context).map(|()| false)
+        if first.as_mut().poll(context).is_ready() { Poll::Ready(()) } else { second.as_mut().poll(context) }
     })
-    .await
+    .await;
 }
 
 #[cfg(test)]

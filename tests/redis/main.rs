@@ -1,5 +1,6 @@
 //! Everything that needs a real server.
 
+mod processes;
 mod support;
 
 use cached_aside_tests::Worker;

@@ -188,10 +188,13 @@ fn uncached(function: &Function, name: &Ident) -> TokenStream {
     let doc = format!(" `{}` without the cache.", sig.ident);
     sig.ident = name.clone();
     let lints = function.attrs.iter().filter(|attribute| is_lint_level(attribute)).map(outer);
+    // The function itself has as many, and hears of it.
+    let many = (sig.inputs.len() > 7).then(|| quote!(#[allow(clippy::too_many_arguments)]));
     let cfgs = kept_everywhere(function);
     quote! {
         #(#cfgs)*
         #[doc = #doc]
+        #many
         #(#lints)*
         #vis #sig #block
     }

@@ -9,7 +9,7 @@ use std::{
 
 use tokio::time::sleep;
 
-use super::{Acquired, Answer, StoreError, Watch, memory::MemoryStore};
+use super::{Acquired, Answer, StoreError, Watched, memory::MemoryStore};
 use crate::entry::Token;
 
 /// What happens to a step.
@@ -108,7 +108,7 @@ impl FaultyStore {
         self.pass("remove", self.inside.remove(keys)).await
     }
 
-    pub(crate) async fn watch(&self, key: &str) -> Answer<(Watch, Option<Vec<u8>>)> {
+    pub(crate) async fn watch(&self, key: &str) -> Answer<Watched> {
         self.pass("watch", self.inside.watch(key)).await
     }
 

@@ -10,7 +10,7 @@ use std::{
 
 use tokio::time::Instant;
 
-use super::{Acquired, Answer, StoreError, Watch, Watches};
+use super::{Acquired, Answer, StoreError, Watched, Watches};
 use crate::entry::{self, Token, Writers};
 
 #[derive(Debug)]
@@ -65,6 +65,7 @@ impl MemoryStore {
         let mine = holds_lease(slots.get(key), token);
         if let Some(slot) = slots.by_key.get_mut(key).filter(|_| mine) {
             slot.expires = Instant::now() + lease;
+            self.watches.changed(key);
         }
         Ok(mine)
     }
@@ -147,9 +148,11 @@ impl MemoryStore {
         Ok(keys.iter().map(&mut remove).collect())
     }
 
-    pub(crate) async fn watch(&self, key: &str) -> Answer<(Watch, Option<Vec<u8>>)> {
+    pub(crate) async fn watch(&self, key: &str) -> Answer<Watched> {
         let watch = self.watches.watch(key, true);
-        Ok((watch, self.read(key).await?))
+        let slots = self.lock();
+        let expires = slots.by_key.get(key).map(|slot| slot.expires.duration_since(Instant::now()));
+        Ok(Watched { watch, there: slots.get(key).map(<[u8]>::to_vec), left: expires.unwrap_or_default() })
     }
 
     pub(crate) async fn ping(&self) -> Answer<()> {

@@ -51,6 +51,17 @@ impl StoreError {
     }
 }
 
+/// A key that is being watched.
+#[derive(Debug)]
+pub(crate) struct Watched {
+    /// What tells of its next change.
+    pub(crate) watch: Watch,
+    /// What stands there.
+    pub(crate) there: Option<Vec<u8>>,
+    /// How long it will, if nobody touches it.
+    pub(crate) left: Duration,
+}
+
 pub(crate) type Answer<T> = Result<T, StoreError>;
 
 /// The outcome of an attempt to become the loader.
@@ -171,7 +182,7 @@ impl Store {
     }
 
     /// Reads a key and asks to be told of its next change.
-    pub(crate) async fn watch(&self, key: &str, within: Duration) -> Answer<(Watch, Option<Vec<u8>>)> {
+    pub(crate) async fn watch(&self, key: &str, within: Duration) -> Answer<Watched> {
         verb!(self, within, store => store.watch(key))
     }
 

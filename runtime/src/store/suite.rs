@@ -282,15 +282,21 @@ async fn several_keys_are_one_step(store: &Store) {
 async fn whoever_watches_is_told(store: &Store) {
     let key = key("watch");
     assert_eq!(acquire(store, &key, token(1)).await, Acquired::Yes);
-    let (mut watch, there) = store.watch(&key, WITHIN).await.unwrap();
-    assert_eq!(there.as_deref(), Some(&entry::lease(token(1))[..]));
-    assert!(watch.told(), "this store announces changes");
+    let mut watched = store.watch(&key, WITHIN).await.unwrap();
+    assert_eq!(watched.there.as_deref(), Some(&entry::lease(token(1))[..]));
+    assert!(watched.left > LONG / 2 && watched.left <= LONG, "{:?}", watched.left);
+    assert!(watched.watch.told(), "this store announces changes");
+    assert!(store.renew(&key, token(1), LONG, WITHIN).await.unwrap());
+    tokio::time::timeout(WITHIN, watched.watch.changed()).await.expect("the renewal is announced");
+    let mut watched = store.watch(&key, WITHIN).await.unwrap();
     assert!(fill(store, &key, token(1)).await);
-    tokio::time::timeout(WITHIN, watch.changed()).await.expect("the fill is announced");
-    let (mut watch, there) = store.watch(&key, WITHIN).await.unwrap();
-    assert!(there.is_some());
+    tokio::time::timeout(WITHIN, watched.watch.changed()).await.expect("the fill is announced");
+    let mut watched = store.watch(&key, WITHIN).await.unwrap();
+    assert!(watched.there.is_some());
     guard(store, &key, token(9)).await;
-    tokio::time::timeout(WITHIN, watch.changed()).await.expect("the guard is announced");
+    tokio::time::timeout(WITHIN, watched.watch.changed()).await.expect("the guard is announced");
+    let absent = store.watch(&self::key("absent"), WITHIN).await.unwrap();
+    assert_eq!((absent.there, absent.left), (None, Duration::ZERO));
 }
 
 async fn the_suite(store: &Store) {
@@ -366,7 +372,7 @@ mod over_redis {
     use redis::cmd;
 
     /// All that a user needs to be allowed.
-    const COMMANDS: &str = "+get +set +getrange +setrange +exists +pexpire +del +unlink +evalsha +eval +time +ping +hello \
+    const COMMANDS: &str = "+get +set +getrange +setrange +exists +pexpire +pttl +del +unlink +evalsha +eval +time +ping +hello \
                             +client|tracking +client|caching";
 
     async fn connect(url: &str, namespace: &str) -> Store {

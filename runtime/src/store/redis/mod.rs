@@ -14,7 +14,7 @@ use redis::{ConnectionInfo, RedisResult, RedisWrite, ToRedisArgs, ToSingleRedisA
 
 pub(crate) use self::address::address;
 use self::{connection::Link, scripts::Verb};
-use super::{Acquired, Answer, StoreError, Watch, Watches};
+use super::{Acquired, Answer, StoreError, Watched, Watches};
 use crate::entry::{self, Token};
 
 #[derive(Debug)]
@@ -91,18 +91,21 @@ impl RedisStore {
         Ok(done(self.run_all(&scripts::REMOVE, keys, "").await?))
     }
 
-    pub(crate) async fn watch(&self, key: &str) -> Answer<(Watch, Option<Vec<u8>>)> {
+    pub(crate) async fn watch(&self, key: &str) -> Answer<Watched> {
         let full = self.full(key);
         let told = self.link.tracking();
         let watch = self.watches.watch(&full.to_string(), told);
-        if !told {
-            return Ok((watch, self.read(key).await?));
-        }
-        // The server remembers that this connection has read the key, and says so once when it changes.
         let mut pipeline = redis::pipe();
-        pipeline.cmd("CLIENT").arg("CACHING").arg("YES").ignore().cmd("GET").arg(full);
-        let (there,): (RedisResult<Option<Vec<u8>>>,) = self.link.call_all(&mut pipeline).await?;
-        Ok((watch, there.map_err(|error| connection::store_error(&error))?))
+        if told {
+            // The server remembers that this connection reads the key next, and says so once when it changes.
+            pipeline.cmd("CLIENT").arg("CACHING").arg("YES").ignore();
+        }
+        pipeline.cmd("GET").arg(full).cmd("PTTL").arg(full);
+        let (there, left): (RedisResult<Option<Vec<u8>>>, RedisResult<i64>) = self.link.call_all(&mut pipeline).await?;
+        let there = there.map_err(|error| connection::store_error(&error))?;
+        // Negative where the key has no expiry, or is gone.
+        let left = u64::try_from(left.unwrap_or_default()).map(Duration::from_millis).unwrap_or_default();
+        Ok(Watched { watch, there, left })
     }
 
     pub(crate) async fn ping(&self) -> Answer<()> {

@@ -1,6 +1,8 @@
 //! A second process of a test: `worker ROLE ARGUMENTS…`. It reads what to do from standard input and
 //! answers on standard output, a line each, and ends when its input does.
 
+mod app;
+
 use cached_aside_tests::RedisServer;
 use std::{
     env,
@@ -14,6 +16,7 @@ fn main() -> ExitCode {
     let result = match role.as_deref() {
         Some("echo") => echo(&args.collect::<Vec<_>>().join(" ")),
         Some("nest") => nest(),
+        Some("app") => app::run(&args.collect::<Vec<_>>()),
         _ => Err(io::Error::other(format!("unknown role {role:?}"))),
     };
     match result {

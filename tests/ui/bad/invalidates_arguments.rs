@@ -1,0 +1,45 @@
+//! What `#[invalidates]` can be given.
+
+use cached_aside::{cached_aside, invalidates};
+
+#[cached_aside(ttl = "5m", key = "user:{id}")]
+async fn load_user(id: u64) -> u64 {
+    id
+}
+
+#[invalidates]
+async fn nothing() {}
+
+#[invalidates(guard = "off")]
+async fn only_options() {}
+
+#[invalidates(load_user)]
+async fn no_call() {}
+
+#[invalidates(5, "a" + "b")]
+async fn neither() {}
+
+#[invalidates("a", guard = "requierd")]
+async fn near_policy() {}
+
+#[invalidates("a", guard = "always")]
+async fn far_policy() {}
+
+#[invalidates("a", guard = required)]
+async fn policy_without_quotes() {}
+
+#[invalidates("a", guard = "off", guard_for = "5s", settle = "1s")]
+async fn no_guard() {}
+
+#[invalidates("a", when = result > 5)]
+async fn too_early() -> u64 {
+    5
+}
+
+#[invalidates(load_user(result.id))]
+async fn call_with_result(result: u64) {}
+
+#[invalidates("user:{result}")]
+async fn template_with_result(result: u64) {}
+
+fn main() {}

@@ -1,0 +1,46 @@
+//! The attributes stand on `async fn`s whose callers can tell what they get.
+
+use cached_aside::{cached_aside, invalidates};
+
+#[cached_aside(ttl = "5m")]
+fn blocking() {}
+
+#[cached_aside(ttl = "5m")]
+fn future() -> impl Future<Output = u8> {
+    async { 5 }
+}
+
+#[cached_aside(ttl = "5m")]
+async unsafe fn dangerous() {}
+
+#[cached_aside(ttl = "5m")]
+async extern "C" fn foreign() {}
+
+#[cached_aside(ttl = "5m")]
+async fn some_iterator() -> impl Iterator<Item = u8> {
+    [5].into_iter()
+}
+
+#[cached_aside(ttl = "5m")]
+struct Structure;
+
+#[invalidates("a")]
+impl Structure {}
+
+impl Structure {
+    #[cached_aside(ttl = "5m", skip(self))]
+    async fn mutable(&mut self) {}
+
+    #[cached_aside(ttl = "5m", skip(self))]
+    async fn typed(self: &mut Self) {}
+}
+
+trait Load {
+    #[cached_aside(ttl = "5m", skip(self))]
+    async fn load(&self);
+}
+
+#[invalidates("a")]
+fn blocking_write() {}
+
+fn main() {}

@@ -1,0 +1,29 @@
+//! Values that an option can't have.
+
+use cached_aside::cached_aside;
+
+#[cached_aside(ttl = "5m", jitter = 10)]
+async fn jitter_number() {}
+
+#[cached_aside(ttl = "5m", jitter = "110%")]
+async fn jitter_too_much() {}
+
+#[cached_aside(ttl = "5m", version = "2")]
+async fn version_text() {}
+
+#[cached_aside(ttl = "5m", version = 5_000_000_000)]
+async fn version_too_large() {}
+
+#[cached_aside(ttl = "5m", codec = "Json")]
+async fn codec_text() {}
+
+#[cached_aside(ttl = "5m", key = user)]
+async fn key_name() {}
+
+#[cached_aside(ttl = "5m", skip = db)]
+async fn skip_value(db: u8) {}
+
+#[cached_aside(ttl = "5m", skip("db"))]
+async fn skip_text(db: u8) {}
+
+fn main() {}

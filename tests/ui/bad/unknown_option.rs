@@ -1,0 +1,26 @@
+//! Options that don't exist.
+
+use cached_aside::{cached_aside, invalidates};
+
+#[cached_aside(tll = "5m")]
+async fn near() {}
+
+#[cached_aside(ttl = "5m", expires = "6m")]
+async fn far() {}
+
+#[cached_aside(ttl = "5m", "user:{id}")]
+async fn not_an_option(id: u64) {}
+
+#[cached_aside(ttl = "5m" key = "a")]
+async fn no_comma() {}
+
+#[invalidates("a", gaurd = "off")]
+async fn near_write() {}
+
+#[invalidates("a", ttl = "5m")]
+async fn far_write() {}
+
+#[invalidates("a", tags("b"))]
+async fn tags() {}
+
+fn main() {}
