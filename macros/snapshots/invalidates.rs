@@ -14,7 +14,7 @@ pub async fn save_user(db: &Db, user: User) -> Result<(), DbError> {
         ),
     );
     let keys = ::std::vec![
-        __aside::any_key(load_user::key(user.id)),
+        __aside::any_key(< load_user > ::key(user.id)),
         __aside::KeyWriter::new("users:recent").finish(),
         __aside::KeyWriter::new("email:").value(& user.email).finish()
     ];

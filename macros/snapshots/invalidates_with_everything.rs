@@ -54,7 +54,7 @@ impl Repo {
                     {
                         ::std::vec![
                             __aside::any_key(self.__load_key(result.id)),
-                            __aside::any_key(users::by_name::key(argument0, & result
+                            __aside::any_key(< users::by_name > ::key(argument0, & result
                             .name)), __aside::KeyWriter::new("users:").value(& argument1)
                             .literal(":").value(& ::core::format_args!("{:x}", result
                             .group.id)).finish()

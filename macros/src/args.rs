@@ -6,7 +6,6 @@ use syn::{
     ext::IdentExt,
     parenthesized,
     parse::{ParseStream, Parser},
-    punctuated::Punctuated,
     spanned::Spanned,
 };
 
@@ -66,10 +65,16 @@ impl ReadArgs {
             "jitter" => set(&mut self.jitter, name, input, jitter),
             "lease" => set(&mut self.lease, name, input, |input| Length::parse(input, Zero::Refused)),
             "wait" => set(&mut self.wait, name, input, |input| Length::parse(input, Zero::Allowed)),
-            "codec" => set(&mut self.codec, name, input, |input| input.parse()),
+            "codec" => set(&mut self.codec, name, input, codec),
             "version" => set(&mut self.version, name, input, version),
             "cache" => set(&mut self.cache, name, input, |input| input.parse()),
-            _ => Err(unknown(&name, &READ_OPTIONS)),
+            written => {
+                // Whoever wrote `tll` isn't told that a `ttl` is missing.
+                if let Some(near) = nearest(written, READ_OPTIONS) {
+                    self.seen.push(Ident::new(near, name.span()));
+                }
+                Err(unknown(&name, &READ_OPTIONS))
+            }
         }
     }
 }
@@ -181,10 +186,10 @@ fn set<T>(
     input: ParseStream,
     value: impl FnOnce(ParseStream) -> syn::Result<T>,
 ) -> syn::Result<()> {
-    if !input.peek(Token![=]) {
+    let equals: Option<Token![=]> = input.parse()?;
+    if equals.is_none() || input.is_empty() || input.peek(Token![,]) {
         return Err(syn::Error::new(name.span(), format!("`{name}` needs a value: write `{name} = …`")));
     }
-    input.parse::<Token![=]>()?;
     fill(slot, name, value(input)?)
 }
 
@@ -198,13 +203,19 @@ fn set_list(slot: &mut Option<Given<Vec<Ident>>>, name: Ident, input: ParseStrea
     }
     let content;
     parenthesized!(content in input);
-    let names = Punctuated::<Ident, Token![,]>::parse_terminated_with(&content, |input| {
-        if input.peek(Ident::peek_any) {
-            return input.call(Ident::parse_any);
+    let mut names = Vec::new();
+    while !content.is_empty() {
+        if !content.peek(Ident::peek_any) {
+            let error = content.error("expected the name of a parameter, such as `skip(self, db)`");
+            content.parse::<TokenStream>()?;
+            return Err(error);
         }
-        Err(input.error("expected the name of a parameter, such as `skip(self, db)`"))
-    })?;
-    fill(slot, name, names.into_iter().collect())
+        names.push(content.call(Ident::parse_any)?);
+        if !content.is_empty() {
+            content.parse::<Token![,]>()?;
+        }
+    }
+    fill(slot, name, names)
 }
 
 fn fill<T>(slot: &mut Option<Given<T>>, name: Ident, value: T) -> syn::Result<()> {
@@ -241,6 +252,13 @@ fn per_mille(text: &str) -> Option<u16> {
     }
     let per_mille = whole.parse::<u16>().ok()?.checked_mul(10)?.checked_add(tenths.parse().ok()?)?;
     (per_mille <= 1000).then_some(per_mille)
+}
+
+fn codec(input: ParseStream) -> syn::Result<Type> {
+    if input.peek(Lit) {
+        return Err(input.error("a codec is a type, such as `codec = Json`"));
+    }
+    input.parse()
 }
 
 fn version(input: ParseStream) -> syn::Result<Expr> {

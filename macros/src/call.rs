@@ -1,10 +1,10 @@
 //! `load_user(user.id)` → the companion of `load_user` that makes its key.
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, format_ident, quote};
 use syn::{
-    Expr, ExprCall, ExprMethodCall, ExprPath, Ident, PathArguments, ext::IdentExt, parse::ParseStream,
-    spanned::Spanned,
+    Expr, ExprCall, ExprMethodCall, ExprPath, Ident, PathArguments, PathSegment, ext::IdentExt,
+    parse::ParseStream, spanned::Spanned,
 };
 
 /// The call of a cached function, in `#[invalidates(…)]`.
@@ -71,29 +71,36 @@ impl Call {
             }
             Call::Method(call) => {
                 let mut call = call.clone();
-                call.method = format_ident!("__{}_key", call.method.unraw(), span = call.method.span());
+                call.method =
+                    format_ident!("__{}_key", call.method.unraw(), span = generated(call.method.span()));
                 call.to_token_stream()
             }
         }
     }
 }
 
-/// `users::load_user` → `users::load_user::key`; `Repo::load_user` → `Repo::load_user_key`.
-fn companion(path: &ExprPath) -> ExprPath {
+/// `users::load_user` → `<users::load_user>::key`; `Repo::load_user` → `Repo::load_user_key`.
+fn companion(path: &ExprPath) -> TokenStream {
     let mut path = path.clone();
     let of_type = path.qself.is_some()
         || path.path.segments.len() >= 2
             && path.path.segments.iter().nth_back(1).is_some_and(|segment| is_type(&segment.ident));
-    let Some(last) = path.path.segments.last_mut() else { return path };
+    let Some(last) = path.path.segments.last_mut() else { return path.to_token_stream() };
     if of_type {
-        last.ident = format_ident!("{}_key", last.ident.unraw(), span = last.ident.span());
-    } else {
-        let mut key = last.clone();
-        key.ident = Ident::new("key", last.ident.span());
-        last.arguments = PathArguments::None;
-        path.path.segments.push(key);
+        last.ident = format_ident!("{}_key", last.ident.unraw(), span = generated(last.ident.span()));
+        return path.to_token_stream();
     }
-    path
+    let key = PathSegment {
+        ident: Ident::new("key", last.ident.span()),
+        arguments: std::mem::replace(&mut last.arguments, PathArguments::None),
+    };
+    // As a type: the compiler then looks for what is missing among the companions, not among crates.
+    quote!(<#path>::#key)
+}
+
+/// A name that we made: the compiler doesn't suggest to write it.
+fn generated(at: Span) -> Span {
+    Span::mixed_site().located_at(at)
 }
 
 /// Types begin with a capital, as the compiler's own lints have it.
@@ -108,17 +115,17 @@ mod tests {
     #[test]
     fn calls_become_calls_of_companions() {
         for (written, expected) in [
-            ("load(id)", "load::key(id)"),
-            ("load::<User>(id, &name)", "load::key::<User>(id,&name)"),
-            ("users::load(id)", "users::load::key(id)"),
-            ("crate::users::load(id)", "crate::users::load::key(id)"),
+            ("load(id)", "<load>::key(id)"),
+            ("load::<User>(id, &name)", "<load>::key::<User>(id,&name)"),
+            ("users::load(id)", "<users::load>::key(id)"),
+            ("crate::users::load(id)", "<crate::users::load>::key(id)"),
             ("Repo::load(id)", "Repo::load_key(id)"),
             ("Self::load(id)", "Self::load_key(id)"),
             ("a::Repo::<u8>::load::<u8>(id)", "a::Repo::<u8>::load_key::<u8>(id)"),
             ("<Repo as Load>::load(id)", "<RepoasLoad>::load_key(id)"),
             ("self.load(id)", "self.__load_key(id)"),
             ("self.repo.load::<u8>(id)", "self.repo.__load_key::<u8>(id)"),
-            ("r#type(id)", "r#type::key(id)"),
+            ("r#type(id)", "<r#type>::key(id)"),
             ("self.r#type(id)", "self.__type_key(id)"),
         ] {
             let call = syn::parse::Parser::parse_str(Call::parse, written).unwrap();

@@ -249,6 +249,8 @@ fn not_a_parameter(name: &str, function: &Function, scope: Scope) -> String {
 /// `user.id`, shown where the template is.
 fn path(root: &Ident, fields: &[String], span: Span) -> Result<TokenStream, String> {
     let root = located(root, span);
+    // Otherwise the compiler would suggest to replace the whole template by the name of a field.
+    let generated = Span::mixed_site().located_at(span);
     let mut path = quote!(#root);
     for field in fields {
         let dot = Token![.](span);
@@ -256,8 +258,8 @@ fn path(root: &Ident, fields: &[String], span: Span) -> Result<TokenStream, Stri
             let index = Index { index, span };
             path.extend(quote!(#dot #index));
         } else {
-            let name =
-                field_name(field, span).ok_or_else(|| format!("`{field}` is not the name of a field"))?;
+            let name = field_name(field, generated)
+                .ok_or_else(|| format!("`{field}` is not the name of a field"))?;
             path.extend(quote!(#dot #name));
         }
     }

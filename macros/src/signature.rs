@@ -214,7 +214,7 @@ impl Function {
                 format!("`#[{attribute}]` can't stand on a variadic function"),
             ));
         }
-        if matches!(self.body, Body::Async(_)) {
+        if sig.asyncness.is_some() {
             let mut found = ImplTrait::default();
             found.visit_type(&self.output);
             if let Some(span) = found.0 {

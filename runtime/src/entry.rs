@@ -48,6 +48,7 @@ impl Token {
         Token(number.to_be_bytes())
     }
 
+    #[cfg(feature = "redis")]
     pub(crate) fn as_bytes(&self) -> &[u8; 8] {
         &self.0
     }

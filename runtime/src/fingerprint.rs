@@ -594,3 +594,6 @@ impl<'de> VariantAccess<'de> for Variant<'_> {
         visitor.visit_seq(Elements { tracer: self.tracer, next: 0, len: fields.len(), alike: false })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -23,11 +23,12 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct Budget {
     left: Duration,
+    spent: Duration,
 }
 
 impl Budget {
     pub(crate) fn new(left: Duration) -> Budget {
-        Budget { left }
+        Budget { left, spent: Duration::ZERO }
     }
 
     /// Takes a step within what is left, and counts the time it took.
@@ -40,8 +41,15 @@ impl Budget {
         }
         let begun = Instant::now();
         let answer = step(self.left).await;
-        self.left = self.left.saturating_sub(begun.elapsed());
+        let took = begun.elapsed();
+        self.left = self.left.saturating_sub(took);
+        self.spent += took;
         answer
+    }
+
+    /// What the steps have taken so far.
+    pub(crate) fn spent(&self) -> Duration {
+        self.spent
     }
 }
 

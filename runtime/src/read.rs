@@ -13,6 +13,7 @@ use tokio::{
     sync::oneshot,
     time::{Instant, sleep, timeout_at},
 };
+use tracing::Instrument;
 
 use crate::{
     AnyKey, Cache, Error,
@@ -129,11 +130,13 @@ impl<V, E> Call<'_, V, E> {
         if let Seen::Entry(value, bytes) = seen {
             if let Some(hit) = given::<R, SHAPE>(value) {
                 self.counters.hits.one();
+                tracing::trace!(key = self.key, took = ?budget.spent(), "hit");
                 return hit;
             }
             return self.miss(Seen::Free(entry::head(&bytes).to_vec()), budget, body).await;
         }
-        self.miss(seen, budget, body).await
+        let span = tracing::debug_span!("cached_aside", function = self.function.settings.name, key = self.key);
+        self.miss(seen, budget, body).instrument(span).await
     }
 
     /// The first look: one `GET`, and nothing else on a hit.
@@ -154,10 +157,7 @@ impl<V, E> Call<'_, V, E> {
         };
         let why = match entry::parse(&bytes, self.fingerprint) {
             Entry::Value(value) => match value.payload.map(self.coding.decode).transpose() {
-                Ok(decoded) => {
-                    tracing::trace!(key = self.key, stored_at = ?value.stored_at, "hit");
-                    return Seen::Entry(decoded, bytes);
-                }
+                Ok(decoded) => return Seen::Entry(decoded, bytes),
                 Err(error) => {
                     self.function.say_undecodable(self.key, &error);
                     Unusable::Undecodable
@@ -192,7 +192,7 @@ impl<V, E> Call<'_, V, E> {
         B: Future<Output = R>,
     {
         self.counters.misses.one();
-        tracing::debug!(key = self.key, "miss");
+        tracing::debug!(key = self.key, took = ?budget.spent(), "miss");
         let body = pin!(body);
         let patience = Instant::now() + self.function.settings.wait;
         let ticket = match self.cache.flights.join(self.key) {
@@ -221,13 +221,14 @@ impl<V, E> Call<'_, V, E> {
     where
         R: Outcome<SHAPE, Value = V, Error = E>,
     {
+        let begun = Instant::now();
         match timeout_at(patience, word).await {
             Ok(Ok(Word::Lead(ticket))) => Followed::Lead(ticket),
             Ok(Ok(Word::Failed(bodies))) => Followed::AfterAnother(bodies),
             Ok(Ok(Word::Shared(landed))) => match self.received::<R, SHAPE>(&landed) {
                 Some(result) => {
                     self.counters.shared.one();
-                    tracing::debug!(key = self.key, "shared with another call");
+                    tracing::debug!(key = self.key, took = ?begun.elapsed(), "shared");
                     Followed::Given(result)
                 }
                 None => Followed::Alone,
@@ -349,9 +350,10 @@ impl<V, E> Call<'_, V, E> {
         let started = Instant::now();
         let result = while_renewing(body, lease.keep(self.function.settings.lease)).await;
         let load_time = started.elapsed();
-        tracing::debug!(key = self.key, ?load_time, "loaded");
+        tracing::debug!(key = self.key, took = ?load_time, "loaded");
         let gave = result.gave();
-        let Some((value, ttl)) = self.to_store(&gave, lease.token, load_time) else {
+        let listed = self.cache.recovery.has(self.key);
+        let Some((value, ttl)) = self.to_store(&gave, lease.token, load_time).filter(|_| !listed) else {
             drop(lease);
             self.land_unstored(ticket, began, &gave);
             return result;
@@ -397,6 +399,7 @@ impl<V, E> Call<'_, V, E> {
     /// Stores the value if the lease is still ours. Goes on in the background when the caller's time is up or the caller is
     /// gone: the lease's token makes a late fill harmless, and giving up would leave the lease in everybody's way.
     async fn fill(&self, lease: HeldLease, value: Arc<Vec<u8>>, ttl: Duration, mut budget: Budget) -> bool {
+        let begun = Instant::now();
         let filled = Handle::current().spawn(lease.fill(value, ttl));
         let answer = budget
             .spend(|within| async move {
@@ -407,12 +410,13 @@ impl<V, E> Call<'_, V, E> {
         match answer {
             Ok(true) => {
                 self.counters.stored.one();
-                tracing::debug!(key = self.key, ?ttl, "stored");
+                tracing::debug!(key = self.key, took = ?begun.elapsed(), ?ttl, "stored");
                 true
             }
             Ok(false) => {
                 self.counters.fills_refused.one();
-                tracing::debug!(key = self.key, "the fill was refused: the entry was invalidated, or the lease was lost");
+                let took = begun.elapsed();
+                tracing::debug!(key = self.key, ?took, "fill refused: invalidated meanwhile, or the lease was lost");
                 false
             }
             Err(error) => {
@@ -440,7 +444,7 @@ impl<V, E> Call<'_, V, E> {
         self.counters.unstored.one();
         let started = Instant::now();
         let result = body.await;
-        tracing::debug!(key = self.key, load_time = ?started.elapsed(), "loaded without storing");
+        tracing::debug!(key = self.key, took = ?started.elapsed(), "loaded, not stored");
         result
     }
 

@@ -2,7 +2,12 @@
 
 use std::{future::Future, mem, pin::pin, sync::Arc, time::Duration};
 
-use tokio::{runtime::Handle, task::JoinHandle, time::sleep};
+use tokio::{
+    runtime::Handle,
+    task::JoinHandle,
+    time::{Instant, sleep},
+};
+use tracing::Instrument;
 
 use crate::{
     AnyKey, Cache, Error,
@@ -39,7 +44,24 @@ where
             None => return body.await,
         },
     };
-    let inner = &cache.inner;
+    let span = tracing::debug_span!("invalidates", function = settings.name);
+    carry_out(function, &cache.inner, keys, refuse, body, after).instrument(span).await
+}
+
+async fn carry_out<R, const SHAPE: u8, B, A>(
+    function: &'static WriteFunction,
+    inner: &Arc<Inner>,
+    keys: Vec<AnyKey>,
+    refuse: Option<fn(Error) -> R>,
+    body: B,
+    after: A,
+) -> R
+where
+    R: Success<SHAPE>,
+    B: Future<Output = R>,
+    A: FnOnce(&R::Value) -> Vec<AnyKey>,
+{
+    let settings = &function.settings;
     inner.table.writes.writes.one();
     let mut keys: Vec<String> = keys.into_iter().map(AnyKey::into_string).collect();
     keys.sort_unstable();
@@ -95,7 +117,9 @@ pub(crate) async fn invalidate(cache: &Cache, key: &str) -> Result<(), Error> {
 /// Deletes entries, unless writers are inside. What can't be delivered goes on the recovery list and is returned.
 async fn remove(cache: &Arc<Inner>, keys: &[String]) -> Failures {
     let names: Vec<&str> = keys.iter().map(String::as_str).collect();
+    let begun = Instant::now();
     let answers = cache.store.remove(&names, cache.timeout).await;
+    tracing::debug!(?keys, took = ?begun.elapsed(), "deleted");
     let failures: Failures = keys.iter().cloned().zip(answers).filter_map(failure).collect();
     for (key, error) in failures.iter().filter(|(_, error)| *error != StoreError::Foreign) {
         // With a token that is in no guard, a late release is a deletion.
@@ -164,8 +188,9 @@ impl Guarded {
         // It exists before the guards do: dropped while they are being placed, it takes them away again.
         let mut guarded = Guarded::nothing(cache, keys);
         (guarded.hold, guarded.settle, guarded.placed) = (hold, settle, true);
+        let begun = Instant::now();
         let answers = cache.store.guard(&guarded.names(), guarded.token, hold, cache.timeout).await;
-        tracing::debug!(keys = ?guarded.keys, ?answers, "guarded");
+        tracing::debug!(keys = ?guarded.keys, took = ?begun.elapsed(), "guarded");
         let failures = guarded.keys.iter().cloned().zip(answers).filter_map(failure);
         // Somebody else's data is not ours to guard, and never served either.
         guarded.failures = failures.filter(|(_, error)| *error != StoreError::Foreign).collect();
@@ -208,9 +233,10 @@ impl Guarded {
 
     /// Leaves the guards, all at once. What can't be delivered goes on the recovery list and is returned.
     async fn release(mut self) -> Failures {
+        let begun = Instant::now();
         let answers = self.cache.store.release(&self.names(), self.token, self.settle, self.cache.timeout).await;
         self.released = true;
-        tracing::debug!(keys = ?self.keys, ?answers, "released");
+        tracing::debug!(keys = ?self.keys, took = ?begun.elapsed(), "released");
         let failures: Failures = self.keys.iter().cloned().zip(answers).filter_map(failure).collect();
         for (key, error) in failures.iter().filter(|(_, error)| *error != StoreError::Foreign) {
             self.cache.undelivered(key, error, self.token, self.settle);

@@ -1,1 +1,77 @@
-//! The protocol, searched exhaustively.
+//! A model of the consistency protocol, explored exhaustively.
+//!
+//! One key (and, in tagged scenes, the key of its tag) over a versioned origin, shared by two processes
+//! with readers and writers. Every command is sent, executed and answered in separate steps, in any order
+//! and with anything in between; callers time out, are dropped and die at every step. What is checked in
+//! every state, for every order of steps:
+//!
+//! | promise | sentence |
+//! | --- | --- |
+//! | P1 | a read that starts after a write returned gives a version at least as new |
+//! | P2 | no read gives an older version than one that was returned before it started |
+//! | P3 | both, for everybody else, after a process died anywhere inside a read or a write |
+//! | P5 | the callers of one process load one at a time; and nobody hangs |
+//!
+//! `cargo test -p cached-aside-tests --test model` prints the size of every scene. A broken promise is
+//! reported as the list of steps that leads to it.
+//!
+//! # From the model to the code
+//!
+//! | here | step | there |
+//! | --- | --- | --- |
+//! | [`read`] | `start_read`, `look`, `acquire`, `load`, `fill` | `runtime/src/read.rs` |
+//! | [`flight`] | `turn`, `covers`, `land`, `leave` | `runtime/src/flight.rs` |
+//! | [`write`] | `start_write` (`guard`), `renew`, `commit` (the body), then `release` | `runtime/src/write.rs` |
+//! | [`recovery`] | `bypasses`, `owe`, `deliver` | `runtime/src/health.rs` |
+//! | [`store`], [`wire`] | `read`, `acquire`, `fill`, `abandon`; `guard`, `renew`, `release`, `remove` | `runtime/src/store/` |
+//!
+//! Left out, because it adds nothing that can happen: `renew` of a lease (leases expire at any time here,
+//! and a renewal that finds another token does nothing), the TTL of values (a value that goes is a
+//! miss), codecs and errors of bodies (a load that returns nothing is one whose caller was dropped).
+//!
+//! # Mechanism by test
+//!
+//! The scenes hold ([`promises`]); with one mechanism switched off the checker objects ([`teeth`]):
+//!
+//! | mechanism | test | what falls |
+//! | --- | --- | --- |
+//! | a write places a guard before its body | `guard`, `guard_in_a_crash` | P2, P3 |
+//! | a fill stores only if its token holds the key | `fill_fence`, `refresh_fence` | P1 |
+//! | a token for every acquisition, not for every process | `fresh_tokens` | P1 |
+//! | an acquire is never sent twice with one token, nor a tag created twice | `one_attempt`, `one_attempt_at_a_tag` | P1 |
+//! | a guard remembers that writers overlapped (`puts`) | `overlap_mark` | P1 |
+//! | … also one that was never inside: `remove`, or a guard that was lost | `outsider_mark`, `outsider_mark_after_a_loss` | P1 |
+//! | … also when a renewal puts a lost guard back | `renewal_mark` | P1 |
+//! | `puts` only after an acknowledged guard | `acknowledged_guard` | P1 |
+//! | callers share a load only by the rule | `sharing_rule` | P1 |
+//! | … an accepted fill covers who arrived before it was sent | `late_followers_take_accepted_fills` | P1 |
+//! | … nobody joins a look that has been sent | `late_readers_join_a_look` | P1 |
+//! | … a fill says nothing about the tags of its entry | `tagged_followers_take_accepted_fills` | P1 |
+//! | bypass while the key is on the recovery list | `bypass` | P1 in the process |
+//! | … a load looks at the list again before its fill | `list_before_fill` | P1 in the process |
+//! | … a delivery takes one write off the list, not the key | `delivery_per_write` | P1 in the process |
+//! | … and starts after the body of its write | `deliver_after_body` | P1 in the process |
+//! | the guard of a dropped write lapses by itself | `cancelled_guard` | P2 |
+//! | a value is stamped with the tags from before its load | `stamp_before_load` | P1 |
+//! | the release of a tag deletes its version | `tag_removed` | P1 |
+//! | `settle` waits for a lagging origin | `settle` | P1 of hits |
+//!
+//! Where the promises end is shown in [`limits`].
+
+mod flight;
+mod history;
+mod limits;
+mod model;
+mod promises;
+mod read;
+mod recovery;
+mod scene;
+mod scenes;
+mod state;
+mod step;
+mod store;
+mod teeth;
+mod token;
+mod wire;
+mod witness;
+mod write;

@@ -1,5 +1,6 @@
 //! Everything that needs a real server.
 
+mod functions;
 mod processes;
 mod support;
 

@@ -8,7 +8,37 @@ use crate::{
     place::Place,
     problem::{Problems, nearest, one_of},
     signature::{Function, Parameter, mentions, same},
+    template::Template,
 };
+
+/// The names by which an attribute speaks of parameters.
+pub(super) struct Named {
+    names: Vec<String>,
+    /// Names of nothing. Each has been reported; the parameter that one most likely means isn't reported as well.
+    misspelt: Vec<String>,
+    derived: bool,
+}
+
+impl Named {
+    /// The names in a template and in a `skip`; no template means that the key is derived.
+    pub(super) fn new(template: Option<&Template>, skip: &[Ident], function: &Function) -> Named {
+        let in_key =
+            template.into_iter().flat_map(Template::placeholders).map(|placeholder| placeholder.name.clone());
+        let skipped = skip.iter().map(ToString::to_string);
+        let (misspelt, names) = in_key.chain(skipped).partition(|name| {
+            !is_generic(name, function) && !function.parameters.iter().any(|parameter| parameter.binds(name))
+        });
+        Named { names, misspelt, derived: template.is_none() }
+    }
+
+    fn mean(&self, parameter: &Parameter) -> bool {
+        self.derived && !parameter.is_self() && parameter.name.is_some()
+            || self.names.iter().any(|name| parameter.binds(name))
+            || parameter.bindings.iter().any(|binding| {
+                self.misspelt.iter().any(|name| nearest(name, [binding.to_string().as_str()]).is_some())
+            })
+    }
+}
 
 /// Names in `skip(…)` that are no parameter, are given twice, or are in the key as well.
 pub(super) fn skips(skip: &[Ident], key: Option<&Key>, function: &Function, problems: &mut Problems) {
@@ -30,10 +60,10 @@ pub(super) fn skips(skip: &[Ident], key: Option<&Key>, function: &Function, prob
 }
 
 /// Parameters that are neither in the key nor skipped.
-pub(super) fn parameters(skip: &[Ident], key: &Key, function: &Function, problems: &mut Problems) {
-    for (number, parameter) in function.parameters.iter().enumerate() {
-        if !parameter.unused && !is_skipped(parameter, skip) && !key.uses(number) {
-            problems.push(syn::Error::new(parameter.span(), neither(parameter, key.is_derived())));
+pub(super) fn parameters(named: &Named, function: &Function, problems: &mut Problems) {
+    for parameter in &function.parameters {
+        if !parameter.unused && !named.mean(parameter) {
+            problems.push(syn::Error::new(parameter.span(), neither(parameter, named.derived)));
         }
     }
 }

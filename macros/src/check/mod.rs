@@ -6,7 +6,7 @@ mod read;
 mod write;
 
 use proc_macro2::TokenStream;
-use quote::{ToTokens, quote};
+use quote::{ToTokens, quote_spanned};
 
 pub(crate) use read::{Form, ReadPlan, read};
 pub(crate) use write::{WritePlan, write};
@@ -39,5 +39,5 @@ fn compact(tokens: &TokenStream) -> String {
 /// An option's name and value as a call on the settings.
 fn setting(name: &str, value: &TokenStream, span: proc_macro2::Span) -> TokenStream {
     let name = proc_macro2::Ident::new(name, span);
-    quote!(.#name(#value))
+    quote_spanned!(span=> .#name(#value))
 }

@@ -74,10 +74,13 @@ pub(crate) fn read(args: ReadArgs, function: &Function, mut problems: Problems) 
         }
     };
     covered::skips(skip, key.as_ref().filter(|key| !key.is_derived()), function, &mut problems);
+    if !key_is_broken {
+        let named = covered::Named::new(args.key.as_ref().map(|key| &key.value), skip, function);
+        covered::parameters(&named, function, &mut problems);
+    }
     if let Some(key) = &key
         && !key_is_broken
     {
-        covered::parameters(skip, key, function, &mut problems);
         covered::generics(skip, key, function, &mut problems);
     }
     let ttl = args.ttl.as_ref().map(|ttl| ttl.value.tokens());

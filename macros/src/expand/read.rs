@@ -1,6 +1,6 @@
 //! A cached function: its settings, its key, one call.
 
-use proc_macro2::{Span, TokenStream};
+use proc_macro2::{Group, Span, TokenStream, TokenTree};
 use quote::{quote, quote_spanned};
 use syn::{Type, spanned::Spanned};
 
@@ -57,12 +57,26 @@ fn settings(plan: &ReadPlan, shape: &TokenStream) -> TokenStream {
             ::core::module_path!(), #name, #template, ::core::file!(), ::core::line!(), #ttl,
         )
     };
-    let has_none =
-        plan.none_ttl.map(|span| quote_spanned!(span=> const _: () = __aside::assert_none::<#shape>();));
+    let has_none = plan.none_ttl.map(|span| {
+        let shape = located(shape, span);
+        quote_spanned!(span=> const _: () = __aside::assert_none::<#shape>();)
+    });
     quote! {
         static __READ: __aside::ReadFunction = __aside::ReadFunction::new(#new #settings);
         #has_none
     }
+}
+
+/// The same tokens, shown elsewhere.
+fn located(tokens: &TokenStream, at: Span) -> TokenStream {
+    let shown = |mut token: TokenTree| {
+        if let TokenTree::Group(group) = &token {
+            token = Group::new(group.delimiter(), located(&group.stream(), at)).into();
+        }
+        token.set_span(token.span().located_at(at));
+        token
+    };
+    tokens.clone().into_iter().map(shown).collect()
 }
 
 /// How values are encoded; this is what asks the return type for `Serialize`.

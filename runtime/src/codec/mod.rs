@@ -160,3 +160,6 @@ pub const fn coding<V: Cacheable, C: Codec>(version: u32) -> Coding<V> {
         },
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -32,8 +32,10 @@ pub(crate) enum StoreError {
     /// No answer in this time.
     Timeout(Duration),
     /// No connection.
+    #[cfg(any(feature = "redis", test))]
     Unreachable(String),
     /// The server's own words.
+    #[cfg(feature = "redis")]
     Server(String),
     /// The key holds somebody else's data.
     Foreign,
@@ -44,7 +46,9 @@ impl StoreError {
     pub(crate) fn into_error(self, doing: &'static str, key: &str) -> Error {
         match self {
             StoreError::Timeout(within) => Error::Timeout { doing, within },
+            #[cfg(any(feature = "redis", test))]
             StoreError::Unreachable(reason) => Error::Unreachable { doing, reason },
+            #[cfg(feature = "redis")]
             StoreError::Server(reason) => Error::Server { doing, reason },
             StoreError::Foreign => Error::Foreign { key: key.to_owned() },
         }

@@ -1,13 +1,15 @@
 //! Mistakes in the body are reported in the body, as without the attributes.
 
+#![allow(unused)]
+
 use cached_aside::{cached_aside, invalidates};
 
 #[cached_aside(ttl = "5m", key = "a:{id}")]
-async fn wrong_value(id: u64) -> Result<String, String> {
+async fn wrong_value(id: u64) -> String {
     if id == 0 {
-        return Err(5);
+        return 5;
     }
-    Ok(id)
+    id
 }
 
 #[cached_aside(ttl = "5m", key = "b:{id}")]
@@ -30,11 +32,11 @@ impl Load for Repo {
 }
 
 #[invalidates("a:{id}")]
-async fn wrong_write(id: u64) -> Result<(), String> {
+async fn wrong_write(id: u64) -> String {
     if id == 0 {
-        return Err(5);
+        return 5;
     }
-    Ok(id)
+    id
 }
 
 #[invalidates("a:{id}")]

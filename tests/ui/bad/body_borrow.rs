@@ -1,5 +1,7 @@
 //! Borrow errors in the body too.
 
+#![allow(unused)]
+
 use cached_aside::{cached_aside, invalidates};
 
 #[cached_aside(ttl = "5m", key = "a:{name}")]

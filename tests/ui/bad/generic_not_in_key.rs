@@ -1,5 +1,7 @@
 //! Every generic parameter that nothing else tells apart is in the key or skipped.
 
+#![allow(unused)]
+
 use cached_aside::cached_aside;
 
 #[cached_aside(ttl = "5m", key = "count:{id}")]

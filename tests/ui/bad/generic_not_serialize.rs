@@ -1,5 +1,7 @@
 //! A generic value needs its bounds written out.
 
+#![allow(unused)]
+
 use cached_aside::cached_aside;
 
 #[cached_aside(ttl = "5m", key = "of:{T}")]

@@ -1,5 +1,7 @@
 //! A write that can be refused returns an error that can say so.
 
+#![allow(unused)]
+
 use cached_aside::invalidates;
 
 struct Failed;

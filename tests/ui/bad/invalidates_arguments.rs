@@ -1,5 +1,7 @@
 //! What `#[invalidates]` can be given.
 
+#![allow(unused)]
+
 use cached_aside::{cached_aside, invalidates};
 
 #[cached_aside(ttl = "5m", key = "user:{id}")]

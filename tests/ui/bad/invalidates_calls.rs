@@ -1,5 +1,7 @@
 //! The compiler checks the arguments of a call that `#[invalidates]` names.
 
+#![allow(unused)]
+
 use cached_aside::{cached_aside, invalidates};
 
 #[derive(Clone)]

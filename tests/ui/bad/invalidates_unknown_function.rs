@@ -1,5 +1,7 @@
 //! A call that `#[invalidates]` names is of a cached function.
 
+#![allow(unused)]
+
 use cached_aside::{cached_aside, invalidates};
 
 #[cached_aside(ttl = "5m", key = "user:{id}")]

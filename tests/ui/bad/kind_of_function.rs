@@ -1,5 +1,7 @@
 //! The attributes stand on `async fn`s whose callers can tell what they get.
 
+#![allow(unused)]
+
 use cached_aside::{cached_aside, invalidates};
 
 #[cached_aside(ttl = "5m")]

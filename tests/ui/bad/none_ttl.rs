@@ -1,5 +1,7 @@
 //! `none_ttl` is for functions that can return `None`.
 
+#![allow(unused)]
+
 use cached_aside::cached_aside;
 
 #[cached_aside(ttl = "5m", none_ttl = "1m")]

@@ -1,5 +1,7 @@
 //! What is cached can be written and read back: one message, at the return type.
 
+#![allow(unused)]
+
 use cached_aside::cached_aside;
 
 struct User {

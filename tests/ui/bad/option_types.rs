@@ -1,5 +1,7 @@
 //! Values of the wrong type.
 
+#![allow(unused)]
+
 use cached_aside::cached_aside;
 
 struct NoCodec;

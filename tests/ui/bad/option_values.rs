@@ -1,5 +1,7 @@
 //! Values that an option can't have.
 
+#![allow(unused)]
+
 use cached_aside::cached_aside;
 
 #[cached_aside(ttl = "5m", jitter = 10)]

@@ -1,5 +1,7 @@
 //! Every parameter is in the key or skipped.
 
+#![allow(unused)]
+
 use cached_aside::cached_aside;
 
 struct Repo {

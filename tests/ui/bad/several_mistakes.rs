@@ -1,5 +1,7 @@
 //! All mistakes of one attribute are reported at once; the function stays, so that its callers have none.
 
+#![allow(unused)]
+
 use cached_aside::{cached_aside, invalidates};
 
 #[cached_aside(tll = "5m", key = "user:{idd}", skip(dbb), jitter = "lots")]

@@ -1,5 +1,7 @@
 //! What `skip` names is a parameter, once, and not in the key.
 
+#![allow(unused)]
+
 use cached_aside::cached_aside;
 
 #[cached_aside(ttl = "5m", key = "user:{id}", skip(bd))]

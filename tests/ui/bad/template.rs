@@ -1,5 +1,7 @@
 //! The grammar of templates.
 
+#![allow(unused)]
+
 use cached_aside::cached_aside;
 
 #[cached_aside(ttl = "5m", key = "")]

@@ -1,5 +1,7 @@
 //! Templates under which two argument lists give one key.
 
+#![allow(unused)]
+
 use cached_aside::cached_aside;
 
 #[cached_aside(ttl = "5m", key = "user:{tenant}{id}")]

@@ -1,5 +1,7 @@
 //! Every placeholder names a parameter.
 
+#![allow(unused)]
+
 use cached_aside::{cached_aside, invalidates};
 
 struct Repo {

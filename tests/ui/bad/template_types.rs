@@ -1,13 +1,13 @@
 //! Values that a key can't write.
 
+#![allow(unused)]
+
 use cached_aside::cached_aside;
 
 #[derive(Debug)]
 struct Debuggable {
     id: u64,
 }
-
-struct Opaque;
 
 #[cached_aside(ttl = "5m", key = "user:{user}")]
 async fn no_display(user: Debuggable) -> u64 {
@@ -22,11 +22,6 @@ async fn no_field(user: Debuggable) -> u64 {
 #[cached_aside(ttl = "5m", key = "user:{name:08}")]
 async fn width_of_a_text(name: &str) -> usize {
     name.len()
-}
-
-#[cached_aside(ttl = "5m")]
-async fn derived(opaque: Opaque) {
-    let _ = opaque;
 }
 
 fn main() {}

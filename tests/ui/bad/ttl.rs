@@ -1,5 +1,7 @@
 //! A TTL is required, and is a length of time.
 
+#![allow(unused)]
+
 use cached_aside::cached_aside;
 
 #[cached_aside]

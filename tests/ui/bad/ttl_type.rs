@@ -1,5 +1,7 @@
 //! A TTL that is not a string is a constant of type `Duration`.
 
+#![allow(unused)]
+
 use std::time::Duration;
 
 use cached_aside::cached_aside;

@@ -1,5 +1,7 @@
 //! Options that don't exist.
 
+#![allow(unused)]
+
 use cached_aside::{cached_aside, invalidates};
 
 #[cached_aside(tll = "5m")]

@@ -1,0 +1,60 @@
+//! With every mechanism at work the promises hold in every scene, and every scene is a busy one.
+
+use crate::scene::Scene;
+use crate::scenes;
+use stateright::{Checker, Model};
+use std::io::Write as _;
+use std::time::Instant;
+
+/// Explores all of `scene`, and prints how large it was.
+fn holds(scene: Scene) {
+    let (name, started) = (scene.name, Instant::now());
+    let run = scene.checker().threads(2).spawn_bfs().join();
+    run.assert_properties();
+    let (states, steps) = (run.unique_state_count(), run.max_depth());
+    let seconds = started.elapsed().as_secs_f32();
+    // Past the capture of the test runner: the size of a proof is part of it.
+    let report = format!("model: {name}: {states} states, {steps} steps deep, {seconds:.1} s\n");
+    std::io::stderr().write_all(report.as_bytes()).expect("the report is printed");
+    assert!(states > 10_000, "the scene is too small to prove anything");
+}
+
+macro_rules! hold {
+    ($($scene:ident),+ $(,)?) => {
+        $(
+            #[test]
+            fn $scene() {
+                holds(scenes::$scene());
+            }
+        )+
+    };
+}
+
+hold!(
+    calm,
+    apart,
+    expiries,
+    crashes,
+    crashes_apart,
+    late_commands,
+    late_fills,
+    late_twice,
+    late_and_dead,
+    cancellations,
+    everything,
+    puts,
+    puts_and_crashes,
+    puts_unguarded,
+    removes,
+    unguarded,
+    losses,
+    lapses,
+    outage,
+    deliveries,
+    refreshes,
+    tags,
+    tags_apart,
+    tags_late,
+    tags_and_crashes,
+    lag,
+);

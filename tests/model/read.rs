@@ -1,0 +1,298 @@
+//! The read path: `runtime/src/read.rs`, top to bottom in the order it happens.
+//!
+//! A read starts when its first command is sent, and returns when its last reply is handled: any earlier
+//! start and any later return promises less, so these are the strict ones. A body starts and reads the
+//! origin in one step, and returns in a later one.
+
+use crate::flight::Outcome;
+use crate::history::Floor;
+use crate::scene::{Mechanism, Scene};
+use crate::state::State;
+use crate::store::{Slot, Value};
+use crate::token::Token;
+use crate::wire::{Command, Reply, Verb, Wire};
+
+/// A caller of an annotated read.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Default)]
+pub(crate) struct Reader {
+    /// The reads it has started.
+    pub(crate) calls: u8,
+    /// The tokens it has drawn in this read.
+    pub(crate) attempts: u8,
+    /// What this read may not fall below.
+    pub(crate) floor: Floor,
+    /// Where it is.
+    pub(crate) phase: Phase,
+}
+
+/// Where a reader is.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Default)]
+pub(crate) enum Phase {
+    /// Between two reads.
+    #[default]
+    Idle,
+    /// Its process is dead.
+    Dead,
+    /// `read`
+    Read(Wire),
+    /// In a flight that another reader leads.
+    Follow,
+    /// `read` of the missing tag; what the entry held.
+    Tag { seen: Slot, wire: Wire },
+    /// `acquire`
+    Acquire { right: Right, wire: Wire },
+    /// Waits for the lease of another process.
+    Wait,
+    /// The body has read this version and has not returned; its right to store, if it has one.
+    Loaded { version: u8, right: Option<Right> },
+    /// `fill`
+    Fill { version: u8, right: Right, wire: Wire },
+}
+
+/// The right to store what the body returns.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Right {
+    /// The token of the acquisition.
+    pub(crate) token: Token,
+    /// The version of the tag from before the load.
+    pub(crate) stamp: Option<Token>,
+    /// Whether a value past fresh-until is refreshed; such a load is nobody else's.
+    pub(crate) refresh: bool,
+}
+
+impl State {
+    /// A read starts.
+    pub(crate) fn start_read(&mut self, scene: &Scene, reader: usize) {
+        let floor = self.floor(scene, scene.readers[reader]);
+        let calls = self.readers[reader].calls + 1;
+        self.readers[reader] = Reader { calls, attempts: 0, floor, phase: Phase::Idle };
+        self.look(scene, reader);
+    }
+
+    /// What [`Mechanism::ShareBeforeLook`] forbids: a read joins the look of another that is under way.
+    pub(crate) fn join_look(&mut self, scene: &Scene, reader: usize, other: usize) {
+        self.start_read(scene, reader);
+        self.readers[reader].phase = self.readers[other].phase.clone();
+    }
+
+    /// Sends `read`; under a key on the recovery list goes on without it.
+    pub(crate) fn look(&mut self, scene: &Scene, reader: usize) {
+        let process = scene.readers[reader];
+        if self.bypasses(scene, process) {
+            return self.load_alone(scene, reader);
+        }
+        if self.leads(scene, reader) {
+            self.everybody_arrived(process);
+        }
+        let command = Command::Read { entry: None, tag: (!scene.tagged()).then_some(Slot::Absent) };
+        self.readers[reader].phase = Phase::Read(Wire::Sent(command));
+    }
+
+    /// Handles the reply that `reader` waits for.
+    pub(crate) fn handle_read(&mut self, scene: &Scene, reader: usize) {
+        match self.readers[reader].phase.clone() {
+            Phase::Read(Wire::Answered(Reply::Seen { entry, tag })) => {
+                self.decide(scene, reader, entry, &tag);
+            }
+            Phase::Tag { seen, wire: Wire::Answered(Reply::Tag(tag)) } => match tag {
+                Slot::Version(stamp) => self.acquire(scene, reader, seen, Some(stamp)),
+                _ => self.load(reader, None),
+            },
+            Phase::Acquire { right, wire: Wire::Answered(reply) } => {
+                self.acquired(scene, reader, right, reply);
+            }
+            Phase::Fill { version, right, wire: Wire::Answered(reply) } => {
+                let stored = reply == Reply::Accepted;
+                let outcome = if stored { Outcome::Stored(version) } else { Outcome::Loaded(version) };
+                self.finish(scene, reader, &right, outcome);
+            }
+            _ => {}
+        }
+    }
+
+    fn decide(&mut self, scene: &Scene, reader: usize, entry: Slot, tag: &Slot) {
+        if let Slot::Value(value) = &entry
+            && usable(scene, value, tag)
+        {
+            let outcome = Outcome::Found(value.version);
+            return self.end(scene, reader, outcome);
+        }
+        if !self.turn(scene, reader) {
+            return;
+        }
+        match (entry, tag) {
+            (Slot::Guard(_), _) | (_, Slot::Guard(_)) => self.load(reader, None),
+            (Slot::Lease(_), _) => self.readers[reader].phase = Phase::Wait,
+            (seen, Slot::Absent) if scene.tagged() => {
+                let token = self.draw(scene, reader);
+                let wire = Wire::Sent(Command::Version { token });
+                self.readers[reader].phase = Phase::Tag { seen, wire };
+            }
+            (seen, Slot::Version(stamp)) => self.acquire(scene, reader, seen, Some(*stamp)),
+            (seen, _) => self.acquire(scene, reader, seen, None),
+        }
+    }
+
+    /// Draws a token.
+    fn draw(&mut self, scene: &Scene, reader: usize) -> Token {
+        let Reader { calls, attempts, .. } = &mut self.readers[reader];
+        *attempts += 1;
+        Token::acquisition(scene, reader, *calls, *attempts)
+    }
+
+    fn acquire(&mut self, scene: &Scene, reader: usize, seen: Slot, stamp: Option<Token>) {
+        let token = self.draw(scene, reader);
+        let wire = Wire::Sent(Command::Acquire { token, seen });
+        self.readers[reader].phase = Phase::Acquire { right: Right { token, stamp, refresh: false }, wire };
+    }
+
+    /// Takes the value that `read` found for past fresh-until, and acquires its refresh. A refresh is
+    /// nobody else's: if the reader leads a flight, its followers have the stale value.
+    pub(crate) fn acquire_refresh(&mut self, scene: &Scene, reader: usize) {
+        if let Phase::Read(Wire::Answered(Reply::Seen { entry: Slot::Value(value), .. })) =
+            &self.readers[reader].phase
+            && self.leads(scene, reader)
+        {
+            let outcome = Outcome::Found(value.version);
+            self.land(scene, scene.readers[reader], Some(outcome));
+        }
+        let token = self.draw(scene, reader);
+        let wire = Wire::Sent(Command::Refresh { token });
+        self.readers[reader].phase =
+            Phase::Acquire { right: Right { token, stamp: None, refresh: true }, wire };
+    }
+
+    fn acquired(&mut self, scene: &Scene, reader: usize, right: Right, reply: Reply) {
+        match reply {
+            Reply::Acquired => self.load(reader, Some(right)),
+            Reply::Taken(Slot::Value(value)) if value.stamp == right.stamp => {
+                self.finish(scene, reader, &right, Outcome::Found(value.version));
+            }
+            Reply::Taken(Slot::Lease(_)) if !right.refresh => self.readers[reader].phase = Phase::Wait,
+            _ if right.refresh => self.load_alone(scene, reader),
+            _ => self.load(reader, None),
+        }
+    }
+
+    /// Runs the body without storing, one at a time in this process.
+    pub(crate) fn load_alone(&mut self, scene: &Scene, reader: usize) {
+        if self.turn(scene, reader) {
+            self.load(reader, None);
+        }
+    }
+
+    /// The body starts and reads the origin.
+    pub(crate) fn load(&mut self, reader: usize, right: Option<Right>) {
+        self.readers[reader].phase = Phase::Loaded { version: self.origin.visible, right };
+    }
+
+    /// The body returns: sends `fill`, or returns what cannot be stored.
+    pub(crate) fn fill(&mut self, scene: &Scene, reader: usize) {
+        let Phase::Loaded { version, right } = self.readers[reader].phase.clone() else {
+            return;
+        };
+        let Some(right) = right else {
+            return self.end(scene, reader, Outcome::Loaded(version));
+        };
+        if self.bypasses(scene, scene.readers[reader]) && scene.has(Mechanism::ListBeforeFill) {
+            self.redis.send(Command::Abandon { token: right.token });
+            return self.finish(scene, reader, &right, Outcome::Loaded(version));
+        }
+        let value = Value { version, stamp: right.stamp, refresh: None };
+        let wire = Wire::Sent(Command::Fill { token: right.token, value, refresh: right.refresh });
+        self.readers[reader].phase = Phase::Fill { version, right, wire };
+    }
+
+    /// Redis did not answer in time: goes on without it.
+    pub(crate) fn time_out_read(&mut self, scene: &Scene, reader: usize) {
+        match self.readers[reader].phase.clone() {
+            Phase::Fill { version, right, .. } => {
+                self.finish(scene, reader, &right, Outcome::Loaded(version));
+            }
+            _ => self.load_alone(scene, reader),
+        }
+    }
+
+    /// The read returns, with the flight it leads; a refresh is nobody else's.
+    fn finish(&mut self, scene: &Scene, reader: usize, right: &Right, outcome: Outcome) {
+        if right.refresh {
+            self.give(scene, reader, outcome);
+        } else {
+            self.end(scene, reader, outcome);
+        }
+    }
+
+    fn end(&mut self, scene: &Scene, reader: usize, outcome: Outcome) {
+        let leads = self.leads(scene, reader);
+        self.give(scene, reader, outcome);
+        if leads {
+            self.land(scene, scene.readers[reader], Some(outcome));
+        }
+    }
+
+    /// The read of `reader` returns.
+    pub(crate) fn give(&mut self, scene: &Scene, reader: usize, outcome: Outcome) {
+        let Reader { calls, floor, .. } = self.readers[reader];
+        self.returned(scene, floor, outcome.version(), matches!(outcome, Outcome::Found(_)));
+        self.readers[reader] = Reader { calls, ..Reader::default() };
+    }
+
+    /// The read of `reader` is dropped where it stands.
+    pub(crate) fn cancel_read(&mut self, scene: &Scene, reader: usize) {
+        self.detach_read(reader);
+        if let Phase::Acquire { right, .. } | Phase::Loaded { right: Some(right), .. } =
+            self.readers[reader].phase.clone()
+        {
+            self.redis.send(Command::Abandon { token: right.token });
+        }
+        let calls = self.readers[reader].calls;
+        self.readers[reader] = Reader { calls, ..Reader::default() };
+        self.leave(scene, reader);
+    }
+
+    /// Leaves the command of `reader` on its way, with nobody to hear the reply.
+    pub(crate) fn detach_read(&mut self, reader: usize) {
+        if let Some(Wire::Sent(command)) = self.readers[reader].phase.wire() {
+            self.redis.send(command.clone());
+        }
+    }
+}
+
+impl Phase {
+    /// The verb of the call to Redis that is under way.
+    pub(crate) fn verb(&self) -> Option<Verb> {
+        match self {
+            Self::Read(_) | Self::Tag { .. } => Some(Verb::Read),
+            Self::Acquire { .. } => Some(Verb::Acquire),
+            Self::Fill { .. } => Some(Verb::Fill),
+            _ => None,
+        }
+    }
+
+    /// The call to Redis that is under way.
+    pub(crate) fn wire(&self) -> Option<&Wire> {
+        match self {
+            Self::Read(wire)
+            | Self::Tag { wire, .. }
+            | Self::Acquire { wire, .. }
+            | Self::Fill { wire, .. } => Some(wire),
+            _ => None,
+        }
+    }
+
+    /// The same, to be answered.
+    pub(crate) fn wire_mut(&mut self) -> Option<&mut Wire> {
+        match self {
+            Self::Read(wire)
+            | Self::Tag { wire, .. }
+            | Self::Acquire { wire, .. }
+            | Self::Fill { wire, .. } => Some(wire),
+            _ => None,
+        }
+    }
+}
+
+/// Whether the tag still agrees.
+pub(crate) fn usable(scene: &Scene, value: &Value, tag: &Slot) -> bool {
+    !scene.tagged() || matches!((value.stamp, tag), (Some(stamp), Slot::Version(now)) if stamp == *now)
+}

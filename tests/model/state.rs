@@ -1,0 +1,106 @@
+//! One moment of the whole system.
+
+use crate::flight::Flight;
+use crate::history::{Broken, Floor, History, Promise};
+use crate::read::Reader;
+use crate::recovery::Owed;
+use crate::scene::{Scene, Trouble};
+use crate::store::Slot;
+use crate::wire::Redis;
+use crate::write::Writer;
+
+/// The database.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Origin {
+    /// The version that the last committed write left.
+    pub(crate) committed: u8,
+    /// The version that bodies of reads see: behind `committed` where the origin lags.
+    pub(crate) visible: u8,
+}
+
+/// A process of the application.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Process {
+    /// The load that its callers share.
+    pub(crate) flight: Option<Flight>,
+    /// Its recovery list.
+    pub(crate) owed: Vec<Owed>,
+}
+
+/// One moment of the whole system.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct State {
+    pub(crate) origin: Origin,
+    pub(crate) redis: Redis,
+    pub(crate) processes: Vec<Process>,
+    pub(crate) readers: Vec<Reader>,
+    pub(crate) writers: Vec<Writer>,
+    pub(crate) history: History,
+    /// What may still go wrong.
+    pub(crate) trouble: Trouble,
+    /// The process that died.
+    pub(crate) dead: Option<usize>,
+}
+
+impl State {
+    /// Before anything happened.
+    pub(crate) fn new(scene: &Scene) -> Self {
+        let processes = scene.processes();
+        Self {
+            origin: Origin { committed: 0, visible: 0 },
+            redis: Redis { entry: Slot::Absent, tag: Slot::Absent, late: Vec::new() },
+            processes: vec![Process { flight: None, owed: Vec::new() }; processes],
+            readers: vec![Reader::default(); scene.readers.len()],
+            writers: vec![Writer::Idle; scene.writes.len()],
+            history: History { written: vec![0; processes], delivered: 0, returned: 0, broken: None },
+            trouble: scene.trouble,
+            dead: None,
+        }
+    }
+
+    /// What a read that starts now in `process` may not fall below.
+    pub(crate) fn floor(&self, scene: &Scene, process: usize) -> Floor {
+        let written = if scene.promises(Promise::ReadsSeeDeliveredWrites) {
+            self.history.delivered.max(self.history.written[process])
+        } else {
+            self.history.written.iter().copied().max().unwrap_or_default()
+        };
+        Floor { written, returned: self.history.returned }
+    }
+
+    /// A read returns `version`; it is a hit if the cache gave it.
+    pub(crate) fn returned(&mut self, scene: &Scene, floor: Floor, version: u8, hit: bool) {
+        let reads = [Promise::ReadsSeeWrites, Promise::ReadsSeeDeliveredWrites, Promise::HitsSeeWrites];
+        for promise in reads.into_iter().chain([Promise::Monotonic]) {
+            let least = match promise {
+                Promise::Monotonic => floor.returned,
+                Promise::HitsSeeWrites if !hit => 0,
+                _ => floor.written,
+            };
+            if version < least && scene.promises(promise) && self.history.broken.is_none() {
+                self.history.broken = Some(Broken { promise, crashed: self.dead.is_some() });
+            }
+        }
+        self.seen(scene, version);
+    }
+
+    /// A write of `process` returns `version`.
+    pub(crate) fn wrote(&mut self, scene: &Scene, process: usize, version: u8) {
+        let written = &mut self.history.written[process];
+        *written = version.max(*written);
+        self.seen(scene, version);
+    }
+
+    /// The invalidation of the write of `version` was acknowledged.
+    pub(crate) fn delivered(&mut self, scene: &Scene, version: u8) {
+        if scene.promises(Promise::ReadsSeeDeliveredWrites) {
+            self.history.delivered = version.max(self.history.delivered);
+        }
+    }
+
+    fn seen(&mut self, scene: &Scene, version: u8) {
+        if scene.promises(Promise::Monotonic) {
+            self.history.returned = version.max(self.history.returned);
+        }
+    }
+}

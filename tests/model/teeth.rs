@@ -1,0 +1,59 @@
+//! The model bites: without any one of the mechanisms the checker finds a broken promise.
+
+use crate::history::Promise;
+use crate::scene::{Mechanism, Scene};
+use crate::scenes;
+use stateright::{Checker, HasDiscoveries, Model};
+use std::io::Write as _;
+
+/// Explores `scene` until `promise` is broken, and prints how few steps it takes.
+pub(crate) fn breaks(scene: Scene, promise: Promise) {
+    let (name, without) = (scene.name, scene.without);
+    // One thread: the first counterexample is a shortest one.
+    let found = HasDiscoveries::AnyOf([promise.name()].into());
+    let run = scene.checker().finish_when(found).spawn_bfs().join();
+    let steps = run.assert_any_discovery(promise.name()).into_actions().len();
+    let states = run.unique_state_count();
+    let switch = without.map_or_else(String::new, |mechanism| format!(" without {mechanism:?}"));
+    let report =
+        format!("model: {name}{switch}: {} falls in {steps} steps, {states} states\n", promise.name());
+    std::io::stderr().write_all(report.as_bytes()).expect("the report is printed");
+}
+
+macro_rules! bite {
+    ($($test:ident: $scene:ident without $mechanism:ident breaks $promise:ident),+ $(,)?) => {
+        $(
+            #[test]
+            fn $test() {
+                breaks(scenes::$scene().without(Mechanism::$mechanism), Promise::$promise);
+            }
+        )+
+    };
+}
+
+bite!(
+    guard: calm without Guard breaks Monotonic,
+    guard_in_a_crash: crashes_apart without Guard breaks CrashSafe,
+    fill_fence: calm without FillFence breaks ReadsSeeWrites,
+    refresh_fence: refreshes without RefreshFence breaks ReadsSeeWrites,
+    fresh_tokens: late_fills without FreshTokens breaks ReadsSeeWrites,
+    one_attempt: late_fills without OneAttempt breaks ReadsSeeWrites,
+    one_attempt_at_a_tag: tags_late without OneAttempt breaks ReadsSeeWrites,
+    overlap_mark: puts without OverlapMark breaks ReadsSeeWrites,
+    outsider_mark: removes without OutsiderMark breaks ReadsSeeWrites,
+    outsider_mark_after_a_loss: losses without OutsiderMark breaks ReadsSeeWrites,
+    renewal_mark: losses without RenewalMark breaks ReadsSeeWrites,
+    acknowledged_guard: puts_unguarded without AcknowledgedGuard breaks ReadsSeeDeliveredWrites,
+    sharing_rule: calm without SharingRule breaks ReadsSeeWrites,
+    late_followers_take_accepted_fills: calm without ShareBeforeFill breaks ReadsSeeWrites,
+    late_readers_join_a_look: calm without ShareBeforeLook breaks ReadsSeeWrites,
+    tagged_followers_take_accepted_fills: tags without ShareTagged breaks ReadsSeeWrites,
+    bypass: outage without Bypass breaks ReadsSeeDeliveredWrites,
+    list_before_fill: outage without ListBeforeFill breaks ReadsSeeDeliveredWrites,
+    delivery_per_write: deliveries without DeliveryPerWrite breaks ReadsSeeDeliveredWrites,
+    deliver_after_body: outage without DeliverAfterBody breaks ReadsSeeDeliveredWrites,
+    cancelled_guard: cancellations without CancelledGuard breaks Monotonic,
+    stamp_before_load: tags_apart without StampBeforeLoad breaks ReadsSeeWrites,
+    tag_removed: tags_late without TagRemoved breaks ReadsSeeWrites,
+    settle: lag without Settle breaks HitsSeeWrites,
+);
