@@ -5,7 +5,7 @@ use syn::{
     Expr, ExprLit, Ident, Lit, LitInt, LitStr, Token, Type,
     ext::IdentExt,
     parenthesized,
-    parse::{ParseStream, Parser},
+    parse::{Parse, ParseStream, Parser},
     spanned::Spanned,
 };
 
@@ -67,7 +67,7 @@ impl ReadArgs {
             "wait" => set(&mut self.wait, name, input, |input| Length::parse(input, Zero::Allowed)),
             "codec" => set(&mut self.codec, name, input, codec),
             "version" => set(&mut self.version, name, input, version),
-            "cache" => set(&mut self.cache, name, input, |input| input.parse()),
+            "cache" => set(&mut self.cache, name, input, Expr::parse),
             written => {
                 // Whoever wrote `tll` isn't told that a `ttl` is missing.
                 if let Some(near) = nearest(written, READ_OPTIONS) {
@@ -133,8 +133,8 @@ impl WriteArgs {
             "guard" => set(&mut self.guard, name, input, policy),
             "guard_for" => set(&mut self.guard_for, name, input, |input| Length::parse(input, Zero::Refused)),
             "settle" => set(&mut self.settle, name, input, |input| Length::parse(input, Zero::Allowed)),
-            "when" => set(&mut self.when, name, input, |input| input.parse()),
-            "cache" => set(&mut self.cache, name, input, |input| input.parse()),
+            "when" => set(&mut self.when, name, input, Expr::parse),
+            "cache" => set(&mut self.cache, name, input, Expr::parse),
             _ => Err(unknown(&name, &WRITE_OPTIONS)),
         }
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Span, TokenStream};
 use quote::{quote, quote_spanned};
 use syn::{Expr, ExprLit, Lit, LitStr, parse::ParseStream, spanned::Spanned};
 
@@ -32,6 +32,14 @@ impl Length {
                 format!("this is not a duration; {HOW}, in a string, or a constant of type `Duration`"),
             )),
             _ => Ok(Length::Constant(Box::new(expr))),
+        }
+    }
+
+    /// Where the constant is written.
+    pub(crate) fn span(&self) -> Option<Span> {
+        match self {
+            Length::Known(_) => None,
+            Length::Constant(expr) => Some(expr.span()),
         }
     }
 

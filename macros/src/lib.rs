@@ -25,23 +25,23 @@ use signature::Function;
 /// Caches what an `async fn` returns, aside of where it comes from.
 #[proc_macro_attribute]
 pub fn cached_aside(args: proc_macro::TokenStream, item: proc_macro::TokenStream) -> proc_macro::TokenStream {
-    expand_with(args.into(), item.into(), cached).into()
+    expand_with(args.into(), &item.into(), cached).into()
 }
 
 /// Deletes what a writing `async fn` makes stale, and keeps it from being stored meanwhile.
 #[proc_macro_attribute]
 pub fn invalidates(args: proc_macro::TokenStream, item: proc_macro::TokenStream) -> proc_macro::TokenStream {
-    expand_with(args.into(), item.into(), invalidating).into()
+    expand_with(args.into(), &item.into(), invalidating).into()
 }
 
 fn expand_with(
     args: TokenStream,
-    item: TokenStream,
+    item: &TokenStream,
     attribute: fn(TokenStream, &Function) -> syn::Result<TokenStream>,
 ) -> TokenStream {
     syn::parse2(item.clone())
         .and_then(|function| attribute(args, &function))
-        .unwrap_or_else(|error| report(&error, &item))
+        .unwrap_or_else(|error| report(&error, item))
 }
 
 fn cached(args: TokenStream, function: &Function) -> syn::Result<TokenStream> {

@@ -19,7 +19,7 @@ pub(crate) fn without_parameters(ty: &Type, function: &Function) -> Type {
         match parameter {
             GenericParam::Type(parameter) => types.push(parameter.ident.clone()),
             GenericParam::Const(parameter) => {
-                constants.push((parameter.ident.clone(), value_of(&parameter.ty)))
+                constants.push((parameter.ident.clone(), value_of(&parameter.ty)));
             }
             GenericParam::Lifetime(_) => {}
         }

@@ -1,6 +1,7 @@
 //! Everything that needs a real server.
 
 mod functions;
+mod outages;
 mod processes;
 mod support;
 

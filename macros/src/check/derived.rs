@@ -37,8 +37,7 @@ pub(super) fn key(function: &Function, form: Form, skip: &[Ident]) -> (Key, Toke
         pieces.push(Piece::Literal(":".into()));
         pieces.push(Piece::Value(value));
     }
-    let parameters: String = shown.iter().map(|name| format!(":{{{name}}}")).collect();
-    let template = format!("{template}{parameters}");
+    let template = shown.iter().fold(template, |template, name| template + ":{" + name + "}");
     (Key { start, pieces }, quote!(::core::concat!(::core::module_path!(), #template)))
 }
 

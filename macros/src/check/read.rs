@@ -1,6 +1,6 @@
 //! `#[cached_aside]`: what will be generated.
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::{Expr, Ident, Type, spanned::Spanned};
 
@@ -22,10 +22,12 @@ pub(crate) struct ReadPlan {
     pub(crate) name: String,
     pub(crate) template: TokenStream,
     pub(crate) ttl: TokenStream,
+    /// Where a TTL that isn't one is reported.
+    pub(crate) at_ttl: Span,
     /// The calls that follow it.
     pub(crate) settings: TokenStream,
     /// Where `none_ttl` was written: the return type must have a `None`.
-    pub(crate) none_ttl: Option<proc_macro2::Span>,
+    pub(crate) none_ttl: Option<Span>,
     pub(crate) codec: TokenStream,
     pub(crate) version: TokenStream,
     pub(crate) cache: Option<Expr>,
@@ -83,17 +85,17 @@ pub(crate) fn read(args: ReadArgs, function: &Function, mut problems: Problems) 
     {
         covered::generics(skip, key, function, &mut problems);
     }
-    let ttl = args.ttl.as_ref().map(|ttl| ttl.value.tokens());
+    let ttl = args.ttl.as_ref().map(|ttl| (ttl.value.tokens(), ttl.value.span().unwrap_or(ttl.name.span())));
     if ttl.is_none() && !args.names("ttl") {
         problems.push(syn::Error::new(
-            proc_macro2::Span::call_site(),
+            Span::call_site(),
             "every entry needs a TTL, which is what corrects whatever else goes wrong; write one, such as `ttl = \"5m\"`",
         ));
     }
     problems.finish()?;
     // Without a problem, neither of the two is missing.
-    let (Some(key), Some(ttl)) = (key, ttl) else {
-        return Err(syn::Error::new(proc_macro2::Span::call_site(), "this attribute can't be understood"));
+    let (Some(key), Some((ttl, at_ttl))) = (key, ttl) else {
+        return Err(syn::Error::new(Span::call_site(), "this attribute can't be understood"));
     };
     Ok(ReadPlan {
         form,
@@ -101,6 +103,7 @@ pub(crate) fn read(args: ReadArgs, function: &Function, mut problems: Problems) 
         name: display_name(function),
         template,
         ttl,
+        at_ttl,
         settings: settings(&args),
         none_ttl: args.none_ttl.as_ref().map(|none_ttl| none_ttl.name.span()),
         codec: codec(args.codec.as_ref().map(|codec| &codec.value)),

@@ -194,6 +194,7 @@ fn uncached(function: &Function, name: &Ident) -> TokenStream {
     quote! {
         #(#cfgs)*
         #[doc = #doc]
+        #[allow(dead_code)]
         #many
         #(#lints)*
         #vis #sig #block
@@ -252,7 +253,7 @@ fn plain_name(typed: &mut PatType, number: usize) -> Ident {
         Pat::Ident(pat) if pat.subpat.is_none() => pat.ident.clone(),
         _ => format_ident!("__arg{}", number, span = Span::mixed_site()),
     };
-    typed.pat = Box::new(parse_quote!(#name));
+    *typed.pat = parse_quote!(#name);
     name
 }
 

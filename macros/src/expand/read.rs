@@ -51,8 +51,7 @@ pub(super) fn load(
 
 fn settings(plan: &ReadPlan, shape: &TokenStream) -> TokenStream {
     let ReadPlan { name, template, ttl, settings, .. } = plan;
-    let at_ttl = Span::call_site().located_at(ttl.span());
-    let new = quote_spanned! {at_ttl=>
+    let new = quote_spanned! {plan.at_ttl=>
         __aside::ReadSettings::new(
             ::core::module_path!(), #name, #template, ::core::file!(), ::core::line!(), #ttl,
         )
@@ -67,13 +66,13 @@ fn settings(plan: &ReadPlan, shape: &TokenStream) -> TokenStream {
     }
 }
 
-/// The same tokens, shown elsewhere.
+/// The same tokens as if they had been written elsewhere.
 fn located(tokens: &TokenStream, at: Span) -> TokenStream {
     let shown = |mut token: TokenTree| {
         if let TokenTree::Group(group) = &token {
             token = Group::new(group.delimiter(), located(&group.stream(), at)).into();
         }
-        token.set_span(token.span().located_at(at));
+        token.set_span(at);
         token
     };
     tokens.clone().into_iter().map(shown).collect()

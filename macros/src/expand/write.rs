@@ -54,12 +54,13 @@ pub(crate) fn write(plan: &WritePlan, function: &Function) -> TokenStream {
 
 fn settings(plan: &WritePlan) -> TokenStream {
     let WritePlan { name, settings, .. } = plan;
+    // A setting that makes no sense is reported from here to there.
+    let at_settings = settings.span();
+    let new = quote_spanned! {at_settings=>
+        __aside::WriteSettings::new(::core::module_path!(), #name, ::core::file!(), ::core::line!())
+    };
     quote! {
-        static __WRITE: __aside::WriteFunction = __aside::WriteFunction::new(
-            __aside::WriteSettings::new(
-                ::core::module_path!(), #name, ::core::file!(), ::core::line!(),
-            ) #settings
-        );
+        static __WRITE: __aside::WriteFunction = __aside::WriteFunction::new(#new #settings);
     }
 }
 

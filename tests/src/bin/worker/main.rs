@@ -2,6 +2,7 @@
 //! answers on standard output, a line each, and ends when its input does.
 
 mod app;
+mod whole;
 
 use cached_aside_tests::RedisServer;
 use std::{
@@ -16,6 +17,8 @@ fn main() -> ExitCode {
     let result = match role.as_deref() {
         Some("echo") => echo(&args.collect::<Vec<_>>().join(" ")),
         Some("nest") => nest(),
+        Some("environment") => whole::environment(),
+        Some("install") => whole::install(),
         Some("app") => app::run(&args.collect::<Vec<_>>()),
         _ => Err(io::Error::other(format!("unknown role {role:?}"))),
     };
