@@ -27,6 +27,12 @@ impl<T: Row> Repo<T> {
         )
     }
     /// `load` without the cache.
+    #[allow(
+        dead_code,
+        clippy::missing_errors_doc,
+        clippy::missing_panics_doc,
+        clippy::too_many_arguments
+    )]
     async fn load_uncached(id: u64) -> Result<T, Error> {
         T::load(id).await
     }

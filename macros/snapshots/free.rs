@@ -26,6 +26,12 @@ impl load_user {
         )
     }
     /// `load_user` without the cache.
+    #[allow(
+        dead_code,
+        clippy::missing_errors_doc,
+        clippy::missing_panics_doc,
+        clippy::too_many_arguments
+    )]
     pub(crate) async fn uncached(db: &Db, id: u64) -> Result<Option<User>, DbError> {
         db.user(id).await
     }

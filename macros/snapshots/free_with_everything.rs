@@ -38,6 +38,12 @@ impl search {
         )
     }
     /// `search` without the cache.
+    #[allow(
+        dead_code,
+        clippy::missing_errors_doc,
+        clippy::missing_panics_doc,
+        clippy::too_many_arguments
+    )]
     #[expect(clippy::too_many_lines)]
     async fn uncached<'a, D: Db, T: Row, const N: usize>(
         db: &'a D,

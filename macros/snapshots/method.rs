@@ -43,6 +43,12 @@ impl Repo {
         Self::load_user_key(self, id, kind)
     }
     /// `load_user` without the cache.
+    #[allow(
+        dead_code,
+        clippy::missing_errors_doc,
+        clippy::missing_panics_doc,
+        clippy::too_many_arguments
+    )]
     pub async fn load_user_uncached(&self, id: u64, kind: Kind) -> Option<User> {
         self.db.user(id, kind).await
     }

@@ -1,7 +1,7 @@
 //! `load_user(user.id)` → the companion of `load_user` that makes its key.
 
 use proc_macro2::{Span, TokenStream};
-use quote::{ToTokens, format_ident, quote};
+use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::{
     Expr, ExprCall, ExprMethodCall, ExprPath, Ident, PathArguments, PathSegment, ext::IdentExt,
     parse::ParseStream, spanned::Spanned,
@@ -95,7 +95,7 @@ fn companion(path: &ExprPath) -> TokenStream {
         arguments: std::mem::replace(&mut last.arguments, PathArguments::None),
     };
     // As a type: the compiler then looks for what is missing among the companions, not among crates.
-    quote!(<#path>::#key)
+    quote_spanned!(key.ident.span()=> <#path>::#key)
 }
 
 /// A name that we made: the compiler doesn't suggest to write it.

@@ -6,6 +6,9 @@
 
 use syn::ItemImpl;
 
+/// Stands for the `$` of what a macro fills in.
+pub(crate) const OF_MACRO: &str = "__of_macro_";
+
 /// Where a function stands.
 #[derive(Clone)]
 pub(crate) enum Place {
@@ -73,7 +76,7 @@ fn offset(source: &str, line: usize, column: usize) -> Option<usize> {
 
 /// What stands before an open brace says what the brace opens.
 fn of_header(header: &str) -> Place {
-    let header = without_visibility(without_attributes(header)).replace('$', "__of_macro_");
+    let header = without_visibility(without_attributes(header)).replace('$', OF_MACRO);
     let mut words =
         header.split_whitespace().skip_while(|word| matches!(*word, "unsafe" | "default" | "auto" | "const"));
     let word = words.next().unwrap_or_default();

@@ -8,7 +8,7 @@ use syn::{
     visit_mut::{self, VisitMut},
 };
 
-use crate::signature::Function;
+use crate::{place::OF_MACRO, signature::Function};
 
 /// The type with `()` for type parameters and what is projected from them, a value for const parameters, and `'static` for
 /// lifetimes.
@@ -24,9 +24,40 @@ pub(crate) fn without_parameters(ty: &Type, function: &Function) -> Type {
             GenericParam::Lifetime(_) => {}
         }
     }
-    let mut ty = ty.clone();
+    let mut ty = concrete(ty, function).unwrap_or_else(|| ty.clone());
     Replace { types, constants }.visit_type_mut(&mut ty);
     ty
+}
+
+/// Whether the type is `Self::Answer` of a type that isn't known here: it may be a `Result`, and it may not.
+pub(crate) fn is_unknown(ty: &Type, function: &Function) -> bool {
+    projected_from_self(ty).is_some() && concrete(ty, function).is_none()
+}
+
+/// `Self::Answer` as `<Repo as Load>::Answer`, in the `impl` of a trait for a type without parameters.
+fn concrete(ty: &Type, function: &Function) -> Option<Type> {
+    let name = projected_from_self(ty)?;
+    let item = function.implementation()?;
+    let (of, _) = item.trait_.as_ref()?;
+    let parameters =
+        item.generics.params.iter().any(|parameter| !matches!(parameter, GenericParam::Lifetime(_)));
+    if parameters || item.to_token_stream().to_string().contains(OF_MACRO) {
+        return None;
+    }
+    let self_ty = &item.self_ty;
+    Some(parse_quote!(<#self_ty as #of>::#name))
+}
+
+/// `Answer` of `Self::Answer`.
+fn projected_from_self(ty: &Type) -> Option<&Ident> {
+    match ty {
+        Type::Group(group) => projected_from_self(&group.elem),
+        Type::Paren(paren) => projected_from_self(&paren.elem),
+        Type::Path(path) if path.qself.is_none() && path.path.segments.len() == 2 => {
+            (path.path.segments[0].ident == "Self").then(|| &path.path.segments[1].ident)
+        }
+        _ => None,
+    }
 }
 
 /// The type with `'static` for every lifetime.
@@ -144,6 +175,31 @@ mod tests {
             let ty = syn::parse_str(written).unwrap();
             let shape = without_parameters(&ty, &function).to_token_stream().to_string().replace(' ', "");
             assert_eq!(shape, expected, "{written}");
+        }
+    }
+
+    #[test]
+    fn what_self_projects_to_is_looked_up_where_it_can_be() {
+        let answer: Type = parse_quote!(Self::Answer);
+        for (around, shape) in [
+            ("impl<'a> Load<'a> for Repo<'a> {}", Some("<Repo<'static>asLoad<'static>>::Answer")),
+            ("impl<T> Load for Repo<T> {}", None),
+            ("impl __of_macro_t for Repo {}", None),
+            ("impl Repo {}", None),
+        ] {
+            let around = syn::parse_str(around).unwrap();
+            let function = Function::at(
+                parse_quote!(
+                    async fn f() {}
+                ),
+                Place::TraitImpl(Some(Box::new(around))),
+            );
+            assert_eq!(is_unknown(&answer, &function), shape.is_none());
+            if let Some(shape) = shape {
+                let found =
+                    without_parameters(&answer, &function).to_token_stream().to_string().replace(' ', "");
+                assert_eq!(found, shape);
+            }
         }
     }
 

@@ -20,7 +20,7 @@ fn trait_impl(of: TokenStream) -> Place {
 }
 
 /// Compares items that stand free, or inside of an `impl`.
-fn check(tokens: syn::Result<TokenStream>, around: Option<TokenStream>, expected: ExpectFile) {
+fn check(tokens: syn::Result<TokenStream>, around: Option<TokenStream>, expected: &ExpectFile) {
     let tokens = tokens.unwrap_or_else(|error| panic!("{error}"));
     let tokens = match around {
         Some(header) => quote!(#header { #tokens }),
@@ -43,7 +43,7 @@ fn free_function() {
     check(
         cached(quote!(ttl = "5m", key = "user:{id}", skip(db)), &function),
         None,
-        expect_file!["../snapshots/free.rs"],
+        &expect_file!["../snapshots/free.rs"],
     );
 }
 
@@ -77,7 +77,7 @@ fn free_function_with_everything() {
             &function,
         ),
         None,
-        expect_file!["../snapshots/free_with_everything.rs"],
+        &expect_file!["../snapshots/free_with_everything.rs"],
     );
 }
 
@@ -95,7 +95,7 @@ fn method_with_self_in_its_key() {
     check(
         cached(quote!(ttl = "1m", key = "{self.tenant}:user:{id:08}:{kind:?}"), &function),
         Some(of),
-        expect_file!["../snapshots/method.rs"],
+        &expect_file!["../snapshots/method.rs"],
     );
 }
 
@@ -110,7 +110,7 @@ fn associated_function_of_a_generic_type() {
         },
         inherent(quote!(#of {})),
     );
-    check(cached(quote!(ttl = "1m"), &function), Some(of), expect_file!["../snapshots/associated.rs"]);
+    check(cached(quote!(ttl = "1m"), &function), Some(of), &expect_file!["../snapshots/associated.rs"]);
 }
 
 #[test]
@@ -127,7 +127,7 @@ fn in_a_trait_impl() {
     check(
         cached(quote!(ttl = "1m", skip(self)), &function),
         Some(of),
-        expect_file!["../snapshots/trait_impl.rs"],
+        &expect_file!["../snapshots/trait_impl.rs"],
     );
 }
 
@@ -159,7 +159,7 @@ fn behind_async_trait() {
     check(
         cached(quote!(ttl = "1m", key = "user:{self.tenant}:{id}", skip(text)), &function),
         Some(of),
-        expect_file!["../snapshots/async_trait.rs"],
+        &expect_file!["../snapshots/async_trait.rs"],
     );
 }
 
@@ -177,7 +177,7 @@ fn invalidating_function() {
     check(
         invalidating(quote!(load_user(user.id), "users:recent", "email:{user.email}"), &function),
         None,
-        expect_file!["../snapshots/invalidates.rs"],
+        &expect_file!["../snapshots/invalidates.rs"],
     );
 }
 
@@ -202,6 +202,6 @@ fn invalidating_method_with_everything() {
             &function,
         ),
         Some(of),
-        expect_file!["../snapshots/invalidates_with_everything.rs"],
+        &expect_file!["../snapshots/invalidates_with_everything.rs"],
     );
 }

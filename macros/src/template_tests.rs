@@ -1,3 +1,5 @@
+use std::fmt::Write as _;
+
 use proptest::prelude::*;
 
 use super::*;
@@ -83,7 +85,7 @@ fn the_arrow_points_at_the_mistake() {
 }
 
 /// A key as the runtime writes it: literals as they are, values with every separator percent-encoded.
-fn write(parts: &[Part], values: &[String]) -> String {
+fn write_key(parts: &[Part], values: &[String]) -> String {
     let mut key = String::new();
     let mut values = values.iter();
     for part in parts {
@@ -94,7 +96,7 @@ fn write(parts: &[Part], values: &[String]) -> String {
                     if separates(character) || character == '%' {
                         let mut bytes = [0; 4];
                         for byte in character.encode_utf8(&mut bytes).bytes() {
-                            key.push_str(&format!("%{byte:02X}"));
+                            write!(key, "%{byte:02X}").unwrap();
                         }
                     } else {
                         key.push(character);
@@ -138,14 +140,14 @@ proptest! {
         let Ok(parts) = parse(&text) else { return Ok(()) };
         let count = parts.iter().filter(|part| matches!(part, Part::Placeholder(_))).count();
         let (one, other) = (&one[..count], &other[..count]);
-        prop_assert_eq!(write(&parts, one) == write(&parts, other), one == other);
+        prop_assert_eq!(write_key(&parts, one) == write_key(&parts, other), one == other);
     }
 
     #[test]
     fn values_can_be_read_back(text in template(), values in values()) {
         let Ok(parts) = parse(&text) else { return Ok(()) };
         let count = parts.iter().filter(|part| matches!(part, Part::Placeholder(_))).count();
-        let key = write(&parts, &values[..count]);
+        let key = write_key(&parts, &values[..count]);
         prop_assert_eq!(read(&parts, &key), values[..count].to_vec());
     }
 }

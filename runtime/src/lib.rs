@@ -1,4 +1,17 @@
-//! Cache-aside over Redis as an attribute that can be trusted.
+// The links of the README, as they are inside this documentation. Of two definitions the first counts.
+//! [attr-cached-aside]: macro@crate::cached_aside
+//! [attr-invalidates]: macro@crate::invalidates
+//! [bypass]: crate::bypass()
+//! [cache]: crate::Cache
+//! [cache-guard]: crate::Cache::guard
+//! [cache-scope]: crate::Cache::scope
+//! [codec]: crate::Codec
+//! [counts]: crate::Counts
+//! [error]: crate::Error::NotGuarded
+//! [key]: crate::Key
+//! [stats]: crate::Cache::stats
+#![doc = ""]
+#![doc = include_str!("../README.md")]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 // So that expansions work inside this crate too: in its tests and documentation.
@@ -21,6 +34,507 @@ mod store;
 mod telemetry;
 mod write;
 
+/// Reads through the cache: on an `async fn`, whose body runs when the cache has no entry.
+///
+/// ```
+/// # use cached_aside::{Cache, cached_aside};
+/// # use serde::{Deserialize, Serialize};
+/// # use std::{collections::HashMap, io};
+/// # struct Db(HashMap<u64, User>);
+/// #[derive(Clone, Serialize, Deserialize)]
+/// struct User {
+///     id: u64,
+///     name: String,
+/// }
+///
+/// #[cached_aside(ttl = "5m", key = "user:{id}", skip(db))]
+/// async fn load_user(db: &Db, id: u64) -> io::Result<Option<User>> {
+///     Ok(db.0.get(&id).cloned())
+/// }
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let user = User { id: 1, name: "Ada".to_owned() };
+/// # let db = Db(HashMap::from([(1, user)]));
+/// # let cache = Cache::in_process();
+/// # cache.clone().install()?;
+///
+/// load_user(&db, 1).await?; // a miss: the body runs
+/// load_user(&db, 1).await?; // a hit
+/// # assert_eq!((cache.stats().total.loads, cache.stats().total.hits), (1, 1));
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Where it can stand
+///
+/// On an `async fn` with a body: a free function, an associated function, a method with `&self`, `self` or `self: Arc<Self>`,
+/// a function in a trait or in an `impl` of a trait, a method inside `#[async_trait]`, a function inside another function,
+/// each of them generic or not. The signature stays as it is. The future is `Send` whenever the body's is. Doc comments and
+/// other attributes are kept.
+///
+/// `&mut self` is refused: a hit does not run the body, so nothing would change. So are `fn` without `async`, `const`,
+/// `unsafe` and `extern` functions, and `impl Trait` as the return type.
+///
+/// # Options
+///
+/// Only `ttl` is required.
+///
+/// | option | default | meaning |
+/// | --- | --- | --- |
+/// | `ttl = "5m"` | | how long an entry lives, at the most |
+/// | `key = "user:{id}"` | derived | the entry's key |
+/// | `skip(self, db)` | nothing | parameters that are deliberately not part of the key |
+/// | `none_ttl = "30s"` | `None` is not stored | store `None` too, this long |
+/// | `jitter = "10%"` | `"10%"` | shorten each TTL by a random part, up to this |
+/// | `lease = "5s"` | `"5s"` | how long a load may go unrenewed before another process may begin one |
+/// | `wait = "5s"` | `"5s"` | how long others wait for a load before they run the body themselves |
+/// | `codec = Json` | `Bincode` | how values become bytes |
+/// | `version = 2` | `0` | raise it when the meaning of the value changes but its type does not |
+/// | `cache = self.cache` | the one in scope, else the installed one | the [`Cache`] to use, an expression |
+///
+/// A length of time is a string with units (`"500ms"`, `"1h 30m"`, `"7days"`), or a constant expression of type
+/// `Duration`. Both are checked when compiling.
+///
+/// ## `ttl`
+///
+/// From one millisecond to 100 years. There is no way to store an entry without one.
+///
+/// ```
+/// # use cached_aside::cached_aside;
+/// # use std::time::Duration;
+/// const QUARTER: Duration = Duration::from_secs(15 * 60);
+///
+/// #[cached_aside(ttl = QUARTER, jitter = "0%")]
+/// async fn exchange_rate(currency: String) -> f64 {
+/// #   let _ = currency;
+///     // …
+/// #   1.0
+/// }
+/// ```
+///
+/// ```compile_fail
+/// # use cached_aside::cached_aside;
+/// #[cached_aside] // every entry needs a TTL
+/// async fn exchange_rate(currency: String) -> f64 {
+/// #   let _ = currency;
+///     // …
+/// #   1.0
+/// }
+/// ```
+///
+/// ```compile_fail
+/// # use cached_aside::cached_aside;
+/// #[cached_aside(ttl = "0s")] // `0s` is no time at all
+/// async fn exchange_rate(currency: String) -> f64 {
+/// #   let _ = currency;
+///     // …
+/// #   1.0
+/// }
+/// ```
+///
+/// ## `key` and `skip`
+///
+/// A template in a string. A placeholder names a parameter or a field of one:
+///
+/// | placeholder | writes |
+/// | --- | --- |
+/// | `{id}` | the parameter, by `Display` |
+/// | `{user.id}`, `{self.tenant}`, `{pair.0}` | a field, at any depth |
+/// | `{kind:?}` | by `Debug` |
+/// | `{id:x}`, `{id:o}`, `{id:b}`, `{value:e}` | hexadecimal, octal, binary, exponential |
+/// | `{id:08}` | padded to a width: numbers only |
+/// | `{T}`, `{N}`, `{Self}` | the name of a type parameter or of `Self`, the value of a const parameter |
+/// | `{{`, `}}` | one brace |
+///
+/// **Every parameter, `self` included, is either in the key or skipped.** Otherwise it does not compile: two callers with
+/// different values would share one entry. The same holds for type and const parameters that occur in no parameter and
+/// not in the return type. A parameter whose pattern is `_` needs neither.
+///
+/// ```compile_fail
+/// # use cached_aside::cached_aside;
+/// #[cached_aside(ttl = "5m", key = "user:{id}")] // `tenant` is neither in the key nor skipped
+/// async fn user_name(tenant: u64, id: u64) -> String {
+///     format!("user {id} of tenant {tenant}")
+/// }
+/// ```
+///
+/// ```
+/// # use cached_aside::cached_aside;
+/// #[cached_aside(ttl = "5m", key = "user:{tenant}:{id}")]
+/// async fn user_name(tenant: u64, id: u64) -> String {
+///     format!("user {id} of tenant {tenant}")
+/// }
+/// ```
+///
+/// The same for `self`:
+///
+/// ```compile_fail
+/// # use cached_aside::cached_aside;
+/// # struct Repo { tenant: String }
+/// impl Repo {
+///     #[cached_aside(ttl = "5m", key = "user:{id}")] // whose user?
+///     async fn user_name(&self, id: u64) -> String {
+///         format!("user {id} of tenant {}", self.tenant)
+///     }
+/// }
+/// ```
+///
+/// ```
+/// # use cached_aside::cached_aside;
+/// # struct Repo { tenant: String }
+/// impl Repo {
+///     #[cached_aside(ttl = "5m", key = "user:{self.tenant}:{id}")]
+///     async fn user_name(&self, id: u64) -> String {
+///         format!("user {id} of tenant {}", self.tenant)
+///     }
+/// }
+/// ```
+///
+/// Two values need a separator between them (`:` `/` `|` `#` `,` `;` `=`, a brace, or white space), because a value never
+/// contains one: the key writes those characters percent-encoded.
+///
+/// ```compile_fail
+/// # use cached_aside::cached_aside;
+/// #[cached_aside(ttl = "5m", key = "name:{first}-{last}")] // `a-b`, `c` and `a`, `b-c` would be one key
+/// async fn by_name(first: &str, last: &str) -> u64 {
+/// #   let _ = (first, last);
+///     // …
+/// #   1
+/// }
+/// ```
+///
+/// ```
+/// # use cached_aside::cached_aside;
+/// #[cached_aside(ttl = "5m", key = "name:{first}/{last}")]
+/// async fn by_name(first: &str, last: &str) -> u64 {
+/// #   let _ = (first, last);
+///     // …
+/// #   1
+/// }
+///
+/// assert_eq!(by_name::key("Ada", "Byron/King").as_str(), "name:Ada/Byron%2FKing");
+/// ```
+///
+/// Without `key` the key is derived: the module path, the function's name, and every parameter that is not skipped, by
+/// `Display` where it has one, else by `Debug`. For a method it begins with the type's path. A derived key cannot contain
+/// `self`.
+///
+/// ```
+/// # use cached_aside::cached_aside;
+/// # struct Db;
+/// mod users {
+/// #   use super::*;
+///     #[cached_aside(ttl = "5m", skip(db))]
+///     pub async fn search(db: &Db, text: &str, page: Option<u32>) -> Vec<u64> {
+/// #       let _ = (db, text, page);
+///         // …
+/// #       vec![]
+///     }
+/// }
+///
+/// let key = users::search::key("a: b", Some(2));
+/// assert!(key.as_str().ends_with("users::search:a%3A%20b:Some(2)"));
+/// ```
+///
+/// ## What is stored, `none_ttl`
+///
+/// | return type | stored |
+/// | --- | --- |
+/// | `T` | every value |
+/// | `Option<T>` | `Some`; `None` only with `none_ttl` |
+/// | `Result<T, E>` | `Ok`; never `Err` |
+/// | `Result<Option<T>, E>` | `Ok(Some)`; `Ok(None)` only with `none_ttl`; never `Err` |
+///
+/// Aliases are seen through (`io::Result`, one's own). `T` implements `serde::Serialize` and
+/// `serde::de::DeserializeOwned`. `E` has no bounds; where it is `Clone + Send + Sync + 'static`, callers of one process
+/// that wait for a load are given a clone of its error, else they run the body themselves.
+///
+/// ```
+/// # use cached_aside::{Cache, cached_aside};
+/// #[cached_aside(ttl = "5m", none_ttl = "30s", key = "nick:{id}")]
+/// async fn nickname(id: u64) -> Option<String> {
+///     None
+/// }
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), cached_aside::Error> {
+/// # let cache = Cache::in_process();
+/// # cache.clone().install()?;
+///
+/// nickname(1).await;
+/// nickname(1).await;
+/// assert_eq!(cache.stats().function("nickname").hits, 1);
+/// # Ok(())
+/// # }
+/// ```
+///
+/// ```compile_fail
+/// # use cached_aside::cached_aside;
+/// #[cached_aside(ttl = "5m", none_ttl = "30s", key = "nick:{id}")] // there is no `None`
+/// async fn nickname(id: u64) -> String {
+///     id.to_string()
+/// }
+/// ```
+///
+/// ```compile_fail
+/// # use cached_aside::cached_aside;
+/// struct User; // neither `Serialize` nor `DeserializeOwned`
+///
+/// #[cached_aside(ttl = "5m", key = "user:{id}")]
+/// async fn load_user(id: u64) -> User {
+/// #   let _ = id;
+///     User
+/// }
+/// ```
+///
+/// ## `lease` and `wait`
+///
+/// Of all processes that miss a key, one acquires a lease and runs the body; the others wait for its result. The lease is
+/// renewed each third of its length while the body runs, so it may be shorter than the body. If the process dies, others
+/// go on when the lease ends. Who has waited for `wait` runs the body without storing. A lease is 10 ms to one hour.
+///
+/// ## `codec`
+///
+/// A type that implements [`Codec`]. The four that come with the crate are meant by their names alone.
+///
+/// | codec | feature | `flatten`, `untagged`, `serde_json::Value` |
+/// | --- | --- | --- |
+/// | `Bincode` | `bincode` (default) | no |
+/// | `Postcard` | `postcard` | no |
+/// | `MessagePack` | `messagepack` | yes |
+/// | `Json` | `json` | yes |
+///
+/// Without the feature `bincode`, `Postcard` is the default. A function whose type its codec could write but never read
+/// back runs uncached and says so once in the log, naming a codec that can. `#[serde(skip_serializing_if = …)]` needs
+/// `Json` or `MessagePack`; with the other two it is a mistake that is not recognised.
+///
+/// ```
+/// # #[cfg(feature = "json")]
+/// # {
+/// # use cached_aside::cached_aside;
+/// #[cached_aside(ttl = "1h", key = "settings:{id}", codec = Json, version = 2)]
+/// async fn settings(id: u64) -> serde_json::Value {
+/// #   let _ = id;
+///     // …
+/// #   serde_json::Value::Null
+/// }
+/// # }
+/// ```
+///
+/// ## `cache`
+///
+/// ```
+/// # use cached_aside::{Cache, cached_aside};
+/// struct Repo {
+///     cache: Cache,
+/// }
+///
+/// impl Repo {
+///     #[cached_aside(ttl = "5m", key = "user:{id}", skip(self), cache = self.cache)]
+///     async fn user_name(&self, id: u64) -> String {
+///         format!("user {id}")
+///     }
+/// }
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), cached_aside::Error> {
+///
+/// let repo = Repo { cache: Cache::in_process() };
+/// repo.user_name(1).await;
+/// let key = Repo::user_name_key(1).in_cache(&repo.cache);
+/// assert_eq!(key.peek().await?.as_deref(), Some("user 1"));
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Companions
+///
+/// They have the function's visibility. Importing a function imports its companions.
+///
+/// | for | the [`Key`] | the body without the cache |
+/// | --- | --- | --- |
+/// | `load_user` | `load_user::key(id)` | `load_user::uncached(db, id)` |
+/// | `Repo::load_user` | `Repo::load_user_key(id)` | `Repo::load_user_uncached(db, id)` |
+/// | the same with `{self.…}` in its key | `repo.load_user_key(id)` | `repo.load_user_uncached(id)` |
+/// | in a trait, in an `impl` of a trait, in `#[async_trait]` | none: write the template | none |
+///
+/// A key takes the parameters that the key uses, in the function's order.
+///
+/// ```
+/// # use cached_aside::{Cache, cached_aside};
+/// #[cached_aside(ttl = "5m", key = "square:{n}")]
+/// async fn square(n: u64) -> u64 {
+///     n * n
+/// }
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), cached_aside::Error> {
+/// # Cache::in_process().install()?;
+///
+/// assert_eq!(square::uncached(12).await, 144);
+/// assert_eq!(square::key(12).peek().await?, None); // nothing was stored
+/// # Ok(())
+/// # }
+/// ```
+///
+/// A function named like a type or module beside it can't be annotated: the companions live in an `enum` with the
+/// function's name.
+pub use cached_aside_macros::cached_aside;
+/// Invalidates what it names: on an `async fn` that writes. Once the function has returned, no cached read gives the old value.
+///
+/// ```
+/// # use cached_aside::{Cache, cached_aside, invalidates};
+/// # use std::{collections::HashMap, sync::Mutex};
+/// # type Db = Mutex<HashMap<u64, String>>;
+/// #[cached_aside(ttl = "5m", key = "user:{id}", skip(db))]
+/// async fn user_name(db: &Db, id: u64) -> Option<String> {
+///     db.lock().unwrap().get(&id).cloned()
+/// }
+///
+/// #[invalidates(user_name(id), "users:recent")]
+/// async fn rename_user(db: &Db, id: u64, name: &str) {
+///     db.lock().unwrap().insert(id, name.to_owned());
+/// }
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), cached_aside::Error> {
+/// # Cache::in_process().install()?;
+/// # let db = Db::default();
+///
+/// rename_user(&db, 1, "Ada").await;
+/// assert_eq!(user_name(&db, 1).await.as_deref(), Some("Ada"));
+/// rename_user(&db, 1, "Grace").await;
+/// assert_eq!(user_name(&db, 1).await.as_deref(), Some("Grace"));
+/// # Ok(())
+/// # }
+/// ```
+///
+/// It can stand where [`cached_aside`](macro@cached_aside) can, and on methods with `&mut self`.
+///
+/// # What happens
+///
+/// 1. Before the body every key that the arguments give is **guarded**, all in one round trip. A guarded key has no value,
+///    and none can be stored; readers run their bodies.
+/// 2. The body runs. The guards are renewed meanwhile.
+/// 3. After the body the guards are released, all in one round trip. The last writer out deletes the key. `Err` releases
+///    too: the database may have been written.
+/// 4. Keys that only the result gives are deleted.
+///
+/// If the function is cancelled or panics inside the body, the database may still be carrying out what it was told. So the
+/// guards stay for another `guard_for`, and nothing is stored until then. If the process dies, they end by themselves after
+/// `guard_for`.
+///
+/// # What it names
+///
+/// Any number of these, and at least one:
+///
+/// | argument | meaning |
+/// | --- | --- |
+/// | `load_user(user.id)` | the entry of that call. The arguments are those of `load_user::key`, checked by the compiler |
+/// | `users::load_user(id)`, `Repo::load_user(id)`, `Self::load_user(id)`, `self.load_user(id)` | the same, by path or on a receiver |
+/// | `"user:{user.id}"` | a key as a template: for functions in traits, and keys of other programs |
+/// | the same with `result` in it | `result` is the success value. Deleted after the body only; nothing on `Err` |
+///
+/// A name that begins with a capital is taken for a type: `Repo::load_user` is a method, `users::load_user` a function.
+///
+/// ```
+/// # use cached_aside::{cached_aside, invalidates};
+/// # struct User { id: u64, email: String }
+/// # struct Failed;
+/// # #[cached_aside(ttl = "5m", key = "user:{id}")]
+/// # async fn user_name(id: u64) -> String { id.to_string() }
+/// #[invalidates(user_name(result.id), "email:{result.email}")]
+/// async fn create_user(email: String) -> Result<User, Failed> {
+///     Ok(User { id: 7, email })
+/// }
+/// ```
+///
+/// Keys of the result can't be guarded before the body. A load that is running then is refused all the same; what can't be
+/// excluded is that a load which begins *during* the body stores a value from before the write and is read until the
+/// deletion. Where the arguments give the key, name it by the arguments.
+///
+/// Wrong names, counts and types do not compile:
+///
+/// ```compile_fail
+/// # use cached_aside::{cached_aside, invalidates};
+/// # #[cached_aside(ttl = "5m", key = "user:{id}")]
+/// # async fn user_name(id: u64) -> String { id.to_string() }
+/// #[invalidates(user_name("seven"))] // the key of `user_name` takes a `u64`
+/// async fn rename_user() {}
+/// ```
+///
+/// ```compile_fail
+/// # use cached_aside::{cached_aside, invalidates};
+/// # async fn user_name(id: u64) -> String { id.to_string() }
+/// #[invalidates(user_name(7))] // `user_name` is not cached
+/// async fn rename_user() {}
+/// ```
+///
+/// ```compile_fail
+/// # use cached_aside::invalidates;
+/// #[invalidates] // nothing is invalidated
+/// async fn rename_user() {}
+/// ```
+///
+/// # Options
+///
+/// | option | default | meaning |
+/// | --- | --- | --- |
+/// | `guard = "best_effort"` | `"best_effort"` | what happens when a key can't be guarded; see below |
+/// | `guard_for = "10s"` | `"10s"` | how long a guard holds unrenewed: 10 ms to one hour |
+/// | `settle = "500ms"` | not at all | keep the guards this long after the body: for an origin that answers with old data for a while, such as a read replica. At most one hour |
+/// | `when = expr` | always | an expression of type `bool` over the arguments; if it is `false`, only the body runs |
+/// | `cache = self.cache` | the one in scope, else the installed one | the [`Cache`] to use, an expression |
+///
+/// | `guard` | Redis can't be reached before the body | cost |
+/// | --- | --- | --- |
+/// | `"best_effort"` | the body runs. This process leaves the entries alone until Redis has acknowledged their deletion; other processes that still reach Redis may read the old value until then | two round trips |
+/// | `"required"` | the body does not run: the function returns [`Error::NotGuarded`], so its return type is a `Result` whose error implements `From<cached_aside::Error>` | two round trips |
+/// | `"off"` | there is no guard, only the deletion after the body. A reader may see the new value and then the old one, and if the process dies in between, the old value stays until its TTL | one round trip |
+///
+/// ```
+/// # use cached_aside::{cached_aside, invalidates};
+/// # #[cached_aside(ttl = "5m", key = "balance:{account}")]
+/// # async fn balance(account: u64) -> u64 { account }
+/// #[derive(Debug)]
+/// enum BankError {
+///     Cache(cached_aside::Error),
+/// }
+///
+/// impl From<cached_aside::Error> for BankError {
+///     fn from(error: cached_aside::Error) -> Self {
+///         BankError::Cache(error)
+///     }
+/// }
+///
+/// #[invalidates(balance(from), balance(to), guard = "required", when = amount > 0)]
+/// async fn transfer(from: u64, to: u64, amount: u64) -> Result<(), BankError> {
+///     // …
+///     Ok(())
+/// }
+/// ```
+///
+/// ```compile_fail
+/// # use cached_aside::{cached_aside, invalidates};
+/// # #[cached_aside(ttl = "5m", key = "balance:{account}")]
+/// # async fn balance(account: u64) -> u64 { account }
+/// #[derive(Debug)]
+/// enum BankError {} // can't say that the write was refused
+///
+/// #[invalidates(balance(from), balance(to), guard = "required", when = amount > 0)]
+/// async fn transfer(from: u64, to: u64, amount: u64) -> Result<(), BankError> {
+///     // …
+///     Ok(())
+/// }
+/// ```
+///
+/// ```compile_fail
+/// # use cached_aside::invalidates;
+/// #[invalidates("user:{id}", guard = "off", settle = "1s")] // there is no guard that could settle
+/// async fn rename_user(id: u64) {}
+/// ```
+///
+/// # Transactions
+///
+/// The function has to *commit* before it returns. If it writes inside a transaction that somebody else commits, use
+/// [`Cache::guard`] around the whole transaction instead.
+pub use cached_aside_macros::invalidates;
 #[cfg(feature = "bincode")]
 pub use codec::Bincode;
 #[cfg(feature = "json")]
@@ -29,7 +543,6 @@ pub use codec::Json;
 pub use codec::MessagePack;
 #[cfg(feature = "postcard")]
 pub use codec::Postcard;
-pub use cached_aside_macros::{cached_aside, invalidates};
 pub use {
     cache::{Cache, CacheBuilder, bypass},
     codec::{Codec, CodecError},

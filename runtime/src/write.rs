@@ -16,7 +16,7 @@ use crate::{
     health::Recovery,
     outcome::Success,
     read::while_renewing,
-    settings::{Guard, WriteFunction, WriteSettings},
+    settings::{GUARD_FOR, Guard, WriteFunction, WriteSettings},
     store::StoreError,
 };
 
@@ -70,7 +70,7 @@ where
     let result = if keys.is_empty() {
         body.await
     } else {
-        let guarded = match settings.guard {
+        let mut guarded = match settings.guard {
             Guard::Off => Guarded::nothing(inner, keys),
             Guard::BestEffort | Guard::Required => {
                 Guarded::place(inner, keys, settings.guard_for, settings.settle).await
@@ -91,7 +91,9 @@ where
             let source = Box::new(error.clone().into_error("guard", key));
             return refuse(Error::NotGuarded { key: key.clone(), source });
         }
+        guarded.stage = Stage::Running;
         let result = while_renewing(body, guarded.keep()).await;
+        guarded.stage = Stage::After;
         guarded.release().await;
         result
     };
@@ -153,7 +155,8 @@ impl Inner {
     }
 }
 
-/// Keys under guard. Dropping it releases them in the background: by cancellation, panic, or a refused write.
+/// Keys under guard. Dropping it ends the guard in the background: at once where the write was refused or is over; where
+/// its body was cancelled or panicked, when the time is up for which a guard holds unrenewed.
 #[derive(Debug)]
 struct Guarded {
     cache: Arc<Inner>,
@@ -165,7 +168,20 @@ struct Guarded {
     placed: bool,
     /// The keys that could not be guarded. They are on the recovery list while the write runs.
     failures: Failures,
-    released: bool,
+    stage: Stage,
+}
+
+/// How far a write has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    /// The body has not begun: nothing was written.
+    Before,
+    /// The body runs, or ended in a way that does not say whether the database goes on with what it was told.
+    Running,
+    /// The body is over.
+    After,
+    /// The guards are released, or somebody else does it.
+    Released,
 }
 
 impl Guarded {
@@ -175,11 +191,11 @@ impl Guarded {
             cache: cache.clone(),
             keys: keys.into(),
             token: Token::fresh(),
-            hold: Duration::ZERO,
+            hold: GUARD_FOR,
             settle: Duration::ZERO,
             placed: false,
             failures: Vec::new(),
-            released: false,
+            stage: Stage::Before,
         }
     }
 
@@ -235,7 +251,7 @@ impl Guarded {
     async fn release(mut self) -> Failures {
         let begun = Instant::now();
         let answers = self.cache.store.release(&self.names(), self.token, self.settle, self.cache.timeout).await;
-        self.released = true;
+        self.stage = Stage::Released;
         tracing::debug!(keys = ?self.keys, took = ?begun.elapsed(), "released");
         let failures: Failures = self.keys.iter().cloned().zip(answers).filter_map(failure).collect();
         for (key, error) in failures.iter().filter(|(_, error)| *error != StoreError::Foreign) {
@@ -251,12 +267,16 @@ impl Guarded {
 
 impl Drop for Guarded {
     fn drop(&mut self) {
-        if self.released {
-            return;
-        }
+        let settle = match self.stage {
+            Stage::Released => return,
+            Stage::Before | Stage::After => self.settle,
+            // The database may still be carrying out what it was told: what a reader loads now could be the value
+            // from before. So the guard is left to its end.
+            Stage::Running => self.settle.max(self.hold),
+        };
         let (cache, keys) = (self.cache.clone(), self.keys.clone());
         let failures = mem::take(&mut self.failures);
-        let guarded = Guarded { cache, keys, failures, released: true, ..*self };
+        let guarded = Guarded { cache, keys, failures, settle, stage: Stage::Released, ..*self };
         match Handle::try_current() {
             Ok(runtime) => drop(runtime.spawn(guarded.release())),
             // Outside a runtime nothing can be sent: the guards end by themselves, and nothing is stored until then.
@@ -267,8 +287,8 @@ impl Drop for Guarded {
 
 /// Keys under guard, from [`Cache::guard`]: while it lives nothing is stored under them, and readers run their bodies.
 ///
-/// [`release`](WriteGuard::release) it once the write is committed. A guard that is dropped is released in the background;
-/// whoever needs to know that readers see the write from now on must await `release`.
+/// [`release`](WriteGuard::release) it once the write is committed or rolled back. A guard that is dropped instead holds ten
+/// seconds longer: nobody said whether the database is done.
 ///
 /// ```
 /// # use cached_aside::{Cache, cached_aside};
@@ -285,7 +305,7 @@ impl Drop for Guarded {
 /// # }
 /// ```
 #[derive(Debug)]
-#[must_use = "dropping the guard releases it"]
+#[must_use = "a guard that is dropped and not released holds for a while"]
 pub struct WriteGuard {
     guarded: Guarded,
     keeper: Keeper,
@@ -304,10 +324,11 @@ impl Drop for Keeper {
 impl WriteGuard {
     pub(crate) async fn place(cache: &Cache, keys: Vec<String>, hold: Duration) -> Result<WriteGuard, Error> {
         cache.inner.table.writes.writes.one();
-        let guarded = Guarded::place(&cache.inner, keys, hold, Duration::ZERO).await;
+        let mut guarded = Guarded::place(&cache.inner, keys, hold, Duration::ZERO).await;
         if let Some((key, error)) = guarded.failures.first() {
             return Err(error.clone().into_error("guard", key));
         }
+        guarded.stage = Stage::Running;
         let keeper = Keeper(Handle::current().spawn(guarded.keep()));
         Ok(WriteGuard { guarded, keeper })
     }

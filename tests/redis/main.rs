@@ -1,9 +1,11 @@
 //! Everything that needs a real server.
 
 mod functions;
+mod limits;
 mod outages;
 mod processes;
 mod support;
+mod telling;
 
 use cached_aside_tests::Worker;
 

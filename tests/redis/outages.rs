@@ -178,6 +178,9 @@ async fn a_write_during_an_outage_is_delivered_after_it() {
         proxy.set(fault);
         if fault == Mode::Refuse {
             proxy.drop_all();
+            while here.ping().await.is_ok() {
+                tokio::task::yield_now().await;
+            }
         }
         let (written, took) = timed(here.scope(save(&row))).await;
         assert!(took <= 2 * TIMEOUT + SLACK, "{took:?}");
@@ -262,7 +265,7 @@ async fn a_key_that_is_taken() {
 async fn urls_that_can_never_work() {
     for (url, says) in [
         ("localhost:6379", "no scheme"),
-        ("http://localhost", "unknown scheme `http`"),
+        ("http://localhost", "unknown scheme"),
         ("rediss://localhost", "TLS"),
         ("redis-cluster://a,b", "redis-cluster"),
         ("redis-sentinel://a/b", "redis-sentinel"),
@@ -309,7 +312,7 @@ fn installing_and_the_environment() {
     let empty = run("environment", &[("REDIS_URL", " ")]);
     assert!(empty.contains("this process"), "{empty}");
     let wrong = run("environment", &[("REDIS_URL", "ftp://user:s3cret@host")]);
-    assert!(wrong.contains("unknown scheme `ftp`") && !wrong.contains("s3cret"), "{wrong}");
+    assert!(wrong.contains("unknown scheme") && !wrong.contains("s3cret"), "{wrong}");
 
     let installed = run("install", &[]);
     let lines: Vec<&str> = installed.lines().collect();

@@ -117,6 +117,23 @@ async fn nothing_is_stored_while_a_write_is_under_way() {
     assert_eq!(setting.kind(row), VALUE);
 }
 
+/// A write that takes longer than a guard holds unrenewed.
+#[tokio::test]
+async fn a_slow_write_keeps_its_guard() {
+    let setting = Setting::new();
+    let (mut reader, mut writer) = (setting.app().await, setting.app().await);
+    let row = Setting::row();
+    assert_eq!(ask(&mut writer, &format!("write {row} after")).await, "t written 1");
+    let begun = Instant::now();
+    while begun.elapsed() < Duration::from_millis(2_500) {
+        assert_eq!(ask(&mut reader, &format!("read {row}")).await, "t read 1");
+        assert_eq!(setting.kind(row), GUARD, "after {:?}", begun.elapsed());
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert_eq!(ask(&mut writer, "go").await, "t wrote 1");
+    assert_eq!(setting.kind(row), None);
+}
+
 #[tokio::test]
 async fn a_cold_key_is_loaded_once_by_four_processes_with_fifty_callers_each() {
     let setting = Setting::new();

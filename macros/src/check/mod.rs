@@ -11,7 +11,10 @@ use quote::{ToTokens, quote_spanned};
 pub(crate) use read::{Form, ReadPlan, read};
 pub(crate) use write::{WritePlan, write};
 
-use crate::{place::Place, signature::Function};
+use crate::{
+    place::{OF_MACRO, Place},
+    signature::Function,
+};
 
 /// The function's name for people: `load_user`, `Repo::load_user`.
 fn display_name(function: &Function) -> String {
@@ -27,7 +30,7 @@ fn display_name(function: &Function) -> String {
 
 /// Tokens as one would write them: `Repo<T>`.
 fn compact(tokens: &TokenStream) -> String {
-    let mut text = tokens.to_string();
+    let mut text = tokens.to_string().replace(OF_MACRO, "$");
     for (spaced, tight) in
         [(" :: ", "::"), (":: ", "::"), (" < ", "<"), ("< ", "<"), (" >", ">"), (" ,", ","), ("& ", "&")]
     {

@@ -2,7 +2,7 @@
 
 use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
-use syn::{Expr, Ident, Type, spanned::Spanned};
+use syn::{Expr, Ident, Type, TypeReference, spanned::Spanned};
 
 use super::{covered, derived, display_name, setting};
 use crate::{
@@ -11,7 +11,8 @@ use crate::{
     key::{Key, Scope},
     place::Place,
     problem::Problems,
-    signature::{Body, Function},
+    shape::is_unknown,
+    signature::{Body, Function, inside},
 };
 
 /// Everything about a cached function that its expansion needs.
@@ -62,6 +63,18 @@ pub(crate) fn read(args: ReadArgs, function: &Function, mut problems: Problems) 
             "a hit doesn't run the body, so that nothing would change `self`; take `&self`",
         ));
     }
+    if let Some(reference) = borrowed_value(&function.output) {
+        problems.push(syn::Error::new(
+            reference.span(),
+            "a value that borrows can't be read back from the cache; return an owned one, such as a `String` instead of a `&str`",
+        ));
+    }
+    if is_unknown(&function.output, function) {
+        problems.push(syn::Error::new(
+            function.output.span(),
+            "it can't be told here whether this is a `Result`, whose errors must not be stored; write the type out",
+        ));
+    }
     let form = Form::of(function);
     let key_is_broken = args.names("key") && args.key.is_none() || args.names("skip") && args.skip.is_none();
     let skip = args.skip.as_ref().map_or(&[][..], |skip| &skip.value);
@@ -110,6 +123,16 @@ pub(crate) fn read(args: ReadArgs, function: &Function, mut problems: Problems) 
         version: version(args.version.as_ref().map(|version| &version.value)),
         cache: args.cache.map(|cache| cache.value),
     })
+}
+
+/// A reference where the value is, as far as it can be seen.
+fn borrowed_value(output: &Type) -> Option<&TypeReference> {
+    match output {
+        Type::Reference(reference) => Some(reference),
+        Type::Group(group) => borrowed_value(&group.elem),
+        Type::Paren(paren) => borrowed_value(&paren.elem),
+        other => borrowed_value(inside(other, "Result").or_else(|| inside(other, "Option"))?),
+    }
 }
 
 fn settings(args: &ReadArgs) -> TokenStream {

@@ -2,7 +2,7 @@
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, format_ident, quote};
-use syn::{Attribute, FnArg, Pat, PatIdent, PatType, Signature, ext::IdentExt, parse_quote};
+use syn::{Attribute, Block, FnArg, Pat, PatIdent, PatType, Signature, ext::IdentExt, parse_quote};
 
 use super::{around, imports, key_text, outer, read, shape};
 use crate::{
@@ -180,7 +180,7 @@ fn key_parameters<'a>(
     )
 }
 
-/// The body as the user wrote it.
+/// The body as the user wrote it. Lints about the signature are left to the function itself.
 fn uncached(function: &Function, name: &Ident) -> TokenStream {
     let Function { vis, sig, .. } = function;
     let Body::Async(block) = &function.body else { return TokenStream::new() };
@@ -188,14 +188,11 @@ fn uncached(function: &Function, name: &Ident) -> TokenStream {
     let doc = format!(" `{}` without the cache.", sig.ident);
     sig.ident = name.clone();
     let lints = function.attrs.iter().filter(|attribute| is_lint_level(attribute)).map(outer);
-    // The function itself has as many, and hears of it.
-    let many = (sig.inputs.len() > 7).then(|| quote!(#[allow(clippy::too_many_arguments)]));
     let cfgs = kept_everywhere(function);
     quote! {
         #(#cfgs)*
         #[doc = #doc]
-        #[allow(dead_code)]
-        #many
+        #[allow(dead_code, clippy::missing_errors_doc, clippy::missing_panics_doc, clippy::too_many_arguments)]
         #(#lints)*
         #vis #sig #block
     }
@@ -227,11 +224,12 @@ fn outer_function(
     let arguments = turbofish(&sig.generics);
     let body = quote!(#owner::#uncached #arguments(#(#handed_on),*));
     let load = read::load(plan, function, shape, &body);
+    let Body::Async(block) = &function.body else { return TokenStream::new() };
     let function = Function {
         attrs: function.attrs.iter().map(on_outer_function).collect(),
         vis: function.vis.clone(),
         sig,
-        body: Body::Async(parse_quote!({})),
+        body: Body::Async(Block { brace_token: block.brace_token, stmts: vec![] }),
         place: function.place.clone(),
         parameters: vec![],
         output: function.output.clone(),

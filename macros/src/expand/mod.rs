@@ -5,7 +5,7 @@ mod read;
 mod write;
 
 use proc_macro2::{Ident, Span, TokenStream};
-use quote::{quote, quote_spanned};
+use quote::{ToTokens, quote, quote_spanned};
 use syn::{AttrStyle, Attribute, Expr, spanned::Spanned};
 
 pub(crate) use read::read;
@@ -111,7 +111,12 @@ fn around(function: &Function, statements: &TokenStream) -> TokenStream {
     let Function { vis, sig, .. } = function;
     let attrs = function.attrs.iter().map(outer);
     let block = match &function.body {
-        Body::Async(_) => quote!({ #statements }),
+        Body::Async(block) => {
+            // With the user's own braces it remains the user's function for the compiler's lints (`dead_code`).
+            let mut tokens = TokenStream::new();
+            block.brace_token.surround(&mut tokens, |tokens| statements.to_tokens(tokens));
+            tokens
+        }
         Body::Boxed(boxed) => boxed.with(statements),
     };
     quote!(#(#attrs)* #vis #sig #block)

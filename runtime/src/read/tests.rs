@@ -19,7 +19,7 @@ use crate::{
     codec::coding,
     outcome::Sharing,
     read::load,
-    settings::{Guard, ReadFunction, ReadSettings, WriteFunction, WriteSettings},
+    settings::{GUARD_FOR, Guard, ReadFunction, ReadSettings, WriteFunction, WriteSettings},
     store::{
         Store,
         faulty::{FaultyStore, GATES, Gate, SLOW},
@@ -58,6 +58,9 @@ struct World {
     cache: Cache,
     version: Arc<AtomicU64>,
     bodies: Arc<AtomicU64>,
+    /// Bodies of writes, begun and over.
+    begun: Arc<AtomicU64>,
+    over: Arc<AtomicU64>,
 }
 
 /// What a body does.
@@ -75,7 +78,8 @@ const BODIES: [Body; 4] = [Body::Succeeds, Body::Fails, Body::Panics, Body::IsCa
 impl World {
     fn new() -> World {
         let cache = Cache::with_store(Store::Faulty(FaultyStore::new()), TIMEOUT, "test".to_owned());
-        World { cache, version: Arc::new(AtomicU64::new(1)), bodies: Arc::default() }
+        let version = Arc::new(AtomicU64::new(1));
+        World { cache, version, bodies: Arc::default(), begun: Arc::default(), over: Arc::default() }
     }
 
     fn store(&self) -> &FaultyStore {
@@ -116,9 +120,11 @@ impl World {
         let world = self.clone();
         async move {
             let origin = async {
+                world.begun.fetch_add(1, SeqCst);
                 sleep(BODY / 2).await;
                 let version = world.version.fetch_add(1, SeqCst) + 1;
                 sleep(BODY / 2).await;
+                world.over.fetch_add(1, SeqCst);
                 match body {
                     Body::Succeeds => Ok(version),
                     Body::Fails => Err(Failed("body".to_owned())),
@@ -312,6 +318,7 @@ async fn a_read_cancelled_at_every_await_with_others_waiting() {
 
 #[tokio::test(start_paused = true)]
 async fn a_write_cancelled_at_every_await() {
+    let mut dropped_inside = 0;
     for slow in [&["guard", "release"][..], &[]] {
         let mut ended = false;
         let mut polls = 0;
@@ -323,15 +330,26 @@ async fn a_write_cancelled_at_every_await() {
             ended = cancelled_after(polls, world.write(&SAVE, Body::Succeeds)).await;
             let seen = world.read(Body::Succeeds).await;
             assert!(!ended || seen == Ok(2), "{what}: {seen:?}");
-            // The release goes on in the background: no guard is left to its own end.
             sleep(SLOW * 3).await;
-            let kind = world.store().inside.read("k").await.unwrap().map(|bytes| bytes[3]);
-            assert_ne!(kind, Some(crate::entry::GUARD), "{what}");
+            let guarded = async || {
+                let there = world.store().inside.read("k").await.unwrap();
+                there.is_some_and(|bytes| bytes[3] == crate::entry::GUARD)
+            };
+            // Dropped before or after its body, a write takes its guard away. Dropped while it runs, the database may still
+            // be carrying it out: nothing is stored until the guard ends by itself.
+            let in_the_body = world.begun.load(SeqCst) > world.over.load(SeqCst);
+            assert_eq!(guarded().await, in_the_body, "{what}");
+            dropped_inside += u32::from(in_the_body);
+            sleep(GUARD_FOR - Duration::from_secs(1)).await;
+            assert_eq!(guarded().await, in_the_body, "{what}");
+            sleep(Duration::from_secs(2)).await;
+            assert!(!guarded().await, "{what}");
             world.is_well(&what).await;
             polls += 1;
         }
         assert!(polls > 3, "there was something to cancel: {polls}");
     }
+    assert!(dropped_inside > 3, "{dropped_inside}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -127,8 +127,8 @@ impl MemoryStore {
             if !settle.is_zero() {
                 writers.enter(token, now + settle);
             } else if guarded && !inside {
-                // A guard without us is the business of those who are in it.
-                return Ok(());
+                // A guard without us is the business of those who are in it. They are not alone.
+                writers.overlapped = true;
             }
             self.put_guard(&mut slots, key, &writers, now);
             Ok(())
@@ -140,8 +140,12 @@ impl MemoryStore {
         let mut slots = self.lock();
         let now = self.now();
         let mut remove = |key: &&str| {
-            if writers(&slots, key, now)?.is_none() {
-                self.take(&mut slots, key);
+            match writers(&slots, key, now)? {
+                Some(mut writers) => {
+                    writers.overlapped = true;
+                    self.put_guard(&mut slots, key, &writers, now);
+                }
+                None => self.take(&mut slots, key),
             }
             Ok(())
         };

@@ -187,6 +187,14 @@ async fn overlapping_writers_leave_a_mark(store: &Store) {
     release(store, &key, token(8)).await;
     guard(store, &key, token(7)).await;
     assert!(!overlapped(&key).await, "a new guard begins anew");
+    // Who writes without being inside is company too.
+    release(store, &key, token(8)).await;
+    assert!(overlapped(&key).await, "an outsider's release");
+    assert_eq!(store.renew_guard(&[&key], token(7), LONG, WITHIN).await, [Ok(true)], "it is still inside");
+    release(store, &key, token(7)).await;
+    guard(store, &key, token(7)).await;
+    assert_eq!(store.remove(&[&key], WITHIN).await, [Ok(())]);
+    assert!(overlapped(&key).await, "an outsider's deletion");
 }
 
 async fn a_release_without_a_guard_deletes(store: &Store) {

@@ -45,4 +45,21 @@ trait Load {
 #[invalidates("a")]
 fn blocking_write() {}
 
+struct Generic<T>(T);
+
+trait Answer {
+    type Answer;
+
+    async fn answer(&self) -> Self::Answer;
+}
+
+impl<T> Answer for Generic<T> {
+    type Answer = Result<u64, T>;
+
+    #[cached_aside(ttl = "5m", skip(self))]
+    async fn answer(&self) -> Self::Answer {
+        Ok(5)
+    }
+}
+
 fn main() {}

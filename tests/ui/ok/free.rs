@@ -179,7 +179,10 @@ async fn main() {
     is_send(generic::<String, _, 3>(|text| text, 5)).await.unwrap();
     assert_eq!(generic::key::<String, 3>(5).as_str(), "generic:alloc%3A%3Astring%3A%3AString:3:5");
     assert_eq!(derived_generic::<u8, u16>(1).await, (0, 1));
-    assert_eq!(derived_generic::key::<u8, u16>(1).as_str(), format!("{}::derived_generic:u8:u16:1", module_path!()));
+    assert_eq!(
+        derived_generic::key::<u8, u16>(1).as_str(),
+        format!("{}::derived_generic:u8:u16:1", module_path!())
+    );
     borrowed("a").await.unwrap();
     assert_eq!(borrowed::key("a").as_str(), "borrowed:a");
     boxed_error(1).await.unwrap();

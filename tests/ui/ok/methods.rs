@@ -172,6 +172,22 @@ impl Save for Repo {
     }
 }
 
+trait Answer {
+    type Answer;
+
+    async fn answer(&self) -> Self::Answer;
+}
+
+impl Answer for Repo {
+    type Answer = Result<Option<User>, Failed>;
+
+    /// Its errors are not stored, although it doesn't look like a `Result`.
+    #[cached_aside(ttl = "1m", none_ttl = "1s", key = "answer:{self.tenant}")]
+    async fn answer(&self) -> Self::Answer {
+        Ok(None)
+    }
+}
+
 macro_rules! repository {
     ($name:ident, $value:ty) => {
         struct $name;
@@ -221,6 +237,7 @@ async fn main() {
     Load::default(&repo, 1).await;
     repo.load_boxed(1, "a").await.unwrap();
     repo.default_boxed(1).await;
+    assert!(repo.answer().await.unwrap().is_none());
     repo.save_boxed(User { id: 1 }, (1, 2)).await.unwrap();
     Arc::new(repo).by_value(1).await;
     let generic = Generic::<u8, 4> { value: 1 };

@@ -15,21 +15,15 @@ pub(crate) fn address(url: &str) -> Result<ConnectionInfo, String> {
         "redis-cluster" | "redis-sentinel" => {
             Err(format!("this version of cached-aside does not know `{scheme}`; write `redis://…` for a single server"))
         }
-        scheme if !SCHEMES.contains(&scheme) => {
-            Err(format!("unknown scheme `{}`; write `redis://…` or `redis+unix://…`", printable(scheme)))
-        }
+        // It is not repeated: somebody may have written a password before the `://`.
+        scheme if !SCHEMES.contains(&scheme) => Err("unknown scheme; write `redis://…` or `redis+unix://…`".to_owned()),
         _ => url.into_connection_info().map_err(|error| explain(&error)),
     }
 }
 
-/// A scheme is no secret, unless somebody forgot it and wrote something else before the `://`.
-fn printable(scheme: &str) -> &str {
-    let plain = scheme.len() <= 20 && scheme.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.'));
-    if plain { scheme } else { "…" }
-}
-
 /// redis-rs says what is wrong in fixed words; a detail, which could quote the URL, is not passed on.
 fn explain(error: &redis::RedisError) -> String {
-    let what = if error.detail().is_none() { error.to_string() } else { error.category().to_owned() };
+    let text = if error.detail().is_none() { error.to_string() } else { error.category().to_owned() };
+    let what = text.split(" - ").next().unwrap_or_default();
     format!("{what}; write `redis://[user:password@]host[:port][/database]`")
 }

@@ -1,5 +1,5 @@
 -- Leaves a guard, the last one out deleting it; without a guard, deletes what is there. A guard that we are
--- not in is left alone. While it settles, our slot stays that much longer.
+-- not in is left where it is, and marked. While it settles, our slot stays that much longer.
 -- KEYS[1] key · ARGV token, settle (ms)
 local rest, inside, overlapped, settle = '', true, false, tonumber(ARGV[2])
 if what == 'guard' then
@@ -10,6 +10,6 @@ if settle > 0 then
 elseif inside then
   put(rest, overlapped)
 else
-  return 0
+  return mark()
 end
 return 1

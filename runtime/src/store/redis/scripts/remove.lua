@@ -1,6 +1,6 @@
--- Deletes what is there, unless it is a guard: its last writer will.
+-- Deletes what is there. A guard is left to its last writer, and marked.
 -- KEYS[1] key · ARGV nothing
 if what ~= 'guard' then
   return redis.call('UNLINK', key)
 end
-return 0
+return mark()

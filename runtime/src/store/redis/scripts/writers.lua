@@ -49,6 +49,12 @@ local function put(slots, overlapped)
   redis.call('SET', key, GUARD .. (overlapped and '\1' or '\0') .. slots, 'PX', last - now)
 end
 
+-- Somebody who is not inside has written all the same: the writers inside are not alone.
+local function mark()
+  redis.call('SETRANGE', key, 4, '\1')
+  return 0
+end
+
 local what = kind()
 if what == 'foreign' then
   return -1

@@ -1,0 +1,188 @@
+//! What the log says: a person can follow a call by it, a hit is quiet, and no secret is ever in it.
+
+use std::{
+    cell::RefCell,
+    io,
+    sync::{Arc, Mutex, Once, PoisonError},
+    time::Duration,
+};
+
+use cached_aside::{Cache, cached_aside, invalidates};
+use cached_aside_tests::{Mode, Proxy, RedisServer};
+use redis::cmd;
+use tracing_subscriber::fmt;
+
+#[cached_aside(ttl = "1m", key = "told:{id}")]
+async fn load(id: u64) -> u64 {
+    tracing::info!("in the body");
+    id
+}
+
+#[invalidates(load(id))]
+async fn save(id: u64) {
+    let _ = id;
+}
+
+/// What was logged by one thread.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+thread_local! {
+    static LISTENER: RefCell<Option<Log>> = const { RefCell::new(None) };
+}
+
+impl io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Log {
+    /// Everything logged by this thread from now on. There is one subscriber for the whole program: while subscribers come
+    /// and go, events of other threads can be lost.
+    fn listen() -> Log {
+        static ONCE: Once = Once::new();
+        ONCE.call_once(|| {
+            let subscriber = fmt().with_max_level(tracing::Level::TRACE).with_ansi(false).without_time();
+            subscriber.with_writer(|| LISTENER.with_borrow(|log| log.clone().unwrap_or_default())).init();
+        });
+        let log = Log::default();
+        LISTENER.set(Some(log.clone()));
+        log
+    }
+
+    fn take(&self) -> String {
+        let bytes = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
+        String::from_utf8(bytes).unwrap()
+    }
+}
+
+/// The lines of our own that say this.
+fn said<'a>(log: &'a str, words: &str) -> Vec<&'a str> {
+    log.lines().filter(|line| line.contains("cached_aside") && line.contains(words)).collect()
+}
+
+#[tokio::test]
+async fn a_call_can_be_followed() {
+    let server = RedisServer::shared();
+    let log = Log::listen();
+    let redis = Cache::builder().url(server.url()).namespace("telling").build().await.unwrap();
+    for cache in [Cache::in_process(), redis] {
+        log.take();
+        cache.scope(load(7)).await;
+        let miss = log.take();
+        for word in ["miss", "loaded", "stored"] {
+            let lines = said(&miss, &format!(" {word} "));
+            assert_eq!(lines.len(), 1, "one `{word}`:\n{miss}");
+            assert!(lines[0].contains("key=\"told:7\"") && lines[0].contains("took="), "{}", lines[0]);
+            assert!(lines[0].trim_start().starts_with("DEBUG cached_aside{function=\"load\""), "{}", lines[0]);
+        }
+        assert!(miss.contains("cached_aside{function=\"load\" key=\"told:7\"}"), "the body is inside the span:\n{miss}");
+
+        cache.scope(load(7)).await;
+        let hit = log.take();
+        let lines = said(&hit, " hit ");
+        assert_eq!(lines.len(), 1, "{hit}");
+        assert!(lines[0].trim_start().starts_with("TRACE") && lines[0].contains("key=\"told:7\""), "{}", lines[0]);
+        assert_eq!(hit.lines().count(), 1, "a hit says one thing, at `trace`:\n{hit}");
+
+        cache.scope(save(7)).await;
+        let write = log.take();
+        for word in ["guarded", "released"] {
+            let lines = said(&write, &format!(" {word} "));
+            assert_eq!(lines.len(), 1, "one `{word}`:\n{write}");
+            assert!(lines[0].contains("told:7") && lines[0].contains("took="), "{}", lines[0]);
+        }
+
+        let guard = cache.guard([load::key(8)]).await.unwrap();
+        log.take();
+        cache.scope(load(8)).await;
+        let under_guard = log.take();
+        assert_eq!(said(&under_guard, "loaded, not stored").len(), 1, "{under_guard}");
+        guard.release().await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_refused_fill_and_a_failing_cache_are_told() {
+    #[cached_aside(ttl = "1m", key = "raced", skip(cache))]
+    async fn raced(cache: &Cache) -> u64 {
+        cache.invalidate(&raced::key()).await.unwrap();
+        1
+    }
+
+    let log = Log::listen();
+    let cache = Cache::in_process();
+    cache.scope(raced(&cache)).await;
+    let refused = log.take();
+    assert_eq!(said(&refused, "fill refused").len(), 1, "{refused}");
+    assert!(said(&refused, "fill refused")[0].contains("key=\"raced\""), "{refused}");
+    assert_eq!(cache.stats().total.fills_refused, 1);
+
+    let server = RedisServer::start();
+    let cache = Cache::builder().url(server.url()).timeout(Duration::from_millis(50)).build().await.unwrap();
+    server.pause();
+    log.take();
+    for _ in 0..5 {
+        cache.scope(load(9)).await;
+    }
+    let paused = log.take();
+    let failed = said(&paused, "the cache failed");
+    assert_eq!(failed.len(), 5, "{paused}");
+    assert!(failed[0].contains("key=\"told:9\"") && failed[0].contains("doing=\"read\""), "{}", failed[0]);
+    assert_eq!(said(&paused, "WARN").len(), 1, "an outage is one line, not one for each call:\n{paused}");
+    assert!(said(&paused, "cache unreachable")[0].contains(&server.addr().to_string()));
+    server.resume();
+}
+
+/// Every way to come near a password, with everything logged.
+#[tokio::test]
+async fn secrets_are_nowhere() {
+    const SECRET: &str = "s3cr3t-p4ss";
+    let log = Log::listen();
+    let server = RedisServer::builder().password(SECRET).user("app", SECRET, "~* +@all").start();
+    let proxy = Proxy::start(server.addr());
+    let through_proxy = format!("redis://:{SECRET}@{}", proxy.addr());
+    let mut shown = String::new();
+    for url in [
+        server.url(),
+        server.unix_url(),
+        server.url_as("app", SECRET),
+        server.url_as("nobody", SECRET),
+        through_proxy,
+        format!("redis://:{SECRET}@127.0.0.1:1"),
+        format!("redis://:{SECRET}@host.invalid"),
+    ] {
+        let builder = Cache::builder().url(&url).timeout(Duration::from_millis(100));
+        shown += &format!("{builder:?}");
+        let cache = builder.build().await.unwrap();
+        shown += &format!("{cache:?} {:?} {}", cache.stats(), cache.stats());
+        let ping = cache.ping().await;
+        shown += &format!("{ping:?}");
+        cache.scope(async { (load(1).await, save(1).await, load(1).await) }).await;
+        proxy.set(Mode::Refuse);
+        proxy.drop_all();
+        cache.scope(async { (load(1).await, save(1).await, load(1).await) }).await;
+        if let Err(error) = cache.invalidate(&load::key(1)).await {
+            shown += &format!("{error} {error:?}");
+        }
+        proxy.set(Mode::Pass);
+    }
+    server.run::<()>(cmd("CONFIG").arg("SET").arg("requirepass").arg("another"));
+    let refused = Cache::connect(&server.url()).await.unwrap();
+    shown += &format!("{refused:?} {:?}", refused.ping().await);
+    for url in [format!("redis://:{SECRET}@host:port"), format!("{SECRET}"), format!("{SECRET}://x"), format!("redis://{SECRET}@")] {
+        let error = Cache::connect(&url).await.unwrap_err();
+        shown += &format!("{error} {error:?}");
+    }
+    let everything = shown + &log.take();
+    assert!(everything.len() > 5_000 && everything.contains("WARN"), "there was something to look at");
+    for line in everything.lines() {
+        assert!(!line.contains(SECRET), "{line}");
+    }
+}

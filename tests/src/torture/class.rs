@@ -1,0 +1,69 @@
+//! What is done to the cache, and what is promised under it.
+
+use std::{fmt, str::FromStr, time::Duration};
+
+/// No entry is stored for longer. It stands in the attributes of [`ours`](super::ours) as well.
+pub const TTL: Duration = Duration::from_secs(3);
+/// No guard goes unrenewed for longer. It stands in the attributes of [`ours`](super::ours) as well.
+pub const HOLD: Duration = Duration::from_secs(4);
+/// What a call may spend on the cache.
+pub const TIMEOUT: Duration = Duration::from_millis(100);
+/// The keys that are named by arguments, and guarded.
+pub const ROWS: u64 = 5;
+/// The keys from here on are known only from the result of a write.
+pub const FIRST_SLOT: u64 = 100;
+/// How many of those there are.
+pub const SLOTS: u64 = 3;
+
+/// Every key.
+pub fn keys() -> impl Iterator<Item = u64> {
+    (0..ROWS).chain(FIRST_SLOT..FIRST_SLOT + SLOTS)
+}
+
+/// A kind of torture, with the promise that is made under it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Class {
+    /// Processes are killed and stopped, connections closed, scripts forgotten; writes may take longer than their guards
+    /// go unrenewed. `guard = "required"`: the promise holds in full.
+    Crashes,
+    /// The same, and Redis cannot be reached, by one or by all, for short or long; writes take less than their guards last.
+    /// `guard = "required"`: the promise holds in full.
+    Outages,
+    /// The same with `guard = "best_effort"`: a write that could not be guarded may be missed until its deletion has
+    /// been delivered, though never by its own process.
+    BestEffort,
+    /// Redis forgets everything as well: a write that lost its guard may be missed until it returned, or until its
+    /// deletion has been delivered.
+    Loss,
+}
+
+impl Class {
+    /// Each, with its share of the time in hundredths.
+    pub const ALL: [(Self, u32); 4] =
+        [(Self::Crashes, 25), (Self::Outages, 35), (Self::BestEffort, 20), (Self::Loss, 20)];
+
+    /// Whether writes that cannot be guarded are refused.
+    pub fn required(self) -> bool {
+        self != Self::BestEffort
+    }
+}
+
+impl fmt::Display for Class {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Crashes => "crashes",
+            Self::Outages => "outages",
+            Self::BestEffort => "best-effort",
+            Self::Loss => "loss",
+        })
+    }
+}
+
+impl FromStr for Class {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let known = Self::ALL.into_iter().find(|(class, _)| class.to_string() == text);
+        known.map(|(class, _)| class).ok_or_else(|| format!("unknown class `{text}`"))
+    }
+}
