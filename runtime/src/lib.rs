@@ -25,6 +25,8 @@ mod entry;
 mod error;
 mod fingerprint;
 mod flight;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod health;
 mod key;
 mod outcome;
@@ -220,10 +222,9 @@ mod write;
 /// `self`.
 ///
 /// ```
-/// # use cached_aside::cached_aside;
-/// # struct Db;
 /// mod users {
-/// #   use super::*;
+/// #   use cached_aside::cached_aside;
+/// #   pub struct Db;
 ///     #[cached_aside(ttl = "5m", skip(db))]
 ///     pub async fn search(db: &Db, text: &str, page: Option<u32>) -> Vec<u64> {
 /// #       let _ = (db, text, page);
@@ -330,7 +331,7 @@ mod write;
 ///
 /// impl Repo {
 ///     #[cached_aside(ttl = "5m", key = "user:{id}", skip(self), cache = self.cache)]
-///     async fn user_name(&self, id: u64) -> String {
+///     pub async fn user_name(&self, id: u64) -> String {
 ///         format!("user {id}")
 ///     }
 /// }
@@ -376,6 +377,10 @@ mod write;
 ///
 /// A function named like a type or module beside it can't be annotated: the companions live in an `enum` with the
 /// function's name.
+///
+/// An attribute reads in the source file where its function stands. Where it can't, such as in documentation tests and in code
+/// that another macro made, it goes by the signature: a method that is not `pub` (nor `pub(crate)` …) is then taken for one of
+/// a trait and has no companions, and an associated function without `self` and `Self` does not compile.
 pub use cached_aside_macros::cached_aside;
 /// Invalidates what it names: on an `async fn` that writes. Once the function has returned, no cached read gives the old value.
 ///
@@ -445,9 +450,9 @@ pub use cached_aside_macros::cached_aside;
 /// }
 /// ```
 ///
-/// Keys of the result can't be guarded before the body. A load that is running then is refused all the same; what can't be
-/// excluded is that a load which begins *during* the body stores a value from before the write and is read until the
-/// deletion. Where the arguments give the key, name it by the arguments.
+/// Keys of the result can't be guarded before the body. Until they are deleted after it, readers may be given the old value,
+/// and if the process dies before that, until its TTL. A load that is running at the deletion does not store what it read.
+/// Where the arguments give the key, name it by the arguments.
 ///
 /// Wrong names, counts and types do not compile:
 ///

@@ -1,0 +1,47 @@
+//! Whatever stands under a key: it is read, refused or left alone, and nothing panics or asks for more memory than the
+//! input could be worth.
+//!
+//! `cargo +nightly fuzz run entry -- -max_total_time=60 -malloc_limit_mb=64`
+#![no_main]
+
+use std::collections::BTreeMap;
+
+use cached_aside::{Bincode, Codec, Json, MessagePack, Postcard, fuzzing};
+use libfuzzer_sys::fuzz_target;
+use serde::{Deserialize, Serialize};
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Everything {
+    id: u64,
+    name: String,
+    tags: Vec<String>,
+    nested: Option<(u8, String)>,
+    shape: Shape,
+    map: BTreeMap<String, (u8, bool)>,
+    bytes: Vec<u8>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+enum Shape {
+    Point,
+    Circle(f64),
+    Square { side: f32 },
+}
+
+/// The payload of an entry, as it is and after sealing it as an entry of ours would be: the checksum is then no hurdle.
+fn read<C: Codec>(bytes: &[u8]) {
+    let _ = C::decode::<Everything>(bytes);
+    if let Some(payload) = fuzzing::payload(bytes) {
+        let _ = C::decode::<Everything>(payload);
+    }
+    let sealed = fuzzing::seal(bytes);
+    assert_eq!(fuzzing::payload(&sealed), Some(bytes));
+}
+
+fuzz_target!(|bytes: &[u8]| {
+    read::<Bincode>(bytes);
+    read::<Json>(bytes);
+    read::<MessagePack>(bytes);
+    read::<Postcard>(bytes);
+    fuzzing::guard(bytes);
+});
