@@ -1,20 +1,17 @@
 impl<T: Row> Repo<T> {
     /// The key of `load(id)`.
     #[allow(dead_code)]
-    #[must_use]
     fn load_key(
         id: u64,
     ) -> ::cached_aside::Key<
-        <Result<
-            T,
-            Error,
-        > as ::cached_aside::__private::Outcome<
+        ::cached_aside::__private::Value<
+            Result<T, Error>,
             {
                 use ::cached_aside::__private::{NoShape as _, Shape};
                 Shape::<Result<(), Error>>::OPTION + Shape::<Result<(), Error>>::RESULT
                     + Shape::<Result<(), Error>>::RESULT_OPTION
             },
-        >>::Value,
+        >,
     > {
         use ::cached_aside::__private::{self as __aside, ViaDebug as _, ViaDisplay as _};
         __aside::key(
@@ -27,12 +24,7 @@ impl<T: Row> Repo<T> {
         )
     }
     /// `load` without the cache.
-    #[allow(
-        dead_code,
-        clippy::missing_errors_doc,
-        clippy::missing_panics_doc,
-        clippy::too_many_arguments
-    )]
+    #[allow(dead_code)]
     async fn load_uncached(id: u64) -> Result<T, Error> {
         T::load(id).await
     }
@@ -40,46 +32,29 @@ impl<T: Row> Repo<T> {
         use ::cached_aside::__private::{
             self as __aside, NotShared as _, ViaDebug as _, ViaDisplay as _,
         };
-        static __READ: __aside::ReadFunction = __aside::ReadFunction::new(
-            __aside::ReadSettings::new(
-                ::core::module_path!(),
-                "Repo<T>::load",
-                ::core::concat!(::core::module_path!(), "::Repo<T>::load:{id}"),
-                ::core::file!(),
-                ::core::line!(),
-                ::core::time::Duration::from_secs(60u64),
-            ),
+        static __READ: __aside::ReadFunction = __aside::ReadFunction::declare(
+            ::core::module_path!(),
+            "Repo<T>::load",
+            ::core::concat!(::core::module_path!(), "::Repo<T>::load:{id}"),
+            __aside::Duration::from_secs(60u64),
         );
         let key = __aside::KeyWriter::new(__aside::type_name::<Self>())
             .literal("::load")
             .literal(":")
             .value(&(&__aside::Arg(&id)).key_part())
             .finish();
-        __aside::load::<
-            _,
-            {
-                use ::cached_aside::__private::{NoShape as _, Shape};
-                Shape::<Result<(), Error>>::OPTION + Shape::<Result<(), Error>>::RESULT
-                    + Shape::<Result<(), Error>>::RESULT_OPTION
-            },
-            _,
-        >(
+        __aside::load(
                 &__READ,
-                ::core::option::Option::None,
                 key,
                 __aside::coding::<_, __aside::DefaultCodec>(0),
-                __aside::Sharing::<
-                    <Result<
-                        T,
-                        Error,
-                    > as __aside::Outcome<
-                        {
-                            use ::cached_aside::__private::{NoShape as _, Shape};
-                            Shape::<Result<(), Error>>::OPTION
-                                + Shape::<Result<(), Error>>::RESULT
-                                + Shape::<Result<(), Error>>::RESULT_OPTION
-                        },
-                    >>::Error,
+                __aside::Returns::<
+                    Result<T, Error>,
+                    {
+                        use ::cached_aside::__private::{NoShape as _, Shape};
+                        Shape::<Result<(), Error>>::OPTION
+                            + Shape::<Result<(), Error>>::RESULT
+                            + Shape::<Result<(), Error>>::RESULT_OPTION
+                    },
                 >::SHARED,
                 Self::load_uncached(id),
             )

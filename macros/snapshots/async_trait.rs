@@ -21,33 +21,22 @@ impl Load for Repo {
                     + Shape::<Result<User, ()>>::RESULT_OPTION
             };
             use ::cached_aside::__private::{self as __aside, NotShared as _};
-            static __READ: __aside::ReadFunction = __aside::ReadFunction::new(
-                __aside::ReadSettings::new(
-                    ::core::module_path!(),
-                    "Repo::load",
-                    "user:{self.tenant}:{id}",
-                    ::core::file!(),
-                    ::core::line!(),
-                    ::core::time::Duration::from_secs(60u64),
-                ),
+            static __READ: __aside::ReadFunction = __aside::ReadFunction::declare(
+                ::core::module_path!(),
+                "Repo::load",
+                "user:{self.tenant}:{id}",
+                __aside::Duration::from_secs(60u64),
             );
             let key = __aside::KeyWriter::new("user:")
                 .value(&self.tenant)
                 .literal(":")
                 .value(&id)
                 .finish();
-            __aside::load::<
-                _,
-                __SHAPE,
-                _,
-            >(
+            __aside::load(
                     &__READ,
-                    ::core::option::Option::None,
                     key,
                     __aside::coding::<_, __aside::DefaultCodec>(0),
-                    __aside::Sharing::<
-                        <Result<User, Self::Error> as __aside::Outcome<__SHAPE>>::Error,
-                    >::SHARED,
+                    __aside::Returns::<Result<User, Self::Error>, __SHAPE>::SHARED,
                     async move {
                         if let ::core::option::Option::Some(never) = ::core::option::Option::None::<
                             Result<User, Self::Error>,

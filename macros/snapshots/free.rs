@@ -10,14 +10,13 @@ impl load_user {
     };
     /// The key of `load_user(id)`.
     #[allow(dead_code)]
-    #[must_use]
     pub(crate) fn key(
         id: u64,
     ) -> ::cached_aside::Key<
-        <Result<
-            Option<User>,
-            DbError,
-        > as ::cached_aside::__private::Outcome<{ Self::__SHAPE }>>::Value,
+        ::cached_aside::__private::Value<
+            Result<Option<User>, DbError>,
+            { Self::__SHAPE },
+        >,
     > {
         use ::cached_aside::__private as __aside;
         __aside::key(
@@ -26,12 +25,7 @@ impl load_user {
         )
     }
     /// `load_user` without the cache.
-    #[allow(
-        dead_code,
-        clippy::missing_errors_doc,
-        clippy::missing_panics_doc,
-        clippy::too_many_arguments
-    )]
+    #[allow(dead_code, clippy::missing_errors_doc, clippy::missing_panics_doc)]
     pub(crate) async fn uncached(db: &Db, id: u64) -> Result<Option<User>, DbError> {
         db.user(id).await
     }
@@ -39,31 +33,20 @@ impl load_user {
 /// Loads a user.
 pub(crate) async fn load_user(db: &Db, id: u64) -> Result<Option<User>, DbError> {
     use ::cached_aside::__private::{self as __aside, NotShared as _};
-    static __READ: __aside::ReadFunction = __aside::ReadFunction::new(
-        __aside::ReadSettings::new(
-            ::core::module_path!(),
-            "load_user",
-            "user:{id}",
-            ::core::file!(),
-            ::core::line!(),
-            ::core::time::Duration::from_secs(300u64),
-        ),
+    static __READ: __aside::ReadFunction = __aside::ReadFunction::declare(
+        ::core::module_path!(),
+        "load_user",
+        "user:{id}",
+        __aside::Duration::from_secs(300u64),
     );
     let key = __aside::KeyWriter::new("user:").value(&id).finish();
-    __aside::load::<
-        _,
-        { load_user::__SHAPE },
-        _,
-    >(
+    __aside::load(
             &__READ,
-            ::core::option::Option::None,
             key,
             __aside::coding::<_, __aside::DefaultCodec>(0),
-            __aside::Sharing::<
-                <Result<
-                    Option<User>,
-                    DbError,
-                > as __aside::Outcome<{ load_user::__SHAPE }>>::Error,
+            __aside::Returns::<
+                Result<Option<User>, DbError>,
+                { load_user::__SHAPE },
             >::SHARED,
             load_user::uncached(db, id),
         )

@@ -10,14 +10,11 @@ impl search {
     };
     /// The key of `search(page, _tenant)`.
     #[allow(dead_code)]
-    #[must_use]
     fn key<T: Row, const N: usize>(
         page: u32,
         _tenant: &str,
     ) -> ::cached_aside::Key<
-        <io::Result<
-            Page<T, N>,
-        > as ::cached_aside::__private::Outcome<{ Self::__SHAPE }>>::Value,
+        ::cached_aside::__private::Value<io::Result<Page<T, N>>, { Self::__SHAPE }>,
     >
     where
         T: DeserializeOwned,
@@ -38,12 +35,7 @@ impl search {
         )
     }
     /// `search` without the cache.
-    #[allow(
-        dead_code,
-        clippy::missing_errors_doc,
-        clippy::missing_panics_doc,
-        clippy::too_many_arguments
-    )]
+    #[allow(dead_code)]
     #[expect(clippy::too_many_lines)]
     async fn uncached<'a, D: Db, T: Row, const N: usize>(
         db: &'a D,
@@ -72,22 +64,16 @@ where
     use ::cached_aside::__private::{
         self as __aside, NotShared as _, ViaDebug as _, ViaDisplay as _,
     };
-    static __READ: __aside::ReadFunction = __aside::ReadFunction::new(
-        __aside::ReadSettings::new(
-                ::core::module_path!(),
-                "search",
-                ::core::concat!(
-                    ::core::module_path!(), "::search:{T}:{N}:{page}:{_tenant}"
-                ),
-                ::core::file!(),
-                ::core::line!(),
-                TTL,
-            )
-            .none_ttl(::core::time::Duration::new(0u64, 500000000u32))
-            .jitter(0u16)
-            .lease(::core::time::Duration::from_secs(2u64))
-            .wait(::core::time::Duration::from_secs(0u64)),
-    );
+    static __READ: __aside::ReadFunction = __aside::ReadFunction::declare(
+            ::core::module_path!(),
+            "search",
+            ::core::concat!(::core::module_path!(), "::search:{T}:{N}:{page}:{_tenant}"),
+            TTL,
+        )
+        .none_ttl(__aside::Duration::new(0u64, 500000000u32))
+        .jitter(0u16)
+        .lease(__aside::Duration::from_secs(2u64))
+        .wait(__aside::Duration::from_secs(0u64));
     const _: () = __aside::assert_none::<{ search::__SHAPE }>();
     let key = __aside::KeyWriter::new(__aside::type_name::<search>())
         .literal(":")
@@ -100,18 +86,12 @@ where
         .value(&(&__aside::Arg(&_tenant)).key_part())
         .finish();
     let cache: &::cached_aside::Cache = &db.cache;
-    __aside::load::<
-        _,
-        { search::__SHAPE },
-        _,
-    >(
+    __aside::load_in(
+            cache,
             &__READ,
-            ::core::option::Option::Some(cache),
             key,
             __aside::coding::<_, ::cached_aside::Json>(const { VERSION }),
-            __aside::Sharing::<
-                <io::Result<Page<T, N>> as __aside::Outcome<{ search::__SHAPE }>>::Error,
-            >::SHARED,
+            __aside::Returns::<io::Result<Page<T, N>>, { search::__SHAPE }>::SHARED,
             search::uncached::<D, T, N>(db, page, __arg2, _tenant),
         )
         .await

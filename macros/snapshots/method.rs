@@ -6,15 +6,12 @@ impl Repo {
     };
     /// The key of `load_user(id, kind)`.
     #[allow(dead_code)]
-    #[must_use]
     pub fn load_user_key(
         &self,
         id: u64,
         kind: Kind,
     ) -> ::cached_aside::Key<
-        <Option<
-            User,
-        > as ::cached_aside::__private::Outcome<{ Self::__LOAD_USER_SHAPE }>>::Value,
+        ::cached_aside::__private::Value<Option<User>, { Self::__LOAD_USER_SHAPE }>,
     > {
         use ::cached_aside::__private as __aside;
         __aside::key(
@@ -30,39 +27,27 @@ impl Repo {
     }
     #[doc(hidden)]
     #[allow(dead_code, clippy::unused_self)]
-    #[must_use]
     pub fn __load_user_key(
         &self,
         id: u64,
         kind: Kind,
     ) -> ::cached_aside::Key<
-        <Option<
-            User,
-        > as ::cached_aside::__private::Outcome<{ Self::__LOAD_USER_SHAPE }>>::Value,
+        ::cached_aside::__private::Value<Option<User>, { Self::__LOAD_USER_SHAPE }>,
     > {
         Self::load_user_key(self, id, kind)
     }
     /// `load_user` without the cache.
-    #[allow(
-        dead_code,
-        clippy::missing_errors_doc,
-        clippy::missing_panics_doc,
-        clippy::too_many_arguments
-    )]
+    #[allow(dead_code, clippy::missing_errors_doc, clippy::missing_panics_doc)]
     pub async fn load_user_uncached(&self, id: u64, kind: Kind) -> Option<User> {
         self.db.user(id, kind).await
     }
     pub async fn load_user(&self, id: u64, kind: Kind) -> Option<User> {
         use ::cached_aside::__private::{self as __aside, NotShared as _};
-        static __READ: __aside::ReadFunction = __aside::ReadFunction::new(
-            __aside::ReadSettings::new(
-                ::core::module_path!(),
-                "Repo::load_user",
-                "{self.tenant}:user:{id:08}:{kind:?}",
-                ::core::file!(),
-                ::core::line!(),
-                ::core::time::Duration::from_secs(60u64),
-            ),
+        static __READ: __aside::ReadFunction = __aside::ReadFunction::declare(
+            ::core::module_path!(),
+            "Repo::load_user",
+            "{self.tenant}:user:{id:08}:{kind:?}",
+            __aside::Duration::from_secs(60u64),
         );
         let key = __aside::KeyWriter::new("")
             .value(&self.tenant)
@@ -71,20 +56,11 @@ impl Repo {
             .literal(":")
             .value(&::core::format_args!("{:?}", kind))
             .finish();
-        __aside::load::<
-            _,
-            { Self::__LOAD_USER_SHAPE },
-            _,
-        >(
+        __aside::load(
                 &__READ,
-                ::core::option::Option::None,
                 key,
                 __aside::coding::<_, __aside::DefaultCodec>(0),
-                __aside::Sharing::<
-                    <Option<
-                        User,
-                    > as __aside::Outcome<{ Self::__LOAD_USER_SHAPE }>>::Error,
-                >::SHARED,
+                __aside::Returns::<Option<User>, { Self::__LOAD_USER_SHAPE }>::SHARED,
                 Self::load_user_uncached(self, id, kind),
             )
             .await

@@ -7,15 +7,11 @@ impl users::Load for Repo {
         use ::cached_aside::__private::{
             self as __aside, NotShared as _, ViaDebug as _, ViaDisplay as _,
         };
-        static __READ: __aside::ReadFunction = __aside::ReadFunction::new(
-            __aside::ReadSettings::new(
-                ::core::module_path!(),
-                "Repo::load",
-                ::core::concat!(::core::module_path!(), "::Repo::load:{id}"),
-                ::core::file!(),
-                ::core::line!(),
-                ::core::time::Duration::from_secs(60u64),
-            ),
+        static __READ: __aside::ReadFunction = __aside::ReadFunction::declare(
+            ::core::module_path!(),
+            "Repo::load",
+            ::core::concat!(::core::module_path!(), "::Repo::load:{id}"),
+            __aside::Duration::from_secs(60u64),
         );
         let key = __aside::KeyWriter::new("<")
             .literal(__aside::type_name::<Self>())
@@ -23,16 +19,11 @@ impl users::Load for Repo {
             .literal(":")
             .value(&(&__aside::Arg(&id)).key_part())
             .finish();
-        __aside::load::<
-            _,
-            __SHAPE,
-            _,
-        >(
+        __aside::load(
                 &__READ,
-                ::core::option::Option::None,
                 key,
                 __aside::coding::<_, __aside::DefaultCodec>(0),
-                __aside::Sharing::<<User as __aside::Outcome<__SHAPE>>::Error>::SHARED,
+                __aside::Returns::<User, __SHAPE>::SHARED,
                 async move {
                     if let ::core::option::Option::Some(never) = ::core::option::Option::None::<
                         User,

@@ -48,11 +48,11 @@ impl Length {
         match self {
             Length::Known(duration) if duration.subsec_nanos() == 0 => {
                 let seconds = duration.as_secs();
-                quote!(::core::time::Duration::from_secs(#seconds))
+                quote!(__aside::Duration::from_secs(#seconds))
             }
             Length::Known(duration) => {
                 let (seconds, nanos) = (duration.as_secs(), duration.subsec_nanos());
-                quote!(::core::time::Duration::new(#seconds, #nanos))
+                quote!(__aside::Duration::new(#seconds, #nanos))
             }
             Length::Constant(expr) => quote_spanned!(expr.span()=> #expr),
         }

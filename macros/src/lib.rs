@@ -22,13 +22,13 @@ use problem::{Problems, report};
 use proc_macro2::TokenStream;
 use signature::Function;
 
-/// Caches what an `async fn` returns, aside of where it comes from.
+#[expect(missing_docs, reason = "documented where it is re-exported: rustdoc joins the two")]
 #[proc_macro_attribute]
 pub fn cached_aside(args: proc_macro::TokenStream, item: proc_macro::TokenStream) -> proc_macro::TokenStream {
     expand_with(args.into(), &item.into(), cached).into()
 }
 
-/// Deletes what a writing `async fn` makes stale, and keeps it from being stored meanwhile.
+#[expect(missing_docs, reason = "documented where it is re-exported: rustdoc joins the two")]
 #[proc_macro_attribute]
 pub fn invalidates(args: proc_macro::TokenStream, item: proc_macro::TokenStream) -> proc_macro::TokenStream {
     expand_with(args.into(), &item.into(), invalidating).into()

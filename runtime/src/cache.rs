@@ -185,7 +185,10 @@ impl Cache {
     /// # Errors
     ///
     /// When a key could not be guarded. Nothing is guarded then.
-    pub async fn guard(&self, keys: impl IntoIterator<Item = impl Into<AnyKey>>) -> Result<WriteGuard, Error> {
+    pub async fn guard(
+        &self,
+        keys: impl IntoIterator<Item = impl Into<AnyKey>>,
+    ) -> Result<WriteGuard, Error> {
         let keys = keys.into_iter().map(|key| key.into().into_string()).collect();
         WriteGuard::place(self, keys, GUARD_FOR).await
     }
@@ -268,7 +271,8 @@ impl CacheBuilder {
         self
     }
 
-    /// How much time a call may spend on the cache in all, body and waiting for another's load not counted. 250 ms by default.
+    /// How much time a read may spend on the cache in all, body and waiting for another's load not counted, and each of a
+    /// write's steps (guard, release, deletion of keys that its result names). 250 ms by default.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
         self
@@ -291,7 +295,10 @@ impl CacheBuilder {
             return refuse("namespace", "it is empty; give the application a name of its own");
         }
         if self.namespace.contains(['{', '}', '#']) || self.namespace.contains(char::is_whitespace) {
-            return refuse("namespace", "it may not contain `{`, `}`, `#` or white space; use letters, digits, `-` and `:`");
+            return refuse(
+                "namespace",
+                "it may not contain `{`, `}`, `#` or white space; use letters, digits, `-` and `:`",
+            );
         }
         if self.timeout.is_zero() {
             return refuse("timeout", "it is zero; give the cache time to answer, such as 250 ms");
@@ -308,13 +315,16 @@ impl CacheBuilder {
     #[cfg(feature = "redis")]
     async fn build_redis(&self, url: &str) -> Result<Cache, Error> {
         let info = crate::store::redis::address(url).map_err(|reason| Error::Url { reason })?;
-        let store = crate::store::redis::RedisStore::connect(info, self.namespace.clone(), self.connect_timeout).await;
+        let store =
+            crate::store::redis::RedisStore::connect(info, self.namespace.clone(), self.connect_timeout)
+                .await;
         Ok(Cache::with_store(Store::Redis(Box::new(store)), self.timeout, self.namespace.clone()))
     }
 
     #[cfg(not(feature = "redis"))]
     async fn build_redis(&self, _: &str) -> Result<Cache, Error> {
-        let reason = "cached-aside was built without its feature `redis`; enable it, or use `Cache::in_process()`";
+        let reason =
+            "cached-aside was built without its feature `redis`; enable it, or use `Cache::in_process()`";
         Err(Error::Url { reason: reason.to_owned() })
     }
 }

@@ -37,11 +37,15 @@ pub enum Error {
     },
 
     /// There is no cache: none was installed, none is in scope, and the key names none.
-    #[error("no cache is installed; call `Cache::connect(url).await?.install()?` at the start of the program")]
+    #[error(
+        "no cache is installed; call `Cache::connect(url).await?.install()?` at the start of the program"
+    )]
     NoCache,
 
     /// The store did not answer in time. It may have done what it was asked to do.
-    #[error("the cache did not answer within {within:?} ({doing}); is Redis overloaded, or the timeout too short?")]
+    #[error(
+        "the cache did not answer within {within:?} ({doing}); is Redis overloaded, or the timeout too short?"
+    )]
     Timeout {
         /// The step that was being taken.
         doing: &'static str,

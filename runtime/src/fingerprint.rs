@@ -18,27 +18,59 @@ use std::{
 };
 
 use serde::de::{
-    self, DeserializeOwned, DeserializeSeed, Deserializer, EnumAccess, IntoDeserializer, MapAccess, SeqAccess,
-    VariantAccess, Visitor, value::U32Deserializer,
+    self, DeserializeOwned, DeserializeSeed, Deserializer, EnumAccess, IntoDeserializer, MapAccess,
+    SeqAccess, VariantAccess, Visitor, value::U32Deserializer,
 };
 use typeid::ConstTypeId;
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::codec::{Codec, CodingKind};
 
-/// The fingerprint of a type with a codec, or why the codec can't read the type back.
-pub(crate) type Verdict = Result<u64, NotReadable>;
+/// What is known of a type with a codec, or why it can't be cached.
+pub(crate) type Verdict = Result<Known, Uncacheable>;
 
-/// The codec can write this type but never read it back.
+/// What is known of a type with a codec.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Known {
+    pub(crate) fingerprint: u64,
+    /// Worked out once for each type and never forgotten.
+    pub(crate) counts: &'static FieldCounts,
+}
+
+/// Why a function's values can't be cached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "the codec `{codec}` can write `{type_name}` but never read it back, because the type asks the format what comes next \
-     (`#[serde(flatten)]`, `untagged`, `tag = …`, `serde_json::Value`, `rust_decimal`'s default); \
-     take `codec = Json` or `codec = MessagePack`, or `#[serde(with = …)]` on the field"
-)]
-pub(crate) struct NotReadable {
-    codec: &'static str,
-    type_name: &'static str,
+pub(crate) enum Uncacheable {
+    /// The codec can write this type but never read it back.
+    #[error(
+        "the codec `{codec}` can write `{type_name}` but never read it back, because the type asks the format what comes next \
+         (`#[serde(flatten)]`, `untagged`, `tag = …`, `serde_json::Value`, `rust_decimal`'s default); \
+         take `codec = Json` or `codec = MessagePack`, or `#[serde(with = …)]` on the field"
+    )]
+    NotReadable { codec: &'static str, type_name: &'static str },
+    /// A type parameter turned out to be a `Result` or an `Option`: an `Err` would be stored, a `None` with the wrong TTL.
+    #[error(
+        "a type parameter hides that the function returns `{type_name}`; \
+         write the `Result` or `Option` in the signature, around the parameter"
+    )]
+    HiddenOutcome { type_name: &'static str },
+}
+
+/// How many fields `Deserialize` asks for, by struct or by enum and variant.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct FieldCounts(HashMap<(&'static str, &'static str), Vec<usize>>);
+
+impl FieldCounts {
+    fn note(&mut self, name: &'static str, variant: &'static str, fields: usize) {
+        let counts = self.0.entry((name, variant)).or_default();
+        if !counts.contains(&fields) {
+            counts.push(fields);
+        }
+    }
+
+    /// Whether a struct with so many fields can be read. Types that the trace did not reach are not judged.
+    pub(crate) fn allow(&self, name: &'static str, variant: &'static str, fields: usize) -> bool {
+        self.0.get(&(name, variant)).is_none_or(|counts| counts.contains(&fields))
+    }
 }
 
 /// Remembers the fingerprint of the one type that a function has, or of the first of a generic function's.
@@ -50,10 +82,23 @@ impl FingerprintCell {
         FingerprintCell(OnceLock::new())
     }
 
-    pub(crate) fn get(&self, kind: &CodingKind) -> Verdict {
-        let (type_id, verdict) = self.0.get_or_init(|| (kind.type_id, of(kind)));
-        if *type_id == kind.type_id { *verdict } else { of(kind) }
+    /// What is known of the function's type. `shape` is its return type's, see [`crate::outcome`].
+    pub(crate) fn get(&self, kind: &CodingKind, shape: u8) -> Verdict {
+        let judge = || of(kind).and_then(|known| is_open((kind.type_name)(), shape).map(|()| known));
+        let (type_id, verdict) = self.0.get_or_init(|| (kind.type_id, judge()));
+        if *type_id == kind.type_id { *verdict } else { judge() }
     }
+}
+
+/// The shape is found where the function is compiled. Where its return type is a type parameter (`T`, `F::Output`), that is
+/// before anybody knows what the parameter is. The names of the standard library's types are the only way to tell then.
+fn is_open(type_name: &'static str, shape: u8) -> Result<(), Uncacheable> {
+    let hidden = match shape {
+        0 => type_name.starts_with("core::result::Result<") || type_name.starts_with("core::option::Option<"),
+        2 => type_name.starts_with("core::option::Option<"),
+        _ => false,
+    };
+    if hidden { Err(Uncacheable::HiddenOutcome { type_name }) } else { Ok(()) }
 }
 
 /// The fingerprint, worked out at the first call for each type, codec and version.
@@ -74,10 +119,10 @@ fn work_out(kind: &CodingKind) -> Verdict {
     let type_name = (kind.type_name)();
     let structure = (kind.structure)();
     if structure.asks_the_format && !kind.self_describing {
-        return Err(NotReadable { codec: kind.codec, type_name });
+        return Err(Uncacheable::NotReadable { codec: kind.codec, type_name });
     }
     let text = format!("{}\n{type_name}\n{}\n{}", kind.codec, kind.version, structure.text);
-    Ok(xxh3_64(text.as_bytes()))
+    Ok(Known { fingerprint: xxh3_64(text.as_bytes()), counts: Box::leak(Box::new(structure.counts)) })
 }
 
 /// What a type's `Deserialize` revealed.
@@ -87,6 +132,8 @@ pub(crate) struct Structure {
     pub(crate) text: String,
     /// Something asked the format what comes next.
     pub(crate) asks_the_format: bool,
+    /// How many fields each struct has.
+    pub(crate) counts: FieldCounts,
 }
 
 /// More runs than this are not made for one type.
@@ -171,6 +218,7 @@ struct Tracer {
     /// The named types around the present place.
     around: Vec<(&'static str, usize)>,
     asks_the_format: bool,
+    counts: FieldCounts,
 }
 
 impl Tracer {
@@ -207,7 +255,10 @@ impl Tracer {
             let walk = self.walks[path];
             let inside = format!("{path}#{}", walk.variant);
             let unfinished_inside = |(other, walk): (&String, &Walk)| {
-                other.len() > inside.len() && other.starts_with(&inside) && !walk.finished && paths.contains(other)
+                other.len() > inside.len()
+                    && other.starts_with(&inside)
+                    && !walk.finished
+                    && paths.contains(other)
             };
             if walk.finished || (!stuck && self.walks.iter().any(unfinished_inside)) {
                 continue;
@@ -231,7 +282,7 @@ impl Tracer {
         for (path, what) in &self.places {
             text.extend([path, "=", what, "\n"]);
         }
-        Structure { text, asks_the_format: self.asks_the_format }
+        Structure { text, asks_the_format: self.asks_the_format, counts: self.counts }
     }
 
     fn note(&mut self, what: impl Into<String>) {
@@ -265,7 +316,11 @@ impl Tracer {
     }
 
     /// Goes one step down; comes back only from what went well, so that an error leaves its place in the path.
-    fn inside<T>(&mut self, step: impl Into<String>, go: impl FnOnce(&mut Tracer) -> Result<T, Stop>) -> Result<T, Stop> {
+    fn inside<T>(
+        &mut self,
+        step: impl Into<String>,
+        go: impl FnOnce(&mut Tracer) -> Result<T, Stop>,
+    ) -> Result<T, Stop> {
         let depth = self.path.len();
         self.path.push(step.into());
         let result = go(self);
@@ -376,7 +431,11 @@ impl<'de> Deserializer<'de> for Probe<'_> {
         visitor.visit_unit()
     }
 
-    fn deserialize_unit_struct<V: Visitor<'de>>(self, name: &'static str, visitor: V) -> Result<V::Value, Stop> {
+    fn deserialize_unit_struct<V: Visitor<'de>>(
+        self,
+        name: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, Stop> {
         self.0.note(format!("unit {name}"));
         visitor.visit_unit()
     }
@@ -440,6 +499,7 @@ impl<'de> Deserializer<'de> for Probe<'_> {
         visitor: V,
     ) -> Result<V::Value, Stop> {
         self.0.note(format!("tuple {name} {len}"));
+        self.0.counts.note(name, "", len);
         visitor.visit_seq(Elements { tracer: self.0, next: 0, len, alike: false })
     }
 
@@ -461,6 +521,7 @@ impl<'de> Deserializer<'de> for Probe<'_> {
             return Err(Stop);
         }
         self.0.note(format!("struct {name}{fields:?}"));
+        self.0.counts.note(name, "", fields.len());
         self.0.within_type(this, |tracer| {
             visitor.visit_seq(Elements { tracer, next: 0, len: fields.len(), alike: false })
         })
@@ -492,7 +553,8 @@ impl<'de> Deserializer<'de> for Probe<'_> {
             _ => return Err(Stop),
         };
         tracer.inside(format!("#{variant}"), |tracer| {
-            tracer.within_type(this, |tracer| visitor.visit_enum(Variant { tracer, variant }))
+            let names = (name, variants.get(variant).copied().unwrap_or_default());
+            tracer.within_type(this, |tracer| visitor.visit_enum(Variant { tracer, variant, names }))
         })
     }
 }
@@ -559,6 +621,8 @@ impl<'de> MapAccess<'de> for Nothing {
 struct Variant<'a> {
     tracer: &'a mut Tracer,
     variant: usize,
+    /// Of the enum and of the variant.
+    names: (&'static str, &'static str),
 }
 
 impl<'de> EnumAccess<'de> for Variant<'_> {
@@ -566,7 +630,8 @@ impl<'de> EnumAccess<'de> for Variant<'_> {
     type Variant = Self;
 
     fn variant_seed<S: DeserializeSeed<'de>>(self, seed: S) -> Result<(S::Value, Self), Stop> {
-        let index: U32Deserializer<Stop> = u32::try_from(self.variant).unwrap_or(u32::MAX).into_deserializer();
+        let index: U32Deserializer<Stop> =
+            u32::try_from(self.variant).unwrap_or(u32::MAX).into_deserializer();
         Ok((seed.deserialize(index)?, self))
     }
 }
@@ -586,11 +651,17 @@ impl<'de> VariantAccess<'de> for Variant<'_> {
 
     fn tuple_variant<V: Visitor<'de>>(self, len: usize, visitor: V) -> Result<V::Value, Stop> {
         self.tracer.note(format!("tuple {len}"));
+        self.tracer.counts.note(self.names.0, self.names.1, len);
         visitor.visit_seq(Elements { tracer: self.tracer, next: 0, len, alike: false })
     }
 
-    fn struct_variant<V: Visitor<'de>>(self, fields: &'static [&'static str], visitor: V) -> Result<V::Value, Stop> {
+    fn struct_variant<V: Visitor<'de>>(
+        self,
+        fields: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Stop> {
         self.tracer.note(format!("struct {fields:?}"));
+        self.tracer.counts.note(self.names.0, self.names.1, fields.len());
         visitor.visit_seq(Elements { tracer: self.tracer, next: 0, len: fields.len(), alike: false })
     }
 }

@@ -150,6 +150,7 @@ numbers! { u8 u16 u32 u64 u128 usize i8 i16 i32 i64 i128 isize f32 f64 }
 numbers! { NonZero<u8> NonZero<u16> NonZero<u32> NonZero<u64> NonZero<u128> NonZero<usize> }
 numbers! { NonZero<i8> NonZero<i16> NonZero<i32> NonZero<i64> NonZero<i128> NonZero<isize> }
 
+#[diagnostic::do_not_recommend]
 impl<N: Number + ?Sized> Number for &N {}
 
 /// A value that is padded to a width.
@@ -236,6 +237,7 @@ impl<T> From<&Key<T>> for AnyKey {
 /// # Ok(())
 /// # }
 /// ```
+#[must_use = "a key does nothing by itself"]
 pub struct Key<T> {
     text: AnyKey,
     coding: Coding<T>,
@@ -271,7 +273,6 @@ impl<T> Key<T> {
     }
 
     /// The same key in a cache other than the installed one.
-    #[must_use]
     pub fn in_cache(self, cache: &Cache) -> Key<T> {
         Key { cache: Some(cache.clone()), ..self }
     }
@@ -300,7 +301,6 @@ impl<T> Display for Key<T> {
 }
 
 /// A typed key of a written one.
-#[must_use]
 pub fn key<V>(text: AnyKey, coding: Coding<V>) -> Key<V> {
     Key { text, coding, cache: None, value: PhantomData }
 }

@@ -75,7 +75,7 @@ mod write;
 /// other attributes are kept.
 ///
 /// `&mut self` is refused: a hit does not run the body, so nothing would change. So are `fn` without `async`, `const`,
-/// `unsafe` and `extern` functions, and `impl Trait` as the return type.
+/// `unsafe` and `extern` functions, and return types that borrow or are `impl Trait`.
 ///
 /// # Options
 ///
@@ -250,6 +250,9 @@ mod write;
 /// `serde::de::DeserializeOwned`. `E` has no bounds; where it is `Clone + Send + Sync + 'static`, callers of one process
 /// that wait for a load are given a clone of its error, else they run the body themselves.
 ///
+/// A return type that is a type parameter (`T`, `T::Answer`) is stored as a value, whatever it stands for in a call: an `Err`
+/// or a `None` too. Write `Result<…>` or `Option<…>` out.
+///
 /// ```
 /// # use cached_aside::{Cache, cached_aside};
 /// #[cached_aside(ttl = "5m", none_ttl = "30s", key = "nick:{id}")]
@@ -378,9 +381,9 @@ mod write;
 /// A function named like a type or module beside it can't be annotated: the companions live in an `enum` with the
 /// function's name.
 ///
-/// An attribute reads in the source file where its function stands. Where it can't, such as in documentation tests and in code
-/// that another macro made, it goes by the signature: a method that is not `pub` (nor `pub(crate)` …) is then taken for one of
-/// a trait and has no companions, and an associated function without `self` and `Self` does not compile.
+/// An attribute reads in the source file where its function stands. Where it can't, such as in some documentation tests and
+/// generated code, it goes by the signature: a method that is not `pub` (nor `pub(crate)` …) is then taken for one of a trait
+/// and has no companions.
 pub use cached_aside_macros::cached_aside;
 /// Invalidates what it names: on an `async fn` that writes. Once the function has returned, no cached read gives the old value.
 ///

@@ -228,6 +228,7 @@ pub trait Refusable {
     fn refused(error: Error) -> Self;
 }
 
+#[diagnostic::do_not_recommend]
 impl<T, E: From<Error>> Refusable for Result<T, E> {
     fn refused(error: Error) -> Self {
         Err(E::from(error))
@@ -243,7 +244,7 @@ pub fn refuse<R: Refusable>(error: Error) -> R {
 pub(crate) type SharedError = Arc<dyn Any + Send + Sync>;
 
 /// How an error reaches those who waited for the load that failed: as a clone, where the type allows it.
-pub struct Sharing<E> {
+pub(crate) struct Sharing<E> {
     pub(crate) share: Option<fn(&E) -> SharedError>,
     pub(crate) receive: fn(&SharedError) -> Option<E>,
 }
@@ -264,29 +265,15 @@ impl<E> Copy for Sharing<E> {}
 
 impl<E> Sharing<E> {
     /// The error is not shared: everybody who waited runs the body.
-    #[must_use]
-    pub const fn none() -> Self {
+    pub(crate) const fn none() -> Self {
         Sharing { share: None, receive: |_| None }
     }
 }
 
 impl<E: Clone + Send + Sync + 'static> Sharing<E> {
     /// The error is shared as a clone.
-    pub const SHARED: Self = Sharing {
+    pub(crate) const SHARED: Self = Sharing {
         share: Some(|error| Arc::new(error.clone())),
         receive: |shared| shared.downcast_ref::<E>().cloned(),
     };
-}
-
-/// The constant of error types that can't be cloned or sent.
-pub trait NotShared {
-    /// The error type.
-    type Error;
-    /// The error is not shared.
-    const SHARED: Sharing<Self::Error>;
-}
-
-impl<E> NotShared for Sharing<E> {
-    type Error = E;
-    const SHARED: Sharing<E> = Sharing::none();
 }

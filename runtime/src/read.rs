@@ -20,7 +20,7 @@ use crate::{
     cache::{Inner, bypassed},
     codec::Coding,
     entry::{self, Entry, Header, Token, Unusable},
-    fingerprint,
+    fingerprint::{self, Known},
     flight::{Landed, Step, Ticket, Turn, Word},
     health::{Backoff, Budget, shorten},
     outcome::{Gave, Outcome, Sharing},
@@ -32,7 +32,7 @@ use crate::{
 /// One call of a cached function: the value from the cache, or the body's.
 ///
 /// The body is polled only if it is needed.
-pub async fn load<R, const SHAPE: u8, B>(
+pub(crate) async fn load<R, const SHAPE: u8, B>(
     function: &'static ReadFunction,
     cache: Option<&Cache>,
     key: AnyKey,
@@ -56,10 +56,10 @@ where
         counters.bypassed.one();
         return body.await;
     }
-    let fingerprint = match function.fingerprint.get(&coding.kind) {
-        Ok(fingerprint) => fingerprint,
+    let known = match function.fingerprint.get(&coding.kind, SHAPE) {
+        Ok(known) => known,
         Err(error) => {
-            function.say_not_readable(&error);
+            function.say_uncacheable(&error);
             counters.bypassed.one();
             return body.await;
         }
@@ -69,7 +69,7 @@ where
         function,
         counters,
         key: key.as_str(),
-        fingerprint,
+        known,
         coding: &coding,
         sharing: &sharing,
     };
@@ -78,7 +78,7 @@ where
 
 /// Reads what is stored under a key, without loading.
 pub(crate) async fn peek<V>(cache: &Cache, key: &str, coding: &Coding<V>) -> Result<Option<V>, Error> {
-    let Ok(fingerprint) = fingerprint::of(&coding.kind) else { return Ok(None) };
+    let Ok(Known { fingerprint, .. }) = fingerprint::of(&coding.kind) else { return Ok(None) };
     if cache.inner.recovery.has(key) {
         return Ok(None);
     }
@@ -109,7 +109,7 @@ struct Call<'a, V, E> {
     function: &'static ReadFunction,
     counters: &'a Counters,
     key: &'a str,
-    fingerprint: u64,
+    known: Known,
     coding: &'a Coding<V>,
     sharing: &'a Sharing<E>,
 }
@@ -126,17 +126,19 @@ impl<V, E> Call<'_, V, E> {
         B: Future<Output = R>,
     {
         let mut budget = Budget::new(self.cache.timeout);
-        let seen = self.look(&mut budget).await;
+        let mut seen = self.look(&mut budget).await;
         if let Seen::Entry(value, bytes) = seen {
             if let Some(hit) = given::<R, SHAPE>(value) {
                 self.counters.hits.one();
                 tracing::trace!(key = self.key, took = ?budget.spent(), "hit");
                 return hit;
             }
-            return self.miss(Seen::Free(entry::head(&bytes).to_vec()), budget, body).await;
+            seen = Seen::Free(entry::head(&bytes).to_vec());
         }
-        let span = tracing::debug_span!("cached_aside", function = self.function.settings.name, key = self.key);
-        self.miss(seen, budget, body).instrument(span).await
+        let span =
+            tracing::debug_span!("cached_aside", function = self.function.settings.name, key = self.key);
+        // On the heap, so that a hit does not carry the room that a miss needs.
+        Box::pin(self.miss(seen, budget, body)).instrument(span).await
     }
 
     /// The first look: one `GET`, and nothing else on a hit.
@@ -155,7 +157,7 @@ impl<V, E> Call<'_, V, E> {
             Ok(Some(bytes)) => bytes,
             Err(error) => return self.trouble("read", &error),
         };
-        let why = match entry::parse(&bytes, self.fingerprint) {
+        let why = match entry::parse(&bytes, self.known.fingerprint) {
             Entry::Value(value) => match value.payload.map(self.coding.decode).transpose() {
                 Ok(decoded) => return Seen::Entry(decoded, bytes),
                 Err(error) => {
@@ -217,7 +219,11 @@ impl<V, E> Call<'_, V, E> {
         self.lead(ticket, seen, budget, patience, body).await
     }
 
-    async fn follow<R, const SHAPE: u8>(&self, word: oneshot::Receiver<Word>, patience: Instant) -> Followed<R>
+    async fn follow<R, const SHAPE: u8>(
+        &self,
+        word: oneshot::Receiver<Word>,
+        patience: Instant,
+    ) -> Followed<R>
     where
         R: Outcome<SHAPE, Value = V, Error = E>,
     {
@@ -246,8 +252,10 @@ impl<V, E> Call<'_, V, E> {
         match landed {
             Landed::None => R::from_none(),
             Landed::Error(error) => R::from_error((self.sharing.receive)(error)?),
-            Landed::Entry(bytes) => match entry::parse(bytes, self.fingerprint) {
-                Entry::Value(value) => given::<R, SHAPE>(value.payload.map(self.coding.decode).transpose().ok()?),
+            Landed::Entry(bytes) => match entry::parse(bytes, self.known.fingerprint) {
+                Entry::Value(value) => {
+                    given::<R, SHAPE>(value.payload.map(self.coding.decode).transpose().ok()?)
+                }
                 _ => None,
             },
         }
@@ -366,7 +374,12 @@ impl<V, E> Call<'_, V, E> {
     }
 
     /// The entry of what the function gave and its TTL, if it is to be stored.
-    fn to_store(&self, gave: &Gave<'_, V, E>, token: Token, load_time: Duration) -> Option<(Vec<u8>, Duration)> {
+    fn to_store(
+        &self,
+        gave: &Gave<'_, V, E>,
+        token: Token,
+        load_time: Duration,
+    ) -> Option<(Vec<u8>, Duration)> {
         let settings = &self.function.settings;
         let ttl = match gave {
             Gave::Value(_) => settings.ttl,
@@ -374,7 +387,7 @@ impl<V, E> Call<'_, V, E> {
             Gave::Error(_) => return None,
         };
         let ttl = shorten(ttl, settings.jitter_per_mille).max(Duration::from_millis(1));
-        let header = Header { fingerprint: self.fingerprint, fresh_for: ttl, load_time };
+        let header = Header { fingerprint: self.known.fingerprint, fresh_for: ttl, load_time };
         let value = match gave {
             Gave::Value(value) => self.encode(value, token, header)?,
             Gave::None | Gave::Error(_) => entry::none(token, header),
@@ -384,7 +397,7 @@ impl<V, E> Call<'_, V, E> {
 
     fn encode(&self, value: &V, token: Token, header: Header) -> Option<Vec<u8>> {
         let mut bytes = entry::begin();
-        let encoded = (self.coding.encode)(value, &mut bytes);
+        let encoded = (self.coding.encode)(value, self.known.counts, &mut bytes);
         let too_large = bytes.len() > entry::HEADER_LEN + entry::MAX_PAYLOAD;
         if encoded.is_err() || too_large {
             self.counters.unencodable.one();
@@ -416,7 +429,11 @@ impl<V, E> Call<'_, V, E> {
             Ok(false) => {
                 self.counters.fills_refused.one();
                 let took = begun.elapsed();
-                tracing::debug!(key = self.key, ?took, "fill refused: invalidated meanwhile, or the lease was lost");
+                tracing::debug!(
+                    key = self.key,
+                    ?took,
+                    "fill refused: invalidated meanwhile, or the lease was lost"
+                );
                 false
             }
             Err(error) => {
@@ -455,8 +472,11 @@ impl<V, E> Call<'_, V, E> {
         }
         let landed = match gave {
             Gave::Value(value) => {
-                let header =
-                    Header { fingerprint: self.fingerprint, fresh_for: Duration::ZERO, load_time: Duration::ZERO };
+                let header = Header {
+                    fingerprint: self.known.fingerprint,
+                    fresh_for: Duration::ZERO,
+                    load_time: Duration::ZERO,
+                };
                 self.encode(value, Token::fresh(), header).map(|bytes| Landed::Entry(Arc::new(bytes)))
             }
             Gave::None => Some(Landed::None),
@@ -537,7 +557,10 @@ impl Drop for HeldLease {
 }
 
 /// Runs a body to its end while something else is kept up beside it.
-pub(crate) async fn while_renewing<T>(mut body: Pin<&mut impl Future<Output = T>>, renewal: impl Future<Output = ()>) -> T {
+pub(crate) async fn while_renewing<T>(
+    mut body: Pin<&mut impl Future<Output = T>>,
+    renewal: impl Future<Output = ()>,
+) -> T {
     let mut renewal = pin!(renewal);
     let mut renewing = true;
     poll_fn(|context| {

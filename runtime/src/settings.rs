@@ -1,6 +1,7 @@
 //! What an attribute fixed when compiling: constant data, one `static` for each annotated function.
 
 use std::{
+    panic::Location,
     sync::{
         OnceLock,
         atomic::{AtomicBool, Ordering::Relaxed},
@@ -10,7 +11,7 @@ use std::{
 
 use crate::{
     CodecError,
-    fingerprint::{FingerprintCell, NotReadable},
+    fingerprint::{FingerprintCell, Uncacheable},
     telemetry,
 };
 
@@ -49,7 +50,10 @@ impl ReadSettings {
         line: u32,
         ttl: Duration,
     ) -> Self {
-        assert!(ttl.as_millis() >= MIN.as_millis(), "`ttl` must be at least 1ms: every entry lives for a while");
+        assert!(
+            ttl.as_millis() >= MIN.as_millis(),
+            "`ttl` must be at least 1ms: every entry lives for a while"
+        );
         assert!(ttl.as_millis() <= MAX_TTL.as_millis(), "`ttl` must be at most 100 years");
         ReadSettings {
             module,
@@ -72,7 +76,10 @@ impl ReadSettings {
     /// When compiling, if it is shorter than a millisecond or longer than 100 years.
     #[must_use]
     pub const fn none_ttl(mut self, ttl: Duration) -> Self {
-        assert!(ttl.as_millis() >= MIN.as_millis(), "`none_ttl` must be at least 1ms; leave it out to store no `None`");
+        assert!(
+            ttl.as_millis() >= MIN.as_millis(),
+            "`none_ttl` must be at least 1ms; leave it out to store no `None`"
+        );
         assert!(ttl.as_millis() <= MAX_TTL.as_millis(), "`none_ttl` must be at most 100 years");
         self.none_ttl = Some(ttl);
         self
@@ -123,7 +130,7 @@ pub struct ReadFunction {
 /// What was said already, once for each function.
 #[derive(Debug, Default)]
 struct Said {
-    not_readable: AtomicBool,
+    uncacheable: AtomicBool,
     undecodable: AtomicBool,
     unencodable: AtomicBool,
     foreign: AtomicBool,
@@ -134,7 +141,7 @@ impl ReadFunction {
     #[must_use]
     pub const fn new(settings: ReadSettings) -> Self {
         let said = Said {
-            not_readable: AtomicBool::new(false),
+            uncacheable: AtomicBool::new(false),
             undecodable: AtomicBool::new(false),
             unencodable: AtomicBool::new(false),
             foreign: AtomicBool::new(false),
@@ -142,13 +149,58 @@ impl ReadFunction {
         ReadFunction { settings, fingerprint: FingerprintCell::new(), number: OnceLock::new(), said }
     }
 
+    /// A function with the default settings, declared where this is called.
+    ///
+    /// # Panics
+    ///
+    /// When compiling, as [`ReadSettings::new`] does.
+    #[must_use]
+    #[track_caller]
+    pub const fn declare(
+        module: &'static str,
+        name: &'static str,
+        template: &'static str,
+        ttl: Duration,
+    ) -> Self {
+        let here = Location::caller();
+        Self::new(ReadSettings::new(module, name, template, here.file(), here.line(), ttl))
+    }
+
+    /// `none_ttl = …`; see [`ReadSettings::none_ttl`].
+    #[must_use]
+    pub const fn none_ttl(mut self, ttl: Duration) -> Self {
+        self.settings = self.settings.none_ttl(ttl);
+        self
+    }
+
+    /// `jitter = …`; see [`ReadSettings::jitter`].
+    #[must_use]
+    pub const fn jitter(mut self, per_mille: u16) -> Self {
+        self.settings = self.settings.jitter(per_mille);
+        self
+    }
+
+    /// `lease = …`; see [`ReadSettings::lease`].
+    #[must_use]
+    pub const fn lease(mut self, lease: Duration) -> Self {
+        self.settings = self.settings.lease(lease);
+        self
+    }
+
+    /// `wait = …`; see [`ReadSettings::wait`].
+    #[must_use]
+    pub const fn wait(mut self, wait: Duration) -> Self {
+        self.settings = self.settings.wait(wait);
+        self
+    }
+
     /// The function's number in this program, given at its first call.
     pub(crate) fn number(&'static self) -> usize {
         *self.number.get_or_init(|| telemetry::enter(self))
     }
 
-    pub(crate) fn say_not_readable(&self, error: &NotReadable) {
-        if first_time(&self.said.not_readable) {
+    pub(crate) fn say_uncacheable(&self, error: &Uncacheable) {
+        if first_time(&self.said.uncacheable) {
             let ReadSettings { module, name, template, file, line, .. } = self.settings;
             tracing::error!(module, function = name, template, file, line, %error, "the function runs uncached");
         }
@@ -160,7 +212,7 @@ impl ReadFunction {
                 function = self.settings.name,
                 key,
                 %error,
-                "the codec can't read back what it wrote (`skip_serializing_if` with a positional codec?);                  take `codec = Json` or `codec = MessagePack`"
+                "the codec can't read back what it wrote; take `codec = Json` or `codec = MessagePack`"
             );
         }
     }
@@ -272,5 +324,34 @@ impl WriteFunction {
     #[must_use]
     pub const fn new(settings: WriteSettings) -> Self {
         WriteFunction { settings }
+    }
+
+    /// A function with the default settings, declared where this is called.
+    #[must_use]
+    #[track_caller]
+    pub const fn declare(module: &'static str, name: &'static str) -> Self {
+        let here = Location::caller();
+        Self::new(WriteSettings::new(module, name, here.file(), here.line()))
+    }
+
+    /// `guard = …`; see [`WriteSettings::guard`].
+    #[must_use]
+    pub const fn guard(mut self, guard: Guard) -> Self {
+        self.settings = self.settings.guard(guard);
+        self
+    }
+
+    /// `guard_for = …`; see [`WriteSettings::guard_for`].
+    #[must_use]
+    pub const fn guard_for(mut self, hold: Duration) -> Self {
+        self.settings = self.settings.guard_for(hold);
+        self
+    }
+
+    /// `settle = …`; see [`WriteSettings::settle`].
+    #[must_use]
+    pub const fn settle(mut self, settle: Duration) -> Self {
+        self.settings = self.settings.settle(settle);
+        self
     }
 }

@@ -129,7 +129,8 @@ impl Table {
     /// The counters of a function. A program with more than 16,384 cached functions counts the rest together.
     pub(crate) fn of(&self, function: &'static ReadFunction) -> &Counters {
         let number = function.number().min(CHUNK * CHUNKS - 1);
-        let chunk = self.chunks[number / CHUNK].get_or_init(|| Box::new(std::array::from_fn(|_| Counters::default())));
+        let chunk = self.chunks[number / CHUNK]
+            .get_or_init(|| Box::new(std::array::from_fn(|_| Counters::default())));
         &chunk[number % CHUNK]
     }
 

@@ -14,7 +14,6 @@ use crate::{
     cache::Inner,
     entry::Token,
     health::Recovery,
-    outcome::Success,
     read::while_renewing,
     settings::{GUARD_FOR, Guard, WriteFunction, WriteSettings},
     store::StoreError,
@@ -22,8 +21,8 @@ use crate::{
 
 /// One call of a function that invalidates: its keys are guarded while the body runs, and deleted after it.
 ///
-/// `after` names the keys that only the success value knows.
-pub async fn write<R, const SHAPE: u8, B, A>(
+/// `after` names the keys that only the return value knows.
+pub(crate) async fn write<R, B, A>(
     function: &'static WriteFunction,
     cache: Option<&Cache>,
     keys: Vec<AnyKey>,
@@ -32,9 +31,8 @@ pub async fn write<R, const SHAPE: u8, B, A>(
     after: A,
 ) -> R
 where
-    R: Success<SHAPE>,
     B: Future<Output = R>,
-    A: FnOnce(&R::Value) -> Vec<AnyKey>,
+    A: FnOnce(&R) -> Vec<AnyKey>,
 {
     let settings = &function.settings;
     let cache = match cache {
@@ -45,10 +43,10 @@ where
         },
     };
     let span = tracing::debug_span!("invalidates", function = settings.name);
-    carry_out(function, &cache.inner, keys, refuse, body, after).instrument(span).await
+    Box::pin(carry_out(function, &cache.inner, keys, refuse, body, after)).instrument(span).await
 }
 
-async fn carry_out<R, const SHAPE: u8, B, A>(
+async fn carry_out<R, B, A>(
     function: &'static WriteFunction,
     inner: &Arc<Inner>,
     keys: Vec<AnyKey>,
@@ -57,9 +55,8 @@ async fn carry_out<R, const SHAPE: u8, B, A>(
     after: A,
 ) -> R
 where
-    R: Success<SHAPE>,
     B: Future<Output = R>,
-    A: FnOnce(&R::Value) -> Vec<AnyKey>,
+    A: FnOnce(&R) -> Vec<AnyKey>,
 {
     let settings = &function.settings;
     inner.table.writes.writes.one();
@@ -97,10 +94,7 @@ where
         guarded.release().await;
         result
     };
-    let removed: Vec<String> = match result.success() {
-        Some(value) => after(value).into_iter().map(AnyKey::into_string).collect(),
-        None => Vec::new(),
-    };
+    let removed: Vec<String> = after(&result).into_iter().map(AnyKey::into_string).collect();
     if !removed.is_empty() {
         // An undelivered deletion is on the recovery list; the write itself is done.
         let _ = remove(inner, &removed).await;
@@ -149,7 +143,10 @@ impl Inner {
         self.table.writes.undelivered.one();
         let given_up = self.recovery.add(key, token, settle);
         if given_up > 0 {
-            tracing::error!(given_up, "too many undelivered invalidations; the oldest are left to their entries' TTLs");
+            tracing::error!(
+                given_up,
+                "too many undelivered invalidations; the oldest are left to their entries' TTLs"
+            );
         }
         Recovery::deliver(self);
     }
@@ -211,7 +208,11 @@ impl Guarded {
         // Somebody else's data is not ours to guard, and never served either.
         guarded.failures = failures.filter(|(_, error)| *error != StoreError::Foreign).collect();
         for (key, error) in &guarded.failures {
-            tracing::warn!(key, ?error, "the key could not be guarded; this process leaves the entry alone meanwhile");
+            tracing::warn!(
+                key,
+                ?error,
+                "the key could not be guarded; this process leaves the entry alone meanwhile"
+            );
             cache.recovery.begin(key);
         }
         cache.table.writes.guards_failed.add(guarded.failures.len() as u64);
@@ -250,7 +251,8 @@ impl Guarded {
     /// Leaves the guards, all at once. What can't be delivered goes on the recovery list and is returned.
     async fn release(mut self) -> Failures {
         let begun = Instant::now();
-        let answers = self.cache.store.release(&self.names(), self.token, self.settle, self.cache.timeout).await;
+        let answers =
+            self.cache.store.release(&self.names(), self.token, self.settle, self.cache.timeout).await;
         self.stage = Stage::Released;
         tracing::debug!(keys = ?self.keys, took = ?begun.elapsed(), "released");
         let failures: Failures = self.keys.iter().cloned().zip(answers).filter_map(failure).collect();

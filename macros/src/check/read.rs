@@ -56,58 +56,15 @@ impl Form {
 }
 
 pub(crate) fn read(args: ReadArgs, function: &Function, mut problems: Problems) -> syn::Result<ReadPlan> {
-    function.check("cached_aside", &mut problems);
-    if let Some(span) = function.mutable_self() {
-        problems.push(syn::Error::new(
-            span,
-            "a hit doesn't run the body, so that nothing would change `self`; take `&self`",
-        ));
-    }
-    if let Some(reference) = borrowed_value(&function.output) {
-        problems.push(syn::Error::new(
-            reference.span(),
-            "a value that borrows can't be read back from the cache; return an owned one, such as a `String` instead of a `&str`",
-        ));
-    }
-    if is_unknown(&function.output, function) {
-        problems.push(syn::Error::new(
-            function.output.span(),
-            "it can't be told here whether this is a `Result`, whose errors must not be stored; write the type out",
-        ));
-    }
     let form = Form::of(function);
-    let key_is_broken = args.names("key") && args.key.is_none() || args.names("skip") && args.skip.is_none();
-    let skip = args.skip.as_ref().map_or(&[][..], |skip| &skip.value);
-    let (key, template) = match &args.key {
-        Some(Given { value: template, .. }) => {
-            let literal = &template.literal;
-            (Key::of(template, function, Scope::Arguments, &mut problems), quote!(#literal))
-        }
-        None => {
-            let (key, template) = derived::key(function, form, skip);
-            (Some(key), template)
-        }
-    };
-    covered::skips(skip, key.as_ref().filter(|key| !key.is_derived()), function, &mut problems);
-    if !key_is_broken {
-        let named = covered::Named::new(args.key.as_ref().map(|key| &key.value), skip, function);
-        covered::parameters(&named, function, &mut problems);
-    }
-    if let Some(key) = &key
-        && !key_is_broken
-    {
-        covered::generics(skip, key, function, &mut problems);
-    }
-    let ttl = args.ttl.as_ref().map(|ttl| (ttl.value.tokens(), ttl.value.span().unwrap_or(ttl.name.span())));
-    if ttl.is_none() && !args.names("ttl") {
-        problems.push(syn::Error::new(
-            Span::call_site(),
-            "every entry needs a TTL, which is what corrects whatever else goes wrong; write one, such as `ttl = \"5m\"`",
-        ));
-    }
+    function.check("cached_aside", &mut problems);
+    unchanged_self(function, &mut problems);
+    storable(function, &mut problems);
+    let key = key(&args, function, form, &mut problems);
+    let ttl = ttl(&args, &mut problems);
     problems.finish()?;
     // Without a problem, neither of the two is missing.
-    let (Some(key), Some((ttl, at_ttl))) = (key, ttl) else {
+    let (Some((key, template)), Some((ttl, at_ttl))) = (key, ttl) else {
         return Err(syn::Error::new(Span::call_site(), "this attribute can't be understood"));
     };
     Ok(ReadPlan {
@@ -123,6 +80,70 @@ pub(crate) fn read(args: ReadArgs, function: &Function, mut problems: Problems) 
         version: version(args.version.as_ref().map(|version| &version.value)),
         cache: args.cache.map(|cache| cache.value),
     })
+}
+
+fn unchanged_self(function: &Function, problems: &mut Problems) {
+    if let Some(span) = function.mutable_self() {
+        problems.push(syn::Error::new(
+            span,
+            "a hit doesn't run the body, so that nothing would change `self`; take `&self`",
+        ));
+    }
+}
+
+/// What can be said of the return type by looking at it.
+fn storable(function: &Function, problems: &mut Problems) {
+    if let Some(reference) = borrowed_value(&function.output) {
+        problems.push(syn::Error::new(
+            reference.span(),
+            "a value that borrows can't be read back from the cache; return an owned one, such as a `String` instead of a `&str`",
+        ));
+    }
+    if is_unknown(&function.output, function) {
+        problems.push(syn::Error::new(
+            function.output.span(),
+            "it can't be told here whether this is a `Result`, whose errors must not be stored; write the type out",
+        ));
+    }
+}
+
+/// The key with the template that shows it: the one that was written, or the derived one.
+fn key(
+    args: &ReadArgs,
+    function: &Function,
+    form: Form,
+    problems: &mut Problems,
+) -> Option<(Key, TokenStream)> {
+    let is_broken = args.names("key") && args.key.is_none() || args.names("skip") && args.skip.is_none();
+    let template = args.key.as_ref().map(|key| &key.value);
+    let skip = args.skip.as_ref().map_or(&[][..], |skip| &skip.value);
+    let key = match template {
+        Some(template) => {
+            let literal = &template.literal;
+            Key::of(template, function, Scope::Arguments, problems).map(|key| (key, quote!(#literal)))
+        }
+        None => Some(derived::key(function, form, skip)),
+    };
+    let written = key.as_ref().map(|(key, _)| key).filter(|_| template.is_some());
+    covered::skips(skip, written, function, problems);
+    if !is_broken {
+        covered::parameters(&covered::Named::new(template, skip, function), function, problems);
+        if let Some((key, _)) = &key {
+            covered::generics(skip, key, function, problems);
+        }
+    }
+    key
+}
+
+/// The TTL, and where one that makes no sense is reported.
+fn ttl(args: &ReadArgs, problems: &mut Problems) -> Option<(TokenStream, Span)> {
+    if !args.names("ttl") {
+        problems.push(syn::Error::new(
+            Span::call_site(),
+            "every entry needs a TTL, which is what corrects whatever else goes wrong; write one, such as `ttl = \"5m\"`",
+        ));
+    }
+    args.ttl.as_ref().map(|ttl| (ttl.value.tokens(), ttl.value.span().unwrap_or(ttl.name.span())))
 }
 
 /// A reference where the value is, as far as it can be seen.

@@ -2,7 +2,9 @@
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, format_ident, quote};
-use syn::{Attribute, Block, FnArg, Pat, PatIdent, PatType, Signature, ext::IdentExt, parse_quote};
+use syn::{
+    Attribute, Block, FnArg, Pat, PatIdent, PatType, Signature, Visibility, ext::IdentExt, parse_quote,
+};
 
 use super::{around, imports, key_text, outer, read, shape};
 use crate::{
@@ -86,7 +88,6 @@ fn key(plan: &ReadPlan, function: &Function, shape: &TokenStream, name: &Ident) 
         #(#cfgs)*
         #[doc = #doc]
         #[allow(dead_code)]
-        #[must_use]
         #vis #sig {
             #imports
             __aside::key(#text, #coding)
@@ -123,7 +124,6 @@ fn key_of_self(
         #(#cfgs)*
         #[doc(hidden)]
         #[allow(dead_code, clippy::unused_self)]
-        #[must_use]
         #vis #sig {
             Self::#key #arguments(#(#used),*)
         }
@@ -187,12 +187,16 @@ fn uncached(function: &Function, name: &Ident) -> TokenStream {
     let mut sig = sig.clone();
     let doc = format!(" `{}` without the cache.", sig.ident);
     sig.ident = name.clone();
+    let allowed = match vis {
+        Visibility::Inherited => quote!(dead_code),
+        _ => quote!(dead_code, clippy::missing_errors_doc, clippy::missing_panics_doc),
+    };
     let lints = function.attrs.iter().filter(|attribute| is_lint_level(attribute)).map(outer);
     let cfgs = kept_everywhere(function);
     quote! {
         #(#cfgs)*
         #[doc = #doc]
-        #[allow(dead_code, clippy::missing_errors_doc, clippy::missing_panics_doc, clippy::too_many_arguments)]
+        #[allow(#allowed)]
         #(#lints)*
         #vis #sig #block
     }

@@ -122,9 +122,9 @@ fn around(function: &Function, statements: &TokenStream) -> TokenStream {
     quote!(#(#attrs)* #vis #sig #block)
 }
 
-/// The cache that the attribute names, as a statement and as the argument of type `Option<&Cache>`.
-fn cache(written: Option<&Expr>) -> (TokenStream, TokenStream) {
-    let Some(expr) = written else { return (TokenStream::new(), quote!(::core::option::Option::None)) };
+/// The cache that the attribute names, as a statement and as the argument of type `&Cache`.
+fn cache(written: Option<&Expr>) -> (Option<TokenStream>, Option<Ident>) {
+    let Some(expr) = written else { return (None, None) };
     let cache = ours("cache");
     let reference = syn::ExprReference {
         attrs: vec![],
@@ -132,7 +132,7 @@ fn cache(written: Option<&Expr>) -> (TokenStream, TokenStream) {
         mutability: None,
         expr: Box::new(expr.clone()),
     };
-    (quote!(let #cache: &::cached_aside::Cache = #reference;), quote!(::core::option::Option::Some(#cache)))
+    (Some(quote!(let #cache: &::cached_aside::Cache = #reference;)), Some(cache))
 }
 
 /// An attribute in front of its function, also if it was written inside.

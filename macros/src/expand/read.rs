@@ -31,37 +31,39 @@ pub(super) fn load(
     body: &TokenStream,
 ) -> TokenStream {
     let output = &function.output;
-    let key = ours("key");
     let text = key_text(&plan.key);
+    let key = ours("key");
     let (cache, cache_argument) = cache(plan.cache.as_ref());
     let at_output = Span::mixed_site().located_at(output.span());
     let settings = settings(plan, shape);
-    let load = quote_spanned!(at_output=> __aside::load::<_, #shape, _>);
+    let load = match cache_argument {
+        None => quote_spanned!(at_output=> __aside::load),
+        Some(_) => quote_spanned!(at_output=> __aside::load_in),
+    };
+    let cache_argument = cache_argument.map(|cache| quote!(#cache,));
     let coding = coding(plan, output);
     let imports = imports(Some(&plan.key), if has_lifetimes(output) { &[] } else { &["NotShared"] });
-    let sharing = sharing(output, shape);
+    let returns = returns(output, shape);
     quote! {
         #imports
         #settings
         let #key = #text;
         #cache
-        #load(&__READ, #cache_argument, #key, #coding, #sharing, #body).await
+        #load(#cache_argument &__READ, #key, #coding, #returns, #body).await
     }
 }
 
 fn settings(plan: &ReadPlan, shape: &TokenStream) -> TokenStream {
     let ReadPlan { name, template, ttl, settings, .. } = plan;
     let new = quote_spanned! {plan.at_ttl=>
-        __aside::ReadSettings::new(
-            ::core::module_path!(), #name, #template, ::core::file!(), ::core::line!(), #ttl,
-        )
+        __aside::ReadFunction::declare(::core::module_path!(), #name, #template, #ttl)
     };
     let has_none = plan.none_ttl.map(|span| {
         let shape = located(shape, span);
         quote_spanned!(span=> const _: () = __aside::assert_none::<#shape>();)
     });
     quote! {
-        static __READ: __aside::ReadFunction = __aside::ReadFunction::new(#new #settings);
+        static __READ: __aside::ReadFunction = #new #settings;
         #has_none
     }
 }
@@ -88,13 +90,12 @@ pub(super) fn coding(plan: &ReadPlan, output: &Type) -> TokenStream {
 /// The type of what is stored.
 pub(super) fn value(output: &Type, shape: &TokenStream) -> TokenStream {
     let at_output = Span::mixed_site().located_at(output.span());
-    quote_spanned!(at_output=> <#output as ::cached_aside::__private::Outcome<#shape>>::Value)
+    quote_spanned!(at_output=> ::cached_aside::__private::Value<#output, #shape>)
 }
 
-fn sharing(output: &Type, shape: &TokenStream) -> TokenStream {
+/// The return type with its shape, and how its errors are shared.
+fn returns(output: &Type, shape: &TokenStream) -> TokenStream {
     let at_output = Span::mixed_site().located_at(output.span());
-    if has_lifetimes(output) {
-        return quote_spanned!(at_output=> __aside::Sharing::none());
-    }
-    quote_spanned!(at_output=> __aside::Sharing::<<#output as __aside::Outcome<#shape>>::Error>::SHARED)
+    let returns = quote_spanned!(at_output=> __aside::Returns::<#output, #shape>);
+    if has_lifetimes(output) { quote!(#returns::unshared()) } else { quote!(#returns::SHARED) }
 }

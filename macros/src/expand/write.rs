@@ -1,55 +1,60 @@
 //! A writing function: the keys that are known before, one call around the body, the keys that only the result names.
 
-use proc_macro2::{Span, TokenStream};
-use quote::{quote, quote_spanned};
+use proc_macro2::TokenStream;
+use quote::{ToTokens, quote, quote_spanned};
 use syn::spanned::Spanned;
 
-use super::{around, body, cache, imports, ours, shape_constant};
+use super::{around, body, cache, imports, ours, shape};
 use crate::{check::WritePlan, signature::Function};
 
 pub(crate) fn write(plan: &WritePlan, function: &Function) -> TokenStream {
-    let output = &function.output;
-    let at_output = Span::mixed_site().located_at(output.span());
     let imports = imports(None, &[]);
-    let shape = shape_constant(function);
     let settings = settings(plan);
-    let (keys, keys_argument, when) = (ours("keys"), ours("keys"), ours("when"));
-    let before = keys_before(plan);
+    let keys = keys_before(plan);
     let (arguments, after) = after(plan, function);
     let (cache, cache_argument) = cache(plan.cache.as_ref());
     let refuse = refuse(plan, function);
     let body = body(function);
-    let write = quote_spanned!(at_output=> __aside::write::<_, __SHAPE, _, _>);
+    let call = |keys: &TokenStream, body: &TokenStream| match (&cache_argument, &refuse, &after) {
+        (None, None, None) => quote!(__aside::write(&__WRITE, #keys, #body).await),
+        _ => {
+            let cache = optional(cache_argument.as_ref());
+            let refuse = optional(refuse.as_ref());
+            let nothing = quote!(|_| ::core::option::Option::None);
+            let after = after.as_ref().unwrap_or(&nothing);
+            quote!(__aside::write_with(&__WRITE, #cache, #refuse, #keys, #body, #after).await)
+        }
+    };
     let statements = match &plan.when {
-        None => quote! {
-            #imports
-            #shape
-            #settings
-            let #keys = #before;
-            #arguments
-            #cache
-            #write(&__WRITE, #cache_argument, #keys_argument, #refuse, #body, #after).await
-        },
+        None => {
+            let name = ours("keys");
+            let call = call(&name.to_token_stream(), &body);
+            quote!(#imports #settings let #name = #keys; #arguments #cache #call)
+        }
         Some(condition) => {
-            let future = ours("body");
+            let (when, name, future) = (ours("when"), ours("keys"), ours("body"));
+            let call =
+                call(&quote!(::core::iter::Iterator::flatten(#name.into_iter())), &future.to_token_stream());
             quote! {
                 #imports
-                #shape
                 #settings
                 let #when: bool = #condition;
-                let #keys = if #when { #before } else { ::std::vec::Vec::new() };
+                let #name = if #when { ::core::option::Option::Some(#keys) } else { ::core::option::Option::None };
                 #arguments
                 #cache
                 let #future = #body;
-                if #when {
-                    #write(&__WRITE, #cache_argument, #keys_argument, #refuse, #future, #after).await
-                } else {
-                    #future.await
-                }
+                if #when { #call } else { #future.await }
             }
         }
     };
     around(function, &statements)
+}
+
+fn optional(argument: Option<&impl ToTokens>) -> TokenStream {
+    match argument {
+        None => quote!(::core::option::Option::None),
+        Some(argument) => quote!(::core::option::Option::Some(#argument)),
+    }
 }
 
 fn settings(plan: &WritePlan) -> TokenStream {
@@ -57,39 +62,33 @@ fn settings(plan: &WritePlan) -> TokenStream {
     // A setting that makes no sense is reported from here to there.
     let at_settings = settings.span();
     let new = quote_spanned! {at_settings=>
-        __aside::WriteSettings::new(::core::module_path!(), #name, ::core::file!(), ::core::line!())
+        __aside::WriteFunction::declare(::core::module_path!(), #name)
     };
     quote! {
-        static __WRITE: __aside::WriteFunction = __aside::WriteFunction::new(#new #settings);
+        static __WRITE: __aside::WriteFunction = #new #settings;
     }
 }
 
 fn keys_before(plan: &WritePlan) -> TokenStream {
     let keys = &plan.before;
-    if keys.is_empty() { quote!(::std::vec::Vec::new()) } else { quote!(::std::vec![#(#keys),*]) }
+    if keys.is_empty() { quote!(::core::iter::empty()) } else { quote!([#(#keys),*]) }
 }
 
-/// What is computed before the body for the keys behind it, and the closure that makes them of the result.
-fn after(plan: &WritePlan, function: &Function) -> (TokenStream, TokenStream) {
-    let Some(after) = &plan.after else {
-        return (TokenStream::new(), quote!(|_| ::std::vec::Vec::new()));
-    };
-    let output = &function.output;
+/// What is computed before the body for the keys behind it, and the closure that makes them of what it returned.
+fn after(plan: &WritePlan, function: &Function) -> (TokenStream, Option<TokenStream>) {
+    let Some(after) = &plan.after else { return (TokenStream::new(), None) };
+    let shape = shape(function);
     let (result, keys) = (&after.result, &after.keys);
     let arguments = after.arguments.iter().map(|(name, value)| quote!(let #name = #value;));
+    let returned = ours("returned");
     let closure = quote! {
-        move |#result: &<#output as __aside::Success<__SHAPE>>::Value| ::std::vec![#(#keys),*]
+        move |#returned| __aside::of_success::<_, #shape>(#returned, |#result| ::std::vec::Vec::from([#(#keys),*]))
     };
-    (quote!(#(#arguments)*), closure)
+    (quote!(#(#arguments)*), Some(closure))
 }
 
-fn refuse(plan: &WritePlan, function: &Function) -> TokenStream {
+fn refuse(plan: &WritePlan, function: &Function) -> Option<TokenStream> {
     let output = &function.output;
-    match plan.required {
-        None => quote!(::core::option::Option::None),
-        Some(span) => {
-            let refuse = quote_spanned!(span=> __aside::refuse::<#output>);
-            quote!(::core::option::Option::Some(#refuse))
-        }
-    }
+    let refuse = |span| quote_spanned!(span=> __aside::refuse::<#output>);
+    plan.required.map(refuse)
 }

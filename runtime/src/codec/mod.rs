@@ -6,6 +6,7 @@ mod bincode;
 mod json;
 #[cfg(feature = "messagepack")]
 mod messagepack;
+mod positional;
 #[cfg(feature = "postcard")]
 mod postcard;
 
@@ -20,7 +21,7 @@ pub use self::json::Json;
 pub use self::messagepack::MessagePack;
 #[cfg(feature = "postcard")]
 pub use self::postcard::Postcard;
-use crate::fingerprint::{self, Structure};
+use crate::fingerprint::{self, FieldCounts, Structure};
 
 /// The codec of functions that name none.
 #[cfg(feature = "bincode")]
@@ -110,11 +111,12 @@ impl CodecError {
 )]
 pub trait Cacheable: Serialize + DeserializeOwned {}
 
+#[diagnostic::do_not_recommend]
 impl<T: Serialize + DeserializeOwned> Cacheable for T {}
 
 /// One type with one codec: everything the read path needs to know of both.
 pub struct Coding<V> {
-    pub(crate) encode: fn(&V, &mut Vec<u8>) -> Result<(), CodecError>,
+    pub(crate) encode: fn(&V, &FieldCounts, &mut Vec<u8>) -> Result<(), CodecError>,
     pub(crate) decode: fn(&[u8]) -> Result<V, CodecError>,
     pub(crate) kind: CodingKind,
 }
@@ -144,11 +146,23 @@ impl<V> std::fmt::Debug for Coding<V> {
     }
 }
 
+/// Encodes a value that the codec will be able to read back.
+fn encode<V: Serialize, C: Codec>(
+    value: &V,
+    counts: &FieldCounts,
+    into: &mut Vec<u8>,
+) -> Result<(), CodecError> {
+    if !C::SELF_DESCRIBING {
+        positional::check(value, C::HUMAN_READABLE, counts)?;
+    }
+    C::encode(value, into)
+}
+
 /// The coding of one type with one codec.
 #[must_use]
 pub const fn coding<V: Cacheable, C: Codec>(version: u32) -> Coding<V> {
     Coding {
-        encode: C::encode::<V>,
+        encode: encode::<V, C>,
         decode: C::decode::<V>,
         kind: CodingKind {
             type_id: ConstTypeId::of::<V>(),

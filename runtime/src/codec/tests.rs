@@ -93,6 +93,85 @@ fn bincode_allocates_no_more_than_the_input_allows() {
     }
 }
 
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+struct Skipping {
+    #[serde(default, skip_serializing_if = "is_zero")]
+    level: u8,
+    role: u8,
+    name: String,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+fn is_zero(level: &u8) -> bool {
+    *level == 0
+}
+
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+struct NeverWritten {
+    #[serde(default, skip_serializing)]
+    secret: u8,
+    role: u8,
+    name: String,
+}
+
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+enum Variants {
+    NeverRead {
+        #[serde(skip_deserializing)]
+        cache: u8,
+        name: String,
+    },
+    Tuple(u8, #[serde(skip_serializing_if = "is_zero", default)] u8),
+    Fine(#[serde(skip)] u8, u8, u8),
+}
+
+/// Encodes as the read path does.
+fn checked<V: Cacheable, C: Codec>(value: &V) -> Result<Vec<u8>, CodecError> {
+    let coding = coding::<V, C>(0);
+    let mut bytes = Vec::new();
+    (coding.encode)(value, &(coding.kind.structure)().counts, &mut bytes)?;
+    Ok(bytes)
+}
+
+#[cfg(feature = "bincode")]
+#[test]
+fn a_positional_codec_refuses_what_it_would_read_back_as_something_else() {
+    let skipping = |level| Skipping { level, role: 7, name: "\0".to_owned() };
+    // Without the check this is what would be served: a value, and the wrong one.
+    let wrong: Skipping = Bincode::decode(&encoded::<Bincode>(&skipping(0))).unwrap();
+    assert_eq!(wrong, Skipping { level: 7, role: 1, name: String::new() });
+
+    let error = checked::<_, Bincode>(&skipping(0)).unwrap_err().to_string();
+    assert!(
+        error.contains("`Skipping` is written with 2 fields") && error.contains("codec = Json"),
+        "{error}"
+    );
+    assert_eq!(
+        Bincode::decode::<Skipping>(&checked::<_, Bincode>(&skipping(1)).unwrap()).unwrap(),
+        skipping(1)
+    );
+    let nested = vec![Some(skipping(1)), None, Some(skipping(0))];
+    checked::<_, Bincode>(&nested).unwrap_err();
+
+    let error =
+        checked::<_, Bincode>(&NeverWritten { secret: 0, role: 1, name: "\0".to_owned() }).unwrap_err();
+    assert!(error.to_string().contains("`NeverWritten` is written with 2 fields"), "{error}");
+    let error = checked::<_, Bincode>(&Variants::NeverRead { cache: 1, name: String::new() }).unwrap_err();
+    assert!(error.to_string().contains("`Variants::NeverRead`"), "{error}");
+    for value in [Variants::Tuple(1, 2), Variants::Fine(0, 1, 2)] {
+        assert_eq!(Bincode::decode::<Variants>(&checked::<_, Bincode>(&value).unwrap()).unwrap(), value);
+    }
+    checked::<_, Bincode>(&Variants::Tuple(1, 0)).unwrap_err();
+    checked::<_, Bincode>(&sample()).unwrap();
+}
+
+#[cfg(feature = "json")]
+#[test]
+fn a_self_describing_codec_takes_them() {
+    let value = Skipping { level: 0, role: 7, name: "\0".to_owned() };
+    assert_eq!(Json::decode::<Skipping>(&checked::<_, Json>(&value).unwrap()).unwrap(), value);
+}
+
 proptest! {
     #[test]
     fn any_bytes_are_decoded_without_panic(bytes in vec(any::<u8>(), 0..300)) {

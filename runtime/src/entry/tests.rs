@@ -52,7 +52,9 @@ fn kinds() {
     assert_eq!(parse(&lease(Token::numbered(1))[..11], 7), Entry::Unusable(Unusable::Corrupt));
     assert_eq!(parse(b"\xCA\x5D\xE1\x11 a later version", 7), Entry::Unusable(Unusable::Version));
     assert_eq!(parse(&value(b"x"), 8), Entry::Unusable(Unusable::Type));
-    for foreign in [&b""[..], b"\xCA", b"\xCA\x5D\xE1", b"\xCA\x5D\xE1\x00", b"\xCA\x5D\xE1\x03", b"{\"id\":1}"] {
+    for foreign in
+        [&b""[..], b"\xCA", b"\xCA\x5D\xE1", b"\xCA\x5D\xE1\x00", b"\xCA\x5D\xE1\x03", b"{\"id\":1}"]
+    {
         assert_eq!(parse(foreign, 7), Entry::Foreign, "{foreign:?}");
     }
     let bytes = none(Token::numbered(1), HEADER);

@@ -223,13 +223,13 @@ fn leaves_that_validate_are_given_samples_and_never_do_harm() {
 
 #[test]
 fn name_codec_and_version_count() {
-    let fingerprint = |version| of(&coding::<one::User, Bincode>(version).kind).unwrap();
+    let fingerprint = |version| of(&coding::<one::User, Bincode>(version).kind).unwrap().fingerprint;
     assert_eq!(fingerprint(0), fingerprint(0));
     assert_ne!(fingerprint(0), fingerprint(1));
-    let other_name = of(&coding::<unchanged::User, Bincode>(0).kind).unwrap();
+    let other_name = of(&coding::<unchanged::User, Bincode>(0).kind).unwrap().fingerprint;
     assert_ne!(fingerprint(0), other_name);
     #[cfg(feature = "postcard")]
-    assert_ne!(fingerprint(0), of(&coding::<one::User, crate::Postcard>(0).kind).unwrap());
+    assert_ne!(fingerprint(0), of(&coding::<one::User, crate::Postcard>(0).kind).unwrap().fingerprint);
 }
 
 /// A generic function has one `static` for all its types.
@@ -237,8 +237,21 @@ fn name_codec_and_version_count() {
 fn a_cell_is_not_confused_by_a_second_type() {
     let cell = FingerprintCell::new();
     let (bytes, words) = (coding::<Vec<u8>, Bincode>(0).kind, coding::<Vec<u16>, Bincode>(0).kind);
-    let first = cell.get(&bytes).unwrap();
-    let second = cell.get(&words).unwrap();
+    let fingerprint = |kind| cell.get(kind, 0).unwrap().fingerprint;
+    let (first, second) = (fingerprint(&bytes), fingerprint(&words));
     assert_ne!(first, second);
-    assert_eq!((cell.get(&bytes), cell.get(&words)), (Ok(first), Ok(second)));
+    assert_eq!((fingerprint(&bytes), fingerprint(&words)), (first, second));
+}
+
+#[test]
+fn a_result_behind_a_type_parameter_is_recognised() {
+    let judge = |kind: &CodingKind, shape| FingerprintCell::new().get(kind, shape).map(drop);
+    let hidden = coding::<Result<u8, String>, Bincode>(0).kind;
+    let error = judge(&hidden, 0).unwrap_err();
+    assert!(error.to_string().contains("Result<u8, alloc::string::String>"), "{error}");
+    let option = coding::<Option<u8>, Bincode>(0).kind;
+    assert!(judge(&option, 0).is_err() && judge(&option, 2).is_err());
+    // Written out, an option inside an option is a value like any other.
+    assert!(judge(&option, 1).is_ok() && judge(&option, 3).is_ok());
+    assert!(judge(&coding::<Vec<Option<u8>>, Bincode>(0).kind, 0).is_ok());
 }

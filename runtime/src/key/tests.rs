@@ -8,7 +8,15 @@ fn pair(first: &str, second: &str) -> AnyKey {
 
 #[test]
 fn plain_words_stay_readable() {
-    for word in ["42", "-7", "1.5", "ada@example.org", "6f9619ff-8b86-d011-b42d-00c04fc964ff", "Zoë", "a_b+c~d!$&'()*?[]<>\"\\^`@"] {
+    for word in [
+        "42",
+        "-7",
+        "1.5",
+        "ada@example.org",
+        "6f9619ff-8b86-d011-b42d-00c04fc964ff",
+        "Zoë",
+        "a_b+c~d!$&'()*?[]<>\"\\^`@",
+    ] {
         assert_eq!(KeyWriter::new("user:").value(word).finish().as_str(), format!("user:{word}"));
     }
 }
@@ -30,7 +38,10 @@ fn long_keys_keep_their_start_and_end_in_a_digest() {
     assert_ne!(key, long("abd"));
     // The digest is of the whole key, known from elsewhere: printf 'page:%s' … | sha256sum
     let whole = format!("page:{}", "abc".repeat(100));
-    assert_eq!(key[161..], Sha256::digest(&whole).iter().map(|byte| format!("{byte:02x}")).collect::<String>());
+    assert_eq!(
+        key[161..],
+        Sha256::digest(&whole).iter().map(|byte| format!("{byte:02x}")).collect::<String>()
+    );
     let key = long("ä");
     assert!(key.len() > MAX_KEY && key.contains('~'), "cut between characters: {key}");
     let longest = KeyWriter::new(&"a".repeat(MAX_KEY)).finish();

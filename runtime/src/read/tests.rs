@@ -35,13 +35,18 @@ const TIMEOUT: Duration = Duration::from_millis(250);
 const BODY: Duration = Duration::from_millis(30);
 
 static LOAD: ReadFunction = ReadFunction::new(
-    ReadSettings::new(module_path!(), "version", "version:{key}", file!(), line!(), TTL).jitter(0).lease(LEASE).wait(WAIT),
+    ReadSettings::new(module_path!(), "version", "version:{key}", file!(), line!(), TTL)
+        .jitter(0)
+        .lease(LEASE)
+        .wait(WAIT),
 );
 static SAVE: WriteFunction = WriteFunction::new(WriteSettings::new(module_path!(), "save", file!(), line!()));
-static SAVE_UNGUARDED: WriteFunction =
-    WriteFunction::new(WriteSettings::new(module_path!(), "save_unguarded", file!(), line!()).guard(Guard::Off));
-static SAVE_REQUIRED: WriteFunction =
-    WriteFunction::new(WriteSettings::new(module_path!(), "save_required", file!(), line!()).guard(Guard::Required));
+static SAVE_UNGUARDED: WriteFunction = WriteFunction::new(
+    WriteSettings::new(module_path!(), "save_unguarded", file!(), line!()).guard(Guard::Off),
+);
+static SAVE_REQUIRED: WriteFunction = WriteFunction::new(
+    WriteSettings::new(module_path!(), "save_required", file!(), line!()).guard(Guard::Required),
+);
 
 #[derive(Debug, Clone, PartialEq)]
 struct Failed(String);
@@ -116,7 +121,11 @@ impl World {
         }
     }
 
-    fn write(&self, function: &'static WriteFunction, body: Body) -> impl Future<Output = Result<u64, Failed>> + use<> {
+    fn write(
+        &self,
+        function: &'static WriteFunction,
+        body: Body,
+    ) -> impl Future<Output = Result<u64, Failed>> + use<> {
         let world = self.clone();
         async move {
             let origin = async {
@@ -132,10 +141,13 @@ impl World {
                     Body::IsCancelled => pending().await,
                 }
             };
-            let refuse: Option<fn(Error) -> _> =
-                (function.settings.guard == Guard::Required).then_some(crate::outcome::refuse::<Result<u64, Failed>>);
+            let refuse: Option<fn(Error) -> _> = (function.settings.guard == Guard::Required)
+                .then_some(crate::outcome::refuse::<Result<u64, Failed>>);
             let keys = vec![AnyKey::new("k")];
-            write::<Result<u64, Failed>, 2, _, _>(function, Some(&world.cache), keys, refuse, origin, |_| Vec::new()).await
+            write::<Result<u64, Failed>, _, _>(function, Some(&world.cache), keys, refuse, origin, |_| {
+                Vec::new()
+            })
+            .await
         }
     }
 
@@ -190,9 +202,13 @@ async fn a_read_whatever_the_store_and_the_body_do() {
             for fill in GATES {
                 for abandon in GATES {
                     for body in BODIES {
-                        let what = format!("read {read:?} acquire {acquire:?} fill {fill:?} abandon {abandon:?} {body:?}");
+                        let what = format!(
+                            "read {read:?} acquire {acquire:?} fill {fill:?} abandon {abandon:?} {body:?}"
+                        );
                         let world = World::new();
-                        for (verb, gate) in [("read", read), ("acquire", acquire), ("fill", fill), ("abandon", abandon)] {
+                        for (verb, gate) in
+                            [("read", read), ("acquire", acquire), ("fill", fill), ("abandon", abandon)]
+                        {
                             world.store().set(verb, gate);
                         }
                         let begun = Instant::now();
@@ -228,14 +244,16 @@ async fn a_write_whatever_the_store_and_the_body_do() {
                 for body in BODIES {
                     for function in [&SAVE, &SAVE_UNGUARDED, &SAVE_REQUIRED] {
                         let name = function.settings.name;
-                        let what = format!("{name} guard {guard:?} release {release:?} remove {remove:?} {body:?}");
+                        let what =
+                            format!("{name} guard {guard:?} release {release:?} remove {remove:?} {body:?}");
                         let world = World::new();
                         world.read(Body::Succeeds).await.unwrap();
                         for (verb, gate) in [("guard", guard), ("release", release), ("remove", remove)] {
                             world.store().set(verb, gate);
                         }
                         let begun = Instant::now();
-                        let result = timeout(Duration::from_secs(1), caught(world.write(function, body))).await;
+                        let result =
+                            timeout(Duration::from_secs(1), caught(world.write(function, body))).await;
                         let took = begun.elapsed();
                         let guarded = matches!(guard, Gate::Passes | Gate::Slow);
                         if function.settings.guard == Guard::Required && !guarded {

@@ -76,7 +76,13 @@ impl FaultyStore {
         self.pass("read", self.inside.read(key)).await
     }
 
-    pub(crate) async fn acquire(&self, key: &str, seen: &[u8], token: Token, lease: Duration) -> Answer<Acquired> {
+    pub(crate) async fn acquire(
+        &self,
+        key: &str,
+        seen: &[u8],
+        token: Token,
+        lease: Duration,
+    ) -> Answer<Acquired> {
         self.pass("acquire", self.inside.acquire(key, seen, token, lease)).await
     }
 
@@ -96,11 +102,21 @@ impl FaultyStore {
         self.pass("guard", self.inside.guard(keys, token, hold)).await
     }
 
-    pub(crate) async fn renew_guard(&self, keys: &[&str], token: Token, hold: Duration) -> Answer<Vec<Answer<bool>>> {
+    pub(crate) async fn renew_guard(
+        &self,
+        keys: &[&str],
+        token: Token,
+        hold: Duration,
+    ) -> Answer<Vec<Answer<bool>>> {
         self.pass("renew_guard", self.inside.renew_guard(keys, token, hold)).await
     }
 
-    pub(crate) async fn release(&self, keys: &[&str], token: Token, settle: Duration) -> Answer<Vec<Answer<()>>> {
+    pub(crate) async fn release(
+        &self,
+        keys: &[&str],
+        token: Token,
+        settle: Duration,
+    ) -> Answer<Vec<Answer<()>>> {
         self.pass("release", self.inside.release(keys, token, settle)).await
     }
 

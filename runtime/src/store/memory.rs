@@ -49,10 +49,18 @@ impl MemoryStore {
         Ok(self.lock().get(key).map(<[u8]>::to_vec))
     }
 
-    pub(crate) async fn acquire(&self, key: &str, seen: &[u8], token: Token, lease: Duration) -> Answer<Acquired> {
+    pub(crate) async fn acquire(
+        &self,
+        key: &str,
+        seen: &[u8],
+        token: Token,
+        lease: Duration,
+    ) -> Answer<Acquired> {
         let mut slots = self.lock();
         match slots.get(key) {
-            Some(there) if seen.is_empty() || entry::head(there) != seen => return Ok(Acquired::No(there.to_vec())),
+            Some(there) if seen.is_empty() || entry::head(there) != seen => {
+                return Ok(Acquired::No(there.to_vec()));
+            }
             None if !seen.is_empty() => return Ok(Acquired::Changed),
             _ => {}
         }
@@ -102,7 +110,12 @@ impl MemoryStore {
         Ok(keys.iter().map(&mut guard).collect())
     }
 
-    pub(crate) async fn renew_guard(&self, keys: &[&str], token: Token, hold: Duration) -> Answer<Vec<Answer<bool>>> {
+    pub(crate) async fn renew_guard(
+        &self,
+        keys: &[&str],
+        token: Token,
+        hold: Duration,
+    ) -> Answer<Vec<Answer<bool>>> {
         let mut slots = self.lock();
         let now = self.now();
         let mut renew = |key: &&str| {
@@ -116,7 +129,12 @@ impl MemoryStore {
         Ok(keys.iter().map(&mut renew).collect())
     }
 
-    pub(crate) async fn release(&self, keys: &[&str], token: Token, settle: Duration) -> Answer<Vec<Answer<()>>> {
+    pub(crate) async fn release(
+        &self,
+        keys: &[&str],
+        token: Token,
+        settle: Duration,
+    ) -> Answer<Vec<Answer<()>>> {
         let mut slots = self.lock();
         let now = self.now();
         let mut release = |key: &&str| {

@@ -125,7 +125,13 @@ impl Store {
     }
 
     /// Keeps a lease; `false` if it is no longer ours.
-    pub(crate) async fn renew(&self, key: &str, token: Token, lease: Duration, within: Duration) -> Answer<bool> {
+    pub(crate) async fn renew(
+        &self,
+        key: &str,
+        token: Token,
+        lease: Duration,
+        within: Duration,
+    ) -> Answer<bool> {
         verb!(self, within, store => store.renew(key, token, lease))
     }
 

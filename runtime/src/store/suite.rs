@@ -328,7 +328,8 @@ async fn the_suite(store: &Store) {
 }
 
 /// Somebody else's data, in each of the forms that are not ours.
-const FOREIGN: [&[u8]; 6] = [b"hello", b"", b"{}", b"\xCA\x5D\xE1", b"\xCA\x5D\xE1\x03 later", b"\xCA\x5D\xE0\x10"];
+const FOREIGN: [&[u8]; 6] =
+    [b"hello", b"", b"{}", b"\xCA\x5D\xE1", b"\xCA\x5D\xE1\x03 later", b"\xCA\x5D\xE0\x10"];
 
 /// Whatever is done to it, a foreign key is refused and stays.
 async fn foreign_data_is_never_touched(store: &Store, key: &str) {
@@ -391,7 +392,9 @@ mod over_redis {
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn the_redis_store() {
         let server = RedisServer::start();
-        for (url, namespace) in [(server.url(), "tcp"), (server.unix_url(), "unix"), (server.url() + "/3", "third")] {
+        for (url, namespace) in
+            [(server.url(), "tcp"), (server.unix_url(), "unix"), (server.url() + "/3", "third")]
+        {
             let store = connect(&url, namespace).await;
             the_suite(&store).await;
             assert_eq!(server.keys_without_ttl(namespace), [""; 0], "keys that would stay for ever");

@@ -8,15 +8,19 @@ const SCHEMES: [&str; 5] = ["redis", "valkey", "redis+unix", "valkey+unix", "uni
 /// The server that a URL names.
 pub(crate) fn address(url: &str) -> Result<ConnectionInfo, String> {
     let Some((scheme, _)) = url.split_once("://") else {
-        return Err("it has no scheme; write `redis://host:6379` or `redis+unix:///path/to/socket`".to_owned());
+        return Err(
+            "it has no scheme; write `redis://host:6379` or `redis+unix:///path/to/socket`".to_owned()
+        );
     };
     match scheme {
         "rediss" | "valkeys" => Err("this version of cached-aside has no TLS; write `redis://…`".to_owned()),
-        "redis-cluster" | "redis-sentinel" => {
-            Err(format!("this version of cached-aside does not know `{scheme}`; write `redis://…` for a single server"))
-        }
+        "redis-cluster" | "redis-sentinel" => Err(format!(
+            "this version of cached-aside does not know `{scheme}`; write `redis://…` for a single server"
+        )),
         // It is not repeated: somebody may have written a password before the `://`.
-        scheme if !SCHEMES.contains(&scheme) => Err("unknown scheme; write `redis://…` or `redis+unix://…`".to_owned()),
+        scheme if !SCHEMES.contains(&scheme) => {
+            Err("unknown scheme; write `redis://…` or `redis+unix://…`".to_owned())
+        }
         _ => url.into_connection_info().map_err(|error| explain(&error)),
     }
 }

@@ -12,8 +12,8 @@ use std::{
 };
 
 use redis::{
-    AsyncConnectionConfig, Client, ConnectionInfo, ErrorKind, FromRedisValue, ProtocolVersion, PushInfo, PushKind, RedisError,
-    Value, aio::MultiplexedConnection, io::tcp::TcpSettings,
+    AsyncConnectionConfig, Client, ConnectionInfo, ErrorKind, FromRedisValue, ProtocolVersion, PushInfo,
+    PushKind, RedisError, Value, aio::MultiplexedConnection, io::tcp::TcpSettings,
 };
 use tokio::{runtime::Handle, time::timeout};
 
@@ -181,12 +181,18 @@ impl Shared {
 
     /// Notes why there is no connection; says so once.
     fn down(&self, reason: &str) {
-        if let State::Down { reason: known } = &mut *self.state.write().unwrap_or_else(PoisonError::into_inner) {
+        if let State::Down { reason: known } =
+            &mut *self.state.write().unwrap_or_else(PoisonError::into_inner)
+        {
             reason.clone_into(known);
         }
         let mut said = self.said();
         if said.as_deref() != Some(reason) {
-            tracing::warn!(cache = self.place(), reason, "cache unreachable, functions run uncached until it is back");
+            tracing::warn!(
+                cache = self.place(),
+                reason,
+                "cache unreachable, functions run uncached until it is back"
+            );
             *said = Some(reason.to_owned());
         }
     }

@@ -27,7 +27,11 @@ pub(crate) struct RedisStore {
 }
 
 impl RedisStore {
-    pub(crate) async fn connect(info: ConnectionInfo, namespace: String, connect_timeout: Duration) -> RedisStore {
+    pub(crate) async fn connect(
+        info: ConnectionInfo,
+        namespace: String,
+        connect_timeout: Duration,
+    ) -> RedisStore {
         let watches = Watches::default();
         let link = Link::new(info, connect_timeout, watches.clone()).await;
         RedisStore { namespace, link, watches, no_nx_get: AtomicBool::new(false) }
@@ -45,7 +49,13 @@ impl RedisStore {
         self.link.call(redis::cmd("GET").arg(self.full(key))).await
     }
 
-    pub(crate) async fn acquire(&self, key: &str, seen: &[u8], token: Token, lease: Duration) -> Answer<Acquired> {
+    pub(crate) async fn acquire(
+        &self,
+        key: &str,
+        seen: &[u8],
+        token: Token,
+        lease: Duration,
+    ) -> Answer<Acquired> {
         let mine = entry::lease(token);
         if seen.is_empty() && !self.no_nx_get.load(Relaxed) {
             let mut set = redis::cmd("SET");
@@ -79,11 +89,21 @@ impl RedisStore {
         Ok(done(self.run_all(&scripts::GUARD, keys, (&token.as_bytes()[..], millis(hold))).await?))
     }
 
-    pub(crate) async fn renew_guard(&self, keys: &[&str], token: Token, hold: Duration) -> Answer<Vec<Answer<bool>>> {
+    pub(crate) async fn renew_guard(
+        &self,
+        keys: &[&str],
+        token: Token,
+        hold: Duration,
+    ) -> Answer<Vec<Answer<bool>>> {
         self.run_all(&scripts::RENEW_GUARD, keys, (&token.as_bytes()[..], millis(hold))).await
     }
 
-    pub(crate) async fn release(&self, keys: &[&str], token: Token, settle: Duration) -> Answer<Vec<Answer<()>>> {
+    pub(crate) async fn release(
+        &self,
+        keys: &[&str],
+        token: Token,
+        settle: Duration,
+    ) -> Answer<Vec<Answer<()>>> {
         Ok(done(self.run_all(&scripts::RELEASE, keys, (&token.as_bytes()[..], settle_millis(settle))).await?))
     }
 
@@ -101,7 +121,8 @@ impl RedisStore {
             pipeline.cmd("CLIENT").arg("CACHING").arg("YES").ignore();
         }
         pipeline.cmd("GET").arg(full).cmd("PTTL").arg(full);
-        let (there, left): (RedisResult<Option<Vec<u8>>>, RedisResult<i64>) = self.link.call_all(&mut pipeline).await?;
+        let (there, left): (RedisResult<Option<Vec<u8>>>, RedisResult<i64>) =
+            self.link.call_all(&mut pipeline).await?;
         let there = there.map_err(|error| connection::store_error(&error))?;
         // Negative where the key has no expiry, or is gone.
         let left = u64::try_from(left.unwrap_or_default()).map(Duration::from_millis).unwrap_or_default();
@@ -130,7 +151,12 @@ impl RedisStore {
     }
 
     /// Runs a script on each of several keys, in one round trip.
-    async fn run_all(&self, verb: &Verb, keys: &[&str], arguments: impl ToRedisArgs) -> Answer<Vec<Answer<bool>>> {
+    async fn run_all(
+        &self,
+        verb: &Verb,
+        keys: &[&str],
+        arguments: impl ToRedisArgs,
+    ) -> Answer<Vec<Answer<bool>>> {
         let mut pipeline = redis::Pipeline::with_capacity(keys.len());
         for key in keys {
             let mut command = verb.by_hash();
@@ -143,7 +169,9 @@ impl RedisStore {
             all.push(match answer.map_err(|error| connection::store_error(&error)) {
                 Ok(answer) => verdict(answer),
                 // The first to find that the server has forgotten the script teaches it to it.
-                Err(StoreError::Server(reason)) if is_unknown(&reason) => self.run(verb, key, &arguments).await,
+                Err(StoreError::Server(reason)) if is_unknown(&reason) => {
+                    self.run(verb, key, &arguments).await
+                }
                 Err(error) => Err(error),
             });
         }
