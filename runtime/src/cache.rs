@@ -1,10 +1,11 @@
 //! The handle that programs hold: made by a builder, installed for the process or put in scope for a future.
 
 use std::{
+    collections::HashSet,
     env, fmt,
     future::Future,
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering::Relaxed},
     },
     time::Duration,
@@ -62,6 +63,25 @@ pub(crate) struct Inner {
     pub(crate) recovery: Recovery,
     pub(crate) table: Table,
     namespace: String,
+    /// The keys that were found to be somebody else's, as far as they have been told of.
+    foreign: Mutex<HashSet<String>>,
+}
+
+/// No more keys are told of than this.
+const FOREIGN_KEYS: usize = 1_000;
+
+impl Inner {
+    /// Tells of a key that holds somebody else's data, once.
+    pub(crate) fn say_foreign(&self, function: &'static str, key: &str) {
+        let mut foreign = self.foreign.lock().unwrap_or_else(PoisonError::into_inner);
+        if foreign.len() < FOREIGN_KEYS && foreign.insert(key.to_owned()) {
+            tracing::warn!(
+                function,
+                key,
+                "the key holds somebody else's data, which is left alone; the function runs uncached"
+            );
+        }
+    }
 }
 
 impl Cache {
@@ -117,6 +137,7 @@ impl Cache {
                 recovery: Recovery::default(),
                 table: Table::new(),
                 namespace,
+                foreign: Mutex::default(),
             }),
         }
     }

@@ -2,7 +2,7 @@
 //! and the list of invalidations that have not been delivered yet.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, VecDeque},
     future::Future,
     sync::{
         Mutex, MutexGuard, PoisonError, Weak,
@@ -110,18 +110,18 @@ pub(crate) struct Recovery {
 #[derive(Debug, Default)]
 struct List {
     keys: HashMap<String, Item>,
+    /// The keys that something is due for, in the order of their next attempt. A key that is no longer here, or has been
+    /// put in twice, is passed over when its turn comes.
+    turns: VecDeque<String>,
     delivering: bool,
-    /// Counts additions: the oldest are given up first.
-    added: u64,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Item {
     /// Writes whose body still runs: nothing is delivered before they are through.
     writing: usize,
     /// What to deliver; `None` while only a running write keeps the key here.
     due: Option<Due>,
-    added: u64,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -144,7 +144,7 @@ impl Recovery {
     /// A write begins whose guard could not be placed.
     pub(crate) fn begin(&self, key: &str) {
         let mut list = self.list();
-        list.item(key).writing += 1;
+        list.keys.entry(key.to_owned()).or_default().writing += 1;
         self.count.store(list.keys.len(), Relaxed);
     }
 
@@ -163,7 +163,8 @@ impl Recovery {
     /// An invalidation could not be delivered. Gives up the oldest where there are too many; returns how many.
     pub(crate) fn add(&self, key: &str, token: Token, settle: Duration) -> usize {
         let mut list = self.list();
-        list.item(key).due = Some(Due { token, settle });
+        list.keys.entry(key.to_owned()).or_default().due = Some(Due { token, settle });
+        list.turns.push_back(key.to_owned());
         let given_up = list.give_up();
         self.count.store(list.keys.len(), Relaxed);
         given_up
@@ -194,31 +195,52 @@ impl Recovery {
         });
     }
 
-    /// Some of what is due, or `None` when nothing is left, in which case the delivery is over.
+    /// What is due next, or `None` when nothing is left, in which case the delivery is over.
     fn batch(&self) -> Option<Vec<(String, Due)>> {
         let mut list = self.list();
         if list.keys.is_empty() {
+            list.turns.clear();
             list.delivering = false;
             return None;
         }
-        let due = list.keys.iter().filter(|(_, item)| item.writing == 0);
-        Some(due.filter_map(|(key, item)| Some((key.clone(), item.due?))).take(BATCH).collect())
-    }
-
-    /// Delivers each; those that were delivered leave the list. `true` if any was.
-    async fn deliver_batch(&self, cache: &Inner, batch: Vec<(String, Due)>) -> bool {
-        let mut any = false;
-        for (key, due) in batch {
-            let answers = cache.store.release(&[&key], due.token, due.settle, cache.timeout).await;
-            if !answers.iter().all(|answer| matches!(answer, Ok(()) | Err(StoreError::Foreign))) {
-                tracing::debug!(key, ?answers, "an invalidation is still undelivered");
+        let mut batch = Vec::new();
+        for _ in 0..list.turns.len() {
+            let Some(key) = list.turns.pop_front() else { break };
+            match list.keys.get(&key) {
+                Some(Item { writing: 0, due: Some(due) }) => batch.push((key, *due)),
+                Some(_) => list.turns.push_back(key),
+                None => {}
+            }
+            if batch.len() == BATCH {
                 break;
             }
-            any = true;
-            tracing::debug!(key, "an invalidation was delivered late");
+        }
+        Some(batch)
+    }
+
+    /// Delivers each; those that were delivered leave the list, the others wait for their next turn. `true` if any was.
+    async fn deliver_batch(&self, cache: &Inner, batch: Vec<(String, Due)>) -> bool {
+        let mut any = false;
+        let mut unreachable = false;
+        for (key, due) in batch {
+            let answer = match unreachable {
+                true => None,
+                false => cache.store.release(&[&key], due.token, due.settle, cache.timeout).await.pop(),
+            };
+            let delivered = matches!(answer, Some(Ok(()) | Err(StoreError::Foreign)));
+            // Another key would fare no better now.
+            unreachable |=
+                answer.as_ref().is_some_and(|answer| matches!(answer, Err(StoreError::Timeout(_))));
+            any |= delivered;
             let mut list = self.list();
-            if list.keys.get(&key).is_some_and(|item| item.due == Some(due) && item.writing == 0) {
+            // A write that failed meanwhile is due by itself.
+            let same = list.keys.get(&key).is_some_and(|item| item.due == Some(due) && item.writing == 0);
+            if delivered && same {
+                tracing::debug!(key, "an invalidation was delivered late");
                 list.keys.remove(&key);
+            } else {
+                tracing::debug!(key, ?answer, "an invalidation is still undelivered");
+                list.turns.push_back(key);
             }
             self.count.store(list.keys.len(), Relaxed);
         }
@@ -227,20 +249,19 @@ impl Recovery {
 }
 
 impl List {
-    fn item(&mut self, key: &str) -> &mut Item {
-        self.added += 1;
-        let added = self.added;
-        self.keys.entry(key.to_owned()).or_insert(Item { writing: 0, due: None, added })
-    }
-
-    /// Gives up the older half of what is over the bound, so that the search for the oldest is rare.
+    /// Gives the oldest up that are over the bound; returns how many.
     fn give_up(&mut self) -> usize {
-        if self.keys.len() <= MOST_KEYS {
-            return 0;
-        }
         let before = self.keys.len();
-        let newest_given_up = self.added.saturating_sub(MOST_KEYS as u64 / 2);
-        self.keys.retain(|_, item| item.writing > 0 || item.added > newest_given_up);
+        for _ in 0..self.turns.len() {
+            if self.keys.len() <= MOST_KEYS {
+                break;
+            }
+            let Some(key) = self.turns.pop_front() else { break };
+            match self.keys.get(&key) {
+                Some(item) if item.writing > 0 => self.turns.push_back(key),
+                _ => drop(self.keys.remove(&key)),
+            }
+        }
         before - self.keys.len()
     }
 }
@@ -253,5 +274,69 @@ impl Drop for Delivery {
         if let Some(cache) = self.0.upgrade() {
             cache.recovery.list().delivering = false;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn due(recovery: &Recovery) -> Vec<String> {
+        recovery.batch().unwrap_or_default().into_iter().map(|(key, _)| key).collect()
+    }
+
+    #[test]
+    fn times_are_shortened_by_a_random_part_and_no_more() {
+        let ttl = Duration::from_secs(100);
+        assert_eq!(shorten(ttl, 0), ttl);
+        let times: Vec<Duration> = (0..1_000).map(|_| shorten(ttl, 100)).collect();
+        let (least, most) = (times.iter().min().copied(), times.iter().max().copied());
+        assert!(least >= Some(Duration::from_secs(90)) && most <= Some(ttl), "{least:?} to {most:?}");
+        assert!(
+            least < Some(Duration::from_secs(91)) && most > Some(Duration::from_secs(99)),
+            "{least:?} to {most:?}"
+        );
+        let mut pauses = Backoff::new(Duration::from_millis(10), Duration::from_millis(40)).pauses();
+        for most in [10, 20, 40, 40] {
+            let (pause, most) = (pauses.next_pause(), Duration::from_millis(most));
+            assert!(pause <= most && pause >= most / 2, "{pause:?} of {most:?}");
+        }
+    }
+
+    #[test]
+    fn the_list_is_bounded_and_gives_up_the_oldest() {
+        let recovery = Recovery::default();
+        recovery.begin("written now");
+        let mut given_up = 0;
+        for number in 0..MOST_KEYS + 10 {
+            given_up += recovery.add(&format!("key {number}"), Token::numbered(1), Duration::ZERO);
+        }
+        assert_eq!((recovery.len(), given_up), (MOST_KEYS, 11));
+        assert!(!recovery.has("key 10") && recovery.has("key 11") && recovery.has("written now"));
+    }
+
+    #[test]
+    fn a_key_that_fails_is_not_in_the_way_of_others() {
+        let recovery = Recovery::default();
+        for number in 0..BATCH * 2 {
+            recovery.add(&format!("{number:03}"), Token::numbered(1), Duration::ZERO);
+        }
+        let first = due(&recovery);
+        assert_eq!((first.len(), first[0].as_str()), (BATCH, "000"));
+        assert_eq!(due(&recovery)[0], format!("{BATCH:03}"), "the next ones are next");
+    }
+
+    #[test]
+    fn nothing_is_delivered_while_a_write_runs() {
+        let recovery = Recovery::default();
+        recovery.begin("k");
+        recovery.add("k", Token::numbered(1), Duration::ZERO);
+        assert_eq!(due(&recovery), [""; 0]);
+        recovery.end("k");
+        assert_eq!(due(&recovery), ["k"]);
+        assert!(recovery.has("k"), "it stays until it has been delivered");
+        recovery.begin("only written");
+        recovery.end("only written");
+        assert!(!recovery.has("only written"));
     }
 }

@@ -179,7 +179,7 @@ impl<V, E> Call<'_, V, E> {
     fn trouble(&self, doing: &'static str, error: &StoreError) -> Seen<V> {
         if *error == StoreError::Foreign {
             self.counters.foreign.one();
-            self.function.say_foreign(self.key);
+            self.cache.say_foreign(self.function.settings.name, self.key);
         } else {
             self.counters.errors.one();
             tracing::debug!(key = self.key, doing, ?error, "the cache failed, the function runs uncached");

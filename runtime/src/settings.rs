@@ -133,7 +133,6 @@ struct Said {
     uncacheable: AtomicBool,
     undecodable: AtomicBool,
     unencodable: AtomicBool,
-    foreign: AtomicBool,
 }
 
 impl ReadFunction {
@@ -144,7 +143,6 @@ impl ReadFunction {
             uncacheable: AtomicBool::new(false),
             undecodable: AtomicBool::new(false),
             unencodable: AtomicBool::new(false),
-            foreign: AtomicBool::new(false),
         };
         ReadFunction { settings, fingerprint: FingerprintCell::new(), number: OnceLock::new(), said }
     }
@@ -220,16 +218,6 @@ impl ReadFunction {
     pub(crate) fn say_unencodable(&self, key: &str, error: &str) {
         if first_time(&self.said.unencodable) {
             tracing::error!(function = self.settings.name, key, error, "the value can't be stored");
-        }
-    }
-
-    pub(crate) fn say_foreign(&self, key: &str) {
-        if first_time(&self.said.foreign) {
-            tracing::warn!(
-                function = self.settings.name,
-                key,
-                "the key holds somebody else's data, which is left alone; the function runs uncached"
-            );
         }
     }
 }
@@ -353,5 +341,24 @@ impl WriteFunction {
     pub const fn settle(mut self, settle: Duration) -> Self {
         self.settings = self.settings.settle(settle);
         self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn defaults() {
+        static READ: ReadFunction = ReadFunction::declare("module", "load", "key", Duration::from_secs(1));
+        static WRITE: WriteFunction = WriteFunction::declare("module", "save");
+        let ReadSettings { jitter_per_mille, lease, wait, none_ttl, .. } = READ.settings;
+        assert_eq!((jitter_per_mille, none_ttl), (100, None));
+        assert_eq!((lease, wait), (Duration::from_secs(5), Duration::from_secs(5)));
+        let WriteSettings { guard, guard_for, settle, .. } = WRITE.settings;
+        assert_eq!((guard, guard_for, settle), (Guard::BestEffort, Duration::from_secs(10), Duration::ZERO));
+        assert!(READ.settings.file.ends_with("settings.rs") && READ.settings.line < WRITE.settings.line);
+        let builder = format!("{:?}", crate::Cache::builder());
+        assert!(builder.contains("\"cached-aside\", timeout: 250ms, connect_timeout: 1s"), "{builder}");
     }
 }

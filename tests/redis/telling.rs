@@ -109,6 +109,49 @@ async fn a_call_can_be_followed() {
 }
 
 #[tokio::test]
+async fn somebody_elses_data_is_told_of_once_a_key() {
+    let server = RedisServer::shared();
+    let log = Log::listen();
+    let cache = Cache::builder().url(server.url()).namespace("telling-foreign").build().await.unwrap();
+    for id in [1, 2, 1, 2, 1] {
+        server.run::<()>(cmd("SET").arg(format!("telling-foreign:told:{id}")).arg("mine").arg("EX").arg(60));
+        cache.scope(load(id)).await;
+    }
+    let told = log.take();
+    let lines = said(&told, "somebody else's data");
+    assert_eq!(lines.len(), 2, "{told}");
+    assert!(lines[0].contains("WARN") && lines[0].contains("told:1") && lines[1].contains("told:2"));
+}
+
+/// What each kind of call sends to the server.
+#[tokio::test]
+async fn commands_are_few() {
+    let server = RedisServer::start();
+    let cache = Cache::builder().url(server.url()).build().await.unwrap();
+    let counted = async |call: &dyn Fn() -> std::pin::Pin<Box<dyn Future<Output = ()>>>| {
+        server.reset_stats();
+        cache.scope(call()).await;
+        let mut commands = server.commands();
+        // What a script calls is not a round trip.
+        commands.retain(|name, _| ["get", "set", "evalsha", "eval", "client|caching", "pttl"].contains(&name.as_str()));
+        format!("{commands:?}")
+    };
+    cache.scope(async { (load(1).await, save(1).await) }).await;
+    let miss = counted(&|| Box::pin(async { drop(load(1).await) })).await;
+    assert_eq!(miss, r#"{"evalsha": 1, "get": 1, "set": 2}"#, "a look, the acquisition, the fill (which sets, too)");
+    let hits = counted(&|| {
+        Box::pin(async {
+            for _ in 0..10 {
+                load(1).await;
+            }
+        })
+    });
+    assert_eq!(hits.await, r#"{"get": 10}"#, "a hit is one `GET`");
+    let write = counted(&|| Box::pin(save(1))).await;
+    assert_eq!(write, r#"{"evalsha": 2, "get": 1, "set": 1}"#, "guard and release, whose scripts set and get");
+}
+
+#[tokio::test]
 async fn a_refused_fill_and_a_failing_cache_are_told() {
     #[cached_aside(ttl = "1m", key = "raced", skip(cache))]
     async fn raced(cache: &Cache) -> u64 {

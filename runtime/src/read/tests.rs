@@ -384,6 +384,35 @@ async fn an_error_is_shared_and_not_stored() {
     world.is_well("after errors").await;
 }
 
+/// An error that can't be cloned is given to nobody: each runs the body, but not all at once.
+#[tokio::test(start_paused = true)]
+async fn an_error_that_cannot_be_shared_costs_few_bodies_at_a_time() {
+    let world = World::new();
+    world.store().set("acquire", Gate::Slow);
+    let (running, most) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
+    let reads: Vec<_> = (0..50)
+        .map(|_| {
+            let (world, running, most) = (world.clone(), running.clone(), most.clone());
+            tokio::spawn(async move {
+                let body = async {
+                    world.bodies.fetch_add(1, SeqCst);
+                    most.fetch_max(running.fetch_add(1, SeqCst) + 1, SeqCst);
+                    sleep(BODY).await;
+                    running.fetch_sub(1, SeqCst);
+                    Err::<u64, _>(Failed("body".to_owned()))
+                };
+                let (key, coding) = (AnyKey::new("k"), coding::<u64, Bincode>(0));
+                load::<_, 2, _>(&LOAD, Some(&world.cache), key, coding, Sharing::none(), body).await
+            })
+        })
+        .collect();
+    for read in reads {
+        assert_eq!(read.await.unwrap(), Err(Failed("body".to_owned())));
+    }
+    assert_eq!((world.bodies.load(SeqCst), most.load(SeqCst)), (50, 8));
+    world.is_well("after errors").await;
+}
+
 /// While nothing can be stored, those who come during a load share the next one.
 #[tokio::test(start_paused = true)]
 async fn without_a_store_loads_still_run_one_at_a_time() {
@@ -450,6 +479,39 @@ async fn a_fill_goes_on_when_its_caller_goes_away() {
     sleep(SLOW).await;
     assert_eq!(world.read(Body::Succeeds).await, Ok(1));
     assert_eq!(world.bodies.load(SeqCst), 1, "the second read is a hit");
+}
+
+/// Whatever stands under the key, the call gives what the body does. What is ours is replaced; what is not, stays.
+#[tokio::test(start_paused = true)]
+async fn malformed_entries_are_misses() {
+    let world = World::new();
+    world.read(Body::Succeeds).await.unwrap();
+    let good = world.store().inside.read("k").await.unwrap().unwrap();
+    let mut malformed: Vec<Vec<u8>> = (4..good.len()).map(|len| good[..len].to_vec()).collect();
+    malformed.extend((39..good.len()).map(|at| {
+        let mut flipped = good.clone();
+        flipped[at] ^= 0x40;
+        flipped
+    }));
+    malformed.push([&good[..], b"left over"].concat());
+    malformed.push([&crate::entry::MAGIC[..], &[0xFF], &good[4..]].concat());
+    for bytes in malformed {
+        let bodies = world.bodies.swap(0, SeqCst);
+        assert!(bodies <= 1);
+        world.store().inside.plant("k", bytes.clone());
+        assert_eq!(world.read(Body::Succeeds).await, Ok(1), "{bytes:?}");
+        assert_eq!(world.bodies.load(SeqCst), 1, "{bytes:?}: a miss");
+        assert_eq!(world.read(Body::Succeeds).await, Ok(1), "{bytes:?}");
+        assert_eq!(world.bodies.load(SeqCst), 1, "{bytes:?}: not healed");
+    }
+    for bytes in [&b""[..], b"{}", b"\xCA\x5D\xE1", b"\xCA\x5D\xE1\x07"] {
+        world.store().inside.plant("k", bytes.to_vec());
+        for _ in 0..2 {
+            world.bodies.store(0, SeqCst);
+            assert_eq!((world.read(Body::Succeeds).await, world.bodies.load(SeqCst)), (Ok(1), 1));
+        }
+        assert_eq!(world.store().inside.read("k").await.unwrap().as_deref(), Some(bytes), "it stays");
+    }
 }
 
 /// A future that is never polled costs no body: hits do not touch it.

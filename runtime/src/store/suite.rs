@@ -324,7 +324,6 @@ async fn the_suite(store: &Store) {
     leases_and_values_end(store).await;
     remove_deletes_all_but_guards(store).await;
     several_keys_are_one_step(store).await;
-    whoever_watches_is_told(store).await;
 }
 
 /// Somebody else's data, in each of the forms that are not ours.
@@ -351,6 +350,7 @@ async fn foreign_data_is_never_touched(store: &Store, key: &str) {
 async fn the_in_process_store() {
     let store = Store::Memory(MemoryStore::new());
     the_suite(&store).await;
+    whoever_watches_is_told(&store).await;
     let Store::Memory(memory) = &store else { unreachable!() };
     for bytes in FOREIGN {
         let key = key("foreign");
@@ -397,7 +397,25 @@ mod over_redis {
         {
             let store = connect(&url, namespace).await;
             the_suite(&store).await;
+            whoever_watches_is_told(&store).await;
             assert_eq!(server.keys_without_ttl(namespace), [""; 0], "keys that would stay for ever");
+        }
+    }
+
+    /// Servers and users that RESP3 is not for: nothing is announced, everything else is as usual.
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn without_resp3() {
+        let old = RedisServer::builder().args(["--rename-command", "HELLO", ""]).start();
+        let barred = RedisServer::builder().user("app", "pass", "~* resetchannels +@all -hello").start();
+        for (server, url) in [(&old, old.url()), (&barred, barred.url_as("app", "pass"))] {
+            let store = connect(&url, "resp2").await;
+            the_suite(&store).await;
+            let key = key("watch");
+            assert_eq!(acquire(&store, &key, token(1)).await, Acquired::Yes);
+            let watched = store.watch(&key, WITHIN).await.unwrap();
+            assert_eq!(watched.there.as_deref(), Some(&entry::lease(token(1))[..]));
+            assert!(!watched.watch.told() && watched.left > LONG / 2);
+            assert_eq!(server.keys_without_ttl("resp2"), [""; 0]);
         }
     }
 

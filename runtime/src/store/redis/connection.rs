@@ -302,7 +302,12 @@ fn receive(link: &Weak<Shared>, number: u64, push: PushInfo) {
 }
 
 fn refuses_resp3(error: &RedisError) -> bool {
-    error.kind() == ErrorKind::RESP3NotSupported || error.code() == Some("NOPROTO")
+    // A server that does not know `HELLO` (redis-rs recognises only one of the two spellings of that), one that knows no third
+    // version, or a user who may not say it.
+    let unknown = || error.detail().is_some_and(|detail| detail.starts_with("unknown command"));
+    error.kind() == ErrorKind::RESP3NotSupported
+        || matches!(error.code(), Some("NOPROTO" | "NOPERM"))
+        || unknown()
 }
 
 pub(super) fn store_error(error: &RedisError) -> StoreError {
