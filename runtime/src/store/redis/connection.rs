@@ -302,18 +302,17 @@ fn receive(link: &Weak<Shared>, number: u64, push: PushInfo) {
 }
 
 fn refuses_resp3(error: &RedisError) -> bool {
-    // A server that does not know `HELLO` (redis-rs recognises only one of the two spellings of that), one that knows no third
-    // version, or a user who may not say it.
+    // A server that knows no third version, or does not know `HELLO`; redis-rs recognises only one of the two spellings of that.
     let unknown = || error.detail().is_some_and(|detail| detail.starts_with("unknown command"));
-    error.kind() == ErrorKind::RESP3NotSupported
-        || matches!(error.code(), Some("NOPROTO" | "NOPERM"))
-        || unknown()
+    error.kind() == ErrorKind::RESP3NotSupported || error.code() == Some("NOPROTO") || unknown()
 }
 
 pub(super) fn store_error(error: &RedisError) -> StoreError {
-    match error.code() {
-        Some("WRONGTYPE") => StoreError::Foreign,
-        Some(code) => StoreError::Server(format!("{code} {}", error.detail().unwrap_or_default())),
-        None => StoreError::Unreachable(error.to_string()),
+    let Some(code) = error.code() else { return StoreError::Unreachable(error.to_string()) };
+    let detail = error.detail().unwrap_or_default();
+    // Servers before 7.0 wrap what a script's command said in an error of the script's.
+    if code == "WRONGTYPE" || detail.contains(": WRONGTYPE ") {
+        return StoreError::Foreign;
     }
+    StoreError::Server(format!("{code} {detail}"))
 }
