@@ -250,8 +250,8 @@ mod write;
 /// `serde::de::DeserializeOwned`. `E` has no bounds; where it is `Clone + Send + Sync + 'static`, callers of one process
 /// that wait for a load are given a clone of its error, else they run the body themselves.
 ///
-/// A return type that is a type parameter (`T`, `T::Answer`) is stored as a value, whatever it stands for in a call: an `Err`
-/// or a `None` too. Write `Result<…>` or `Option<…>` out.
+/// A return type that is a type parameter (`T`, `T::Answer`) is a plain value. A call in which it turns out to be a `Result`
+/// or an `Option` runs uncached, and the log says so once: write the `Result` or `Option` in the signature.
 ///
 /// ```
 /// # use cached_aside::{Cache, cached_aside};
@@ -308,8 +308,8 @@ mod write;
 /// | `Json` | `json` | yes |
 ///
 /// Without the feature `bincode`, `Postcard` is the default. A function whose type its codec could write but never read
-/// back runs uncached and says so once in the log, naming a codec that can. `#[serde(skip_serializing_if = …)]` needs
-/// `Json` or `MessagePack`; with the other two it is a mistake that is not recognised.
+/// back runs uncached and says so once in the log, naming a codec that can. A value of which a field was left out
+/// (`skip_serializing_if`) is not stored by the first two: they could not tell, and would read it back as another.
 ///
 /// ```
 /// # #[cfg(feature = "json")]
