@@ -74,7 +74,7 @@ where
         .jitter(0u16)
         .lease(__aside::Duration::from_secs(2u64))
         .wait(__aside::Duration::from_secs(0u64));
-    const _: () = __aside::assert_none::<{ search::__SHAPE }>();
+    __aside::assert_none::<{ search::__SHAPE }>();
     let key = __aside::KeyWriter::new(__aside::type_name::<search>())
         .literal(":")
         .value(&__aside::type_name::<T>())

@@ -72,6 +72,12 @@ fn known(text: &LitStr, zero: Zero) -> syn::Result<Duration> {
 
 /// The duration, or what to write instead.
 fn parse(text: &str, zero: Zero) -> Result<Duration, String> {
+    if let Some(months) = months(text) {
+        return Err(format!(
+            "`{months}` would be months, which is not a length that a TTL is likely to have; \
+             write `m` for minutes, or `months`"
+        ));
+    }
     let duration =
         humantime::parse_duration(text.trim()).map_err(|_| format!("`{text}` is not a duration; {HOW}"))?;
     if duration.is_zero() && zero == Zero::Allowed {
@@ -84,6 +90,13 @@ fn parse(text: &str, zero: Zero) -> Result<Duration, String> {
         return Err(format!("`{text}` is shorter than a millisecond, which is what Redis counts in; {HOW}"));
     }
     Ok(duration)
+}
+
+/// `5M`: one key away from `5m`.
+fn months(text: &str) -> Option<&str> {
+    text.split_whitespace().find(|part| {
+        part.strip_suffix('M').is_some_and(|number| number.ends_with(|c: char| c.is_ascii_digit()))
+    })
 }
 
 #[cfg(test)]
@@ -119,6 +132,8 @@ mod tests {
             assert!(why.starts_with(&format!("`{text}` is not a duration; write ")), "{why}");
         }
         assert!(parse("0s", Zero::Refused).unwrap_err().contains("no time at all"));
+        assert!(parse("1h 5M", Zero::Refused).unwrap_err().contains("`5M` would be months"));
+        assert!(parse("5months", Zero::Refused).is_ok());
         assert!(parse("10us", Zero::Refused).unwrap_err().contains("shorter than a millisecond"));
         assert_eq!(parse("0s", Zero::Allowed), Ok(Duration::ZERO));
     }

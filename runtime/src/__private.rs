@@ -23,6 +23,14 @@ pub struct Returns<R: Outcome<SHAPE>, const SHAPE: u8> {
     returns: PhantomData<fn() -> R>,
 }
 
+impl<R: Outcome<SHAPE>, const SHAPE: u8> Clone for Returns<R, SHAPE> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<R: Outcome<SHAPE>, const SHAPE: u8> Copy for Returns<R, SHAPE> {}
+
 impl<R: Outcome<SHAPE>, const SHAPE: u8> Returns<R, SHAPE> {
     /// Errors are not shared.
     #[must_use]

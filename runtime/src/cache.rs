@@ -203,6 +203,23 @@ impl Cache {
     /// Guards keys around a write that an attribute can't wrap, such as one that is part of a transaction: place it before the
     /// write begins, [`release`](WriteGuard::release) it after the commit.
     ///
+    /// This is the guard that `guard = "required"` asks for: with an error the write should not begin. A program that would
+    /// rather write than wait goes on without a guard, and invalidates the keys after the commit.
+    ///
+    /// Keys of different types are given as [`AnyKey`]s:
+    ///
+    /// ```
+    /// # use cached_aside::{AnyKey, Cache, cached_aside};
+    /// # #[cached_aside(ttl = "5m", key = "price:{id}")]
+    /// # async fn price(id: u64) -> u64 { id }
+    /// # #[cached_aside(ttl = "5m", key = "name:{id}")]
+    /// # async fn name(id: u64) -> String { id.to_string() }
+    /// # async fn example(cache: &Cache) -> Result<(), cached_aside::Error> {
+    /// let guard = cache.guard([AnyKey::from(price::key(1)), AnyKey::from(name::key(1))]).await?;
+    /// # guard.release().await
+    /// # }
+    /// ```
+    ///
     /// # Errors
     ///
     /// When a key could not be guarded. Nothing is guarded then.

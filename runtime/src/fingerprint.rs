@@ -554,7 +554,7 @@ impl<'de> Deserializer<'de> for Probe<'_> {
         };
         tracer.inside(format!("#{variant}"), |tracer| {
             let names = (name, variants.get(variant).copied().unwrap_or_default());
-            tracer.within_type(this, |tracer| visitor.visit_enum(Variant { tracer, variant, names }))
+            tracer.within_type(this, |tracer| visitor.visit_enum(Variant { tracer, index: variant, names }))
         })
     }
 }
@@ -620,7 +620,7 @@ impl<'de> MapAccess<'de> for Nothing {
 
 struct Variant<'a> {
     tracer: &'a mut Tracer,
-    variant: usize,
+    index: usize,
     /// Of the enum and of the variant.
     names: (&'static str, &'static str),
 }
@@ -630,8 +630,7 @@ impl<'de> EnumAccess<'de> for Variant<'_> {
     type Variant = Self;
 
     fn variant_seed<S: DeserializeSeed<'de>>(self, seed: S) -> Result<(S::Value, Self), Stop> {
-        let index: U32Deserializer<Stop> =
-            u32::try_from(self.variant).unwrap_or(u32::MAX).into_deserializer();
+        let index: U32Deserializer<Stop> = u32::try_from(self.index).unwrap_or(u32::MAX).into_deserializer();
         Ok((seed.deserialize(index)?, self))
     }
 }

@@ -223,9 +223,10 @@ impl Recovery {
         let mut any = false;
         let mut unreachable = false;
         for (key, due) in batch {
-            let answer = match unreachable {
-                true => None,
-                false => cache.store.release(&[&key], due.token, due.settle, cache.timeout).await.pop(),
+            let answer = if unreachable {
+                None
+            } else {
+                cache.store.release(&[&key], due.token, due.settle, cache.timeout).await.pop()
             };
             let delivered = matches!(answer, Some(Ok(()) | Err(StoreError::Foreign)));
             // Another key would fare no better now.

@@ -8,7 +8,7 @@ use std::{
 
 use sha2::{Digest, Sha256};
 
-use crate::{Cache, Error, codec::Coding, read};
+use crate::{Cache, Error, codec::Coding, read, write};
 
 /// A key longer than this (bytes) keeps its start and ends in a digest. Every shortened key is longer than
 /// every key that was not, so the two can't coincide.
@@ -177,7 +177,9 @@ pub struct AnyKey {
 }
 
 impl AnyKey {
-    /// A key written out by hand. Prefer the companions of the cached function: the compiler checks those.
+    /// A key written out by hand, as it stands: nothing is encoded, so a value that holds `:` or a space does not become what a
+    /// template would make of it. Prefer the companions of the cached function, which do that and which the compiler checks.
+    /// A key of more than 200 bytes is shortened as a template's is.
     #[must_use]
     pub fn new(text: &str) -> AnyKey {
         KeyWriter::new(text).finish()
@@ -187,6 +189,15 @@ impl AnyKey {
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.text
+    }
+
+    /// Deletes the entry in the cache in scope, or in the installed one; see [`Key::invalidate`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Key::invalidate`].
+    pub async fn invalidate(&self) -> Result<(), Error> {
+        write::invalidate(&Cache::current().ok_or(Error::NoCache)?, self.as_str()).await
     }
 
     pub(crate) fn into_string(self) -> String {
@@ -262,7 +273,8 @@ impl<T> Key<T> {
         read::peek(&self.cache()?, self.as_str(), &self.coding).await
     }
 
-    /// Deletes the entry, and refuses whatever is being loaded for it now.
+    /// Deletes the entry, and refuses whatever is being loaded for it now. Where a write is in progress there is no entry, and
+    /// its guard stays.
     ///
     /// # Errors
     ///

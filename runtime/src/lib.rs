@@ -28,6 +28,8 @@ mod flight;
 #[cfg(fuzzing)]
 pub mod fuzzing;
 mod health;
+#[cfg(test)]
+mod interleavings;
 mod key;
 mod outcome;
 mod read;

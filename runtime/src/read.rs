@@ -277,6 +277,10 @@ impl<V, E> Call<'_, V, E> {
         // What the last look saw was observed from this step on.
         let mut looked = Step::NONE;
         loop {
+            // A write whose invalidation could not be delivered may have returned since the last look.
+            if self.cache.recovery.has(self.key) {
+                seen = Seen::Closed;
+            }
             seen = match seen {
                 Seen::Entry(value, bytes) => {
                     if let Some(result) = given::<R, SHAPE>(value) {

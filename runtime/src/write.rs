@@ -203,10 +203,11 @@ impl Guarded {
         (guarded.hold, guarded.settle, guarded.placed) = (hold, settle, true);
         let begun = Instant::now();
         let answers = cache.store.guard(&guarded.names(), guarded.token, hold, cache.timeout).await;
-        tracing::debug!(keys = ?guarded.keys, took = ?begun.elapsed(), "guarded");
+        let took = begun.elapsed();
         let failures = guarded.keys.iter().cloned().zip(answers).filter_map(failure);
         // Somebody else's data is not ours to guard, and never served either.
         guarded.failures = failures.filter(|(_, error)| *error != StoreError::Foreign).collect();
+        tracing::debug!(keys = ?guarded.keys, failed = guarded.failures.len(), ?took, "guarded");
         for (key, error) in &guarded.failures {
             tracing::warn!(
                 key,
@@ -254,7 +255,7 @@ impl Guarded {
         let answers =
             self.cache.store.release(&self.names(), self.token, self.settle, self.cache.timeout).await;
         self.stage = Stage::Released;
-        tracing::debug!(keys = ?self.keys, took = ?begun.elapsed(), "released");
+        tracing::debug!(keys = ?self.keys, settle = ?self.settle, took = ?begun.elapsed(), "released");
         let failures: Failures = self.keys.iter().cloned().zip(answers).filter_map(failure).collect();
         for (key, error) in failures.iter().filter(|(_, error)| *error != StoreError::Foreign) {
             self.cache.undelivered(key, error, self.token, self.settle);
@@ -302,7 +303,10 @@ impl Drop for Guarded {
 /// let cache = Cache::in_process();
 /// let guard = cache.guard([balance::key(1), balance::key(2)]).await?;
 /// transfer_in_one_transaction().await;
-/// guard.release().await?;
+/// // The transaction is committed: whatever this says, it must not look like a failure of the transfer.
+/// if let Err(error) = guard.release().await {
+///     eprintln!("{error}; the cache makes up for it by itself");
+/// }
 /// # Ok(())
 /// # }
 /// ```

@@ -47,7 +47,8 @@ struct DbError(&'static str);
 async fn on_both_stores<F: Future<Output = ()>>(name: &str, test: impl Fn(Cache) -> F) {
     let server = RedisServer::shared();
     let namespace = format!("functions-{name}");
-    let redis = Cache::builder().url(server.url()).namespace(&namespace).timeout(Duration::from_secs(5)).build();
+    let redis =
+        Cache::builder().url(server.url()).namespace(&namespace).timeout(Duration::from_secs(5)).build();
     for cache in [Cache::in_process(), redis.await.unwrap()] {
         cache.scope(test(cache.clone())).await;
     }
@@ -130,20 +131,46 @@ async fn what_is_stored_of_a_return_value() {
         assert_eq!((plain(&db, 1).await, plain(&db, 1).await, plain(&db, 2).await), ((1, 1), (1, 1), (2, 2)));
         asked();
         assert_eq!((option(&db, 1).await, option(&db, 1).await, asked()), (Some(1), Some(1), 1));
-        assert_eq!((option(&db, 0).await, option(&db, 0).await, asked()), (None, None, 2), "`None` is not stored");
-        assert_eq!((option_remembered(&db, 0).await, option_remembered(&db, 0).await, asked()), (None, None, 1));
-        assert_eq!((option_remembered(&db, 1).await, option_remembered(&db, 1).await, asked()), (Some(1), Some(1), 1));
+        assert_eq!(
+            (option(&db, 0).await, option(&db, 0).await, asked()),
+            (None, None, 2),
+            "`None` is not stored"
+        );
+        assert_eq!(
+            (option_remembered(&db, 0).await, option_remembered(&db, 0).await, asked()),
+            (None, None, 1)
+        );
+        assert_eq!(
+            (option_remembered(&db, 1).await, option_remembered(&db, 1).await, asked()),
+            (Some(1), Some(1), 1)
+        );
         assert_eq!((result(&db, 1).await, result(&db, 1).await, asked()), (Ok(1), Ok(1), 1));
         let error = || Err(DbError("no"));
-        assert_eq!((result(&db, 0).await, result(&db, 0).await, asked()), (error(), error(), 2), "`Err` is not stored");
-        for (id, expected, bodies) in [(0, Ok(None), 1), (1, Err(DbError("one")), 2), (2, Ok(Some(user(2, "Ada"))), 1)] {
+        assert_eq!(
+            (result(&db, 0).await, result(&db, 0).await, asked()),
+            (error(), error(), 2),
+            "`Err` is not stored"
+        );
+        for (id, expected, bodies) in
+            [(0, Ok(None), 1), (1, Err(DbError("one")), 2), (2, Ok(Some(user(2, "Ada"))), 1)]
+        {
             assert_eq!(result_option(&db, id).await, expected);
             assert_eq!((result_option(&db, id).await, asked()), (expected, bodies));
         }
-        assert_eq!((through_an_alias(&db, 1).await, through_an_alias(&db, 1).await, asked()), (Ok(Some(1)), Ok(Some(1)), 1));
-        assert_eq!((through_an_alias(&db, 0).await, through_an_alias(&db, 0).await, asked()), (Ok(None), Ok(None), 2));
+        assert_eq!(
+            (through_an_alias(&db, 1).await, through_an_alias(&db, 1).await, asked()),
+            (Ok(Some(1)), Ok(Some(1)), 1)
+        );
+        assert_eq!(
+            (through_an_alias(&db, 0).await, through_an_alias(&db, 0).await, asked()),
+            (Ok(None), Ok(None), 2)
+        );
         assert_eq!(through_nested_aliases(&db, 0).await, Ok(None));
-        assert_eq!((through_nested_aliases(&db, 0).await, asked()), (Ok(None), 2), "an alias for `Option` is one");
+        assert_eq!(
+            (through_nested_aliases(&db, 0).await, asked()),
+            (Ok(None), 2),
+            "an alias for `Option` is one"
+        );
         assert_eq!((io_result(&db, 2).await.unwrap(), io_result(&db, 2).await.unwrap(), asked()), (1, 1, 1));
         assert_eq!((io_result(&db, 1).await.unwrap(), io_result(&db, 1).await.unwrap(), asked()), (0, 0, 1));
         assert!(io_result(&db, 0).await.is_err() && io_result(&db, 0).await.is_err());
@@ -170,9 +197,22 @@ impl Repo {
     }
 
     #[cached_aside(ttl = "5m", key = "shared:{id}", skip(self))]
-    pub async fn load_shared(&self, id: u64) -> User {
+    pub(crate) async fn load_shared(&self, id: u64) -> User {
         self.db.ask();
         user(id, "shared")
+    }
+
+    #[cached_aside(
+        ttl = "5m",
+        none_ttl = "1m",
+        key = "found:{self.tenant}:{id}",
+        jitter = "5%",
+        lease = "2s",
+        wait = "1s"
+    )]
+    async fn find_in_tenant(&self, id: u64) -> Option<u64> {
+        self.db.ask();
+        (id > 0).then_some(id)
     }
 
     #[cached_aside(ttl = "5m", key = "associated:{id}", skip(db))]
@@ -270,7 +310,13 @@ where
 }
 
 #[cached_aside(ttl = "5m", key = "impl:{id}:{name}", skip(db, a, numbers))]
-async fn impl_and_borrowed(db: &Db, id: impl Display, name: &str, (a, b): (u64, u64), mut numbers: Vec<u64>) -> u64 {
+async fn impl_and_borrowed(
+    db: &Db,
+    id: impl Display,
+    name: &str,
+    (a, b): (u64, u64),
+    mut numbers: Vec<u64>,
+) -> u64 {
     numbers.push(a + b);
     db.ask() + numbers.len() as u64 + name.len() as u64 + id.to_string().len() as u64
 }
@@ -310,6 +356,8 @@ async fn methods() {
         b.load_shared(1).await;
         assert_eq!(asked(), 1);
         assert_eq!((Repo::associated(&db, 5).await, Repo::associated(&db, 5).await, asked()), (6, 6, 1));
+        assert_eq!((a.find_in_tenant(0).await, a.find_in_tenant(0).await, asked()), (None, None, 1));
+        assert_eq!((b.find_in_tenant(1).await, b.find_in_tenant(1).await, asked()), (Some(1), Some(1), 1));
         let arc = Arc::new(repo("c"));
         assert_eq!((arc.clone().by_arc(5).await, arc.by_arc(5).await, asked()), (6, 6, 1));
 
@@ -323,7 +371,10 @@ async fn methods() {
         assert_eq!(b.load_key(1).peek().await.unwrap(), None);
 
         let table = Table::<&str> { db: db.clone(), kind: PhantomData };
-        assert_eq!((table.row("ab").await, table.row("ab").await, asked()), (Ok(vec![1, 2]), Ok(vec![1, 2]), 1));
+        assert_eq!(
+            (table.row("ab").await, table.row("ab").await, asked()),
+            (Ok(vec![1, 2]), Ok(vec![1, 2]), 1)
+        );
         table.clear("ab").await.unwrap();
         assert_eq!(Table::<&str>::row_key("ab").peek().await.unwrap(), None);
     })
@@ -336,7 +387,10 @@ async fn trait_methods() {
         let db = Arc::new(Db::default());
         let asked = || db.asked.swap(0, SeqCst);
         let repo = Repo { tenant: "a".to_owned(), db: db.clone() };
-        assert_eq!((repo.find(1).await, repo.find(1).await, asked()), (Some(user(1, "trait")), Some(user(1, "trait")), 1));
+        assert_eq!(
+            (repo.find(1).await, repo.find(1).await, asked()),
+            (Some(user(1, "trait")), Some(user(1, "trait")), 1)
+        );
         assert_eq!(repo.put(user(1, "new")).await, 1);
         repo.find(1).await;
         assert_eq!(asked(), 1);
@@ -459,7 +513,10 @@ async fn writes() {
 
         load_user(&db, 9).await.unwrap();
         create_user(String::new()).await.unwrap_err();
-        assert!(load_user::key(9).peek().await.unwrap().is_some(), "without a result there is no key of the result");
+        assert!(
+            load_user::key(9).peek().await.unwrap().is_some(),
+            "without a result there is no key of the result"
+        );
         create_user("Ada".to_owned()).await.unwrap();
         assert_eq!(load_user::key(9).peek().await.unwrap(), None);
 
@@ -485,6 +542,9 @@ async fn writes() {
         guard.release().await.unwrap();
         load_user(&db, 1).await.unwrap();
         cache.invalidate(&key()).await.unwrap();
+        assert_eq!(key().peek().await.unwrap(), None);
+        load_user(&db, 1).await.unwrap();
+        cached_aside::AnyKey::new("user:1").invalidate().await.unwrap();
         assert_eq!(key().peek().await.unwrap(), None);
         asked();
 
@@ -542,7 +602,11 @@ async fn every_codec() {
         }
         assert_eq!(cache.stats().total.hits, 3);
         let uncached = cache.stats().function("never_readable");
-        assert_eq!((uncached.bypassed, uncached.stored), (2, 0), "bincode can't read it back, so it is not written");
+        assert_eq!(
+            (uncached.bypassed, uncached.stored),
+            (2, 0),
+            "bincode can't read it back, so it is not written"
+        );
     })
     .await;
 }
@@ -602,7 +666,10 @@ async fn in_axum_handlers() {
         let loaded = repo.load(1).await;
         let derived = derived(&repo.db, 1, "axum", None, vec![]).await;
         let generic: Option<u64> = generic(&repo.db, 1).await;
-        format!("{loaded:?} {derived} {generic:?} {}", impl_and_borrowed(&repo.db, 1, "a", (1, 1), vec![]).await)
+        format!(
+            "{loaded:?} {derived} {generic:?} {}",
+            impl_and_borrowed(&repo.db, 1, "a", (1, 1), vec![]).await
+        )
     }
 
     fn is_send<T: Send>(value: T) -> T {

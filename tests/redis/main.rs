@@ -1,4 +1,10 @@
 //! Everything that needs a real server.
+#![expect(
+    clippy::unwrap_used,
+    clippy::unused_async,
+    clippy::items_after_statements,
+    reason = "these are tests"
+)]
 
 mod functions;
 mod limits;
@@ -6,6 +12,7 @@ mod outages;
 mod processes;
 mod support;
 mod telling;
+mod torture;
 
 use cached_aside_tests::Worker;
 

@@ -192,7 +192,8 @@ async fn a_write_during_an_outage_is_delivered_after_it() {
         proxy.drop_all();
         let begun = Instant::now();
         while here.stats().recovering > 0 {
-            here.scope(async { assert_eq!(load(&row).await, written, "bypassed until it is delivered") }).await;
+            here.scope(async { assert_eq!(load(&row).await, written, "bypassed until it is delivered") })
+                .await;
             assert!(begun.elapsed() < BACK, "the invalidation is not delivered");
             sleep(Duration::from_millis(2)).await;
         }
@@ -243,7 +244,9 @@ async fn a_key_that_is_taken() {
     let server = RedisServer::shared();
     let cache = cache(&server.url(), "taken").await;
     let row = Row::default();
-    for command in [cmd("SET").arg("taken:row").arg("mine").clone(), cmd("SADD").arg("taken:row").arg("mine").clone()] {
+    for command in
+        [cmd("SET").arg("taken:row").arg("mine").clone(), cmd("SADD").arg("taken:row").arg("mine").clone()]
+    {
         server.run::<()>(&command);
         cache
             .scope(async {
@@ -304,9 +307,15 @@ fn installing_and_the_environment() {
     };
     let (url, unix) = (server.url(), server.unix_url());
     let nothing = run("environment", &[]);
-    assert!(nothing.contains("this process") && nothing.contains("neither CACHED_ASIDE_URL nor REDIS_URL"), "{nothing}");
+    assert!(
+        nothing.contains("this process") && nothing.contains("neither CACHED_ASIDE_URL nor REDIS_URL"),
+        "{nothing}"
+    );
     let redis = run("environment", &[("REDIS_URL", &url)]);
-    assert!(redis.contains(&server.addr().to_string()) && redis.contains("variable=\"REDIS_URL\""), "{redis}");
+    assert!(
+        redis.contains(&server.addr().to_string()) && redis.contains("variable=\"REDIS_URL\""),
+        "{redis}"
+    );
     let both = run("environment", &[("REDIS_URL", &url), ("CACHED_ASIDE_URL", &unix)]);
     assert!(both.contains("redis.sock"), "CACHED_ASIDE_URL comes first: {both}");
     let empty = run("environment", &[("REDIS_URL", " ")]);
@@ -319,7 +328,10 @@ fn installing_and_the_environment() {
     assert_eq!(lines.iter().filter(|line| line.contains("no cache is installed")).count(), 1, "{installed}");
     assert!(lines.contains(&"without a cache: 1, 2"), "{installed}");
     assert!(lines.contains(&"installed: 3, 3"), "{installed}");
-    assert!(lines.iter().any(|line| line.contains("a cache is installed already (this process)")), "{installed}");
+    assert!(
+        lines.iter().any(|line| line.contains("a cache is installed already (this process)")),
+        "{installed}"
+    );
     assert!(lines.contains(&"in scope: 4, 4; then 3"), "{installed}");
     assert!(lines.contains(&"another runtime: 3"), "{installed}");
 }

@@ -217,7 +217,8 @@ async fn a_loader_killed_while_loading_is_replaced_within_its_lease() {
 #[tokio::test]
 async fn a_loader_that_was_frozen_does_not_store_what_it_read_before() {
     let setting = Setting::new();
-    let (mut reader, mut loader, mut writer) = (setting.app().await, setting.app().await, setting.app().await);
+    let (mut reader, mut loader, mut writer) =
+        (setting.app().await, setting.app().await, setting.app().await);
     let row = Setting::row();
     assert_eq!(ask(&mut loader, &format!("read {row} after")).await, "t loaded 0");
     loader.pause();
@@ -252,7 +253,9 @@ async fn a_thousand_waiters_cost_few_commands() {
         let took = begun.elapsed();
         let first_looks = commands.get("get").copied().unwrap_or(0).min(1_000);
         let waited = commands.values().sum::<u64>() - first_looks;
-        println!("1,000 waiters ({name}): {waited} commands in 700 ms beside their own first looks; woken after {took:?}");
+        println!(
+            "1,000 waiters ({name}): {waited} commands in 700 ms beside their own first looks; woken after {took:?}"
+        );
         assert!(waited <= most, "{commands:?}");
         assert_eq!(setting.loads(row), 1);
     }

@@ -12,4 +12,5 @@ pub use worker::Worker;
 mod process;
 mod proxy;
 pub mod server;
+pub mod torture;
 mod worker;

@@ -1,4 +1,4 @@
-//! The project's own commands: `cargo xtask test`.
+//! The project's own commands: `cargo xtask test`, `cargo xtask torture`.
 
 use std::{
     env,
@@ -15,7 +15,11 @@ const USAGE: &str = "\
 cargo xtask test [-- ARGUMENTS]
     Runs all tests, against a real Redis: installs `redis-server` if it is missing, or takes the server
     that CACHED_ASIDE_TEST_SERVER names. Arguments go to `cargo test`, and only that is run then:
-    `cargo xtask test -- --test redis support`.";
+    `cargo xtask test -- --test redis support`.
+cargo xtask torture [--seconds N] [--seed S]
+    Several processes read and write through the cache while everything around them fails, first with a
+    naive cache-aside, then with the annotated functions, each for N seconds (60), by the seed S (1).
+    Fails unless the naive one breaks the promises and the annotated functions keep them.";
 
 /// Sets of features that must compile without the default ones.
 const FEATURES: [&str; 5] = ["", "redis", "bincode", "postcard", "redis postcard"];
@@ -26,6 +30,7 @@ fn main() -> ExitCode {
     let rest: Vec<_> = args.skip_while(|arg| arg == "--").collect();
     let result = match command.as_deref().and_then(|name| name.to_str()) {
         Some("test") => redis::ensure().and_then(|()| test(rest)),
+        Some("torture") => redis::ensure().and_then(|()| torture(rest)),
         _ => Err(USAGE.to_owned()),
     };
     match result {
@@ -50,6 +55,13 @@ fn test(args: Vec<OsString>) -> Result<(), String> {
         steps.push(Step::new(&format!("build, {name}"), build).with([features, "--", "--deny", "warnings"]));
     }
     report(&steps.into_iter().map(Step::run).collect::<Vec<_>>())
+}
+
+/// Its last two lines are for programs, so that nothing is said after them.
+fn torture(args: Vec<OsString>) -> Result<(), String> {
+    let run = "run --quiet --release --package cached-aside-tests --bin torture --";
+    let outcome = Step::new("torture", run).with(args).run();
+    if outcome.passed { Ok(()) } else { Err("xtask torture: failed".to_owned()) }
 }
 
 /// One run of cargo.

@@ -60,7 +60,7 @@ fn settings(plan: &ReadPlan, shape: &TokenStream) -> TokenStream {
     };
     let has_none = plan.none_ttl.map(|span| {
         let shape = located(shape, span);
-        quote_spanned!(span=> const _: () = __aside::assert_none::<#shape>();)
+        quote_spanned!(span=> __aside::assert_none::<#shape>();)
     });
     quote! {
         static __READ: __aside::ReadFunction = #new #settings;

@@ -232,6 +232,16 @@ fn name_codec_and_version_count() {
     assert_ne!(fingerprint(0), of(&coding::<one::User, crate::Postcard>(0).kind).unwrap().fingerprint);
 }
 
+/// Two releases give a type the same name; its structure alone tells them apart.
+#[test]
+fn structure_counts() {
+    let before = coding::<one::User, Bincode>(0).kind;
+    let after = CodingKind { structure: trace::<reordered::User, Bincode>, ..before };
+    let fingerprint = |kind| work_out(kind).unwrap().fingerprint;
+    assert_eq!(fingerprint(&before), fingerprint(&before));
+    assert_ne!(fingerprint(&before), fingerprint(&after));
+}
+
 /// A generic function has one `static` for all its types.
 #[test]
 fn a_cell_is_not_confused_by_a_second_type() {

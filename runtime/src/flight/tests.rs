@@ -25,8 +25,7 @@ fn shared(word: &mut oneshot::Receiver<Word>) -> bool {
 fn promoted(word: &mut oneshot::Receiver<Word>) -> Option<Ticket> {
     match word.try_recv() {
         Ok(Word::Lead(ticket)) => Some(ticket),
-        Ok(_) | Err(TryRecvError::Closed) => None,
-        Err(TryRecvError::Empty) => None,
+        Ok(_) | Err(TryRecvError::Closed | TryRecvError::Empty) => None,
     }
 }
 

@@ -314,7 +314,9 @@ async fn a_read_cancelled_at_every_await_with_others_waiting() {
         while !ended {
             let what = format!("slow {slow:?}, {polls} polls");
             let world = World::new();
-            slow.iter().for_each(|verb| world.store().set(verb, Gate::Slow));
+            for verb in slow {
+                world.store().set(verb, Gate::Slow);
+            }
             let followers = async {
                 let reads: Vec<_> = (0..3).map(|_| tokio::spawn(world.read(Body::Succeeds))).collect();
                 for read in reads {
@@ -344,7 +346,9 @@ async fn a_write_cancelled_at_every_await() {
             let what = format!("slow {slow:?}, {polls} polls");
             let world = World::new();
             world.read(Body::Succeeds).await.unwrap();
-            slow.iter().for_each(|verb| world.store().set(verb, Gate::Slow));
+            for verb in slow {
+                world.store().set(verb, Gate::Slow);
+            }
             ended = cancelled_after(polls, world.write(&SAVE, Body::Succeeds)).await;
             let seen = world.read(Body::Succeeds).await;
             assert!(!ended || seen == Ok(2), "{what}: {seen:?}");
@@ -358,7 +362,7 @@ async fn a_write_cancelled_at_every_await() {
             let in_the_body = world.begun.load(SeqCst) > world.over.load(SeqCst);
             assert_eq!(guarded().await, in_the_body, "{what}");
             dropped_inside += u32::from(in_the_body);
-            sleep(GUARD_FOR - Duration::from_secs(1)).await;
+            sleep(GUARD_FOR.saturating_sub(Duration::from_secs(1))).await;
             assert_eq!(guarded().await, in_the_body, "{what}");
             sleep(Duration::from_secs(2)).await;
             assert!(!guarded().await, "{what}");

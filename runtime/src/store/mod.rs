@@ -24,6 +24,8 @@ pub(crate) enum Store {
     Redis(Box<redis::RedisStore>),
     #[cfg(test)]
     Faulty(faulty::FaultyStore),
+    #[cfg(test)]
+    Stepped(crate::interleavings::SteppedStore),
 }
 
 /// A step that the store did not take, or may have taken without saying so.
@@ -88,6 +90,8 @@ macro_rules! verb {
             Store::Redis($store) => in_time($within, $call, || $store.unanswered()).await,
             #[cfg(test)]
             Store::Faulty($store) => in_time($within, $call, || {}).await,
+            #[cfg(test)]
+            Store::Stepped($store) => in_time($within, $call, || {}).await,
         }
     };
 }
@@ -209,6 +213,8 @@ impl Store {
             Store::Redis(store) => store.place(),
             #[cfg(test)]
             Store::Faulty(_) => "a faulty store".to_owned(),
+            #[cfg(test)]
+            Store::Stepped(_) => "a store that takes one step at a time".to_owned(),
         }
     }
 }

@@ -2,10 +2,12 @@
 
 use std::{fmt, str::FromStr, time::Duration};
 
-/// No entry is stored for longer. It stands in the attributes of [`ours`](super::ours) as well.
+/// No entry is stored for longer.
 pub const TTL: Duration = Duration::from_secs(3);
-/// No guard goes unrenewed for longer. It stands in the attributes of [`ours`](super::ours) as well.
+/// No guard goes unrenewed for longer.
 pub const HOLD: Duration = Duration::from_secs(4);
+/// The same for the guards of writes that take longer than that.
+pub const PATIENT_HOLD: Duration = Duration::from_secs(2);
 /// What a call may spend on the cache.
 pub const TIMEOUT: Duration = Duration::from_millis(100);
 /// The keys that are named by arguments, and guarded.

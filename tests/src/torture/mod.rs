@@ -26,6 +26,8 @@ pub mod ours;
 pub mod random;
 pub mod record;
 pub mod report;
+mod scene;
 pub mod storm;
 pub mod subject;
 pub mod timeline;
+pub mod violation;

@@ -36,7 +36,8 @@ impl Random {
 
     /// A time between two.
     pub fn between(&mut self, least: Duration, most: Duration) -> Duration {
-        let span = u64::try_from((most - least).as_micros()).unwrap_or(u64::MAX).saturating_add(1);
+        let span =
+            u64::try_from(most.saturating_sub(least).as_micros()).unwrap_or(u64::MAX).saturating_add(1);
         least + Duration::from_micros(self.below(span))
     }
 }

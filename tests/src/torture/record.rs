@@ -142,6 +142,8 @@ pub struct Counted {
     pub recovering: u64,
     /// So many fills were refused so far.
     pub refused_fills: u64,
+    /// So often it found what it could not read, or could not write what it had, so far.
+    pub unreadable: u64,
 }
 
 /// Something that was done to all of them.
@@ -170,7 +172,7 @@ pub enum Record {
     Done(Done),
     /// `version KEY VERSION OP`: what the origin says about who wrote a version.
     Version(u64, u64, OpId),
-    /// `counted PROCESS AT RECOVERING REFUSED_FILLS`
+    /// `counted PROCESS AT RECOVERING REFUSED_FILLS UNREADABLE`
     Counted(Counted),
     /// `killed PROCESS AT`
     Killed(u32, Moment),
@@ -194,8 +196,8 @@ impl Display for Record {
                 write!(f, "done {op} {} {ended} {guarded} {recovering}", end.0)
             }
             Self::Version(key, version, op) => write!(f, "version {key} {version} {op}"),
-            Self::Counted(Counted { process, at, recovering, refused_fills }) => {
-                write!(f, "counted {process} {} {recovering} {refused_fills}", at.0)
+            Self::Counted(Counted { process, at, recovering, refused_fills, unreadable }) => {
+                write!(f, "counted {process} {} {recovering} {refused_fills} {unreadable}", at.0)
             }
             Self::Killed(process, at) => write!(f, "killed {process} {}", at.0),
             Self::Event(Event { begin, end, loss, what }) => {
@@ -243,6 +245,7 @@ impl FromStr for Record {
                 at: words.moment()?,
                 recovering: words.next()?,
                 refused_fills: words.next()?,
+                unreadable: words.next()?,
             }),
             "killed" => Self::Killed(words.next()?, words.moment()?),
             "event" => Self::Event(Event {

@@ -77,8 +77,11 @@ type Failure = Arc<dyn std::error::Error + Send + Sync>;
 impl Database {
     async fn query(&self, command: &str, key: String) -> Result<u64, Failure> {
         let mut connection = self.connection.clone();
-        let value: Option<u64> =
-            cmd(command).arg(key).query_async(&mut connection).await.map_err(|error| Arc::new(error) as Failure)?;
+        let value: Option<u64> = cmd(command)
+            .arg(key)
+            .query_async(&mut connection)
+            .await
+            .map_err(|error| Arc::new(error) as Failure)?;
         Ok(value.unwrap_or(0))
     }
 
@@ -124,7 +127,9 @@ fn say(line: impl std::fmt::Display) {
 /// `app CACHE DATABASE NAMESPACE`
 #[tokio::main]
 pub(crate) async fn run(args: &[String]) -> io::Result<()> {
-    let [cache, database, namespace] = args else { return Err(io::Error::other("app CACHE DATABASE NAMESPACE")) };
+    let [cache, database, namespace] = args else {
+        return Err(io::Error::other("app CACHE DATABASE NAMESPACE"));
+    };
     let cache = Cache::builder().url(cache).namespace(namespace).build().await.map_err(io::Error::other)?;
     let client = redis::Client::open(database.as_str()).map_err(io::Error::other)?;
     let connection = client.get_multiplexed_async_connection().await.map_err(io::Error::other)?;

@@ -1,5 +1,6 @@
 //! A second process of a test: `worker ROLE ARGUMENTS…`. It reads what to do from standard input and
 //! answers on standard output, a line each, and ends when its input does.
+#![expect(clippy::unused_async, reason = "what is cached is asynchronous, also where the origin is not")]
 
 mod app;
 mod whole;

@@ -1,0 +1,162 @@
+//! What a step touches, and what it has changed.
+
+use std::sync::atomic::Ordering::SeqCst;
+
+use super::{
+    choice::{Choice, kind},
+    past::{Mark, Thing, hash},
+    stage::{READ_ORIGIN, WRITE_ORIGIN},
+    world::{Running, World},
+};
+
+/// What a step is compared with.
+pub(super) struct Before {
+    pub(super) woken: Vec<bool>,
+    pub(super) over: Vec<bool>,
+    /// Commands, and the calls that wait for them themselves.
+    pub(super) commands: Vec<(usize, Option<usize>)>,
+    pub(super) sent: usize,
+    pub(super) bodies: usize,
+}
+
+/// What is shared and changes.
+#[derive(Debug, Default, PartialEq)]
+pub(super) struct Shared {
+    pub(super) stored: Option<Vec<u8>>,
+    pub(super) origin: u64,
+    pub(super) flights: [String; 2],
+    pub(super) recovery: [String; 2],
+}
+
+impl World<'_> {
+    /// What stays the same about a choice after steps that have nothing to do with it.
+    pub(super) fn id(&self, choice: Choice) -> u64 {
+        let who = match choice {
+            Choice::Begin(call) | Choice::GoOn(call) | Choice::Cancel(call) => {
+                self.past.name(Thing::Call(call))
+            }
+            Choice::Effect(number)
+            | Choice::Answer(number)
+            | Choice::Lose(number)
+            | Choice::Delay(number) => self.past.name(Thing::Command(number)),
+            Choice::Wait | Choice::Die { .. } | Choice::Pause => 0,
+        };
+        hash((kind(choice), who))
+    }
+
+    /// What the step looks at: first who takes it.
+    pub(super) fn touched(&self, choice: Choice) -> Vec<Thing> {
+        let of_call = |call: usize, mut touched: Vec<Thing>| {
+            let Running { begun, .. } = self.calls[call];
+            let process = self.scenario.calls[call].process;
+            touched.push(Thing::Recovery(process));
+            // The first look asks the flights only if the key is on the recovery list.
+            let looks_only = !begun && self.caches[process].inner.recovery.len() == 0;
+            if self.scenario.calls[call].writes.is_none()
+                && (!looks_only || self.scenario.calls[call].cut_off)
+            {
+                touched.push(Thing::Flights(process));
+            }
+            touched
+        };
+        let mut touched = match choice {
+            Choice::Begin(call) => {
+                let mut touched = of_call(call, vec![Thing::Call(call), Thing::Ends]);
+                touched.push(Thing::Beginnings);
+                touched
+            }
+            Choice::GoOn(call) | Choice::Cancel(call) => of_call(call, vec![Thing::Call(call)]),
+            Choice::Effect(number) => {
+                let verb = self.stage.command(number, |command| command.verb);
+                let shared =
+                    if verb == READ_ORIGIN || verb == WRITE_ORIGIN { Thing::Origin } else { Thing::Store };
+                vec![Thing::Command(number), shared]
+            }
+            Choice::Answer(number) | Choice::Lose(number) | Choice::Delay(number) => {
+                let (process, of, awaited, verb) = self
+                    .stage
+                    .command(number, |command| (command.process, command.of, command.awaited, command.verb));
+                let mut touched = match of.filter(|call| awaited && self.calls[*call].future.is_some()) {
+                    Some(call) => of_call(call, vec![Thing::Call(call), Thing::Command(number)]),
+                    None => vec![Thing::Command(number), Thing::Recovery(process)],
+                };
+                if verb == "watch" {
+                    // Whoever watches goes on at once if there was a change since.
+                    touched.push(Thing::Store);
+                }
+                touched
+            }
+            Choice::Wait | Choice::Pause | Choice::Die { .. } => Vec::new(),
+        };
+        if matches!(choice, Choice::Cancel(_) | Choice::Lose(_) | Choice::Delay(_)) {
+            touched.push(Thing::Trouble);
+        }
+        touched
+    }
+
+    /// Whether it renews a lease or a guard.
+    pub(super) fn renews(&self, choice: Choice) -> bool {
+        let Choice::Effect(number) = choice else { return false };
+        matches!(self.stage.command(number, |command| command.verb), "renew" | "renew_guard")
+    }
+
+    /// Gives the step's name to what it has changed.
+    pub(super) fn marks(&mut self, before: &Before, step: u64, touched: &[Thing]) -> Vec<Mark> {
+        let mut marks = Vec::new();
+        let first = touched.first().copied();
+        marks.extend(first.map(|first| Mark::Changed(first, step)));
+        for (number, call) in self.calls.iter().enumerate() {
+            if call.over && !before.over[number] {
+                marks.push(Mark::Ended(step));
+            }
+            let thing = Thing::Call(number);
+            if Some(thing) != first && !before.woken[number] && call.flag.woken.load(SeqCst) {
+                marks.push(Mark::Woken(thing, step));
+            }
+        }
+        let now = self.stage.commands(|(number, _)| *number);
+        for (number, awaited_by) in &before.commands {
+            let thing = Thing::Command(*number);
+            if !now.contains(number) {
+                marks.push(Mark::Gone(thing));
+            } else if Some(thing) != first
+                && (touched.contains(&thing) || awaited_by.map(Thing::Call) == first)
+            {
+                // Its caller may have gone away.
+                marks.push(Mark::Changed(thing, hash((step, self.past.name(thing), "cut off"))));
+            }
+        }
+        let sent = before.sent..self.stage.sent();
+        let sent = sent.enumerate().filter(|(_, number)| now.contains(number));
+        marks.extend(sent.map(|(serial, number)| Mark::Sent(number, hash((step, serial)))));
+
+        let now = self.look();
+        let mut changed = |thing, changed: bool| {
+            if changed {
+                marks.push(Mark::Changed(thing, step));
+            }
+        };
+        changed(Thing::Store, now.stored != self.shared.stored);
+        changed(Thing::Origin, now.origin != self.shared.origin);
+        for process in 0..self.caches.len() {
+            changed(Thing::Flights(process), now.flights[process] != self.shared.flights[process]);
+            changed(Thing::Recovery(process), now.recovery[process] != self.shared.recovery[process]);
+        }
+        self.shared = now;
+        marks
+    }
+
+    pub(super) fn look(&self) -> Shared {
+        let mut shared =
+            Shared { stored: self.stored(), origin: self.origin.load(SeqCst), ..Shared::default() };
+        for (process, cache) in self.caches.iter().enumerate() {
+            if cache.inner.flights.len() > 0 {
+                shared.flights[process] = format!("{:?}", cache.inner.flights);
+            }
+            if cache.inner.recovery.len() > 0 {
+                shared.recovery[process] = format!("{:?}", cache.inner.recovery);
+            }
+        }
+        shared
+    }
+}

@@ -1,0 +1,180 @@
+//! What is run: a handful of calls, and what may happen to them.
+
+use std::time::Duration;
+
+use crate::settings::{Guard, ReadFunction, ReadSettings, WriteFunction, WriteSettings};
+
+pub(super) const TTL: Duration = Duration::from_secs(3600);
+pub(super) const LEASE: Duration = Duration::from_secs(2);
+pub(super) const GUARD_FOR: Duration = Duration::from_secs(10);
+const WAIT: Duration = Duration::from_secs(60);
+/// No command is ever given up.
+const PATIENT: Duration = Duration::from_secs(600);
+
+pub(super) static LOAD: ReadFunction = ReadFunction::new(
+    ReadSettings::new(module_path!(), "version", "version:{key}", file!(), line!(), TTL)
+        .jitter(0)
+        .lease(LEASE)
+        .wait(WAIT),
+);
+const SETTINGS: WriteSettings =
+    WriteSettings::new(module_path!(), "save", file!(), line!()).guard_for(GUARD_FOR);
+static SAVE: WriteFunction = WriteFunction::new(SETTINGS);
+static SAVE_UNGUARDED: WriteFunction = WriteFunction::new(SETTINGS.guard(Guard::Off));
+static SAVE_REQUIRED: WriteFunction = WriteFunction::new(SETTINGS.guard(Guard::Required));
+
+/// One annotated call.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Call {
+    /// The writing function, or `None` for a read.
+    pub(super) writes: Option<&'static WriteFunction>,
+    pub(super) process: usize,
+    /// It begins only when this one is over.
+    pub(super) after: Option<usize>,
+    /// It begins only when the body of this one has begun.
+    pub(super) during: Option<usize>,
+    /// Its body gives an error in the end.
+    pub(super) fails: bool,
+    /// It may be dropped anywhere.
+    pub(super) cancellable: bool,
+    /// The store does not answer it.
+    pub(super) cut_off: bool,
+}
+
+pub(super) const fn read() -> Call {
+    Call {
+        writes: None,
+        process: 0,
+        after: None,
+        during: None,
+        fails: false,
+        cancellable: false,
+        cut_off: false,
+    }
+}
+
+pub(super) const fn write() -> Call {
+    Call { writes: Some(&SAVE), ..read() }
+}
+
+impl Call {
+    pub(super) const fn unguarded(self) -> Call {
+        Call { writes: Some(&SAVE_UNGUARDED), ..self }
+    }
+
+    pub(super) const fn required(self) -> Call {
+        Call { writes: Some(&SAVE_REQUIRED), ..self }
+    }
+
+    pub(super) const fn elsewhere(self) -> Call {
+        Call { process: 1, ..self }
+    }
+
+    pub(super) const fn after(self, call: usize) -> Call {
+        Call { after: Some(call), ..self }
+    }
+
+    pub(super) const fn during(self, call: usize) -> Call {
+        Call { during: Some(call), ..self }
+    }
+
+    pub(super) const fn fails(self) -> Call {
+        Call { fails: true, ..self }
+    }
+
+    pub(super) const fn cancellable(self) -> Call {
+        Call { cancellable: true, ..self }
+    }
+
+    pub(super) const fn cut_off(self) -> Call {
+        Call { cut_off: true, ..self }
+    }
+}
+
+/// What a history is held to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Promise {
+    /// P1 and P2: no read is older than anything that was returned before it began.
+    Linearizable,
+    /// P1 alone: no read is older than a write that was over before it began.
+    ReadsSeeWrites,
+    /// P1 and P2 among the calls of the first process.
+    InOneProcess,
+}
+
+/// Calls, and what may happen while they run.
+#[derive(Debug, Clone)]
+pub(super) struct Scenario {
+    pub(super) name: &'static str,
+    pub(super) calls: Vec<Call>,
+    pub(super) promise: Promise,
+    /// The first version is in the store already.
+    pub(super) cached: bool,
+    /// The calls begin in the order in which they stand here.
+    pub(super) in_order: bool,
+    /// So many calls are dropped.
+    pub(super) cancels: u8,
+    /// So many commands fail.
+    pub(super) faults: u8,
+    /// The first process dies.
+    pub(super) death: bool,
+    /// Once everything stands still for so long.
+    pub(super) pause: Option<Duration>,
+    /// How long a call may wait for the store.
+    pub(super) timeout: Duration,
+}
+
+impl Scenario {
+    pub(super) fn new<const N: usize>(name: &'static str, calls: [Call; N]) -> Scenario {
+        Scenario {
+            name,
+            calls: calls.to_vec(),
+            promise: Promise::Linearizable,
+            cached: false,
+            in_order: false,
+            cancels: 0,
+            faults: 0,
+            death: false,
+            pause: None,
+            timeout: PATIENT,
+        }
+    }
+
+    pub(super) fn cached(self) -> Scenario {
+        Scenario { cached: true, ..self }
+    }
+
+    pub(super) fn in_order(self) -> Scenario {
+        Scenario { in_order: true, ..self }
+    }
+
+    pub(super) fn promising(self, promise: Promise) -> Scenario {
+        Scenario { promise, ..self }
+    }
+
+    pub(super) fn cancels(self, cancels: u8) -> Scenario {
+        Scenario { cancels, ..self }
+    }
+
+    pub(super) fn faults(self, faults: u8) -> Scenario {
+        Scenario { faults, ..self }
+    }
+
+    pub(super) fn death(self) -> Scenario {
+        Scenario { death: true, ..self }
+    }
+
+    pub(super) fn pause(self, pause: Duration) -> Scenario {
+        Scenario { pause: Some(pause), ..self }
+    }
+
+    pub(super) fn impatient(self) -> Scenario {
+        Scenario { timeout: Duration::from_millis(250), ..self }
+    }
+
+    /// What a call is called in a report.
+    pub(super) fn name_of(&self, call: usize) -> String {
+        let kind = if self.calls[call].writes.is_some() { "write" } else { "read" };
+        format!("{kind} {}", call + 1)
+    }
+}

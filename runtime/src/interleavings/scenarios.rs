@@ -1,0 +1,217 @@
+//! The scenarios, and what became of them.
+
+use std::time::Duration;
+
+use super::{
+    scenario::{GUARD_FOR, LEASE, Promise, Scenario, read, write},
+    search::{Schedule, Violation, replay, search},
+};
+
+/// A little longer than an impatient call waits for the store.
+const PAST_THE_TIMEOUT: Duration = Duration::from_millis(260);
+/// A little longer than a lease.
+const PAST_A_LEASE: Duration = LEASE.saturating_add(Duration::from_millis(10));
+/// A little longer than a guard.
+const PAST_A_GUARD: Duration = GUARD_FOR.saturating_add(Duration::from_millis(10));
+
+/// Calls of one process.
+fn one_process() -> Vec<Scenario> {
+    vec![
+        Scenario::new("read-read", [read(), read()]),
+        Scenario::new("read-read-cached", [read(), read()]).cached(),
+        Scenario::new("read-write", [read(), write()]),
+        Scenario::new("read-write-cached", [read(), write()]).cached(),
+        Scenario::new("write-write", [write(), write()]),
+        Scenario::new("write-write-cached", [write(), write()]).cached(),
+        Scenario::new("read-read-write", [read(), read(), write()]),
+        Scenario::new("read-read-write-cached", [read(), read(), write()]).cached(),
+        Scenario::new("read-write-read", [read(), write(), read().after(1)]),
+        Scenario::new("read-write-read-cached", [read(), write(), read().after(1)]).cached(),
+        Scenario::new("read-write-write", [read(), write(), write()]),
+        Scenario::new("read-write-write-cached", [read(), write(), write()]).cached(),
+    ]
+}
+
+/// Calls of two processes with one store.
+fn two_processes() -> Vec<Scenario> {
+    vec![
+        Scenario::new("processes-read-read", [read(), read().elsewhere()]),
+        Scenario::new("processes-read-write", [read(), write().elsewhere()]),
+        Scenario::new("processes-read-write-cached", [read(), write().elsewhere()]).cached(),
+        Scenario::new("processes-read-read-write", [read(), read().elsewhere(), write()]),
+        Scenario::new("processes-read-write-read", [read(), write(), read().elsewhere().after(1)]),
+    ]
+}
+
+/// Bodies that fail, and functions without a guard or with a strict one.
+fn other_functions() -> Vec<Scenario> {
+    vec![
+        Scenario::new("failing-read", [read().fails(), read(), read()]).in_order(),
+        Scenario::new("failing-read-write", [read().fails(), write(), read().after(1)]),
+        Scenario::new("failing-write", [read(), write().fails(), read().after(1)]),
+        Scenario::new("failing-write-cached", [read(), write().fails(), read().after(1)]).cached(),
+        Scenario::new("unguarded", [read(), write().unguarded(), read().after(1)])
+            .promising(Promise::ReadsSeeWrites),
+        Scenario::new("unguarded-cached", [read(), write().unguarded(), read().after(1)])
+            .cached()
+            .promising(Promise::ReadsSeeWrites),
+        Scenario::new("unguarded-unguarded", [read(), write().unguarded(), write().unguarded()])
+            .promising(Promise::ReadsSeeWrites),
+        Scenario::new("unguarded-guarded", [read(), write(), write().unguarded()])
+            .promising(Promise::ReadsSeeWrites),
+        Scenario::new("required", [write().required(), read()]).cached().faults(1),
+    ]
+}
+
+/// Calls that are dropped anywhere.
+fn cancelled() -> Vec<Scenario> {
+    vec![
+        Scenario::new("cancelled-leader", [read().cancellable(), read().during(0), write().during(0)])
+            .in_order()
+            .cancels(1),
+        Scenario::new("cancelled-read", [read().cancellable(), write(), read().after(1)]).cancels(1),
+        Scenario::new("cancelled-follower", [read(), read().cancellable().during(0), read().during(0)])
+            .cancels(1),
+        Scenario::new("cancelled-write", [read(), write().cancellable().during(0), read().after(1)])
+            .cancels(1),
+        Scenario::new("cancelled-write-cached", [write().cancellable(), read()]).cached().cancels(1),
+        Scenario::new("cancelled-write-write", [write().cancellable(), write()]).cached().cancels(1),
+        Scenario::new("processes-cancelled-read", [read().cancellable(), read().elsewhere()]).cancels(1),
+    ]
+}
+
+/// Commands that are lost or come late, and calls that the store does not answer.
+fn faults() -> Vec<Scenario> {
+    vec![
+        Scenario::new("fault-read-read", [read(), read()]).faults(1),
+        Scenario::new("fault-read-write", [read(), write()]).faults(1),
+        Scenario::new("fault-read-write-cached", [read(), write()]).cached().faults(1),
+        Scenario::new("faults-write-read-cached", [write(), read().after(0)]).cached().faults(2),
+        Scenario::new("fault-read-write-read", [read(), write().during(0), read().after(1)]).faults(1),
+        Scenario::new("processes-fault-read-read", [read(), read().elsewhere()]).faults(1),
+        Scenario::new("cut-off-read", [read().cut_off(), write(), read().after(0)]).cached(),
+        Scenario::new("cut-off-read-cold", [read().cut_off(), write(), read().after(0)]),
+        Scenario::new("cut-off-write", [read(), write().cut_off(), read().after(1)]),
+        Scenario::new("cut-off-write-cached", [read(), write().cut_off(), read().after(1)]).cached(),
+        Scenario::new("cut-off-write-delivery", [read(), write().cut_off(), read().after(1)])
+            .cached()
+            .pause(Duration::from_millis(100)),
+    ]
+}
+
+/// Leases and guards that end too early, and processes that die.
+fn ends() -> Vec<Scenario> {
+    vec![
+        Scenario::new("lease-ends", [read(), write().during(0)]).pause(PAST_A_LEASE),
+        Scenario::new("lease-ends-read", [read(), read().elsewhere().during(0)]).pause(PAST_A_LEASE),
+        Scenario::new("impatient", [read(), write().during(0)]).pause(PAST_THE_TIMEOUT).impatient(),
+        Scenario::new("impatient-cached", [read(), write()]).cached().pause(PAST_THE_TIMEOUT).impatient(),
+        Scenario::new("guard-ends", [write(), read().during(0)])
+            .pause(PAST_A_GUARD)
+            .promising(Promise::ReadsSeeWrites),
+        Scenario::new("death-of-a-leader", [read(), read().elsewhere()]).death(),
+        Scenario::new("death-of-a-reader", [read(), write().elsewhere()]).death(),
+        Scenario::new("death-among-writers", [write(), write().elsewhere(), read().elsewhere().after(1)])
+            .death(),
+        Scenario::new("death-of-a-writer", [write(), read().elsewhere(), read().elsewhere().after(1)])
+            .cached()
+            .death(),
+    ]
+}
+
+/// A write that the store does not answer, while others load.
+fn bypassing() -> Vec<Scenario> {
+    vec![
+        Scenario::new(
+            "cut-off-write-reads",
+            [read(), read().during(0), write().cut_off().after(0), read().after(2)],
+        ),
+        Scenario::new(
+            "processes-cut-off-write",
+            [read(), read().elsewhere(), write().cut_off().during(1), read().after(2)],
+        )
+        .promising(Promise::InOneProcess),
+    ]
+}
+
+fn all() -> Vec<Scenario> {
+    [one_process(), two_processes(), other_functions(), cancelled(), faults(), ends(), bypassing()].concat()
+}
+
+/// Runs all schedules of these scenarios.
+fn hold(scenarios: Vec<Scenario>) {
+    for scenario in scenarios {
+        match search(&scenario, true) {
+            Ok(report) => println!("{:<28} {report}", scenario.name),
+            Err(violation) => {
+                let (name, schedule) = (scenario.name, &violation.schedule);
+                let Violation { why, .. } = &violation;
+                panic!("{name}: {why}\nSCHEDULE={name}:{schedule}\n{}", replay(&scenario, schedule));
+            }
+        }
+    }
+}
+
+#[test]
+fn calls_of_one_process() {
+    hold(one_process());
+}
+
+#[test]
+fn calls_of_two_processes() {
+    hold(two_processes());
+}
+
+#[test]
+fn functions_of_other_kinds() {
+    hold(other_functions());
+}
+
+#[test]
+fn calls_that_are_cancelled() {
+    hold(cancelled());
+}
+
+#[test]
+fn commands_that_are_lost() {
+    hold(faults());
+}
+
+#[test]
+fn keys_on_the_recovery_list_are_left_alone() {
+    hold(bypassing());
+}
+
+#[test]
+fn leases_guards_and_processes_that_end() {
+    hold(ends());
+}
+
+/// What is left out has been seen: without leaving anything out there are as many schedules, and they come to the same.
+#[test]
+fn nothing_is_left_out() {
+    for scenario in [
+        Scenario::new("read-read", [read(), read()]),
+        Scenario::new("read-write-cached", [read(), write()]).cached(),
+        Scenario::new("write-write", [write(), write()]),
+        Scenario::new("write-cancelled-read", [write(), read().cancellable()]).cached().cancels(1),
+        Scenario::new("fault-write-read", [write(), read().after(0)]).cached().faults(1),
+        Scenario::new("processes-read-read", [read(), read().elsewhere().during(0)]),
+    ] {
+        let skipping = search(&scenario, true).expect("every promise is kept");
+        let all = search(&scenario, false).expect("every promise is kept");
+        assert_eq!(all.schedules, all.runs as u128, "{}", scenario.name);
+        assert_eq!(skipping.schedules, all.schedules, "{}", scenario.name);
+        assert_eq!(skipping.outcomes, all.outcomes, "{}", scenario.name);
+    }
+}
+
+/// Shows the schedule that the environment names.
+#[test]
+fn replays() {
+    let Ok(text) = std::env::var("SCHEDULE") else { return };
+    let (name, schedule) = text.split_once(':').expect("a scenario, a colon, a schedule");
+    let schedule: Schedule = schedule.parse().expect("numbers with `-` between them");
+    let scenario = all().into_iter().find(|scenario| scenario.name == name).expect("the name of a scenario");
+    println!("{}", replay(&scenario, &schedule));
+}

@@ -1,0 +1,249 @@
+//! Where all that is under way meets: whatever a call asks of the store or of the database is a command, which first takes
+//! effect and then is answered, each at a moment of the scheduler's choice.
+
+use std::{
+    collections::BTreeMap,
+    fmt,
+    future::Future,
+    pin::{Pin, pin},
+    sync::{Mutex, MutexGuard, PoisonError},
+    task::{Context, Poll, Waker},
+};
+
+use tokio::sync::{Notify, oneshot};
+
+use crate::store::{Answer, StoreError};
+
+/// Commands under way, and who is acting.
+#[derive(Debug, Default)]
+pub(crate) struct Stage {
+    waiting: Mutex<Waiting>,
+    /// Something can go on.
+    pub(super) stirred: Notify,
+}
+
+#[derive(Debug, Default)]
+struct Waiting {
+    commands: BTreeMap<usize, Command>,
+    sent: usize,
+    /// The call that acts now, or acted last: what is sent is its.
+    acting: Option<usize>,
+    /// Whether it is the call itself, and not a task that it left behind.
+    itself: bool,
+    /// Calls whose bodies have begun.
+    bodies: Vec<usize>,
+    /// Calls that the store does not answer.
+    cut_off: Vec<usize>,
+    /// Processes that have died.
+    dead: [bool; 2],
+}
+
+/// Something that was asked for.
+#[derive(Debug)]
+pub(super) struct Command {
+    pub(super) process: usize,
+    pub(super) verb: &'static str,
+    /// The call on whose behalf it was sent, if it is known.
+    pub(super) of: Option<usize>,
+    /// Whether that call itself waits for the answer.
+    pub(super) awaited: bool,
+    /// Whether it has taken effect.
+    pub(super) taken: bool,
+    request: Box<dyn Request>,
+}
+
+/// A command without its types.
+trait Request: Send + fmt::Debug {
+    fn take_effect(&mut self);
+    fn answer(&mut self);
+    fn fail(&mut self);
+    /// Whether anybody waits for the answer.
+    fn is_awaited(&self) -> bool;
+}
+
+struct Typed<T, F> {
+    effect: Option<F>,
+    outcome: Option<Answer<T>>,
+    reply: Option<oneshot::Sender<Answer<T>>>,
+}
+
+impl<T, F> fmt::Debug for Typed<T, F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Typed")
+    }
+}
+
+impl<T, F> Request for Typed<T, F>
+where
+    T: Send,
+    F: Future<Output = Answer<T>> + Send,
+{
+    fn take_effect(&mut self) {
+        let effect = pin!(self.effect.take().expect("a command takes effect once"));
+        match effect.poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(outcome) => self.outcome = Some(outcome),
+            Poll::Pending => panic!("the in-process store never waits"),
+        }
+    }
+
+    fn answer(&mut self) {
+        if let (Some(reply), Some(outcome)) = (self.reply.take(), self.outcome.take()) {
+            // Whoever has gone away needs no answer.
+            drop(reply.send(outcome));
+        }
+    }
+
+    fn fail(&mut self) {
+        if let Some(reply) = self.reply.take() {
+            drop(reply.send(Err(cut())));
+        }
+    }
+
+    fn is_awaited(&self) -> bool {
+        self.reply.as_ref().is_some_and(|reply| !reply.is_closed())
+    }
+}
+
+fn cut() -> StoreError {
+    StoreError::Unreachable("the connection is cut".to_owned())
+}
+
+impl Stage {
+    pub(super) fn new(cut_off: Vec<usize>) -> Stage {
+        let waiting = Waiting { cut_off, ..Waiting::default() };
+        Stage { waiting: Mutex::new(waiting), stirred: Notify::new() }
+    }
+
+    /// Sends a command and waits for its answer. It goes on by itself when the sender goes away.
+    pub(super) async fn send<T: Send + 'static>(
+        &self,
+        process: usize,
+        verb: &'static str,
+        effect: impl Future<Output = Answer<T>> + Send + 'static,
+    ) -> Answer<T> {
+        let (reply, answer) = oneshot::channel();
+        let request = Box::new(Typed { effect: Some(effect), outcome: None, reply: Some(reply) });
+        let refused = {
+            let mut waiting = self.lock();
+            let of = waiting.acting;
+            let is_body = verb == READ_ORIGIN || verb == WRITE_ORIGIN;
+            let refused = !is_body && of.is_some_and(|call| waiting.cut_off.contains(&call));
+            waiting.bodies.extend(of.filter(|_| is_body));
+            if !refused && !waiting.dead[process] {
+                let number = waiting.sent;
+                waiting.sent += 1;
+                let awaited = waiting.itself;
+                waiting
+                    .commands
+                    .insert(number, Command { process, verb, of, awaited, taken: false, request });
+            }
+            refused
+        };
+        if refused {
+            return Err(cut());
+        }
+        self.stirred.notify_one();
+        answer.await.unwrap_or_else(|_| Err(cut()))
+    }
+
+    /// Says on whose behalf commands are sent from now on.
+    pub(super) fn act(&self, call: Option<usize>, itself: bool) {
+        let mut waiting = self.lock();
+        waiting.acting = call;
+        waiting.itself = itself;
+    }
+
+    /// A process dies: its commands still take effect or, if they are lost too, do not.
+    pub(super) fn die(&self, process: usize, with_commands: bool) {
+        let mut waiting = self.lock();
+        waiting.dead[process] = true;
+        if with_commands {
+            waiting.commands.retain(|_, command| command.process != process);
+        }
+    }
+
+    /// Looks at the commands under way, in the order in which they were sent.
+    pub(super) fn commands<T>(&self, look: impl FnMut((&usize, &Command)) -> T) -> Vec<T> {
+        self.lock().commands.iter().map(look).collect()
+    }
+
+    /// Calls whose bodies have begun.
+    pub(super) fn bodies(&self) -> Vec<usize> {
+        self.lock().bodies.clone()
+    }
+
+    /// How many commands have been sent so far.
+    pub(super) fn sent(&self) -> usize {
+        self.lock().sent
+    }
+
+    pub(super) fn command<T>(&self, number: usize, look: impl FnOnce(&Command) -> T) -> T {
+        look(&self.lock().commands[&number])
+    }
+
+    /// A command takes effect. It is over then if nobody waits for its answer.
+    pub(super) fn take_effect(&self, number: usize) {
+        self.change(number, |command| {
+            command.request.take_effect();
+            command.taken = true;
+            command.request.is_awaited()
+        });
+    }
+
+    /// Answers a command.
+    pub(super) fn answer(&self, number: usize) {
+        self.change(number, |command| {
+            command.request.answer();
+            false
+        });
+    }
+
+    /// Tells the sender that the connection is cut. If the command is `late`, it takes effect all the same one day.
+    pub(super) fn fail(&self, number: usize, late: bool) {
+        self.change(number, |command| {
+            command.request.fail();
+            command.awaited = false;
+            late
+        });
+    }
+
+    /// Lets go of what nobody waits for and what has no effect any more.
+    pub(super) fn tidy(&self) {
+        let over: Vec<Command> = {
+            let mut waiting = self.lock();
+            let over = |command: &Command| {
+                !command.request.is_awaited() && (command.taken || READS.contains(&command.verb))
+            };
+            let numbers: Vec<usize> = waiting
+                .commands
+                .iter()
+                .filter(|(_, command)| over(command))
+                .map(|(number, _)| *number)
+                .collect();
+            numbers.iter().filter_map(|number| waiting.commands.remove(number)).collect()
+        };
+        drop(over);
+    }
+
+    /// Changes a command outside the lock, since it may wake somebody; keeps it if that says so.
+    fn change(&self, number: usize, change: impl FnOnce(&mut Command) -> bool) {
+        let mut command = self.lock().commands.remove(&number).expect("the command is under way");
+        if change(&mut command) {
+            self.lock().commands.insert(number, command);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A body reads the database.
+pub(super) const READ_ORIGIN: &str = "read the database";
+/// A body writes the database.
+pub(super) const WRITE_ORIGIN: &str = "write the database";
+/// What changes nothing, so that it does not matter whether it happens when nobody waits for it.
+const READS: [&str; 3] = ["read", "watch", READ_ORIGIN];
+
+/// A future that is kept beside others.
+pub(super) type Boxed<T> = Pin<Box<dyn Future<Output = T>>>;

@@ -1,0 +1,93 @@
+//! What is left when nobody does anything any more.
+
+use std::{
+    future::Future,
+    pin::pin,
+    sync::atomic::Ordering::SeqCst,
+    task::{Context, Poll, Waker},
+    time::Duration,
+};
+
+use tokio::time::{Instant, timeout};
+
+use super::{
+    scenario::{GUARD_FOR, LEASE},
+    world::{KEY, World, coded, known},
+};
+use crate::entry::{self, Entry};
+
+/// Longer than a lease, a guard, and the pauses of the recovery list.
+const QUIET: Duration = Duration::from_secs(LEASE.as_secs() + 2 * GUARD_FOR.as_secs());
+
+/// What stands under the key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Standing {
+    Nothing,
+    Lease,
+    Guard,
+    Version(u64),
+    Other,
+}
+
+impl World<'_> {
+    pub(super) fn standing(&self) -> Standing {
+        let Some(bytes) = self.stored() else { return Standing::Nothing };
+        match entry::parse(&bytes, known().fingerprint) {
+            Entry::Value(value) => {
+                let version = value.payload.and_then(|payload| (coded().decode)(payload).ok());
+                version.map_or(Standing::Other, Standing::Version)
+            }
+            Entry::Lease => Standing::Lease,
+            Entry::Guard => Standing::Guard,
+            Entry::Unusable(_) | Entry::Foreign => Standing::Other,
+        }
+    }
+
+    pub(super) fn stored(&self) -> Option<Vec<u8>> {
+        match pin!(self.inside.read(KEY)).poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(Ok(stored)) => stored,
+            Poll::Ready(Err(_)) | Poll::Pending => None,
+        }
+    }
+
+    /// Once nobody does anything any more: nothing is left over, and the store has what the database has, or nothing.
+    pub(super) async fn check_the_end(&mut self) -> Result<(), String> {
+        let living = usize::from(!self.alive)..self.caches.len();
+        let settled = |world: &World<'_>| {
+            let standing = world.standing();
+            matches!(standing, Standing::Nothing | Standing::Version(_))
+                && world.caches[living.clone()].iter().all(|cache| cache.inner.recovery.len() == 0)
+        };
+        if !settled(self) {
+            // Leases and guards that nobody holds end, and the recovery lists are delivered.
+            let end = Instant::now() + QUIET;
+            while Instant::now() < end {
+                for number in self.stage.commands(|(number, _)| *number) {
+                    self.stage.take_effect(number);
+                    if self.stage.commands(|(other, _)| *other).contains(&number) {
+                        self.stage.answer(number);
+                    }
+                }
+                let _ = timeout(Duration::from_millis(100), self.stage.stirred.notified()).await;
+                tokio::task::yield_now().await;
+            }
+        }
+        for cache in &self.caches[living.clone()] {
+            if cache.inner.flights.len() > 0 {
+                return Err("in the end a flight is left".to_owned());
+            }
+            if cache.inner.recovery.len() > 0 {
+                return Err("in the end an invalidation is undelivered".to_owned());
+            }
+        }
+        if self.inside.watched() > 0 {
+            return Err("in the end a watch is left".to_owned());
+        }
+        let origin = self.origin.load(SeqCst);
+        match self.standing() {
+            Standing::Nothing => Ok(()),
+            Standing::Version(version) if version == origin => Ok(()),
+            other => Err(format!("in the end the store has {other:?}, and the database version {origin}")),
+        }
+    }
+}

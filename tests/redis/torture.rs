@@ -1,0 +1,301 @@
+//! The torture, for a short time, and its judge, on histories made by hand: it must see what is wrong with bad ones.
+
+use cached_aside_tests::torture::{
+    check::{Verdict, check},
+    class::{Class, TTL},
+    history::History,
+    moment::Moment,
+    nemesis::Nemesis,
+    record::Record,
+    report,
+    storm::Storm,
+    subject::Subject,
+    timeline::timeline,
+    violation::Violation,
+};
+use std::{
+    fmt::Write,
+    path::Path,
+    thread,
+    time::{Duration, Instant},
+};
+
+/// A history of one process or several, its times in seconds.
+fn history(text: &str) -> History {
+    let records = text.lines().map(str::trim).filter(|line| !line.is_empty());
+    History::new(records.map(|line| line.parse::<Record>().expect("a record")))
+}
+
+fn judge(class: Class, text: &str) -> Verdict {
+    check(&history(text), class)
+}
+
+/// The violations, each by its first word.
+fn found(class: Class, text: &str) -> Vec<String> {
+    let violations = judge(class, text).violations;
+    violations
+        .iter()
+        .map(|violation| violation.to_string().split(' ').next().unwrap_or_default().to_owned())
+        .collect()
+}
+
+/// Key 1 is written twice, by process 1, each time within a guard; version 1 is loaded in between.
+const TWO_WRITES: &str = "
+    write 1.1 10
+    done 1.1 20 ok guarded 0
+    version 1 1 1.1
+    load 2.1 cached 1 1 31 32
+    read 2.1 cached 1 30 33 ok 1 1
+    write 1.2 40
+    done 1.2 50 ok guarded 0
+    version 1 2 1.2";
+
+#[test]
+fn a_record_reads_as_it_was_written() {
+    let text = "read 1.1 cached 5 10 20 ok 5 3
+        read 1.2 direct 5 10 20 cancelled 5 0
+        load 1.1 cached 5 3 11 12
+        write 1.3 30
+        done 1.3 40 panicked unguarded 2
+        version 5 3 1.3
+        counted 1 50 2 7 0
+        killed 1 60
+        event 1 70 lost FLUSHALL, say
+        event 1 70 disturbed something else";
+    for line in text.lines().map(str::trim) {
+        assert_eq!(line.parse::<Record>().unwrap().to_string(), line);
+    }
+    for bad in ["", "read", "write 1 2", "done 1.1 2 well guarded 0", "load 1.1 cached x 1 2 3", "said 1"] {
+        assert!(bad.parse::<Record>().is_err(), "{bad}");
+    }
+}
+
+#[test]
+fn a_good_history_passes() {
+    let text = format!(
+        "{TWO_WRITES}\nload 3.1 cached 1 2 61 62\nread 3.1 cached 1 60 70 ok 1 2\nread 2.2 cached 1 80 90 ok 1 2"
+    );
+    assert_eq!(found(Class::Outages, &text), [""; 0]);
+}
+
+/// A read that overlaps the write may give either version, and the other one may be seen after it or not at all.
+#[test]
+fn a_read_beside_a_write_may_give_the_old_version() {
+    let text = format!("{TWO_WRITES}\nread 2.2 cached 1 45 60 ok 1 1\nread 2.3 cached 1 50 60 ok 1 1");
+    assert_eq!(found(Class::Outages, &text), [""; 0]);
+}
+
+#[test]
+fn p1_is_broken_by_a_read_that_begins_after_the_write_returned() {
+    let text = format!("{TWO_WRITES}\nread 3.1 cached 1 51 60 ok 1 1");
+    let verdict = judge(Class::Outages, &text);
+    assert!(matches!(&verdict.violations[..], [Violation::MissesWrite(stale)] if stale.known.version == 2));
+}
+
+/// The function returned, although with an error, and its keys were deleted.
+#[test]
+fn p1_speaks_of_a_write_that_failed_after_it_had_written() {
+    let text = format!("{TWO_WRITES}\nread 3.1 cached 1 51 60 ok 1 1").replace("50 ok", "50 err");
+    assert_eq!(found(Class::Outages, &text), ["P1:"]);
+    let cancelled = text.replace("50 err", "50 cancelled");
+    assert_eq!(found(Class::Outages, &cancelled), [""; 0]);
+}
+
+/// A write that never ended has been seen, and is not seen later.
+#[test]
+fn p2_is_broken_by_a_read_that_goes_back() {
+    let written = TWO_WRITES.replace("done 1.2 50 ok guarded 0", "killed 1 50");
+    let seen = "load 3.1 cached 1 2 61 62\nread 3.1 cached 1 60 70 ok 1 2";
+    assert_eq!(found(Class::Outages, &format!("{written}\n{seen}\nread 2.2 cached 1 71 80 ok 1 1")), ["P2:"]);
+    assert_eq!(found(Class::Outages, &format!("{written}\n{seen}\nread 2.2 cached 1 69 80 ok 1 1")), [""; 0]);
+    assert_eq!(found(Class::Outages, &format!("{written}\nread 2.2 cached 1 71 80 ok 1 1")), [""; 0]);
+}
+
+#[test]
+fn a_read_past_the_cache_counts_for_those_that_follow() {
+    let written = TWO_WRITES.replace("done 1.2 50 ok guarded 0", "");
+    let text = format!(
+        "{written}\nload 3.1 direct 1 2 61 62\nread 3.1 direct 1 60 70 ok 1 2\nread 2.2 cached 1 71 80 ok 1 1"
+    );
+    assert_eq!(found(Class::Crashes, &text), ["P2:"]);
+}
+
+#[test]
+fn a_version_comes_from_the_origin_and_from_a_load() {
+    let unloaded = format!("{TWO_WRITES}\nread 3.1 cached 1 60 70 ok 1 2");
+    assert!(judge(Class::Outages, &unloaded).violations[0].to_string().ends_with("nobody had loaded it"));
+    let unwritten = format!("{TWO_WRITES}\nload 3.1 cached 1 3 61 62\nread 3.1 cached 1 60 70 ok 1 3");
+    let why: Vec<String> =
+        judge(Class::Outages, &unwritten).violations.iter().map(ToString::to_string).collect();
+    assert!(why.iter().all(|why| why.ends_with("nobody had written it")) && why.len() == 2, "{why:?}");
+    let too_early = "write 1.1 10\nversion 1 1 1.1\nload 2.1 cached 1 1 6 7\nread 2.1 cached 1 5 8 ok 1 1";
+    assert_eq!(judge(Class::Outages, too_early).violations.len(), 2);
+    let other = format!("{TWO_WRITES}\nload 3.1 cached 1 2 61 62\nread 3.1 cached 1 60 70 ok 2 2");
+    assert!(judge(Class::Outages, &other).violations[0].to_string().ends_with("that is another key"));
+}
+
+#[test]
+fn a_body_runs_once_within_its_read_and_gives_what_the_origin_has() {
+    let read = "read 3.1 cached 1 60 70 ok 1 2";
+    for (load, why) in [
+        ("load 3.1 cached 1 2 59 62", "it ran outside its read"),
+        ("load 3.1 cached 1 2 61 71", "it ran outside its read"),
+        ("load 3.1 cached 1 2 61 62\nload 3.1 cached 1 2 63 64", "it ran twice"),
+        ("load 3.1 cached 1 2 61 62\nload 3.2 cached 1 1 61 62", "the origin had a newer one"),
+    ] {
+        let violations = judge(Class::Outages, &format!("{TWO_WRITES}\n{load}\n{read}")).violations;
+        assert!(
+            violations.iter().any(|violation| violation.to_string().ends_with(why)),
+            "{load}: {violations:?}"
+        );
+    }
+}
+
+#[test]
+fn a_refused_write_must_not_have_written() {
+    let text = TWO_WRITES.replace("50 ok", "50 refused");
+    assert!(
+        judge(Class::Outages, &text).violations.contains(&Violation::WroteAllTheSame("1.2".parse().unwrap()))
+    );
+    let nobody = format!("{TWO_WRITES}\nversion 1 3 9.9");
+    assert!(
+        judge(Class::Outages, &nobody)
+            .violations
+            .contains(&Violation::WroteAllTheSame("9.9".parse().unwrap()))
+    );
+}
+
+/// A write that could not be guarded, and whose deletion is delivered at 100.
+const UNGUARDED: &str = "
+    write 1.1 10
+    done 1.1 20 ok guarded 0
+    version 1 1 1.1
+    load 2.1 cached 1 1 31 32
+    read 2.1 cached 1 30 33 ok 1 1
+    write 1.2 40
+    done 1.2 50 ok unguarded 1
+    version 1 2 1.2
+    counted 1 60 1 0 0
+    counted 1 100 0 0 0
+    counted 1 110 0 0 0";
+
+#[test]
+fn an_undelivered_deletion_excuses_others_until_it_is_delivered() {
+    let stale = |begin, process| format!("{UNGUARDED}\nread {process}.9 cached 1 {begin} 200 ok 1 1");
+    let verdict = judge(Class::BestEffort, &stale(99, 2));
+    assert_eq!((verdict.violations.len(), verdict.allowed.len()), (0, 1));
+    assert_eq!(found(Class::BestEffort, &stale(101, 2)), ["P1:"], "it was delivered");
+    assert_eq!(found(Class::BestEffort, &stale(99, 1)), ["P1:"], "the writer itself goes past the cache");
+    assert_eq!(found(Class::Outages, &stale(99, 2)), ["P1:"], "with `required` it should have been refused");
+    let guarded = stale(99, 2).replace("unguarded", "guarded");
+    assert_eq!(found(Class::BestEffort, &guarded), ["P1:"], "the guard stayed");
+}
+
+/// What a dead process owed ends with the TTL of what may have been stored.
+#[test]
+fn a_dead_process_excuses_others_for_a_ttl() {
+    let died = UNGUARDED.lines().filter(|line| !line.contains("counted")).collect::<Vec<_>>().join("\n");
+    let stale = |begin: u64| format!("{died}\nkilled 1 70\nread 2.9 cached 1 {begin} {} ok 1 1", begin + 1);
+    assert_eq!(found(Class::BestEffort, &stale(1_000)), [""; 0]);
+    let much_later = Moment(70).plus(TTL * 4).0;
+    assert_eq!(found(Class::BestEffort, &stale(much_later)), ["P1:"]);
+}
+
+/// A later write that was guarded and delivered leaves nothing older, whatever happened before it.
+#[test]
+fn a_guarded_write_ends_what_an_earlier_one_excuses() {
+    let text = format!(
+        "{UNGUARDED}
+        write 2.2 60
+        done 2.2 70 ok guarded 0
+        version 1 3 2.2
+        read 3.9 cached 1 80 90 ok 1 1"
+    );
+    assert_eq!(found(Class::BestEffort, &text), ["P1:"]);
+}
+
+#[test]
+fn a_loss_excuses_the_write_that_it_hit_until_that_returned() {
+    let seen = "load 3.1 direct 1 2 45 46\nread 3.1 direct 1 44 47 ok 1 2";
+    let stale = |begin| format!("{TWO_WRITES}\n{seen}\nread 2.9 cached 1 {begin} 60 ok 1 1");
+    assert_eq!(found(Class::Loss, &stale(48)), ["P2:"]);
+    let flushed = |begin| format!("{}\nevent 41 42 lost FLUSHALL", stale(begin));
+    assert_eq!(found(Class::Loss, &flushed(48)), [""; 0]);
+    assert_eq!(found(Class::Loss, &flushed(51)), ["P1:"]);
+    assert_eq!(found(Class::Outages, &flushed(48)), ["P2:"]);
+}
+
+/// A key that only the result names is deleted after the body: the write is seen once it has returned.
+#[test]
+fn a_slot_may_go_back_while_it_is_being_written() {
+    let slots = TWO_WRITES
+        .replace("version 1 ", "version 100 ")
+        .replace("cached 1 ", "cached 100 ")
+        .replace("ok 1 1", "ok 100 1");
+    let seen = "load 3.1 direct 100 2 45 46\nread 3.1 direct 100 44 47 ok 100 2";
+    let stale = |begin| format!("{slots}\n{seen}\nread 2.9 cached 100 {begin} 60 ok 100 1");
+    assert_eq!(found(Class::Outages, &stale(48)), [""; 0]);
+    assert_eq!(found(Class::Outages, &stale(51)), ["P1:"]);
+}
+
+#[test]
+fn exceptions_must_stay_exceptions() {
+    let mut text = UNGUARDED.to_owned();
+    for number in 10..150 {
+        writeln!(text, "\nread 2.{number} cached 1 70 71 ok 1 1").unwrap();
+    }
+    assert!(matches!(&judge(Class::BestEffort, &text).violations[..], [Violation::TooMany { .. }]));
+}
+
+#[test]
+fn a_timeline_shows_the_operations_around_a_violation() {
+    let text = format!("{TWO_WRITES}\nread 3.1 cached 1 51 60 ok 1 1\nevent 45 55 disturbed SCRIPT FLUSH");
+    let history = history(&text);
+    let text = timeline(&history, &check(&history, Class::Outages).violations[0]);
+    let marked = |mark: &str| text.lines().find(|line| line.starts_with(mark)).unwrap_or_default().to_owned();
+    assert!(marked("  >").contains("3.1       read: ok version 1"), "{text}");
+    assert!(marked("  !").contains("1.2       write: ok, version 2"), "{text}");
+    assert!(
+        text.contains("* SCRIPT FLUSH") && text.contains("its body asked the origin: version 1"),
+        "{text}"
+    );
+}
+
+#[test]
+fn the_same_seed_disturbs_in_the_same_way() {
+    let start = Instant::now();
+    let acts = |seed| {
+        let (mut nemesis, mut now) = (Nemesis::new(seed, Class::Loss, 3, start), start);
+        let mut next = || {
+            now += nemesis.pause();
+            nemesis.act(now).map(|act| act.to_string())
+        };
+        (0..100).map(|_| next()).collect::<Vec<_>>()
+    };
+    assert_eq!(acts(7), acts(7));
+    assert_ne!(acts(7), acts(8));
+}
+
+#[test]
+fn a_short_torture_breaks_the_naive_cache_aside_and_not_ours() {
+    let program = Path::new(env!("CARGO_BIN_EXE_torture"));
+    let ours = Class::ALL.map(|(class, _)| (Subject::Ours, class));
+    let runs = ours.into_iter().chain([(Subject::Naive, Class::Outages)]);
+    // At the same time, each with servers and processes of its own.
+    let run = |(subject, class)| {
+        let storm = Storm { program, subject, class, seed: 1, time: Duration::from_secs(5) };
+        thread::spawn(move || (subject, class, storm.run()))
+    };
+    for run in runs.map(run).collect::<Vec<_>>() {
+        let (subject, class, report) = run.join().expect("it runs to its end");
+        println!("{}\n{}", report::head(subject), report.row(class));
+        assert!(report.tells(), "{subject}, {class}: {report:?}");
+        let broken = report.first.as_deref().unwrap_or_default();
+        assert_eq!(
+            report.violations > 0,
+            subject == Subject::Naive,
+            "{subject}: {} violations{broken}",
+            report.violations
+        );
+    }
+}

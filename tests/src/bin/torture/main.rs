@@ -1,0 +1,58 @@
+//! `torture --seconds N --seed S`: the naive cache-aside and the annotated functions, each under the same torture for
+//! `N` seconds. Ends with status 1 unless the naive one breaks the promises and ours keeps them.
+//!
+//! `torture work …` is one of the processes that it starts.
+
+mod work;
+
+use cached_aside_tests::torture::{report, storm};
+use std::{env, process::ExitCode, time::Duration};
+
+const USAGE: &str = "torture [--seconds N] [--seed S]";
+
+fn main() -> ExitCode {
+    let args: Vec<String> = env::args().skip(1).collect();
+    let result = match args.first().map(String::as_str) {
+        Some("work") => work::run(&args[1..]).map(|()| true),
+        _ => Options::parse(&args).and_then(|options| options.run()),
+    };
+    match result {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("torture: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+struct Options {
+    seconds: u64,
+    seed: u64,
+}
+
+impl Options {
+    fn parse(args: &[String]) -> Result<Self, String> {
+        let mut options = Self { seconds: 60, seed: 1 };
+        let mut args = args.iter();
+        while let Some(arg) = args.next() {
+            let value = args.next().and_then(|value| value.parse().ok());
+            let value: u64 = value.ok_or_else(|| format!("`{arg}` needs a number; {USAGE}"))?;
+            match arg.as_str() {
+                "--seconds" if value > 0 => options.seconds = value,
+                "--seed" => options.seed = value,
+                _ => return Err(format!("unknown argument `{arg} {value}`; {USAGE}")),
+            }
+        }
+        Ok(options)
+    }
+
+    fn run(&self) -> Result<bool, String> {
+        let program = env::current_exe().map_err(|error| error.to_string())?;
+        let time = Duration::from_secs(self.seconds);
+        let [naive, ours] = storm::both(&program, self.seed, time, |line| println!("{line}"));
+        println!("{}", report::last_line(&naive));
+        println!("{}", report::last_line(&ours));
+        Ok(naive.violations > 0 && ours.violations == 0 && ours.tells())
+    }
+}

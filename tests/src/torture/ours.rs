@@ -1,0 +1,83 @@
+//! The annotated functions.
+
+use super::{
+    class::TTL,
+    origin::{Failure, Origin, Row, Step, Written},
+};
+use cached_aside::cached_aside;
+
+/// A row or a slot.
+///
+/// # Errors
+/// As the step says.
+#[cached_aside(
+    ttl = TTL,
+    none_ttl = TTL,
+    key = "row:{id}",
+    skip(origin, step),
+    lease = "500ms",
+    wait = "400ms"
+)]
+pub async fn row(origin: &Origin, step: &Step, id: u64) -> Result<Option<Row>, Failure> {
+    origin.load(step, id).await
+}
+
+macro_rules! writes {
+    ($(#[$doc:meta])* $module:ident: $guard:literal, $guard_for:ident) => {
+        $(#[$doc])*
+        pub mod $module {
+            use crate::torture::class::$guard_for;
+            use super::{row, Failure, Origin, Step, Written};
+            use cached_aside::invalidates;
+
+            /// Writes one row.
+            ///
+            /// # Errors
+            /// As the step says, or refused.
+            #[invalidates(row(id), guard = $guard, guard_for = $guard_for)]
+            pub async fn one(origin: &Origin, step: &Step, id: u64) -> Result<Written, Failure> {
+                origin.store(step, &[id], false).await
+            }
+
+            /// Writes two rows at once.
+            ///
+            /// # Errors
+            /// As the step says, or refused.
+            #[invalidates(row(one), row(other), guard = $guard, guard_for = $guard_for)]
+            pub async fn two(origin: &Origin, step: &Step, one: u64, other: u64) -> Result<Written, Failure> {
+                origin.store(step, &[one, other], false).await
+            }
+
+            /// Writes a row and a slot that the origin picks.
+            ///
+            /// # Errors
+            /// As the step says, or refused.
+            #[invalidates(row(id), row(result.id), guard = $guard, guard_for = $guard_for)]
+            pub async fn row_and_slot(origin: &Origin, step: &Step, id: u64) -> Result<Written, Failure> {
+                origin.store(step, &[id], true).await
+            }
+        }
+    };
+}
+
+writes! {
+    /// Writes that are refused when their keys cannot be guarded.
+    required: "required", HOLD
+}
+writes! {
+    /// Writes that go on all the same.
+    best_effort: "best_effort", HOLD
+}
+writes! {
+    /// Writes that are refused when their keys cannot be guarded, and take longer than a guard goes unrenewed.
+    patient: "required", PATIENT_HOLD
+}
+
+/// Writes a slot that the origin picks: no key is known before.
+///
+/// # Errors
+/// As the step says.
+#[cached_aside::invalidates(row(result.id))]
+pub async fn slot(origin: &Origin, step: &Step) -> Result<Written, Failure> {
+    origin.store(step, &[], true).await
+}

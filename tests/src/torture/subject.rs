@@ -1,0 +1,197 @@
+//! Who is tortured.
+
+use super::{
+    class::TIMEOUT,
+    naive::Naive,
+    origin::{Failure, Origin, Row, Step, Written},
+    ours,
+};
+use cached_aside::{Cache, bypass};
+use std::{fmt, io, str::FromStr, time::Duration};
+
+/// Who is tortured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Subject {
+    /// The usual cache-aside.
+    Naive,
+    /// The annotated functions.
+    Ours,
+}
+
+impl fmt::Display for Subject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Naive => "naive",
+            Self::Ours => "ours",
+        })
+    }
+}
+
+impl FromStr for Subject {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "naive" => Ok(Self::Naive),
+            "ours" => Ok(Self::Ours),
+            _ => Err(format!("unknown subject `{text}`")),
+        }
+    }
+}
+
+/// What a write does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Write {
+    /// One row.
+    One(u64),
+    /// One row, and it takes longer than a guard lasts unless it is renewed.
+    Long(u64),
+    /// Two rows at once.
+    Two(u64, u64),
+    /// A row and a slot.
+    RowAndSlot(u64),
+    /// A slot.
+    Slot,
+}
+
+/// What a subject has counted and owes.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Counts {
+    /// Deletions that have not been delivered.
+    pub recovering: u64,
+    /// Keys that could not be guarded.
+    pub unguarded: u64,
+    /// Fills that were refused.
+    pub refused_fills: u64,
+    /// Bodies that were run.
+    pub loads: u64,
+    /// Entries that could not be read, and values that could not be written.
+    pub unreadable: u64,
+}
+
+/// The cache under torture, in one process.
+#[derive(Debug)]
+pub enum Cached {
+    /// The usual cache-aside.
+    Naive(Box<Naive>),
+    /// The annotated functions.
+    Ours(Cache),
+}
+
+impl Cached {
+    /// The subject's cache at this address.
+    ///
+    /// # Errors
+    /// This can be no address.
+    pub async fn connect(subject: Subject, url: &str, namespace: &str) -> io::Result<Self> {
+        Ok(match subject {
+            Subject::Naive => Self::Naive(Box::new(Naive::new(url, namespace).map_err(io::Error::other)?)),
+            Subject::Ours => {
+                let builder = Cache::builder().url(url).namespace(namespace).timeout(TIMEOUT);
+                let cache = builder.connect_timeout(Duration::from_millis(300)).build().await;
+                Self::Ours(cache.map_err(io::Error::other)?)
+            }
+        })
+    }
+
+    /// Reads a key through the cache, or past it.
+    ///
+    /// # Errors
+    /// As the step says.
+    pub async fn read(&self, origin: &Origin, step: &Step, key: u64) -> Result<Option<Row>, Failure> {
+        match self {
+            Self::Ours(cache) if step.direct => bypass(cache.scope(ours::row(origin, step, key))).await,
+            Self::Ours(cache) => cache.scope(ours::row(origin, step, key)).await,
+            Self::Naive(_) if step.direct => origin.load(step, key).await,
+            Self::Naive(naive) => {
+                if let Ok(Some(row)) = naive.get(key).await {
+                    return Ok(row);
+                }
+                let row = origin.load(step, key).await?;
+                // What cannot be stored is not stored.
+                let _ = naive.set(key, row).await;
+                Ok(row)
+            }
+        }
+    }
+
+    /// Writes.
+    ///
+    /// # Errors
+    /// As the step says, or refused.
+    pub async fn write(
+        &self,
+        origin: &Origin,
+        step: &Step,
+        write: Write,
+        required: bool,
+    ) -> Result<Written, Failure> {
+        match self {
+            Self::Ours(cache) => cache.scope(annotated(origin, step, write, required)).await,
+            Self::Naive(naive) => {
+                let (keys, pick) = match write {
+                    Write::One(id) | Write::Long(id) => (vec![id], false),
+                    Write::Two(one, other) => (vec![one, other], false),
+                    Write::RowAndSlot(id) => (vec![id], true),
+                    Write::Slot => (Vec::new(), true),
+                };
+                let written = origin.store(step, &keys, pick).await;
+                let picked = written.as_ref().ok().map(|written| written.id);
+                for key in keys.into_iter().chain(picked.filter(|_| pick)) {
+                    // What cannot be deleted stays until its TTL ends.
+                    let _ = naive.del(key).await;
+                }
+                written
+            }
+        }
+    }
+
+    /// What stands in the cache under a key: nothing that can be used, or a version.
+    ///
+    /// # Errors
+    /// The cache did not answer.
+    pub async fn peek(&self, key: u64) -> io::Result<Option<u64>> {
+        match self {
+            // A stored `None` cannot be told from nothing here.
+            Self::Ours(cache) => {
+                let row = ours::row::key(key).in_cache(cache).peek().await.map_err(io::Error::other)?;
+                Ok(row.map(|row| row.version))
+            }
+            Self::Naive(naive) => {
+                let row = naive.get(key).await.map_err(io::Error::other)?;
+                Ok(row.map(|row| row.map_or(0, |row| row.version)))
+            }
+        }
+    }
+
+    /// What has been counted so far.
+    pub fn counts(&self) -> Counts {
+        match self {
+            Self::Ours(cache) => {
+                let stats = cache.stats();
+                Counts {
+                    recovering: stats.recovering,
+                    unguarded: stats.guards_failed,
+                    refused_fills: stats.total.fills_refused,
+                    loads: stats.total.loads,
+                    unreadable: stats.total.foreign + stats.total.unusable + stats.total.unencodable,
+                }
+            }
+            Self::Naive(_) => Counts::default(),
+        }
+    }
+}
+
+async fn annotated(origin: &Origin, step: &Step, write: Write, required: bool) -> Result<Written, Failure> {
+    use ours::{best_effort as b, required as r};
+    match (write, required) {
+        (Write::Long(id), _) => ours::patient::one(origin, step, id).await,
+        (Write::One(id), true) => r::one(origin, step, id).await,
+        (Write::One(id), false) => b::one(origin, step, id).await,
+        (Write::Two(one, other), true) => r::two(origin, step, one, other).await,
+        (Write::Two(one, other), false) => b::two(origin, step, one, other).await,
+        (Write::RowAndSlot(id), true) => r::row_and_slot(origin, step, id).await,
+        (Write::RowAndSlot(id), false) => b::row_and_slot(origin, step, id).await,
+        (Write::Slot, _) => ours::slot(origin, step).await,
+    }
+}
