@@ -30,7 +30,9 @@ impl Repo {
                     &__WRITE,
                     ::core::option::Option::Some(cache),
                     ::core::option::Option::Some(__aside::refuse::<Result<User, Error>>),
-                    ::core::iter::Iterator::flatten(keys.into_iter()),
+                    ::core::iter::Iterator::flatten(
+                        ::core::iter::IntoIterator::into_iter(keys),
+                    ),
                     body,
                     move |returned| __aside::of_success::<
                         _,
@@ -40,9 +42,10 @@ impl Repo {
                                 + Shape::<Result<User, Error>>::RESULT
                                 + Shape::<Result<User, Error>>::RESULT_OPTION
                         },
+                        _,
                     >(
                         returned,
-                        |result| ::std::vec::Vec::from([
+                        |result| [
                             __aside::any_key(self.__load_key(result.id)),
                             __aside::any_key(
                                 <users::by_name>::key(argument0, &result.name),
@@ -52,7 +55,7 @@ impl Repo {
                                 .literal(":")
                                 .value(&::core::format_args!("{:x}", result.group.id))
                                 .finish(),
-                        ]),
+                        ],
                     ),
                 )
                 .await

@@ -105,9 +105,9 @@ pub fn write_with<R, B: Future<Output = R>, A: IntoIterator<Item = AnyKey>>(
 }
 
 /// The keys that the success value names; none of a write that failed.
-pub fn of_success<R: Success<SHAPE>, const SHAPE: u8>(
+pub fn of_success<R: Success<SHAPE>, const SHAPE: u8, K: IntoIterator<Item = AnyKey>>(
     returned: &R,
-    keys: impl FnOnce(&R::Value) -> Vec<AnyKey>,
+    keys: impl FnOnce(&R::Value) -> K,
 ) -> Vec<AnyKey> {
-    returned.success().map(keys).unwrap_or_default()
+    returned.success().map(keys).into_iter().flatten().collect()
 }

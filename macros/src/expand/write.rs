@@ -33,8 +33,10 @@ pub(crate) fn write(plan: &WritePlan, function: &Function) -> TokenStream {
         }
         Some(condition) => {
             let (when, name, future) = (ours("when"), ours("keys"), ours("body"));
-            let call =
-                call(&quote!(::core::iter::Iterator::flatten(#name.into_iter())), &future.to_token_stream());
+            let call = call(
+                &quote!(::core::iter::Iterator::flatten(::core::iter::IntoIterator::into_iter(#name))),
+                &future.to_token_stream(),
+            );
             quote! {
                 #imports
                 #settings
@@ -82,7 +84,7 @@ fn after(plan: &WritePlan, function: &Function) -> (TokenStream, Option<TokenStr
     let arguments = after.arguments.iter().map(|(name, value)| quote!(let #name = #value;));
     let returned = ours("returned");
     let closure = quote! {
-        move |#returned| __aside::of_success::<_, #shape>(#returned, |#result| ::std::vec::Vec::from([#(#keys),*]))
+        move |#returned| __aside::of_success::<_, #shape, _>(#returned, |#result| [#(#keys),*])
     };
     (quote!(#(#arguments)*), Some(closure))
 }

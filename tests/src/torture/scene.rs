@@ -12,8 +12,7 @@ use super::{
 };
 use crate::{Mode, Proxy, RedisServer, Worker};
 use redis::cmd;
-use std::{collections::BTreeMap, time::Instant};
-use tempfile::TempDir;
+use std::{collections::BTreeMap, path::PathBuf, time::Instant};
 
 /// So many processes, with so many tasks each.
 pub(super) const WORKERS: usize = 3;
@@ -25,7 +24,6 @@ pub(super) const NAMESPACE: &str = "torture";
 pub(super) struct Scene {
     pub(super) redis: RedisServer,
     pub(super) origin: RedisServer,
-    pub(super) dir: TempDir,
     pub(super) workers: Vec<Tortured>,
     /// How many processes there have been.
     processes: u32,
@@ -51,16 +49,10 @@ pub(super) struct Undo {
 
 impl Scene {
     pub(super) fn set(storm: &Storm<'_>) -> Self {
-        let dir = tempfile::Builder::new().prefix("torture-").tempdir().expect("a temporary folder");
-        let journal = Journal::open(&dir.path().join("0")).expect("a file can be written");
-        let mut scene = Self {
-            redis: RedisServer::start(),
-            origin: RedisServer::start(),
-            dir,
-            workers: Vec::new(),
-            processes: 0,
-            journal,
-        };
+        let origin = RedisServer::start();
+        let journal = Journal::open(&journal_of(&origin, 0)).expect("a file can be written");
+        let mut scene =
+            Self { redis: RedisServer::start(), origin, workers: Vec::new(), processes: 0, journal };
         for _ in 0..WORKERS {
             let proxy = Proxy::start(scene.redis.addr());
             let (process, worker) = scene.start_worker(storm, &proxy);
@@ -82,7 +74,7 @@ impl Scene {
             proxy.url(),
             self.origin.url(),
             NAMESPACE.to_owned(),
-            self.dir.path().join(process.to_string()).display().to_string(),
+            journal_of(&self.origin, process).display().to_string(),
         ];
         (process, Worker::spawn(&program.to_string_lossy(), "work", args))
     }
@@ -181,7 +173,7 @@ impl Scene {
 
     /// Everything that was written down, and what the origin says about who wrote what.
     pub(super) fn history(&self) -> History {
-        let files = (0..=self.processes).map(|process| self.dir.path().join(process.to_string()));
+        let files = (0..=self.processes).map(|process| journal_of(&self.origin, process));
         // A process may have been killed before it wrote anything.
         let files = files.filter(|file| file.exists());
         let mut records: Vec<Record> =
@@ -196,4 +188,9 @@ impl Scene {
         }
         History::new(records)
     }
+}
+
+/// The journal of a process, in the folder of the origin, which goes with it however this process ends.
+pub(super) fn journal_of(origin: &RedisServer, process: u32) -> PathBuf {
+    origin.dir().join(format!("journal-{process}"))
 }

@@ -8,7 +8,7 @@ use super::{
     moment::Moment,
     nemesis::{Act, Nemesis},
     report::{self, Report},
-    scene::{NAMESPACE, Scene, Tortured, Undo, WORKERS},
+    scene::{NAMESPACE, Scene, Tortured, Undo, WORKERS, journal_of},
     subject::Subject,
     violation::Violation,
 };
@@ -143,7 +143,7 @@ impl Scene {
 
     /// Reads everything from yet another process, until the cache holds what the origin does and is in use.
     async fn compare(&self, storm: &Storm<'_>) -> Vec<Violation> {
-        let path = self.dir.path().join("0");
+        let path = journal_of(&self.origin, 0);
         let places = Places {
             cache: &self.redis.url(),
             origin: &self.origin.url(),
