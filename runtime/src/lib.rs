@@ -19,6 +19,7 @@ extern crate self as cached_aside;
 
 #[doc(hidden)]
 pub mod __private;
+mod backoff;
 mod cache;
 mod codec;
 mod entry;
@@ -31,6 +32,7 @@ mod health;
 #[cfg(test)]
 mod interleavings;
 mod key;
+mod lease;
 mod outcome;
 mod read;
 mod settings;

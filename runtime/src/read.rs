@@ -17,12 +17,14 @@ use tracing::Instrument;
 
 use crate::{
     AnyKey, Cache, Error,
+    backoff::{Backoff, shorten},
     cache::{Inner, bypassed},
     codec::Coding,
     entry::{self, Entry, Header, Token, Unusable},
     fingerprint::{self, Known},
     flight::{Landed, Step, Ticket, Turn, Word},
-    health::{Backoff, Budget, shorten},
+    health::Budget,
+    lease::{HeldLease, while_renewing},
     outcome::{Gave, Outcome, Sharing},
     settings::ReadFunction,
     store::{Acquired, Answer, StoreError, Watched},
@@ -304,7 +306,7 @@ impl<V, E> Call<'_, V, E> {
                     let store = &self.cache.store;
                     match budget.spend(|within| store.acquire(self.key, &head, token, lease, within)).await {
                         Ok(Acquired::Yes) => {
-                            let lease = HeldLease::new(self, token);
+                            let lease = HeldLease::new(self.cache, self.key, token);
                             return self.load_and_fill(ticket, lease, budget, body).await;
                         }
                         Ok(Acquired::No(there)) => self.make_out(Ok(Some(there))),
@@ -314,7 +316,7 @@ impl<V, E> Call<'_, V, E> {
                         }
                         Err(error) => {
                             // It may have been acquired all the same, and would keep others waiting.
-                            drop(HeldLease::new(self, token));
+                            drop(HeldLease::new(self.cache, self.key, token));
                             self.trouble("acquire", &error)
                         }
                     }
@@ -510,73 +512,6 @@ where
         Some(value) => Some(R::from_value(value)),
         None => R::from_none(),
     }
-}
-
-/// A lease of ours. Dropping it gives it up, in the background: by cancellation, panic, `Err`, or a result not to be stored.
-struct HeldLease {
-    cache: Arc<Inner>,
-    key: Box<str>,
-    token: Token,
-    held: bool,
-}
-
-impl HeldLease {
-    fn new<V, E>(call: &Call<'_, V, E>, token: Token) -> HeldLease {
-        HeldLease { cache: call.cache.clone(), key: call.key.into(), token, held: true }
-    }
-
-    /// Renews the lease for ever.
-    fn keep(&self, lease: Duration) -> impl Future<Output = ()> + Send + 'static {
-        let (cache, key, token) = (self.cache.clone(), self.key.clone(), self.token);
-        async move {
-            let pause = lease / 3;
-            loop {
-                sleep(pause).await;
-                match cache.store.renew(&key, token, lease, cache.timeout.min(lease)).await {
-                    // The load goes on; its fill will be refused.
-                    Ok(false) => return tracing::debug!(key = &*key, "the lease was lost"),
-                    Ok(true) => {}
-                    Err(error) => tracing::debug!(key = &*key, ?error, "the lease could not be renewed"),
-                }
-            }
-        }
-    }
-
-    /// Stores a value in the place of the lease.
-    async fn fill(mut self, value: Arc<Vec<u8>>, ttl: Duration) -> Answer<bool> {
-        self.held = false;
-        // Longer than any caller waits: it costs nobody anything.
-        let within = self.cache.timeout.max(Duration::from_secs(1));
-        self.cache.store.fill(&self.key, self.token, &value, ttl, within).await
-    }
-}
-
-impl Drop for HeldLease {
-    fn drop(&mut self) {
-        // Outside a runtime nothing can be sent; the lease then ends by itself.
-        let (true, Ok(runtime)) = (self.held, Handle::try_current()) else { return };
-        let (cache, key, token) = (self.cache.clone(), self.key.clone(), self.token);
-        runtime.spawn(async move { cache.store.abandon(&key, token, cache.timeout).await });
-    }
-}
-
-/// Runs a body to its end while something else is kept up beside it.
-pub(crate) async fn while_renewing<T>(
-    mut body: Pin<&mut impl Future<Output = T>>,
-    renewal: impl Future<Output = ()>,
-) -> T {
-    let mut renewal = pin!(renewal);
-    let mut renewing = true;
-    poll_fn(|context| {
-        if let Poll::Ready(result) = body.as_mut().poll(context) {
-            return Poll::Ready(result);
-        }
-        if renewing && renewal.as_mut().poll(context).is_ready() {
-            renewing = false;
-        }
-        Poll::Pending
-    })
-    .await
 }
 
 /// Waits for either.

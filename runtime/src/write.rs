@@ -14,7 +14,7 @@ use crate::{
     cache::Inner,
     entry::Token,
     health::Recovery,
-    read::while_renewing,
+    lease::while_renewing,
     settings::{GUARD_FOR, Guard, WriteFunction, WriteSettings},
     store::StoreError,
 };

@@ -2,7 +2,10 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use serde::{Deserialize, Serialize, de::Deserializer};
+use serde::{
+    Deserialize, Serialize,
+    de::{self, DeserializeOwned, Deserializer},
+};
 
 use super::*;
 use crate::codec::{Bincode, coding};

@@ -22,9 +22,9 @@ pub(super) const NAMESPACE: &str = "torture";
 
 /// What a run stands on. All of it ends with it.
 pub(super) struct Scene {
+    pub(super) workers: Vec<Tortured>,
     pub(super) redis: RedisServer,
     pub(super) origin: RedisServer,
-    pub(super) workers: Vec<Tortured>,
     /// How many processes there have been.
     processes: u32,
     /// The disturbances, written down by the process of this scene, which is number zero.

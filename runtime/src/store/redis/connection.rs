@@ -18,7 +18,7 @@ use redis::{
 use tokio::{runtime::Handle, time::timeout};
 
 use crate::{
-    health::Backoff,
+    backoff::Backoff,
     store::{Answer, StoreError, Watches},
 };
 
