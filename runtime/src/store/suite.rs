@@ -223,6 +223,7 @@ async fn a_guard_settles(store: &Store) {
         assert_eq!(store.release(&[&key], token(9), settle, WITHIN).await, [Ok(())]);
         assert_eq!(state(store, &key).await, "guard");
         while state(store, &key).await == "guard" {
+            assert!(begun.elapsed() < WITHIN, "it never ends");
             sleep(Duration::from_millis(5)).await;
         }
         let took = begun.elapsed();
