@@ -20,7 +20,11 @@ pub(crate) enum Length {
 impl Length {
     /// A string in the usual human form, or a constant expression. Zero has a meaning only where `zero` says so.
     pub(crate) fn parse(input: ParseStream, zero: Zero) -> syn::Result<Length> {
-        let expr: Expr = input.parse()?;
+        let mut expr: Expr = input.parse()?;
+        // What a `macro_rules!` macro was given stands in a group that cannot be seen.
+        while let Expr::Group(group) = expr {
+            expr = *group.expr;
+        }
         match &expr {
             Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) => known(text, zero).map(Length::Known),
             Expr::Lit(ExprLit { lit: Lit::Int(number), .. }) => Err(syn::Error::new(

@@ -451,9 +451,21 @@ async fn generic_borrowed_derived_and_nested() {
             id * 2
         }
         assert_eq!((nested(4).await, nested::key(4).peek().await.unwrap()), (8, Some(8)));
+        assert_eq!((tripled(4).await, tripled::key(4).peek().await.unwrap()), (12, Some(12)));
     })
     .await;
 }
+
+macro_rules! by_macro {
+    ($name:ident, $ttl:literal, $key:literal, $wait:expr) => {
+        #[cached_aside(ttl = $ttl, key = $key, wait = $wait)]
+        async fn $name(id: u64) -> u64 {
+            id * 3
+        }
+    };
+}
+
+by_macro!(tripled, "5m", "tripled:{id}", Duration::from_secs(1));
 
 mod users {
     use super::{Db, DbError, User, cached_aside, user};
