@@ -86,6 +86,7 @@ pub(crate) struct WriteArgs {
     pub(crate) guard: Option<Given<Policy>>,
     pub(crate) guard_for: Option<Given<Length>>,
     pub(crate) settle: Option<Given<Length>>,
+    pub(crate) wait_replicas: Option<Given<LitInt>>,
     pub(crate) when: Option<Given<Expr>>,
     pub(crate) cache: Option<Given<Expr>>,
     /// Whether anything but an option was written, even if it can't be read.
@@ -105,7 +106,7 @@ pub(crate) enum Policy {
     Off,
 }
 
-const WRITE_OPTIONS: [&str; 5] = ["guard", "guard_for", "settle", "when", "cache"];
+const WRITE_OPTIONS: [&str; 6] = ["guard", "guard_for", "settle", "wait_replicas", "when", "cache"];
 
 impl WriteArgs {
     pub(crate) fn parse(tokens: TokenStream, problems: &mut Problems) -> WriteArgs {
@@ -133,6 +134,7 @@ impl WriteArgs {
             "guard" => set(&mut self.guard, name, input, policy),
             "guard_for" => set(&mut self.guard_for, name, input, |input| Length::parse(input, Zero::Refused)),
             "settle" => set(&mut self.settle, name, input, |input| Length::parse(input, Zero::Allowed)),
+            "wait_replicas" => set(&mut self.wait_replicas, name, input, replicas),
             "when" => set(&mut self.when, name, input, Expr::parse),
             "cache" => set(&mut self.cache, name, input, Expr::parse),
             _ => Err(unknown(&name, &WRITE_OPTIONS)),
@@ -279,6 +281,19 @@ fn is_u32(number: &LitInt) -> syn::Result<()> {
     })
 }
 
+fn replicas(input: ParseStream) -> syn::Result<LitInt> {
+    const HOW: &str =
+        "write how many replicas have to confirm a guard, from 1 to 255, such as `wait_replicas = 1`";
+    if !input.peek(LitInt) {
+        return Err(input.error(HOW));
+    }
+    let number: LitInt = input.parse()?;
+    match number.base10_parse::<u8>() {
+        Ok(1..) => Ok(number),
+        _ => Err(syn::Error::new(number.span(), HOW)),
+    }
+}
+
 fn policy(input: ParseStream) -> syn::Result<Policy> {
     const POLICIES: [&str; 3] = ["best_effort", "required", "off"];
     if !input.peek(LitStr) {
@@ -330,7 +345,7 @@ mod tests {
         assert_eq!(args.jitter.unwrap().value, 25);
         assert!(matches!(args.none_ttl.unwrap().value, Length::Constant(_)));
         let (args, problems) = write(
-            r#"load(id), self.load(id), "a:{id}", guard = "required", guard_for = "1s", settle = "0s", when = a == b, cache = c"#,
+            r#"load(id), self.load(id), "a:{id}", guard = "required", guard_for = "1s", settle = "0s", wait_replicas = 1, when = a == b, cache = c"#,
         );
         assert_eq!(problems, [""; 0]);
         assert_eq!(args.targets.len(), 3);

@@ -12,13 +12,17 @@ use std::{
 };
 
 use once_cell::sync::OnceCell;
-use tokio::task_local;
+use tokio::{runtime::Handle, task::JoinHandle, task_local, time::timeout};
+use tokio_util::task::TaskTracker;
 
+#[cfg(feature = "tls")]
+use crate::store::redis::Certificates;
+#[cfg(feature = "redis")]
+use crate::store::redis::{Address, Limits, RedisStore};
 use crate::{
     AnyKey, Error, Key, WriteGuard,
     flight::Flights,
     health::Recovery,
-    settings::GUARD_FOR,
     store::{Store, memory::MemoryStore},
     telemetry::{Stats, Table},
     write,
@@ -30,6 +34,8 @@ const NAMESPACE: &str = "cached-aside";
 const TIMEOUT: Duration = Duration::from_millis(250);
 /// An attempt to connect takes no longer.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
+/// No more commands are on their way to one server at once.
+const MAX_IN_FLIGHT: usize = 4_096;
 
 static INSTALLED: OnceCell<Cache> = OnceCell::new();
 static SAID_NO_CACHE: AtomicBool = AtomicBool::new(false);
@@ -62,6 +68,8 @@ pub(crate) struct Inner {
     pub(crate) flights: Arc<Flights>,
     pub(crate) recovery: Recovery,
     pub(crate) table: Table,
+    /// What goes on without its caller: fills, releases.
+    tasks: TaskTracker,
     namespace: String,
     /// The keys that were found to be somebody else's, as far as they have been told of.
     foreign: Mutex<HashSet<String>>,
@@ -71,6 +79,14 @@ pub(crate) struct Inner {
 const FOREIGN_KEYS: usize = 1_000;
 
 impl Inner {
+    /// Goes on with something without its caller. [`Cache::shutdown`] waits for it.
+    pub(crate) fn spawn<F>(&self, runtime: &Handle, future: F) -> JoinHandle<F::Output>
+    where
+        F: Future<Output: Send> + Send + 'static,
+    {
+        self.tasks.spawn_on(future, runtime)
+    }
+
     /// Tells of a key that holds somebody else's data, once.
     pub(crate) fn say_foreign(&self, function: &'static str, key: &str) {
         let mut foreign = self.foreign.lock().unwrap_or_else(PoisonError::into_inner);
@@ -136,6 +152,7 @@ impl Cache {
                 flights: Arc::default(),
                 recovery: Recovery::default(),
                 table: Table::new(),
+                tasks: TaskTracker::new(),
                 namespace,
                 foreign: Mutex::default(),
             }),
@@ -228,14 +245,62 @@ impl Cache {
         keys: impl IntoIterator<Item = impl Into<AnyKey>>,
     ) -> Result<WriteGuard, Error> {
         let keys = keys.into_iter().map(|key| key.into().into_string()).collect();
-        WriteGuard::place(self, keys, GUARD_FOR).await
+        WriteGuard::place(self, keys).await
     }
 
-    /// What this cache has done so far in this process.
+    /// What this cache has done so far in this process, and how its servers are.
     #[must_use]
     pub fn stats(&self) -> Stats {
         let recovering = u64::try_from(self.inner.recovery.len()).unwrap_or(u64::MAX);
-        Stats { recovering, ..self.inner.table.read() }
+        Stats { recovering, nodes: self.inner.store.nodes(), ..self.inner.table.read() }
+    }
+
+    /// Delivers the invalidations that could not be delivered when they were due, as the background does, but now. Gives up at
+    /// the first that fails again; what is left stays on the list.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Undelivered`] if any are left.
+    pub async fn flush_recovery(&self) -> Result<(), Error> {
+        Recovery::flush(&self.inner).await;
+        match self.inner.recovery.len() {
+            0 => Ok(()),
+            keys => Err(Error::Undelivered { keys }),
+        }
+    }
+
+    /// Finishes what goes on without its caller (fills, releases of writes that were cancelled) and delivers what is on the
+    /// recovery list, for as long as `within`: the last thing that a program does, after it has stopped serving. The cache can
+    /// still be used.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use cached_aside::Cache;
+    /// # async fn example(cache: Cache) {
+    /// // The server has stopped, and every request is answered.
+    /// if let Err(error) = cache.shutdown(Duration::from_secs(5)).await {
+    ///     eprintln!("{error}");
+    /// }
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Undelivered`] if invalidations are left when the time is up. Other processes may be given the old values until
+    /// their TTLs end.
+    pub async fn shutdown(&self, within: Duration) -> Result<(), Error> {
+        let inner = &self.inner;
+        inner.tasks.close();
+        let finish = async {
+            inner.tasks.wait().await;
+            Recovery::delivered(inner).await;
+        };
+        // What is left is asked for below.
+        let _ = timeout(within, finish).await;
+        match inner.recovery.len() {
+            0 => Ok(()),
+            keys => Err(Error::Undelivered { keys }),
+        }
     }
 
     fn place(&self) -> String {
@@ -270,6 +335,9 @@ pub struct CacheBuilder {
     namespace: String,
     timeout: Duration,
     connect_timeout: Duration,
+    max_in_flight: usize,
+    #[cfg(feature = "tls")]
+    certificates: Certificates,
 }
 
 impl Default for CacheBuilder {
@@ -279,6 +347,9 @@ impl Default for CacheBuilder {
             namespace: NAMESPACE.to_owned(),
             timeout: TIMEOUT,
             connect_timeout: CONNECT_TIMEOUT,
+            max_in_flight: MAX_IN_FLIGHT,
+            #[cfg(feature = "tls")]
+            certificates: Certificates::default(),
         }
     }
 }
@@ -290,13 +361,25 @@ impl fmt::Debug for CacheBuilder {
             .field("namespace", &self.namespace)
             .field("timeout", &self.timeout)
             .field("connect_timeout", &self.connect_timeout)
+            .field("max_in_flight", &self.max_in_flight)
             .finish_non_exhaustive()
     }
 }
 
 impl CacheBuilder {
-    /// Where Redis is: `redis://[user:password@]host[:port][/database]`, or
-    /// `redis+unix:///path[?db=…&user=…&pass=…]`. Without one the cache is inside this process.
+    /// Where Redis is. Without a URL the cache is inside this process.
+    ///
+    /// | | |
+    /// | --- | --- |
+    /// | one server | `redis://[user:password@]host[:port][/database]` |
+    /// | the same with TLS | `rediss://…` (feature `tls`) |
+    /// | a unix socket | `redis+unix:///path[?db=…&user=…&pass=…]` |
+    /// | a cluster, by some of its nodes | `redis-cluster://[user:password@]host:port,host:port` |
+    /// | a primary that sentinels know | `redis-sentinel://[user:password@]host:port,host:port/service[/database]` |
+    ///
+    /// Clusters and sentinels with TLS are `rediss-cluster://…` and `rediss-sentinel://…`; `valkey` may stand for `redis` in
+    /// each. The user and password of a sentinel URL are those of the servers; the sentinels' own are
+    /// `?sentinel_user=…&sentinel_pass=…`.
     pub fn url(mut self, url: impl Into<String>) -> Self {
         self.url = Some(url.into());
         self
@@ -322,6 +405,27 @@ impl CacheBuilder {
         self
     }
 
+    /// No more commands than this are on their way to one server at once; calls beyond it run uncached, counted as `errors`,
+    /// so that a server that hangs does not fill the memory. 4,096 by default.
+    pub fn max_in_flight(mut self, commands: usize) -> Self {
+        self.max_in_flight = commands;
+        self
+    }
+
+    /// The certificate authority that signed the server's certificate, in PEM, instead of those that the system trusts.
+    #[cfg(feature = "tls")]
+    pub fn tls_ca(mut self, pem: impl Into<Vec<u8>>) -> Self {
+        self.certificates.authority = Some(pem.into());
+        self
+    }
+
+    /// The certificate that this program shows to the server, and its key, in PEM.
+    #[cfg(feature = "tls")]
+    pub fn tls_client(mut self, certificate: impl Into<Vec<u8>>, key: impl Into<Vec<u8>>) -> Self {
+        self.certificates.client = Some((certificate.into(), key.into()));
+        self
+    }
+
     /// The cache. See [`Cache::connect`].
     ///
     /// # Errors
@@ -344,6 +448,9 @@ impl CacheBuilder {
         if self.connect_timeout.is_zero() {
             return refuse("connect_timeout", "it is zero; give Redis time to answer, such as 1 s");
         }
+        if self.max_in_flight == 0 {
+            return refuse("max_in_flight", "it is zero; let some commands through, such as 4,096");
+        }
         let Some(url) = &self.url else {
             return Ok(Cache::with_store(Store::Memory(MemoryStore::new()), self.timeout, self.namespace));
         };
@@ -352,10 +459,12 @@ impl CacheBuilder {
 
     #[cfg(feature = "redis")]
     async fn build_redis(&self, url: &str) -> Result<Cache, Error> {
-        let info = crate::store::redis::address(url).map_err(|reason| Error::Url { reason })?;
-        let store =
-            crate::store::redis::RedisStore::connect(info, self.namespace.clone(), self.connect_timeout)
-                .await;
+        let address = Address::parse(url).map_err(|reason| Error::Url { reason })?;
+        #[cfg(feature = "tls")]
+        let address = self.certificates.apply(address)?;
+        let limits =
+            Limits { connect: self.connect_timeout, call: self.timeout, in_flight: self.max_in_flight };
+        let store = RedisStore::connect(address, self.namespace.clone(), limits).await;
         Ok(Cache::with_store(Store::Redis(Box::new(store)), self.timeout, self.namespace.clone()))
     }
 

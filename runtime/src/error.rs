@@ -71,6 +71,23 @@ pub enum Error {
         reason: String,
     },
 
+    /// More commands are on their way to Redis than [`CacheBuilder::max_in_flight`](crate::CacheBuilder::max_in_flight)
+    /// allows; this one was not sent.
+    #[error(
+        "too many commands are on their way to the cache ({doing}); it is slow, or `max_in_flight` is too small"
+    )]
+    Overloaded {
+        /// The step that was being taken.
+        doing: &'static str,
+    },
+
+    /// Invalidations could not be delivered before the time was up. See [`Cache::shutdown`](crate::Cache::shutdown).
+    #[error("{keys} invalidations are still undelivered; their entries are corrected by their TTLs")]
+    Undelivered {
+        /// How many keys are left.
+        keys: usize,
+    },
+
     /// The key holds something that this library did not write. It is never overwritten or deleted.
     #[error(
         "the key `{key}` holds data of somebody else, which is left as it is; give the cache a namespace of its own (`Cache::builder().namespace(…)`) or rename the key"

@@ -5,13 +5,18 @@ use std::{
     collections::{HashMap, VecDeque},
     future::Future,
     sync::{
-        Mutex, MutexGuard, PoisonError, Weak,
+        Arc, Mutex, MutexGuard, PoisonError, Weak,
         atomic::{AtomicUsize, Ordering::Relaxed},
     },
     time::Duration,
 };
 
-use tokio::{runtime::Handle, time::Instant};
+use futures_util::future::join_all;
+use tokio::{
+    runtime::Handle,
+    sync::Notify,
+    time::{Instant, sleep, timeout},
+};
 
 use crate::{
     backoff::Backoff,
@@ -137,24 +142,52 @@ impl Recovery {
     }
 
     /// Delivers in the background until nothing is left, unless somebody is doing so.
-    pub(crate) fn deliver(cache: &std::sync::Arc<Inner>) {
+    pub(crate) fn deliver(cache: &Arc<Inner>) {
         let Ok(runtime) = Handle::try_current() else { return };
         let recovery = &cache.recovery;
         if std::mem::replace(&mut recovery.list().delivering, true) {
             return;
         }
-        let delivery = Delivery(std::sync::Arc::downgrade(cache));
+        let delivery = Delivery(Arc::downgrade(cache));
         runtime.spawn(async move {
             let mut pauses = DELIVERY.pauses();
             loop {
-                tokio::time::sleep(pauses.next_pause()).await;
                 let Some(cache) = delivery.0.upgrade() else { return };
-                let Some(batch) = cache.recovery.batch() else { return };
-                if cache.recovery.deliver_batch(&cache, batch).await {
+                let back = cache.store.back().cloned();
+                drop(cache);
+                wait(back.as_deref(), pauses.next_pause()).await;
+                let Some(cache) = delivery.0.upgrade() else { return };
+                loop {
+                    let Some(batch) = cache.recovery.batch() else { return };
+                    if !cache.recovery.deliver_batch(&cache, batch).await {
+                        break;
+                    }
                     pauses = DELIVERY.pauses();
                 }
             }
         });
+    }
+
+    /// Delivers now, until nothing is left or something fails again.
+    pub(crate) async fn flush(cache: &Arc<Inner>) {
+        while cache.recovery.len() > 0 {
+            let batch = cache.recovery.take_turns();
+            if !cache.recovery.deliver_batch(cache, batch).await {
+                return;
+            }
+        }
+    }
+
+    /// Waits until everything has been delivered.
+    pub(crate) async fn delivered(cache: &Arc<Inner>) {
+        let mut pauses = DELIVERY.pauses();
+        loop {
+            Recovery::flush(cache).await;
+            if cache.recovery.len() == 0 {
+                return;
+            }
+            wait(cache.store.back().map(Arc::as_ref), pauses.next_pause()).await;
+        }
     }
 
     /// What is due next, or `None` when nothing is left, in which case the delivery is over.
@@ -165,6 +198,13 @@ impl Recovery {
             list.delivering = false;
             return None;
         }
+        drop(list);
+        Some(self.take_turns())
+    }
+
+    /// What is due next.
+    fn take_turns(&self) -> Vec<(String, Due)> {
+        let mut list = self.list();
         let mut batch = Vec::new();
         for _ in 0..list.turns.len() {
             let Some(key) = list.turns.pop_front() else { break };
@@ -177,37 +217,66 @@ impl Recovery {
                 break;
             }
         }
-        Some(batch)
+        batch
     }
 
     /// Delivers each; those that were delivered leave the list, the others wait for their next turn. `true` if any was.
     async fn deliver_batch(&self, cache: &Inner, batch: Vec<(String, Due)>) -> bool {
-        let mut any = false;
-        let mut unreachable = false;
-        for (key, due) in batch {
-            let answer = if unreachable {
-                None
-            } else {
-                cache.store.release(&[&key], due.token, due.settle, cache.timeout).await.pop()
-            };
-            let delivered = matches!(answer, Some(Ok(()) | Err(StoreError::Foreign)));
-            // Another key would fare no better now.
-            unreachable |=
-                answer.as_ref().is_some_and(|answer| matches!(answer, Err(StoreError::Timeout(_))));
-            any |= delivered;
-            let mut list = self.list();
-            // A write that failed meanwhile is due by itself.
-            let same = list.keys.get(&key).is_some_and(|item| item.due == Some(due) && item.writing == 0);
-            if delivered && same {
-                tracing::debug!(key, "an invalidation was delivered late");
-                list.keys.remove(&key);
-            } else {
-                tracing::debug!(key, ?answer, "an invalidation is still undelivered");
-                list.turns.push_back(key);
-            }
-            self.count.store(list.keys.len(), Relaxed);
+        let mut batch = Undelivered { recovery: self, left: batch.into() };
+        let Some(first) = batch.left.front().cloned() else { return false };
+        // One goes ahead: where it gets no answer, the others would fare no better now.
+        if !self.deliver_one(cache, &first).await {
+            return false;
         }
-        any
+        batch.left.pop_front();
+        let rest: Vec<(String, Due)> = batch.left.iter().cloned().collect();
+        let delivered = join_all(rest.iter().map(|item| self.deliver_one(cache, item))).await;
+        let mut delivered = delivered.into_iter();
+        batch.left.retain(|_| delivered.next() == Some(false));
+        true
+    }
+
+    /// `true` if it was delivered.
+    async fn deliver_one(&self, cache: &Inner, (key, due): &(String, Due)) -> bool {
+        let answer = cache.store.release(&[key], due.token, due.settle, cache.timeout).await.pop();
+        if !matches!(answer, Some(Ok(()) | Err(StoreError::Foreign))) {
+            tracing::debug!(key, ?answer, "an invalidation is still undelivered");
+            return false;
+        }
+        let mut list = self.list();
+        // A write that failed meanwhile is due by itself.
+        if list.keys.get(key).is_some_and(|item| item.due == Some(*due) && item.writing == 0) {
+            tracing::debug!(key, "an invalidation was delivered late");
+            cache.table.writes.delivered.one();
+            list.keys.remove(key);
+        } else {
+            list.turns.push_back(key.clone());
+        }
+        self.count.store(list.keys.len(), Relaxed);
+        true
+    }
+}
+
+/// What was taken from the list for an attempt. Whatever is left of it, also when the attempt is cancelled, waits for its
+/// next turn.
+struct Undelivered<'a> {
+    recovery: &'a Recovery,
+    left: VecDeque<(String, Due)>,
+}
+
+impl Drop for Undelivered<'_> {
+    fn drop(&mut self) {
+        let left = self.left.drain(..).map(|(key, _)| key);
+        self.recovery.list().turns.extend(left);
+    }
+}
+
+/// Waits until the store is back, or for so long.
+async fn wait(back: Option<&Notify>, pause: Duration) {
+    match back {
+        // What it waited for, or the pause: both mean to try again.
+        Some(back) => drop(timeout(pause, back.notified()).await),
+        None => sleep(pause).await,
     }
 }
 

@@ -56,7 +56,8 @@ impl Drop for HeldLease {
         // Outside a runtime nothing can be sent; the lease then ends by itself.
         let (true, Ok(runtime)) = (self.held, Handle::try_current()) else { return };
         let (cache, key, token) = (self.cache.clone(), self.key.clone(), self.token);
-        runtime.spawn(async move { cache.store.abandon(&key, token, cache.timeout).await });
+        let abandon = async move { cache.store.abandon(&key, token, cache.timeout).await };
+        drop(self.cache.spawn(&runtime, abandon));
     }
 }
 

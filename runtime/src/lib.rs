@@ -491,6 +491,7 @@ pub use cached_aside_macros::cached_aside;
 /// | `guard = "best_effort"` | `"best_effort"` | what happens when a key can't be guarded; see below |
 /// | `guard_for = "10s"` | `"10s"` | how long a guard holds unrenewed: 10 ms to one hour |
 /// | `settle = "500ms"` | not at all | keep the guards this long after the body: for an origin that answers with old data for a while, such as a read replica. At most one hour |
+/// | `wait_replicas = 1` | none | a guard counts as placed only once so many replicas have confirmed it (Redis' `WAIT`), so that it survives a failover; without confirmation within the cache's timeout the key counts as unguarded. 1 to 255; nothing to wait for in process |
 /// | `when = expr` | always | an expression of type `bool` over the arguments; if it is `false`, only the body runs |
 /// | `cache = self.cache` | the one in scope, else the installed one | the [`Cache`] to use, an expression |
 ///

@@ -419,7 +419,7 @@ impl<V, E> Call<'_, V, E> {
     /// gone: the lease's token makes a late fill harmless, and giving up would leave the lease in everybody's way.
     async fn fill(&self, lease: HeldLease, value: Arc<Vec<u8>>, ttl: Duration, mut budget: Budget) -> bool {
         let begun = Instant::now();
-        let filled = Handle::current().spawn(lease.fill(value, ttl));
+        let filled = self.cache.spawn(&Handle::current(), lease.fill(value, ttl));
         let answer = budget
             .spend(|within| async move {
                 let answer = tokio::time::timeout(within, filled).await;

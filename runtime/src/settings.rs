@@ -248,6 +248,7 @@ pub struct WriteSettings {
     pub(crate) guard: Guard,
     pub(crate) guard_for: Duration,
     pub(crate) settle: Duration,
+    pub(crate) wait_replicas: u8,
 }
 
 /// How long a guard may go unrenewed, unless the attribute says so.
@@ -265,6 +266,7 @@ impl WriteSettings {
             guard: Guard::BestEffort,
             guard_for: GUARD_FOR,
             settle: Duration::ZERO,
+            wait_replicas: 0,
         }
     }
 
@@ -297,6 +299,13 @@ impl WriteSettings {
     pub const fn settle(mut self, settle: Duration) -> Self {
         assert!(settle.as_secs() <= 3600, "`settle` must be at most 1h");
         self.settle = settle;
+        self
+    }
+
+    /// `wait_replicas = …`.
+    #[must_use]
+    pub const fn wait_replicas(mut self, replicas: u8) -> Self {
+        self.wait_replicas = replicas;
         self
     }
 }
@@ -340,6 +349,13 @@ impl WriteFunction {
     #[must_use]
     pub const fn settle(mut self, settle: Duration) -> Self {
         self.settings = self.settings.settle(settle);
+        self
+    }
+
+    /// `wait_replicas = …`; see [`WriteSettings::wait_replicas`].
+    #[must_use]
+    pub const fn wait_replicas(mut self, replicas: u8) -> Self {
+        self.settings = self.settings.wait_replicas(replicas);
         self
     }
 }

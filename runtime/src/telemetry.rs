@@ -7,6 +7,7 @@ use std::{
         OnceLock, PoisonError, RwLock,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
+    time::Instant,
 };
 
 use crate::settings::ReadFunction;
@@ -109,6 +110,8 @@ pub(crate) struct WriteCounters {
     pub(crate) guards_lost: Counter,
     pub(crate) invalidated: Counter,
     pub(crate) undelivered: Counter,
+    pub(crate) delivered: Counter,
+    pub(crate) given_up: Counter,
     pub(crate) refused: Counter,
 }
 
@@ -143,6 +146,8 @@ impl Table {
             guards_lost: self.writes.guards_lost.get(),
             writes_refused: self.writes.refused.get(),
             undelivered: self.writes.undelivered.get(),
+            delivered: self.writes.delivered.get(),
+            given_up: self.writes.given_up.get(),
             ..Stats::default()
         };
         for (number, function) in functions.iter().enumerate().take(CHUNK * CHUNKS) {
@@ -186,8 +191,44 @@ pub struct Stats {
     pub writes_refused: u64,
     /// Invalidations that could not be delivered at once, and were put on the recovery list.
     pub undelivered: u64,
+    /// Keys of the recovery list that were delivered later.
+    pub delivered: u64,
+    /// Keys of the recovery list that were given up, because there were too many, or because the longest TTL of their entries
+    /// had passed.
+    pub given_up: u64,
     /// Keys that are on the recovery list now.
     pub recovering: u64,
+    /// The servers behind the cache: one, or the primaries of a cluster as far as they are known. None in process.
+    pub nodes: Vec<Node>,
+}
+
+/// A server behind a cache.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Node {
+    /// Where it is, without secrets.
+    pub address: String,
+    /// Whether it is in use.
+    pub state: NodeState,
+    /// How many times it went out of use.
+    pub outages: u64,
+    /// Commands that are on their way to it now.
+    pub in_flight: usize,
+}
+
+/// Whether a server is in use: what a circuit breaker calls closed and open.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum NodeState {
+    /// It is in use.
+    Up,
+    /// It is not: calls run uncached at once, and in the background it is tried until it answers in time again.
+    Down {
+        /// Why.
+        reason: String,
+        /// Since when.
+        since: Instant,
+    },
 }
 
 impl Stats {
@@ -213,6 +254,12 @@ impl fmt::Display for Stats {
                 write!(f, " {what}={count}")?;
             }
             writeln!(f)?;
+        }
+        for node in &self.nodes {
+            match &node.state {
+                NodeState::Up => writeln!(f, "{}: up", node.address)?,
+                NodeState::Down { reason, .. } => writeln!(f, "{}: down, {reason}", node.address)?,
+            }
         }
         write!(f, "writes={} invalidated={} recovering={}", self.writes, self.invalidated, self.recovering)
     }

@@ -69,9 +69,7 @@ where
     } else {
         let mut guarded = match settings.guard {
             Guard::Off => Guarded::nothing(inner, keys),
-            Guard::BestEffort | Guard::Required => {
-                Guarded::place(inner, keys, settings.guard_for, settings.settle).await
-            }
+            Guard::BestEffort | Guard::Required => Guarded::place(inner, keys, settings).await,
         };
         if let (Some(refuse), Some((key, error))) = (refuse, guarded.failures.first()) {
             inner.table.writes.refused.one();
@@ -161,6 +159,8 @@ struct Guarded {
     token: Token,
     hold: Duration,
     settle: Duration,
+    /// How many replicas have to confirm a guard.
+    replicas: u8,
     /// Whether there are guards to renew.
     placed: bool,
     /// The keys that could not be guarded. They are on the recovery list while the write runs.
@@ -190,6 +190,7 @@ impl Guarded {
             token: Token::fresh(),
             hold: GUARD_FOR,
             settle: Duration::ZERO,
+            replicas: 0,
             placed: false,
             failures: Vec::new(),
             stage: Stage::Before,
@@ -197,12 +198,14 @@ impl Guarded {
     }
 
     /// Places the guards, all at once.
-    async fn place(cache: &Arc<Inner>, keys: Vec<String>, hold: Duration, settle: Duration) -> Guarded {
+    async fn place(cache: &Arc<Inner>, keys: Vec<String>, settings: &WriteSettings) -> Guarded {
+        let WriteSettings { guard_for: hold, settle, wait_replicas: replicas, .. } = *settings;
         // It exists before the guards do: dropped while they are being placed, it takes them away again.
         let mut guarded = Guarded::nothing(cache, keys);
-        (guarded.hold, guarded.settle, guarded.placed) = (hold, settle, true);
+        (guarded.hold, guarded.settle, guarded.replicas, guarded.placed) = (hold, settle, replicas, true);
         let begun = Instant::now();
-        let answers = cache.store.guard(&guarded.names(), guarded.token, hold, cache.timeout).await;
+        let (names, token) = (guarded.names(), guarded.token);
+        let answers = cache.store.guard_on_replicas(&names, token, hold, replicas, cache.timeout).await;
         let took = begun.elapsed();
         let failures = guarded.keys.iter().cloned().zip(answers).filter_map(failure);
         // Somebody else's data is not ours to guard, and never served either.
@@ -281,7 +284,10 @@ impl Drop for Guarded {
         let failures = mem::take(&mut self.failures);
         let guarded = Guarded { cache, keys, failures, settle, stage: Stage::Released, ..*self };
         match Handle::try_current() {
-            Ok(runtime) => drop(runtime.spawn(guarded.release())),
+            Ok(runtime) => {
+                let cache = guarded.cache.clone();
+                drop(cache.spawn(&runtime, guarded.release()));
+            }
             // Outside a runtime nothing can be sent: the guards end by themselves, and nothing is stored until then.
             Err(_) => guarded.failures.iter().for_each(|(key, _)| guarded.cache.recovery.end(key)),
         }
@@ -327,10 +333,13 @@ impl Drop for Keeper {
     }
 }
 
+/// How a guard is placed that no attribute describes.
+const BY_HAND: WriteSettings = WriteSettings::new(module_path!(), "guard", file!(), line!());
+
 impl WriteGuard {
-    pub(crate) async fn place(cache: &Cache, keys: Vec<String>, hold: Duration) -> Result<WriteGuard, Error> {
+    pub(crate) async fn place(cache: &Cache, keys: Vec<String>) -> Result<WriteGuard, Error> {
         cache.inner.table.writes.writes.one();
-        let mut guarded = Guarded::place(&cache.inner, keys, hold, Duration::ZERO).await;
+        let mut guarded = Guarded::place(&cache.inner, keys, &BY_HAND).await;
         if let Some((key, error)) = guarded.failures.first() {
             return Err(error.clone().into_error("guard", key));
         }

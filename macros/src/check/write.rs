@@ -101,6 +101,12 @@ fn without_guard(args: &WriteArgs, problems: &mut Problems) {
             ),
         ));
     }
+    if let Some(Given { name, .. }) = &args.wait_replicas {
+        problems.push(syn::Error::new(
+            name.span(),
+            "`wait_replicas` says who has to confirm a guard, and `guard = \"off\"` sets none; remove one of the two",
+        ));
+    }
 }
 
 fn settings(args: &WriteArgs) -> TokenStream {
@@ -119,6 +125,11 @@ fn settings(args: &WriteArgs) -> TokenStream {
     for (option, name) in [(&args.guard_for, "guard_for"), (&args.settle, "settle")] {
         calls.extend(option.as_ref().map(|given| setting(name, &given.value.tokens(), given.name.span())));
     }
+    calls.extend(
+        args.wait_replicas
+            .as_ref()
+            .map(|given| setting("wait_replicas", &given.value.to_token_stream(), given.name.span())),
+    );
     calls
 }
 

@@ -9,12 +9,12 @@ pub(crate) mod redis;
 mod suite;
 mod watches;
 
-use std::{future::Future, time::Duration};
+use std::{future::Future, sync::Arc, time::Duration};
 
-use tokio::time::timeout;
+use tokio::{sync::Notify, time::timeout};
 
 pub(crate) use self::watches::{Watch, Watches};
-use crate::{Error, entry::Token};
+use crate::{Error, entry::Token, telemetry::Node};
 
 /// Where entries are kept.
 #[derive(Debug)]
@@ -39,6 +39,9 @@ pub(crate) enum StoreError {
     /// The server's own words.
     #[cfg(feature = "redis")]
     Server(String),
+    /// Too many commands are on their way already.
+    #[cfg(feature = "redis")]
+    Full,
     /// The key holds somebody else's data.
     Foreign,
 }
@@ -52,6 +55,8 @@ impl StoreError {
             StoreError::Unreachable(reason) => Error::Unreachable { doing, reason },
             #[cfg(feature = "redis")]
             StoreError::Server(reason) => Error::Server { doing, reason },
+            #[cfg(feature = "redis")]
+            StoreError::Full => Error::Overloaded { doing },
             StoreError::Foreign => Error::Foreign { key: key.to_owned() },
         }
     }
@@ -85,29 +90,19 @@ pub(crate) enum Acquired {
 macro_rules! verb {
     ($self:ident, $within:ident, $store:ident => $call:expr) => {
         match $self {
-            Store::Memory($store) => in_time($within, $call, || {}).await,
+            Store::Memory($store) => in_time($within, $call).await,
             #[cfg(feature = "redis")]
-            Store::Redis($store) => in_time($within, $call, || $store.unanswered()).await,
+            Store::Redis($store) => in_time($within, $call).await,
             #[cfg(test)]
-            Store::Faulty($store) => in_time($within, $call, || {}).await,
+            Store::Faulty($store) => in_time($within, $call).await,
             #[cfg(test)]
-            Store::Stepped($store) => in_time($within, $call, || {}).await,
+            Store::Stepped($store) => in_time($within, $call).await,
         }
     };
 }
 
-async fn in_time<T>(
-    within: Duration,
-    call: impl Future<Output = Answer<T>>,
-    unanswered: impl FnOnce(),
-) -> Answer<T> {
-    match timeout(within, call).await {
-        Ok(answer) => answer,
-        Err(_) => {
-            unanswered();
-            Err(StoreError::Timeout(within))
-        }
-    }
+async fn in_time<T>(within: Duration, call: impl Future<Output = Answer<T>>) -> Answer<T> {
+    timeout(within, call).await.unwrap_or(Err(StoreError::Timeout(within)))
 }
 
 impl Store {
@@ -167,6 +162,26 @@ impl Store {
         each(keys, verb!(self, within, store => store.guard(keys, token, hold)))
     }
 
+    /// The same, where a guard counts only once so many replicas have confirmed it. A store without replicas has nothing to lose
+    /// to them.
+    pub(crate) async fn guard_on_replicas(
+        &self,
+        keys: &[&str],
+        token: Token,
+        hold: Duration,
+        replicas: u8,
+        within: Duration,
+    ) -> Vec<Answer<()>> {
+        match self {
+            #[cfg(feature = "redis")]
+            Store::Redis(store) if replicas > 0 => {
+                let call = store.guard_on_replicas(keys, token, hold, replicas, within);
+                each(keys, in_time(within, call).await)
+            }
+            _ => self.guard(keys, token, hold, within).await,
+        }
+    }
+
     /// Keeps a guard: one answer a key; `false` where our token is no longer in one.
     pub(crate) async fn renew_guard(
         &self,
@@ -203,6 +218,24 @@ impl Store {
     /// Asks whether the store is there.
     pub(crate) async fn ping(&self, within: Duration) -> Answer<()> {
         verb!(self, within, store => store.ping())
+    }
+
+    /// The servers behind it.
+    pub(crate) fn nodes(&self) -> Vec<Node> {
+        match self {
+            #[cfg(feature = "redis")]
+            Store::Redis(store) => store.nodes(),
+            _ => Vec::new(),
+        }
+    }
+
+    /// Told when a server is there again that was not.
+    pub(crate) fn back(&self) -> Option<&Arc<Notify>> {
+        match self {
+            #[cfg(feature = "redis")]
+            Store::Redis(store) => Some(store.back()),
+            _ => None,
+        }
     }
 
     /// Where entries are kept, without secrets.

@@ -384,17 +384,26 @@ async fn the_in_process_store_forgets_what_has_ended() {
 #[cfg(feature = "redis")]
 mod over_redis {
     use super::*;
-    use crate::store::redis::{RedisStore, address};
+    use crate::store::redis::{Address, Limits, RedisStore};
+    use crate::telemetry::NodeState;
     use cached_aside_tests::RedisServer;
+    use futures_util::future::join_all;
     use redis::cmd;
+    use tokio::{join, task::yield_now, time::timeout};
 
     /// All that a user needs to be allowed.
     const COMMANDS: &str = "+get +set +getrange +setrange +exists +pexpire +pttl +del +unlink +evalsha +eval +time +ping +hello \
                             +client|tracking +client|caching";
 
+    const LIMITS: Limits = Limits { connect: WITHIN, call: WITHIN, in_flight: 100 };
+
     async fn connect(url: &str, namespace: &str) -> Store {
-        let info = address(url).unwrap();
-        Store::Redis(Box::new(RedisStore::connect(info, namespace.to_owned(), WITHIN).await))
+        connect_with(url, namespace, LIMITS).await
+    }
+
+    async fn connect_with(url: &str, namespace: &str, limits: Limits) -> Store {
+        let address = Address::parse(url).unwrap();
+        Store::Redis(Box::new(RedisStore::connect(address, namespace.to_owned(), limits).await))
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -498,20 +507,134 @@ mod over_redis {
     async fn a_connection_that_stops_answering_is_replaced() {
         let server = RedisServer::start();
         let proxy = cached_aside_tests::Proxy::start(server.addr());
-        let store = connect(&proxy.url(), "hole").await;
+        let call = Duration::from_millis(100);
+        let store = connect_with(&proxy.url(), "hole", Limits { call, ..LIMITS }).await;
         let key = stored(&store, "kept").await;
-        proxy.set(cached_aside_tests::Mode::Hole);
-        for _ in 0..3 {
-            let answer = store.read(&key, Duration::from_millis(30)).await;
-            assert_eq!(answer, Err(StoreError::Timeout(Duration::from_millis(30))));
+        // Three callers that waited long enough, or many that did not: then the server is asked.
+        for (callers, patience) in [(3, call), (16, call / 10)] {
+            proxy.set(cached_aside_tests::Mode::Hole);
+            assert!(is_up(&store));
+            for _ in 0..callers {
+                assert_eq!(store.read(&key, patience).await, Err(StoreError::Timeout(patience)));
+            }
+            until(|| !is_up(&store), "the old connection is kept").await;
+            let begun = Instant::now();
+            let refused = store.read(&key, WITHIN).await;
+            assert!(matches!(refused, Err(StoreError::Unreachable(_))), "{refused:?}");
+            assert!(begun.elapsed() < call, "calls are turned away at once");
+            // What was swallowed is never answered, so only a new connection helps.
+            proxy.set(cached_aside_tests::Mode::Pass);
+            until(|| is_up(&store), "no new connection").await;
+            assert_eq!(state(&store, &key).await, "value");
         }
-        // What was swallowed is never answered, so only a new connection helps.
-        proxy.set(cached_aside_tests::Mode::Pass);
+    }
+
+    fn is_up(store: &Store) -> bool {
+        store.nodes().iter().all(|node| node.state == NodeState::Up)
+    }
+
+    async fn until(mut holds: impl FnMut() -> bool, what: &str) {
         let begun = Instant::now();
-        while store.read(&key, Duration::from_millis(30)).await.is_err() {
-            assert!(begun.elapsed() < WITHIN, "the old connection is kept");
+        while !holds() {
+            assert!(begun.elapsed() < WITHIN * 2, "{what}");
             sleep(Duration::from_millis(5)).await;
         }
-        assert_eq!(state(&store, &key).await, "value");
+    }
+
+    #[tokio::test]
+    async fn callers_that_go_away_do_not_cost_a_connection_that_answers() {
+        let server = RedisServer::start();
+        let store = connect(&server.url(), "away").await;
+        for _ in 0..1_000 {
+            let _ = timeout(Duration::ZERO, store.read("k", WITHIN)).await;
+            yield_now().await;
+        }
+        assert_eq!(store.read("k", WITHIN).await, Ok(None));
+        assert_eq!((is_up(&store), store.nodes()[0].outages), (true, 0));
+    }
+
+    #[tokio::test]
+    async fn no_more_commands_than_allowed_are_on_their_way() {
+        let server = RedisServer::start();
+        let store = connect_with(&server.url(), "full", Limits { in_flight: 10, ..LIMITS }).await;
+        server.pause();
+        let reads = join_all((0..50).map(|_| store.read("k", Duration::from_millis(50)))).await;
+        let full = reads.iter().filter(|read| **read == Err(StoreError::Full)).count();
+        let late = reads.iter().filter(|read| matches!(read, Err(StoreError::Timeout(_)))).count();
+        assert_eq!((full, late), (40, 10));
+        assert_eq!(store.nodes()[0].in_flight, 0, "whoever went away makes room");
+        server.resume();
+        assert_eq!(store.read("k", WITHIN).await, Ok(None));
+    }
+
+    /// What answers, but too late for those who ask, is as good as gone, and costs nobody anything.
+    #[tokio::test]
+    async fn a_server_that_is_slow_is_not_used_until_it_is_fast() {
+        let server = RedisServer::start();
+        let proxy = cached_aside_tests::Proxy::start(server.addr());
+        let call = Duration::from_millis(100);
+        let store = connect_with(&proxy.url(), "slow", Limits { call, ..LIMITS }).await;
+        proxy.set(cached_aside_tests::Mode::Delay(call * 3));
+        for _ in 0..3 {
+            assert_eq!(store.read("k", call).await, Err(StoreError::Timeout(call)));
+        }
+        // Connections are opened and found wanting meanwhile.
+        let begun = Instant::now();
+        while begun.elapsed() < call * 20 {
+            assert!(!is_up(&store));
+            sleep(Duration::from_millis(5)).await;
+        }
+        assert_eq!(store.nodes()[0].outages, 1);
+        proxy.set(cached_aside_tests::Mode::Pass);
+        until(|| is_up(&store), "it is fast again").await;
+    }
+
+    /// A replica may hold less than was written: it is not even read.
+    #[tokio::test]
+    async fn a_replica_is_not_used() {
+        let (server, primary) = (RedisServer::start(), RedisServer::start());
+        let store = connect(&server.url(), "replica").await;
+        let key = stored(&store, "kept").await;
+        let port = primary.addr().port();
+        server.run::<()>(cmd("REPLICAOF").arg("127.0.0.1").arg(port));
+        // The first to write finds out.
+        let error = store.guard(&[&key], token(9), LONG, WITHIN).await.pop().unwrap().unwrap_err();
+        assert!(format!("{error:?}").contains("READONLY"), "{error:?}");
+        let error = store.read(&key, WITHIN).await.unwrap_err();
+        until(|| format!("{:?}", store.nodes()[0].state).contains("it is a replica"), "the reason is known")
+            .await;
+        assert!(matches!(error, StoreError::Unreachable(_)), "{error:?}");
+        server.run::<()>(cmd("REPLICAOF").arg("NO").arg("ONE"));
+        until(|| is_up(&store), "it is a primary again").await;
+        assert_eq!(store.read("k", WITHIN).await, Ok(None));
+    }
+
+    /// A guard that has to survive a failover.
+    #[tokio::test]
+    async fn a_guard_waits_for_replicas() {
+        let server = RedisServer::start();
+        let store = connect(&server.url(), "wait").await;
+        let keys = ["a", "b"];
+        let within = Duration::from_secs(1);
+        let guard = |replicas| store.guard_on_replicas(&keys, token(9), LONG, replicas, within);
+        for answer in guard(1).await {
+            let error = format!("{:?}", answer.unwrap_err());
+            assert!(error.contains("0 of 1 replicas confirmed the guard"), "{error}");
+        }
+        assert_eq!(guard(0).await, [Ok(()), Ok(())]);
+        let replica = RedisServer::start();
+        replica.run::<()>(cmd("REPLICAOF").arg("127.0.0.1").arg(server.addr().port()));
+        until(
+            || server.run::<String>(cmd("INFO").arg("replication")).contains("state=online"),
+            "the replica follows",
+        )
+        .await;
+        assert_eq!(guard(1).await, [Ok(()), Ok(())]);
+        assert_eq!(replica.run::<u64>(&cmd("DBSIZE")), 2, "they are there");
+        // What waits holds up nobody else.
+        replica.pause();
+        let (waiting, read) = join!(guard(1), timeout(within / 2, store.read("c", WITHIN)));
+        assert!(waiting.iter().all(Result::is_err), "{waiting:?}");
+        assert_eq!(read, Ok(Ok(None)));
     }
 }

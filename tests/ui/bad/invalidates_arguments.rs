@@ -30,7 +30,7 @@ async fn far_policy() {}
 #[invalidates("a", guard = required)]
 async fn policy_without_quotes() {}
 
-#[invalidates("a", guard = "off", guard_for = "5s", settle = "1s")]
+#[invalidates("a", guard = "off", guard_for = "5s", settle = "1s", wait_replicas = 1)]
 async fn no_guard() {}
 
 #[invalidates("a", when = result > 5)]

@@ -1,33 +1,276 @@
 //! What a URL says, or why it can never work. No message holds any part of the URL that could be secret.
 
-use redis::{ConnectionInfo, IntoConnectionInfo};
+use std::time::Duration;
 
-/// Schemes of single servers.
-const SCHEMES: [&str; 5] = ["redis", "valkey", "redis+unix", "valkey+unix", "unix"];
+use redis::{ConnectionAddr, ConnectionInfo, IntoConnectionInfo, io::tcp::TcpSettings};
 
-/// The server that a URL names.
-pub(crate) fn address(url: &str) -> Result<ConnectionInfo, String> {
-    let Some((scheme, _)) = url.split_once("://") else {
-        return Err(
-            "it has no scheme; write `redis://host:6379` or `redis+unix:///path/to/socket`".to_owned()
-        );
-    };
-    match scheme {
-        "rediss" | "valkeys" => Err("this version of cached-aside has no TLS; write `redis://…`".to_owned()),
-        "redis-cluster" | "redis-sentinel" => Err(format!(
-            "this version of cached-aside does not know `{scheme}`; write `redis://…` for a single server"
-        )),
-        // It is not repeated: somebody may have written a password before the `://`.
-        scheme if !SCHEMES.contains(&scheme) => {
-            Err("unknown scheme; write `redis://…` or `redis+unix://…`".to_owned())
+#[cfg(feature = "tls")]
+use super::tls::Certificates;
+
+/// Schemes of single servers, without and with TLS.
+const SCHEMES: [&str; 7] = ["redis", "valkey", "redis+unix", "valkey+unix", "unix", "rediss", "valkeys"];
+/// The kernel gives a connection up when sent data has not been acknowledged for this long.
+const UNACKNOWLEDGED: Duration = Duration::from_secs(2);
+const PORT: &str = "host:port[,host:port…]";
+
+/// Where Redis runs.
+#[derive(Debug, Clone)]
+pub(crate) enum Address {
+    /// One server.
+    Server(ConnectionInfo),
+    /// Sentinels, which know where the primary of a service is at the moment.
+    Sentinels {
+        sentinels: Vec<ConnectionInfo>,
+        service: String,
+        /// How to connect to the primary; only its address is not known yet.
+        primary: ConnectionInfo,
+    },
+    /// Some nodes of a cluster, which know the others.
+    Cluster(Vec<ConnectionInfo>),
+}
+
+impl Address {
+    /// The address that a URL names.
+    pub(crate) fn parse(url: &str) -> Result<Address, String> {
+        let Some((scheme, rest)) = url.split_once("://") else {
+            return Err(
+                "it has no scheme; write `redis://host:6379` or `redis+unix:///path/to/socket`".to_owned()
+            );
+        };
+        let (kind, tls) = match scheme {
+            "redis-cluster" | "valkey-cluster" => (Address::cluster as fn(&Parts) -> _, false),
+            "rediss-cluster" | "valkeys-cluster" => (Address::cluster as fn(&Parts) -> _, true),
+            "redis-sentinel" | "valkey-sentinel" => (Address::sentinels as fn(&Parts) -> _, false),
+            "rediss-sentinel" | "valkeys-sentinel" => (Address::sentinels as fn(&Parts) -> _, true),
+            // It is not repeated: somebody may have written a password before the `://`.
+            scheme if !SCHEMES.contains(&scheme) => {
+                return Err(
+                    "unknown scheme; write `redis://…`, `rediss://…`, `redis+unix://…`, `redis-cluster://…` or `redis-sentinel://…`"
+                        .to_owned(),
+                );
+            }
+            scheme => {
+                let tls = matches!(scheme, "rediss" | "valkeys");
+                return one(url, tls, "redis://[user:password@]host[:port][/database]").map(Address::Server);
+            }
+        };
+        kind(&Parts::of(rest, tls)?)
+    }
+
+    fn cluster(parts: &Parts) -> Result<Address, String> {
+        let form = format!("redis-cluster://[user:password@]{PORT}");
+        if !matches!(parts.path, "" | "0") {
+            return Err(format!("a cluster has only the database 0; write `{form}`"));
         }
-        _ => url.into_connection_info().map_err(|error| explain(&error)),
+        parts.each(parts.login, parts.query, &form).map(Address::Cluster)
+    }
+
+    fn sentinels(parts: &Parts) -> Result<Address, String> {
+        let form = format!("redis-sentinel://[user:password@]{PORT}/service[/database]");
+        let (service, database) = parts.path.split_once('/').unwrap_or((parts.path, ""));
+        if service.is_empty() {
+            return Err(format!("it names no service; write `{form}`"));
+        }
+        let mut login = (None, None);
+        let mut query = Vec::new();
+        for pair in parts.query.split('&').filter(|pair| !pair.is_empty()) {
+            match pair.split_once('=') {
+                Some(("sentinel_user", user)) => login.0 = Some(user),
+                Some(("sentinel_pass", pass)) => login.1 = Some(pass),
+                _ => query.push(pair),
+            }
+        }
+        let own = match login {
+            (None, None) => String::new(),
+            (user, pass) => format!("{}:{}@", user.unwrap_or_default(), pass.unwrap_or_default()),
+        };
+        let sentinels = parts.each(&own, "", &form)?;
+        let url = format!("{}://{}localhost/{database}?{}", parts.scheme(), parts.login, query.join("&"));
+        Ok(Address::Sentinels {
+            sentinels,
+            service: service.to_owned(),
+            primary: one(&url, parts.tls, &form)?,
+        })
+    }
+
+    fn all(&mut self) -> Vec<&mut ConnectionInfo> {
+        match self {
+            Address::Server(info) => vec![info],
+            Address::Sentinels { sentinels, primary, .. } => sentinels.iter_mut().chain([primary]).collect(),
+            Address::Cluster(seeds) => seeds.iter_mut().collect(),
+        }
+    }
+
+    /// The same, with an own certificate authority or client certificate.
+    #[cfg(feature = "tls")]
+    pub(crate) fn with_certificates(mut self, certificates: &Certificates) -> Result<Address, String> {
+        for info in self.all() {
+            *info = certificates.add_to(info)?;
+        }
+        Ok(self)
+    }
+
+    /// The same, with sockets that do not wait for company and notice a peer that is gone.
+    pub(super) fn tuned(mut self) -> Address {
+        let tcp = TcpSettings::default().set_nodelay(true);
+        #[cfg(target_os = "linux")]
+        let tcp = tcp.set_user_timeout(UNACKNOWLEDGED);
+        for info in self.all() {
+            *info = info.clone().set_tcp_settings(tcp.clone());
+        }
+        self
+    }
+
+    /// Whether it is reached through TLS.
+    pub(crate) fn is_tls(&mut self) -> bool {
+        self.all().iter().any(|info| matches!(info.addr(), ConnectionAddr::TcpTls { .. }))
     }
 }
 
+/// The same way to connect, to another host.
+pub(super) fn elsewhere(info: &ConnectionInfo, host: &str, port: u16) -> ConnectionInfo {
+    let host = host.to_owned();
+    let addr = match info.addr() {
+        ConnectionAddr::TcpTls { insecure, tls_params, .. } => {
+            ConnectionAddr::TcpTls { host, port, insecure: *insecure, tls_params: tls_params.clone() }
+        }
+        _ => ConnectionAddr::Tcp(host, port),
+    };
+    info.clone().set_addr(addr)
+}
+
+/// `host:port`, where the host may be an IPv6 address.
+pub(super) fn host_and_port(address: &str) -> Option<(&str, u16)> {
+    let (host, port) = address.rsplit_once(':')?;
+    Some((host.trim_start_matches('[').trim_end_matches(']'), port.parse().ok()?))
+}
+
+/// The parts of a URL with several hosts.
+struct Parts<'a> {
+    /// With its `@`, or empty.
+    login: &'a str,
+    hosts: Vec<&'a str>,
+    path: &'a str,
+    query: &'a str,
+    tls: bool,
+}
+
+impl Parts<'_> {
+    fn of(rest: &str, tls: bool) -> Result<Parts<'_>, String> {
+        let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));
+        let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
+        let (login, hosts) = authority.split_at(authority.rfind('@').map_or(0, |at| at + 1));
+        let hosts: Vec<&str> = hosts.split(',').map(str::trim).collect();
+        if hosts.iter().any(|host| host.is_empty()) {
+            return Err(format!("a host is missing; write `{PORT}`"));
+        }
+        Ok(Parts { login, hosts, path: path.trim_end_matches('/'), query, tls })
+    }
+
+    fn scheme(&self) -> &'static str {
+        if self.tls { "rediss" } else { "redis" }
+    }
+
+    fn each(&self, login: &str, query: &str, form: &str) -> Result<Vec<ConnectionInfo>, String> {
+        let hosts = self.hosts.iter();
+        hosts
+            .map(|host| one(&format!("{}://{login}{host}/?{query}", self.scheme()), self.tls, form))
+            .collect()
+    }
+}
+
+fn one(url: &str, tls: bool, form: &str) -> Result<ConnectionInfo, String> {
+    if tls {
+        if cfg!(not(feature = "tls")) {
+            return Err("cached-aside was built without TLS; enable its feature `tls`".to_owned());
+        }
+        if url.contains('#') {
+            return Err(
+                "certificates are always checked; leave the `#…` out, and name your own authority with `Cache::builder().tls_ca(…)`"
+                    .to_owned(),
+            );
+        }
+    }
+    url.into_connection_info().map_err(|error| explain(&error, form))
+}
+
 /// redis-rs says what is wrong in fixed words; a detail, which could quote the URL, is not passed on.
-fn explain(error: &redis::RedisError) -> String {
+fn explain(error: &redis::RedisError, form: &str) -> String {
     let text = if error.detail().is_none() { error.to_string() } else { error.category().to_owned() };
     let what = text.split(" - ").next().unwrap_or_default();
-    format!("{what}; write `redis://[user:password@]host[:port][/database]`")
+    format!("{what}; write `{form}`")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hosts(infos: &[ConnectionInfo]) -> Vec<String> {
+        infos.iter().map(|info| info.addr().to_string()).collect()
+    }
+
+    #[test]
+    fn a_cluster_is_named_by_some_of_its_nodes() {
+        let address = Address::parse("redis-cluster://me:s%3Acret@a:1,b,[::1]:3/").unwrap();
+        let Address::Cluster(seeds) = address else { panic!("{address:?}") };
+        assert_eq!(hosts(&seeds), ["a:1", "b:6379", "::1:3"]);
+        for seed in &seeds {
+            let settings = seed.redis_settings();
+            assert_eq!((settings.username(), settings.password()), (Some("me"), Some("s:cret")));
+        }
+    }
+
+    #[test]
+    fn sentinels_have_a_service_and_a_login_of_their_own() {
+        let url = "redis-sentinel://me:secret@a:1,b:2/main/3?sentinel_pass=other&protocol=resp3";
+        let address = Address::parse(url).unwrap();
+        let Address::Sentinels { sentinels, service, primary } = address else { panic!("{address:?}") };
+        assert_eq!((hosts(&sentinels), service.as_str()), (vec!["a:1".to_owned(), "b:2".to_owned()], "main"));
+        assert_eq!(sentinels[0].redis_settings().password(), Some("other"));
+        let settings = primary.redis_settings();
+        assert_eq!(
+            (settings.username(), settings.password(), settings.db()),
+            (Some("me"), Some("secret"), 3)
+        );
+    }
+
+    #[test]
+    fn what_can_never_work_is_explained_without_secrets() {
+        for (url, says) in [
+            ("localhost:6379", "no scheme"),
+            ("http://secret@localhost", "unknown scheme"),
+            ("redis://secret@localhost:port", "write `redis://"),
+            ("redis://:secret@localhost/zero", "database number"),
+            ("redis-cluster://:secret@", "a host is missing"),
+            ("redis-cluster://:secret@a,,b", "a host is missing"),
+            ("redis-cluster://:secret@a:1/3", "only the database 0"),
+            ("redis-sentinel://:secret@a:1", "names no service"),
+            ("redis-sentinel://:secret@a:1/main/zero", "database number"),
+        ] {
+            let error = Address::parse(url).unwrap_err();
+            assert!(error.contains(says) && !error.contains("secret"), "{url}: {error}");
+        }
+    }
+
+    #[test]
+    fn another_host_is_reached_the_same_way() {
+        let info = "redis://me:secret@a:1/2".into_connection_info().unwrap();
+        let other = elsewhere(&info, "b", 7);
+        assert_eq!(other.addr().to_string(), "b:7");
+        assert_eq!((other.redis_settings().password(), other.redis_settings().db()), (Some("secret"), 2));
+        assert_eq!(host_and_port("[::1]:7"), Some(("::1", 7)));
+        assert_eq!(host_and_port("::1:7"), Some(("::1", 7)));
+        assert_eq!(host_and_port("nowhere"), None);
+    }
+
+    #[cfg(feature = "tls")]
+    #[test]
+    fn tls_is_asked_for_by_the_scheme() {
+        for url in ["rediss://a", "rediss-cluster://a,b", "rediss-sentinel://a/main"] {
+            assert!(Address::parse(url).unwrap().is_tls(), "{url}");
+        }
+        assert!(!Address::parse("redis://a").unwrap().is_tls());
+        let error = Address::parse("rediss://:secret@a/#insecure").unwrap_err();
+        assert!(error.contains("tls_ca") && !error.contains("secret"), "{error}");
+    }
 }

@@ -1,57 +1,119 @@
-//! One connection to one server, kept up in the background.
+//! One connection to one server, kept up in the background, and what a circuit breaker does around it.
 //!
 //! redis-rs has a manager that reconnects, but it keeps a failed handshake for ever, never replaces a connection that has
 //! stopped answering, and forgets the session's state (`CLIENT TRACKING`). So this is our own, over its multiplexed connection.
+//!
+//! A link is up or down. Up, commands go out. After several in a row without an answer, or refusals that say that the server
+//! can't serve at all, it goes down: every call is turned away at once, and in the background connections are tried, each of
+//! which has to answer a probe within the time that calls are given, until one does. That is a circuit breaker (closed, open,
+//! half-open); the crates that offer one guard a call and can't replace the connection beneath it.
 
 use std::{
+    fmt,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError, RwLock, Weak,
-        atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed},
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, RwLockReadGuard, Weak,
+        atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering::Relaxed},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use redis::{
-    AsyncConnectionConfig, Client, ConnectionInfo, ErrorKind, FromRedisValue, ProtocolVersion, PushInfo,
-    PushKind, RedisError, Value, aio::MultiplexedConnection, io::tcp::TcpSettings,
+    Cmd, ConnectionInfo, ErrorKind, FromRedisValue, Pipeline, RedisError, ServerErrorKind,
+    aio::MultiplexedConnection,
 };
-use tokio::{runtime::Handle, time::timeout};
+use tokio::{
+    runtime::Handle,
+    sync::Notify,
+    time::{sleep, timeout},
+};
 
+use super::{
+    handshake::{self, Opened, Target},
+    sentinel,
+};
 use crate::{
     backoff::Backoff,
-    store::{Answer, StoreError, Watches},
+    store::{StoreError, Watches},
+    telemetry::{Node, NodeState},
 };
 
-/// After so many commands in a row without an answer the connection is replaced.
+/// After so many commands in a row without an answer in time the connection is replaced.
 const TIMEOUTS_IN_A_ROW: u32 = 3;
-/// The kernel gives a connection up when sent data has not been acknowledged for this long.
-const UNACKNOWLEDGED: Duration = Duration::from_secs(2);
+/// After so many commands in a row whose callers went away before there was an answer, the server is asked for a sign of life.
+const ABANDONED_IN_A_ROW: u32 = 16;
+/// After so many refusals in a row that concern the server and not the command, the connection is given up.
+const REFUSALS_IN_A_ROW: u32 = 5;
+/// No more reasons than this are told of in one outage.
+const REASONS: usize = 8;
 /// The pauses between attempts to connect.
 const RECONNECT: Backoff = Backoff::new(Duration::from_millis(20), Duration::from_secs(2));
+
+/// How long a link waits, and for how many.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Limits {
+    /// An attempt to connect takes no longer.
+    pub(crate) connect: Duration,
+    /// A call waits no longer for the store.
+    pub(crate) call: Duration,
+    /// No more commands than this are on their way at once.
+    pub(crate) in_flight: usize,
+}
+
+/// Why a command came to nothing.
+#[derive(Debug)]
+pub(super) enum Failure {
+    Redis(RedisError),
+    /// There is no connection.
+    Down(String),
+    /// Too many commands are on their way.
+    Full,
+}
+
+impl From<Failure> for StoreError {
+    fn from(failure: Failure) -> StoreError {
+        match failure {
+            Failure::Redis(error) => store_error(&error),
+            Failure::Down(reason) => StoreError::Unreachable(reason),
+            Failure::Full => StoreError::Full,
+        }
+    }
+}
 
 /// A connection, or the reason why there is none. Cheap to clone.
 #[derive(Clone)]
 pub(super) struct Link(Arc<Shared>);
 
-struct Shared {
-    info: ConnectionInfo,
-    connect_timeout: Duration,
+pub(super) struct Shared {
+    target: Target,
+    limits: Limits,
     watches: Watches,
+    /// Told when a connection is there again.
+    back: Arc<Notify>,
     state: RwLock<State>,
     /// The task that connects, while there is one.
     connecting: AtomicBool,
+    /// Held during an attempt.
+    dialling: tokio::sync::Mutex<()>,
+    /// The task that asks for a sign of life, while there is one.
+    probing: AtomicBool,
+    in_flight: AtomicUsize,
     timeouts: AtomicU32,
+    abandoned: AtomicU32,
+    refusals: AtomicU32,
+    outages: AtomicU64,
     /// The number of the newest connection.
     number: AtomicU64,
     /// The server does not speak RESP3.
-    resp2: AtomicBool,
-    /// What was logged last, so that an outage is one line.
-    said: Mutex<Option<String>>,
+    pub(super) resp2: AtomicBool,
+    /// The connection for commands that hold up those behind them, once there was one.
+    second: OnceLock<Link>,
+    /// What was logged in this outage, so that it is one line a reason.
+    said: Mutex<Vec<String>>,
 }
 
 enum State {
     Up(Up),
-    Down { reason: String },
+    Down { reason: String, since: Instant },
 }
 
 #[derive(Clone)]
@@ -64,32 +126,64 @@ struct Up {
 }
 
 impl Link {
-    /// A link that tries to connect once before it returns, and goes on trying in the background.
-    pub(super) async fn new(info: ConnectionInfo, connect_timeout: Duration, watches: Watches) -> Link {
-        let tcp = TcpSettings::default().set_nodelay(true);
-        #[cfg(target_os = "linux")]
-        let tcp = tcp.set_user_timeout(UNACKNOWLEDGED);
-        let link = Link(Arc::new(Shared {
-            info: info.set_tcp_settings(tcp),
-            connect_timeout,
+    /// A link that has not tried to connect yet.
+    pub(super) fn new(target: Target, limits: Limits, watches: Watches, back: Arc<Notify>) -> Link {
+        Link(Arc::new(Shared {
+            target,
+            limits,
             watches,
-            state: RwLock::new(State::Down { reason: "not connected yet".to_owned() }),
+            back,
+            state: RwLock::new(State::Down { reason: "not connected yet".to_owned(), since: Instant::now() }),
             connecting: AtomicBool::new(false),
+            dialling: tokio::sync::Mutex::default(),
+            probing: AtomicBool::new(false),
+            in_flight: AtomicUsize::new(0),
             timeouts: AtomicU32::new(0),
+            abandoned: AtomicU32::new(0),
+            refusals: AtomicU32::new(0),
+            outages: AtomicU64::new(0),
             number: AtomicU64::new(0),
             resp2: AtomicBool::new(false),
-            said: Mutex::new(None),
-        }));
-        if let Err(error) = link.0.connect().await {
-            link.0.down(&error);
-            link.0.keep_connecting();
+            second: OnceLock::new(),
+            said: Mutex::default(),
+        }))
+    }
+
+    /// Tries to connect once, and goes on trying in the background.
+    pub(super) async fn connect(&self) {
+        // On the heap, so that a call does not carry the room that a handshake needs.
+        if let Err(error) = Box::pin(self.0.connect()).await {
+            self.0.down(&error);
+            self.0.keep_connecting();
         }
-        link
+    }
+
+    /// How to connect to the server, if that is known once and for all.
+    pub(super) fn info(&self) -> Option<&ConnectionInfo> {
+        match &self.0.target {
+            Target::Server(info) => Some(info),
+            Target::Sentinels(_) => None,
+        }
     }
 
     /// Where the server is, without secrets.
     pub(super) fn place(&self) -> String {
-        self.0.place()
+        self.0.target.to_string()
+    }
+
+    /// Whether there is a connection, and what has become of it so far.
+    pub(super) fn node(&self) -> Node {
+        let state = match &*self.0.state() {
+            State::Up(_) => NodeState::Up,
+            State::Down { reason, since } => NodeState::Down { reason: reason.clone(), since: *since },
+        };
+        let in_flight = self.0.in_flight.load(Relaxed);
+        Node { address: self.place(), state, outages: self.0.outages.load(Relaxed), in_flight }
+    }
+
+    /// Whether there is a connection.
+    pub(super) fn is_up(&self) -> bool {
+        matches!(&*self.0.state(), State::Up(_))
     }
 
     /// Whether the server announces changes on the present connection.
@@ -98,81 +192,193 @@ impl Link {
     }
 
     /// Sends one command.
-    pub(super) async fn call<T: FromRedisValue>(&self, command: &redis::Cmd) -> Answer<T> {
-        let mut up = self.up()?;
-        let result = command.query_async(&mut up.connection).await;
-        self.answered(&up, result)
+    pub(super) async fn call<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, Failure> {
+        let mut call = self.begin()?;
+        let result = command.query_async(&mut call.up.connection).await;
+        call.end(result)
     }
 
     /// Sends several commands at once; each has its own answer.
-    pub(super) async fn call_all<T: FromRedisValue>(&self, pipeline: &mut redis::Pipeline) -> Answer<T> {
-        let mut up = self.up()?;
-        let result = pipeline.ignore_errors().query_async(&mut up.connection).await;
-        self.answered(&up, result)
+    pub(super) async fn call_all<T: FromRedisValue>(&self, pipeline: &mut Pipeline) -> Result<T, Failure> {
+        let mut call = self.begin()?;
+        let result = pipeline.ignore_errors().query_async(&mut call.up.connection).await;
+        call.end(result)
     }
 
-    /// Notes that a command was not answered in time.
-    pub(super) fn unanswered(&self) {
-        if self.0.timeouts.fetch_add(1, Relaxed) + 1 >= TIMEOUTS_IN_A_ROW {
-            self.0.timeouts.store(0, Relaxed);
-            let number = self.0.number.load(Relaxed);
-            self.0.lost(number, "the server stopped answering");
+    /// Whether this is the same link.
+    pub(super) fn is(&self, other: &Link) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
+    /// Another link to the same server, for commands that hold up those behind them.
+    pub(super) async fn second(&self) -> Link {
+        let new = || {
+            let Shared { target, limits, watches, back, .. } = &*self.0;
+            Link::new(target.clone(), *limits, watches.clone(), back.clone())
+        };
+        let second = self.0.second.get_or_init(new);
+        if !second.is_up() {
+            second.connect().await;
         }
+        second.clone()
     }
 
-    fn up(&self) -> Answer<Up> {
-        match &*self.0.state() {
-            State::Up(up) => Ok(up.clone()),
-            State::Down { reason } => {
+    /// Takes note of a refusal in the answer of several commands.
+    pub(super) fn refused(&self, error: &RedisError) {
+        self.0.refused(self.0.number.load(Relaxed), error);
+    }
+
+    fn begin(&self) -> Result<Call<'_>, Failure> {
+        let up = match &*self.0.state() {
+            State::Up(up) => up.clone(),
+            State::Down { reason, .. } => {
                 self.0.keep_connecting();
-                Err(StoreError::Unreachable(reason.clone()))
+                return Err(Failure::Down(reason.clone()));
             }
+        };
+        // Counted first, so that the call gives back what it took even where it is turned away.
+        let call = Call { link: &self.0, up, began: Instant::now(), ended: false };
+        if self.0.in_flight.fetch_add(1, Relaxed) >= self.0.limits.in_flight {
+            drop(call.silent());
+            return Err(Failure::Full);
         }
-    }
-
-    fn answered<T>(&self, up: &Up, result: Result<T, RedisError>) -> Answer<T> {
-        if self.0.timeouts.load(Relaxed) != 0 {
-            self.0.timeouts.store(0, Relaxed);
-        }
-        result.map_err(|error| {
-            if error.is_unrecoverable_error() || error.is_io_error() {
-                self.0.lost(up.number, &error.to_string());
-            }
-            store_error(&error)
-        })
+        Ok(call)
     }
 }
 
-impl std::fmt::Debug for Link {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Debug for Link {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Link").field(&self.place()).finish()
     }
 }
 
-impl Shared {
-    fn place(&self) -> String {
-        match self.info.redis_settings().db() {
-            0 => format!("redis at {}", self.info.addr()),
-            database => format!("redis at {}, database {database}", self.info.addr()),
+/// A command on its way. Dropped without an answer, it was one of those that the server left unanswered.
+struct Call<'a> {
+    link: &'a Arc<Shared>,
+    up: Up,
+    began: Instant,
+    ended: bool,
+}
+
+impl Call<'_> {
+    fn end<T>(mut self, result: Result<T, RedisError>) -> Result<T, Failure> {
+        self.ended = true;
+        for silences in [&self.link.timeouts, &self.link.abandoned] {
+            if silences.load(Relaxed) != 0 {
+                silences.store(0, Relaxed);
+            }
+        }
+        match result {
+            Ok(answer) => {
+                if self.link.refusals.load(Relaxed) != 0 {
+                    self.link.refusals.store(0, Relaxed);
+                }
+                Ok(answer)
+            }
+            Err(error) => {
+                self.link.refused(self.up.number, &error);
+                Err(Failure::Redis(error))
+            }
         }
     }
 
-    fn state(&self) -> std::sync::RwLockReadGuard<'_, State> {
+    /// The same call, of which nothing is to be concluded.
+    fn silent(mut self) -> Self {
+        self.ended = true;
+        self
+    }
+}
+
+impl Drop for Call<'_> {
+    fn drop(&mut self) {
+        self.link.in_flight.fetch_sub(1, Relaxed);
+        if self.ended {
+            return;
+        }
+        // The last steps of a call have only what the first ones have left of its time.
+        if self.began.elapsed() >= self.link.limits.call / 2 {
+            if self.link.timeouts.fetch_add(1, Relaxed) + 1 >= TIMEOUTS_IN_A_ROW {
+                self.link.lost(self.up.number, "the server stopped answering");
+            }
+        } else if self.link.abandoned.fetch_add(1, Relaxed) + 1 >= ABANDONED_IN_A_ROW {
+            self.link.probe(&self.up);
+        }
+    }
+}
+
+impl Shared {
+    fn state(&self) -> RwLockReadGuard<'_, State> {
         self.state.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn said(&self) -> MutexGuard<'_, Option<String>> {
+    fn said(&self) -> MutexGuard<'_, Vec<String>> {
         self.said.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    pub(super) fn limits(&self) -> Limits {
+        self.limits
+    }
+
+    pub(super) fn watches(&self) -> &Watches {
+        &self.watches
+    }
+
+    /// Where the primary is now, if sentinels know it.
+    pub(super) async fn primary(&self) -> Option<String> {
+        match &self.target {
+            Target::Server(_) => None,
+            Target::Sentinels(sentinels) => Some(sentinels.primary().await.ok()?.addr().to_string()),
+        }
+    }
+
+    /// Whether this connection is in use.
+    pub(super) fn uses(&self, number: u64) -> bool {
+        matches!(&*self.state(), State::Up(up) if up.number == number)
+    }
+
+    pub(super) fn next_number(&self) -> u64 {
+        self.number.fetch_add(1, Relaxed) + 1
+    }
+
+    /// Concludes from an error what it says about the connection and the server.
+    fn refused(self: &Arc<Self>, number: u64, error: &RedisError) {
+        if error.is_unrecoverable_error() || error.is_io_error() {
+            self.lost(number, &error.to_string());
+        } else if error.kind() == ErrorKind::Server(ServerErrorKind::ReadOnly) {
+            // What it holds may be older than what was written: not even its values are of use.
+            self.lost(number, &error.to_string());
+        } else if concerns_the_server(error) && self.refusals.fetch_add(1, Relaxed) + 1 >= REFUSALS_IN_A_ROW {
+            self.lost(number, &error.to_string());
+        }
+    }
+
+    /// Asks for a sign of life in the background: every caller went away too early to know.
+    fn probe(self: &Arc<Self>, up: &Up) {
+        let Ok(runtime) = Handle::try_current() else { return };
+        if self.probing.swap(true, Relaxed) {
+            return;
+        }
+        let (link, mut up) = (Arc::downgrade(self), up.clone());
+        let within = self.limits.call;
+        runtime.spawn(async move {
+            let answer = timeout(within, redis::cmd("PING").exec_async(&mut up.connection)).await;
+            let Some(link) = link.upgrade() else { return };
+            link.probing.store(false, Relaxed);
+            link.abandoned.store(0, Relaxed);
+            if answer.is_err() {
+                link.lost(up.number, "the server stopped answering");
+            }
+        });
+    }
+
     /// The connection with this number is of no use any more.
-    fn lost(self: &Arc<Self>, number: u64, reason: &str) {
+    pub(super) fn lost(self: &Arc<Self>, number: u64, reason: &str) {
         {
             let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
             if !matches!(&*state, State::Up(up) if up.number == number) {
                 return;
             }
-            *state = State::Down { reason: reason.to_owned() };
+            *state = State::Down { reason: reason.to_owned(), since: Instant::now() };
         }
         self.watches.all_changed();
         self.down(reason);
@@ -181,19 +387,22 @@ impl Shared {
 
     /// Notes why there is no connection; says so once.
     fn down(&self, reason: &str) {
-        if let State::Down { reason: known } =
+        if let State::Down { reason: known, .. } =
             &mut *self.state.write().unwrap_or_else(PoisonError::into_inner)
         {
             reason.clone_into(known);
         }
         let mut said = self.said();
-        if said.as_deref() != Some(reason) {
+        if said.is_empty() {
+            self.outages.fetch_add(1, Relaxed);
+        }
+        if said.len() < REASONS && !said.iter().any(|known| known == reason) {
             tracing::warn!(
-                cache = self.place(),
+                cache = %self.target,
                 reason,
                 "cache unreachable, functions run uncached until it is back"
             );
-            *said = Some(reason.to_owned());
+            said.push(reason.to_owned());
         }
     }
 
@@ -201,14 +410,14 @@ impl Shared {
     fn keep_connecting(self: &Arc<Self>) {
         // Outside a runtime nobody can wait for the connection either; the next call inside one comes here again.
         let Ok(runtime) = Handle::try_current() else { return };
-        if self.connecting.swap(true, Relaxed) {
+        if self.connecting.load(Relaxed) || self.connecting.swap(true, Relaxed) {
             return;
         }
         let task = Connecting(Arc::downgrade(self));
         runtime.spawn(async move {
             let mut pauses = RECONNECT.pauses();
             loop {
-                tokio::time::sleep(pauses.next_pause()).await;
+                sleep(pauses.next_pause()).await;
                 // The last cache has gone: so may this.
                 let Some(link) = task.0.upgrade() else { return };
                 match link.connect().await {
@@ -219,54 +428,31 @@ impl Shared {
         });
     }
 
-    /// One attempt to connect.
+    /// One attempt to connect, unless there is a connection.
     async fn connect(self: &Arc<Self>) -> Result<(), String> {
-        let attempt = timeout(self.connect_timeout, self.handshake()).await;
-        let within = self.connect_timeout;
-        let (connection, tracking) = attempt.map_err(|_| format!("no connection within {within:?}"))??;
+        let _alone = self.dialling.lock().await;
+        if matches!(&*self.state(), State::Up(_)) {
+            return Ok(());
+        }
+        let within = self.limits.connect;
+        let attempt = timeout(within, handshake::open(self, &self.target)).await;
+        let Opened { connection, number, tracking, at } =
+            attempt.map_err(|_| format!("no connection within {within:?}"))??;
+        for counter in [&self.timeouts, &self.abandoned, &self.refusals] {
+            counter.store(0, Relaxed);
+        }
         {
             let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
-            *state = State::Up(Up { connection, number: self.number.load(Relaxed), tracking });
+            *state = State::Up(Up { connection, number, tracking });
         }
-        if self.said().take().is_some() {
-            tracing::info!(cache = self.place(), "cache reachable again");
+        if !std::mem::take(&mut *self.said()).is_empty() {
+            tracing::info!(cache = %self.target, at = at.as_str(), "cache reachable again");
         }
+        if let Target::Sentinels(_) = &self.target {
+            sentinel::follow(Arc::downgrade(self), at, number);
+        }
+        self.back.notify_waiters();
         Ok(())
-    }
-
-    async fn handshake(self: &Arc<Self>) -> Result<(MultiplexedConnection, bool), String> {
-        if !self.resp2.load(Relaxed) {
-            match self.open(ProtocolVersion::RESP3).await {
-                Ok(mut connection) => {
-                    let mut track = redis::cmd("CLIENT");
-                    track.arg("TRACKING").arg("ON").arg("OPTIN");
-                    let tracking = track.exec_async(&mut connection).await;
-                    if let Err(error) = &tracking {
-                        tracing::debug!(%error, "the server announces no changes; waiting readers ask instead");
-                    }
-                    return Ok((connection, tracking.is_ok()));
-                }
-                Err(error) if refuses_resp3(&error) => self.resp2.store(true, Relaxed),
-                Err(error) => return Err(error.to_string()),
-            }
-        }
-        let connection = self.open(ProtocolVersion::RESP2).await.map_err(|error| error.to_string())?;
-        Ok((connection, false))
-    }
-
-    async fn open(self: &Arc<Self>, protocol: ProtocolVersion) -> Result<MultiplexedConnection, RedisError> {
-        let redis = self.info.redis_settings().clone().set_protocol(protocol);
-        let client = Client::open(self.info.clone().set_redis_settings(redis))?;
-        let mut config = AsyncConnectionConfig::new().set_connection_timeout(None).set_response_timeout(None);
-        let number = self.number.fetch_add(1, Relaxed) + 1;
-        if protocol == ProtocolVersion::RESP3 {
-            let link = Arc::downgrade(self);
-            config = config.set_push_sender(move |push| {
-                receive(&link, number, push);
-                Ok::<(), redis::aio::SendError>(())
-            });
-        }
-        client.get_multiplexed_async_connection_with_config(&config).await
     }
 }
 
@@ -281,30 +467,9 @@ impl Drop for Connecting {
     }
 }
 
-/// What the server says without being asked.
-fn receive(link: &Weak<Shared>, number: u64, push: PushInfo) {
-    let Some(link) = link.upgrade() else { return };
-    match (push.kind, push.data.into_iter().next()) {
-        (PushKind::Invalidate, Some(Value::Array(keys))) => {
-            for key in keys {
-                if let Value::BulkString(key) = key
-                    && let Ok(key) = std::str::from_utf8(&key)
-                {
-                    link.watches.changed(key);
-                }
-            }
-        }
-        // `FLUSHALL` and `FLUSHDB` name no keys.
-        (PushKind::Invalidate, _) => link.watches.all_changed(),
-        (PushKind::Disconnection, _) => link.lost(number, "the connection was closed"),
-        _ => {}
-    }
-}
-
-fn refuses_resp3(error: &RedisError) -> bool {
-    // A server that knows no third version, or does not know `HELLO`; redis-rs recognises only one of the two spellings of that.
-    let unknown = || error.detail().is_some_and(|detail| detail.starts_with("unknown command"));
-    error.kind() == ErrorKind::RESP3NotSupported || error.code() == Some("NOPROTO") || unknown()
+/// Whether the server would refuse any other command as well.
+fn concerns_the_server(error: &RedisError) -> bool {
+    matches!(error.code(), Some("LOADING" | "MASTERDOWN" | "BUSY" | "NOAUTH" | "WRONGPASS"))
 }
 
 pub(super) fn store_error(error: &RedisError) -> StoreError {

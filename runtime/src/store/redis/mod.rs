@@ -1,52 +1,75 @@
 //! The verbs over one Redis server.
 
 mod address;
+mod cluster;
 mod connection;
+mod handshake;
+mod route;
 mod scripts;
+mod sentinel;
+#[cfg(feature = "tls")]
+mod tls;
 
 use std::{
     io::Write,
-    sync::atomic::{AtomicBool, Ordering::Relaxed},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
     time::Duration,
 };
 
-use redis::{ConnectionInfo, RedisResult, RedisWrite, ToRedisArgs, ToSingleRedisArg};
+use futures_util::future::join_all;
+use redis::{Cmd, RedisResult, RedisWrite, ToRedisArgs, ToSingleRedisArg};
+use tokio::sync::Notify;
 
-pub(crate) use self::address::address;
-use self::{connection::Link, scripts::Verb};
+#[cfg(feature = "tls")]
+pub(crate) use self::tls::Certificates;
+pub(crate) use self::{address::Address, connection::Limits};
+use self::{
+    connection::{Link, store_error},
+    route::Route,
+    scripts::Verb,
+};
 use super::{Acquired, Answer, StoreError, Watched, Watches};
-use crate::entry::{self, Token};
+use crate::{
+    entry::{self, Token},
+    telemetry::Node,
+};
 
 #[derive(Debug)]
 pub(crate) struct RedisStore {
     namespace: String,
-    link: Link,
+    route: Route,
     watches: Watches,
+    /// Told when a connection is there again.
+    back: Arc<Notify>,
     /// The server is older than 7.0 and does not know `SET … NX GET`.
     no_nx_get: AtomicBool,
 }
 
 impl RedisStore {
-    pub(crate) async fn connect(
-        info: ConnectionInfo,
-        namespace: String,
-        connect_timeout: Duration,
-    ) -> RedisStore {
-        let watches = Watches::default();
-        let link = Link::new(info, connect_timeout, watches.clone()).await;
-        RedisStore { namespace, link, watches, no_nx_get: AtomicBool::new(false) }
+    pub(crate) async fn connect(address: Address, namespace: String, limits: Limits) -> RedisStore {
+        let (watches, back) = (Watches::default(), Arc::default());
+        let route = Route::connect(address.tuned(), limits, &watches, &back).await;
+        RedisStore { namespace, route, watches, back, no_nx_get: AtomicBool::new(false) }
     }
 
     pub(crate) fn place(&self) -> String {
-        self.link.place()
+        self.route.place()
     }
 
-    pub(crate) fn unanswered(&self) {
-        self.link.unanswered();
+    pub(crate) fn nodes(&self) -> Vec<Node> {
+        self.route.links().iter().map(Link::node).collect()
+    }
+
+    pub(crate) fn back(&self) -> &Arc<Notify> {
+        &self.back
     }
 
     pub(crate) async fn read(&self, key: &str) -> Answer<Option<Vec<u8>>> {
-        self.link.call(redis::cmd("GET").arg(self.full(key))).await
+        let full = self.full(key);
+        self.route.call(full, redis::cmd("GET").arg(full)).await
     }
 
     pub(crate) async fn acquire(
@@ -58,9 +81,10 @@ impl RedisStore {
     ) -> Answer<Acquired> {
         let mine = entry::lease(token);
         if seen.is_empty() && !self.no_nx_get.load(Relaxed) {
+            let full = self.full(key);
             let mut set = redis::cmd("SET");
-            set.arg(self.full(key)).arg(&mine).arg("NX").arg("GET").arg("PX").arg(millis(lease));
-            match self.link.call::<Option<Vec<u8>>>(&set).await {
+            set.arg(full).arg(&mine).arg("NX").arg("GET").arg("PX").arg(millis(lease));
+            match self.route.call::<Option<Vec<u8>>>(full, &set).await {
                 Ok(None) => return Ok(Acquired::Yes),
                 Ok(Some(there)) => return Ok(Acquired::No(there)),
                 Err(StoreError::Server(reason)) if reason.contains("syntax error") => {
@@ -111,10 +135,67 @@ impl RedisStore {
         Ok(done(self.run_all(&scripts::REMOVE, keys, "").await?))
     }
 
+    /// Places guards that count only once so many replicas have confirmed them.
+    ///
+    /// `WAIT` holds up whatever else is sent over its connection, and speaks only of what was: so it has one of its own.
+    pub(crate) async fn guard_on_replicas(
+        &self,
+        keys: &[&str],
+        token: Token,
+        hold: Duration,
+        replicas: u8,
+        within: Duration,
+    ) -> Answer<Vec<Answer<()>>> {
+        let each = self.by_owner(keys).into_iter().map(|(owner, places)| async move {
+            let outcome = async {
+                let link = owner?.second().await;
+                let mut pipeline = redis::Pipeline::with_capacity(places.len() + 1);
+                for place in &places {
+                    let mut command = scripts::GUARD.by_source();
+                    command.arg(self.full(keys[*place])).arg(&token.as_bytes()[..]).arg(millis(hold));
+                    pipeline.add_command(command);
+                }
+                pipeline.cmd("WAIT").arg(replicas).arg(millis(within.mul_f64(0.75)));
+                let mut answers: Vec<RedisResult<i64>> = link.call_all(&mut pipeline).await?;
+                let confirmed =
+                    answers.pop().transpose().map_err(|error| store_error(&error))?.unwrap_or_default();
+                Ok((link, answers, confirmed))
+            };
+            (outcome.await, places)
+        });
+        let mut all = vec![Ok(()); keys.len()];
+        for (outcome, places) in join_all(each).await {
+            let (link, answers, confirmed) = match outcome {
+                Ok(outcome) => outcome,
+                Err(error) => {
+                    for place in places {
+                        all[place] = Err(StoreError::clone(&error));
+                    }
+                    continue;
+                }
+            };
+            for (place, answer) in places.into_iter().zip(answers) {
+                all[place] = match answer {
+                    Err(error) => {
+                        self.route.refused(&link, &error);
+                        Err(store_error(&error))
+                    }
+                    Ok(answer) if answer < 0 => Err(StoreError::Foreign),
+                    Ok(_) if confirmed < i64::from(replicas) => Err(StoreError::Server(format!(
+                        "{confirmed} of {replicas} replicas confirmed the guard within {within:?}"
+                    ))),
+                    Ok(_) => Ok(()),
+                };
+            }
+        }
+        Ok(all)
+    }
+
     pub(crate) async fn watch(&self, key: &str) -> Answer<Watched> {
         let full = self.full(key);
-        let told = self.link.tracking();
-        let watch = self.watches.watch(&full.to_string(), told);
+        let link = self.route.owner(full)?;
+        let told = link.tracking();
+        let mut watch = self.watches.watch(&full.to_string(), told);
         let mut pipeline = redis::pipe();
         if told {
             // The server remembers that this connection reads the key next, and says so once when it changes.
@@ -122,15 +203,36 @@ impl RedisStore {
         }
         pipeline.cmd("GET").arg(full).cmd("PTTL").arg(full);
         let (there, left): (RedisResult<Option<Vec<u8>>>, RedisResult<i64>) =
-            self.link.call_all(&mut pipeline).await?;
-        let there = there.map_err(|error| connection::store_error(&error))?;
+            link.call_all(&mut pipeline).await?;
+        let (there, left) = match there {
+            Ok(there) => (there, left.unwrap_or_default()),
+            Err(error) => {
+                self.route.refused(&link, &error);
+                if error.redirect_node().is_none() {
+                    return Err(store_error(&error));
+                }
+                // The key is moving to another node: nobody will announce its change here.
+                watch = self.watches.watch(&full.to_string(), false);
+                let there = self.route.call(full, redis::cmd("GET").arg(full)).await?;
+                (there, self.route.call(full, redis::cmd("PTTL").arg(full)).await?)
+            }
+        };
         // Negative where the key has no expiry, or is gone.
-        let left = u64::try_from(left.unwrap_or_default()).map(Duration::from_millis).unwrap_or_default();
+        let left = u64::try_from(left).map(Duration::from_millis).unwrap_or_default();
         Ok(Watched { watch, there, left })
     }
 
+    /// Asks every server.
     pub(crate) async fn ping(&self) -> Answer<()> {
-        self.link.call(&redis::cmd("PING")).await
+        let links = self.route.links();
+        if links.is_empty() {
+            return Err(StoreError::Unreachable("no node of the cluster is known".to_owned()));
+        }
+        let ping = redis::cmd("PING");
+        for answer in join_all(links.iter().map(|link| link.call::<()>(&ping))).await {
+            answer?;
+        }
+        Ok(())
     }
 
     fn full<'a>(&'a self, key: &'a str) -> FullKey<'a> {
@@ -140,42 +242,87 @@ impl RedisStore {
     /// Runs a script on one key, teaching it to the server where it does not know it.
     async fn run(&self, verb: &Verb, key: &str, arguments: impl ToRedisArgs) -> Answer<bool> {
         let full = self.full(key);
-        let known = self.link.call(verb.by_hash().arg(full).arg(&arguments)).await;
+        let known = self.route.call(full, verb.by_hash().arg(full).arg(&arguments)).await;
         let answer: i64 = match known {
             Err(StoreError::Server(reason)) if is_unknown(&reason) => {
-                self.link.call(verb.by_source().arg(full).arg(&arguments)).await?
+                self.route.call(full, verb.by_source().arg(full).arg(&arguments)).await?
             }
             answer => answer?,
         };
         verdict(answer)
     }
 
-    /// Runs a script on each of several keys, in one round trip.
+    /// Runs a script on each of several keys, in one round trip to each server.
     async fn run_all(
         &self,
         verb: &Verb,
         keys: &[&str],
         arguments: impl ToRedisArgs,
     ) -> Answer<Vec<Answer<bool>>> {
-        let mut pipeline = redis::Pipeline::with_capacity(keys.len());
-        for key in keys {
+        let command = |key| -> Cmd {
             let mut command = verb.by_hash();
             command.arg(self.full(key)).arg(&arguments);
-            pipeline.add_command(command);
-        }
-        let answers: Vec<RedisResult<i64>> = self.link.call_all(&mut pipeline).await?;
-        let mut all = Vec::with_capacity(keys.len());
-        for (key, answer) in keys.iter().zip(answers) {
-            all.push(match answer.map_err(|error| connection::store_error(&error)) {
-                Ok(answer) => verdict(answer),
-                // The first to find that the server has forgotten the script teaches it to it.
-                Err(StoreError::Server(reason)) if is_unknown(&reason) => {
-                    self.run(verb, key, &arguments).await
+            command
+        };
+        let each = self.by_owner(keys).into_iter().map(|(owner, places)| {
+            let mut pipeline = redis::Pipeline::with_capacity(places.len());
+            for place in &places {
+                pipeline.add_command(command(keys[*place]));
+            }
+            async move {
+                let answers = match &owner {
+                    Ok(link) => link.call_all(&mut pipeline).await.map_err(StoreError::from),
+                    Err(error) => Err(error.clone()),
+                };
+                (owner, answers, places)
+            }
+        });
+        let mut all = vec![Ok(false); keys.len()];
+        for (owner, answers, places) in join_all(each).await {
+            let answers: Vec<RedisResult<i64>> = match answers {
+                Ok(answers) => answers,
+                Err(error) => {
+                    for place in places {
+                        all[place] = Err(error.clone());
+                    }
+                    continue;
                 }
-                Err(error) => Err(error),
-            });
+            };
+            for (place, answer) in places.into_iter().zip(answers) {
+                all[place] = match answer {
+                    Ok(answer) => verdict(answer),
+                    Err(error) => {
+                        if let Ok(link) = &owner {
+                            self.route.refused(link, &error);
+                        }
+                        if is_unknown(error.code().unwrap_or_default()) || error.redirect_node().is_some() {
+                            // The server has forgotten the script, or the key is on another: it was not carried out.
+                            self.run(verb, keys[place], &arguments).await
+                        } else {
+                            Err(store_error(&error))
+                        }
+                    }
+                };
+            }
         }
         Ok(all)
+    }
+
+    /// The places of keys in their list, by the server that has them.
+    fn by_owner(&self, keys: &[&str]) -> Vec<(Answer<Link>, Vec<usize>)> {
+        let mut owners: Vec<(Answer<Link>, Vec<usize>)> = Vec::new();
+        for (place, key) in keys.iter().enumerate() {
+            let owner = self.route.owner(self.full(key));
+            let known = owners.iter_mut().find(|(known, _)| match (known, &owner) {
+                (Ok(known), Ok(owner)) => known.is(owner),
+                _ => false,
+            });
+            match known {
+                Some((_, places)) => places.push(place),
+                None => owners.push((owner, vec![place])),
+            }
+        }
+        owners
     }
 }
 

@@ -1,0 +1,147 @@
+//! How a connection begins: where it goes to, which protocol it speaks, and whether the server is fit to be used.
+
+use std::{
+    fmt,
+    sync::{Arc, Weak, atomic::Ordering::Relaxed},
+};
+
+use redis::{
+    AsyncConnectionConfig, Client, ConnectionInfo, ErrorKind, ProtocolVersion, PushInfo, PushKind,
+    RedisError, RedisResult, Value, aio::MultiplexedConnection,
+};
+use tokio::time::timeout;
+
+use super::{connection::Shared, sentinel::Sentinels};
+
+/// What a link connects to.
+#[derive(Debug, Clone)]
+pub(super) enum Target {
+    Server(Arc<ConnectionInfo>),
+    /// Whatever these say.
+    Sentinels(Arc<Sentinels>),
+}
+
+/// Without secrets.
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Target::Server(info) => match info.redis_settings().db() {
+                0 => write!(f, "redis at {}", info.addr()),
+                database => write!(f, "redis at {}, database {database}", info.addr()),
+            },
+            Target::Sentinels(sentinels) => sentinels.fmt(f),
+        }
+    }
+}
+
+/// A connection that has answered.
+pub(super) struct Opened {
+    pub(super) connection: MultiplexedConnection,
+    pub(super) number: u64,
+    /// The server announces changes of keys that were read for it.
+    pub(super) tracking: bool,
+    /// Where it goes to.
+    pub(super) at: String,
+}
+
+/// One attempt.
+pub(super) async fn open(link: &Arc<Shared>, target: &Target) -> Result<Opened, String> {
+    let info = match target {
+        Target::Server(info) => ConnectionInfo::clone(info),
+        Target::Sentinels(sentinels) => sentinels.primary().await?,
+    };
+    let at = info.addr().to_string();
+    let (mut connection, number, tracking) = speak(link, info).await?;
+    // What answers, but not within the time that calls have, is of no use to them.
+    let within = link.limits().call;
+    let answer = timeout(within, fit(&mut connection)).await;
+    answer.map_err(|_| format!("it answers, but not within {within:?}"))??;
+    Ok(Opened { connection, number, tracking, at })
+}
+
+/// Agrees on a protocol, and asks for changes to be announced where the server can.
+async fn speak(
+    link: &Arc<Shared>,
+    info: ConnectionInfo,
+) -> Result<(MultiplexedConnection, u64, bool), String> {
+    if !link.resp2.load(Relaxed) {
+        match dial(link, &info, ProtocolVersion::RESP3).await {
+            Ok((mut connection, number)) => {
+                let mut track = redis::cmd("CLIENT");
+                track.arg("TRACKING").arg("ON").arg("OPTIN");
+                let tracking = track.exec_async(&mut connection).await;
+                if let Err(error) = &tracking {
+                    tracing::debug!(%error, "the server announces no changes; waiting readers ask instead");
+                }
+                return Ok((connection, number, tracking.is_ok()));
+            }
+            Err(error) if refuses_resp3(&error) => link.resp2.store(true, Relaxed),
+            Err(error) => return Err(error.to_string()),
+        }
+    }
+    let dialled = dial(link, &info, ProtocolVersion::RESP2).await;
+    let (connection, number) = dialled.map_err(|error| error.to_string())?;
+    Ok((connection, number, false))
+}
+
+async fn dial(
+    link: &Arc<Shared>,
+    info: &ConnectionInfo,
+    protocol: ProtocolVersion,
+) -> Result<(MultiplexedConnection, u64), RedisError> {
+    let redis = info.redis_settings().clone().set_protocol(protocol);
+    let client = Client::open(info.clone().set_redis_settings(redis))?;
+    let mut config = AsyncConnectionConfig::new().set_connection_timeout(None).set_response_timeout(None);
+    let number = link.next_number();
+    if protocol == ProtocolVersion::RESP3 {
+        let link = Arc::downgrade(link);
+        config = config.set_push_sender(move |push| {
+            receive(&link, number, push);
+            Ok::<(), redis::aio::SendError>(())
+        });
+    }
+    Ok((client.get_multiplexed_async_connection_with_config(&config).await?, number))
+}
+
+/// Whether the server can serve: it answers `PING` (one that is loading or busy does not), and it is not a replica, which
+/// would refuse every write and may hold less than was written. A user who may not ask for the role is believed.
+async fn fit(connection: &mut MultiplexedConnection) -> Result<(), String> {
+    let mut questions = redis::pipe();
+    questions.cmd("PING").cmd("ROLE").ignore_errors();
+    let answers: RedisResult<(RedisResult<()>, RedisResult<Value>)> = questions.query_async(connection).await;
+    let (ping, role) = answers.map_err(|error| error.to_string())?;
+    ping.map_err(|error| error.to_string())?;
+    if let Ok(Value::Array(role)) = role
+        && let Some(Value::BulkString(role)) = role.first()
+        && role != b"master"
+    {
+        return Err("it is a replica, which takes no writes; name its primary".to_owned());
+    }
+    Ok(())
+}
+
+/// What the server says without being asked.
+fn receive(link: &Weak<Shared>, number: u64, push: PushInfo) {
+    let Some(link) = link.upgrade() else { return };
+    match (push.kind, push.data.into_iter().next()) {
+        (PushKind::Invalidate, Some(Value::Array(keys))) => {
+            for key in keys {
+                if let Value::BulkString(key) = key
+                    && let Ok(key) = std::str::from_utf8(&key)
+                {
+                    link.watches().changed(key);
+                }
+            }
+        }
+        // `FLUSHALL` and `FLUSHDB` name no keys.
+        (PushKind::Invalidate, _) => link.watches().all_changed(),
+        (PushKind::Disconnection, _) => link.lost(number, "the connection was closed"),
+        _ => {}
+    }
+}
+
+fn refuses_resp3(error: &RedisError) -> bool {
+    // A server that knows no third version, or does not know `HELLO`; redis-rs recognises only one of the two spellings of that.
+    let unknown = || error.detail().is_some_and(|detail| detail.starts_with("unknown command"));
+    error.kind() == ErrorKind::RESP3NotSupported || error.code() == Some("NOPROTO") || unknown()
+}

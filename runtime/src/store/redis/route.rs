@@ -1,0 +1,110 @@
+//! Which server a key is on.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering::Relaxed},
+};
+
+use redis::{Cmd, ErrorKind, FromRedisValue, RedisError, ServerErrorKind};
+use tokio::sync::Notify;
+
+use super::{
+    FullKey,
+    address::Address,
+    cluster::{self, Cluster},
+    connection::{Failure, Limits, Link},
+    handshake::Target,
+    sentinel::Sentinels,
+};
+use crate::store::{Answer, Watches};
+
+#[derive(Debug)]
+pub(super) enum Route {
+    One { link: Link, said_cluster: AtomicBool },
+    Cluster(Cluster),
+}
+
+impl Route {
+    /// Connects once, and goes on trying in the background.
+    pub(super) async fn connect(
+        address: Address,
+        limits: Limits,
+        watches: &Watches,
+        back: &Arc<Notify>,
+    ) -> Route {
+        let target = match address {
+            Address::Server(info) => Target::Server(info.into()),
+            Address::Sentinels { sentinels, service, primary } => {
+                Target::Sentinels(Arc::new(Sentinels::new(sentinels, service, primary)))
+            }
+            Address::Cluster(seeds) => {
+                return Route::Cluster(Cluster::connect(seeds, limits, watches.clone(), back.clone()).await);
+            }
+        };
+        let link = Link::new(target, limits, watches.clone(), back.clone());
+        link.connect().await;
+        Route::One { link, said_cluster: AtomicBool::new(false) }
+    }
+
+    /// Where Redis is, without secrets.
+    pub(super) fn place(&self) -> String {
+        match self {
+            Route::One { link, .. } => link.place(),
+            Route::Cluster(cluster) => cluster.place(),
+        }
+    }
+
+    /// The links of all servers that are known.
+    pub(super) fn links(&self) -> Vec<Link> {
+        match self {
+            Route::One { link, .. } => vec![link.clone()],
+            Route::Cluster(cluster) => cluster.links(),
+        }
+    }
+
+    /// The link of the server that has a key.
+    pub(super) fn owner(&self, key: FullKey<'_>) -> Answer<Link> {
+        match self {
+            Route::One { link, .. } => Ok(link.clone()),
+            Route::Cluster(cluster) => Ok(cluster.owner(slot(key))?),
+        }
+    }
+
+    /// Sends one command to the server that has a key.
+    pub(super) async fn call<T: FromRedisValue>(&self, key: FullKey<'_>, command: &Cmd) -> Answer<T> {
+        match self {
+            Route::One { link, .. } => {
+                let answer = link.call(command).await;
+                if let Err(Failure::Redis(error)) = &answer {
+                    self.refused(link, error);
+                }
+                Ok(answer?)
+            }
+            Route::Cluster(cluster) => Ok(cluster.call(slot(key), command).await?),
+        }
+    }
+
+    /// Takes note of an error in the answer of several commands to a server.
+    pub(super) fn refused(&self, link: &Link, error: &RedisError) {
+        match self {
+            Route::Cluster(cluster) => {
+                link.refused(error);
+                cluster.refused(error);
+            }
+            Route::One { said_cluster, .. } => {
+                link.refused(error);
+                let moved = error.kind() == ErrorKind::Server(ServerErrorKind::Moved);
+                if moved && !said_cluster.swap(true, Relaxed) {
+                    tracing::error!(
+                        cache = link.place(),
+                        "the server is part of a cluster, most keys are elsewhere and functions run uncached; write `redis-cluster://…`"
+                    );
+                }
+            }
+        }
+    }
+}
+
+fn slot(key: FullKey<'_>) -> u16 {
+    cluster::slot(key.to_string().as_bytes())
+}

@@ -1,0 +1,111 @@
+//! Where the primary is, as sentinels say: asked before every connection, and every second while one is in use, since a
+//! primary that was cut off can go on answering after another has taken its place.
+
+use std::{
+    fmt,
+    sync::{
+        Weak,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
+    time::Duration,
+};
+
+use redis::{AsyncConnectionConfig, Client, ConnectionInfo, RedisResult, aio::MultiplexedConnection};
+use tokio::{
+    runtime::Handle,
+    time::{sleep, timeout},
+};
+
+use super::{address::elsewhere, connection::Shared};
+
+/// How often sentinels are asked whether the primary is still the same.
+const EVERY: Duration = Duration::from_secs(1);
+/// A sentinel that has not answered by then is passed over.
+const ANSWER: Duration = Duration::from_millis(300);
+
+pub(super) struct Sentinels {
+    addresses: Vec<ConnectionInfo>,
+    service: String,
+    /// How to connect to the primary; only its address is not known.
+    primary: ConnectionInfo,
+    /// The sentinel that answered last, asked first.
+    good: AtomicUsize,
+}
+
+impl fmt::Debug for Sentinels {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Sentinels").field(&self.to_string()).finish()
+    }
+}
+
+impl fmt::Display for Sentinels {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "redis `{}` of the sentinels at ", self.service)?;
+        for (number, sentinel) in self.addresses.iter().enumerate() {
+            write!(f, "{}{}", if number == 0 { "" } else { ", " }, sentinel.addr())?;
+        }
+        match self.primary.redis_settings().db() {
+            0 => Ok(()),
+            database => write!(f, ", database {database}"),
+        }
+    }
+}
+
+impl Sentinels {
+    pub(super) fn new(addresses: Vec<ConnectionInfo>, service: String, primary: ConnectionInfo) -> Sentinels {
+        Sentinels { addresses, service, primary, good: AtomicUsize::new(0) }
+    }
+
+    /// Where the primary is now.
+    pub(super) async fn primary(&self) -> Result<ConnectionInfo, String> {
+        let mut reason = String::new();
+        for turn in 0..self.addresses.len() {
+            let number = (self.good.load(Relaxed) + turn) % self.addresses.len();
+            let sentinel = &self.addresses[number];
+            let answer = timeout(ANSWER, self.ask(sentinel)).await;
+            match answer.unwrap_or_else(|_| Err(format!("no answer within {ANSWER:?}"))) {
+                Ok((host, port)) => {
+                    self.good.store(number, Relaxed);
+                    return Ok(elsewhere(&self.primary, &host, port));
+                }
+                Err(error) => reason = format!("sentinel at {}: {error}", sentinel.addr()),
+            }
+        }
+        Err(reason)
+    }
+
+    async fn ask(&self, sentinel: &ConnectionInfo) -> Result<(String, u16), String> {
+        let mut connection = dial(sentinel).await.map_err(|error| error.to_string())?;
+        self.question(&mut connection).await
+    }
+
+    async fn question(&self, connection: &mut MultiplexedConnection) -> Result<(String, u16), String> {
+        let mut question = redis::cmd("SENTINEL");
+        question.arg("GET-MASTER-ADDR-BY-NAME").arg(&self.service);
+        let answer: RedisResult<Option<(String, u16)>> = question.query_async(connection).await;
+        answer
+            .map_err(|error| error.to_string())?
+            .ok_or_else(|| format!("it knows no service `{}`", self.service))
+    }
+}
+
+/// Asks, while a connection is in use, whether it still goes to the primary.
+pub(super) fn follow(link: Weak<Shared>, at: String, number: u64) {
+    let Ok(runtime) = Handle::try_current() else { return };
+    runtime.spawn(async move {
+        loop {
+            sleep(EVERY).await;
+            let Some(link) = link.upgrade().filter(|link| link.uses(number)) else { return };
+            // Sentinels that do not answer say nothing about the primary.
+            let Some(primary) = link.primary().await else { continue };
+            if primary != at {
+                link.lost(number, &format!("the primary is at {primary} now"));
+            }
+        }
+    });
+}
+
+async fn dial(sentinel: &ConnectionInfo) -> RedisResult<MultiplexedConnection> {
+    let config = AsyncConnectionConfig::new().set_connection_timeout(None).set_response_timeout(None);
+    Client::open(sentinel.clone())?.get_multiplexed_async_connection_with_config(&config).await
+}

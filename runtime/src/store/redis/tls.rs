@@ -1,0 +1,56 @@
+//! Certificates for `rediss://`.
+
+use redis::{Client, ClientTlsConfig, ConnectionInfo, TlsCertificates};
+use rustls::crypto::{CryptoProvider, ring};
+
+use super::Address;
+use crate::Error;
+
+/// What TLS needs beyond what the system has, in PEM.
+#[derive(Clone, Default)]
+pub(crate) struct Certificates {
+    pub(crate) authority: Option<Vec<u8>>,
+    /// A certificate and its key.
+    pub(crate) client: Option<(Vec<u8>, Vec<u8>)>,
+}
+
+impl Certificates {
+    /// The address with these certificates.
+    pub(crate) fn apply(&self, mut address: Address) -> Result<Address, Error> {
+        let option = if self.authority.is_some() { "tls_ca" } else { "tls_client" };
+        if !address.is_tls() {
+            return match (&self.authority, &self.client) {
+                (None, None) => Ok(address),
+                _ => {
+                    let reason = "the URL does not ask for TLS; write `rediss://…`".to_owned();
+                    Err(Error::Option { option, reason })
+                }
+            };
+        }
+        if CryptoProvider::get_default().is_none() {
+            // A program that chose another has done so by now.
+            let _ = ring::default_provider().install_default();
+        }
+        address.with_certificates(self).map_err(|reason| Error::Option { option, reason })
+    }
+
+    /// How to connect, with these certificates.
+    pub(super) fn add_to(&self, info: &ConnectionInfo) -> Result<ConnectionInfo, String> {
+        let begins = |pem: &[u8]| pem.windows(10).any(|part| part == b"-----BEGIN");
+        let given =
+            self.authority.iter().chain(self.client.iter().flat_map(|(certificate, key)| [certificate, key]));
+        for pem in given {
+            if !begins(pem) {
+                return Err("it is not in PEM; give what begins with `-----BEGIN`".to_owned());
+            }
+        }
+        if self.authority.is_none() && self.client.is_none() {
+            return Ok(info.clone());
+        }
+        let client_tls =
+            self.client.clone().map(|(client_cert, client_key)| ClientTlsConfig { client_cert, client_key });
+        let certificates = TlsCertificates { client_tls, root_cert: self.authority.clone() };
+        let client = Client::build_with_tls(info.clone(), certificates).map_err(|error| error.to_string())?;
+        Ok(client.get_connection_info().clone())
+    }
+}
