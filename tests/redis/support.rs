@@ -4,33 +4,34 @@ use cached_aside_tests::{Mode, Proxy, RedisServer};
 use redis::{Client, Connection, RedisResult, cmd};
 use rustix::process::{Pid, test_kill_process};
 use std::{
-    net::TcpListener,
+    io::Read,
+    net::{TcpListener, TcpStream},
     path::Path,
     thread,
     time::{Duration, Instant},
 };
 
 /// How long silence is listened to.
-const SHORT: Duration = Duration::from_millis(200);
+pub(crate) const SHORT: Duration = Duration::from_millis(200);
 /// How long an answer may take on a busy machine.
 const LONG: Duration = Duration::from_secs(20);
 
-fn connect(url: &str) -> RedisResult<Connection> {
+pub(crate) fn connect(url: &str) -> RedisResult<Connection> {
     let connection = Client::open(url)?.get_connection_with_timeout(LONG)?;
     connection.set_read_timeout(Some(LONG))?;
     Ok(connection)
 }
 
-fn ping(url: &str) -> RedisResult<String> {
+pub(crate) fn ping(url: &str) -> RedisResult<String> {
     ping_on(&mut connect(url)?)
 }
 
-fn ping_on(connection: &mut Connection) -> RedisResult<String> {
+pub(crate) fn ping_on(connection: &mut Connection) -> RedisResult<String> {
     cmd("PING").query(connection)
 }
 
 /// Waits for what another process or thread does in its own time.
-fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
+pub(crate) fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
     let deadline = Instant::now() + LONG;
     while !holds() {
         assert!(Instant::now() < deadline, "{what}");
@@ -187,6 +188,38 @@ fn a_proxy_cuts_a_reply_in_the_middle() {
     assert!(ping_on(&mut connection).unwrap_err().is_connection_dropped());
     proxy.set(Mode::Pass);
     assert_eq!(ping(&proxy.url()).unwrap(), "PONG");
+}
+
+#[test]
+fn a_proxy_resets_stalls_garbles_and_denies() {
+    let proxy = Proxy::start(RedisServer::shared().addr());
+    let open = || {
+        proxy.set(Mode::Pass);
+        let connection = connect(&proxy.url()).unwrap();
+        connection.set_read_timeout(Some(SHORT)).unwrap();
+        connection
+    };
+
+    let mut connection = open();
+    proxy.set(Mode::Reset("+PO".len()));
+    let reset = ping_on(&mut connection).unwrap_err();
+    assert!(reset.to_string().contains("reset"), "{reset}");
+
+    let mut connection = open();
+    proxy.set(Mode::Stall("+PO".len()));
+    assert!(ping_on(&mut connection).unwrap_err().is_timeout());
+
+    let mut connection = open();
+    proxy.set(Mode::Say("what?\r\n"));
+    let garbage = ping_on(&mut connection).unwrap_err();
+    assert_eq!(garbage.kind(), redis::ErrorKind::Parse, "{garbage}");
+
+    let mut connection = open();
+    proxy.set(Mode::Deny("-DENIED go away\r\n"));
+    assert_eq!(ping_on(&mut connection).unwrap(), "PONG", "an open connection goes on");
+    let mut told = String::new();
+    TcpStream::connect(proxy.addr()).unwrap().read_to_string(&mut told).unwrap();
+    assert_eq!(told, "-DENIED go away\r\n");
 }
 
 #[test]

@@ -4,13 +4,21 @@
 //! when the test process is killed.
 #![expect(clippy::missing_panics_doc, reason = "a step that cannot be taken fails the test")]
 
+pub use cluster::RedisCluster;
 pub use process::Process;
 pub use proxy::{Mode, Proxy};
-pub use server::RedisServer;
+pub use sentinel::Sentinels;
+pub use server::{Clients, RedisServer};
+pub use tls::Authority;
+pub use trouble::{Trouble, Troubled};
 pub use worker::Worker;
 
+pub mod cluster;
 mod process;
 mod proxy;
+pub mod sentinel;
 pub mod server;
+pub mod tls;
 pub mod torture;
+mod trouble;
 mod worker;

@@ -34,6 +34,15 @@ pub enum Mode {
     Delay(Duration),
     /// A connection is closed after this many more bytes of replies, even in the middle of one.
     Cut(usize),
+    /// The same, and the client is told that the connection was reset.
+    Reset(usize),
+    /// After this many more bytes of replies nothing more arrives, even in the middle of one.
+    Stall(usize),
+    /// Whatever the server replies, the client is given this instead.
+    Say(&'static str),
+    /// A new connection is told this and closed, as a server does with a client that it does not want; those that are open
+    /// go on.
+    Deny(&'static str),
 }
 
 /// A TCP proxy in front of one server.
@@ -130,10 +139,12 @@ async fn accept(
 }
 
 /// Serves one connection until either side closes it, or the mode does.
-async fn relay(client: TcpStream, server: SocketAddr, mode: watch::Receiver<Mode>) -> io::Result<()> {
-    if *mode.borrow() == Mode::Refuse {
-        // Closing a socket that does not linger resets the connection.
-        return Ok(set_socket_linger(&client, Some(Duration::ZERO))?);
+async fn relay(mut client: TcpStream, server: SocketAddr, mode: watch::Receiver<Mode>) -> io::Result<()> {
+    let at_first = *mode.borrow();
+    match at_first {
+        Mode::Refuse => return resets(&client),
+        Mode::Deny(why) => return client.write_all(why.as_bytes()).await,
+        _ => {}
     }
     let server = TcpStream::connect(server).await?;
     client.set_nodelay(true)?;
@@ -143,6 +154,11 @@ async fn relay(client: TcpStream, server: SocketAddr, mode: watch::Receiver<Mode
         result = pump(from_client, to_server, Way::Requests, mode.clone()) => result,
         result = pump(from_server, to_client, Way::Replies, mode) => result,
     }
+}
+
+/// Closing a socket that does not linger resets the connection.
+fn resets(client: &TcpStream) -> io::Result<()> {
+    Ok(set_socket_linger(client, Some(Duration::ZERO))?)
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -169,15 +185,29 @@ async fn pump(
             relayed = 0;
         }
         let now = *mode.borrow_and_update();
+        let replies = way == Way::Replies;
         match now {
             Mode::Hole => continue,
-            Mode::Cut(limit) if way == Way::Replies && relayed + count >= limit => {
-                return to.write_all(&buffer[..limit - relayed]).await;
+            Mode::Cut(limit) | Mode::Reset(limit) if replies && relayed + count >= limit => {
+                to.write_all(&buffer[..limit - relayed]).await?;
+                if matches!(now, Mode::Reset(_)) {
+                    resets(to.as_ref())?;
+                    // Dropped, it would first say that this is the end.
+                    to.forget();
+                }
+                return Ok(());
             }
-            Mode::Delay(delay) => sleep(delay).await,
-            Mode::Pass | Mode::Refuse | Mode::Cut(_) => {}
+            Mode::Stall(limit) if replies => {
+                let arrives = count.min(limit.saturating_sub(relayed));
+                to.write_all(&buffer[..arrives]).await?;
+            }
+            Mode::Say(instead) if replies => to.write_all(instead.as_bytes()).await?,
+            Mode::Delay(delay) => {
+                sleep(delay).await;
+                to.write_all(&buffer[..count]).await?;
+            }
+            _ => to.write_all(&buffer[..count]).await?,
         }
-        to.write_all(&buffer[..count]).await?;
         relayed += count;
     }
 }

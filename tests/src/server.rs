@@ -3,7 +3,7 @@
 //! The program is `redis-server` in `PATH`, or whatever `CACHED_ASIDE_TEST_SERVER` names: Valkey, or
 //! another version. A wrapper script has to `exec` the server, so that its process id is the server's.
 
-use crate::Process;
+use crate::{Process, tls::Authority};
 use redis::{Client, Cmd, Commands, Connection, FromRedisValue, RedisResult, cmd};
 use std::{
     collections::BTreeMap,
@@ -28,12 +28,24 @@ const ANSWER: Duration = Duration::from_secs(10);
 /// Commands that belong to a connection or to this library, and not to what a test measures.
 const HOUSEKEEPING: [&str; 7] =
     ["auth", "client|setinfo", "client|setname", "config|resetstat", "hello", "info", "select"];
+/// The same where a server before 7.0 counts all that begin with one word together.
+const HOUSEKEEPING_BEFORE_7: [&str; 2] = ["client", "config"];
+
+/// Where servers listen: below the ports that systems give to outgoing connections. A client that keeps trying to
+/// connect to one of those after its server has gone may be given that very port, and then holds it.
+const PORTS: Range<u16> = 12_000..32_000;
+/// What the nodes of a cluster talk to each other by is so far above what they serve by.
+const BUS: u16 = 10_000;
 
 /// What a server is started with.
 #[derive(Debug, Clone, Default)]
 pub struct Builder {
     args: Vec<OsString>,
     password: Option<String>,
+    /// A file to begin with, which the server may write to.
+    config: Option<String>,
+    cluster: bool,
+    tls: Option<Authority>,
 }
 
 impl Builder {
@@ -44,11 +56,11 @@ impl Builder {
         self
     }
 
-    /// Requires this password, which [`RedisServer::url`] then carries.
+    /// Requires this password, which [`RedisServer::url`] then carries, and gives it to whom it may follow.
     #[must_use]
     pub fn password(mut self, password: &str) -> Self {
         self.password = Some(password.to_owned());
-        self.args(["--requirepass", password])
+        self.args(["--requirepass", password, "--masterauth", password])
     }
 
     /// Adds a user with rules as in `ACL SETUSER`, such as `"~shop:* +@all -@dangerous"`; see
@@ -59,16 +71,64 @@ impl Builder {
         self.args(["--user", name, "on", &password]).args(rules.split_whitespace())
     }
 
+    /// Makes it one node of a cluster.
+    pub(crate) fn cluster(mut self) -> Self {
+        self.cluster = true;
+        self.args(["--cluster-enabled", "yes"])
+    }
+
+    /// Makes it a sentinel, which begins with these lines of configuration.
+    pub(crate) fn sentinel(mut self, config: String) -> Self {
+        self.config = Some(config);
+        self.args(["--sentinel"])
+    }
+
+    /// A replica of that server from the start.
+    #[must_use]
+    pub fn replica_of(self, primary: &RedisServer) -> Self {
+        self.args(["--replicaof", "127.0.0.1", &primary.port.to_string()])
+    }
+
+    /// Serves by TLS only, with a certificate for `localhost` and `127.0.0.1` of this authority. Clients may show a
+    /// certificate of the same authority, or must.
+    #[must_use]
+    pub fn tls(mut self, authority: &Authority, clients: Clients) -> Self {
+        self.tls = Some(authority.clone());
+        self.args(["--tls-auth-clients", if clients == Clients::Known { "yes" } else { "no" }])
+            .args([OsString::from("--tls-ca-cert-file"), authority.root_path().into()])
+            .args([OsString::from("--tls-cert-file"), authority.server_path().into()])
+            .args([OsString::from("--tls-key-file"), authority.server_key_path().into()])
+    }
+
+    /// Knows no `HELLO`, like a server from before RESP3.
+    #[must_use]
+    pub fn resp2(self) -> Self {
+        self.args(["--rename-command", "HELLO", ""])
+    }
+
     /// Starts the server and waits until it answers.
     pub fn start(self) -> RedisServer {
         let deadline = Instant::now() + START;
         let dir = tempfile::Builder::new().prefix("redis-").tempdir().expect("a temporary folder");
-        let mut server = RedisServer { settings: self, dir, port: free_port(), process: Mutex::default() };
-        while !server.launch(deadline) {
-            server.port = free_port();
+        let port = free_port(self.cluster);
+        let mut server = RedisServer { settings: self, dir, port, process: Mutex::default() };
+        if let Some(config) = &server.settings.config {
+            fs::write(server.config(), config).expect("the configuration can be written");
+        }
+        while !server.launch(&[], deadline) {
+            server.port = free_port(server.settings.cluster);
         }
         server
     }
+}
+
+/// Whom a server with TLS talks to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Clients {
+    /// Anybody.
+    Any,
+    /// Those with a certificate.
+    Known,
 }
 
 /// A running server, reachable by TCP and by a unix socket; killed when dropped.
@@ -105,10 +165,16 @@ impl RedisServer {
         (Ipv4Addr::LOCALHOST, self.port).into()
     }
 
-    /// `redis://…`, with the password if there is one.
+    /// The port of [`RedisServer::addr`].
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// `redis://…`, or `rediss://…` for a server with TLS, with the password if there is one.
     pub fn url(&self) -> String {
+        let scheme = if self.settings.tls.is_some() { "rediss" } else { "redis" };
         let login = self.settings.password.as_ref().map(|password| format!(":{password}@"));
-        format!("redis://{}{}", login.unwrap_or_default(), self.addr())
+        format!("{scheme}://{}{}", login.unwrap_or_default(), self.addr())
     }
 
     /// `redis://name:password@…`, for one of [`Builder::user`].
@@ -132,6 +198,15 @@ impl RedisServer {
         self.running(|process| process.pid())
     }
 
+    /// Whether it was neither stopped nor killed.
+    pub fn is_running(&self) -> bool {
+        self.process().is_some()
+    }
+
+    pub(crate) fn password(&self) -> Option<&str> {
+        self.settings.password.as_deref()
+    }
+
     /// Ends the server as an operator would. What it held is lost: nothing is ever written to disk.
     pub fn stop(&self) {
         self.running(|process| process.terminate(ANSWER));
@@ -146,9 +221,14 @@ impl RedisServer {
 
     /// Starts the server again, empty, at the same addresses; ends it first if it still runs.
     pub fn restart(&self) {
+        self.restart_with(&[]);
+    }
+
+    /// The same with further arguments, for this once.
+    pub(crate) fn restart_with(&self, args: &[&str]) {
         let deadline = Instant::now() + START;
         *self.process() = None;
-        while !self.launch(deadline) {
+        while !self.launch(args, deadline) {
             thread::sleep(Duration::from_millis(2));
         }
     }
@@ -202,7 +282,8 @@ impl RedisServer {
             .filter_map(|line| {
                 let (name, stats) = line.strip_prefix("cmdstat_")?.split_once(":calls=")?;
                 let calls = stats.split(',').next()?.parse().ok()?;
-                (!HOUSEKEEPING.contains(&name)).then(|| (name.to_owned(), calls))
+                let housekeeping = HOUSEKEEPING.iter().chain(&HOUSEKEEPING_BEFORE_7).any(|of| *of == name);
+                (!housekeeping).then(|| (name.to_owned(), calls))
             })
             .collect()
     }
@@ -218,10 +299,10 @@ impl RedisServer {
     }
 
     /// Starts the process and waits until it answers; `false` if somebody else has the port.
-    fn launch(&self, deadline: Instant) -> bool {
+    fn launch(&self, args: &[&str], deadline: Instant) -> bool {
         let log = self.dir.path().join("redis.log");
-        let mut process =
-            Process::spawn(&mut self.command(&log), Some(self.dir.path())).unwrap_or_else(|error| {
+        let mut process = Process::spawn(self.command(&log).args(args), Some(self.dir.path()))
+            .unwrap_or_else(|error| {
                 panic!("`{}`: {error}; `cargo xtask test` installs it", program().display())
             });
         loop {
@@ -248,9 +329,14 @@ impl RedisServer {
     fn command(&self, log: &Path) -> Command {
         let output = File::create(log).expect("the log can be written");
         let errors = output.try_clone().expect("the log can be written");
+        let port = self.port.to_string();
+        let tls = self.settings.tls.is_some();
         let mut command = Command::new(program());
         command
-            .args(["--bind", "127.0.0.1", "--port", &self.port.to_string(), "--unixsocket"])
+            .args(self.settings.config.as_ref().map(|_| self.config()))
+            .args(["--bind", "127.0.0.1", "--port", if tls { "0" } else { &port }])
+            .args(tls.then_some(["--tls-port", &port]).into_iter().flatten())
+            .arg("--unixsocket")
             .arg(self.socket())
             .arg("--dir")
             .arg(self.dir.path())
@@ -272,6 +358,10 @@ impl RedisServer {
         self.dir.path().join("redis.sock")
     }
 
+    fn config(&self) -> PathBuf {
+        self.dir.path().join("server.conf")
+    }
+
     fn process(&self) -> MutexGuard<'_, Option<Process>> {
         self.process.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -285,14 +375,47 @@ fn program() -> OsString {
     env::var_os("CACHED_ASIDE_TEST_SERVER").unwrap_or_else(|| "redis-server".into())
 }
 
-/// A port below those that systems give to outgoing connections. A client that keeps trying to connect to
-/// one of those after its server has gone may be given that very port, and then holds it.
-fn free_port() -> u16 {
-    const CHOICE: Range<u16> = 12_000..32_000;
+/// Waits for what other processes do in their own time.
+pub(crate) fn eventually(what: &str, patience: Duration, mut holds: impl FnMut() -> bool) {
+    let deadline = Instant::now() + patience;
+    while !holds() {
+        assert!(Instant::now() < deadline, "not within {patience:?}: {what}");
+        thread::sleep(Duration::from_millis(10));
+    }
+}
+
+/// What `--version` of the program says it is: major and minor.
+pub fn version() -> (u32, u32) {
+    static VERSION: OnceLock<(u32, u32)> = OnceLock::new();
+    *VERSION.get_or_init(|| {
+        let said = Command::new(program()).arg("--version").output().expect("the server runs");
+        let said = String::from_utf8_lossy(&said.stdout).into_owned();
+        let version = said.split("v=").nth(1).and_then(|rest| {
+            let mut numbers = rest.split('.').map(str::parse);
+            Some((numbers.next()?.ok()?, numbers.next()?.ok()?))
+        });
+        version.unwrap_or_else(|| panic!("a version is told: {said}"))
+    })
+}
+
+/// Whether the program was built with TLS.
+pub fn has_tls() -> bool {
+    static TLS: OnceLock<bool> = OnceLock::new();
+    *TLS.get_or_init(|| {
+        // It does not get as far as serving: there is no such port.
+        let said = Command::new(program()).args(["--tls-port", "none"]).output().expect("the server runs");
+        let said = [said.stdout, said.stderr].concat();
+        !String::from_utf8_lossy(&said).contains("Bad directive")
+    })
+}
+
+fn free_port(cluster: bool) -> u16 {
+    let choice = if cluster { PORTS.start..PORTS.end - BUS } else { PORTS };
+    let is_free = |port: u16| TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok();
     loop {
-        let random = RandomState::new().hash_one(()) % u64::from(CHOICE.end - CHOICE.start);
-        let port = CHOICE.start + u16::try_from(random).expect("it is within the range");
-        if TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {
+        let random = RandomState::new().hash_one(()) % u64::from(choice.end - choice.start);
+        let port = choice.start + u16::try_from(random).expect("it is within the range");
+        if is_free(port) && (!cluster || is_free(port + BUS)) {
             return port;
         }
     }

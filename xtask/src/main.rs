@@ -14,7 +14,8 @@ mod redis;
 const USAGE: &str = "\
 cargo xtask test [-- ARGUMENTS]
     Runs all tests, against a real Redis: installs `redis-server` if it is missing, or takes the server
-    that CACHED_ASIDE_TEST_SERVER names. Arguments go to `cargo test`, and only that is run then:
+    that CACHED_ASIDE_TEST_SERVER names. With CACHED_ASIDE_TEST_SERVERS=PATH,PATH what depends on the server
+    is run with each of them. Arguments go to `cargo test`, and only that is run then:
     `cargo xtask test -- --test redis support`.
 cargo xtask torture [--seconds N] [--seed S]
     Several processes read and write through the cache while everything around them fails, first with a
@@ -29,8 +30,8 @@ fn main() -> ExitCode {
     let command = args.next();
     let rest: Vec<_> = args.skip_while(|arg| arg == "--").collect();
     let result = match command.as_deref().and_then(|name| name.to_str()) {
-        Some("test") => redis::ensure().and_then(|()| test(rest)),
-        Some("torture") => redis::ensure().and_then(|()| torture(rest)),
+        Some("test") => redis::servers().and_then(|servers| test(&rest, servers)),
+        Some("torture") => redis::servers().and_then(|servers| torture(&rest, servers)),
         _ => Err(USAGE.to_owned()),
     };
     match result {
@@ -42,32 +43,50 @@ fn main() -> ExitCode {
     }
 }
 
-fn test(args: Vec<OsString>) -> Result<(), String> {
-    let all = Step::new("tests, every feature", "test --workspace --all-features --no-fail-fast");
-    if !args.is_empty() {
-        return report(&[all.with(args).run()]);
+fn test(args: &[OsString], servers: Vec<Option<OsString>>) -> Result<(), String> {
+    let mut steps = Vec::new();
+    for (number, server) in servers.into_iter().enumerate() {
+        let all = Step::new("tests, every feature", "test --workspace --all-features --no-fail-fast");
+        if !args.is_empty() {
+            steps.push(all.with(args).on(server));
+        } else if number == 0 {
+            steps.push(all.on(server));
+        } else {
+            // What was built for the first is not built again.
+            let on_redis = "test --workspace --all-features --no-fail-fast --test redis";
+            let verbs = "test --workspace --all-features --lib store::";
+            let steps_on = [Step::new("tests on Redis", on_redis), Step::new("the verbs", verbs)];
+            steps.extend(steps_on.map(|step| step.on(server.clone())));
+        }
     }
-    let mut steps =
-        vec![all, Step::new("tests, default features", "test --package cached-aside --no-fail-fast")];
-    for features in FEATURES {
-        let name = if features.is_empty() { "no feature" } else { features };
-        let build = "rustc --package cached-aside --lib --profile check --no-default-features --features";
-        steps.push(Step::new(&format!("build, {name}"), build).with([features, "--", "--deny", "warnings"]));
+    if args.is_empty() {
+        steps.push(Step::new("tests, default features", "test --package cached-aside --no-fail-fast"));
+        for features in FEATURES {
+            let name = if features.is_empty() { "no feature" } else { features };
+            let build = "rustc --package cached-aside --lib --profile check --no-default-features --features";
+            let build = Step::new(&format!("build, {name}"), build);
+            steps.push(build.with([features, "--", "--deny", "warnings"]));
+        }
     }
     report(&steps.into_iter().map(Step::run).collect::<Vec<_>>())
 }
 
 /// Its last two lines are for programs, so that nothing is said after them.
-fn torture(args: Vec<OsString>) -> Result<(), String> {
+fn torture(args: &[OsString], servers: Vec<Option<OsString>>) -> Result<(), String> {
     let run = "run --quiet --release --package cached-aside-tests --bin torture --";
-    let outcome = Step::new("torture", run).with(args).run();
-    if outcome.passed { Ok(()) } else { Err("xtask torture: failed".to_owned()) }
+    for server in servers {
+        if !Step::new("torture", run).with(args).on(server).run().passed {
+            return Err("xtask torture: failed".to_owned());
+        }
+    }
+    Ok(())
 }
 
 /// One run of cargo.
 struct Step {
     name: String,
     args: Vec<OsString>,
+    server: Option<OsString>,
 }
 
 struct Outcome {
@@ -78,7 +97,7 @@ struct Outcome {
 
 impl Step {
     fn new(name: &str, args: &str) -> Self {
-        Self { name: name.to_owned(), args: args.split(' ').map(OsString::from).collect() }
+        Self { name: name.to_owned(), args: args.split(' ').map(OsString::from).collect(), server: None }
     }
 
     fn with(mut self, args: impl IntoIterator<Item = impl Into<OsString>>) -> Self {
@@ -86,11 +105,21 @@ impl Step {
         self
     }
 
+    /// With this server instead of the one in `PATH`.
+    fn on(mut self, server: Option<OsString>) -> Self {
+        if let Some(server) = &server {
+            let file = Path::new(server).file_name().unwrap_or_default();
+            self.name = format!("{} ({})", self.name, file.display());
+        }
+        self.server = server;
+        self
+    }
+
     fn run(self) -> Outcome {
         let start = Instant::now();
         let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
         let mut command = Command::new(cargo);
-        command.args(&self.args).stdin(Stdio::null());
+        command.args(&self.args).envs(self.server.map(|server| (redis::CHOSEN, server))).stdin(Stdio::null());
         Outcome { passed: succeeds(&mut command), name: self.name, took: start.elapsed() }
     }
 }
@@ -99,7 +128,7 @@ impl Step {
 fn report(outcomes: &[Outcome]) -> Result<(), String> {
     println!();
     for Outcome { name, passed, took } in outcomes {
-        println!("{:<8}{name:<28}{:>7.1} s", if *passed { "ok" } else { "FAILED" }, took.as_secs_f32());
+        println!("{:<8}{name:<40}{:>7.1} s", if *passed { "ok" } else { "FAILED" }, took.as_secs_f32());
     }
     let passed = outcomes.iter().filter(|outcome| outcome.passed).count();
     let summary = format!("xtask test: {passed} of {} steps passed", outcomes.len());

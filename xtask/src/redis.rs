@@ -3,11 +3,14 @@
 use crate::succeeds;
 use std::{
     env,
-    ffi::OsStr,
+    ffi::{OsStr, OsString},
     process::{Command, Stdio},
 };
 
-const CHOSEN: &str = "CACHED_ASIDE_TEST_SERVER";
+/// What the tests take as their server.
+pub(crate) const CHOSEN: &str = "CACHED_ASIDE_TEST_SERVER";
+/// Several of them, which take turns.
+const SEVERAL: &str = "CACHED_ASIDE_TEST_SERVERS";
 
 /// A package manager, by its program, and what makes it install a Redis server.
 const PACKAGE_MANAGERS: [(&str, &[&str]); 5] = [
@@ -18,16 +21,21 @@ const PACKAGE_MANAGERS: [(&str, &[&str]); 5] = [
     ("brew", &["install redis"]),
 ];
 
-/// Makes sure that there is a server to start. The tests start and end their own: a service that the
-/// package may bring is never used.
-pub(crate) fn ensure() -> Result<(), String> {
-    if let Some(chosen) = env::var_os(CHOSEN) {
-        return if answers(&chosen, "--version") {
-            Ok(())
-        } else {
-            Err(format!("{CHOSEN}: `{}` does not run", chosen.display()))
-        };
+/// The servers to test with, `None` for the one in `PATH`, which is installed if it is missing. The tests start and end
+/// their own: a service that the package may bring is never used.
+pub(crate) fn servers() -> Result<Vec<Option<OsString>>, String> {
+    let named = match (env::var(SEVERAL), env::var_os(CHOSEN)) {
+        (Ok(several), _) => several.split(',').map(|path| path.trim().into()).collect(),
+        (_, Some(one)) => vec![one],
+        _ => return ensure().map(|()| vec![None]),
+    };
+    if let Some(wrong) = named.iter().find(|path| !answers(path, "--version")) {
+        return Err(format!("{SEVERAL}, {CHOSEN}: `{}` does not run", wrong.display()));
     }
+    Ok(named.into_iter().map(Some).collect())
+}
+
+fn ensure() -> Result<(), String> {
     if answers("redis-server", "--version") {
         return Ok(());
     }
