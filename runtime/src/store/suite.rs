@@ -382,6 +382,9 @@ async fn the_in_process_store_forgets_what_has_ended() {
 }
 
 #[cfg(feature = "redis")]
+mod deployments;
+
+#[cfg(feature = "redis")]
 mod over_redis {
     use super::*;
     use crate::store::redis::{Address, Limits, RedisStore};
@@ -395,13 +398,13 @@ mod over_redis {
     const COMMANDS: &str = "+get +set +getrange +setrange +exists +pexpire +pttl +del +unlink +evalsha +eval +time +ping +hello \
                             +client|tracking +client|caching";
 
-    const LIMITS: Limits = Limits { connect: WITHIN, call: WITHIN, in_flight: 100 };
+    pub(super) const LIMITS: Limits = Limits { connect: WITHIN, call: WITHIN, in_flight: 100 };
 
-    async fn connect(url: &str, namespace: &str) -> Store {
+    pub(super) async fn connect(url: &str, namespace: &str) -> Store {
         connect_with(url, namespace, LIMITS).await
     }
 
-    async fn connect_with(url: &str, namespace: &str, limits: Limits) -> Store {
+    pub(super) async fn connect_with(url: &str, namespace: &str, limits: Limits) -> Store {
         let address = Address::parse(url).unwrap();
         Store::Redis(Box::new(RedisStore::connect(address, namespace.to_owned(), limits).await))
     }
@@ -529,11 +532,11 @@ mod over_redis {
         }
     }
 
-    fn is_up(store: &Store) -> bool {
+    pub(super) fn is_up(store: &Store) -> bool {
         store.nodes().iter().all(|node| node.state == NodeState::Up)
     }
 
-    async fn until(mut holds: impl FnMut() -> bool, what: &str) {
+    pub(super) async fn until(mut holds: impl FnMut() -> bool, what: &str) {
         let begun = Instant::now();
         while !holds() {
             assert!(begun.elapsed() < WITHIN * 2, "{what}");
