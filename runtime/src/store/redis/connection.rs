@@ -123,6 +123,8 @@ struct Up {
     number: u64,
     /// The server announces changes of keys that were read for it.
     tracking: bool,
+    /// Where it goes to.
+    at: Arc<str>,
 }
 
 impl Link {
@@ -173,12 +175,14 @@ impl Link {
 
     /// Whether there is a connection, and what has become of it so far.
     pub(super) fn node(&self) -> Node {
-        let state = match &*self.0.state() {
-            State::Up(_) => NodeState::Up,
-            State::Down { reason, since } => NodeState::Down { reason: reason.clone(), since: *since },
+        let (address, state) = match &*self.0.state() {
+            State::Up(up) => (up.at.to_string(), NodeState::Up),
+            State::Down { reason, since } => {
+                (self.place(), NodeState::Down { reason: reason.clone(), since: *since })
+            }
         };
         let in_flight = self.0.in_flight.load(Relaxed);
-        Node { address: self.place(), state, outages: self.0.outages.load(Relaxed), in_flight }
+        Node { address, state, outages: self.0.outages.load(Relaxed), in_flight }
     }
 
     /// Whether there is a connection.
@@ -443,7 +447,7 @@ impl Shared {
         }
         {
             let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
-            *state = State::Up(Up { connection, number, tracking });
+            *state = State::Up(Up { connection, number, tracking, at: at.as_str().into() });
         }
         if !std::mem::take(&mut *self.said()).is_empty() {
             tracing::info!(cache = %self.target, at = at.as_str(), "cache reachable again");
