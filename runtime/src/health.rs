@@ -72,6 +72,8 @@ pub(crate) struct Recovery {
     /// How many keys there are, so that a hit asks no lock while there are none.
     count: AtomicUsize,
     list: Mutex<List>,
+    /// Held during an attempt: what one has taken from the list is not missing for another.
+    attempt: tokio::sync::Mutex<()>,
 }
 
 #[derive(Debug, Default)]
@@ -158,6 +160,7 @@ impl Recovery {
                 wait(back.as_deref(), pauses.next_pause()).await;
                 let Some(cache) = delivery.0.upgrade() else { return };
                 loop {
+                    let _alone = cache.recovery.attempt.lock().await;
                     let Some(batch) = cache.recovery.batch() else { return };
                     if !cache.recovery.deliver_batch(&cache, batch).await {
                         break;
@@ -171,6 +174,7 @@ impl Recovery {
     /// Delivers now, until nothing is left or something fails again.
     pub(crate) async fn flush(cache: &Arc<Inner>) {
         while cache.recovery.len() > 0 {
+            let _alone = cache.recovery.attempt.lock().await;
             let batch = cache.recovery.take_turns();
             if !cache.recovery.deliver_batch(cache, batch).await {
                 return;

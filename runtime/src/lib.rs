@@ -33,6 +33,8 @@ mod health;
 mod interleavings;
 mod key;
 mod lease;
+#[cfg(feature = "metrics")]
+mod metrics;
 mod outcome;
 mod read;
 mod settings;
@@ -561,6 +563,6 @@ pub use {
     codec::{Codec, CodecError},
     error::Error,
     key::{AnyKey, Key},
-    telemetry::{Counts, Stats},
+    telemetry::{Counts, Node, NodeState, Stats},
     write::WriteGuard,
 };

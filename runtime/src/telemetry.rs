@@ -48,7 +48,7 @@ macro_rules! counters {
                 $(self.$name += other.$name;)*
             }
 
-            fn rows(&self) -> [(&'static str, u64); [$(stringify!($name)),*].len()] {
+            pub(crate) fn rows(&self) -> [(&'static str, u64); [$(stringify!($name)),*].len()] {
                 [$((stringify!($name), self.$name)),*]
             }
         }
@@ -206,7 +206,7 @@ pub struct Stats {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Node {
-    /// Where it is, without secrets.
+    /// Where it is, without secrets; while it is down and sentinels have to say where, the name of the service.
     pub address: String,
     /// Whether it is in use.
     pub state: NodeState,

@@ -10,6 +10,7 @@ mod functions;
 mod limits;
 mod outages;
 mod processes;
+mod recovery;
 mod servers;
 mod support;
 mod telling;

@@ -269,9 +269,10 @@ async fn urls_that_can_never_work() {
     for (url, says) in [
         ("localhost:6379", "no scheme"),
         ("http://localhost", "unknown scheme"),
-        ("rediss://localhost", "TLS"),
-        ("redis-cluster://a,b", "redis-cluster"),
-        ("redis-sentinel://a/b", "redis-sentinel"),
+        ("rediss://:s3cret@localhost/#insecure", "tls_ca"),
+        ("redis-cluster://:s3cret@a,,b", "a host is missing"),
+        ("redis-cluster://:s3cret@a,b/3", "only the database 0"),
+        ("redis-sentinel://:s3cret@a,b", "names no service"),
         ("redis://:s3cret@", "redis://"),
         ("redis://:s3cret@localhost:99999", "redis://"),
         ("redis://:s3cret@localhost/s3cret", "redis://"),
@@ -288,6 +289,10 @@ async fn urls_that_can_never_work() {
         (Cache::builder().namespace("a b"), "namespace"),
         (Cache::builder().timeout(Duration::ZERO), "timeout"),
         (Cache::builder().connect_timeout(Duration::ZERO), "connect_timeout"),
+        (Cache::builder().max_in_flight(0), "max_in_flight"),
+        (Cache::builder().url("redis://localhost").tls_ca("-----BEGIN CERTIFICATE-----"), "tls_ca"),
+        (Cache::builder().url("rediss://localhost").tls_ca("none"), "tls_ca"),
+        (Cache::builder().url("rediss://localhost").tls_client("none", "none"), "tls_client"),
     ] {
         let error = builder.build().await.unwrap_err();
         assert!(matches!(&error, Error::Option { option: named, .. } if *named == option), "{error}");

@@ -122,6 +122,7 @@ impl Address {
     }
 
     /// Whether it is reached through TLS.
+    #[cfg(feature = "tls")]
     pub(crate) fn is_tls(&mut self) -> bool {
         self.all().iter().any(|info| matches!(info.addr(), ConnectionAddr::TcpTls { .. }))
     }

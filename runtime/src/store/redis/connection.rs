@@ -178,7 +178,7 @@ impl Link {
         let (address, state) = match &*self.0.state() {
             State::Up(up) => (up.at.to_string(), NodeState::Up),
             State::Down { reason, since } => {
-                (self.place(), NodeState::Down { reason: reason.clone(), since: *since })
+                (self.0.target.address(), NodeState::Down { reason: reason.clone(), since: *since })
             }
         };
         let in_flight = self.0.in_flight.load(Relaxed);

@@ -21,6 +21,16 @@ pub(super) enum Target {
     Sentinels(Arc<Sentinels>),
 }
 
+impl Target {
+    /// The address of the server, or the service that it serves.
+    pub(super) fn address(&self) -> String {
+        match self {
+            Target::Server(info) => info.addr().to_string(),
+            Target::Sentinels(sentinels) => sentinels.service().to_owned(),
+        }
+    }
+}
+
 /// Without secrets.
 impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -56,6 +56,10 @@ impl Sentinels {
         Sentinels { addresses, service, primary, good: AtomicUsize::new(0) }
     }
 
+    pub(super) fn service(&self) -> &str {
+        &self.service
+    }
+
     /// Where the primary is now.
     pub(super) async fn primary(&self) -> Result<ConnectionInfo, String> {
         let mut reason = String::new();

@@ -1,0 +1,97 @@
+//! The same counts, for exporters of the crate `metrics`.
+
+use ::metrics::{counter, gauge};
+
+use crate::{NodeState, Stats};
+
+impl Stats {
+    /// Hands the counts to the recorder that the program has installed for the crate
+    /// [`metrics`](https://docs.rs/metrics): call it with [`Cache::stats`](crate::Cache::stats) whenever they are collected,
+    /// such as before rendering a page for Prometheus, or every ten seconds. Between those calls nothing is spent on it.
+    ///
+    /// | name | kind | labels | |
+    /// | --- | --- | --- | --- |
+    /// | `cached_aside_<count>_total` | counter | `function` | each of [`Counts`](crate::Counts), such as `cached_aside_hits_total` |
+    /// | `cached_aside_writes_total`, `…_invalidated_total`, `…_guards_failed_total`, `…_guards_lost_total`, `…_writes_refused_total`, `…_undelivered_total`, `…_delivered_total`, `…_given_up_total` | counter | | the counts of writes |
+    /// | `cached_aside_recovering` | gauge | | keys on the recovery list |
+    /// | `cached_aside_node_up` | gauge | `node` | 1 while the server is in use, 0 while it is not |
+    /// | `cached_aside_node_outages_total` | counter | `node` | how many times it went out of use |
+    /// | `cached_aside_node_in_flight` | gauge | `node` | commands on their way to it |
+    pub fn publish(&self) {
+        for (function, counts) in &self.functions {
+            for (name, count) in counts.rows() {
+                counter!(format!("cached_aside_{name}_total"), "function" => function.clone())
+                    .absolute(count);
+            }
+        }
+        for (name, count) in [
+            ("writes", self.writes),
+            ("invalidated", self.invalidated),
+            ("guards_failed", self.guards_failed),
+            ("guards_lost", self.guards_lost),
+            ("writes_refused", self.writes_refused),
+            ("undelivered", self.undelivered),
+            ("delivered", self.delivered),
+            ("given_up", self.given_up),
+        ] {
+            counter!(format!("cached_aside_{name}_total")).absolute(count);
+        }
+        gauge!("cached_aside_recovering").set(to_gauge(self.recovering));
+        for node in &self.nodes {
+            let up = if node.state == NodeState::Up { 1.0 } else { 0.0 };
+            gauge!("cached_aside_node_up", "node" => node.address.clone()).set(up);
+            counter!("cached_aside_node_outages_total", "node" => node.address.clone())
+                .absolute(node.outages);
+            gauge!("cached_aside_node_in_flight", "node" => node.address.clone())
+                .set(to_gauge(node.in_flight as u64));
+        }
+    }
+}
+
+fn to_gauge(count: u64) -> f64 {
+    u32::try_from(count).map_or(f64::INFINITY, f64::from)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{collections::HashMap, time::Instant};
+
+    use metrics_util::debugging::{DebugValue, DebuggingRecorder};
+
+    use super::*;
+    use crate::{Counts, Node};
+
+    #[test]
+    fn every_count_is_published() {
+        let mut stats = Stats { writes: 3, recovering: 2, ..Stats::default() };
+        stats.functions.insert("app::load".to_owned(), Counts { hits: 7, ..Counts::default() });
+        let down = NodeState::Down { reason: "refused".to_owned(), since: Instant::now() };
+        for (address, state) in [("a:1", NodeState::Up), ("b:2", down)] {
+            stats.nodes.push(Node { address: address.to_owned(), state, outages: 1, in_flight: 4 });
+        }
+        let recorder = DebuggingRecorder::new();
+        let snapshotter = recorder.snapshotter();
+        ::metrics::with_local_recorder(&recorder, || stats.publish());
+        let published: HashMap<String, DebugValue> = snapshotter
+            .snapshot()
+            .into_vec()
+            .into_iter()
+            .map(|(key, _, _, value)| {
+                let labels: Vec<&str> = key.key().labels().map(|label| label.value()).collect();
+                (format!("{} {}", key.key().name(), labels.join(",")), value)
+            })
+            .collect();
+        for (name, value) in [
+            ("cached_aside_hits_total app::load", DebugValue::Counter(7)),
+            ("cached_aside_writes_total ", DebugValue::Counter(3)),
+            ("cached_aside_recovering ", DebugValue::Gauge(2.0.into())),
+            ("cached_aside_node_up a:1", DebugValue::Gauge(1.0.into())),
+            ("cached_aside_node_up b:2", DebugValue::Gauge(0.0.into())),
+            ("cached_aside_node_outages_total b:2", DebugValue::Counter(1)),
+            ("cached_aside_node_in_flight a:1", DebugValue::Gauge(4.0.into())),
+        ] {
+            assert_eq!(published.get(name), Some(&value), "{name}");
+        }
+        assert_eq!(published.len(), Counts::default().rows().len() + 8 + 1 + 2 * 3);
+    }
+}
