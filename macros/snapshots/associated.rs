@@ -1,4 +1,14 @@
 impl<T: Row> Repo<T> {
+    fn __load_read() -> &'static ::cached_aside::__private::ReadFunction {
+        use ::cached_aside::__private as __aside;
+        static __READ: __aside::ReadFunction = __aside::ReadFunction::declare(
+            ::core::module_path!(),
+            "Repo<T>::load",
+            ::core::concat!(::core::module_path!(), "::Repo<T>::load:{id}"),
+            __aside::Duration::from_secs(60u64),
+        );
+        &__READ
+    }
     /// The key of `load(id)`.
     #[allow(dead_code)]
     fn load_key(
@@ -15,6 +25,7 @@ impl<T: Row> Repo<T> {
     > {
         use ::cached_aside::__private::{self as __aside, ViaDebug as _, ViaDisplay as _};
         __aside::key(
+            Self::__load_read(),
             __aside::KeyWriter::new(__aside::type_name::<Self>())
                 .literal("::load")
                 .literal(":")
@@ -32,19 +43,13 @@ impl<T: Row> Repo<T> {
         use ::cached_aside::__private::{
             self as __aside, NotShared as _, ViaDebug as _, ViaDisplay as _,
         };
-        static __READ: __aside::ReadFunction = __aside::ReadFunction::declare(
-            ::core::module_path!(),
-            "Repo<T>::load",
-            ::core::concat!(::core::module_path!(), "::Repo<T>::load:{id}"),
-            __aside::Duration::from_secs(60u64),
-        );
         let key = __aside::KeyWriter::new(__aside::type_name::<Self>())
             .literal("::load")
             .literal(":")
             .value(&(&__aside::Arg(&id)).key_part())
             .finish();
         __aside::load(
-                &__READ,
+                Self::__load_read(),
                 key,
                 __aside::coding::<_, __aside::DefaultCodec>(0),
                 __aside::Returns::<

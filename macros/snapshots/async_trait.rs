@@ -20,13 +20,13 @@ impl Load for Repo {
                 Shape::<Result<User, ()>>::OPTION + Shape::<Result<User, ()>>::RESULT
                     + Shape::<Result<User, ()>>::RESULT_OPTION
             };
-            use ::cached_aside::__private::{self as __aside, NotShared as _};
             static __READ: __aside::ReadFunction = __aside::ReadFunction::declare(
                 ::core::module_path!(),
                 "Repo::load",
                 "user:{self.tenant}:{id}",
                 __aside::Duration::from_secs(60u64),
             );
+            use ::cached_aside::__private::{self as __aside, NotShared as _};
             let key = __aside::KeyWriter::new("user:")
                 .value(&self.tenant)
                 .literal(":")

@@ -8,6 +8,16 @@ impl load_user {
             + Shape::<Result<Option<User>, DbError>>::RESULT
             + Shape::<Result<Option<User>, DbError>>::RESULT_OPTION
     };
+    fn __read() -> &'static ::cached_aside::__private::ReadFunction {
+        use ::cached_aside::__private as __aside;
+        static __READ: __aside::ReadFunction = __aside::ReadFunction::declare(
+            ::core::module_path!(),
+            "load_user",
+            "user:{id}",
+            __aside::Duration::from_secs(300u64),
+        );
+        &__READ
+    }
     /// The key of `load_user(id)`.
     #[allow(dead_code)]
     pub(crate) fn key(
@@ -20,6 +30,7 @@ impl load_user {
     > {
         use ::cached_aside::__private as __aside;
         __aside::key(
+            Self::__read(),
             __aside::KeyWriter::new("user:").value(&id).finish(),
             __aside::coding::<_, __aside::DefaultCodec>(0),
         )
@@ -33,15 +44,9 @@ impl load_user {
 /// Loads a user.
 pub(crate) async fn load_user(db: &Db, id: u64) -> Result<Option<User>, DbError> {
     use ::cached_aside::__private::{self as __aside, NotShared as _};
-    static __READ: __aside::ReadFunction = __aside::ReadFunction::declare(
-        ::core::module_path!(),
-        "load_user",
-        "user:{id}",
-        __aside::Duration::from_secs(300u64),
-    );
     let key = __aside::KeyWriter::new("user:").value(&id).finish();
     __aside::load(
-            &__READ,
+            load_user::__read(),
             key,
             __aside::coding::<_, __aside::DefaultCodec>(0),
             __aside::Returns::<

@@ -8,6 +8,22 @@ impl search {
             + Shape::<io::Result<Page<(), 0>>>::RESULT
             + Shape::<io::Result<Page<(), 0>>>::RESULT_OPTION
     };
+    fn __read() -> &'static ::cached_aside::__private::ReadFunction {
+        use ::cached_aside::__private as __aside;
+        static __READ: __aside::ReadFunction = __aside::ReadFunction::declare(
+                ::core::module_path!(),
+                "search",
+                ::core::concat!(
+                    ::core::module_path!(), "::search:{T}:{N}:{page}:{_tenant}"
+                ),
+                TTL,
+            )
+            .none_ttl(__aside::Duration::new(0u64, 500000000u32))
+            .jitter(0u16)
+            .lease(__aside::Duration::from_secs(2u64))
+            .wait(__aside::Duration::from_secs(0u64));
+        &__READ
+    }
     /// The key of `search(page, _tenant)`.
     #[allow(dead_code)]
     fn key<T: Row, const N: usize>(
@@ -21,6 +37,7 @@ impl search {
     {
         use ::cached_aside::__private::{self as __aside, ViaDebug as _, ViaDisplay as _};
         __aside::key(
+            Self::__read(),
             __aside::KeyWriter::new(__aside::type_name::<search>())
                 .literal(":")
                 .value(&__aside::type_name::<T>())
@@ -64,16 +81,6 @@ where
     use ::cached_aside::__private::{
         self as __aside, NotShared as _, ViaDebug as _, ViaDisplay as _,
     };
-    static __READ: __aside::ReadFunction = __aside::ReadFunction::declare(
-            ::core::module_path!(),
-            "search",
-            ::core::concat!(::core::module_path!(), "::search:{T}:{N}:{page}:{_tenant}"),
-            TTL,
-        )
-        .none_ttl(__aside::Duration::new(0u64, 500000000u32))
-        .jitter(0u16)
-        .lease(__aside::Duration::from_secs(2u64))
-        .wait(__aside::Duration::from_secs(0u64));
     __aside::assert_none::<{ search::__SHAPE }>();
     let key = __aside::KeyWriter::new(__aside::type_name::<search>())
         .literal(":")
@@ -88,7 +95,7 @@ where
     let cache: &::cached_aside::Cache = &db.cache;
     __aside::load_in(
             cache,
-            &__READ,
+            search::__read(),
             key,
             __aside::coding::<_, ::cached_aside::Json>(const { VERSION }),
             __aside::Returns::<io::Result<Page<T, N>>, { search::__SHAPE }>::SHARED,

@@ -4,6 +4,16 @@ impl Repo {
         Shape::<Option<User>>::OPTION + Shape::<Option<User>>::RESULT
             + Shape::<Option<User>>::RESULT_OPTION
     };
+    fn __load_user_read() -> &'static ::cached_aside::__private::ReadFunction {
+        use ::cached_aside::__private as __aside;
+        static __READ: __aside::ReadFunction = __aside::ReadFunction::declare(
+            ::core::module_path!(),
+            "Repo::load_user",
+            "{self.tenant}:user:{id:08}:{kind:?}",
+            __aside::Duration::from_secs(60u64),
+        );
+        &__READ
+    }
     /// The key of `load_user(id, kind)`.
     #[allow(dead_code)]
     pub fn load_user_key(
@@ -15,6 +25,7 @@ impl Repo {
     > {
         use ::cached_aside::__private as __aside;
         __aside::key(
+            Self::__load_user_read(),
             __aside::KeyWriter::new("")
                 .value(&self.tenant)
                 .literal(":user:")
@@ -43,12 +54,6 @@ impl Repo {
     }
     pub async fn load_user(&self, id: u64, kind: Kind) -> Option<User> {
         use ::cached_aside::__private::{self as __aside, NotShared as _};
-        static __READ: __aside::ReadFunction = __aside::ReadFunction::declare(
-            ::core::module_path!(),
-            "Repo::load_user",
-            "{self.tenant}:user:{id:08}:{kind:?}",
-            __aside::Duration::from_secs(60u64),
-        );
         let key = __aside::KeyWriter::new("")
             .value(&self.tenant)
             .literal(":user:")
@@ -57,7 +62,7 @@ impl Repo {
             .value(&::core::format_args!("{:?}", kind))
             .finish();
         __aside::load(
-                &__READ,
+                Self::__load_user_read(),
                 key,
                 __aside::coding::<_, __aside::DefaultCodec>(0),
                 __aside::Returns::<Option<User>, { Self::__LOAD_USER_SHAPE }>::SHARED,

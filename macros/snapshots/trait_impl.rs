@@ -4,15 +4,15 @@ impl users::Load for Repo {
             use ::cached_aside::__private::{NoShape as _, Shape};
             Shape::<User>::OPTION + Shape::<User>::RESULT + Shape::<User>::RESULT_OPTION
         };
-        use ::cached_aside::__private::{
-            self as __aside, NotShared as _, ViaDebug as _, ViaDisplay as _,
-        };
         static __READ: __aside::ReadFunction = __aside::ReadFunction::declare(
             ::core::module_path!(),
             "Repo::load",
             ::core::concat!(::core::module_path!(), "::Repo::load:{id}"),
             __aside::Duration::from_secs(60u64),
         );
+        use ::cached_aside::__private::{
+            self as __aside, NotShared as _, ViaDebug as _, ViaDisplay as _,
+        };
         let key = __aside::KeyWriter::new("<")
             .literal(__aside::type_name::<Self>())
             .literal(" as users::Load>::load")

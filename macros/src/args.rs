@@ -35,12 +35,30 @@ pub(crate) struct ReadArgs {
     pub(crate) codec: Option<Given<Type>>,
     pub(crate) version: Option<Given<Expr>>,
     pub(crate) cache: Option<Given<Expr>>,
+    pub(crate) store_if: Option<Given<Expr>>,
+    pub(crate) ttl_for: Option<Given<Expr>>,
+    pub(crate) error_ttl: Option<Given<Length>>,
+    pub(crate) error_if: Option<Given<Expr>>,
     /// Every option that was named, also those whose value can't be read.
     seen: Vec<Ident>,
 }
 
-const READ_OPTIONS: [&str; 10] =
-    ["ttl", "key", "skip", "none_ttl", "jitter", "lease", "wait", "codec", "version", "cache"];
+const READ_OPTIONS: [&str; 14] = [
+    "ttl",
+    "key",
+    "skip",
+    "none_ttl",
+    "jitter",
+    "lease",
+    "wait",
+    "codec",
+    "version",
+    "cache",
+    "store_if",
+    "ttl_for",
+    "error_ttl",
+    "error_if",
+];
 
 impl ReadArgs {
     pub(crate) fn parse(tokens: TokenStream, problems: &mut Problems) -> ReadArgs {
@@ -68,6 +86,10 @@ impl ReadArgs {
             "codec" => set(&mut self.codec, name, input, codec),
             "version" => set(&mut self.version, name, input, version),
             "cache" => set(&mut self.cache, name, input, Expr::parse),
+            "store_if" => set(&mut self.store_if, name, input, closure("|user: &User| user.active")),
+            "ttl_for" => set(&mut self.ttl_for, name, input, closure("|token: &Token| token.expires_in")),
+            "error_ttl" => set(&mut self.error_ttl, name, input, |input| Length::parse(input, Zero::Refused)),
+            "error_if" => set(&mut self.error_if, name, input, closure("|error: &DbError| error.is_final()")),
             written => {
                 // Whoever wrote `tll` isn't told that a `ttl` is missing.
                 if let Some(near) = nearest(written, READ_OPTIONS) {
@@ -256,6 +278,22 @@ fn per_mille(text: &str) -> Option<u16> {
     (per_mille <= 1000).then_some(per_mille)
 }
 
+/// A closure over one value, or the name of a function; `example` shows one.
+fn closure(example: &'static str) -> impl Fn(ParseStream) -> syn::Result<Expr> {
+    move |input| {
+        let expr: Expr = input.parse()?;
+        match &expr {
+            Expr::Closure(closure) if closure.inputs.len() == 1 => Ok(expr),
+            Expr::Path(_) => Ok(expr),
+            other => {
+                let how =
+                    format!("write a closure over one value, such as `{example}`, or a function's name");
+                Err(syn::Error::new(other.span(), how))
+            }
+        }
+    }
+}
+
 fn codec(input: ParseStream) -> syn::Result<Type> {
     if input.peek(Lit) {
         return Err(input.error("a codec is a type, such as `codec = Json`"));
@@ -365,7 +403,7 @@ mod tests {
                 "`skip` takes a list of parameters: write `skip(db)` or `skip(self, db)`",
                 "`5` has no unit; write a string such as `\"5s\"`",
                 "expected `,`",
-                "expected an option: `ttl`, `key`, `skip`, `none_ttl`, `jitter`, `lease`, `wait`, `codec`, `version` or `cache`",
+                "expected an option: `ttl`, `key`, `skip`, `none_ttl`, `jitter`, `lease`, `wait`, `codec`, `version`, `cache`, `store_if`, `ttl_for`, `error_ttl` or `error_if`",
             ]
         );
     }

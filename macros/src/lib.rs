@@ -34,6 +34,12 @@ pub fn invalidates(args: proc_macro::TokenStream, item: proc_macro::TokenStream)
     expand_with(args.into(), &item.into(), invalidating).into()
 }
 
+#[expect(missing_docs, reason = "documented where it is re-exported: rustdoc joins the two")]
+#[proc_macro_attribute]
+pub fn updates(args: proc_macro::TokenStream, item: proc_macro::TokenStream) -> proc_macro::TokenStream {
+    expand_with(args.into(), &item.into(), updating).into()
+}
+
 fn expand_with(
     args: TokenStream,
     item: &TokenStream,
@@ -56,4 +62,11 @@ fn invalidating(args: TokenStream, function: &Function) -> syn::Result<TokenStre
     let args = args::WriteArgs::parse(args, &mut problems);
     let plan = check::write(args, function, problems)?;
     Ok(expand::write(&plan, function))
+}
+
+fn updating(args: TokenStream, function: &Function) -> syn::Result<TokenStream> {
+    let mut problems = Problems::default();
+    let args = args::WriteArgs::parse(args, &mut problems);
+    let plan = check::update(args, function, problems)?;
+    Ok(expand::update(&plan, function))
 }

@@ -5,7 +5,7 @@ use expect_test::{ExpectFile, expect_file};
 use proc_macro2::TokenStream;
 use quote::quote;
 
-use crate::{cached, invalidating, place::Place, signature::Function};
+use crate::{cached, invalidating, place::Place, signature::Function, updating};
 
 fn function(item: TokenStream, place: Place) -> Function {
     Function::at(syn::parse2(item).unwrap(), place)
@@ -203,5 +203,44 @@ fn invalidating_method_with_everything() {
         ),
         Some(of),
         &expect_file!["../snapshots/invalidates_with_everything.rs"],
+    );
+}
+
+#[test]
+fn updating_function() {
+    let function = function(
+        quote! {
+            pub async fn rename_user(db: &Db, id: u64, name: String) -> Result<User, DbError> {
+                db.rename(id, name).await
+            }
+        },
+        Place::Free,
+    );
+    check(
+        updating(quote!(load_user(id), users::by_id(id)), &function),
+        None,
+        &expect_file!["../snapshots/updates.rs"],
+    );
+}
+
+#[test]
+fn updating_method_with_everything() {
+    let of = quote!(impl Repo);
+    let function = function(
+        quote! {
+            #[invalidates("users:recent")]
+            pub async fn rename(&self, id: u64, name: &str) -> Result<Option<User>, Error> {
+                self.db.rename(id, name).await
+            }
+        },
+        inherent(quote!(#of {})),
+    );
+    check(
+        updating(
+            quote!(self.load(id), guard = "required", guard_for = "3s", when = id > 0, cache = self.cache),
+            &function,
+        ),
+        Some(of),
+        &expect_file!["../snapshots/updates_with_everything.rs"],
     );
 }

@@ -8,10 +8,15 @@ pub use crate::{
     AnyKey, Cache, Key,
     codec::{Cacheable, Coding, DefaultCodec, coding},
     key::{Arg, KeyWriter, ViaDebug, ViaDisplay, any_key, key, number, type_name},
-    outcome::{NoShape, Outcome, Refusable, Shape, Success, assert_none, refuse},
+    outcome::{NoShape, Outcome, Refusable, Shape, Success, Updates, assert_none, refuse},
     settings::{Guard, ReadFunction, WriteFunction},
 };
-use crate::{outcome::Sharing, read, write};
+use crate::{
+    cache::Inner,
+    outcome::Sharing,
+    read,
+    write::{self, Written},
+};
 
 /// What is stored of a return type of this shape.
 pub type Value<R, const SHAPE: u8> = <R as Outcome<SHAPE>>::Value;
@@ -102,6 +107,42 @@ pub fn write_with<R, B: Future<Output = R>, A: IntoIterator<Item = AnyKey>>(
 ) -> impl Future<Output = R> {
     let after = |returned: &R| after(returned).into_iter().collect();
     write::write(function, cache, keys.into_iter().collect(), refuse, body, after)
+}
+
+/// One call of a function that updates: refused if it must be. What it gives is stored under these keys, as the cached
+/// functions would have stored it.
+pub fn update<R: Outcome<SHAPE>, const SHAPE: u8, B: Future<Output = R>>(
+    function: &'static WriteFunction,
+    cache: Option<&Cache>,
+    refuse: Option<fn(crate::Error) -> R>,
+    keys: impl IntoIterator<Item = Key<R::Value>>,
+    body: B,
+) -> impl Future<Output = R> {
+    let keys: Vec<_> = keys.into_iter().collect();
+    let names = keys.iter().map(AnyKey::from).collect();
+    let puts = move |returned: &R, cache: &Inner, token| {
+        let written = |key: Key<R::Value>| {
+            let entry = key.entry(cache, &returned.gave(), token)?;
+            Some(Written { key: AnyKey::from(key).into_string(), entry })
+        };
+        keys.into_iter().filter_map(written).collect()
+    };
+    write::update(function, cache, names, refuse, body, puts)
+}
+
+/// A key that a function updates.
+#[derive(Debug)]
+pub struct Updated<V>(pub Key<V>);
+
+impl<V> Updated<V> {
+    /// The function returns `R`: the values are of one type.
+    #[must_use]
+    pub fn by<R: Outcome<SHAPE>, const SHAPE: u8>(self) -> Key<R::Value>
+    where
+        R::Value: Updates<V>,
+    {
+        R::Value::key(self.0)
+    }
 }
 
 /// The keys that the success value names; none of a write that failed.

@@ -48,6 +48,12 @@ impl Token {
         Token(number.to_be_bytes())
     }
 
+    /// The token of the only writer in a guard.
+    #[cfg(test)]
+    pub(crate) fn only(guard: &[u8]) -> Token {
+        Token(*guard[SLOTS_AT..].first_chunk().expect("a guard with a slot"))
+    }
+
     #[cfg(feature = "redis")]
     pub(crate) fn as_bytes(&self) -> &[u8; 8] {
         &self.0

@@ -4,11 +4,23 @@ use std::{
     fmt::{self, Debug, Display, Write},
     marker::PhantomData,
     num::NonZero,
+    time::Duration,
 };
 
 use sha2::{Digest, Sha256};
 
-use crate::{Cache, Error, codec::Coding, read, write};
+use crate::{
+    Cache, Error,
+    cache::Inner,
+    codec::Coding,
+    entry::Token,
+    fingerprint,
+    outcome::Gave,
+    read,
+    settings::ReadFunction,
+    storing::{Storable, Storing},
+    write,
+};
 
 /// A key longer than this (bytes) keeps its start and ends in a digest. Every shortened key is longer than
 /// every key that was not, so the two can't coincide.
@@ -251,6 +263,7 @@ impl<T> From<&Key<T>> for AnyKey {
 #[must_use = "a key does nothing by itself"]
 pub struct Key<T> {
     text: AnyKey,
+    function: &'static ReadFunction,
     coding: Coding<T>,
     cache: Option<Cache>,
     value: PhantomData<fn() -> T>,
@@ -289,6 +302,14 @@ impl<T> Key<T> {
         Key { cache: Some(cache.clone()), ..self }
     }
 
+    /// The entry that the cached function would have stored of this.
+    pub(crate) fn entry<E>(&self, cache: &Inner, gave: &Gave<'_, T, E>, token: Token) -> Option<Storable> {
+        let known = fingerprint::of(&self.coding.kind).ok()?;
+        let (function, key, coding) = (self.function, self.as_str(), &self.coding);
+        let storing = Storing { function, counters: cache.table.of(function), key, known, coding };
+        storing.entry(gave, token, Duration::ZERO)
+    }
+
     fn cache(&self) -> Result<Cache, Error> {
         self.cache.clone().or_else(Cache::current).ok_or(Error::NoCache)
     }
@@ -296,7 +317,7 @@ impl<T> Key<T> {
 
 impl<T> Clone for Key<T> {
     fn clone(&self) -> Self {
-        Key { text: self.text.clone(), coding: self.coding, cache: self.cache.clone(), value: PhantomData }
+        Key { text: self.text.clone(), cache: self.cache.clone(), ..*self }
     }
 }
 
@@ -313,8 +334,8 @@ impl<T> Display for Key<T> {
 }
 
 /// A typed key of a written one.
-pub fn key<V>(text: AnyKey, coding: Coding<V>) -> Key<V> {
-    Key { text, coding, cache: None, value: PhantomData }
+pub fn key<V>(function: &'static ReadFunction, text: AnyKey, coding: Coding<V>) -> Key<V> {
+    Key { text, function, coding, cache: None, value: PhantomData }
 }
 
 /// A typed key without its type.

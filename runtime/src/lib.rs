@@ -9,6 +9,7 @@
 //! [counts]: crate::Counts
 //! [error]: crate::Error::NotGuarded
 //! [key]: crate::Key
+//! [attr-updates]: macro@crate::updates
 //! [stats]: crate::Cache::stats
 #![doc = ""]
 #![doc = include_str!("../README.md")]
@@ -39,6 +40,7 @@ mod outcome;
 mod read;
 mod settings;
 mod store;
+mod storing;
 mod telemetry;
 mod write;
 
@@ -99,6 +101,8 @@ mod write;
 /// | `codec = Json` | `Bincode` | how values become bytes |
 /// | `version = 2` | `0` | raise it when the meaning of the value changes but its type does not |
 /// | `cache = self.cache` | the one in scope, else the installed one | the [`Cache`] to use, an expression |
+/// | `store_if = \|user: &User\| user.active` | always | whether a value is stored |
+/// | `ttl_for = \|user: &User\| …` | `ttl` | how long this value is stored, `ttl` at the most |
 ///
 /// A length of time is a string with units (`"500ms"`, `"1h 30m"`, `"7days"`), or a constant expression of type
 /// `Duration`. Both are checked when compiling.
@@ -293,6 +297,51 @@ mod write;
 /// async fn load_user(id: u64) -> User {
 /// #   let _ = id;
 ///     User
+/// }
+/// ```
+///
+/// ## `store_if` and `ttl_for`
+///
+/// Closures over a reference to the value, or names of functions. They see what is inside of an `Option` or a `Result`, can't
+/// capture anything, and decide about every way to store: a load, a refresh, and a write with [`updates`](macro@updates).
+///
+/// A value that `store_if` refuses is given to the caller, and to those of this process who waited for it, and is not stored.
+///
+/// `ttl_for` gives the TTL of this value. More than `ttl` counts as `ttl`, which stays the bound; zero says not to store the
+/// value at all. Both are counted ([`Counts::ttls_clamped`]). The jitter is taken from the result, and an entry always has a
+/// TTL.
+///
+/// ```
+/// # use cached_aside::{Cache, cached_aside};
+/// # use serde::{Deserialize, Serialize};
+/// # use std::time::Duration;
+/// #[derive(Serialize, Deserialize)]
+/// struct AccessToken {
+///     text: String,
+///     expires_in: Duration,
+/// }
+///
+/// #[cached_aside(ttl = "1h", key = "token:{client}",
+///     store_if = |token: &AccessToken| !token.text.is_empty(),
+///     ttl_for = |token: &AccessToken| token.expires_in / 2)]
+/// async fn access_token(client: &str) -> Result<AccessToken, std::io::Error> {
+/// #   let _ = client;
+///     // …
+/// #   Ok(AccessToken { text: "a".into(), expires_in: Duration::ZERO })
+/// }
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// # let cache = Cache::in_process();
+/// # cache.scope(async { access_token("a").await.unwrap(); access_token("a").await.unwrap(); }).await;
+/// # assert_eq!((cache.stats().total.loads, cache.stats().total.ttls_clamped), (2, 2));
+/// # }
+/// ```
+///
+/// ```compile_fail
+/// # use cached_aside::cached_aside;
+/// #[cached_aside(ttl = "1h", key = "square:{n}", store_if = |square| *square > limit, skip(limit))] // `limit` is no part of it
+/// async fn square(n: u64, limit: u64) -> u64 {
+///     n * n
 /// }
 /// ```
 ///
@@ -550,6 +599,106 @@ pub use cached_aside_macros::cached_aside;
 /// The function has to *commit* before it returns. If it writes inside a transaction that somebody else commits, use
 /// [`Cache::guard`] around the whole transaction instead.
 pub use cached_aside_macros::invalidates;
+/// Stores what it writes: on an `async fn` that returns the value as the cached function would now load it. Once it has
+/// returned, cached reads give that value, and the database need not be asked for it.
+///
+/// ```
+/// # use cached_aside::{Cache, cached_aside, updates};
+/// # use std::{collections::HashMap, sync::Mutex};
+/// # type Db = Mutex<HashMap<u64, String>>;
+/// # struct Failed;
+/// #[cached_aside(ttl = "5m", key = "user:{id}", skip(db))]
+/// async fn user_name(db: &Db, id: u64) -> Option<String> {
+///     db.lock().unwrap().get(&id).cloned()
+/// }
+///
+/// #[updates(user_name(id))]
+/// async fn rename_user(db: &Db, id: u64, name: &str) -> Result<String, Failed> {
+///     let name = name.trim().to_owned();
+///     db.lock().unwrap().insert(id, name.clone());
+///     Ok(name)
+/// }
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), cached_aside::Error> {
+/// # let cache = Cache::in_process();
+/// # cache.clone().install()?;
+/// # let db = Db::default();
+///
+/// rename_user(&db, 1, " Ada ").await;
+/// assert_eq!(user_name(&db, 1).await.as_deref(), Some("Ada"));
+/// assert_eq!(cache.stats().total.loads, 0);
+/// # Ok(())
+/// # }
+/// ```
+///
+/// It is [`invalidates`](macro@invalidates) with another end: before the body the keys are guarded, and after it the value
+/// takes the guard's place, **if this was the only write**. Otherwise the entry is deleted, as `#[invalidates]` does it, and
+/// the next read loads it:
+///
+/// - another write of the same key, by whichever attribute or by [`Key::invalidate`], was in progress at any time while this
+///   one was: which of the two the database carried out last, only the database knows;
+/// - the guard could not be placed, or was lost while the body ran;
+/// - the function failed, or was cancelled, or panicked;
+/// - it returned `None`, and the cached function has no `none_ttl`; with one the `None` is stored;
+/// - `store_if` or `ttl_for` of the cached function would not have it stored, or the codec can't write it.
+///
+/// The entry is the cached function's: its TTL and jitter, codec and version.
+///
+/// # What it names
+///
+/// Calls of cached functions, one or more: `user_name(id)`, `users::user_name(id)`, `Repo::load(id)`, `self.load(id)`. All get
+/// the same value, so they cache one type. It is the type that this function returns, each with or without an `Option`, a
+/// `Result`, or both around it; the errors need not be the same.
+///
+/// ```compile_fail
+/// # use cached_aside::{cached_aside, updates};
+/// # #[cached_aside(ttl = "5m", key = "user:{id}")]
+/// # async fn user_name(id: u64) -> Option<String> { None }
+/// #[updates(user_name(id))] // it caches a `String`
+/// async fn rename_user(id: u64) {}
+/// ```
+///
+/// Keys of the result can't be guarded before the body, and a template has no type: delete those with `#[invalidates]`, which
+/// can stand beside it:
+///
+/// ```
+/// # use cached_aside::{cached_aside, invalidates, updates};
+/// # #[cached_aside(ttl = "5m", key = "user:{id}")]
+/// # async fn user_name(id: u64) -> Option<String> { None }
+/// # #[cached_aside(ttl = "5m", key = "names:{page}")]
+/// # async fn names(page: u32) -> Vec<String> { vec![] }
+/// #[updates(user_name(id))]
+/// #[invalidates(names(1), "name:{result}")]
+/// async fn rename_user(id: u64, name: String) -> String {
+///     // …
+///     name
+/// }
+/// ```
+///
+/// ```compile_fail
+/// # use cached_aside::updates;
+/// #[updates("user:{id}")] // which type, which codec?
+/// async fn rename_user(id: u64) -> String {
+///     id.to_string()
+/// }
+/// ```
+///
+/// # Options
+///
+/// `guard` (`"best_effort"` or `"required"`), `guard_for`, `when` and `cache`, as those of
+/// [`invalidates`](macro@invalidates#options). Without a guard (`"off"`) nothing could be stored, and `settle` would keep the
+/// guard where the value is to stand: both are for `#[invalidates]`.
+///
+/// ```compile_fail
+/// # use cached_aside::{cached_aside, updates};
+/// # #[cached_aside(ttl = "5m", key = "user:{id}")]
+/// # async fn user_name(id: u64) -> String { id.to_string() }
+/// #[updates(user_name(id), guard = "off")] // nobody would know of another write
+/// async fn rename_user(id: u64) -> String {
+///     id.to_string()
+/// }
+/// ```
+pub use cached_aside_macros::updates;
 #[cfg(feature = "bincode")]
 pub use codec::Bincode;
 #[cfg(feature = "json")]

@@ -17,7 +17,7 @@ use tracing::Instrument;
 
 use crate::{
     AnyKey, Cache, Error,
-    backoff::{Backoff, shorten},
+    backoff::Backoff,
     cache::{Inner, bypassed},
     codec::Coding,
     entry::{self, Entry, Header, Token, Unusable},
@@ -28,6 +28,7 @@ use crate::{
     outcome::{Gave, Outcome, Sharing},
     settings::ReadFunction,
     store::{Acquired, Answer, StoreError, Watched},
+    storing::{Storable, Storing},
     telemetry::Counters,
 };
 
@@ -367,7 +368,8 @@ impl<V, E> Call<'_, V, E> {
         tracing::debug!(key = self.key, took = ?load_time, "loaded");
         let gave = result.gave();
         let listed = self.cache.recovery.has(self.key);
-        let Some((value, ttl)) = self.to_store(&gave, lease.token, load_time).filter(|_| !listed) else {
+        let entry = self.storing().entry(&gave, lease.token, load_time);
+        let Some(Storable { value, ttl }) = entry.filter(|_| !listed) else {
             drop(lease);
             self.land_unstored(ticket, began, &gave);
             return result;
@@ -379,40 +381,9 @@ impl<V, E> Call<'_, V, E> {
         result
     }
 
-    /// The entry of what the function gave and its TTL, if it is to be stored.
-    fn to_store(
-        &self,
-        gave: &Gave<'_, V, E>,
-        token: Token,
-        load_time: Duration,
-    ) -> Option<(Vec<u8>, Duration)> {
-        let settings = &self.function.settings;
-        let ttl = match gave {
-            Gave::Value(_) => settings.ttl,
-            Gave::None => settings.none_ttl?,
-            Gave::Error(_) => return None,
-        };
-        let ttl = shorten(ttl, settings.jitter_per_mille).max(Duration::from_millis(1));
-        let header = Header { fingerprint: self.known.fingerprint, fresh_for: ttl, load_time };
-        let value = match gave {
-            Gave::Value(value) => self.encode(value, token, header)?,
-            Gave::None | Gave::Error(_) => entry::none(token, header),
-        };
-        Some((value, ttl))
-    }
-
-    fn encode(&self, value: &V, token: Token, header: Header) -> Option<Vec<u8>> {
-        let mut bytes = entry::begin();
-        let encoded = (self.coding.encode)(value, self.known.counts, &mut bytes);
-        let too_large = bytes.len() > entry::HEADER_LEN + entry::MAX_PAYLOAD;
-        if encoded.is_err() || too_large {
-            self.counters.unencodable.one();
-            let error = encoded.err().map(|error| error.to_string());
-            self.function.say_unencodable(self.key, error.as_deref().unwrap_or("it is larger than 64 MiB"));
-            return None;
-        }
-        entry::finish(&mut bytes, token, header);
-        Some(bytes)
+    fn storing(&self) -> Storing<'_, V> {
+        let Call { function, counters, key, known, coding, .. } = *self;
+        Storing { function, counters, key, known, coding }
     }
 
     /// Stores the value if the lease is still ours. Goes on in the background when the caller's time is up or the caller is
@@ -483,7 +454,9 @@ impl<V, E> Call<'_, V, E> {
                     fresh_for: Duration::ZERO,
                     load_time: Duration::ZERO,
                 };
-                self.encode(value, Token::fresh(), header).map(|bytes| Landed::Entry(Arc::new(bytes)))
+                self.storing()
+                    .encode(value, Token::fresh(), header)
+                    .map(|bytes| Landed::Entry(Arc::new(bytes)))
             }
             Gave::None => Some(Landed::None),
             Gave::Error(error) => self.sharing.share.map(|share| Landed::Error(share(error))),

@@ -82,6 +82,10 @@ counters! {
     foreign,
     /// Values that the codec could not write, or that were too large.
     unencodable,
+    /// Values that `store_if` refused.
+    not_stored,
+    /// Answers of `ttl_for` that were zero, so that the value was not stored, or longer than `ttl`, which was taken instead.
+    ttls_clamped,
 }
 
 /// One number that only grows.
@@ -109,6 +113,7 @@ pub(crate) struct WriteCounters {
     pub(crate) guards_failed: Counter,
     pub(crate) guards_lost: Counter,
     pub(crate) invalidated: Counter,
+    pub(crate) updated: Counter,
     pub(crate) undelivered: Counter,
     pub(crate) delivered: Counter,
     pub(crate) given_up: Counter,
@@ -142,6 +147,7 @@ impl Table {
         let mut stats = Stats {
             writes: self.writes.writes.get(),
             invalidated: self.writes.invalidated.get(),
+            updated: self.writes.updated.get(),
             guards_failed: self.writes.guards_failed.get(),
             guards_lost: self.writes.guards_lost.get(),
             writes_refused: self.writes.refused.get(),
@@ -183,6 +189,8 @@ pub struct Stats {
     pub writes: u64,
     /// Keys invalidated, by writes and by hand.
     pub invalidated: u64,
+    /// Keys whose entries a write left behind itself: [`updates`](macro@crate::updates).
+    pub updated: u64,
     /// Keys that could not be guarded before a write.
     pub guards_failed: u64,
     /// Guards that were gone when they were renewed.
@@ -261,6 +269,10 @@ impl fmt::Display for Stats {
                 NodeState::Down { reason, .. } => writeln!(f, "{}: down, {reason}", node.address)?,
             }
         }
-        write!(f, "writes={} invalidated={} recovering={}", self.writes, self.invalidated, self.recovering)
+        write!(
+            f,
+            "writes={} invalidated={} updated={} recovering={}",
+            self.writes, self.invalidated, self.updated, self.recovering
+        )
     }
 }

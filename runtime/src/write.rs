@@ -1,6 +1,15 @@
 //! The write path, in the order in which it happens: guard, body, release.
 
-use std::{future::Future, mem, pin::pin, sync::Arc, time::Duration};
+use std::{
+    future::Future,
+    mem,
+    pin::pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+    time::Duration,
+};
 
 use tokio::{
     runtime::Handle,
@@ -16,7 +25,8 @@ use crate::{
     health::Recovery,
     lease::while_renewing,
     settings::{GUARD_FOR, Guard, WriteFunction, WriteSettings},
-    store::StoreError,
+    store::{Put, StoreError},
+    storing::Storable,
 };
 
 /// One call of a function that invalidates: its keys are guarded while the body runs, and deleted after it.
@@ -33,6 +43,54 @@ pub(crate) async fn write<R, B, A>(
 where
     B: Future<Output = R>,
     A: FnOnce(&R) -> Vec<AnyKey>,
+{
+    let after = |returned: &R, _: &Inner, _| After { keys: after(returned), puts: Vec::new() };
+    call(function, cache, keys, refuse, body, after).await
+}
+
+/// One call of a function that updates: the same, but the entries that `puts` makes of what the function gave take the
+/// guards' places, where this write was the only one.
+pub(crate) async fn update<R, B, P>(
+    function: &'static WriteFunction,
+    cache: Option<&Cache>,
+    keys: Vec<AnyKey>,
+    refuse: Option<fn(Error) -> R>,
+    body: B,
+    puts: P,
+) -> R
+where
+    B: Future<Output = R>,
+    P: FnOnce(&R, &Inner, Token) -> Vec<Written>,
+{
+    let after =
+        |returned: &R, inner: &Inner, token| After { keys: Vec::new(), puts: puts(returned, inner, token) };
+    call(function, cache, keys, refuse, body, after).await
+}
+
+/// What is known after the body: keys to delete, and entries to store.
+struct After {
+    keys: Vec<AnyKey>,
+    puts: Vec<Written>,
+}
+
+/// An entry that a write leaves behind.
+#[derive(Debug)]
+pub(crate) struct Written {
+    pub(crate) key: String,
+    pub(crate) entry: Storable,
+}
+
+async fn call<R, B, A>(
+    function: &'static WriteFunction,
+    cache: Option<&Cache>,
+    keys: Vec<AnyKey>,
+    refuse: Option<fn(Error) -> R>,
+    body: B,
+    after: A,
+) -> R
+where
+    B: Future<Output = R>,
+    A: FnOnce(&R, &Inner, Token) -> After,
 {
     let settings = &function.settings;
     let cache = match cache {
@@ -56,7 +114,7 @@ async fn carry_out<R, B, A>(
 ) -> R
 where
     B: Future<Output = R>,
-    A: FnOnce(&R) -> Vec<AnyKey>,
+    A: FnOnce(&R, &Inner, Token) -> After,
 {
     let settings = &function.settings;
     inner.table.writes.writes.one();
@@ -64,8 +122,10 @@ where
     keys.sort_unstable();
     keys.dedup();
     let body = pin!(body);
-    let result = if keys.is_empty() {
-        body.await
+    let (result, removed) = if keys.is_empty() {
+        let result = body.await;
+        let After { keys, .. } = after(&result, inner, Token::fresh());
+        (result, keys)
     } else {
         let mut guarded = match settings.guard {
             Guard::Off => Guarded::nothing(inner, keys),
@@ -89,10 +149,11 @@ where
         guarded.stage = Stage::Running;
         let result = while_renewing(body, guarded.keep()).await;
         guarded.stage = Stage::After;
-        guarded.release().await;
-        result
+        let After { keys, puts } = after(&result, inner, guarded.token);
+        guarded.release(puts).await;
+        (result, keys)
     };
-    let removed: Vec<String> = after(&result).into_iter().map(AnyKey::into_string).collect();
+    let removed: Vec<String> = removed.into_iter().map(AnyKey::into_string).collect();
     if !removed.is_empty() {
         // An undelivered deletion is on the recovery list; the write itself is done.
         let _ = remove(inner, &removed).await;
@@ -163,6 +224,8 @@ struct Guarded {
     replicas: u8,
     /// Whether there are guards to renew.
     placed: bool,
+    /// Whether a guard was found to be gone while the body ran: others may have written meanwhile without meeting it.
+    lost: Arc<AtomicBool>,
     /// The keys that could not be guarded. They are on the recovery list while the write runs.
     failures: Failures,
     stage: Stage,
@@ -192,6 +255,7 @@ impl Guarded {
             settle: Duration::ZERO,
             replicas: 0,
             placed: false,
+            lost: Arc::default(),
             failures: Vec::new(),
             stage: Stage::Before,
         }
@@ -230,7 +294,7 @@ impl Guarded {
     /// Renews the guards for ever.
     fn keep(&self) -> impl Future<Output = ()> + Send + 'static {
         let (cache, keys, token, hold) = (self.cache.clone(), self.keys.clone(), self.token, self.hold);
-        let placed = self.placed;
+        let (placed, any_lost) = (self.placed, self.lost.clone());
         async move {
             if !placed {
                 return;
@@ -243,6 +307,7 @@ impl Guarded {
                 let lost = names.iter().zip(answers).filter(|(_, answer)| *answer == Ok(false));
                 let lost: Vec<&str> = lost.map(|(name, _)| *name).collect();
                 if !lost.is_empty() {
+                    any_lost.store(true, Relaxed);
                     // Evicted, flushed, or too late: what may have been stored since is guarded away.
                     tracing::warn!(keys = ?lost, "the guard was lost while a write was running, and is placed anew");
                     cache.table.writes.guards_lost.add(lost.len() as u64);
@@ -252,14 +317,35 @@ impl Guarded {
         }
     }
 
-    /// Leaves the guards, all at once. What can't be delivered goes on the recovery list and is returned.
-    async fn release(mut self) -> Failures {
+    /// Leaves the guards, all at once, with an entry in the place of those that were ours alone. What can't be delivered goes
+    /// on the recovery list and is returned.
+    async fn release(mut self, mut puts: Vec<Written>) -> Failures {
         let begun = Instant::now();
-        let answers =
-            self.cache.store.release(&self.names(), self.token, self.settle, self.cache.timeout).await;
+        let Guarded { cache, token, settle, .. } = &self;
+        // Without its guard, or where another write is still to be delivered, this may not be the last that was written.
+        puts.retain(|put| !self.lost.load(Relaxed) && !cache.recovery.has(&put.key));
+        let is_put = |name: &&str| puts.iter().any(|put| put.key == *name);
+        let (with, without): (Vec<&str>, Vec<&str>) = self.names().into_iter().partition(is_put);
+        let entry = |key| {
+            let Storable { value, ttl } = &puts.iter().find(|put| put.key == key)?.entry;
+            Some(Put { key, value, ttl: *ttl })
+        };
+        let entries: Vec<Put> = with.iter().copied().filter_map(entry).collect();
+        let mut answers = Vec::with_capacity(self.keys.len());
+        if !without.is_empty() {
+            answers.extend(cache.store.release(&without, *token, *settle, cache.timeout).await);
+        }
+        let mut updated = 0;
+        if !entries.is_empty() {
+            let put = cache.store.release_with(&entries, *token, cache.timeout).await;
+            updated = put.iter().filter(|answer| **answer == Ok(true)).count();
+            answers.extend(put.into_iter().map(|answer| answer.map(drop)));
+        }
+        tracing::debug!(keys = ?self.keys, ?settle, updated, took = ?begun.elapsed(), "released");
+        let names = without.into_iter().chain(with).map(str::to_owned);
+        let failures: Failures = names.zip(answers).filter_map(failure).collect();
+        cache.table.writes.updated.add(updated as u64);
         self.stage = Stage::Released;
-        tracing::debug!(keys = ?self.keys, settle = ?self.settle, took = ?begun.elapsed(), "released");
-        let failures: Failures = self.keys.iter().cloned().zip(answers).filter_map(failure).collect();
         for (key, error) in failures.iter().filter(|(_, error)| *error != StoreError::Foreign) {
             self.cache.undelivered(key, error, self.token, self.settle);
         }
@@ -282,11 +368,12 @@ impl Drop for Guarded {
         };
         let (cache, keys) = (self.cache.clone(), self.keys.clone());
         let failures = mem::take(&mut self.failures);
-        let guarded = Guarded { cache, keys, failures, settle, stage: Stage::Released, ..*self };
+        let lost = self.lost.clone();
+        let guarded = Guarded { cache, keys, failures, settle, lost, stage: Stage::Released, ..*self };
         match Handle::try_current() {
             Ok(runtime) => {
                 let cache = guarded.cache.clone();
-                drop(cache.spawn(&runtime, guarded.release()));
+                drop(cache.spawn(&runtime, guarded.release(Vec::new())));
             }
             // Outside a runtime nothing can be sent: the guards end by themselves, and nothing is stored until then.
             Err(_) => guarded.failures.iter().for_each(|(key, _)| guarded.cache.recovery.end(key)),
@@ -356,7 +443,7 @@ impl WriteGuard {
     /// again in the background; other processes see the guard's end at the latest ten seconds later.
     pub async fn release(self) -> Result<(), Error> {
         let WriteGuard { guarded, keeper } = self;
-        let failures = guarded.release().await;
+        let failures = guarded.release(Vec::new()).await;
         drop(keeper);
         match failures.into_iter().find(|(_, error)| *error != StoreError::Foreign) {
             Some((key, error)) => Err(error.into_error("release", &key)),
@@ -364,3 +451,6 @@ impl WriteGuard {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -44,7 +44,7 @@ fn user(id: u64, name: &str) -> User {
 struct DbError(&'static str);
 
 /// Runs a test on each store, in a cache of its own.
-async fn on_both_stores<F: Future<Output = ()>>(name: &str, test: impl Fn(Cache) -> F) {
+pub(crate) async fn on_both_stores<F: Future<Output = ()>>(name: &str, test: impl Fn(Cache) -> F) {
     let server = RedisServer::shared();
     let namespace = format!("functions-{name}");
     let redis =

@@ -15,6 +15,8 @@ mod servers;
 mod support;
 mod telling;
 mod torture;
+mod updates;
+mod values;
 
 use cached_aside_tests::Worker;
 

@@ -3,12 +3,14 @@
 mod covered;
 mod derived;
 mod read;
+mod update;
 mod write;
 
 use proc_macro2::TokenStream;
 use quote::{ToTokens, quote_spanned};
 
 pub(crate) use read::{Form, ReadPlan, read};
+pub(crate) use update::{UpdatePlan, update};
 pub(crate) use write::{WritePlan, write};
 
 use crate::{

@@ -32,6 +32,8 @@ pub(crate) struct ReadPlan {
     pub(crate) codec: TokenStream,
     pub(crate) version: TokenStream,
     pub(crate) cache: Option<Expr>,
+    /// What says of a value whether and for how long it is stored: calls that follow `coding`.
+    pub(crate) conditions: TokenStream,
 }
 
 /// What kind of items the function becomes.
@@ -77,6 +79,7 @@ pub(crate) fn read(args: ReadArgs, function: &Function, mut problems: Problems) 
         settings: settings(&args),
         none_ttl: args.none_ttl.as_ref().map(|none_ttl| none_ttl.name.span()),
         codec: codec(args.codec.as_ref().map(|codec| &codec.value)),
+        conditions: conditions(&args),
         version: version(args.version.as_ref().map(|version| &version.value)),
         cache: args.cache.map(|cache| cache.value),
     })
@@ -169,6 +172,17 @@ fn settings(args: &ReadArgs) -> TokenStream {
     );
     calls.extend(length(&args.lease, "lease"));
     calls.extend(length(&args.wait, "wait"));
+    calls
+}
+
+/// The closures of the attribute, which decide by the value.
+fn conditions(args: &ReadArgs) -> TokenStream {
+    let condition = |option: &Option<Given<Expr>>, name: &str| {
+        option.as_ref().map(|given| setting(name, &given.value.to_token_stream(), given.name.span()))
+    };
+    let mut calls = TokenStream::new();
+    calls.extend(condition(&args.store_if, "store_if"));
+    calls.extend(condition(&args.ttl_for, "ttl_for"));
     calls
 }
 

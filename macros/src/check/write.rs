@@ -47,15 +47,7 @@ pub(crate) fn write(args: WriteArgs, function: &Function, mut problems: Problems
         ));
     }
     without_guard(&args, &mut problems);
-    if let Some(when) = &args.when
-        && let Some(result) = mention_of_result(&when.value.to_token_stream())
-        && !is_parameter(function)
-    {
-        problems.push(syn::Error::new(
-            result.span(),
-            "`when` is decided before the body, which has no result yet; decide by the arguments",
-        ));
-    }
+    undecided_when(&args, function, &mut problems);
     let mut keys = Keys::default();
     for target in &args.targets {
         match target {
@@ -76,15 +68,33 @@ pub(crate) fn write(args: WriteArgs, function: &Function, mut problems: Problems
     Ok(WritePlan {
         name: display_name(function),
         settings: settings(&args),
-        required: match &args.guard {
-            Some(Given { value: Policy::Required(literal), .. }) => Some(literal.span()),
-            _ => None,
-        },
+        required: required(&args),
         when: args.when.map(|when| when.value),
         cache: args.cache.map(|cache| cache.value),
         before: keys.before,
         after: keys.result.map(|result| After { result, arguments: keys.arguments, keys: keys.after }),
     })
+}
+
+/// `when` can't ask for what isn't there yet.
+pub(super) fn undecided_when(args: &WriteArgs, function: &Function, problems: &mut Problems) {
+    if let Some(when) = &args.when
+        && let Some(result) = mention_of_result(&when.value.to_token_stream())
+        && !is_parameter(function)
+    {
+        problems.push(syn::Error::new(
+            result.span(),
+            "`when` is decided before the body, which has no result yet; decide by the arguments",
+        ));
+    }
+}
+
+/// Where `guard = "required"` was written.
+pub(super) fn required(args: &WriteArgs) -> Option<Span> {
+    match &args.guard {
+        Some(Given { value: Policy::Required(literal), .. }) => Some(literal.span()),
+        _ => None,
+    }
 }
 
 /// Options that mean nothing without a guard.
@@ -109,7 +119,7 @@ fn without_guard(args: &WriteArgs, problems: &mut Problems) {
     }
 }
 
-fn settings(args: &WriteArgs) -> TokenStream {
+pub(super) fn settings(args: &WriteArgs) -> TokenStream {
     let mut calls = TokenStream::new();
     calls.extend(args.guard.as_ref().map(|given| {
         let policy = Ident::new(
@@ -212,7 +222,7 @@ fn ambiguous(span: Span) -> syn::Error {
 }
 
 /// `result` where it is a name of its own: not a field, not in another word. Also inside of a format string.
-fn mention_of_result(tokens: &TokenStream) -> Option<Ident> {
+pub(super) fn mention_of_result(tokens: &TokenStream) -> Option<Ident> {
     let mut after_dot = false;
     for token in tokens.clone() {
         match &token {

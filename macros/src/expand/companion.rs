@@ -22,10 +22,15 @@ pub(super) fn free(plan: &ReadPlan, function: &Function) -> TokenStream {
     let cfgs: Vec<_> = kept_everywhere(function).collect();
     let shape_block = shape(function);
     let (inside, outside) = (quote!({ Self::__SHAPE }), quote!({ #name::__SHAPE }));
-    let names = Names { key: Ident::new("key", name.span()), uncached: Ident::new("uncached", name.span()) };
-    let key = key(plan, function, &inside, &names.key);
+    let names = Names {
+        key: Ident::new("key", name.span()),
+        uncached: Ident::new("uncached", name.span()),
+        read: format_ident!("__read"),
+    };
+    let read = read_function(plan, function, &names.read);
+    let key = key(plan, function, &inside, &names);
     let uncached = uncached(function, &names.uncached);
-    let load = outer_function(plan, function, &outside, &quote!(#name), &names.uncached);
+    let load = outer_function(plan, function, &outside, &quote!(#name), &names);
     let doc = format!(" The companions of [`{name}()`]: its keys, and its body without the cache.");
     quote! {
         #(#cfgs)*
@@ -35,6 +40,7 @@ pub(super) fn free(plan: &ReadPlan, function: &Function) -> TokenStream {
         #(#cfgs)*
         impl #name {
             const __SHAPE: u8 = #shape_block;
+            #read
             #key
             #uncached
         }
@@ -49,6 +55,7 @@ pub(super) fn method(plan: &ReadPlan, function: &Function) -> TokenStream {
     let names = Names {
         key: format_ident!("{name}_key", span = span),
         uncached: format_ident!("{name}_uncached", span = span),
+        read: format_ident!("__{name}_read"),
     };
     let shape_block = shape(function);
     // A constant of a generic type can't be named where the shape is asked for.
@@ -60,27 +67,46 @@ pub(super) fn method(plan: &ReadPlan, function: &Function) -> TokenStream {
         let cfgs = kept_everywhere(function);
         (Some(quote!(#(#cfgs)* const #constant: u8 = #shape_block;)), quote!({ Self::#constant }))
     };
-    let key = key(plan, function, &reference, &names.key);
+    let read = read_function(plan, function, &names.read);
+    let key = key(plan, function, &reference, &names);
     let of_self = key_of_self(plan, function, &reference, &names.key);
     let uncached = uncached(function, &names.uncached);
-    let load = outer_function(plan, function, &reference, &quote!(Self), &names.uncached);
-    quote!(#constant #key #of_self #uncached #load)
+    let load = outer_function(plan, function, &reference, &quote!(Self), &names);
+    quote!(#constant #read #key #of_self #uncached #load)
 }
 
 struct Names {
     key: Ident,
     uncached: Ident,
+    /// What gives the settings.
+    read: Ident,
+}
+
+/// What the attribute fixed, for the function and for its keys.
+fn read_function(plan: &ReadPlan, function: &Function, name: &Ident) -> TokenStream {
+    let imports = imports(None, &[]);
+    let settings = read::settings(plan);
+    let cfgs = kept_everywhere(function);
+    quote! {
+        #(#cfgs)*
+        fn #name() -> &'static ::cached_aside::__private::ReadFunction {
+            #imports
+            #settings
+            &__READ
+        }
+    }
 }
 
 /// The function that makes the key, of the parameters that the key uses.
-fn key(plan: &ReadPlan, function: &Function, shape: &TokenStream, name: &Ident) -> TokenStream {
+fn key(plan: &ReadPlan, function: &Function, shape: &TokenStream, names: &Names) -> TokenStream {
+    let Names { key: name, read, .. } = names;
     let parameters: Vec<_> = key_parameters(plan, function).collect();
     let listed: Vec<_> = parameters.iter().filter_map(|(name, _)| name.clone()).collect();
     let listed = quote!(#(#listed),*).to_string().replace(" ,", ",");
     let doc = format!(" The key of `{}({listed})`.", function.sig.ident);
     let text = key_text(&plan.key);
     let KeySignature { sig, value } = KeySignature::new(plan, function, shape, name, parameters);
-    let coding = read::coding(plan, &value);
+    let coding = read::coding(plan, &value, shape);
     let imports = imports(Some(&plan.key), &[]);
     let vis = &function.vis;
     let cfgs = kept_everywhere(function);
@@ -90,7 +116,7 @@ fn key(plan: &ReadPlan, function: &Function, shape: &TokenStream, name: &Ident) 
         #[allow(dead_code)]
         #vis #sig {
             #imports
-            __aside::key(#text, #coding)
+            __aside::key(Self::#read(), #text, #coding)
         }
     }
 }
@@ -208,7 +234,7 @@ fn outer_function(
     function: &Function,
     shape: &TokenStream,
     owner: &TokenStream,
-    uncached: &Ident,
+    Names { uncached, read, .. }: &Names,
 ) -> TokenStream {
     debug_assert_ne!(plan.form, Form::Alone);
     let mut sig = function.sig.clone();
@@ -227,7 +253,7 @@ fn outer_function(
     }
     let arguments = turbofish(&sig.generics);
     let body = quote!(#owner::#uncached #arguments(#(#handed_on),*));
-    let load = read::load(plan, function, shape, &body);
+    let load = read::load(plan, function, shape, &quote!(#owner::#read()), &body);
     let Body::Async(block) = &function.body else { return TokenStream::new() };
     let function = Function {
         attrs: function.attrs.iter().map(on_outer_function).collect(),

@@ -2,6 +2,7 @@
 
 mod companion;
 mod read;
+mod update;
 mod write;
 
 use proc_macro2::{Ident, Span, TokenStream};
@@ -9,6 +10,7 @@ use quote::{ToTokens, quote, quote_spanned};
 use syn::{AttrStyle, Attribute, Expr, spanned::Spanned};
 
 pub(crate) use read::read;
+pub(crate) use update::update;
 pub(crate) use write::write;
 
 use crate::{

@@ -17,8 +17,9 @@ pub(crate) fn read(plan: &ReadPlan, function: &Function) -> TokenStream {
         Form::Method => companion::method(plan, function),
         Form::Alone => {
             let shape = shape_constant(function);
-            let load = load(plan, function, &quote!(__SHAPE), &body(function));
-            around(function, &quote!(#shape #load))
+            let settings = settings(plan);
+            let load = load(plan, function, &quote!(__SHAPE), &quote!(&__READ), &body(function));
+            around(function, &quote!(#shape #settings #load))
         }
     }
 }
@@ -28,6 +29,7 @@ pub(super) fn load(
     plan: &ReadPlan,
     function: &Function,
     shape: &TokenStream,
+    read: &TokenStream,
     body: &TokenStream,
 ) -> TokenStream {
     let output = &function.output;
@@ -35,37 +37,39 @@ pub(super) fn load(
     let key = ours("key");
     let (cache, cache_argument) = cache(plan.cache.as_ref());
     let at_output = Span::mixed_site().located_at(output.span());
-    let settings = settings(plan, shape);
+    let has_none = has_none(plan, shape);
     let load = match cache_argument {
         None => quote_spanned!(at_output=> __aside::load),
         Some(_) => quote_spanned!(at_output=> __aside::load_in),
     };
     let cache_argument = cache_argument.map(|cache| quote!(#cache,));
-    let coding = coding(plan, output);
+    let coding = coding(plan, output, shape);
     let imports = imports(Some(&plan.key), if has_lifetimes(output) { &[] } else { &["NotShared"] });
     let returns = returns(output, shape);
     quote! {
         #imports
-        #settings
+        #has_none
         let #key = #text;
         #cache
-        #load(#cache_argument &__READ, #key, #coding, #returns, #body).await
+        #load(#cache_argument #read, #key, #coding, #returns, #body).await
     }
 }
 
-fn settings(plan: &ReadPlan, shape: &TokenStream) -> TokenStream {
+/// What the attribute fixes, as a static.
+pub(super) fn settings(plan: &ReadPlan) -> TokenStream {
     let ReadPlan { name, template, ttl, settings, .. } = plan;
     let new = quote_spanned! {plan.at_ttl=>
         __aside::ReadFunction::declare(::core::module_path!(), #name, #template, #ttl)
     };
-    let has_none = plan.none_ttl.map(|span| {
+    quote!(static __READ: __aside::ReadFunction = #new #settings;)
+}
+
+/// Compiles only if the return type has a `None` that could be stored.
+fn has_none(plan: &ReadPlan, shape: &TokenStream) -> Option<TokenStream> {
+    plan.none_ttl.map(|span| {
         let shape = located(shape, span);
         quote_spanned!(span=> __aside::assert_none::<#shape>();)
-    });
-    quote! {
-        static __READ: __aside::ReadFunction = #new #settings;
-        #has_none
-    }
+    })
 }
 
 /// The same tokens as if they had been written elsewhere.
@@ -81,10 +85,16 @@ fn located(tokens: &TokenStream, at: Span) -> TokenStream {
 }
 
 /// How values are encoded; this is what asks the return type for `Serialize`.
-pub(super) fn coding(plan: &ReadPlan, output: &Type) -> TokenStream {
-    let ReadPlan { codec, version, .. } = plan;
+pub(super) fn coding(plan: &ReadPlan, output: &Type, shape: &TokenStream) -> TokenStream {
+    let ReadPlan { codec, version, conditions, .. } = plan;
     let at_output = Span::mixed_site().located_at(output.span());
-    quote_spanned!(at_output=> __aside::coding::<_, #codec>(#version))
+    if conditions.is_empty() {
+        return quote_spanned!(at_output=> __aside::coding::<_, #codec>(#version));
+    }
+    // Closures are read from left to right: by then the type must be known.
+    let value = quote_spanned!(at_output=> __aside::Value<#output, #shape>);
+    let coding = quote_spanned!(at_output=> __aside::coding::<#value, #codec>(#version));
+    quote!(#coding #conditions)
 }
 
 /// The type of what is stored.

@@ -1,6 +1,6 @@
 //! A writing function: the keys that are known before, one call around the body, the keys that only the result names.
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::spanned::Spanned;
 
@@ -9,11 +9,11 @@ use crate::{check::WritePlan, signature::Function};
 
 pub(crate) fn write(plan: &WritePlan, function: &Function) -> TokenStream {
     let imports = imports(None, &[]);
-    let settings = settings(plan);
+    let settings = settings(&plan.name, &plan.settings);
     let keys = keys_before(plan);
     let (arguments, after) = after(plan, function);
     let (cache, cache_argument) = cache(plan.cache.as_ref());
-    let refuse = refuse(plan, function);
+    let refuse = refuse(plan.required, function);
     let body = body(function);
     let call = |keys: &TokenStream, body: &TokenStream| match (&cache_argument, &refuse, &after) {
         (None, None, None) => quote!(__aside::write(&__WRITE, #keys, #body).await),
@@ -52,15 +52,15 @@ pub(crate) fn write(plan: &WritePlan, function: &Function) -> TokenStream {
     around(function, &statements)
 }
 
-fn optional(argument: Option<&impl ToTokens>) -> TokenStream {
+pub(super) fn optional(argument: Option<&impl ToTokens>) -> TokenStream {
     match argument {
         None => quote!(::core::option::Option::None),
         Some(argument) => quote!(::core::option::Option::Some(#argument)),
     }
 }
 
-fn settings(plan: &WritePlan) -> TokenStream {
-    let WritePlan { name, settings, .. } = plan;
+/// What the attribute fixes, as a static.
+pub(super) fn settings(name: &str, settings: &TokenStream) -> TokenStream {
     // A setting that makes no sense is reported from here to there.
     let at_settings = settings.span();
     let new = quote_spanned! {at_settings=>
@@ -89,8 +89,8 @@ fn after(plan: &WritePlan, function: &Function) -> (TokenStream, Option<TokenStr
     (quote!(#(#arguments)*), Some(closure))
 }
 
-fn refuse(plan: &WritePlan, function: &Function) -> Option<TokenStream> {
+/// How a write is refused, where that was asked for.
+pub(super) fn refuse(required: Option<Span>, function: &Function) -> Option<TokenStream> {
     let output = &function.output;
-    let refuse = |span| quote_spanned!(span=> __aside::refuse::<#output>);
-    plan.required.map(refuse)
+    required.map(|span| quote_spanned!(span=> __aside::refuse::<#output>))
 }

@@ -10,6 +10,8 @@ mod positional;
 #[cfg(feature = "postcard")]
 mod postcard;
 
+use std::time::Duration;
+
 use serde::{Serialize, de::DeserializeOwned};
 use typeid::ConstTypeId;
 
@@ -114,8 +116,10 @@ pub trait Cacheable: Serialize + DeserializeOwned {}
 #[diagnostic::do_not_recommend]
 impl<T: Serialize + DeserializeOwned> Cacheable for T {}
 
-/// One type with one codec: everything the read path needs to know of both.
+/// One type with one codec, and which of its values are stored for how long: everything the paths need to know of it.
 pub struct Coding<V> {
+    pub(crate) store_if: Option<fn(&V) -> bool>,
+    pub(crate) ttl_for: Option<fn(&V) -> Duration>,
     pub(crate) encode: fn(&V, &FieldCounts, &mut Vec<u8>) -> Result<(), CodecError>,
     pub(crate) decode: fn(&[u8]) -> Result<V, CodecError>,
     pub(crate) kind: CodingKind,
@@ -146,6 +150,22 @@ impl<V> std::fmt::Debug for Coding<V> {
     }
 }
 
+impl<V> Coding<V> {
+    /// `store_if = …`
+    #[must_use]
+    pub const fn store_if(mut self, store_if: fn(&V) -> bool) -> Self {
+        self.store_if = Some(store_if);
+        self
+    }
+
+    /// `ttl_for = …`
+    #[must_use]
+    pub const fn ttl_for(mut self, ttl_for: fn(&V) -> Duration) -> Self {
+        self.ttl_for = Some(ttl_for);
+        self
+    }
+}
+
 /// Encodes a value that the codec will be able to read back.
 fn encode<V: Serialize, C: Codec>(
     value: &V,
@@ -162,6 +182,8 @@ fn encode<V: Serialize, C: Codec>(
 #[must_use]
 pub const fn coding<V: Cacheable, C: Codec>(version: u32) -> Coding<V> {
     Coding {
+        store_if: None,
+        ttl_for: None,
         encode: encode::<V, C>,
         decode: C::decode::<V>,
         kind: CodingKind {

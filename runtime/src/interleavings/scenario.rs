@@ -39,6 +39,8 @@ pub(super) struct Call {
     pub(super) cancellable: bool,
     /// The store does not answer it.
     pub(super) cut_off: bool,
+    /// A write that leaves its version behind.
+    pub(super) updates: bool,
 }
 
 pub(super) const fn read() -> Call {
@@ -50,11 +52,16 @@ pub(super) const fn read() -> Call {
         fails: false,
         cancellable: false,
         cut_off: false,
+        updates: false,
     }
 }
 
 pub(super) const fn write() -> Call {
     Call { writes: Some(&SAVE), ..read() }
+}
+
+pub(super) const fn update() -> Call {
+    Call { updates: true, ..write() }
 }
 
 impl Call {
@@ -174,7 +181,11 @@ impl Scenario {
 
     /// What a call is called in a report.
     pub(super) fn name_of(&self, call: usize) -> String {
-        let kind = if self.calls[call].writes.is_some() { "write" } else { "read" };
+        let kind = match self.calls[call] {
+            Call { updates: true, .. } => "update",
+            Call { writes: Some(_), .. } => "write",
+            Call { .. } => "read",
+        };
         format!("{kind} {}", call + 1)
     }
 }

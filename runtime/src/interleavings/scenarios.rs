@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{
-    scenario::{GUARD_FOR, LEASE, Promise, Scenario, read, write},
+    scenario::{GUARD_FOR, LEASE, Promise, Scenario, read, update, write},
     search::{Schedule, Violation, replay, search},
 };
 
@@ -119,6 +119,32 @@ fn ends() -> Vec<Scenario> {
     ]
 }
 
+/// Writes that leave their version behind.
+fn updates() -> Vec<Scenario> {
+    vec![
+        Scenario::new("update-read", [read(), update(), read().after(1)]),
+        Scenario::new("update-read-cached", [read(), update(), read().after(1)]).cached(),
+        Scenario::new("update-update", [update(), update(), read().after(0)]),
+        Scenario::new("update-write", [update(), write(), read().after(0)]),
+        Scenario::new("update-unguarded", [update(), write().unguarded(), read().after(1)])
+            .cached()
+            .promising(Promise::ReadsSeeWrites),
+        Scenario::new("processes-update-read", [update(), read().elsewhere(), read().elsewhere().after(0)]),
+        Scenario::new("processes-update-update", [update(), update().elsewhere(), read().after(1)]),
+        Scenario::new("failing-update", [update().fails(), read(), read().after(0)]).cached(),
+        Scenario::new("cancelled-update", [update().cancellable(), read()]).cached().cancels(1),
+        Scenario::new("fault-update", [update(), read().after(0)]).cached().faults(1),
+        Scenario::new("fault-update-update", [update(), update(), read().after(0)]).in_order().faults(1),
+        Scenario::new("cut-off-update", [update().cut_off(), update(), read().after(0)]),
+        Scenario::new("update-guard-ends", [update(), read().during(0)])
+            .pause(PAST_A_GUARD)
+            .promising(Promise::ReadsSeeWrites),
+        Scenario::new("death-of-an-update", [update(), read().elsewhere(), read().elsewhere().after(1)])
+            .cached()
+            .death(),
+    ]
+}
+
 /// A write that the store does not answer, while others load.
 fn bypassing() -> Vec<Scenario> {
     vec![
@@ -135,7 +161,8 @@ fn bypassing() -> Vec<Scenario> {
 }
 
 fn all() -> Vec<Scenario> {
-    [one_process(), two_processes(), other_functions(), cancelled(), faults(), ends(), bypassing()].concat()
+    [one_process(), two_processes(), other_functions(), cancelled(), faults(), ends(), bypassing(), updates()]
+        .concat()
 }
 
 /// Runs all schedules of these scenarios.
@@ -180,6 +207,11 @@ fn commands_that_are_lost() {
 #[test]
 fn keys_on_the_recovery_list_are_left_alone() {
     hold(bypassing());
+}
+
+#[test]
+fn writes_that_leave_their_value() {
+    hold(updates());
 }
 
 #[test]

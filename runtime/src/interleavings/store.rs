@@ -5,7 +5,7 @@ use std::{fmt, sync::Arc, time::Duration};
 use super::stage::Stage;
 use crate::{
     entry::Token,
-    store::{Acquired, Answer, Watched, memory::MemoryStore},
+    store::{Acquired, Answer, Put, Watched, memory::MemoryStore},
 };
 
 /// One process's way to the store that it shares with others.
@@ -77,6 +77,16 @@ impl SteppedStore {
         settle: Duration,
     ) -> Answer<Vec<Answer<()>>> {
         send!(self, release, keys = owned(keys), => (&names(&keys), token, settle))
+    }
+
+    pub(crate) async fn release_with(&self, puts: &[Put<'_>], token: Token) -> Answer<Vec<Answer<bool>>> {
+        let owned = puts.iter().map(|put| (put.key.to_owned(), put.value.to_vec(), put.ttl));
+        let (inside, puts) = (self.inside.clone(), owned.collect::<Vec<_>>());
+        let release = async move {
+            let puts = puts.iter().map(|(key, value, ttl)| Put { key, value, ttl: *ttl });
+            inside.release_with(&puts.collect::<Vec<_>>(), token).await
+        };
+        self.stage.send(self.process, "release_with", release).await
     }
 
     pub(crate) async fn remove(&self, keys: &[&str]) -> Answer<Vec<Answer<()>>> {

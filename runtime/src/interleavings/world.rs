@@ -21,6 +21,7 @@ use super::{
     store::SteppedStore,
 };
 use crate::{
+    __private::{key, update},
     AnyKey, Bincode, Cache, Error,
     codec::{Coding, coding},
     entry::{self, Header, Token},
@@ -351,7 +352,7 @@ impl<'a> World<'a> {
 
     /// The real call.
     fn call(&self, number: usize) -> Boxed<Result<u64, Failed>> {
-        let super::scenario::Call { writes, process, fails, .. } = self.scenario.calls[number];
+        let super::scenario::Call { writes, process, fails, updates, .. } = self.scenario.calls[number];
         let (cache, stage, origin) = (self.caches[process].clone(), self.stage.clone(), self.origin.clone());
         let wrote = self.calls[number].wrote.clone();
         let ends = move |version: u64| if fails { Err(Failed) } else { Ok(version) };
@@ -375,6 +376,10 @@ impl<'a> World<'a> {
                 };
                 let refuse: Option<fn(Error) -> _> = (function.settings.guard == Guard::Required)
                     .then_some(crate::outcome::refuse::<Result<u64, Failed>>);
+                if updates {
+                    let keys = [key(&LOAD, AnyKey::new(KEY), coded())];
+                    return update::<_, 2, _>(function, Some(&cache), refuse, keys, body).await;
+                }
                 let keys = vec![AnyKey::new(KEY)];
                 write::<Result<u64, Failed>, _, _>(function, Some(&cache), keys, refuse, body, |_| Vec::new())
                     .await
@@ -382,12 +387,14 @@ impl<'a> World<'a> {
         }
     }
 
-    /// What the calls of this run did: hits, shared, waited, stored, refused, unstored.
-    pub(super) fn counts(&self) -> [u64; 6] {
-        let mut counts = [0; 6];
+    /// What the calls of this run did: hits, shared, waited, stored, refused, unstored, updated.
+    pub(super) fn counts(&self) -> [u64; 7] {
+        let mut counts = [0; 7];
         for cache in &self.caches {
             let of = cache.inner.table.of(&LOAD);
-            let counters = [&of.hits, &of.shared, &of.waited, &of.stored, &of.fills_refused, &of.unstored];
+            let updated = &cache.inner.table.writes.updated;
+            let counters =
+                [&of.hits, &of.shared, &of.waited, &of.stored, &of.fills_refused, &of.unstored, updated];
             counts.iter_mut().zip(counters).for_each(|(count, counter)| *count += counter.get());
         }
         counts

@@ -9,7 +9,7 @@ use std::{
 
 use tokio::time::sleep;
 
-use super::{Acquired, Answer, StoreError, Watched, memory::MemoryStore};
+use super::{Acquired, Answer, Put, StoreError, Watched, memory::MemoryStore};
 use crate::entry::Token;
 
 /// What happens to a step.
@@ -118,6 +118,10 @@ impl FaultyStore {
         settle: Duration,
     ) -> Answer<Vec<Answer<()>>> {
         self.pass("release", self.inside.release(keys, token, settle)).await
+    }
+
+    pub(crate) async fn release_with(&self, puts: &[Put<'_>], token: Token) -> Answer<Vec<Answer<bool>>> {
+        self.pass("release_with", self.inside.release_with(puts, token)).await
     }
 
     pub(crate) async fn remove(&self, keys: &[&str]) -> Answer<Vec<Answer<()>>> {

@@ -10,7 +10,7 @@ use std::{
 
 use tokio::time::Instant;
 
-use super::{Acquired, Answer, StoreError, Watched, Watches};
+use super::{Acquired, Answer, Put, StoreError, Watched, Watches};
 use crate::entry::{self, Token, Writers};
 
 #[derive(Debug)]
@@ -152,6 +152,28 @@ impl MemoryStore {
             Ok(())
         };
         Ok(keys.iter().map(&mut release).collect())
+    }
+
+    pub(crate) async fn release_with(&self, puts: &[Put<'_>], token: Token) -> Answer<Vec<Answer<bool>>> {
+        let mut slots = self.lock();
+        let now = self.now();
+        let mut release = |&Put { key, value, ttl }: &Put| {
+            let there = writers(&slots, key, now)?;
+            let guarded = there.is_some();
+            let mut writers = there.unwrap_or_default();
+            let inside = writers.leave(token);
+            let alone = inside && !writers.overlapped && writers.until().is_none();
+            if alone {
+                let mut value = value.to_vec();
+                entry::stamp(&mut value, now);
+                self.put(&mut slots, key, value, ttl);
+            } else {
+                writers.overlapped |= guarded && !inside;
+                self.put_guard(&mut slots, key, &writers, now);
+            }
+            Ok(alone)
+        };
+        Ok(puts.iter().map(&mut release).collect())
     }
 
     pub(crate) async fn remove(&self, keys: &[&str]) -> Answer<Vec<Answer<()>>> {

@@ -73,6 +73,14 @@ pub(crate) struct Watched {
     pub(crate) left: Duration,
 }
 
+/// A value that a writer leaves in the place of its guard.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Put<'a> {
+    pub(crate) key: &'a str,
+    pub(crate) value: &'a [u8],
+    pub(crate) ttl: Duration,
+}
+
 pub(crate) type Answer<T> = Result<T, StoreError>;
 
 /// The outcome of an attempt to become the loader.
@@ -203,6 +211,18 @@ impl Store {
         within: Duration,
     ) -> Vec<Answer<()>> {
         each(keys, verb!(self, within, store => store.release(keys, token, settle)))
+    }
+
+    /// Leaves a guard as [`release`](Store::release) does, and stores a value in its place if nobody else was ever in it.
+    /// One answer a key, in order; `false` where the value was not stored.
+    pub(crate) async fn release_with(
+        &self,
+        puts: &[Put<'_>],
+        token: Token,
+        within: Duration,
+    ) -> Vec<Answer<bool>> {
+        let keys: Vec<&str> = puts.iter().map(|put| put.key).collect();
+        each(&keys, verb!(self, within, store => store.release_with(puts, token)))
     }
 
     /// Deletes what stands there, unless it is a guard, whose last writer will. One answer a key.

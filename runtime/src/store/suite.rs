@@ -4,7 +4,7 @@ use std::{sync::atomic::Ordering::Relaxed, time::Duration};
 
 use tokio::time::{Instant, sleep};
 
-use super::{Acquired, Store, StoreError, memory::MemoryStore};
+use super::{Acquired, Put, Store, StoreError, memory::MemoryStore};
 use crate::entry::{self, Entry, Header, Token};
 
 const WITHIN: Duration = Duration::from_secs(5);
@@ -204,6 +204,78 @@ async fn overlapping_writers_leave_a_mark(store: &Store) {
     assert!(overlapped(&key).await, "an outsider's deletion");
 }
 
+/// A release that would store; whether it did.
+async fn put(store: &Store, key: &str, token: Token) -> bool {
+    let value = value(token, b"written");
+    let put = Put { key, value: &value, ttl: LONG };
+    store.release_with(&[put], token, WITHIN).await.pop().unwrap().unwrap()
+}
+
+async fn a_writer_that_was_alone_leaves_its_value(store: &Store) {
+    let key = stored(store, "put").await;
+    guard(store, &key, token(8)).await;
+    assert_eq!(store.renew_guard(&[&key], token(8), LONG, WITHIN).await, [Ok(true)]);
+    assert!(put(store, &key, token(8)).await);
+    let bytes = store.read(&key, WITHIN).await.unwrap().unwrap();
+    let Entry::Value(value) = entry::parse(&bytes, FINGERPRINT) else { panic!("{bytes:?}") };
+    assert_eq!(value.payload, Some(&b"written"[..]));
+    let fresh = stored(store, "put").await;
+    let fresh = store.read(&fresh, WITHIN).await.unwrap().unwrap();
+    let Entry::Value(later) = entry::parse(&fresh, FINGERPRINT) else { panic!("{fresh:?}") };
+    let apart = later.stored_at.saturating_sub(value.stored_at);
+    assert!(value.stored_at <= later.stored_at && apart < WITHIN, "it is stamped by the store: {apart:?}");
+    let left = store.watch(&key, WITHIN).await.unwrap().left;
+    assert!(left > LONG / 2 && left <= LONG, "{left:?}");
+    // The same release once more, as a repetition would: there is no guard any more, and what is there goes.
+    assert!(!put(store, &key, token(8)).await);
+    assert_eq!(state(store, &key).await, "absent");
+}
+
+async fn a_writer_in_company_leaves_nothing(store: &Store) {
+    // Somebody who came and went.
+    let key = key("company");
+    guard(store, &key, token(8)).await;
+    guard(store, &key, token(9)).await;
+    assert!(!put(store, &key, token(9)).await);
+    assert_eq!(state(store, &key).await, "guard", "the first writer is still inside");
+    assert!(!put(store, &key, token(8)).await, "it was not alone all the time");
+    assert_eq!(state(store, &key).await, "absent");
+    // An outsider.
+    guard(store, &key, token(8)).await;
+    release(store, &key, token(7)).await;
+    assert!(!put(store, &key, token(8)).await);
+    assert_eq!(state(store, &key).await, "absent");
+    // Nobody is inside, or somebody else.
+    let key = stored(store, "no guard").await;
+    assert!(!put(store, &key, token(8)).await);
+    assert_eq!(state(store, &key).await, "absent", "what is there without a guard is deleted");
+    assert_eq!(acquire(store, &key, token(1)).await, Acquired::Yes);
+    assert!(!put(store, &key, token(8)).await);
+    assert!(!fill(store, &key, token(1)).await, "a load of before is refused");
+    guard(store, &key, token(9)).await;
+    assert!(!put(store, &key, token(8)).await);
+    assert_eq!(state(store, &key).await, "guard");
+    assert!(!put(store, &key, token(9)).await, "an outsider is company");
+    assert_eq!(state(store, &key).await, "absent");
+}
+
+async fn several_values_are_one_step(store: &Store) {
+    let keys: Vec<String> = (0..20).map(|_| key("puts")).collect();
+    let names: Vec<&str> = keys.iter().map(String::as_str).collect();
+    assert_eq!(store.guard(&names, token(9), LONG, WITHIN).await, vec![Ok(()); 20]);
+    guard(store, names[7], token(8)).await;
+    let values: Vec<Vec<u8>> = (0..20).map(|number| value(token(9), &[number])).collect();
+    let puts = names.iter().zip(&values).map(|(key, value)| Put { key, value, ttl: LONG });
+    let answers = store.release_with(&puts.collect::<Vec<_>>(), token(9), WITHIN).await;
+    for (number, answer) in answers.into_iter().enumerate() {
+        assert_eq!(answer, Ok(number != 7), "{number}");
+        assert_eq!(state(store, names[number]).await, if number == 7 { "guard" } else { "value" });
+    }
+    let last = store.read(names[19], WITHIN).await.unwrap().unwrap();
+    let Entry::Value(value) = entry::parse(&last, FINGERPRINT) else { panic!("{last:?}") };
+    assert_eq!(value.payload, Some(&[19][..]), "each key has its own value");
+}
+
 async fn a_release_without_a_guard_deletes(store: &Store) {
     let key = stored(store, "lost").await;
     release(store, &key, token(9)).await;
@@ -325,6 +397,9 @@ async fn the_suite(store: &Store) {
     a_guard_takes_the_place_of_a_value(store).await;
     the_last_writer_out_ends_the_guard(store).await;
     overlapping_writers_leave_a_mark(store).await;
+    a_writer_that_was_alone_leaves_its_value(store).await;
+    a_writer_in_company_leaves_nothing(store).await;
+    several_values_are_one_step(store).await;
     a_release_without_a_guard_deletes(store).await;
     a_guard_settles(store).await;
     a_settling_guard_outlives_later_writers(store).await;

@@ -14,7 +14,7 @@ pub mod tokio {}
 
 /// Functions.
 pub mod functions {
-    use ::cached_aside::{Cache, cached_aside, invalidates};
+    use ::cached_aside::{Cache, cached_aside, invalidates, updates};
     use ::std::{option::Option, result::Result, string::String};
 
     /// Names that an expansion might use itself.
@@ -49,6 +49,21 @@ pub mod functions {
         let keys = *key;
         let _ = (cache, function, when, own);
         keys
+    }
+
+    /// Names that an expansion might use itself.
+    #[updates(derived(*key, cache), when = *when, cache = own)]
+    #[invalidates("a:{key}")]
+    pub async fn update(
+        key: &u64,
+        cache: Option<u8>,
+        body: u8,
+        when: &bool,
+        own: &Cache,
+    ) -> Result<Option<u64>, ()> {
+        let keys = *key;
+        let _ = (cache, body, when, own);
+        Result::Ok(Option::Some(keys))
     }
 
     /// Something with a macro inside.

@@ -31,7 +31,7 @@ use self::{
     route::Route,
     scripts::Verb,
 };
-use super::{Acquired, Answer, StoreError, Watched, Watches};
+use super::{Acquired, Answer, Put, StoreError, Watched, Watches};
 use crate::{
     entry::{self, Token},
     telemetry::Node,
@@ -129,6 +129,15 @@ impl RedisStore {
         settle: Duration,
     ) -> Answer<Vec<Answer<()>>> {
         Ok(done(self.run_all(&scripts::RELEASE, keys, (&token.as_bytes()[..], settle_millis(settle))).await?))
+    }
+
+    pub(crate) async fn release_with(&self, puts: &[Put<'_>], token: Token) -> Answer<Vec<Answer<bool>>> {
+        let keys: Vec<&str> = puts.iter().map(|put| put.key).collect();
+        let arguments = |place: usize| {
+            let Put { value, ttl, .. } = puts[place];
+            (&token.as_bytes()[..], value, millis(ttl))
+        };
+        self.run_each(&scripts::RELEASE_WITH, &keys, arguments).await
     }
 
     pub(crate) async fn remove(&self, keys: &[&str]) -> Answer<Vec<Answer<()>>> {
@@ -259,15 +268,25 @@ impl RedisStore {
         keys: &[&str],
         arguments: impl ToRedisArgs,
     ) -> Answer<Vec<Answer<bool>>> {
-        let command = |key| -> Cmd {
+        self.run_each(verb, keys, |_| &arguments).await
+    }
+
+    /// The same, with arguments for each key: for the one with this number.
+    async fn run_each<A: ToRedisArgs>(
+        &self,
+        verb: &Verb,
+        keys: &[&str],
+        arguments: impl Fn(usize) -> A,
+    ) -> Answer<Vec<Answer<bool>>> {
+        let command = |place: usize| -> Cmd {
             let mut command = verb.by_hash();
-            command.arg(self.full(key)).arg(&arguments);
+            command.arg(self.full(keys[place])).arg(arguments(place));
             command
         };
         let each = self.by_owner(keys).into_iter().map(|(owner, places)| {
             let mut pipeline = redis::Pipeline::with_capacity(places.len());
             for place in &places {
-                pipeline.add_command(command(keys[*place]));
+                pipeline.add_command(command(*place));
             }
             async move {
                 let answers = match &owner {
@@ -297,7 +316,7 @@ impl RedisStore {
                         }
                         if is_unknown(error.code().unwrap_or_default()) || error.redirect_node().is_some() {
                             // The server has forgotten the script, or the key is on another: it was not carried out.
-                            self.run(verb, keys[place], &arguments).await
+                            self.run(verb, keys[place], arguments(place)).await
                         } else {
                             Err(store_error(&error))
                         }

@@ -45,5 +45,6 @@ scripts! {
     GUARD = "writers" "guard";
     RENEW_GUARD = "writers" "renew_guard";
     RELEASE = "writers" "release";
+    RELEASE_WITH = "writers" "release_with";
     REMOVE = "writers" "remove";
 }

@@ -1,0 +1,56 @@
+impl Repo {
+    #[invalidates("users:recent")]
+    pub async fn rename(&self, id: u64, name: &str) -> Result<Option<User>, Error> {
+        use ::cached_aside::__private as __aside;
+        const __SHAPE: u8 = {
+            use ::cached_aside::__private::{NoShape as _, Shape};
+            Shape::<Result<Option<User>, Error>>::OPTION
+                + Shape::<Result<Option<User>, Error>>::RESULT
+                + Shape::<Result<Option<User>, Error>>::RESULT_OPTION
+        };
+        static __WRITE: __aside::WriteFunction = __aside::WriteFunction::declare(
+                ::core::module_path!(),
+                "Repo::rename",
+            )
+            .guard(__aside::Guard::Required)
+            .guard_for(__aside::Duration::from_secs(3u64));
+        let when: bool = id > 0;
+        let keys = if when {
+            ::core::option::Option::Some([
+                __aside::Updated(self.__load_key(id))
+                    .by::<Result<Option<User>, Error>, __SHAPE>(),
+            ])
+        } else {
+            ::core::option::Option::None
+        };
+        let cache: &::cached_aside::Cache = &self.cache;
+        let body = async move {
+            if let ::core::option::Option::Some(never) = ::core::option::Option::None::<
+                Result<Option<User>, Error>,
+            > {
+                return never;
+            }
+            self.db.rename(id, name).await
+        };
+        if when {
+            __aside::update::<
+                Result<Option<User>, Error>,
+                __SHAPE,
+                _,
+            >(
+                    &__WRITE,
+                    ::core::option::Option::Some(cache),
+                    ::core::option::Option::Some(
+                        __aside::refuse::<Result<Option<User>, Error>>,
+                    ),
+                    ::core::iter::Iterator::flatten(
+                        ::core::iter::IntoIterator::into_iter(keys),
+                    ),
+                    body,
+                )
+                .await
+        } else {
+            body.await
+        }
+    }
+}

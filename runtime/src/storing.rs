@@ -1,0 +1,86 @@
+//! What is stored of what a function gave, and for how long: the same whether it was loaded or written.
+
+use std::time::Duration;
+
+use crate::{
+    backoff::shorten,
+    codec::Coding,
+    entry::{self, Header, Token},
+    fingerprint::Known,
+    outcome::Gave,
+    settings::ReadFunction,
+    telemetry::Counters,
+};
+
+/// An entry that is to be stored.
+#[derive(Debug)]
+pub(crate) struct Storable {
+    pub(crate) value: Vec<u8>,
+    pub(crate) ttl: Duration,
+}
+
+/// What decides about the entries of one key.
+pub(crate) struct Storing<'a, V> {
+    pub(crate) function: &'static ReadFunction,
+    pub(crate) counters: &'a Counters,
+    pub(crate) key: &'a str,
+    pub(crate) known: Known,
+    pub(crate) coding: &'a Coding<V>,
+}
+
+impl<V> Storing<'_, V> {
+    /// The entry of what the function gave, if it is to be stored.
+    pub(crate) fn entry<E>(
+        &self,
+        gave: &Gave<'_, V, E>,
+        token: Token,
+        load_time: Duration,
+    ) -> Option<Storable> {
+        let settings = &self.function.settings;
+        let ttl = match gave {
+            Gave::Value(value) => self.ttl_of(value)?,
+            Gave::None => settings.none_ttl?,
+            Gave::Error(_) => return None,
+        };
+        let ttl = shorten(ttl, settings.jitter_per_mille).max(MIN_TTL);
+        let header = Header { fingerprint: self.known.fingerprint, fresh_for: ttl, load_time };
+        let value = match gave {
+            Gave::Value(value) => self.encode(value, token, header)?,
+            Gave::None | Gave::Error(_) => entry::none(token, header),
+        };
+        Some(Storable { value, ttl })
+    }
+
+    /// The TTL of this value: the attribute's, or what it says of the value, but no more than that. `None` if the value is not
+    /// to be stored.
+    fn ttl_of(&self, value: &V) -> Option<Duration> {
+        let ttl = self.function.settings.ttl;
+        if self.coding.store_if.is_some_and(|store_if| !store_if(value)) {
+            self.counters.not_stored.one();
+            return None;
+        }
+        let Some(asked) = self.coding.ttl_for.map(|ttl_for| ttl_for(value)) else { return Some(ttl) };
+        if asked > ttl || asked.is_zero() {
+            self.counters.ttls_clamped.one();
+            tracing::debug!(key = self.key, ?asked, ?ttl, "`ttl_for` gave a TTL that can't be");
+        }
+        (!asked.is_zero()).then_some(asked.min(ttl))
+    }
+
+    pub(crate) fn encode(&self, value: &V, token: Token, header: Header) -> Option<Vec<u8>> {
+        let mut bytes = entry::begin();
+        let encoded = (self.coding.encode)(value, self.known.counts, &mut bytes);
+        let too_large = bytes.len() > entry::HEADER_LEN + entry::MAX_PAYLOAD;
+        if encoded.is_err() || too_large {
+            self.counters.unencodable.one();
+            let error = encoded.err().map(|error| error.to_string());
+            self.function.say_unencodable(self.key, error.as_deref().unwrap_or("it is larger than 64 MiB"));
+            return None;
+        }
+        entry::finish(&mut bytes, token, header);
+        Some(bytes)
+    }
+}
+
+/// Redis counts in milliseconds.
+const MIN_TTL: Duration = Duration::from_millis(1);

@@ -1,0 +1,152 @@
+//! Writes that leave their value behind, against everything that the store can do. Time is paused.
+
+use std::{future::pending, time::Duration};
+
+use tokio::time::{sleep, timeout};
+
+use crate::{
+    __private::{Key, key, update},
+    AnyKey, Bincode, Cache,
+    codec::coding,
+    settings::{Guard, ReadFunction, ReadSettings, WriteFunction, WriteSettings},
+    store::{
+        Store,
+        faulty::{FaultyStore, GATES, Gate},
+    },
+};
+
+const TTL: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_millis(250);
+const GUARD_FOR: Duration = Duration::from_secs(10);
+
+static LOAD: ReadFunction = ReadFunction::new(
+    ReadSettings::new(module_path!(), "version", "version:{key}", file!(), line!(), TTL).jitter(0),
+);
+const SETTINGS: WriteSettings =
+    WriteSettings::new(module_path!(), "save", file!(), line!()).guard_for(GUARD_FOR);
+static SAVE: WriteFunction = WriteFunction::new(SETTINGS);
+static SAVE_REQUIRED: WriteFunction = WriteFunction::new(SETTINGS.guard(Guard::Required));
+
+fn cache() -> Cache {
+    Cache::with_store(Store::Faulty(FaultyStore::new()), TIMEOUT, "test".to_owned())
+}
+
+fn store(cache: &Cache) -> &FaultyStore {
+    match &cache.inner.store {
+        Store::Faulty(store) => store,
+        _ => unreachable!(),
+    }
+}
+
+fn version() -> Key<u64> {
+    key(&LOAD, AnyKey::new("k"), coding::<u64, Bincode>(0))
+}
+
+async fn stored(cache: &Cache) -> Option<u64> {
+    let stored = store(cache).inside.read("k").await.unwrap()?;
+    let known = crate::fingerprint::of(&coding::<u64, Bincode>(0).kind).unwrap();
+    match crate::entry::parse(&stored, known.fingerprint) {
+        crate::entry::Entry::Value(value) => {
+            Some((coding::<u64, Bincode>(0).decode)(value.payload.unwrap()).unwrap())
+        }
+        _ => None,
+    }
+}
+
+/// Writes so long, and gives this.
+async fn save(cache: &Cache, function: &'static WriteFunction, takes: Duration, gives: u64) -> Option<u64> {
+    let body = async {
+        sleep(takes).await;
+        Ok(gives)
+    };
+    let refuse: Option<fn(_) -> _> = (function.settings.guard == Guard::Required).then_some(|_| Err(()));
+    update::<Result<u64, ()>, 2, _>(function, Some(cache), refuse, [version()], body).await.ok()
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_update_whatever_the_store_does() {
+    let mut values = 0;
+    for guard in GATES {
+        for release in GATES {
+            for function in [&SAVE, &SAVE_REQUIRED] {
+                let what = format!("guard {guard:?} release {release:?} {}", function.settings.name);
+                let cache = cache();
+                for (verb, gate) in [("guard", guard), ("release_with", release), ("release", release)] {
+                    store(&cache).set(verb, gate);
+                }
+                let given = save(&cache, function, Duration::from_millis(30), 2).await;
+                let guarded = matches!(guard, Gate::Passes | Gate::Slow);
+                assert_eq!(
+                    given.is_some(),
+                    guarded || function.settings.guard == Guard::BestEffort,
+                    "{what}"
+                );
+                let stored = stored(&cache).await;
+                // What was stored and not acknowledged is on the recovery list: this process does not read it.
+                let peeked = version().in_cache(&cache).peek().await.unwrap();
+                let taken = !matches!(release, Gate::Fails | Gate::Hangs);
+                assert_eq!(stored, (guarded && taken).then_some(2), "{what}");
+                let acknowledged = matches!(release, Gate::Passes | Gate::Slow);
+                assert_eq!(peeked, (guarded && acknowledged).then_some(2), "{what}");
+                assert_eq!(cache.stats().updated, u64::from(peeked.is_some()), "{what}");
+                values += u64::from(stored.is_some());
+                store(&cache).heal();
+                sleep(Duration::from_secs(5)).await;
+                assert_eq!(cache.inner.recovery.len(), 0, "{what}: it is delivered in the end");
+                if peeked.is_none() {
+                    // What is delivered late is a deletion.
+                    assert_eq!(version().in_cache(&cache).peek().await.unwrap(), None, "{what}");
+                }
+            }
+        }
+    }
+    assert_eq!(values, 12);
+}
+
+/// A guard that was gone for a while kept nobody out: what this write gives may not be the last.
+#[tokio::test(start_paused = true)]
+async fn a_guard_that_was_lost_leaves_nothing() {
+    let cache = cache();
+    let first = save(&cache, &SAVE, GUARD_FOR, 2);
+    let second = async {
+        sleep(GUARD_FOR / 10).await;
+        // Evicted, or flushed.
+        let guard = store(&cache).inside.read("k").await.unwrap().unwrap();
+        let token = crate::entry::Token::only(&guard);
+        store(&cache).inside.release(&["k"], token, Duration::ZERO).await.unwrap();
+        save(&cache, &SAVE, Duration::from_millis(1), 3).await;
+        assert_eq!(stored(&cache).await, Some(3), "nobody else was there");
+        sleep(GUARD_FOR / 2).await;
+        assert_eq!(stored(&cache).await, None, "the guard has been placed anew");
+    };
+    tokio::join!(first, second);
+    let stats = cache.stats();
+    assert_eq!((stored(&cache).await, stats.updated, stats.guards_lost), (None, 1, 1));
+}
+
+/// Whoever goes away during the release leaves no value behind that nobody may have been told of.
+#[tokio::test(start_paused = true)]
+async fn cancelled_while_it_is_released() {
+    let cache = cache();
+    store(&cache).set("release_with", Gate::LosesReply);
+    let write = save(&cache, &SAVE, Duration::ZERO, 2);
+    timeout(TIMEOUT / 2, write).await.unwrap_err();
+    assert_eq!(stored(&cache).await, Some(2), "it was stored all the same");
+    sleep(Duration::from_millis(1)).await;
+    assert_eq!(stored(&cache).await, None, "and released once more");
+}
+
+/// Cancelled inside its body it stores nothing, and its guard holds on.
+#[tokio::test(start_paused = true)]
+async fn cancelled_in_its_body() {
+    let cache = cache();
+    let body = pending::<Result<u64, ()>>();
+    let write = update::<_, 2, _>(&SAVE, Some(&cache), None, [version()], body);
+    timeout(Duration::from_secs(1), write).await.unwrap_err();
+    sleep(GUARD_FOR / 2).await;
+    let guard = store(&cache).inside.read("k").await.unwrap().unwrap();
+    assert!(crate::entry::Writers::read(&guard).is_some(), "the database may still be writing");
+    sleep(GUARD_FOR).await;
+    assert_eq!(store(&cache).inside.len(), 1);
+    assert_eq!(store(&cache).inside.read("k").await.unwrap(), None);
+}

@@ -1,0 +1,142 @@
+//! What is stored of what a function gives, and for how long, on both stores.
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Mutex,
+        atomic::{AtomicU64, Ordering::SeqCst},
+    },
+    time::Duration,
+};
+
+use cached_aside::{Cache, cached_aside, invalidates};
+use cached_aside_tests::RedisServer;
+use redis::cmd;
+
+use crate::functions::on_both_stores;
+
+/// A table, and how often it was asked.
+#[derive(Debug, Default)]
+struct Db {
+    rows: Mutex<HashMap<u64, String>>,
+    asked: AtomicU64,
+}
+
+impl Db {
+    fn ask(&self, id: u64) -> Option<String> {
+        self.asked.fetch_add(1, SeqCst);
+        self.rows.lock().unwrap().get(&id).cloned()
+    }
+
+    fn asked(&self) -> u64 {
+        self.asked.swap(0, SeqCst)
+    }
+}
+
+// --- None -------------------------------------------------------------------------------------------------
+
+#[cached_aside(ttl = "5m", none_ttl = "1m", key = "name:{id}", skip(db))]
+async fn name(db: &Db, id: u64) -> Option<String> {
+    db.ask(id)
+}
+
+#[cached_aside(ttl = "5m", none_ttl = "1m", key = "length:{id}", skip(db))]
+async fn length(db: &Db, id: u64) -> Result<Option<usize>, String> {
+    Ok(db.ask(id).map(|name| name.len()))
+}
+
+#[invalidates(name(id), length(id))]
+async fn create(db: &Db, id: u64, name: &str) {
+    db.rows.lock().unwrap().insert(id, name.to_owned());
+}
+
+/// That there is no row is remembered, and forgotten when it is created, like anything else.
+#[tokio::test]
+async fn a_row_that_is_created_is_seen() {
+    on_both_stores("values-none", async |cache| {
+        let db = Db::default();
+        for _ in 0..3 {
+            assert_eq!((name(&db, 1).await, length(&db, 1).await), (None, Ok(None)));
+        }
+        assert_eq!((db.asked(), cache.stats().total.hits), (2, 4));
+        create(&db, 1, "Ada").await;
+        for _ in 0..3 {
+            assert_eq!((name(&db, 1).await.as_deref(), length(&db, 1).await), (Some("Ada"), Ok(Some(3))));
+        }
+        assert_eq!(db.asked(), 2);
+    })
+    .await;
+}
+
+// --- Conditions -------------------------------------------------------------------------------------------
+
+fn as_long_as_it_says(seconds: &u64) -> Duration {
+    Duration::from_secs(*seconds)
+}
+
+#[cached_aside(ttl = "10m", jitter = "0%", key = "seconds:{seconds}", ttl_for = as_long_as_it_says)]
+async fn for_seconds(seconds: u64) -> u64 {
+    seconds
+}
+
+#[cached_aside(ttl = "10m", none_ttl = "5m", key = "even:{number}", store_if = |number: &u64| number % 2 == 0)]
+async fn even(number: u64) -> Result<Option<u64>, String> {
+    Ok((number > 0).then_some(number))
+}
+
+#[tokio::test]
+async fn values_decide_whether_and_how_long_they_are_stored() {
+    on_both_stores("values-conditions", async |cache| {
+        for _ in 0..2 {
+            for number in 0..4 {
+                assert_eq!(even(number).await, Ok((number > 0).then_some(number)));
+            }
+            for seconds in [0, 1, 600, 601, u64::MAX] {
+                assert_eq!(for_seconds(seconds).await, seconds);
+            }
+        }
+        let even = cache.stats().function("even");
+        assert_eq!((even.stored, even.not_stored, even.hits), (2, 4, 2), "`None` is not asked about");
+        let seconds = cache.stats().function("for_seconds");
+        assert_eq!((seconds.stored, seconds.hits), (4, 4), "zero is not stored");
+        assert_eq!(seconds.ttls_clamped, 4, "zero twice, and each too long one");
+    })
+    .await;
+}
+
+/// No entry lives longer than `ttl`, and each lives as long as it says.
+#[tokio::test]
+async fn the_ttl_is_the_bound() {
+    let server = RedisServer::shared();
+    let cache = Cache::builder().url(server.url()).namespace("values-bound").build().await.unwrap();
+    cache
+        .scope(async {
+            for (seconds, expected) in [(30, 30), (600, 600), (601, 600), (u64::MAX, 600)] {
+                for_seconds(seconds).await;
+                let left: u64 = server.run(cmd("PTTL").arg(format!("values-bound:seconds:{seconds}")));
+                assert!((expected - 20..=expected).contains(&left.div_ceil(1000)), "{seconds}: {left}");
+            }
+        })
+        .await;
+    assert_eq!(server.keys_without_ttl("values-bound"), [""; 0]);
+}
+
+/// In paused time: as long as it says, and no longer.
+#[tokio::test(start_paused = true)]
+async fn in_process_entries_end_when_they_say() {
+    let cache = Cache::in_process();
+    cache
+        .scope(async {
+            for (seconds, ends) in [(30, 30), (700, 600)] {
+                let before = cache.stats().total.loads;
+                for_seconds(seconds).await;
+                tokio::time::sleep(Duration::from_secs(ends) - Duration::from_millis(1)).await;
+                for_seconds(seconds).await;
+                assert_eq!(cache.stats().total.loads, before + 1, "{seconds}");
+                tokio::time::sleep(Duration::from_millis(2)).await;
+                for_seconds(seconds).await;
+                assert_eq!(cache.stats().total.loads, before + 2, "{seconds}");
+            }
+        })
+        .await;
+}
