@@ -136,7 +136,6 @@ pub struct Updated<V>(pub Key<V>);
 
 impl<V> Updated<V> {
     /// The function returns `R`: the values are of one type.
-    #[must_use]
     pub fn by<R: Outcome<SHAPE>, const SHAPE: u8>(self) -> Key<R::Value>
     where
         R::Value: Updates<V>,
