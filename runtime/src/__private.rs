@@ -123,7 +123,7 @@ pub fn update<R: Outcome<SHAPE>, const SHAPE: u8, B: Future<Output = R>>(
     let puts = move |returned: &R, cache: &Inner, token| {
         let written = |key: Key<R::Value>| {
             let entry = key.entry(cache, &returned.gave(), token)?;
-            Some(Written { key: AnyKey::from(key).into_string(), entry })
+            Some(Written { key: AnyKey::from(key), entry })
         };
         keys.into_iter().filter_map(written).collect()
     };

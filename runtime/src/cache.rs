@@ -214,7 +214,7 @@ impl Cache {
     /// When the cache does not answer. This process then does not use the entry until the deletion has been delivered, which is
     /// tried again in the background.
     pub async fn invalidate<T>(&self, key: &Key<T>) -> Result<(), Error> {
-        write::invalidate(self, key.as_str()).await
+        write::invalidate(self, &key.into()).await
     }
 
     /// Guards keys around a write that an attribute can't wrap, such as one that is part of a transaction: place it before the
@@ -244,7 +244,7 @@ impl Cache {
         &self,
         keys: impl IntoIterator<Item = impl Into<AnyKey>>,
     ) -> Result<WriteGuard, Error> {
-        let keys = keys.into_iter().map(|key| key.into().into_string()).collect();
+        let keys = keys.into_iter().map(Into::into).collect();
         WriteGuard::place(self, keys).await
     }
 
@@ -252,7 +252,9 @@ impl Cache {
     #[must_use]
     pub fn stats(&self) -> Stats {
         let recovering = u64::try_from(self.inner.recovery.len()).unwrap_or(u64::MAX);
-        Stats { recovering, nodes: self.inner.store.nodes(), ..self.inner.table.read() }
+        let counted = self.inner.table.read();
+        let given_up = counted.given_up + self.inner.recovery.moot();
+        Stats { recovering, given_up, nodes: self.inner.store.nodes(), ..counted }
     }
 
     /// Delivers the invalidations that could not be delivered when they were due, as the background does, but now. Gives up at

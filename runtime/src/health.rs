@@ -23,6 +23,7 @@ use crate::{
     cache::Inner,
     entry::Token,
     store::{Answer, StoreError},
+    telemetry::Counter,
 };
 
 /// The time that one call may still spend on the store.
@@ -63,6 +64,9 @@ impl Budget {
 const MOST_KEYS: usize = 100_000;
 /// So many are delivered in one step.
 const BATCH: usize = 128;
+/// A load that was under way when its key was written, and that nobody could stop, is over after this, so that what it stored
+/// has ended this much after the longest TTL.
+const UNDER_WAY: Duration = Duration::from_secs(60);
 /// The pauses between attempts to deliver.
 const DELIVERY: Backoff = Backoff::new(Duration::from_millis(50), Duration::from_secs(2));
 
@@ -74,6 +78,8 @@ pub(crate) struct Recovery {
     list: Mutex<List>,
     /// Held during an attempt: what one has taken from the list is not missing for another.
     attempt: tokio::sync::Mutex<()>,
+    /// Keys that nothing is left to delete of.
+    moot: Counter,
 }
 
 #[derive(Debug, Default)]
@@ -91,6 +97,8 @@ struct Item {
     writing: usize,
     /// What to deliver; `None` while only a running write keeps the key here.
     due: Option<Due>,
+    /// When nothing is left to delete, because every entry has come to its end; `None` where nobody knows.
+    moot: Option<Instant>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -100,6 +108,11 @@ struct Due {
 }
 
 impl Recovery {
+    /// How many keys left the list because their entries had come to their ends.
+    pub(crate) fn moot(&self) -> u64 {
+        self.moot.get()
+    }
+
     /// How many keys are waiting.
     pub(crate) fn len(&self) -> usize {
         self.count.load(Relaxed)
@@ -129,10 +142,13 @@ impl Recovery {
         self.count.store(list.keys.len(), Relaxed);
     }
 
-    /// An invalidation could not be delivered. Gives up the oldest where there are too many; returns how many.
-    pub(crate) fn add(&self, key: &str, token: Token, settle: Duration) -> usize {
+    /// An invalidation could not be delivered; `longest` is how long an entry under the key can live. Gives up the oldest where
+    /// there are too many; returns how many.
+    pub(crate) fn add(&self, key: &str, token: Token, settle: Duration, longest: Option<Duration>) -> usize {
         let mut list = self.list();
-        list.keys.entry(key.to_owned()).or_default().due = Some(Due { token, settle });
+        let item = list.keys.entry(key.to_owned()).or_default();
+        item.due = Some(Due { token, settle });
+        item.moot = longest.and_then(|longest| Instant::now().checked_add(longest + UNDER_WAY));
         list.turns.push_back(key.to_owned());
         let given_up = list.give_up();
         self.count.store(list.keys.len(), Relaxed);
@@ -208,12 +224,18 @@ impl Recovery {
 
     /// What is due next.
     fn take_turns(&self) -> Vec<(String, Due)> {
+        let now = Instant::now();
         let mut list = self.list();
         let mut batch = Vec::new();
         for _ in 0..list.turns.len() {
             let Some(key) = list.turns.pop_front() else { break };
             match list.keys.get(&key) {
-                Some(Item { writing: 0, due: Some(due) }) => batch.push((key, *due)),
+                Some(Item { writing: 0, due: Some(_), moot: Some(moot) }) if *moot <= now => {
+                    tracing::debug!(key, "an undelivered invalidation is moot: its entry has ended");
+                    list.keys.remove(&key);
+                    self.moot.one();
+                }
+                Some(Item { writing: 0, due: Some(due), .. }) => batch.push((key, *due)),
                 Some(_) => list.turns.push_back(key),
                 None => {}
             }
@@ -221,6 +243,7 @@ impl Recovery {
                 break;
             }
         }
+        self.count.store(list.keys.len(), Relaxed);
         batch
     }
 
@@ -327,7 +350,7 @@ mod tests {
         recovery.begin("written now");
         let mut given_up = 0;
         for number in 0..MOST_KEYS + 10 {
-            given_up += recovery.add(&format!("key {number}"), Token::numbered(1), Duration::ZERO);
+            given_up += recovery.add(&format!("key {number}"), Token::numbered(1), Duration::ZERO, None);
         }
         assert_eq!((recovery.len(), given_up), (MOST_KEYS, 11));
         assert!(!recovery.has("key 10") && recovery.has("key 11") && recovery.has("written now"));
@@ -337,18 +360,37 @@ mod tests {
     fn a_key_that_fails_is_not_in_the_way_of_others() {
         let recovery = Recovery::default();
         for number in 0..BATCH * 2 {
-            recovery.add(&format!("{number:03}"), Token::numbered(1), Duration::ZERO);
+            recovery.add(&format!("{number:03}"), Token::numbered(1), Duration::ZERO, None);
         }
         let first = due(&recovery);
         assert_eq!((first.len(), first[0].as_str()), (BATCH, "000"));
         assert_eq!(due(&recovery)[0], format!("{BATCH:03}"), "the next ones are next");
     }
 
+    #[tokio::test(start_paused = true)]
+    async fn a_key_whose_entry_has_ended_leaves_the_list() {
+        let recovery = Recovery::default();
+        let minute = Duration::from_secs(60);
+        recovery.add("a minute", Token::numbered(1), Duration::ZERO, Some(minute));
+        recovery.add("for ever", Token::numbered(2), Duration::ZERO, None);
+        recovery.add("written", Token::numbered(3), Duration::ZERO, Some(minute));
+        recovery.begin("written");
+        tokio::time::advance(minute).await;
+        assert_eq!(recovery.take_turns().len(), 2, "a load that was under way may have stored it since");
+        for key in ["a minute", "for ever", "written"] {
+            recovery.list().turns.push_back(key.to_owned());
+        }
+        tokio::time::advance(UNDER_WAY).await;
+        assert_eq!(due(&recovery), ["for ever"]);
+        assert!(!recovery.has("a minute") && recovery.has("written"));
+        assert_eq!((recovery.len(), recovery.moot()), (2, 1));
+    }
+
     #[test]
     fn nothing_is_delivered_while_a_write_runs() {
         let recovery = Recovery::default();
         recovery.begin("k");
-        recovery.add("k", Token::numbered(1), Duration::ZERO);
+        recovery.add("k", Token::numbered(1), Duration::ZERO, None);
         assert_eq!(due(&recovery), [""; 0]);
         recovery.end("k");
         assert_eq!(due(&recovery), ["k"]);

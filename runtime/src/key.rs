@@ -2,6 +2,7 @@
 
 use std::{
     fmt::{self, Debug, Display, Write},
+    hash::{Hash, Hasher},
     marker::PhantomData,
     num::NonZero,
     time::Duration,
@@ -66,7 +67,8 @@ impl KeyWriter {
     /// The finished key.
     #[must_use]
     pub fn finish(self) -> AnyKey {
-        AnyKey { text: if self.text.len() > MAX_KEY { shorten(&self.text) } else { self.text } }
+        let text = if self.text.len() > MAX_KEY { shorten(&self.text) } else { self.text };
+        AnyKey { text, function: None }
     }
 }
 
@@ -183,9 +185,31 @@ pub fn type_name<T: ?Sized>() -> &'static str {
 /// let key = AnyKey::new("users:recent");
 /// assert_eq!(key.as_str(), "users:recent");
 /// ```
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Clone)]
 pub struct AnyKey {
     text: String,
+    /// The cached function that stores under this key, where that is known.
+    function: Option<&'static ReadFunction>,
+}
+
+impl PartialEq for AnyKey {
+    fn eq(&self, other: &AnyKey) -> bool {
+        self.text == other.text
+    }
+}
+
+impl Eq for AnyKey {}
+
+impl Hash for AnyKey {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.text.hash(state);
+    }
+}
+
+impl Debug for AnyKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Debug::fmt(&self.text, f)
+    }
 }
 
 impl AnyKey {
@@ -209,11 +233,12 @@ impl AnyKey {
     ///
     /// As [`Key::invalidate`].
     pub async fn invalidate(&self) -> Result<(), Error> {
-        write::invalidate(&Cache::current().ok_or(Error::NoCache)?, self.as_str()).await
+        write::invalidate(&Cache::current().ok_or(Error::NoCache)?, self).await
     }
 
-    pub(crate) fn into_string(self) -> String {
-        self.text
+    /// How long an entry under this key can live, if that is known.
+    pub(crate) fn longest(&self) -> Option<Duration> {
+        Some(self.function?.settings.longest())
     }
 }
 
@@ -225,13 +250,13 @@ impl Display for AnyKey {
 
 impl<T> From<Key<T>> for AnyKey {
     fn from(key: Key<T>) -> AnyKey {
-        key.text
+        AnyKey { function: Some(key.function), ..key.text }
     }
 }
 
 impl<T> From<&Key<T>> for AnyKey {
     fn from(key: &Key<T>) -> AnyKey {
-        key.text.clone()
+        key.clone().into()
     }
 }
 

@@ -116,6 +116,11 @@ impl ReadSettings {
         self.wait = wait;
         self
     }
+
+    /// How long an entry can live.
+    pub(crate) const fn longest(&self) -> Duration {
+        self.ttl
+    }
 }
 
 /// One function with `#[cached_aside]`.

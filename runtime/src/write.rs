@@ -76,7 +76,7 @@ struct After {
 /// An entry that a write leaves behind.
 #[derive(Debug)]
 pub(crate) struct Written {
-    pub(crate) key: String,
+    pub(crate) key: AnyKey,
     pub(crate) entry: Storable,
 }
 
@@ -118,14 +118,14 @@ where
 {
     let settings = &function.settings;
     inner.table.writes.writes.one();
-    let mut keys: Vec<String> = keys.into_iter().map(AnyKey::into_string).collect();
-    keys.sort_unstable();
+    let mut keys = keys;
+    keys.sort_unstable_by(|one, other| one.as_str().cmp(other.as_str()));
     keys.dedup();
     let body = pin!(body);
-    let (result, removed) = if keys.is_empty() {
+    let (result, removal) = if keys.is_empty() {
         let result = body.await;
         let After { keys, .. } = after(&result, inner, Token::fresh());
-        (result, keys)
+        (result, Removal::new(inner, keys))
     } else {
         let mut guarded = match settings.guard {
             Guard::Off => Guarded::nothing(inner, keys),
@@ -139,39 +139,74 @@ where
                 function = name,
                 file,
                 line,
-                key,
+                %key,
                 ?error,
                 "the write was refused, its key could not be guarded"
             );
-            let source = Box::new(error.clone().into_error("guard", key));
-            return refuse(Error::NotGuarded { key: key.clone(), source });
+            let source = Box::new(error.clone().into_error("guard", key.as_str()));
+            return refuse(Error::NotGuarded { key: key.to_string(), source });
         }
         guarded.stage = Stage::Running;
         let result = while_renewing(body, guarded.keep()).await;
         guarded.stage = Stage::After;
         let After { keys, puts } = after(&result, inner, guarded.token);
+        let removal = Removal::new(inner, keys);
         guarded.release(puts).await;
-        (result, keys)
+        (result, removal)
     };
-    let removed: Vec<String> = removed.into_iter().map(AnyKey::into_string).collect();
-    if !removed.is_empty() {
-        // An undelivered deletion is on the recovery list; the write itself is done.
-        let _ = remove(inner, &removed).await;
-    }
+    removal.carry_out().await;
     result
 }
 
+/// The deletion of keys that only the result names. Dropped before it was carried out, it is carried out in the background:
+/// nothing guards them, and nobody else knows them.
+struct Removal {
+    cache: Arc<Inner>,
+    keys: Vec<AnyKey>,
+}
+
+impl Removal {
+    fn new(cache: &Arc<Inner>, keys: Vec<AnyKey>) -> Removal {
+        Removal { cache: cache.clone(), keys }
+    }
+
+    async fn carry_out(mut self) {
+        if !self.keys.is_empty() {
+            // An undelivered deletion is on the recovery list; the write itself is done.
+            let _ = remove(&self.cache, &self.keys).await;
+            self.keys.clear();
+        }
+    }
+}
+
+impl Drop for Removal {
+    fn drop(&mut self) {
+        if self.keys.is_empty() {
+            return;
+        }
+        let (cache, keys) = (self.cache.clone(), mem::take(&mut self.keys));
+        match Handle::try_current() {
+            Ok(runtime) => {
+                let inner = cache.clone();
+                drop(cache.spawn(&runtime, async move { remove(&inner, &keys).await }));
+            }
+            // Outside a runtime nothing can be sent, nor delivered later until somebody writes inside one.
+            Err(_) => keys.iter().for_each(|key| cache.list(key, Token::fresh(), Duration::ZERO)),
+        }
+    }
+}
+
 /// Deletes one entry.
-pub(crate) async fn invalidate(cache: &Cache, key: &str) -> Result<(), Error> {
-    match remove(&cache.inner, &[key.to_owned()]).await.pop() {
-        Some((key, error)) => Err(error.into_error("invalidate", &key)),
+pub(crate) async fn invalidate(cache: &Cache, key: &AnyKey) -> Result<(), Error> {
+    match remove(&cache.inner, std::slice::from_ref(key)).await.pop() {
+        Some((key, error)) => Err(error.into_error("invalidate", key.as_str())),
         None => Ok(()),
     }
 }
 
 /// Deletes entries, unless writers are inside. What can't be delivered goes on the recovery list and is returned.
-async fn remove(cache: &Arc<Inner>, keys: &[String]) -> Failures {
-    let names: Vec<&str> = keys.iter().map(String::as_str).collect();
+async fn remove(cache: &Arc<Inner>, keys: &[AnyKey]) -> Failures {
+    let names: Vec<&str> = keys.iter().map(AnyKey::as_str).collect();
     let begun = Instant::now();
     let answers = cache.store.remove(&names, cache.timeout).await;
     tracing::debug!(?keys, took = ?begun.elapsed(), "deleted");
@@ -185,29 +220,35 @@ async fn remove(cache: &Arc<Inner>, keys: &[String]) -> Failures {
 }
 
 /// Keys and why a step failed for them.
-type Failures = Vec<(String, StoreError)>;
+type Failures = Vec<(AnyKey, StoreError)>;
 
-fn failure<T>((key, answer): (String, Result<T, StoreError>)) -> Option<(String, StoreError)> {
+fn failure<T>((key, answer): (AnyKey, Result<T, StoreError>)) -> Option<(AnyKey, StoreError)> {
     answer.err().map(|error| (key, error))
 }
 
 impl Inner {
-    /// Puts a key on the recovery list.
-    fn undelivered(self: &Arc<Self>, key: &str, error: &StoreError, token: Token, settle: Duration) {
+    /// Puts a key on the recovery list, says so, and has it delivered.
+    fn undelivered(self: &Arc<Self>, key: &AnyKey, error: &StoreError, token: Token, settle: Duration) {
         tracing::warn!(
-            key,
+            %key,
             ?error,
             "an invalidation could not be delivered; this process leaves the entry alone until it is"
         );
+        self.list(key, token, settle);
+        Recovery::deliver(self);
+    }
+
+    /// Puts a key on the recovery list.
+    fn list(&self, key: &AnyKey, token: Token, settle: Duration) {
         self.table.writes.undelivered.one();
-        let given_up = self.recovery.add(key, token, settle);
+        let given_up = self.recovery.add(key.as_str(), token, settle, key.longest());
         if given_up > 0 {
+            self.table.writes.given_up.add(given_up as u64);
             tracing::error!(
                 given_up,
                 "too many undelivered invalidations; the oldest are left to their entries' TTLs"
             );
         }
-        Recovery::deliver(self);
     }
 }
 
@@ -216,7 +257,7 @@ impl Inner {
 #[derive(Debug)]
 struct Guarded {
     cache: Arc<Inner>,
-    keys: Arc<[String]>,
+    keys: Arc<[AnyKey]>,
     token: Token,
     hold: Duration,
     settle: Duration,
@@ -246,7 +287,7 @@ enum Stage {
 
 impl Guarded {
     /// No guard, only the deletion at the end.
-    fn nothing(cache: &Arc<Inner>, keys: Vec<String>) -> Guarded {
+    fn nothing(cache: &Arc<Inner>, keys: Vec<AnyKey>) -> Guarded {
         Guarded {
             cache: cache.clone(),
             keys: keys.into(),
@@ -262,7 +303,7 @@ impl Guarded {
     }
 
     /// Places the guards, all at once.
-    async fn place(cache: &Arc<Inner>, keys: Vec<String>, settings: &WriteSettings) -> Guarded {
+    async fn place(cache: &Arc<Inner>, keys: Vec<AnyKey>, settings: &WriteSettings) -> Guarded {
         let WriteSettings { guard_for: hold, settle, wait_replicas: replicas, .. } = *settings;
         // It exists before the guards do: dropped while they are being placed, it takes them away again.
         let mut guarded = Guarded::nothing(cache, keys);
@@ -277,18 +318,18 @@ impl Guarded {
         tracing::debug!(keys = ?guarded.keys, failed = guarded.failures.len(), ?took, "guarded");
         for (key, error) in &guarded.failures {
             tracing::warn!(
-                key,
+                %key,
                 ?error,
                 "the key could not be guarded; this process leaves the entry alone meanwhile"
             );
-            cache.recovery.begin(key);
+            cache.recovery.begin(key.as_str());
         }
         cache.table.writes.guards_failed.add(guarded.failures.len() as u64);
         guarded
     }
 
     fn names(&self) -> Vec<&str> {
-        self.keys.iter().map(String::as_str).collect()
+        self.keys.iter().map(AnyKey::as_str).collect()
     }
 
     /// Renews the guards for ever.
@@ -299,7 +340,7 @@ impl Guarded {
             if !placed {
                 return;
             }
-            let names: Vec<&str> = keys.iter().map(String::as_str).collect();
+            let names: Vec<&str> = keys.iter().map(AnyKey::as_str).collect();
             let within = cache.timeout.min(hold);
             loop {
                 sleep(hold / 3).await;
@@ -323,17 +364,19 @@ impl Guarded {
         let begun = Instant::now();
         let Guarded { cache, token, settle, .. } = &self;
         // Without its guard, or where another write is still to be delivered, this may not be the last that was written.
-        puts.retain(|put| !self.lost.load(Relaxed) && !cache.recovery.has(&put.key));
-        let is_put = |name: &&str| puts.iter().any(|put| put.key == *name);
-        let (with, without): (Vec<&str>, Vec<&str>) = self.names().into_iter().partition(is_put);
-        let entry = |key| {
-            let Storable { value, ttl } = &puts.iter().find(|put| put.key == key)?.entry;
-            Some(Put { key, value, ttl: *ttl })
+        puts.retain(|put| !self.lost.load(Relaxed) && !cache.recovery.has(put.key.as_str()));
+        let is_put = |key: &&AnyKey| puts.iter().any(|put| put.key == **key);
+        let (with, without): (Vec<&AnyKey>, Vec<&AnyKey>) = self.keys.iter().partition(is_put);
+        let entry = |key: &'_ AnyKey| {
+            let put = puts.iter().find(|put| put.key == *key)?;
+            let Storable { value, ttl } = &put.entry;
+            Some(Put { key: put.key.as_str(), value, ttl: *ttl })
         };
         let entries: Vec<Put> = with.iter().copied().filter_map(entry).collect();
         let mut answers = Vec::with_capacity(self.keys.len());
         if !without.is_empty() {
-            answers.extend(cache.store.release(&without, *token, *settle, cache.timeout).await);
+            let names: Vec<&str> = without.iter().map(|key| key.as_str()).collect();
+            answers.extend(cache.store.release(&names, *token, *settle, cache.timeout).await);
         }
         let mut updated = 0;
         if !entries.is_empty() {
@@ -342,15 +385,15 @@ impl Guarded {
             answers.extend(put.into_iter().map(|answer| answer.map(drop)));
         }
         tracing::debug!(keys = ?self.keys, ?settle, updated, took = ?begun.elapsed(), "released");
-        let names = without.into_iter().chain(with).map(str::to_owned);
-        let failures: Failures = names.zip(answers).filter_map(failure).collect();
+        let keys = without.into_iter().chain(with).cloned();
+        let failures: Failures = keys.zip(answers).filter_map(failure).collect();
         cache.table.writes.updated.add(updated as u64);
         self.stage = Stage::Released;
         for (key, error) in failures.iter().filter(|(_, error)| *error != StoreError::Foreign) {
             self.cache.undelivered(key, error, self.token, self.settle);
         }
         for (key, _) in &self.failures {
-            self.cache.recovery.end(key);
+            self.cache.recovery.end(key.as_str());
         }
         self.cache.table.writes.invalidated.add((self.keys.len() - failures.len()) as u64);
         failures
@@ -376,7 +419,7 @@ impl Drop for Guarded {
                 drop(cache.spawn(&runtime, guarded.release(Vec::new())));
             }
             // Outside a runtime nothing can be sent: the guards end by themselves, and nothing is stored until then.
-            Err(_) => guarded.failures.iter().for_each(|(key, _)| guarded.cache.recovery.end(key)),
+            Err(_) => guarded.failures.iter().for_each(|(key, _)| guarded.cache.recovery.end(key.as_str())),
         }
     }
 }
@@ -424,11 +467,11 @@ impl Drop for Keeper {
 const BY_HAND: WriteSettings = WriteSettings::new(module_path!(), "guard", file!(), line!());
 
 impl WriteGuard {
-    pub(crate) async fn place(cache: &Cache, keys: Vec<String>) -> Result<WriteGuard, Error> {
+    pub(crate) async fn place(cache: &Cache, keys: Vec<AnyKey>) -> Result<WriteGuard, Error> {
         cache.inner.table.writes.writes.one();
         let mut guarded = Guarded::place(&cache.inner, keys, &BY_HAND).await;
         if let Some((key, error)) = guarded.failures.first() {
-            return Err(error.clone().into_error("guard", key));
+            return Err(error.clone().into_error("guard", key.as_str()));
         }
         guarded.stage = Stage::Running;
         let keeper = Keeper(Handle::current().spawn(guarded.keep()));
@@ -446,7 +489,7 @@ impl WriteGuard {
         let failures = guarded.release(Vec::new()).await;
         drop(keeper);
         match failures.into_iter().find(|(_, error)| *error != StoreError::Foreign) {
-            Some((key, error)) => Err(error.into_error("release", &key)),
+            Some((key, error)) => Err(error.into_error("release", key.as_str())),
             None => Ok(()),
         }
     }

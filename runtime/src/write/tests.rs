@@ -13,6 +13,7 @@ use crate::{
         Store,
         faulty::{FaultyStore, GATES, Gate},
     },
+    write::write,
 };
 
 const TTL: Duration = Duration::from_secs(60);
@@ -149,4 +150,25 @@ async fn cancelled_in_its_body() {
     sleep(GUARD_FOR).await;
     assert_eq!(store(&cache).inside.len(), 1);
     assert_eq!(store(&cache).inside.read("k").await.unwrap(), None);
+}
+
+/// Keys that only the result names are guarded by nobody: whoever goes away after the body does not leave them behind.
+#[tokio::test(start_paused = true)]
+async fn cancelled_before_the_keys_of_its_result_are_deleted() {
+    for verb in ["release", "remove"] {
+        let cache = cache();
+        let inside = &store(&cache).inside;
+        let token = crate::entry::Token::numbered(7);
+        inside.acquire("result", &[], token, TTL).await.unwrap();
+        store(&cache).set(verb, Gate::Hangs);
+        let keys = vec![AnyKey::new("k")];
+        let after = |(): &()| vec![AnyKey::new("result")];
+        let call = write(&SAVE, Some(&cache), keys, None, async {}, after);
+        timeout(TIMEOUT / 2, call).await.unwrap_err();
+        assert_eq!(inside.len(), if verb == "release" { 2 } else { 1 }, "{verb}: nothing was deleted");
+        store(&cache).heal();
+        sleep(Duration::from_millis(1)).await;
+        assert_eq!(inside.read("result").await.unwrap(), None, "{verb}");
+        assert_eq!(inside.read("k").await.unwrap(), None, "{verb}");
+    }
 }
