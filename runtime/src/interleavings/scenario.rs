@@ -20,6 +20,8 @@ pub(super) static LOAD: ReadFunction = ReadFunction::new(
 const SETTINGS: WriteSettings =
     WriteSettings::new(module_path!(), "save", file!(), line!()).guard_for(GUARD_FOR);
 static SAVE: WriteFunction = WriteFunction::new(SETTINGS);
+/// Leaves its version behind.
+static UPDATE: WriteFunction = WriteFunction::new(SETTINGS);
 static SAVE_UNGUARDED: WriteFunction = WriteFunction::new(SETTINGS.guard(Guard::Off));
 static SAVE_REQUIRED: WriteFunction = WriteFunction::new(SETTINGS.guard(Guard::Required));
 
@@ -39,8 +41,6 @@ pub(super) struct Call {
     pub(super) cancellable: bool,
     /// The store does not answer it.
     pub(super) cut_off: bool,
-    /// A write that leaves its version behind.
-    pub(super) updates: bool,
 }
 
 pub(super) const fn read() -> Call {
@@ -52,7 +52,6 @@ pub(super) const fn read() -> Call {
         fails: false,
         cancellable: false,
         cut_off: false,
-        updates: false,
     }
 }
 
@@ -61,10 +60,15 @@ pub(super) const fn write() -> Call {
 }
 
 pub(super) const fn update() -> Call {
-    Call { updates: true, ..write() }
+    Call { writes: Some(&UPDATE), ..read() }
 }
 
 impl Call {
+    /// Whether it is a write that leaves its version behind.
+    pub(super) fn updates(&self) -> bool {
+        self.writes.is_some_and(|function| std::ptr::eq(function, &raw const UPDATE))
+    }
+
     pub(super) const fn unguarded(self) -> Call {
         Call { writes: Some(&SAVE_UNGUARDED), ..self }
     }
@@ -182,7 +186,7 @@ impl Scenario {
     /// What a call is called in a report.
     pub(super) fn name_of(&self, call: usize) -> String {
         let kind = match self.calls[call] {
-            Call { updates: true, .. } => "update",
+            call if call.updates() => "update",
             Call { writes: Some(_), .. } => "write",
             Call { .. } => "read",
         };

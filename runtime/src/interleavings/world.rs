@@ -352,7 +352,8 @@ impl<'a> World<'a> {
 
     /// The real call.
     fn call(&self, number: usize) -> Boxed<Result<u64, Failed>> {
-        let super::scenario::Call { writes, process, fails, updates, .. } = self.scenario.calls[number];
+        let super::scenario::Call { writes, process, fails, .. } = self.scenario.calls[number];
+        let updates = self.scenario.calls[number].updates();
         let (cache, stage, origin) = (self.caches[process].clone(), self.stage.clone(), self.origin.clone());
         let wrote = self.calls[number].wrote.clone();
         let ends = move |version: u64| if fails { Err(Failed) } else { Ok(version) };
