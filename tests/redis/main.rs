@@ -6,6 +6,7 @@
     reason = "these are tests"
 )]
 
+mod faults;
 mod functions;
 mod limits;
 mod outages;

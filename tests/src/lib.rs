@@ -14,6 +14,7 @@ pub use trouble::{Trouble, Troubled};
 pub use worker::Worker;
 
 pub mod cluster;
+pub mod faults;
 mod process;
 mod proxy;
 pub mod sentinel;

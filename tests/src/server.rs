@@ -225,7 +225,7 @@ impl RedisServer {
     }
 
     /// The same with further arguments, for this once.
-    pub(crate) fn restart_with(&self, args: &[&str]) {
+    pub fn restart_with(&self, args: &[&str]) {
         let deadline = Instant::now() + START;
         *self.process() = None;
         while !self.launch(args, deadline) {

@@ -1,0 +1,281 @@
+//! One cell of the table: an operation during a fault, what is seen of it, and whether everything is well after it.
+
+use super::{
+    fault::Fault,
+    operation::{Operation, WRITE_BOUND},
+    origin::{App, ROWS, load, save, save_all},
+    scene::Scene,
+};
+use cached_aside::Cache;
+use std::{
+    future::Future,
+    time::{Duration, Instant},
+};
+use tokio::{
+    runtime::{self, Handle, Runtime},
+    time::{sleep, timeout},
+};
+
+/// What a busy machine may add to a bound.
+pub const SLACK: Duration = Duration::from_millis(350);
+/// How soon after the fault the cache is in use again.
+pub const BACK: Duration = Duration::from_secs(5);
+/// How soon nothing is left of what was needed for the operation.
+const TIDY: Duration = Duration::from_secs(10);
+
+/// What was seen.
+#[derive(Debug, Clone, Copy)]
+pub struct Seen {
+    /// The slowest call during the fault.
+    pub slowest: Duration,
+    /// How soon after it the cache was in use again; nothing if the fault never ends.
+    pub back: Option<Duration>,
+}
+
+/// Tries an operation during a fault, and looks at everything afterwards. Panics if anything is not as it should be.
+pub fn try_cell(fault: &Fault, operation: Operation) -> Seen {
+    let scene = Scene::set(fault);
+    let runtime = runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
+    let runtime = runtime.expect("a thread can be started");
+    let cell = Cell { fault, operation, scene: &scene, app: App::new(&scene.origin) };
+    let seen = runtime.block_on(cell.run());
+    // The caches are gone, and so must be everything that they had going.
+    cell.nothing_is_left(&runtime);
+    seen
+}
+
+struct Cell<'a> {
+    fault: &'a Fault,
+    operation: Operation,
+    scene: &'a Scene,
+    app: App,
+}
+
+/// The two programs.
+struct Programs {
+    here: Cache,
+    elsewhere: Cache,
+    /// The tasks of both when all is well.
+    tasks: Option<usize>,
+}
+
+impl Cell<'_> {
+    async fn run(&self) -> Seen {
+        let Cell { fault, scene, .. } = self;
+        let (programs, slowest, active);
+        if fault.at_first {
+            let elsewhere = scene.elsewhere(fault).await;
+            self.prepare(&elsewhere).await;
+            active = fault.begin(scene);
+            programs = Programs { here: scene.here(fault).await, elsewhere, tasks: None };
+            slowest = self.operate(&programs, || ()).await.0;
+        } else {
+            let (here, elsewhere) = (scene.here(fault).await, scene.elsewhere(fault).await);
+            self.prepare(&here).await;
+            elsewhere.ping().await.expect("all is well");
+            let tasks = Some(Handle::current().metrics().num_alive_tasks());
+            programs = Programs { here, elsewhere, tasks };
+            (slowest, active) = self.operate(&programs, || fault.begin(scene)).await;
+        }
+        if !fault.ends() {
+            return Seen { slowest, back: None };
+        }
+        active.end();
+        let back = self.is_in_use_again(&programs.here).await;
+        self.nothing_is_stale(&programs).await;
+        self.nothing_is_leaked(&programs).await;
+        Seen { slowest, back: Some(back) }
+    }
+
+    /// Stores what the operation finds stored.
+    async fn prepare(&self, cache: &Cache) {
+        let rows: &[u64] = match self.operation {
+            Operation::Miss | Operation::Waiting => &[],
+            Operation::Hit | Operation::Write => &ROWS[..1],
+            Operation::Several => &ROWS,
+        };
+        for row in rows {
+            cache.scope(load(&self.app, *row)).await;
+        }
+    }
+
+    /// Begins the fault, and takes the operation; the slowest call, and the fault.
+    async fn operate<A>(&self, programs: &Programs, begin: impl FnOnce() -> A) -> (Duration, A) {
+        if self.operation == Operation::Waiting {
+            return self.wait(programs, begin).await;
+        }
+        let active = begin();
+        let here = &programs.here;
+        let mut slowest = Duration::ZERO;
+        if self.operation.writes() {
+            slowest = self.write(here).await;
+        }
+        let rows = if self.operation == Operation::Several { &ROWS[..] } else { &ROWS[..1] };
+        let before = self.scene.origin.loads();
+        let reads: Vec<_> = rows
+            .iter()
+            .map(|row| {
+                let (here, app, row) = (here.clone(), self.app.clone(), *row);
+                tokio::spawn(async move { timed(here.scope(load(&app, row))).await })
+            })
+            .collect();
+        for (read, row) in reads.into_iter().zip(rows) {
+            let (version, took) = read.await.expect("a read does not fail");
+            assert_eq!(version, self.scene.origin.version(*row), "{self}: row {row}");
+            slowest = slowest.max(self.in_time("a read", took, self.operation.bound()));
+        }
+        self.ran(before, rows.len());
+        (slowest, active)
+    }
+
+    /// Writes, and says how long it took.
+    async fn write(&self, here: &Cache) -> Duration {
+        let origin = &self.scene.origin;
+        let (writes, version) = (origin.writes(), origin.version(1));
+        let ((), took) = timed(here.scope(async {
+            if self.operation == Operation::Several {
+                save_all(&self.app).await;
+            } else {
+                assert_eq!(save(&self.app, 1).await, version + 1, "{self}: what the write gives");
+            }
+        }))
+        .await;
+        assert_eq!(origin.writes(), writes + 1, "{self}: bodies of writes");
+        assert_eq!(origin.version(1), version + 1, "{self}: what is written");
+        if let Some(delivers) = self.fault.serves.delivers() {
+            let left = here.stats().recovering;
+            assert_eq!(left == 0, delivers, "{self}: {left} invalidations are left");
+        }
+        self.in_time("a write", took, WRITE_BOUND)
+    }
+
+    /// Somebody else loads, a reader here waits for it, the fault begins.
+    async fn wait<A>(&self, programs: &Programs, begin: impl FnOnce() -> A) -> (Duration, A) {
+        let pausing = App::pausing(&self.scene.origin);
+        let spawn = |cache: &Cache, app: &App| {
+            let (cache, app) = (cache.clone(), app.clone());
+            tokio::spawn(async move { timed(cache.scope(load(&app, 1))).await })
+        };
+        let other = spawn(&programs.elsewhere, &pausing);
+        timeout(BACK, pausing.pauses()).await.expect("the other loads");
+        let before = self.scene.origin.loads();
+        let reader = spawn(&programs.here, &self.app);
+        let begun = Instant::now();
+        while !reader.is_finished() && programs.here.stats().total.misses == 0 {
+            assert!(begun.elapsed() < BACK, "{self}: the reader does not look");
+            sleep(Duration::from_millis(1)).await;
+        }
+        let active = begin();
+        let (version, took) = reader.await.expect("a read does not fail");
+        assert_eq!(version, self.scene.origin.version(1), "{self}: the reader");
+        self.ran(before, 1);
+        pausing.go();
+        let (version, _) = other.await.expect("a read does not fail");
+        assert_eq!(version, self.scene.origin.version(1), "{self}: whom it waited for");
+        (self.in_time("the reader", took, self.operation.bound()), active)
+    }
+
+    /// So many reads ran as many bodies as they should.
+    fn ran(&self, before: u64, reads: usize) {
+        let (ran, reads) = (self.scene.origin.loads() - before, reads as u64);
+        let each = self.fault.serves.bodies(self.operation);
+        let expected = each.start() * reads..=each.end() * reads;
+        assert!(expected.contains(&ran), "{self}: {ran} bodies ran, not {expected:?}");
+    }
+
+    fn in_time(&self, what: &str, took: Duration, bound: Duration) -> Duration {
+        assert!(took <= bound + SLACK, "{self}: {what} took {took:?}, more than {bound:?}");
+        took
+    }
+
+    /// Waits until reads of all rows are hits, right all the while.
+    async fn is_in_use_again(&self, here: &Cache) -> Duration {
+        let begun = Instant::now();
+        let mut missed = ROWS.to_vec();
+        while !missed.is_empty() {
+            assert!(begun.elapsed() < BACK, "{self}: rows {missed:?} are not in use again: {}", here.stats());
+            let mut still = Vec::new();
+            for row in missed {
+                let loads = self.scene.origin.loads();
+                let version = here.scope(load(&self.app, row)).await;
+                assert_eq!(version, self.scene.origin.version(row), "{self}: row {row} afterwards");
+                if self.scene.origin.loads() != loads {
+                    still.push(row);
+                }
+            }
+            missed = still;
+            sleep(Duration::from_millis(2)).await;
+        }
+        begun.elapsed()
+    }
+
+    /// Everything that was owed is delivered, and both programs are given what the origin has, also after a further write.
+    async fn nothing_is_stale(&self, programs: &Programs) {
+        let Programs { here, elsewhere, .. } = programs;
+        eventually(&format!("{self}: nothing is owed"), || here.stats().recovering == 0).await;
+        // A server that was restarted is gone for the other program, too, until it has noticed.
+        eventually_async(&format!("{self}: the other program is back"), async || {
+            elsewhere.ping().await.is_ok()
+        })
+        .await;
+        for writes in 0..2 {
+            if writes > 0 {
+                here.scope(save_all(&self.app)).await;
+            }
+            for (row, cache) in ROWS.into_iter().flat_map(|row| [(row, here), (row, elsewhere)]) {
+                let version = cache.scope(load(&self.app, row)).await;
+                assert_eq!(
+                    version,
+                    self.scene.origin.version(row),
+                    "{self}: row {row} after {writes} writes"
+                );
+            }
+        }
+    }
+
+    /// There are as many tasks and connections as before.
+    async fn nothing_is_leaked(&self, programs: &Programs) {
+        eventually(&format!("{self}: each program has one connection"), || self.scene.clients() <= 2).await;
+        if let Some(before) = programs.tasks {
+            let alive = || Handle::current().metrics().num_alive_tasks();
+            eventually(&format!("{self}: there were {before} tasks"), || alive() <= before).await;
+        }
+        for node in programs.here.stats().nodes {
+            assert_eq!(node.in_flight, 0, "{self}: commands on their way");
+        }
+    }
+
+    fn nothing_is_left(&self, runtime: &Runtime) {
+        let alive = || runtime.metrics().num_alive_tasks();
+        crate::server::eventually(&format!("{self}: no task is left"), TIDY, || alive() == 0);
+        if self.fault.ends() {
+            crate::server::eventually(&format!("{self}: no connection is left"), TIDY, || {
+                self.scene.clients() == 0
+            });
+        }
+    }
+}
+
+impl std::fmt::Display for Cell<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}, {}", self.fault.name, self.operation)
+    }
+}
+
+/// Runs a call and says how long it took.
+async fn timed<T>(call: impl Future<Output = T>) -> (T, Duration) {
+    let begun = Instant::now();
+    (call.await, begun.elapsed())
+}
+
+async fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
+    eventually_async(what, async || holds()).await;
+}
+
+async fn eventually_async(what: &str, mut holds: impl AsyncFnMut() -> bool) {
+    let begun = Instant::now();
+    while !holds().await {
+        assert!(begun.elapsed() < TIDY, "{what}: not within {TIDY:?}");
+        sleep(Duration::from_millis(5)).await;
+    }
+}

@@ -1,0 +1,13 @@
+//! Everything that can go wrong between an application and its Redis, what is still promised then, and how that is tried:
+//! fault by fault, operation by operation.
+//!
+//! A [`Fault`](fault::Fault) is one row of the table, an [`Operation`](operation::Operation) one column. A cell
+//! [is tried](cell::try_cell) on a [`Scene`](scene::Scene) of its own; the [`page`] of the documentation is written
+//! from the same table.
+
+pub mod cell;
+pub mod fault;
+pub mod operation;
+pub mod origin;
+pub mod page;
+pub mod scene;
