@@ -32,6 +32,11 @@ pub(crate) struct ReadArgs {
     pub(crate) jitter: Option<Given<u16>>,
     pub(crate) lease: Option<Given<Length>>,
     pub(crate) wait: Option<Given<Length>>,
+    pub(crate) stale_while_revalidate: Option<Given<Length>>,
+    pub(crate) stale_if_error: Option<Given<Length>>,
+    pub(crate) refresh: Option<Given<Refresh>>,
+    pub(crate) load_timeout: Option<Given<LoadTimeout>>,
+    pub(crate) early_refresh: Option<Given<Expr>>,
     pub(crate) codec: Option<Given<Type>>,
     pub(crate) version: Option<Given<Expr>>,
     pub(crate) cache: Option<Given<Expr>>,
@@ -43,7 +48,21 @@ pub(crate) struct ReadArgs {
     seen: Vec<Ident>,
 }
 
-const READ_OPTIONS: [&str; 14] = [
+/// `refresh = "…"`: who pays for the reload of a value that is still given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Refresh {
+    Inline,
+    Background,
+}
+
+/// `load_timeout(soft = "…", hard = "…")`, either or both.
+#[derive(Default)]
+pub(crate) struct LoadTimeout {
+    pub(crate) soft: Option<Given<Length>>,
+    pub(crate) hard: Option<Given<Length>>,
+}
+
+const READ_OPTIONS: [&str; 19] = [
     "ttl",
     "key",
     "skip",
@@ -51,6 +70,11 @@ const READ_OPTIONS: [&str; 14] = [
     "jitter",
     "lease",
     "wait",
+    "stale_while_revalidate",
+    "stale_if_error",
+    "refresh",
+    "load_timeout",
+    "early_refresh",
     "codec",
     "version",
     "cache",
@@ -83,6 +107,18 @@ impl ReadArgs {
             "jitter" => set(&mut self.jitter, name, input, jitter),
             "lease" => set(&mut self.lease, name, input, |input| Length::parse(input, Zero::Refused)),
             "wait" => set(&mut self.wait, name, input, |input| Length::parse(input, Zero::Allowed)),
+            "stale_while_revalidate" => set(&mut self.stale_while_revalidate, name, input, |input| {
+                Length::parse(input, Zero::Refused)
+            }),
+            "stale_if_error" => {
+                set(&mut self.stale_if_error, name, input, |input| Length::parse(input, Zero::Refused))
+            }
+            "refresh" => set(&mut self.refresh, name, input, refresh),
+            "load_timeout" => {
+                let limits = load_timeout(&name, input)?;
+                fill(&mut self.load_timeout, name, limits)
+            }
+            "early_refresh" => set(&mut self.early_refresh, name, input, beta),
             "codec" => set(&mut self.codec, name, input, codec),
             "version" => set(&mut self.version, name, input, version),
             "cache" => set(&mut self.cache, name, input, Expr::parse),
@@ -294,6 +330,75 @@ fn closure(example: &'static str) -> impl Fn(ParseStream) -> syn::Result<Expr> {
     }
 }
 
+fn refresh(input: ParseStream) -> syn::Result<Refresh> {
+    let ways = ["inline", "background"];
+    if !input.peek(LitStr) {
+        return Err(input.error("a refresh is `\"inline\"` or `\"background\"`"));
+    }
+    let literal: LitStr = input.parse()?;
+    match literal.value().as_str() {
+        "inline" => Ok(Refresh::Inline),
+        "background" => Ok(Refresh::Background),
+        other => Err(syn::Error::new(
+            literal.span(),
+            match nearest(other, ways) {
+                Some(near) => format!("unknown refresh `{other}`; did you mean `{near}`?"),
+                None => format!("unknown refresh `{other}`; expected {}", one_of(&ways)),
+            },
+        )),
+    }
+}
+
+/// `(soft = "100ms", hard = "2s")`
+fn load_timeout(option: &Ident, input: ParseStream) -> syn::Result<LoadTimeout> {
+    const HOW: &str =
+        "write `load_timeout(hard = \"2s\")`, `load_timeout(soft = \"100ms\")`, or both with a comma";
+    if !input.peek(syn::token::Paren) {
+        return Err(syn::Error::new(option.span(), format!("`load_timeout` takes one limit or two: {HOW}")));
+    }
+    let content;
+    parenthesized!(content in input);
+    let (mut limits, mut problems) = (LoadTimeout::default(), Problems::default());
+    each(content.parse()?, &mut problems, |input| {
+        let limit = name(input, &["soft", "hard"])?;
+        let slot = match limit.to_string().as_str() {
+            "soft" => &mut limits.soft,
+            "hard" => &mut limits.hard,
+            _ => return Err(syn::Error::new(limit.span(), format!("unknown limit `{limit}`; {HOW}"))),
+        };
+        set(slot, limit, input, |input| Length::parse(input, Zero::Refused))
+    });
+    problems.finish()?;
+    if limits.soft.is_none() && limits.hard.is_none() {
+        return Err(syn::Error::new(
+            option.span(),
+            format!("`load_timeout` without a limit limits nothing: {HOW}"),
+        ));
+    }
+    Ok(limits)
+}
+
+/// A number, or a constant of type `f64`.
+fn beta(input: ParseStream) -> syn::Result<Expr> {
+    const HOW: &str =
+        "`early_refresh` is a number above 0 and at most 100, such as `1.0`; larger ones reload earlier";
+    let mut expr: Expr = input.parse()?;
+    while let Expr::Group(group) = expr {
+        expr = *group.expr;
+    }
+    let number = match &expr {
+        Expr::Lit(ExprLit { lit: Lit::Float(number), .. }) => number.base10_parse::<f64>()?,
+        Expr::Lit(ExprLit { lit: Lit::Int(number), .. }) => number.base10_parse::<f64>()?,
+        Expr::Lit(_) | Expr::Unary(_) => return Err(syn::Error::new(expr.span(), HOW)),
+        _ => return Ok(expr),
+    };
+    if number <= 0.0 || number > 100.0 {
+        return Err(syn::Error::new(expr.span(), HOW));
+    }
+    let literal = syn::LitFloat::new(&format!("{number:?}"), expr.span());
+    Ok(Expr::Lit(ExprLit { attrs: vec![], lit: Lit::Float(literal) }))
+}
+
 fn codec(input: ParseStream) -> syn::Result<Type> {
     if input.peek(Lit) {
         return Err(input.error("a codec is a type, such as `codec = Json`"));
@@ -382,6 +487,16 @@ mod tests {
         assert_eq!(args.skip.unwrap().value.len(), 2);
         assert_eq!(args.jitter.unwrap().value, 25);
         assert!(matches!(args.none_ttl.unwrap().value, Length::Constant(_)));
+        let (args, problems) = read(
+            r#"stale_while_revalidate = "1m", stale_if_error = HOUR, refresh = "background", early_refresh = 1,
+               load_timeout(hard = "2s", soft = SOFT)"#,
+        );
+        assert_eq!(problems, [""; 0]);
+        assert_eq!(args.refresh.unwrap().value, Refresh::Background);
+        let limits = args.load_timeout.unwrap().value;
+        assert!(matches!(limits.soft.unwrap().value, Length::Constant(_)));
+        assert!(matches!(limits.hard.unwrap().value, Length::Known(_)));
+        assert_eq!(quote::ToTokens::to_token_stream(&args.early_refresh.unwrap().value).to_string(), "1.0");
         let (args, problems) = write(
             r#"load(id), self.load(id), "a:{id}", guard = "required", guard_for = "1s", settle = "0s", wait_replicas = 1, when = a == b, cache = c"#,
         );
@@ -403,7 +518,9 @@ mod tests {
                 "`skip` takes a list of parameters: write `skip(db)` or `skip(self, db)`",
                 "`5` has no unit; write a string such as `\"5s\"`",
                 "expected `,`",
-                "expected an option: `ttl`, `key`, `skip`, `none_ttl`, `jitter`, `lease`, `wait`, `codec`, `version`, `cache`, `store_if`, `ttl_for`, `error_ttl` or `error_if`",
+                "expected an option: `ttl`, `key`, `skip`, `none_ttl`, `jitter`, `lease`, `wait`, `stale_while_revalidate`, \
+                 `stale_if_error`, `refresh`, `load_timeout`, `early_refresh`, `codec`, `version`, `cache`, `store_if`, `ttl_for`, \
+                 `error_ttl` or `error_if`",
             ]
         );
     }

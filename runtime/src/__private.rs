@@ -1,6 +1,6 @@
 //! Exactly what expansions call. No part of the public promise.
 
-use std::{future::Future, marker::PhantomData};
+use std::future::Future;
 
 pub use core::time::Duration;
 
@@ -8,7 +8,11 @@ pub use crate::{
     AnyKey, Cache, Key,
     codec::{Cacheable, Coding, DefaultCodec, coding},
     key::{Arg, KeyWriter, ViaDebug, ViaDisplay, any_key, key, number, type_name},
-    outcome::{NoShape, Outcome, Refusable, Shape, Success, Updates, assert_none, refuse},
+    outcome::{
+        Interruptible, NoShape, Outcome, Refusable, Shape, Success, Updates, assert_error, assert_none,
+        refuse,
+    },
+    owned::{Movable, Owned, moved},
     settings::{Guard, ReadFunction, WriteFunction},
 };
 use crate::{
@@ -25,7 +29,7 @@ pub type Value<R, const SHAPE: u8> = <R as Outcome<SHAPE>>::Value;
 #[derive(Debug)]
 pub struct Returns<R: Outcome<SHAPE>, const SHAPE: u8> {
     sharing: Sharing<R::Error>,
-    returns: PhantomData<fn() -> R>,
+    given_up: Option<fn(crate::Error) -> R>,
 }
 
 impl<R: Outcome<SHAPE>, const SHAPE: u8> Clone for Returns<R, SHAPE> {
@@ -40,18 +44,27 @@ impl<R: Outcome<SHAPE>, const SHAPE: u8> Returns<R, SHAPE> {
     /// Errors are not shared.
     #[must_use]
     pub const fn unshared() -> Self {
-        Returns { sharing: Sharing::none(), returns: PhantomData }
+        Returns { sharing: Sharing::none(), given_up: None }
+    }
+
+    /// A load that takes too long is given up.
+    #[must_use]
+    pub fn or_given_up(self) -> Self
+    where
+        R: Interruptible,
+    {
+        Returns { given_up: Some(R::given_up), ..self }
     }
 }
 
 impl<T, E: Clone + Send + Sync + 'static> Returns<Result<T, E>, 2> {
     /// Errors are shared as clones.
-    pub const SHARED: Self = Returns { sharing: Sharing::SHARED, returns: PhantomData };
+    pub const SHARED: Self = Returns { sharing: Sharing::SHARED, given_up: None };
 }
 
 impl<T, E: Clone + Send + Sync + 'static> Returns<Result<Option<T>, E>, 3> {
     /// Errors are shared as clones.
-    pub const SHARED: Self = Returns { sharing: Sharing::SHARED, returns: PhantomData };
+    pub const SHARED: Self = Returns { sharing: Sharing::SHARED, given_up: None };
 }
 
 /// The constant of return types whose errors can't be cloned or sent, or that have none.
@@ -72,7 +85,7 @@ pub fn load<R: Outcome<SHAPE>, const SHAPE: u8, B: Future<Output = R>>(
     returns: Returns<R, SHAPE>,
     body: B,
 ) -> impl Future<Output = R> {
-    read::load(function, None, key, coding, returns.sharing, body)
+    read::load(function, None, key, coding, returns.sharing, returns.given_up, body)
 }
 
 /// One call of a cached function, in this cache.
@@ -84,7 +97,24 @@ pub fn load_in<R: Outcome<SHAPE>, const SHAPE: u8, B: Future<Output = R>>(
     returns: Returns<R, SHAPE>,
     body: B,
 ) -> impl Future<Output = R> {
-    read::load(function, Some(cache), key, coding, returns.sharing, body)
+    read::load(function, Some(cache), key, coding, returns.sharing, returns.given_up, body)
+}
+
+/// One call of a cached function that can go on without its caller, in this cache or the one in scope or installed.
+pub fn load_owned<R, const SHAPE: u8, M, B>(
+    cache: Option<&Cache>,
+    function: &'static ReadFunction,
+    key: AnyKey,
+    coding: Coding<R::Value>,
+    returns: Returns<R, SHAPE>,
+    body: M,
+) -> impl Future<Output = R>
+where
+    R: Outcome<SHAPE> + Send + 'static,
+    M: FnOnce() -> B,
+    B: Future<Output = R> + Send + 'static,
+{
+    read::load_owned(function, cache, key, coding, returns.sharing, returns.given_up, body)
 }
 
 /// One call of a function that invalidates, with nothing out of the ordinary.

@@ -14,6 +14,12 @@ impl Backoff {
         Backoff { first, most }
     }
 
+    /// The pause after so many failures in a row.
+    pub(crate) fn pause_after(self, failures: u8) -> Duration {
+        let doublings = u32::from(failures.saturating_sub(1)).min(20);
+        shorten((self.first * 2_u32.pow(doublings)).min(self.most), 500)
+    }
+
     pub(crate) fn pauses(self) -> Pauses {
         Pauses { next: self.first, most: self.most }
     }
@@ -59,6 +65,11 @@ mod tests {
         let mut pauses = Backoff::new(Duration::from_millis(10), Duration::from_millis(40)).pauses();
         for most in [10, 20, 40, 40] {
             let (pause, most) = (pauses.next_pause(), Duration::from_millis(most));
+            assert!(pause <= most && pause >= most / 2, "{pause:?} of {most:?}");
+        }
+        let backoff = Backoff::new(Duration::from_millis(10), Duration::from_millis(40));
+        for (failures, most) in [(0, 10), (1, 10), (2, 20), (3, 40), (4, 40), (255, 40)] {
+            let (pause, most) = (backoff.pause_after(failures), Duration::from_millis(most));
             assert!(pause <= most && pause >= most / 2, "{pause:?} of {most:?}");
         }
     }

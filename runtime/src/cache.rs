@@ -21,6 +21,7 @@ use crate::store::redis::Certificates;
 use crate::store::redis::{Address, Limits, RedisStore};
 use crate::{
     AnyKey, Error, Key, WriteGuard,
+    background::Background,
     flight::Flights,
     health::Recovery,
     store::{Store, memory::MemoryStore},
@@ -67,6 +68,7 @@ pub(crate) struct Inner {
     pub(crate) timeout: Duration,
     pub(crate) flights: Arc<Flights>,
     pub(crate) recovery: Recovery,
+    pub(crate) background: Background,
     pub(crate) table: Table,
     /// What goes on without its caller: fills, releases.
     tasks: TaskTracker,
@@ -151,6 +153,7 @@ impl Cache {
                 timeout,
                 flights: Arc::default(),
                 recovery: Recovery::default(),
+                background: Background::default(),
                 table: Table::new(),
                 tasks: TaskTracker::new(),
                 namespace,
@@ -482,6 +485,17 @@ impl CacheBuilder {
 /// invalidate all the same. Tasks that it spawns are not inside.
 pub async fn bypass<F: Future>(future: F) -> F::Output {
     BYPASS.scope((), future).await
+}
+
+/// The future, to run in another task with the cache that is in scope here.
+pub(crate) fn in_this_scope<F: Future>(future: F) -> impl Future<Output = F::Output> {
+    let scope = SCOPE.try_with(Clone::clone).ok();
+    async move {
+        match scope {
+            Some(cache) => SCOPE.scope(cache, future).await,
+            None => future.await,
+        }
+    }
 }
 
 /// Whether this call runs under [`bypass`].

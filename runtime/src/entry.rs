@@ -12,12 +12,13 @@
 //!               5  …  one slot a writer: token (8), deadline in ms of the server's clock (6)
 //!
 //! value  (52+)  4  8  token of the load that stored it
-//!              12  8  refresh token, zero when no refresh runs
-//!              20  6  the refresh token's deadline, ms of the server's clock
+//!              12  8  token of the refresh that runs; a number below 256 when none does: so many failed in a row
+//!              20  6  the refresh's deadline, ms of the server's clock: no other begins before
 //!              26  6  stored at, ms of the server's clock (stamped by the server)
 //!              32  5  fresh for, ms from then on
 //!              37  2  time the load took, ms, at most 65,535
 //!              39  1  flags  bit 0: the function gave `None`, there is no payload
+//!                            bit 1: it stands longer than it is fresh, so that its age must be asked
 //!              40  8  type fingerprint: codec, type name, `version`, structure
 //!              48  4  CRC-32 of bytes 39 to 47 and the payload
 //!              52  …  payload, as the codec wrote it
@@ -40,7 +41,8 @@ impl Token {
     pub(crate) fn fresh() -> Token {
         // Where the system has no randomness to give, the standard library's keys are as different as can be had.
         let number = getrandom::u64().unwrap_or_else(|_| RandomState::new().hash_one(Instant::now()));
-        Token(number.to_be_bytes())
+        // Smaller numbers count failures where a token could stand.
+        Token(number.max(NO_TOKEN).to_be_bytes())
     }
 
     #[cfg(test)]
@@ -54,7 +56,6 @@ impl Token {
         Token(*guard[SLOTS_AT..].first_chunk().expect("a guard with a slot"))
     }
 
-    #[cfg(feature = "redis")]
     pub(crate) fn as_bytes(&self) -> &[u8; 8] {
         &self.0
     }
@@ -66,6 +67,9 @@ impl std::fmt::Debug for Token {
         f.write_str("Token")
     }
 }
+
+/// Numbers below this are no tokens.
+const NO_TOKEN: u64 = 256;
 
 /// The bytes every entry of ours begins with.
 pub(crate) const MAGIC: [u8; 3] = [0xCA, 0x5D, 0xE1];
@@ -86,6 +90,10 @@ pub(crate) const HEADER_LEN: usize = 52;
 pub(crate) const SLOTS_AT: usize = 5;
 /// The length of one slot of a guard.
 pub(crate) const SLOT_LEN: usize = 14;
+/// Where a value names its refresh: token and deadline.
+const REFRESH_AT: usize = 12;
+/// Where the refresh's deadline stands.
+const REFRESH_UNTIL_AT: usize = 20;
 /// Where the server stamps the time at which a value was stored.
 pub(crate) const STORED_AT: usize = 26;
 
@@ -93,6 +101,7 @@ pub(crate) const STORED_AT: usize = 26;
 pub(crate) const MAX_PAYLOAD: usize = 64 << 20;
 
 const FLAG_NONE: u8 = 1;
+const FLAG_LINGERS: u8 = 2;
 
 /// What stands under a key.
 #[derive(Debug, PartialEq, Eq)]
@@ -129,6 +138,34 @@ pub(crate) struct Value<'a> {
     pub(crate) payload: Option<&'a [u8]>,
     /// When it was stored, by the server's clock.
     pub(crate) stored_at: Duration,
+    /// How long it is fresh from then on.
+    pub(crate) fresh_for: Duration,
+    /// What its load took.
+    pub(crate) load_time: Duration,
+    /// It stands longer than it is fresh.
+    pub(crate) lingers: bool,
+    /// How its refresh stands.
+    pub(crate) refresh: Refresh,
+}
+
+/// How the refresh of a value stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Refresh {
+    /// Somebody has won it.
+    pub(crate) runs: bool,
+    /// So many have failed in a row.
+    pub(crate) failures: u8,
+    /// Until then nobody else begins one, by the server's clock.
+    pub(crate) until: Duration,
+}
+
+impl Refresh {
+    fn read(header: &[u8; HEADER_LEN]) -> Refresh {
+        let holder = number(&header[REFRESH_AT..REFRESH_UNTIL_AT]);
+        let failures = u8::try_from(holder);
+        let until = Duration::from_millis(number(&header[REFRESH_UNTIL_AT..STORED_AT]));
+        Refresh { runs: failures.is_err(), failures: failures.unwrap_or_default(), until }
+    }
 }
 
 /// Reads an entry. `fingerprint` is the reader's own.
@@ -163,6 +200,10 @@ fn parse_value(bytes: &[u8], fingerprint: u64) -> Entry<'_> {
     Entry::Value(Value {
         payload: (header[39] & FLAG_NONE == 0).then_some(payload),
         stored_at: Duration::from_millis(number(&header[STORED_AT..STORED_AT + 6])),
+        fresh_for: Duration::from_millis(number(&header[32..37])),
+        load_time: Duration::from_millis(number(&header[37..39])),
+        lingers: header[39] & FLAG_LINGERS != 0,
+        refresh: Refresh::read(header),
     })
 }
 
@@ -186,6 +227,8 @@ pub(crate) struct Header {
     pub(crate) fingerprint: u64,
     pub(crate) fresh_for: Duration,
     pub(crate) load_time: Duration,
+    /// It will stand longer than it is fresh.
+    pub(crate) lingers: bool,
 }
 
 /// Begins a value: leaves room for the header, after which the codec writes.
@@ -215,7 +258,7 @@ fn seal(bytes: &mut [u8], token: Token, header: Header, flags: u8) {
     head[32..37].copy_from_slice(&millis(header.fresh_for).min(MAX_FRESH_FOR).to_be_bytes()[3..]);
     let load_time = u16::try_from(millis(header.load_time)).unwrap_or(u16::MAX);
     head[37..39].copy_from_slice(&load_time.to_be_bytes());
-    head[39] = flags;
+    head[39] = if header.lingers { flags | FLAG_LINGERS } else { flags };
     head[40..48].copy_from_slice(&header.fingerprint.to_be_bytes());
     let checksum = checksum(&head[39..48], payload);
     head[48..52].copy_from_slice(&checksum.to_be_bytes());
@@ -226,6 +269,32 @@ pub(crate) fn stamp(value: &mut [u8], stored_at: Duration) {
     if let Some(field) = value.get_mut(STORED_AT..STORED_AT + 6) {
         field.copy_from_slice(&millis(stored_at).to_be_bytes()[2..]);
     }
+}
+
+/// When the refresh of a value whose head was seen ends or may begin anew.
+pub(crate) fn refresh_until(head: &[u8]) -> Option<Duration> {
+    let header = head.first_chunk::<HEADER_LEN>()?;
+    Some(Refresh::read(header).until)
+}
+
+/// Whether this is a value whose refresh is this token's, as the scripts ask it.
+pub(crate) fn refreshed_by(bytes: &[u8], token: Token) -> bool {
+    bytes.starts_with(&MAGIC)
+        && bytes.get(3) == Some(&VALUE)
+        && bytes.get(REFRESH_AT..REFRESH_UNTIL_AT) == Some(&token.0)
+}
+
+/// Writes into a value who refreshes it, or how often that failed, and until when nobody else does.
+pub(crate) fn set_refresh(value: &mut [u8], holder: [u8; 8], until: Duration) {
+    if let Some(field) = value.get_mut(REFRESH_AT..STORED_AT) {
+        field[..8].copy_from_slice(&holder);
+        field[8..].copy_from_slice(&millis(until).to_be_bytes()[2..]);
+    }
+}
+
+/// What stands in the place of a refresh token when so many refreshes have failed in a row.
+pub(crate) fn failures(count: u8) -> [u8; 8] {
+    u64::from(count).to_be_bytes()
 }
 
 fn checksum(flags_and_fingerprint: &[u8], payload: &[u8]) -> u32 {

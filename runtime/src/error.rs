@@ -97,6 +97,16 @@ pub enum Error {
         key: String,
     },
 
+    /// A load took longer than the `load_timeout(hard = …)` of its function, and was dropped. Functions that ask for this limit
+    /// return it.
+    #[error("`{function}` did not load within {limit:?} and was given up (`load_timeout`)")]
+    LoadTimeout {
+        /// The cached function.
+        function: &'static str,
+        /// Its limit.
+        limit: Duration,
+    },
+
     /// A write was refused before its body ran, because its keys could not be guarded and it asked for
     /// `guard = "required"`.
     #[error("the write was not begun, because `{key}` could not be guarded: {source}")]

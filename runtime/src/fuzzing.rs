@@ -20,7 +20,12 @@ pub fn payload(bytes: &[u8]) -> Option<&[u8]> {
 pub fn seal(payload: &[u8]) -> Vec<u8> {
     let mut bytes = entry::begin();
     bytes.extend_from_slice(payload);
-    let header = Header { fingerprint: FINGERPRINT, fresh_for: Duration::ZERO, load_time: Duration::ZERO };
+    let header = Header {
+        fingerprint: FINGERPRINT,
+        fresh_for: Duration::ZERO,
+        load_time: Duration::ZERO,
+        lingers: false,
+    };
     entry::finish(&mut bytes, Token::fresh(), header);
     bytes
 }

@@ -5,59 +5,140 @@ use std::{
     pin::{Pin, pin},
     sync::Arc,
     task::Poll,
+    thread::panicking,
     time::Duration,
 };
 
 use tokio::{runtime::Handle, time::sleep};
 
-use crate::{cache::Inner, entry::Token, store::Answer};
+use crate::{backoff::Backoff, cache::Inner, entry::Token, store::Answer};
 
-/// A lease of ours. Dropping it gives it up, in the background: by cancellation, panic, `Err`, or a result not to be stored.
-pub(crate) struct HeldLease {
+/// The pauses between refreshes that fail, for all callers of all processes together.
+pub(crate) const RETRY: Backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(60));
+
+/// What a load is allowed to replace.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Right {
+    /// Its lease, under a key that had nothing to be given.
+    Lease,
+    /// The value that it refreshes, after so many that failed in a row.
+    Refresh { failures: u8 },
+}
+
+/// A lease of ours, or a refresh. Dropping it gives it up, in the background: by cancellation, panic, `Err`, or a result
+/// not to be stored.
+pub(crate) struct Held {
     cache: Arc<Inner>,
     key: Box<str>,
     pub(crate) token: Token,
+    right: Right,
     held: bool,
 }
 
-impl HeldLease {
-    pub(crate) fn new(cache: &Arc<Inner>, key: &str, token: Token) -> HeldLease {
-        HeldLease { cache: cache.clone(), key: key.into(), token, held: true }
+impl Held {
+    pub(crate) fn new(cache: &Arc<Inner>, key: &str, token: Token, right: Right) -> Held {
+        Held { cache: cache.clone(), key: key.into(), token, right, held: true }
     }
 
-    /// Renews the lease for ever.
-    pub(crate) fn keep(&self, lease: Duration) -> impl Future<Output = ()> + Send + 'static {
-        let (cache, key, token) = (self.cache.clone(), self.key.clone(), self.token);
+    pub(crate) fn key(&self) -> &str {
+        &self.key
+    }
+
+    /// It turned out not to be ours.
+    pub(crate) fn forget(mut self) {
+        self.held = false;
+    }
+
+    /// Renews it for ever.
+    pub(crate) fn keep(&self, hold: Duration) -> impl Future<Output = ()> + Send + 'static {
+        let (cache, key, token, right) = (self.cache.clone(), self.key.clone(), self.token, self.right);
         async move {
-            let pause = lease / 3;
+            let pause = hold / 3;
             loop {
                 sleep(pause).await;
-                match cache.store.renew(&key, token, lease, cache.timeout.min(lease)).await {
+                let within = cache.timeout.min(hold);
+                let renewed = match right {
+                    Right::Lease => cache.store.renew(&key, token, hold, within).await,
+                    Right::Refresh { .. } => cache.store.renew_refresh(&key, token, hold, within).await,
+                };
+                match renewed {
                     // The load goes on; its fill will be refused.
-                    Ok(false) => return tracing::debug!(key = &*key, "the lease was lost"),
+                    Ok(false) => return tracing::debug!(key = &*key, ?right, "it was lost"),
                     Ok(true) => {}
-                    Err(error) => tracing::debug!(key = &*key, ?error, "the lease could not be renewed"),
+                    Err(error) => tracing::debug!(key = &*key, ?right, ?error, "it could not be renewed"),
                 }
             }
         }
     }
 
-    /// Stores a value in the place of the lease.
+    /// Stores a value in the place of the lease, or of the value that was refreshed.
     pub(crate) async fn fill(mut self, value: Arc<Vec<u8>>, ttl: Duration) -> Answer<bool> {
         self.held = false;
         // Longer than any caller waits: it costs nobody anything.
         let within = self.cache.timeout.max(Duration::from_secs(1));
-        self.cache.store.fill(&self.key, self.token, &value, ttl, within).await
+        let store = &self.cache.store;
+        match self.right {
+            Right::Lease => store.fill(&self.key, self.token, &value, ttl, within).await,
+            Right::Refresh { .. } => store.refill(&self.key, self.token, &value, ttl, within).await,
+        }
+    }
+
+    /// The load failed. A value that it was to refresh stays, and nobody tries again before a pause is over.
+    pub(crate) fn fail(mut self) {
+        self.give_up(true);
+    }
+
+    /// The load gave what is not stored. A value that it was to refresh goes.
+    pub(crate) fn discard(mut self) {
+        match self.right {
+            Right::Lease => self.give_up(false),
+            Right::Refresh { .. } => self.end(End::Discard),
+        }
+    }
+
+    fn give_up(&mut self, failed: bool) {
+        let end = match self.right {
+            Right::Lease => End::Abandon,
+            Right::Refresh { failures } if failed => {
+                let failures = failures.saturating_add(1);
+                End::Rest { failures, pause: RETRY.pause_after(failures) }
+            }
+            Right::Refresh { failures } => End::Rest { failures, pause: Duration::ZERO },
+        };
+        self.end(end);
+    }
+
+    /// Sends what nobody waits for.
+    fn end(&mut self, end: End) {
+        self.held = false;
+        // Outside a runtime nothing can be sent; the right then ends by itself.
+        let Ok(runtime) = Handle::try_current() else { return };
+        let (cache, key, token) = (self.cache.clone(), self.key.clone(), self.token);
+        let send = async move {
+            let (store, within) = (&cache.store, cache.timeout);
+            match end {
+                End::Abandon => store.abandon(&key, token, within).await,
+                End::Discard => store.discard(&key, token, within).await,
+                End::Rest { failures, pause } => store.rest(&key, token, failures, pause, within).await,
+            }
+        };
+        drop(self.cache.spawn(&runtime, send));
     }
 }
 
-impl Drop for HeldLease {
+/// How a right ends that stores nothing.
+enum End {
+    Abandon,
+    Discard,
+    Rest { failures: u8, pause: Duration },
+}
+
+impl Drop for Held {
     fn drop(&mut self) {
-        // Outside a runtime nothing can be sent; the lease then ends by itself.
-        let (true, Ok(runtime)) = (self.held, Handle::try_current()) else { return };
-        let (cache, key, token) = (self.cache.clone(), self.key.clone(), self.token);
-        let abandon = async move { cache.store.abandon(&key, token, cache.timeout).await };
-        drop(self.cache.spawn(&runtime, abandon));
+        if self.held {
+            // A body that panics would do so for every caller.
+            self.give_up(panicking());
+        }
     }
 }
 

@@ -20,6 +20,7 @@ extern crate self as cached_aside;
 
 #[doc(hidden)]
 pub mod __private;
+mod background;
 mod backoff;
 mod cache;
 mod codec;
@@ -37,8 +38,10 @@ mod lease;
 #[cfg(feature = "metrics")]
 mod metrics;
 mod outcome;
+mod owned;
 mod read;
 mod settings;
+mod staleness;
 mod store;
 mod storing;
 mod telemetry;

@@ -258,6 +258,42 @@ pub fn refuse<R: Refusable>(error: Error) -> R {
     R::refused(error)
 }
 
+/// A return type that can say that a load was given up.
+#[diagnostic::on_unimplemented(
+    message = "`load_timeout(hard = …)` needs a function that can return the cache's error",
+    label = "`{Self}` can't be made from a `cached_aside::Error`",
+    note = "return `Result<_, E>` with `E: From<cached_aside::Error>`, or leave `hard` out"
+)]
+pub trait Interruptible {
+    /// The return value of a load that was given up.
+    fn given_up(error: Error) -> Self;
+}
+
+#[diagnostic::do_not_recommend]
+impl<T, E: From<Error>> Interruptible for Result<T, E> {
+    fn given_up(error: Error) -> Self {
+        Err(E::from(error))
+    }
+}
+
+/// A shape that has an `Err`.
+#[diagnostic::on_unimplemented(
+    message = "`stale_if_error` needs a function that can fail",
+    label = "this function returns no `Result`",
+    note = "remove `stale_if_error`"
+)]
+pub trait HasError {}
+
+impl HasError for ShapeNumber<2> {}
+impl HasError for ShapeNumber<3> {}
+
+/// Compiles only for shapes that have an `Err`.
+pub const fn assert_error<const SHAPE: u8>()
+where
+    ShapeNumber<SHAPE>: HasError,
+{
+}
+
 /// An error on its way from the one who loaded to those who waited.
 pub(crate) type SharedError = Arc<dyn Any + Send + Sync>;
 

@@ -2,7 +2,7 @@
 
 use std::{
     future::{Future, poll_fn},
-    pin::{Pin, pin},
+    pin::pin,
     sync::Arc,
     task::Poll,
     time::Duration,
@@ -19,18 +19,25 @@ use crate::{
     AnyKey, Cache, Error,
     backoff::Backoff,
     cache::{Inner, bypassed},
-    codec::Coding,
+    codec::{Coding, CodingKind},
     entry::{self, Entry, Header, Token, Unusable},
     fingerprint::{self, Known},
     flight::{Landed, Step, Ticket, Turn, Word},
     health::Budget,
-    lease::{HeldLease, while_renewing},
+    lease::{Held, Right, while_renewing},
     outcome::{Gave, Outcome, Sharing},
     settings::ReadFunction,
+    staleness::{Due, Staleness},
     store::{Acquired, Answer, StoreError, Watched},
     storing::{Storable, Storing},
     telemetry::Counters,
 };
+
+mod loader;
+mod refresh;
+
+pub(crate) use self::loader::{Here, Limit, Loader, Owned};
+use self::refresh::{Election, Old};
 
 /// One call of a cached function: the value from the cache, or the body's.
 ///
@@ -41,42 +48,65 @@ pub(crate) async fn load<R, const SHAPE: u8, B>(
     key: AnyKey,
     coding: Coding<R::Value>,
     sharing: Sharing<R::Error>,
+    given_up: Option<fn(Error) -> R>,
     body: B,
 ) -> R
 where
     R: Outcome<SHAPE>,
     B: Future<Output = R>,
 {
-    let cache = match cache {
-        Some(cache) => cache.clone(),
-        None => match Cache::of_call(function.settings.name) {
-            Some(cache) => cache,
-            None => return body.await,
-        },
-    };
-    let counters = cache.inner.table.of(function);
+    let body = pin!(body);
+    let Some((cache, known)) = way::<SHAPE>(function, cache, &coding.kind) else { return body.await };
+    let body = Here { body, limit: Limit::of(&cache, function, given_up) };
+    let (cache, coding, sharing) = (&cache.inner, &coding, &sharing);
+    let counters = cache.table.of(function);
+    let call = Call { cache, function, counters, key: key.as_str(), known, coding, sharing };
+    call.run::<R, SHAPE, _>(body).await
+}
+
+/// The same with a body that can go on without its caller. It is made only if it is needed.
+pub(crate) async fn load_owned<R, const SHAPE: u8, M, B>(
+    function: &'static ReadFunction,
+    cache: Option<&Cache>,
+    key: AnyKey,
+    coding: Coding<R::Value>,
+    sharing: Sharing<R::Error>,
+    given_up: Option<fn(Error) -> R>,
+    make: M,
+) -> R
+where
+    R: Outcome<SHAPE> + Send + 'static,
+    M: FnOnce() -> B,
+    B: Future<Output = R> + Send + 'static,
+{
+    let Some((cache, known)) = way::<SHAPE>(function, cache, &coding.kind) else { return make().await };
+    let body = Owned { make, limit: Limit::of(&cache, function, given_up) };
+    let (cache, coding, sharing) = (&cache.inner, &coding, &sharing);
+    let counters = cache.table.of(function);
+    let call = Call { cache, function, counters, key: key.as_str(), known, coding, sharing };
+    call.run::<R, SHAPE, _>(body).await
+}
+
+/// The cache that a call goes through, if it goes through one, and what is known of its values.
+fn way<const SHAPE: u8>(
+    function: &'static ReadFunction,
+    cache: Option<&Cache>,
+    kind: &CodingKind,
+) -> Option<(Cache, Known)> {
+    let cache = cache.cloned().or_else(|| Cache::of_call(function.settings.name))?;
+    let bypass = || cache.inner.table.of(function).bypassed.one();
     if bypassed() {
-        counters.bypassed.one();
-        return body.await;
+        bypass();
+        return None;
     }
-    let known = match function.fingerprint.get(&coding.kind, SHAPE) {
-        Ok(known) => known,
+    match function.fingerprint.get(kind, SHAPE) {
+        Ok(known) => Some((cache, known)),
         Err(error) => {
             function.say_uncacheable(&error);
-            counters.bypassed.one();
-            return body.await;
+            bypass();
+            None
         }
-    };
-    let call = Call {
-        cache: &cache.inner,
-        function,
-        counters,
-        key: key.as_str(),
-        known,
-        coding: &coding,
-        sharing: &sharing,
-    };
-    call.run::<R, SHAPE, B>(body).await
+    }
 }
 
 /// Reads what is stored under a key, without loading.
@@ -86,8 +116,16 @@ pub(crate) async fn peek<V>(cache: &Cache, key: &str, coding: &Coding<V>) -> Res
         return Ok(None);
     }
     let stored = cache.inner.store.read(key, cache.inner.timeout).await;
-    let Some(bytes) = stored.map_err(|error| error.into_error("read", key))? else { return Ok(None) };
+    let Some(mut bytes) = stored.map_err(|error| error.into_error("read", key))? else { return Ok(None) };
+    let mut now = None;
+    if matches!(entry::parse(&bytes, fingerprint), Entry::Value(value) if value.lingers) {
+        let stored = cache.inner.store.read_timed(key, cache.inner.timeout).await;
+        let (there, time) = stored.map_err(|error| error.into_error("read", key))?;
+        let Some(there) = there else { return Ok(None) };
+        (bytes, now) = (there, Some(time));
+    }
     match entry::parse(&bytes, fingerprint) {
+        Entry::Value(value) if Staleness::NONE.due(&value, now, || 1.0) != Some(Due::Nothing) => Ok(None),
         Entry::Value(value) => Ok(value.payload.and_then(|payload| (coding.decode)(payload).ok())),
         Entry::Foreign => Err(Error::Foreign { key: key.to_owned() }),
         Entry::Lease | Entry::Guard | Entry::Unusable(_) => Ok(None),
@@ -95,10 +133,14 @@ pub(crate) async fn peek<V>(cache: &Cache, key: &str, coding: &Coding<V>) -> Res
 }
 
 /// What a look at the store found.
-enum Seen<V> {
-    /// An entry: its decoded value, or `None` where the function gave `None`; and its bytes, for followers.
-    Entry(Option<V>, Vec<u8>),
-    /// Nothing (an empty head), or an entry that can't be read, with its head.
+enum Seen<R> {
+    /// An entry: what the caller is given for it, and its bytes, for followers.
+    Entry(R, Vec<u8>),
+    /// An entry that is stale, or soon will be.
+    Old(Old<R>),
+    /// An entry whose age matters, read without the store's time.
+    Timeless,
+    /// Nothing (an empty head), or an entry that can't be used, with its head.
     Free(Vec<u8>),
     /// Somebody else is loading.
     Lease,
@@ -123,54 +165,103 @@ const ASK: Backoff = Backoff::new(Duration::from_millis(10), Duration::from_mill
 const AFTER_THE_END: Duration = Duration::from_millis(2);
 
 impl<V, E> Call<'_, V, E> {
-    async fn run<R, const SHAPE: u8, B>(&self, body: B) -> R
+    async fn run<R, const SHAPE: u8, L>(&self, body: L) -> R
     where
         R: Outcome<SHAPE, Value = V, Error = E>,
-        B: Future<Output = R>,
+        L: Loader<Output = R>,
     {
         let mut budget = Budget::new(self.cache.timeout);
-        let mut seen = self.look(&mut budget).await;
-        if let Seen::Entry(value, bytes) = seen {
-            if let Some(hit) = given::<R, SHAPE>(value) {
+        let seen = match self.look::<R, SHAPE>(&mut budget).await {
+            Seen::Entry(hit, _) => {
                 self.counters.hits.one();
                 tracing::trace!(key = self.key, took = ?budget.spent(), "hit");
                 return hit;
             }
-            seen = Seen::Free(entry::head(&bytes).to_vec());
-        }
+            Seen::Old(old) if old.is_given() => return self.give(old),
+            seen => seen,
+        };
         let span =
             tracing::debug_span!("cached_aside", function = self.function.settings.name, key = self.key);
         // On the heap, so that a hit does not carry the room that a miss needs.
-        Box::pin(self.miss(seen, budget, body)).instrument(span).await
+        match seen {
+            Seen::Old(old) if old.due != Due::Reload => {
+                Box::pin(self.revalidate(old, budget, body)).instrument(span).await
+            }
+            seen => Box::pin(self.miss(seen, budget, body)).instrument(span).await,
+        }
     }
 
-    /// The first look: one `GET`, and nothing else on a hit.
-    async fn look(&self, budget: &mut Budget) -> Seen<V> {
+    /// The first look: one `GET`, and nothing else on a hit. With it the store's time, where the function asks for ages.
+    async fn look<R, const SHAPE: u8>(&self, budget: &mut Budget) -> Seen<R>
+    where
+        R: Outcome<SHAPE, Value = V, Error = E>,
+    {
         if self.cache.recovery.has(self.key) {
             return Seen::Closed;
         }
+        if self.function.settings.staleness.asks_for_time() {
+            return self.look_timed(budget).await;
+        }
         let stored = budget.spend(|within| self.cache.store.read(self.key, within)).await;
-        self.make_out(stored)
+        match self.make_out(stored, None) {
+            // Stored by a program whose function lets values grow old.
+            Seen::Timeless => self.look_timed(budget).await,
+            seen => seen,
+        }
     }
 
-    /// What an answer of the store means.
-    fn make_out(&self, stored: Answer<Option<Vec<u8>>>) -> Seen<V> {
+    async fn look_timed<R, const SHAPE: u8>(&self, budget: &mut Budget) -> Seen<R>
+    where
+        R: Outcome<SHAPE, Value = V, Error = E>,
+    {
+        match budget.spend(|within| self.cache.store.read_timed(self.key, within)).await {
+            Ok((there, now)) => self.make_out(Ok(there), Some(now)),
+            Err(error) => self.make_out(Err(error), None),
+        }
+    }
+
+    /// What an answer of the store means, at this time of the store.
+    fn make_out<R, const SHAPE: u8>(&self, stored: Answer<Option<Vec<u8>>>, now: Option<Duration>) -> Seen<R>
+    where
+        R: Outcome<SHAPE, Value = V, Error = E>,
+    {
         let bytes = match stored {
             Ok(None) => return Seen::Free(Vec::new()),
             Ok(Some(bytes)) => bytes,
-            Err(error) => return self.trouble("read", &error),
+            Err(error) => {
+                self.trouble("read", &error);
+                return Seen::Closed;
+            }
         };
         let why = match entry::parse(&bytes, self.known.fingerprint) {
-            Entry::Value(value) => match value.payload.map(self.coding.decode).transpose() {
-                Ok(decoded) => return Seen::Entry(decoded, bytes),
-                Err(error) => {
-                    self.function.say_undecodable(self.key, &error);
-                    Unusable::Undecodable
+            Entry::Value(found) => {
+                let Some(due) = self.function.settings.staleness.due(&found, now, draw) else {
+                    return Seen::Timeless;
+                };
+                match found.payload.map(self.coding.decode).transpose() {
+                    _ if due == Due::Replacement => return Seen::Free(entry::head(&bytes).to_vec()),
+                    Ok(decoded) => {
+                        let (refresh, now) = (found.refresh, now.unwrap_or_default());
+                        let age = now.saturating_sub(found.stored_at);
+                        return match given::<R, SHAPE>(decoded) {
+                            // The function stores no `None`.
+                            None => Seen::Free(entry::head(&bytes).to_vec()),
+                            Some(value) if due == Due::Nothing => Seen::Entry(value, bytes),
+                            Some(value) => Seen::Old(Old { value, bytes, due, refresh, now, age }),
+                        };
+                    }
+                    Err(error) => {
+                        self.function.say_undecodable(self.key, &error);
+                        Unusable::Undecodable
+                    }
                 }
-            },
+            }
             Entry::Lease => return Seen::Lease,
             Entry::Guard => return Seen::Closed,
-            Entry::Foreign => return self.trouble("read", &StoreError::Foreign),
+            Entry::Foreign => {
+                self.trouble("read", &StoreError::Foreign);
+                return Seen::Closed;
+            }
             Entry::Unusable(why) => why,
         };
         self.counters.unusable.one();
@@ -179,7 +270,7 @@ impl<V, E> Call<'_, V, E> {
     }
 
     /// A step that the store did not take: counted and told, and the body runs.
-    fn trouble(&self, doing: &'static str, error: &StoreError) -> Seen<V> {
+    fn trouble(&self, doing: &'static str, error: &StoreError) {
         if *error == StoreError::Foreign {
             self.counters.foreign.one();
             self.cache.say_foreign(self.function.settings.name, self.key);
@@ -187,39 +278,54 @@ impl<V, E> Call<'_, V, E> {
             self.counters.errors.one();
             tracing::debug!(key = self.key, doing, ?error, "the cache failed, the function runs uncached");
         }
-        Seen::Closed
     }
 
     /// Joins the flight of this key: to lead it, or to be given what the leader learns.
-    async fn miss<R, const SHAPE: u8, B>(&self, mut seen: Seen<V>, budget: Budget, body: B) -> R
+    async fn miss<R, const SHAPE: u8, L>(&self, mut seen: Seen<R>, budget: Budget, body: L) -> R
     where
         R: Outcome<SHAPE, Value = V, Error = E>,
-        B: Future<Output = R>,
+        L: Loader<Output = R>,
     {
         self.counters.misses.one();
         tracing::debug!(key = self.key, took = ?budget.spent(), "miss");
-        let body = pin!(body);
         let patience = Instant::now() + self.function.settings.wait;
-        let ticket = match self.cache.flights.join(self.key) {
-            Turn::Lead(ticket) => ticket,
-            Turn::Follow(word) => match self.follow::<R, SHAPE>(word, patience).await {
-                Followed::Given(result) => return result,
-                Followed::Alone => return self.run_alone(body).await,
-                Followed::AfterAnother(bodies) => {
-                    // The permit bounds how many run at once, not how long anybody waits.
-                    let _permit = timeout_at(patience, bodies.acquire()).await;
-                    return self.run_alone(body).await;
-                }
-                Followed::Lead(ticket) => {
-                    // What was seen is old by now; acquiring tells what is there.
-                    if matches!(seen, Seen::Lease) {
-                        seen = Seen::Free(Vec::new());
-                    }
-                    ticket
-                }
-            },
+        let word = match self.cache.flights.join(self.key) {
+            Turn::Lead(ticket) => return self.lead(ticket, seen, budget, patience, body).await,
+            Turn::Follow(word) => word,
         };
-        self.lead(ticket, seen, budget, patience, body).await
+        // With an old value at hand the wait may be over sooner.
+        let soft = self.soft_end().filter(|_| matches!(seen, Seen::Old(_)));
+        match self.follow::<R, SHAPE>(word, soft.unwrap_or(patience).min(patience)).await {
+            Followed::Given(result) => return result,
+            Followed::Alone => {}
+            Followed::AfterAnother(bodies) => {
+                // The permit bounds how many run at once, not how long anybody waits.
+                let _permit = timeout_at(patience, bodies.acquire()).await;
+                return self.run_alone(body).await;
+            }
+            Followed::Lead(ticket) => {
+                // What was seen is old by now; acquiring tells what is there.
+                seen = match seen {
+                    Seen::Lease => Seen::Free(Vec::new()),
+                    Seen::Old(_) => Seen::Timeless,
+                    seen => seen,
+                };
+                return self.lead(ticket, seen, budget, patience, body).await;
+            }
+        }
+        match seen {
+            Seen::Old(old) if soft.is_some() => self.give(old),
+            Seen::Old(old) => {
+                let result = self.run_alone(body).await;
+                self.or_stale(Some(result), old).0
+            }
+            _ => self.run_alone(body).await,
+        }
+    }
+
+    /// When a caller that has an old value at hand waits no longer.
+    fn soft_end(&self) -> Option<Instant> {
+        self.function.settings.staleness.soft_limit.map(|limit| Instant::now() + limit)
     }
 
     async fn follow<R, const SHAPE: u8>(
@@ -265,36 +371,68 @@ impl<V, E> Call<'_, V, E> {
     }
 
     /// Leads the flight until something is known: an entry that another process stored, or the body's result.
-    async fn lead<R, const SHAPE: u8, B>(
+    async fn lead<R, const SHAPE: u8, L>(
         &self,
         ticket: Ticket,
-        mut seen: Seen<V>,
+        mut seen: Seen<R>,
         mut budget: Budget,
         patience: Instant,
-        body: Pin<&mut B>,
+        body: L,
     ) -> R
     where
         R: Outcome<SHAPE, Value = V, Error = E>,
-        B: Future<Output = R>,
+        L: Loader<Output = R>,
     {
         // What the last look saw was observed from this step on.
         let mut looked = Step::NONE;
+        let soft = self.soft_end();
         loop {
             // A write whose invalidation could not be delivered may have returned since the last look.
             if self.cache.recovery.has(self.key) {
                 seen = Seen::Closed;
             }
             seen = match seen {
-                Seen::Entry(value, bytes) => {
-                    if let Some(result) = given::<R, SHAPE>(value) {
-                        self.counters.waited.one();
-                        ticket.land(&Landed::Entry(Arc::new(bytes)), looked);
-                        return result;
-                    }
-                    Seen::Free(entry::head(&bytes).to_vec())
+                Seen::Entry(result, bytes) => {
+                    self.counters.waited.one();
+                    ticket.land(&Landed::Entry(Arc::new(bytes)), looked);
+                    return result;
                 }
-                Seen::Closed => return self.load_unstored(ticket, body).await,
-                Seen::Lease if Instant::now() >= patience => return self.load_unstored(ticket, body).await,
+                Seen::Old(old) if old.is_given() => return self.land_stale(ticket, (old, looked)),
+                Seen::Old(old) if old.due != Due::Reload => {
+                    // Nobody waits for this refresh: the flight ends before it begins.
+                    ticket.land(&Landed::Entry(Arc::new(old.bytes.clone())), looked);
+                    return self.revalidate(old, budget, body).await;
+                }
+                Seen::Old(old) if old.refresh_runs() => {
+                    let now = Instant::now();
+                    if soft.is_some_and(|soft| now >= soft) {
+                        return self.land_stale(ticket, (old, looked));
+                    }
+                    if now >= patience {
+                        return self.load_unstored(ticket, Some((old, looked)), body).await;
+                    }
+                    let (next, step) =
+                        self.wait_for_change(&ticket, soft.unwrap_or(patience).min(patience)).await;
+                    looked = step;
+                    next
+                }
+                Seen::Old(old) => match self.elect(&old, &mut budget).await {
+                    Election::Won(held) => {
+                        return self.reload(ticket, (old, looked), held, body).await;
+                    }
+                    Election::Lost => Seen::Timeless,
+                    Election::Unknown => {
+                        return self.load_unstored(ticket, Some((old, looked)), body).await;
+                    }
+                },
+                Seen::Timeless => {
+                    looked = ticket.step();
+                    self.look_timed(&mut budget).await
+                }
+                Seen::Closed => return self.load_unstored(ticket, None, body).await,
+                Seen::Lease if Instant::now() >= patience => {
+                    return self.load_unstored(ticket, None, body).await;
+                }
                 Seen::Lease => {
                     let (next, step) = self.wait_for_change(&ticket, patience).await;
                     looked = step;
@@ -307,18 +445,19 @@ impl<V, E> Call<'_, V, E> {
                     let store = &self.cache.store;
                     match budget.spend(|within| store.acquire(self.key, &head, token, lease, within)).await {
                         Ok(Acquired::Yes) => {
-                            let lease = HeldLease::new(self.cache, self.key, token);
+                            let lease = Held::new(self.cache, self.key, token, Right::Lease);
                             return self.load_and_fill(ticket, lease, budget, body).await;
                         }
-                        Ok(Acquired::No(there)) => self.make_out(Ok(Some(there))),
+                        Ok(Acquired::No(there)) => self.make_out(Ok(Some(there)), None),
                         Ok(Acquired::Changed) => {
                             looked = ticket.step();
                             self.look(&mut budget).await
                         }
                         Err(error) => {
                             // It may have been acquired all the same, and would keep others waiting.
-                            drop(HeldLease::new(self.cache, self.key, token));
-                            self.trouble("acquire", &error)
+                            drop(Held::new(self.cache, self.key, token, Right::Lease));
+                            self.trouble("acquire", &error);
+                            Seen::Closed
                         }
                     }
                 }
@@ -326,22 +465,33 @@ impl<V, E> Call<'_, V, E> {
         }
     }
 
-    /// Waits until the lease of another is gone, at most until `patience` is; then looks again.
-    async fn wait_for_change(&self, ticket: &Ticket, patience: Instant) -> (Seen<V>, Step) {
+    /// Waits until the load of another is over, at most until `patience` is; then looks again.
+    async fn wait_for_change<R, const SHAPE: u8>(&self, ticket: &Ticket, patience: Instant) -> (Seen<R>, Step)
+    where
+        R: Outcome<SHAPE, Value = V, Error = E>,
+    {
         let mut pauses = ASK.pauses();
         loop {
             let step = ticket.step();
             let patient = patience.saturating_duration_since(Instant::now());
             let watched = self.cache.store.watch(self.key, patient.min(self.cache.timeout)).await;
-            let Watched { mut watch, there, left } = match watched {
+            let Watched { mut watch, there, left, now } = match watched {
                 Ok(watched) => watched,
-                Err(error) => return (self.trouble("watch", &error), step),
+                Err(error) => {
+                    self.trouble("watch", &error);
+                    return (Seen::Closed, step);
+                }
             };
-            let seen = self.make_out(Ok(there));
-            if !matches!(seen, Seen::Lease) || patience <= Instant::now() {
+            let seen = self.make_out(Ok(there), Some(now));
+            let left = match &seen {
+                Seen::Lease => left,
+                Seen::Old(old) if old.is_awaited() => old.taken_for(),
+                _ => return (seen, step),
+            };
+            if patience <= Instant::now() {
                 return (seen, step);
             }
-            // The holder renews its lease, which is a change too; if it died, the lease ends when it says.
+            // The holder renews its right, which is a change too; if it died, that ends when it says.
             let ends = left + AFTER_THE_END;
             let pause = if watch.told() { ends } else { ends.min(pauses.next_pause()) };
             first_of(watch.changed(), sleep(pause.min(patient))).await;
@@ -349,21 +499,21 @@ impl<V, E> Call<'_, V, E> {
     }
 
     /// Runs the body under a lease, and stores what it gave in the lease's place.
-    async fn load_and_fill<R, const SHAPE: u8, B>(
+    async fn load_and_fill<R, const SHAPE: u8, L>(
         &self,
         ticket: Ticket,
-        lease: HeldLease,
+        lease: Held,
         budget: Budget,
-        body: Pin<&mut B>,
+        body: L,
     ) -> R
     where
         R: Outcome<SHAPE, Value = V, Error = E>,
-        B: Future<Output = R>,
+        L: Loader<Output = R>,
     {
         let began = ticket.step();
         self.counters.loads.one();
         let started = Instant::now();
-        let result = while_renewing(body, lease.keep(self.function.settings.lease)).await;
+        let result = while_renewing(pin!(body.begin()), lease.keep(self.function.settings.lease)).await;
         let load_time = started.elapsed();
         tracing::debug!(key = self.key, took = ?load_time, "loaded");
         let gave = result.gave();
@@ -388,7 +538,7 @@ impl<V, E> Call<'_, V, E> {
 
     /// Stores the value if the lease is still ours. Goes on in the background when the caller's time is up or the caller is
     /// gone: the lease's token makes a late fill harmless, and giving up would leave the lease in everybody's way.
-    async fn fill(&self, lease: HeldLease, value: Arc<Vec<u8>>, ttl: Duration, mut budget: Budget) -> bool {
+    async fn fill(&self, lease: Held, value: Arc<Vec<u8>>, ttl: Duration, mut budget: Budget) -> bool {
         let begun = Instant::now();
         let filled = self.cache.spawn(&Handle::current(), lease.fill(value, ttl));
         let answer = budget
@@ -420,24 +570,34 @@ impl<V, E> Call<'_, V, E> {
         }
     }
 
-    /// Runs the body as the only one of this process, without storing.
-    async fn load_unstored<R, const SHAPE: u8, B>(&self, ticket: Ticket, body: Pin<&mut B>) -> R
+    /// Runs the body as the only one of this process, without storing. An old value is given if that fails.
+    async fn load_unstored<R, const SHAPE: u8, L>(
+        &self,
+        ticket: Ticket,
+        old: Option<(Old<R>, Step)>,
+        body: L,
+    ) -> R
     where
         R: Outcome<SHAPE, Value = V, Error = E>,
-        B: Future<Output = R>,
+        L: Loader<Output = R>,
     {
         let began = ticket.step();
         let result = self.run_alone(body).await;
-        self.land_unstored(ticket, began, &result.gave());
-        result
+        match old {
+            Some(old) => self.land_or_stale(ticket, began, Some(result), old),
+            None => {
+                self.land_unstored(ticket, began, &result.gave());
+                result
+            }
+        }
     }
 
     /// Runs the body without storing or sharing.
-    async fn run_alone<R>(&self, body: Pin<&mut impl Future<Output = R>>) -> R {
+    async fn run_alone<R>(&self, body: impl Loader<Output = R>) -> R {
         self.counters.loads.one();
         self.counters.unstored.one();
         let started = Instant::now();
-        let result = body.await;
+        let result = body.begin().await;
         tracing::debug!(key = self.key, took = ?started.elapsed(), "loaded, not stored");
         result
     }
@@ -453,6 +613,7 @@ impl<V, E> Call<'_, V, E> {
                     fingerprint: self.known.fingerprint,
                     fresh_for: Duration::ZERO,
                     load_time: Duration::ZERO,
+                    lingers: false,
                 };
                 self.storing()
                     .encode(value, Token::fresh(), header)
@@ -485,6 +646,12 @@ where
         Some(value) => Some(R::from_value(value)),
         None => R::from_none(),
     }
+}
+
+/// A random number, above 0 and up to 1.
+fn draw() -> f64 {
+    // Without randomness nothing is reloaded early.
+    (f64::from(getrandom::u32().unwrap_or(u32::MAX)) + 1.0) / (f64::from(u32::MAX) + 1.0)
 }
 
 /// Waits for either.

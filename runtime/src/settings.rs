@@ -12,11 +12,12 @@ use std::{
 use crate::{
     CodecError,
     fingerprint::{FingerprintCell, Uncacheable},
+    staleness::Staleness,
     telemetry,
 };
 
 /// No TTL is longer: 100 years. It keeps every deadline within what Redis and the wire format can hold.
-const MAX_TTL: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
+pub(crate) const MAX_TTL: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
 /// Redis counts in milliseconds.
 const MIN: Duration = Duration::from_millis(1);
 
@@ -33,6 +34,7 @@ pub struct ReadSettings {
     pub(crate) jitter_per_mille: u16,
     pub(crate) lease: Duration,
     pub(crate) wait: Duration,
+    pub(crate) staleness: Staleness,
 }
 
 impl ReadSettings {
@@ -66,6 +68,7 @@ impl ReadSettings {
             jitter_per_mille: 100,
             lease: Duration::from_secs(5),
             wait: Duration::from_secs(5),
+            staleness: Staleness::NONE,
         }
     }
 

@@ -16,6 +16,7 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct Storable {
     pub(crate) value: Vec<u8>,
+    /// How long it stands: as long as it is fresh, and the larger stale window.
     pub(crate) ttl: Duration,
 }
 
@@ -42,13 +43,15 @@ impl<V> Storing<'_, V> {
             Gave::None => settings.none_ttl?,
             Gave::Error(_) => return None,
         };
-        let ttl = shorten(ttl, settings.jitter_per_mille).max(MIN_TTL);
-        let header = Header { fingerprint: self.known.fingerprint, fresh_for: ttl, load_time };
+        let fresh_for = shorten(ttl, settings.jitter_per_mille).max(MIN_TTL);
+        let window = settings.staleness.window();
+        let lingers = !window.is_zero();
+        let header = Header { fingerprint: self.known.fingerprint, fresh_for, load_time, lingers };
         let value = match gave {
             Gave::Value(value) => self.encode(value, token, header)?,
             Gave::None | Gave::Error(_) => entry::none(token, header),
         };
-        Some(Storable { value, ttl })
+        Some(Storable { value, ttl: fresh_for + window })
     }
 
     /// The TTL of this value: the attribute's, or what it says of the value, but no more than that. `None` if the value is not

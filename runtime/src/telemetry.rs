@@ -58,6 +58,8 @@ macro_rules! counters {
 counters! {
     /// Calls answered from the cache by their first look at it.
     hits,
+    /// Calls that were given a value past its TTL.
+    stale,
     /// Calls that found nothing to use.
     misses,
     /// Calls that were given the result of another call of this process.
@@ -72,6 +74,14 @@ counters! {
     fills_refused,
     /// Bodies run without storing, because a write was in progress, the store did not answer, or the wait was too long.
     unstored,
+    /// Refreshes begun: loads in the place of a value that is stale, or soon will be.
+    refreshes,
+    /// Those of them that were begun while the value was fresh.
+    early_refreshes,
+    /// Refreshes that failed. The value stays, and the next one waits for a pause.
+    refreshes_failed,
+    /// Loads that took too long and were dropped.
+    timed_out,
     /// Bodies run under [`bypass`](crate::bypass), or because the codec can't read the type back.
     bypassed,
     /// Steps of a read that the store refused or did not answer in time.

@@ -13,6 +13,7 @@ mod outages;
 mod processes;
 mod recovery;
 mod servers;
+mod staleness;
 mod support;
 mod telling;
 mod torture;

@@ -3,6 +3,7 @@
 mod covered;
 mod derived;
 mod read;
+mod staleness;
 mod update;
 mod write;
 
@@ -10,6 +11,7 @@ use proc_macro2::TokenStream;
 use quote::{ToTokens, quote_spanned};
 
 pub(crate) use read::{Form, ReadPlan, read};
+pub(crate) use staleness::Kept;
 pub(crate) use update::{UpdatePlan, update};
 pub(crate) use write::{WritePlan, write};
 

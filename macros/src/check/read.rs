@@ -4,7 +4,10 @@ use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::{Expr, Ident, Type, TypeReference, spanned::Spanned};
 
-use super::{covered, derived, display_name, setting};
+use super::{
+    covered, derived, display_name, setting,
+    staleness::{Staleness, staleness},
+};
 use crate::{
     args::{Given, ReadArgs},
     duration::Length,
@@ -29,6 +32,7 @@ pub(crate) struct ReadPlan {
     pub(crate) settings: TokenStream,
     /// Where `none_ttl` was written: the return type must have a `None`.
     pub(crate) none_ttl: Option<Span>,
+    pub(crate) staleness: Staleness,
     pub(crate) codec: TokenStream,
     pub(crate) version: TokenStream,
     pub(crate) cache: Option<Expr>,
@@ -64,6 +68,7 @@ pub(crate) fn read(args: ReadArgs, function: &Function, mut problems: Problems) 
     storable(function, &mut problems);
     let key = key(&args, function, form, &mut problems);
     let ttl = ttl(&args, &mut problems);
+    let staleness = staleness(&args, function, form, &mut problems);
     problems.finish()?;
     // Without a problem, neither of the two is missing.
     let (Some((key, template)), Some((ttl, at_ttl))) = (key, ttl) else {
@@ -78,6 +83,7 @@ pub(crate) fn read(args: ReadArgs, function: &Function, mut problems: Problems) 
         at_ttl,
         settings: settings(&args),
         none_ttl: args.none_ttl.as_ref().map(|none_ttl| none_ttl.name.span()),
+        staleness,
         codec: codec(args.codec.as_ref().map(|codec| &codec.value)),
         conditions: conditions(&args),
         version: version(args.version.as_ref().map(|version| &version.value)),

@@ -1,14 +1,15 @@
 //! The companions of a cached function: its keys, and its body without the cache.
 
 use proc_macro2::{Ident, Span, TokenStream};
-use quote::{ToTokens, format_ident, quote};
+use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::{
     Attribute, Block, FnArg, Pat, PatIdent, PatType, Signature, Visibility, ext::IdentExt, parse_quote,
+    spanned::Spanned,
 };
 
-use super::{around, imports, key_text, outer, read, shape};
+use super::{around, imports, key_text, ours, outer, read, shape};
 use crate::{
-    check::{Form, ReadPlan},
+    check::{Form, Kept, ReadPlan},
     generics::{needed_by, turbofish},
     key::Source,
     shape::without_lifetimes,
@@ -252,7 +253,11 @@ fn outer_function(
         }
     }
     let arguments = turbofish(&sig.generics);
-    let body = quote!(#owner::#uncached #arguments(#(#handed_on),*));
+    let uncached = quote!(#owner::#uncached #arguments);
+    let body = match &plan.staleness.kept {
+        None => quote!(#uncached(#(#handed_on),*)),
+        Some(kept) => kept_body(kept, &sig, &uncached, &handed_on),
+    };
     let load = read::load(plan, function, shape, &quote!(#owner::#read()), &body);
     let Body::Async(block) = &function.body else { return TokenStream::new() };
     let function = Function {
@@ -265,6 +270,39 @@ fn outer_function(
         output: function.output.clone(),
     };
     around(&function, &load)
+}
+
+/// The body with arguments of its own, made when it begins: it may go on without its caller.
+fn kept_body(
+    kept: &[Kept],
+    sig: &Signature,
+    uncached: &TokenStream,
+    arguments: &[TokenStream],
+) -> TokenStream {
+    let (mut kept_here, mut lent) = (Vec::new(), Vec::new());
+    for (number, ((kept, argument), written)) in kept.iter().zip(arguments).zip(&sig.inputs).enumerate() {
+        let name = ours(&format!("kept{number}"));
+        let at = Span::mixed_site().located_at(match written {
+            FnArg::Receiver(receiver) => receiver.self_token.span,
+            FnArg::Typed(typed) => typed.ty.span(),
+        });
+        match kept {
+            Kept::Moved => {
+                kept_here.push(quote_spanned!(at=> let #name = __aside::moved(#argument);));
+                lent.push(quote!(#name));
+            }
+            Kept::Copied => {
+                kept_here.push(quote_spanned!(at=> let #name = __aside::Owned::of(#argument);));
+                lent.push(quote!(#name.lend()));
+            }
+        }
+    }
+    quote! {
+        move || {
+            #(#kept_here)*
+            async move { #uncached(#(#lent),*).await }
+        }
+    }
 }
 
 /// Binds the parameter as a whole; taking it apart is left to the body.

@@ -137,6 +137,14 @@ fn cache(written: Option<&Expr>) -> (Option<TokenStream>, Option<Ident>) {
     (Some(quote!(let #cache: &::cached_aside::Cache = #reference;)), Some(cache))
 }
 
+/// The same for a load that may go on without its caller: it borrows nothing.
+fn kept_cache(written: Option<&Expr>) -> (Option<TokenStream>, TokenStream) {
+    let (Some(_), Some(cache)) = cache(written) else { return (None, quote!(::core::option::Option::None)) };
+    let expr = written.map(|expr| quote_spanned!(expr.span()=> &#expr));
+    let kept = quote!(let #cache: ::cached_aside::Cache = ::core::clone::Clone::clone(#expr););
+    (Some(kept), quote!(::core::option::Option::Some(&#cache)))
+}
+
 /// An attribute in front of its function, also if it was written inside.
 fn outer(attribute: &Attribute) -> Attribute {
     Attribute { style: AttrStyle::Outer, ..attribute.clone() }

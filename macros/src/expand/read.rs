@@ -4,7 +4,7 @@ use proc_macro2::{Group, Span, TokenStream, TokenTree};
 use quote::{quote, quote_spanned};
 use syn::{Type, spanned::Spanned};
 
-use super::{around, body, cache, companion, imports, key_text, ours, shape_constant};
+use super::{around, body, cache, companion, imports, kept_cache, key_text, ours, shape_constant};
 use crate::{
     check::{Form, ReadPlan},
     shape::has_lifetimes,
@@ -35,20 +35,27 @@ pub(super) fn load(
     let output = &function.output;
     let text = key_text(&plan.key);
     let key = ours("key");
-    let (cache, cache_argument) = cache(plan.cache.as_ref());
     let at_output = Span::mixed_site().located_at(output.span());
     let has_none = has_none(plan, shape);
-    let load = match cache_argument {
-        None => quote_spanned!(at_output=> __aside::load),
-        Some(_) => quote_spanned!(at_output=> __aside::load_in),
+    let has_error = has_error(plan, shape);
+    let (cache, load, cache_argument) = if plan.staleness.kept.is_some() {
+        let (cache, argument) = kept_cache(plan.cache.as_ref());
+        (cache, quote_spanned!(at_output=> __aside::load_owned), Some(quote!(#argument,)))
+    } else {
+        match cache(plan.cache.as_ref()) {
+            (cache, None) => (cache, quote_spanned!(at_output=> __aside::load), None),
+            (cache, Some(argument)) => {
+                (cache, quote_spanned!(at_output=> __aside::load_in), Some(quote!(#argument,)))
+            }
+        }
     };
-    let cache_argument = cache_argument.map(|cache| quote!(#cache,));
     let coding = coding(plan, output, shape);
     let imports = imports(Some(&plan.key), if has_lifetimes(output) { &[] } else { &["NotShared"] });
-    let returns = returns(output, shape);
+    let returns = returns(plan, output, shape);
     quote! {
         #imports
         #has_none
+        #has_error
         let #key = #text;
         #cache
         #load(#cache_argument #read, #key, #coding, #returns, #body).await
@@ -57,11 +64,12 @@ pub(super) fn load(
 
 /// What the attribute fixes, as a static.
 pub(super) fn settings(plan: &ReadPlan) -> TokenStream {
-    let ReadPlan { name, template, ttl, settings, .. } = plan;
+    let ReadPlan { name, template, ttl, settings, staleness, .. } = plan;
+    let old = &staleness.settings;
     let new = quote_spanned! {plan.at_ttl=>
         __aside::ReadFunction::declare(::core::module_path!(), #name, #template, #ttl)
     };
-    quote!(static __READ: __aside::ReadFunction = #new #settings;)
+    quote!(static __READ: __aside::ReadFunction = #new #settings #old;)
 }
 
 /// Compiles only if the return type has a `None` that could be stored.
@@ -69,6 +77,14 @@ fn has_none(plan: &ReadPlan, shape: &TokenStream) -> Option<TokenStream> {
     plan.none_ttl.map(|span| {
         let shape = located(shape, span);
         quote_spanned!(span=> __aside::assert_none::<#shape>();)
+    })
+}
+
+/// Compiles only if the return type has an `Err` in the place of which an old value could be given.
+fn has_error(plan: &ReadPlan, shape: &TokenStream) -> Option<TokenStream> {
+    plan.staleness.if_error.map(|span| {
+        let shape = located(shape, span);
+        quote_spanned!(span=> __aside::assert_error::<#shape>();)
     })
 }
 
@@ -104,8 +120,13 @@ pub(super) fn value(output: &Type, shape: &TokenStream) -> TokenStream {
 }
 
 /// The return type with its shape, and how its errors are shared.
-fn returns(output: &Type, shape: &TokenStream) -> TokenStream {
+fn returns(plan: &ReadPlan, output: &Type, shape: &TokenStream) -> TokenStream {
     let at_output = Span::mixed_site().located_at(output.span());
     let returns = quote_spanned!(at_output=> __aside::Returns::<#output, #shape>);
-    if has_lifetimes(output) { quote!(#returns::unshared()) } else { quote!(#returns::SHARED) }
+    let given_up = plan.staleness.hard.map(|span| quote_spanned!(span=> .or_given_up()));
+    if has_lifetimes(output) {
+        quote!(#returns::unshared() #given_up)
+    } else {
+        quote!(#returns::SHARED #given_up)
+    }
 }

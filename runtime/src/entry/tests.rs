@@ -2,8 +2,12 @@ use proptest::{collection::vec, prelude::*};
 
 use super::*;
 
-const HEADER: Header =
-    Header { fingerprint: 7, fresh_for: Duration::from_secs(60), load_time: Duration::from_millis(3) };
+const HEADER: Header = Header {
+    fingerprint: 7,
+    fresh_for: Duration::from_secs(60),
+    load_time: Duration::from_millis(3),
+    lingers: false,
+};
 
 fn value(payload: &[u8]) -> Vec<u8> {
     let mut bytes = begin();

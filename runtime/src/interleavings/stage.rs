@@ -243,7 +243,7 @@ pub(super) const READ_ORIGIN: &str = "read the database";
 /// A body writes the database.
 pub(super) const WRITE_ORIGIN: &str = "write the database";
 /// What changes nothing, so that it does not matter whether it happens when nobody waits for it.
-const READS: [&str; 3] = ["read", "watch", READ_ORIGIN];
+const READS: [&str; 4] = ["read", "read_timed", "watch", READ_ORIGIN];
 
 /// A future that is kept beside others.
 pub(super) type Boxed<T> = Pin<Box<dyn Future<Output = T>>>;

@@ -35,6 +35,10 @@ impl SteppedStore {
         send!(self, read, key = key.to_owned(), => (&key))
     }
 
+    pub(crate) async fn read_timed(&self, key: &str) -> Answer<(Option<Vec<u8>>, Duration)> {
+        send!(self, read_timed, key = key.to_owned(), => (&key))
+    }
+
     pub(crate) async fn acquire(
         &self,
         key: &str,
@@ -55,6 +59,26 @@ impl SteppedStore {
 
     pub(crate) async fn abandon(&self, key: &str, token: Token) -> Answer<bool> {
         send!(self, abandon, key = key.to_owned(), => (&key, token))
+    }
+
+    pub(crate) async fn elect(&self, key: &str, seen: &[u8], token: Token, hold: Duration) -> Answer<bool> {
+        send!(self, elect, key = key.to_owned(), seen = seen.to_vec(), => (&key, &seen, token, hold))
+    }
+
+    pub(crate) async fn renew_refresh(&self, key: &str, token: Token, hold: Duration) -> Answer<bool> {
+        send!(self, renew_refresh, key = key.to_owned(), => (&key, token, hold))
+    }
+
+    pub(crate) async fn refill(&self, key: &str, token: Token, value: &[u8], ttl: Duration) -> Answer<bool> {
+        send!(self, refill, key = key.to_owned(), value = value.to_vec(), => (&key, token, &value, ttl))
+    }
+
+    pub(crate) async fn rest(&self, key: &str, token: Token, failures: u8, pause: Duration) -> Answer<bool> {
+        send!(self, rest, key = key.to_owned(), => (&key, token, failures, pause))
+    }
+
+    pub(crate) async fn discard(&self, key: &str, token: Token) -> Answer<bool> {
+        send!(self, discard, key = key.to_owned(), => (&key, token))
     }
 
     pub(crate) async fn guard(&self, keys: &[&str], token: Token, hold: Duration) -> Answer<Vec<Answer<()>>> {

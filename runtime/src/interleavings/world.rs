@@ -106,8 +106,12 @@ impl<'a> World<'a> {
         if scenario.cached {
             let mut bytes = entry::begin();
             (coded().encode)(&1, known().counts, &mut bytes).expect("numbers can be written");
-            let header =
-                Header { fingerprint: known().fingerprint, fresh_for: TTL, load_time: Duration::ZERO };
+            let header = Header {
+                fingerprint: known().fingerprint,
+                fresh_for: TTL,
+                load_time: Duration::ZERO,
+                lingers: false,
+            };
             entry::finish(&mut bytes, Token::fresh(), header);
             inside.plant(KEY, bytes);
         }
@@ -364,7 +368,8 @@ impl<'a> World<'a> {
                     ends(stage.send(process, READ_ORIGIN, row).await.map_err(|_| Failed)?)
                 };
                 let (key, sharing) = (AnyKey::new(KEY), Sharing::<Failed>::SHARED);
-                load::<Result<u64, Failed>, 2, _>(&LOAD, Some(&cache), key, coded(), sharing, body).await
+                load::<Result<u64, Failed>, 2, _>(&LOAD, Some(&cache), key, coded(), sharing, None, body)
+                    .await
             }),
             Some(function) => Box::pin(async move {
                 let body = async {

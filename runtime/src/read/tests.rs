@@ -115,6 +115,7 @@ impl World {
                 AnyKey::new("k"),
                 coding,
                 Sharing::<Failed>::SHARED,
+                None,
                 origin,
             )
             .await
@@ -406,7 +407,7 @@ async fn an_error_that_cannot_be_shared_costs_few_bodies_at_a_time() {
                     Err::<u64, _>(Failed("body".to_owned()))
                 };
                 let (key, coding) = (AnyKey::new("k"), coding::<u64, Bincode>(0));
-                load::<_, 2, _>(&LOAD, Some(&world.cache), key, coding, Sharing::none(), body).await
+                load::<_, 2, _>(&LOAD, Some(&world.cache), key, coding, Sharing::none(), None, body).await
             })
         })
         .collect();

@@ -76,6 +76,10 @@ impl FaultyStore {
         self.pass("read", self.inside.read(key)).await
     }
 
+    pub(crate) async fn read_timed(&self, key: &str) -> Answer<(Option<Vec<u8>>, Duration)> {
+        self.pass("read_timed", self.inside.read_timed(key)).await
+    }
+
     pub(crate) async fn acquire(
         &self,
         key: &str,
@@ -96,6 +100,26 @@ impl FaultyStore {
 
     pub(crate) async fn abandon(&self, key: &str, token: Token) -> Answer<bool> {
         self.pass("abandon", self.inside.abandon(key, token)).await
+    }
+
+    pub(crate) async fn elect(&self, key: &str, seen: &[u8], token: Token, hold: Duration) -> Answer<bool> {
+        self.pass("elect", self.inside.elect(key, seen, token, hold)).await
+    }
+
+    pub(crate) async fn renew_refresh(&self, key: &str, token: Token, hold: Duration) -> Answer<bool> {
+        self.pass("renew_refresh", self.inside.renew_refresh(key, token, hold)).await
+    }
+
+    pub(crate) async fn refill(&self, key: &str, token: Token, value: &[u8], ttl: Duration) -> Answer<bool> {
+        self.pass("refill", self.inside.refill(key, token, value, ttl)).await
+    }
+
+    pub(crate) async fn rest(&self, key: &str, token: Token, failures: u8, pause: Duration) -> Answer<bool> {
+        self.pass("rest", self.inside.rest(key, token, failures, pause)).await
+    }
+
+    pub(crate) async fn discard(&self, key: &str, token: Token) -> Answer<bool> {
+        self.pass("discard", self.inside.discard(key, token)).await
     }
 
     pub(crate) async fn guard(&self, keys: &[&str], token: Token, hold: Duration) -> Answer<Vec<Answer<()>>> {

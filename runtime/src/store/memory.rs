@@ -49,6 +49,10 @@ impl MemoryStore {
         Ok(self.lock().get(key).map(<[u8]>::to_vec))
     }
 
+    pub(crate) async fn read_timed(&self, key: &str) -> Answer<(Option<Vec<u8>>, Duration)> {
+        Ok((self.read(key).await?, self.now()))
+    }
+
     pub(crate) async fn acquire(
         &self,
         key: &str,
@@ -92,6 +96,56 @@ impl MemoryStore {
     pub(crate) async fn abandon(&self, key: &str, token: Token) -> Answer<bool> {
         let mut slots = self.lock();
         let mine = holds_lease(slots.get(key), token);
+        if mine {
+            self.take(&mut slots, key);
+        }
+        Ok(mine)
+    }
+
+    pub(crate) async fn elect(&self, key: &str, seen: &[u8], token: Token, hold: Duration) -> Answer<bool> {
+        let mut slots = self.lock();
+        let now = self.now();
+        let same = slots.get(key).is_some_and(|there| entry::head(there) == seen);
+        let free = entry::refresh_until(seen).is_some_and(|until| until <= now);
+        let won = same && free;
+        if won {
+            self.set_refresh(&mut slots, key, *token.as_bytes(), now + hold);
+        }
+        Ok(won)
+    }
+
+    pub(crate) async fn renew_refresh(&self, key: &str, token: Token, hold: Duration) -> Answer<bool> {
+        let mut slots = self.lock();
+        let mine = refreshes(slots.get(key), token);
+        if mine {
+            self.set_refresh(&mut slots, key, *token.as_bytes(), self.now() + hold);
+        }
+        Ok(mine)
+    }
+
+    pub(crate) async fn refill(&self, key: &str, token: Token, value: &[u8], ttl: Duration) -> Answer<bool> {
+        let mut slots = self.lock();
+        let mine = refreshes(slots.get(key), token);
+        if mine {
+            let mut value = value.to_vec();
+            entry::stamp(&mut value, self.now());
+            self.put(&mut slots, key, value, ttl);
+        }
+        Ok(mine)
+    }
+
+    pub(crate) async fn rest(&self, key: &str, token: Token, failures: u8, pause: Duration) -> Answer<bool> {
+        let mut slots = self.lock();
+        let mine = refreshes(slots.get(key), token);
+        if mine {
+            self.set_refresh(&mut slots, key, entry::failures(failures), self.now() + pause);
+        }
+        Ok(mine)
+    }
+
+    pub(crate) async fn discard(&self, key: &str, token: Token) -> Answer<bool> {
+        let mut slots = self.lock();
+        let mine = refreshes(slots.get(key), token);
         if mine {
             self.take(&mut slots, key);
         }
@@ -196,7 +250,8 @@ impl MemoryStore {
         let watch = self.watches.watch(key, true);
         let slots = self.lock();
         let expires = slots.by_key.get(key).map(|slot| slot.expires.duration_since(Instant::now()));
-        Ok(Watched { watch, there: slots.get(key).map(<[u8]>::to_vec), left: expires.unwrap_or_default() })
+        let left = expires.unwrap_or_default();
+        Ok(Watched { watch, there: slots.get(key).map(<[u8]>::to_vec), left, now: self.now() })
     }
 
     pub(crate) async fn ping(&self) -> Answer<()> {
@@ -223,6 +278,14 @@ impl MemoryStore {
         match writers.until() {
             Some(until) => self.put(slots, key, writers.write(), until.saturating_sub(now)),
             None => self.take(slots, key),
+        }
+    }
+
+    /// Changes who refreshes a value, and nothing else.
+    fn set_refresh(&self, slots: &mut Slots, key: &str, holder: [u8; 8], until: Duration) {
+        if let Some(slot) = slots.by_key.get_mut(key) {
+            entry::set_refresh(&mut slot.bytes, holder, until);
+            self.watches.changed(key);
         }
     }
 
@@ -268,6 +331,10 @@ impl Slots {
 
 fn holds_lease(bytes: Option<&[u8]>, token: Token) -> bool {
     bytes == Some(&entry::lease(token))
+}
+
+fn refreshes(bytes: Option<&[u8]>, token: Token) -> bool {
+    bytes.is_some_and(|bytes| entry::refreshed_by(bytes, token))
 }
 
 /// The writers of the guard under a key, if there is one.

@@ -71,6 +71,8 @@ pub(crate) struct Watched {
     pub(crate) there: Option<Vec<u8>>,
     /// How long it will, if nobody touches it.
     pub(crate) left: Duration,
+    /// The store's time.
+    pub(crate) now: Duration,
 }
 
 /// A value that a writer leaves in the place of its guard.
@@ -119,6 +121,15 @@ impl Store {
         verb!(self, within, store => store.read(key))
     }
 
+    /// What stands under a key, and the store's time right after it was read.
+    pub(crate) async fn read_timed(
+        &self,
+        key: &str,
+        within: Duration,
+    ) -> Answer<(Option<Vec<u8>>, Duration)> {
+        verb!(self, within, store => store.read_timed(key))
+    }
+
     /// Becomes the loader of a key under which `seen` stands: nothing (empty), or an unusable entry with this head.
     pub(crate) async fn acquire(
         &self,
@@ -157,6 +168,58 @@ impl Store {
     /// Gives a lease up; `false` if it was no longer ours.
     pub(crate) async fn abandon(&self, key: &str, token: Token, within: Duration) -> Answer<bool> {
         verb!(self, within, store => store.abandon(key, token))
+    }
+
+    /// Wins the refresh of the value with this head; `false` if that is no longer there, or another runs or rests.
+    pub(crate) async fn elect(
+        &self,
+        key: &str,
+        seen: &[u8],
+        token: Token,
+        hold: Duration,
+        within: Duration,
+    ) -> Answer<bool> {
+        verb!(self, within, store => store.elect(key, seen, token, hold))
+    }
+
+    /// Keeps a refresh; `false` if it is no longer ours.
+    pub(crate) async fn renew_refresh(
+        &self,
+        key: &str,
+        token: Token,
+        hold: Duration,
+        within: Duration,
+    ) -> Answer<bool> {
+        verb!(self, within, store => store.renew_refresh(key, token, hold))
+    }
+
+    /// Stores a value in the place of the one that we refresh; `false` if the refresh is no longer ours.
+    pub(crate) async fn refill(
+        &self,
+        key: &str,
+        token: Token,
+        value: &[u8],
+        ttl: Duration,
+        within: Duration,
+    ) -> Answer<bool> {
+        verb!(self, within, store => store.refill(key, token, value, ttl))
+    }
+
+    /// Gives a refresh up, for others to begin after a pause; `false` if it was no longer ours.
+    pub(crate) async fn rest(
+        &self,
+        key: &str,
+        token: Token,
+        failures: u8,
+        pause: Duration,
+        within: Duration,
+    ) -> Answer<bool> {
+        verb!(self, within, store => store.rest(key, token, failures, pause))
+    }
+
+    /// Deletes the value that we refresh; `false` if the refresh was no longer ours.
+    pub(crate) async fn discard(&self, key: &str, token: Token, within: Duration) -> Answer<bool> {
+        verb!(self, within, store => store.discard(key, token))
     }
 
     /// Places a guard, or joins it: one answer a key, in order.

@@ -18,7 +18,8 @@ fn token(number: u64) -> Token {
 fn value(token: Token, payload: &[u8]) -> Vec<u8> {
     let mut bytes = entry::begin();
     bytes.extend_from_slice(payload);
-    let header = Header { fingerprint: FINGERPRINT, fresh_for: LONG, load_time: Duration::ZERO };
+    let header =
+        Header { fingerprint: FINGERPRINT, fresh_for: LONG, load_time: Duration::ZERO, lingers: false };
     entry::finish(&mut bytes, token, header);
     bytes
 }

@@ -20,7 +20,7 @@ use std::{
 };
 
 use futures_util::future::join_all;
-use redis::{Cmd, RedisResult, RedisWrite, ToRedisArgs, ToSingleRedisArg};
+use redis::{Cmd, FromRedisValue, RedisResult, RedisWrite, ToRedisArgs, ToSingleRedisArg};
 use tokio::sync::Notify;
 
 #[cfg(feature = "tls")]
@@ -72,6 +72,34 @@ impl RedisStore {
         self.route.call(full, redis::cmd("GET").arg(full)).await
     }
 
+    pub(crate) async fn read_timed(&self, key: &str) -> Answer<(Option<Vec<u8>>, Duration)> {
+        let full = self.full(key);
+        let link = self.route.owner(full)?;
+        let mut pipeline = redis::pipe();
+        // Asked afterwards, the time makes an entry rather older than younger than it is.
+        pipeline.cmd("GET").arg(full).cmd("TIME");
+        let (there, now): (RedisResult<Option<Vec<u8>>>, RedisResult<Time>) =
+            link.call_all(&mut pipeline).await?;
+        match (there, now) {
+            (Ok(there), Ok(now)) => Ok((there, now.since_the_epoch())),
+            (Err(error), _) if error.redirect_node().is_some() => {
+                self.route.refused(&link, &error);
+                let there = self.route.call(full, redis::cmd("GET").arg(full)).await?;
+                Ok((there, self.time(full).await?))
+            }
+            (Err(error), _) | (_, Err(error)) => {
+                self.route.refused(&link, &error);
+                Err(store_error(&error))
+            }
+        }
+    }
+
+    /// The time of the server that has this key.
+    async fn time(&self, full: FullKey<'_>) -> Answer<Duration> {
+        let now: Time = self.route.owner(full)?.call(&redis::cmd("TIME")).await?;
+        Ok(now.since_the_epoch())
+    }
+
     pub(crate) async fn acquire(
         &self,
         key: &str,
@@ -107,6 +135,27 @@ impl RedisStore {
 
     pub(crate) async fn abandon(&self, key: &str, token: Token) -> Answer<bool> {
         self.run(&scripts::ABANDON, key, &entry::lease(token)[..]).await
+    }
+
+    pub(crate) async fn elect(&self, key: &str, seen: &[u8], token: Token, hold: Duration) -> Answer<bool> {
+        self.run(&scripts::ELECT, key, (seen, &token.as_bytes()[..], millis(hold))).await
+    }
+
+    pub(crate) async fn renew_refresh(&self, key: &str, token: Token, hold: Duration) -> Answer<bool> {
+        self.run(&scripts::RENEW_REFRESH, key, (&token.as_bytes()[..], millis(hold))).await
+    }
+
+    pub(crate) async fn refill(&self, key: &str, token: Token, value: &[u8], ttl: Duration) -> Answer<bool> {
+        self.run(&scripts::REFILL, key, (&token.as_bytes()[..], value, millis(ttl))).await
+    }
+
+    pub(crate) async fn rest(&self, key: &str, token: Token, failures: u8, pause: Duration) -> Answer<bool> {
+        let failures = entry::failures(failures);
+        self.run(&scripts::REST, key, (&token.as_bytes()[..], &failures[..], settle_millis(pause))).await
+    }
+
+    pub(crate) async fn discard(&self, key: &str, token: Token) -> Answer<bool> {
+        self.run(&scripts::DISCARD, key, &token.as_bytes()[..]).await
     }
 
     pub(crate) async fn guard(&self, keys: &[&str], token: Token, hold: Duration) -> Answer<Vec<Answer<()>>> {
@@ -210,11 +259,14 @@ impl RedisStore {
             // The server remembers that this connection reads the key next, and says so once when it changes.
             pipeline.cmd("CLIENT").arg("CACHING").arg("YES").ignore();
         }
-        pipeline.cmd("GET").arg(full).cmd("PTTL").arg(full);
-        let (there, left): (RedisResult<Option<Vec<u8>>>, RedisResult<i64>) =
+        pipeline.cmd("GET").arg(full).cmd("PTTL").arg(full).cmd("TIME");
+        let (there, left, now): (RedisResult<Option<Vec<u8>>>, RedisResult<i64>, RedisResult<Time>) =
             link.call_all(&mut pipeline).await?;
-        let (there, left) = match there {
-            Ok(there) => (there, left.unwrap_or_default()),
+        let (there, left, now) = match there {
+            Ok(there) => {
+                let now = now.map_err(|error| store_error(&error))?.since_the_epoch();
+                (there, left.unwrap_or_default(), now)
+            }
             Err(error) => {
                 self.route.refused(&link, &error);
                 if error.redirect_node().is_none() {
@@ -223,12 +275,13 @@ impl RedisStore {
                 // The key is moving to another node: nobody will announce its change here.
                 watch = self.watches.watch(&full.to_string(), false);
                 let there = self.route.call(full, redis::cmd("GET").arg(full)).await?;
-                (there, self.route.call(full, redis::cmd("PTTL").arg(full)).await?)
+                let left = self.route.call(full, redis::cmd("PTTL").arg(full)).await?;
+                (there, left, self.time(full).await?)
             }
         };
         // Negative where the key has no expiry, or is gone.
         let left = u64::try_from(left).map(Duration::from_millis).unwrap_or_default();
-        Ok(Watched { watch, there, left })
+        Ok(Watched { watch, there, left, now })
     }
 
     /// Asks every server.
@@ -342,6 +395,23 @@ impl RedisStore {
             }
         }
         owners
+    }
+}
+
+/// What `TIME` answers: seconds and microseconds.
+struct Time(u64, u64);
+
+impl FromRedisValue for Time {
+    fn from_redis_value(value: redis::Value) -> Result<Time, redis::ParsingError> {
+        let (seconds, micros) = FromRedisValue::from_redis_value(value)?;
+        Ok(Time(seconds, micros))
+    }
+}
+
+impl Time {
+    /// Rounded down to milliseconds, as the scripts do.
+    fn since_the_epoch(&self) -> Duration {
+        Duration::from_millis(self.0 * 1000 + self.1 / 1000)
     }
 }
 

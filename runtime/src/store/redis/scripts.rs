@@ -42,6 +42,11 @@ scripts! {
     RENEW = "renew";
     FILL = "fill";
     ABANDON = "abandon";
+    ELECT = "elect";
+    RENEW_REFRESH = "refresher" "renew_refresh";
+    REFILL = "refresher" "refill";
+    REST = "refresher" "rest";
+    DISCARD = "refresher" "discard";
     GUARD = "writers" "guard";
     RENEW_GUARD = "writers" "renew_guard";
     RELEASE = "writers" "release";

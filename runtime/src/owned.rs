@@ -1,0 +1,53 @@
+//! Arguments that a load keeps when its caller has gone.
+
+use std::{borrow::Borrow, fmt};
+
+/// What a borrowed argument refers to, made the load's own.
+pub struct Owned<T: MadeOwned + ?Sized>(T::Owned);
+
+impl<T: MadeOwned + ?Sized> Owned<T> {
+    /// A copy of it.
+    #[must_use]
+    pub fn of(borrowed: &T) -> Self {
+        Owned(borrowed.to_owned())
+    }
+
+    /// The argument, borrowed from the copy.
+    #[must_use]
+    pub fn lend(&self) -> &T {
+        self.0.borrow()
+    }
+}
+
+impl<T: MadeOwned + ?Sized> fmt::Debug for Owned<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Owned")
+    }
+}
+
+/// What a reference to can be made owned.
+#[diagnostic::on_unimplemented(
+    message = "a load in the background can't keep this argument: `{Self}` can't be cloned, or not be sent to another task",
+    label = "needs `{Self}: Clone + Send + Sync + 'static`",
+    note = "take an owned value or an `Arc`, or leave out `refresh = \"background\"` and `load_timeout(soft = …)`"
+)]
+pub trait MadeOwned: ToOwned<Owned: Send + Sync + 'static> + Sync {}
+
+#[diagnostic::do_not_recommend]
+impl<T: ToOwned<Owned: Send + Sync + 'static> + Sync + ?Sized> MadeOwned for T {}
+
+/// What can be moved into a load in the background.
+#[diagnostic::on_unimplemented(
+    message = "a load in the background can't keep this argument: `{Self}` can't be sent to another task",
+    label = "needs `{Self}: Send + 'static`",
+    note = "take a type that is `Send`, or leave out `refresh = \"background\"` and `load_timeout(soft = …)`"
+)]
+pub trait Movable: Send + 'static {}
+
+#[diagnostic::do_not_recommend]
+impl<T: Send + 'static> Movable for T {}
+
+/// The argument as it is, on its way into a load in the background.
+pub fn moved<T: Movable>(argument: T) -> T {
+    argument
+}

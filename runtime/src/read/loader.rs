@@ -1,0 +1,156 @@
+//! The body of a cached function, as one call has it: run at most once, by the caller or, where its arguments are its own,
+//! without it.
+
+use std::{
+    convert::Infallible,
+    future::Future,
+    pin::{Pin, pin},
+    sync::Arc,
+    time::Duration,
+};
+
+use tokio::{sync::oneshot, time::timeout};
+use tracing::Instrument;
+
+use super::refresh::Refreshing;
+use crate::{
+    Cache, Error,
+    background::{Background, Place},
+    cache::{Inner, in_this_scope},
+    outcome::Outcome,
+    settings::ReadFunction,
+};
+
+/// A body that has not begun.
+pub(crate) trait Loader: Sized {
+    /// What it gives.
+    type Output;
+
+    /// Room to run without the caller; nothing has it whose arguments are borrowed.
+    type Place;
+
+    /// Room for this load in the background, if it can go there and there is some.
+    fn place(background: &Background) -> Option<Self::Place>;
+
+    /// Runs it.
+    fn begin(self) -> impl Future<Output = Self::Output>;
+
+    /// Lets a refresh run in the background; what it gives will be there when it is over.
+    fn detach<const SHAPE: u8>(
+        self,
+        place: Self::Place,
+        refreshing: Refreshing<<Self::Output as Outcome<SHAPE>>::Value>,
+    ) -> oneshot::Receiver<Self::Output>
+    where
+        Self::Output: Outcome<SHAPE>;
+}
+
+/// A body with borrowed arguments.
+pub(crate) struct Here<'a, B: Future> {
+    pub(super) body: Pin<&'a mut B>,
+    pub(super) limit: Option<Limit<B::Output>>,
+}
+
+impl<B: Future> Loader for Here<'_, B> {
+    type Output = B::Output;
+    type Place = Infallible;
+
+    fn place(_: &Background) -> Option<Infallible> {
+        None
+    }
+
+    async fn begin(self) -> B::Output {
+        match self.limit {
+            None => self.body.await,
+            Some(limit) => limit.keep(self.body).await,
+        }
+    }
+
+    fn detach<const SHAPE: u8>(
+        self,
+        place: Infallible,
+        _: Refreshing<<B::Output as Outcome<SHAPE>>::Value>,
+    ) -> oneshot::Receiver<B::Output>
+    where
+        B::Output: Outcome<SHAPE>,
+    {
+        match place {}
+    }
+}
+
+/// A body whose arguments become its own when it begins.
+pub(crate) struct Owned<M, B: Future> {
+    pub(super) make: M,
+    pub(super) limit: Option<Limit<B::Output>>,
+}
+
+impl<M, B> Loader for Owned<M, B>
+where
+    M: FnOnce() -> B,
+    B: Future + Send + 'static,
+    B::Output: Send + 'static,
+{
+    type Output = B::Output;
+    type Place = Place;
+
+    fn place(background: &Background) -> Option<Place> {
+        background.place()
+    }
+
+    async fn begin(self) -> B::Output {
+        Here { body: pin!((self.make)()), limit: self.limit }.begin().await
+    }
+
+    fn detach<const SHAPE: u8>(
+        self,
+        place: Place,
+        refreshing: Refreshing<<B::Output as Outcome<SHAPE>>::Value>,
+    ) -> oneshot::Receiver<B::Output>
+    where
+        B::Output: Outcome<SHAPE>,
+    {
+        let (told, result) = oneshot::channel();
+        let (body, limit) = ((self.make)(), self.limit);
+        let load = async move {
+            let body = Here { body: pin!(body), limit };
+            let result = refreshing.run::<B::Output, SHAPE>(body.begin()).await;
+            // Nobody may be waiting any more.
+            let _ = told.send(result);
+        };
+        place.run(in_this_scope(load).instrument(tracing::Span::current()));
+        result
+    }
+}
+
+/// The time that a load may take.
+pub(crate) struct Limit<R> {
+    cache: Arc<Inner>,
+    function: &'static ReadFunction,
+    after: Duration,
+    given_up: fn(Error) -> R,
+}
+
+impl<R> Limit<R> {
+    /// The limit of a function that has one.
+    pub(super) fn of(
+        cache: &Cache,
+        function: &'static ReadFunction,
+        given_up: Option<fn(Error) -> R>,
+    ) -> Option<Limit<R>> {
+        let (after, given_up) = function.settings.staleness.hard_limit.zip(given_up)?;
+        Some(Limit { cache: cache.inner.clone(), function, after, given_up })
+    }
+
+    /// Runs a body for no longer than this.
+    async fn keep(self, body: Pin<&mut impl Future<Output = R>>) -> R {
+        match timeout(self.after, body).await {
+            Ok(result) => result,
+            Err(_) => {
+                let function = self.function.settings.name;
+                self.cache.table.of(self.function).timed_out.one();
+                tracing::warn!(function, limit = ?self.after, "the load took too long and was given up");
+                (self.given_up)(Error::LoadTimeout { function, limit: self.after })
+            }
+        }
+    }
+}

@@ -1,0 +1,266 @@
+//! Entries that are stale, or soon will be: who reloads them, and what everybody else is given meanwhile.
+//!
+//! The election is one script on the entry's own header, and what the winner loads is stored only while its token stands
+//! there. A guard, a deletion or a later refresh takes it away.
+
+use std::{future::Future, pin::pin, sync::Arc, time::Duration};
+
+use tokio::time::{Instant, timeout};
+
+use super::{Call, loader::Loader};
+use crate::{
+    cache::Inner,
+    codec::Coding,
+    entry::{self, Refresh, Token},
+    fingerprint::Known,
+    flight::{Landed, Step, Ticket},
+    health::Budget,
+    lease::{Held, Right, while_renewing},
+    outcome::{Gave, Outcome, Sharing},
+    settings::ReadFunction,
+    staleness::Due,
+    storing::Storable,
+};
+
+/// An entry that is due for a refresh.
+pub(super) struct Old<T> {
+    /// What it holds; in the end, what a caller is given.
+    pub(super) value: T,
+    pub(super) bytes: Vec<u8>,
+    pub(super) due: Due,
+    pub(super) refresh: Refresh,
+    /// The store's time when it was read.
+    pub(super) now: Duration,
+    /// How long it has been there.
+    pub(super) age: Duration,
+}
+
+impl<R> Old<R> {
+    /// How long nobody may begin a refresh: another runs, or the last one has failed.
+    pub(super) fn taken_for(&self) -> Duration {
+        self.refresh.until.saturating_sub(self.now)
+    }
+
+    /// Whether somebody refreshes it now.
+    pub(super) fn refresh_runs(&self) -> bool {
+        self.refresh.runs && !self.taken_for().is_zero()
+    }
+
+    /// Whether it is given without more ado: nobody is to be elected now, and nobody is waited for.
+    pub(super) fn is_given(&self) -> bool {
+        !self.taken_for().is_zero() && !self.is_awaited()
+    }
+
+    /// Whether the refresh that runs must be waited for.
+    pub(super) fn is_awaited(&self) -> bool {
+        self.due == Due::Reload && self.refresh_runs()
+    }
+}
+
+/// The outcome of an election.
+pub(super) enum Election {
+    Won(Held),
+    /// Somebody else has won, or the entry is no longer there.
+    Lost,
+    /// The store did not answer.
+    Unknown,
+}
+
+impl<V, E> Call<'_, V, E> {
+    /// Gives an old entry as it is.
+    pub(super) fn give<R>(&self, old: Old<R>) -> R {
+        if old.due == Due::Early {
+            self.counters.hits.one();
+            tracing::trace!(key = self.key, age = ?old.age, "hit");
+        } else {
+            self.counters.stale.one();
+            tracing::debug!(key = self.key, age = ?old.age, "stale");
+        }
+        old.value
+    }
+
+    /// Gives an entry while it is reloaded. The elected caller waits for the load, unless it goes on without it.
+    pub(super) async fn revalidate<R, const SHAPE: u8, L>(
+        &self,
+        old: Old<R>,
+        mut budget: Budget,
+        body: L,
+    ) -> R
+    where
+        R: Outcome<SHAPE, Value = V, Error = E>,
+        L: Loader<Output = R>,
+    {
+        let staleness = &self.function.settings.staleness;
+        let patience = if staleness.in_background { Some(Duration::ZERO) } else { staleness.soft_limit };
+        let place = patience.and_then(|_| L::place(&self.cache.background));
+        let crowded = patience.is_some() && place.is_none();
+        if crowded {
+            return self.give(old);
+        }
+        let Election::Won(held) = self.elect(&old, &mut budget).await else { return self.give(old) };
+        if old.due == Due::Early {
+            self.counters.early_refreshes.one();
+        }
+        let result = self.refresh::<R, SHAPE, L>(held, patience.zip(place), body).await;
+        self.or_stale::<R, SHAPE>(result, old).0
+    }
+
+    /// Reloads an entry that may only be given if that fails, for all who wait for it.
+    pub(super) async fn reload<R, const SHAPE: u8, L>(
+        &self,
+        ticket: Ticket,
+        (old, looked): (Old<R>, Step),
+        held: Held,
+        body: L,
+    ) -> R
+    where
+        R: Outcome<SHAPE, Value = V, Error = E>,
+        L: Loader<Output = R>,
+    {
+        let began = ticket.step();
+        let patience = self.function.settings.staleness.soft_limit;
+        let place = patience.and_then(|_| L::place(&self.cache.background));
+        let result = self.refresh::<R, SHAPE, L>(held, patience.zip(place), body).await;
+        self.land_or_stale::<R, SHAPE>(ticket, began, result, (old, looked))
+    }
+
+    /// Gives the result to those who came before its load began; or the old entry to those who came before it was seen.
+    pub(super) fn land_or_stale<R, const SHAPE: u8>(
+        &self,
+        ticket: Ticket,
+        began: Step,
+        result: Option<R>,
+        (mut old, looked): (Old<R>, Step),
+    ) -> R
+    where
+        R: Outcome<SHAPE, Value = V, Error = E>,
+    {
+        let bytes = std::mem::take(&mut old.bytes);
+        let (result, loaded) = self.or_stale::<R, SHAPE>(result, old);
+        if loaded {
+            self.land_unstored(ticket, began, &result.gave());
+        } else {
+            ticket.land(&Landed::Entry(Arc::new(bytes)), looked);
+        }
+        result
+    }
+
+    /// Gives the old entry to those who came before it was seen.
+    pub(super) fn land_stale<R>(&self, ticket: Ticket, (mut old, looked): (Old<R>, Step)) -> R {
+        let bytes = std::mem::take(&mut old.bytes);
+        ticket.land(&Landed::Entry(Arc::new(bytes)), looked);
+        self.give(old)
+    }
+
+    /// The result, and whether it is one; else the old value.
+    pub(super) fn or_stale<R, const SHAPE: u8>(&self, result: Option<R>, old: Old<R>) -> (R, bool)
+    where
+        R: Outcome<SHAPE, Value = V, Error = E>,
+    {
+        match result {
+            Some(result) if !is_error::<R, SHAPE>(&result) => (result, true),
+            // A write has returned whose invalidation could not be delivered.
+            Some(error) if self.cache.recovery.has(self.key) => (error, true),
+            _ => (self.give(old), false),
+        }
+    }
+
+    /// Tries to become the one who refreshes an entry.
+    pub(super) async fn elect<T>(&self, old: &Old<T>, budget: &mut Budget) -> Election {
+        let (store, hold, token) = (&self.cache.store, self.function.settings.lease, Token::fresh());
+        let right = Right::Refresh { failures: old.refresh.failures };
+        // It exists before it is won: dropped while that is being asked, it gives up what may have been won.
+        let held = Held::new(self.cache, self.key, token, right);
+        let head = entry::head(&old.bytes);
+        match budget.spend(|within| store.elect(self.key, head, token, hold, within)).await {
+            Ok(true) => {
+                self.counters.refreshes.one();
+                tracing::debug!(key = self.key, age = ?old.age, due = ?old.due, "refreshing");
+                Election::Won(held)
+            }
+            Ok(false) => {
+                held.forget();
+                Election::Lost
+            }
+            Err(error) => {
+                self.trouble("elect", &error);
+                Election::Unknown
+            }
+        }
+    }
+
+    /// Runs a body whose election was won. Where it has a place in the background, it goes on there after so long; without
+    /// a result by then, there is none.
+    async fn refresh<R, const SHAPE: u8, L>(
+        &self,
+        held: Held,
+        elsewhere: Option<(Duration, L::Place)>,
+        body: L,
+    ) -> Option<R>
+    where
+        R: Outcome<SHAPE, Value = V, Error = E>,
+        L: Loader<Output = R>,
+    {
+        let Call { function, known, coding, .. } = *self;
+        let refreshing = Refreshing { cache: self.cache.clone(), function, known, coding: *coding, held };
+        match elsewhere {
+            Some((patience, place)) => {
+                // Without a result when the load panics.
+                timeout(patience, body.detach::<SHAPE>(place, refreshing)).await.ok()?.ok()
+            }
+            None => Some(refreshing.run::<R, SHAPE>(body.begin()).await),
+        }
+    }
+}
+
+/// A refresh that was won, with all that it needs to go on without its caller.
+pub(crate) struct Refreshing<V> {
+    cache: Arc<Inner>,
+    function: &'static ReadFunction,
+    known: Known,
+    coding: Coding<V>,
+    held: Held,
+}
+
+impl<V> Refreshing<V> {
+    /// Runs the body, and stores what it gives in the place of what it refreshes.
+    pub(super) async fn run<R, const SHAPE: u8>(self, body: impl Future<Output = R>) -> R
+    where
+        R: Outcome<SHAPE, Value = V>,
+    {
+        let Refreshing { cache, function, known, coding, held } = self;
+        let counters = cache.table.of(function);
+        counters.loads.one();
+        let started = Instant::now();
+        let result = while_renewing(pin!(body), held.keep(function.settings.lease)).await;
+        let load_time = started.elapsed();
+        let (key, sharing) = (held.key().to_owned(), Sharing::<R::Error>::none());
+        let call =
+            Call { cache: &cache, function, counters, key: &key, known, coding: &coding, sharing: &sharing };
+        let entry = match result.gave() {
+            Gave::Error(_) => {
+                counters.refreshes_failed.one();
+                tracing::debug!(key, took = ?load_time, "the refresh failed");
+                held.fail();
+                return result;
+            }
+            gave => call.storing().entry(&gave, held.token, load_time),
+        };
+        tracing::debug!(key, took = ?load_time, "refreshed");
+        match entry {
+            _ if cache.recovery.has(&key) => drop(held),
+            Some(Storable { value, ttl }) => {
+                call.fill(held, Arc::new(value), ttl, Budget::new(cache.timeout)).await;
+            }
+            None => held.discard(),
+        }
+        result
+    }
+}
+
+fn is_error<R, const SHAPE: u8>(result: &R) -> bool
+where
+    R: Outcome<SHAPE>,
+{
+    matches!(result.gave(), Gave::Error(_))
+}

@@ -1,0 +1,194 @@
+//! How old a value may be: what an attribute says of it, and what that means for an entry of a certain age.
+
+use std::time::Duration;
+
+use crate::{
+    entry::Value,
+    settings::{MAX_TTL, ReadFunction},
+};
+
+/// What an attribute says of old values. Zero stands for what it does not say.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Staleness {
+    /// So long past its TTL a value is given while one caller reloads it.
+    pub(crate) while_revalidate: Duration,
+    /// So long past its TTL a value is given when its reload fails.
+    pub(crate) if_error: Duration,
+    /// The caller that reloads does not wait either.
+    pub(crate) in_background: bool,
+    /// With a value at hand a caller waits no longer than this for a load.
+    pub(crate) soft_limit: Option<Duration>,
+    /// No load takes longer.
+    pub(crate) hard_limit: Option<Duration>,
+    /// How early values are reloaded, in their own load times.
+    pub(crate) early: f64,
+}
+
+/// What is to be done about an entry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Due {
+    /// Nothing: it is fresh.
+    Nothing,
+    /// It is fresh, and one caller reloads it before it is not.
+    Early,
+    /// It is given while one caller reloads it.
+    Revalidation,
+    /// It is given if its reload fails.
+    Reload,
+    /// It is too old for anything.
+    Replacement,
+}
+
+/// The largest `-ln` of a number between 0 and 1 that is drawn from 32 bits.
+const LARGEST_LOGARITHM: f64 = 22.2;
+
+impl Staleness {
+    /// No value is given past its TTL.
+    pub(crate) const NONE: Staleness = Staleness {
+        while_revalidate: Duration::ZERO,
+        if_error: Duration::ZERO,
+        in_background: false,
+        soft_limit: None,
+        hard_limit: None,
+        early: 0.0,
+    };
+
+    /// How long entries stand past their TTL: the larger window and nothing else.
+    pub(crate) fn window(&self) -> Duration {
+        self.while_revalidate.max(self.if_error)
+    }
+
+    /// Whether the age of every entry counts, so that the store's time is asked for with it.
+    pub(crate) fn asks_for_time(&self) -> bool {
+        !self.window().is_zero() || self.early > 0.0
+    }
+
+    /// What is to be done about an entry at this time of the store; `None` if that depends on the time and there is none.
+    pub(crate) fn due(
+        &self,
+        value: &Value,
+        now: Option<Duration>,
+        draw: impl FnOnce() -> f64,
+    ) -> Option<Due> {
+        if !value.lingers && self.early <= 0.0 {
+            // It ends with its freshness.
+            return Some(Due::Nothing);
+        }
+        let age = now?.saturating_sub(value.stored_at);
+        let Some(past) = age.checked_sub(value.fresh_for) else {
+            let left = value.fresh_for.saturating_sub(age);
+            let early = self.early > 0.0 && is_early(value.load_time, self.early, left, draw);
+            return Some(if early { Due::Early } else { Due::Nothing });
+        };
+        Some(if past < self.while_revalidate {
+            Due::Revalidation
+        } else if past < self.if_error {
+            Due::Reload
+        } else {
+            Due::Replacement
+        })
+    }
+}
+
+/// Whether a value that is fresh for `left` is reloaded now. The time before its end at which a caller does so is its load
+/// time, times `beta`, times an exponentially distributed random number (`draw` is uniform, above 0 and up to 1).
+///
+/// A. Vattani, F. Chierichetti, K. Lowenstein: Optimal Probabilistic Cache Stampede Prevention, VLDB 2015.
+pub(crate) fn is_early(load_time: Duration, beta: f64, left: Duration, draw: impl FnOnce() -> f64) -> bool {
+    let scale = load_time.as_secs_f64() * beta;
+    let left = left.as_secs_f64();
+    // Most hits are far from the end, and need no random number to know.
+    left <= scale * LARGEST_LOGARITHM && left <= scale * -draw().ln()
+}
+
+impl ReadFunction {
+    /// `stale_while_revalidate = …`.
+    ///
+    /// # Panics
+    ///
+    /// When compiling, if it is shorter than a millisecond or longer than 100 years.
+    #[must_use]
+    pub const fn stale_while_revalidate(mut self, window: Duration) -> Self {
+        assert!(
+            window.as_millis() >= 1,
+            "`stale_while_revalidate` must be at least 1ms; leave it out otherwise"
+        );
+        assert!(
+            window.as_millis() <= MAX_TTL.as_millis(),
+            "`stale_while_revalidate` must be at most 100 years"
+        );
+        self.settings.staleness.while_revalidate = window;
+        self
+    }
+
+    /// `stale_if_error = …`.
+    ///
+    /// # Panics
+    ///
+    /// When compiling, if it is shorter than a millisecond or longer than 100 years.
+    #[must_use]
+    pub const fn stale_if_error(mut self, window: Duration) -> Self {
+        assert!(window.as_millis() >= 1, "`stale_if_error` must be at least 1ms; leave it out otherwise");
+        assert!(window.as_millis() <= MAX_TTL.as_millis(), "`stale_if_error` must be at most 100 years");
+        self.settings.staleness.if_error = window;
+        self
+    }
+
+    /// `refresh = "background"`.
+    #[must_use]
+    pub const fn refresh_in_background(mut self) -> Self {
+        self.settings.staleness.in_background = true;
+        self
+    }
+
+    /// `load_timeout(soft = …)`.
+    ///
+    /// # Panics
+    ///
+    /// When compiling, if it is shorter than a millisecond, or not shorter than the hard limit, which comes first.
+    #[must_use]
+    pub const fn soft_limit(mut self, limit: Duration) -> Self {
+        assert!(
+            limit.as_millis() >= 1,
+            "`soft` must be at least 1ms; `refresh = \"background\"` waits not at all"
+        );
+        if let Some(hard) = self.settings.staleness.hard_limit {
+            assert!(
+                limit.as_nanos() < hard.as_nanos(),
+                "`soft` must be shorter than `hard`: a load that was dropped does not go on"
+            );
+        }
+        self.settings.staleness.soft_limit = Some(limit);
+        self
+    }
+
+    /// `load_timeout(hard = …)`.
+    ///
+    /// # Panics
+    ///
+    /// When compiling, if it is shorter than a millisecond.
+    #[must_use]
+    pub const fn hard_limit(mut self, limit: Duration) -> Self {
+        assert!(limit.as_millis() >= 1, "`hard` must be at least 1ms: no load would ever end");
+        self.settings.staleness.hard_limit = Some(limit);
+        self
+    }
+
+    /// `early_refresh = …`.
+    ///
+    /// # Panics
+    ///
+    /// When compiling, if it is not above 0 and at most 100.
+    #[must_use]
+    pub const fn early_refresh(mut self, beta: f64) -> Self {
+        assert!(
+            beta > 0.0 && beta <= 100.0,
+            "`early_refresh` must be above 0 and at most 100; 1.0 is the usual"
+        );
+        self.settings.staleness.early = beta;
+        self
+    }
+}
+
+#[cfg(test)]
+mod tests;
