@@ -271,17 +271,19 @@ pub(crate) fn stamp(value: &mut [u8], stored_at: Duration) {
     }
 }
 
+fn is_value(bytes: &[u8]) -> bool {
+    bytes.starts_with(&MAGIC) && bytes.get(3) == Some(&VALUE)
+}
+
 /// When the refresh of a value whose head was seen ends or may begin anew.
 pub(crate) fn refresh_until(head: &[u8]) -> Option<Duration> {
     let header = head.first_chunk::<HEADER_LEN>()?;
-    Some(Refresh::read(header).until)
+    is_value(header).then(|| Refresh::read(header).until)
 }
 
 /// Whether this is a value whose refresh is this token's, as the scripts ask it.
 pub(crate) fn refreshed_by(bytes: &[u8], token: Token) -> bool {
-    bytes.starts_with(&MAGIC)
-        && bytes.get(3) == Some(&VALUE)
-        && bytes.get(REFRESH_AT..REFRESH_UNTIL_AT) == Some(&token.0)
+    is_value(bytes) && bytes.get(REFRESH_AT..REFRESH_UNTIL_AT) == Some(&token.0)
 }
 
 /// Writes into a value who refreshes it, or how often that failed, and until when nobody else does.

@@ -8,6 +8,7 @@
 //! [codec]: crate::Codec
 //! [counts]: crate::Counts
 //! [error]: crate::Error::NotGuarded
+//! [how-old]: crate::docs::how_old_can_a_value_be
 //! [key]: crate::Key
 //! [attr-updates]: macro@crate::updates
 //! [stats]: crate::Cache::stats
@@ -46,6 +47,12 @@ mod store;
 mod storing;
 mod telemetry;
 mod write;
+
+/// What needs more than a line.
+pub mod docs {
+    #[doc = include_str!("../docs/how-old-can-a-value-be.md")]
+    pub mod how_old_can_a_value_be {}
+}
 
 /// Reads through the cache: on an `async fn`, whose body runs when the cache has no entry.
 ///
@@ -101,6 +108,11 @@ mod write;
 /// | `jitter = "10%"` | `"10%"` | shorten each TTL by a random part, up to this |
 /// | `lease = "5s"` | `"5s"` | how long a load may go unrenewed before another process may begin one |
 /// | `wait = "5s"` | `"5s"` | how long others wait for a load before they run the body themselves |
+/// | `stale_while_revalidate = "1m"` | no window | so long past its TTL a value is given while one caller reloads it |
+/// | `stale_if_error = "1h"` | no window | so long past its TTL a value is given when its reload fails |
+/// | `refresh = "background"` | `"inline"` | the caller that reloads does not wait either |
+/// | `load_timeout(soft = "100ms", hard = "2s")` | no limits | with an old value at hand no caller waits longer than `soft`; no load takes longer than `hard` |
+/// | `early_refresh = 1.0` | not at all | one caller reloads a value before it is stale, by chance |
 /// | `codec = Json` | `Bincode` | how values become bytes |
 /// | `version = 2` | `0` | raise it when the meaning of the value changes but its type does not |
 /// | `cache = self.cache` | the one in scope, else the installed one | the [`Cache`] to use, an expression |
@@ -353,6 +365,100 @@ mod write;
 /// Of all processes that miss a key, one acquires a lease and runs the body; the others wait for its result. The lease is
 /// renewed each third of its length while the body runs, so it may be shorter than the body. If the process dies, others
 /// go on when the lease ends. Who has waited for `wait` runs the body without storing. A lease is 10 ms to one hour.
+///
+/// ## `stale_while_revalidate`, `stale_if_error`
+///
+/// Values that stay for a while past their TTL. In the first window one caller of all processes reloads the value, and the
+/// others are given the old one meanwhile. In the second all wait for the reload, and are given the old value if that fails
+/// (`Err`, or `load_timeout(hard = …)`). In both the old value is given when the reload fails, and the next attempt waits for a
+/// pause that grows with each failure. A write ends old values like fresh ones. [How old can a value
+/// be?](crate::docs::how_old_can_a_value_be) has it all in one table.
+///
+/// ```
+/// # use cached_aside::{Cache, cached_aside};
+/// # use std::{io, time::Duration};
+/// #[cached_aside(ttl = "1m", stale_if_error = "1h", key = "rate:{currency}")]
+/// async fn rate(currency: &str) -> io::Result<f64> {
+/// #   use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+/// #   static DOWN: AtomicBool = AtomicBool::new(false);
+/// #   if DOWN.swap(true, Relaxed) { return Err(io::Error::other("down")) }
+///     // …
+/// #   Ok(1.0)
+/// }
+/// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+/// # async fn main() -> io::Result<()> {
+/// # let cache = Cache::in_process();
+/// # cache.clone().install().unwrap();
+///
+/// rate("EUR").await?;
+/// tokio::time::sleep(Duration::from_secs(120)).await;
+/// rate("EUR").await?; // the body fails, and the old value is given
+/// assert_eq!(cache.stats().total.stale, 1);
+/// # Ok(())
+/// # }
+/// ```
+///
+/// `stale_if_error` needs a function that returns a `Result`.
+///
+/// ```compile_fail
+/// # use cached_aside::cached_aside;
+/// #[cached_aside(ttl = "1m", stale_if_error = "1h")] // this function can't fail
+/// async fn rate(currency: String) -> f64 {
+/// #   let _ = currency;
+///     // …
+/// #   1.0
+/// }
+/// ```
+///
+/// ## `refresh`, `load_timeout`
+///
+/// With `refresh = "inline"`, the default, the caller that reloads waits for that, and is given the new value. With
+/// `"background"` it is given the old one too, and the load goes on without it. With a `soft` limit it waits so long and is
+/// then given the old value, as are those who wait for its load; the load goes on. A `hard` limit ends a load: the body is
+/// dropped where it waits. The function then returns [`Error::LoadTimeout`], made into its own error type by `From`.
+///
+/// A load that goes on without its caller keeps the arguments: owned ones as they are, references by a clone of what they
+/// refer to, `&self` too. They are `Send + 'static`. Copies are made only when the body runs.
+///
+/// ```
+/// # use cached_aside::cached_aside;
+/// #[derive(Clone)]
+/// struct Pool; // cheap to clone, as most pools are
+///
+/// #[cached_aside(
+///     ttl = "1m",
+///     stale_while_revalidate = "10m",
+///     refresh = "background",
+///     key = "report:{name}",
+///     skip(pool)
+/// )]
+/// async fn report(pool: &Pool, name: &str) -> String {
+/// #   let _ = pool;
+///     // …
+/// #   name.to_owned()
+/// }
+/// ```
+///
+/// ```compile_fail
+/// # use cached_aside::cached_aside;
+/// struct Connection; // can't be cloned
+///
+/// #[cached_aside(ttl = "1m", stale_while_revalidate = "10m", refresh = "background", key = "report:{name}", skip(connection))]
+/// async fn report(connection: &Connection, name: &str) -> String {
+/// #   let _ = connection;
+///     // …
+/// #   name.to_owned()
+/// }
+/// ```
+///
+/// Neither is for functions in traits and `impl`s of traits, nor for a `&mut` argument or one that borrows otherwise. `refresh`
+/// and `soft` without a window, or `early_refresh`, do not compile: there would be no value to give.
+///
+/// ## `early_refresh`
+///
+/// A number above 0 and up to 100, `1.0` as a rule. A hit becomes a reload by chance, the sooner the longer the last load took
+/// and the larger the number is, so that a value that is read often is never stale. One caller of all processes reloads,
+/// and waits for that unless `refresh` says otherwise; the others have their hit.
 ///
 /// ## `codec`
 ///

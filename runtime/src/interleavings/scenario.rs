@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use crate::settings::{Guard, ReadFunction, ReadSettings, WriteFunction, WriteSettings};
+use crate::{
+    settings::{Guard, ReadFunction, ReadSettings, WriteFunction, WriteSettings},
+    staleness::Staleness,
+};
 
 pub(super) const TTL: Duration = Duration::from_secs(3600);
 pub(super) const LEASE: Duration = Duration::from_secs(2);
@@ -11,12 +14,26 @@ const WAIT: Duration = Duration::from_secs(60);
 /// No command is ever given up.
 const PATIENT: Duration = Duration::from_secs(600);
 
-pub(super) static LOAD: ReadFunction = ReadFunction::new(
-    ReadSettings::new(module_path!(), "version", "version:{key}", file!(), line!(), TTL)
+/// The cached function, with what it says of old values.
+const fn load(staleness: Staleness) -> ReadFunction {
+    let mut settings = ReadSettings::new(module_path!(), "version", "version:{key}", file!(), line!(), TTL)
         .jitter(0)
         .lease(LEASE)
-        .wait(WAIT),
-);
+        .wait(WAIT);
+    settings.staleness = staleness;
+    ReadFunction::new(settings)
+}
+
+static LOAD: ReadFunction = load(Staleness::NONE);
+/// One caller reloads what the others are given.
+pub(super) static REVALIDATES: ReadFunction = load(Staleness { while_revalidate: TTL, ..Staleness::NONE });
+/// What is reloaded is given if that fails.
+pub(super) static KEEPS: ReadFunction = load(Staleness { if_error: TTL, ..Staleness::NONE });
+/// Nobody waits for the reload.
+pub(super) static IN_BACKGROUND: ReadFunction =
+    load(Staleness { while_revalidate: TTL, in_background: true, ..Staleness::NONE });
+/// Every value is soon too old.
+pub(super) static EARLY: ReadFunction = load(Staleness { early: 1e12, ..Staleness::NONE });
 const SETTINGS: WriteSettings =
     WriteSettings::new(module_path!(), "save", file!(), line!()).guard_for(GUARD_FOR);
 static SAVE: WriteFunction = WriteFunction::new(SETTINGS);
@@ -121,6 +138,8 @@ pub(super) struct Scenario {
     pub(super) promise: Promise,
     /// The first version is in the store already.
     pub(super) cached: bool,
+    /// What reads call.
+    pub(super) function: &'static ReadFunction,
     /// The calls begin in the order in which they stand here.
     pub(super) in_order: bool,
     /// So many calls are dropped.
@@ -142,6 +161,7 @@ impl Scenario {
             calls: calls.to_vec(),
             promise: Promise::Linearizable,
             cached: false,
+            function: &LOAD,
             in_order: false,
             cancels: 0,
             faults: 0,
@@ -153,6 +173,16 @@ impl Scenario {
 
     pub(super) fn cached(self) -> Scenario {
         Scenario { cached: true, ..self }
+    }
+
+    /// The first version is in the store already, and due for a refresh by this function.
+    pub(super) fn old(self, function: &'static ReadFunction) -> Scenario {
+        Scenario { cached: true, function, ..self }
+    }
+
+    /// How long the version that is in the store already is fresh.
+    pub(super) fn fresh_for(&self) -> Duration {
+        if self.function.settings.staleness.window().is_zero() { TTL } else { Duration::ZERO }
     }
 
     pub(super) fn in_order(self) -> Scenario {

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use super::{
-    scenario::{GUARD_FOR, LEASE, Promise, Scenario, read, update, write},
+    scenario::{
+        EARLY, GUARD_FOR, IN_BACKGROUND, KEEPS, LEASE, Promise, REVALIDATES, Scenario, read, update, write,
+    },
     search::{Schedule, Violation, replay, search},
 };
 
@@ -160,9 +162,59 @@ fn bypassing() -> Vec<Scenario> {
     ]
 }
 
+/// Values that are stale, or soon will be.
+fn refreshes() -> Vec<Scenario> {
+    vec![
+        Scenario::new("stale-read-write", [read(), write()]).old(&REVALIDATES),
+        Scenario::new("stale-read-read", [read(), read()]).old(&REVALIDATES),
+        Scenario::new("stale-read-write-read", [read(), write(), read().after(1)]).old(&REVALIDATES),
+        Scenario::new("stale-read-read-write", [read(), read(), write()]).old(&REVALIDATES),
+        Scenario::new("stale-unguarded", [read(), write().unguarded(), read().after(1)])
+            .old(&REVALIDATES)
+            .promising(Promise::ReadsSeeWrites),
+        Scenario::new("stale-update", [read(), update(), read().after(1)]).old(&REVALIDATES),
+        Scenario::new("processes-stale", [read(), read().elsewhere(), write()]).old(&REVALIDATES),
+        Scenario::new("kept-read-read", [read(), read()]).old(&KEEPS),
+        Scenario::new("kept-read-write-read", [read(), write(), read().after(1)]).old(&KEEPS),
+        Scenario::new("kept-failing-write-read", [read().fails(), write(), read().after(1)]).old(&KEEPS),
+        Scenario::new("kept-failing-read", [read().fails(), read().during(0), read().during(0)])
+            .old(&KEEPS)
+            .in_order(),
+        Scenario::new("processes-kept", [read().fails(), read().elsewhere(), write()]).old(&KEEPS),
+        Scenario::new("background-read-write-read", [read(), write(), read().after(1)]).old(&IN_BACKGROUND),
+        Scenario::new("background-failing-write", [read().fails(), write()]).old(&IN_BACKGROUND),
+        Scenario::new("early-read-write-read", [read(), write(), read().after(1)]).old(&EARLY),
+        Scenario::new("early-read-read", [read(), read()]).old(&EARLY),
+    ]
+}
+
+/// The same in trouble.
+fn refreshes_in_trouble() -> Vec<Scenario> {
+    vec![
+        Scenario::new("stale-cancelled", [read().cancellable(), write(), read().after(1)])
+            .old(&REVALIDATES)
+            .cancels(1),
+        Scenario::new("kept-cancelled", [read().cancellable(), read().during(0)]).old(&KEEPS).cancels(1),
+        Scenario::new("stale-fault", [read(), write()]).old(&REVALIDATES).faults(1),
+        Scenario::new("kept-fault", [read(), read()]).old(&KEEPS).faults(1),
+        Scenario::new("stale-cut-off-write", [read(), write().cut_off(), read().after(1)]).old(&REVALIDATES),
+        Scenario::new("refresh-ends", [read(), write().during(0)]).old(&REVALIDATES).pause(PAST_A_LEASE),
+        Scenario::new("refresh-ends-read", [read(), read().elsewhere().during(0)])
+            .old(&REVALIDATES)
+            .pause(PAST_A_LEASE),
+        Scenario::new("death-of-a-refresher", [read(), read().elsewhere(), write().elsewhere()])
+            .old(&REVALIDATES)
+            .death(),
+        Scenario::new("death-of-a-reloader", [read(), read().elsewhere()]).old(&KEEPS).death(),
+        Scenario::new("death-in-the-background", [read(), write().elsewhere(), read().elsewhere().after(1)])
+            .old(&IN_BACKGROUND)
+            .death(),
+    ]
+}
+
 fn all() -> Vec<Scenario> {
-    [one_process(), two_processes(), other_functions(), cancelled(), faults(), ends(), bypassing(), updates()]
-        .concat()
+    let calls = [one_process(), two_processes(), other_functions(), cancelled(), faults(), ends()].concat();
+    [calls, bypassing(), updates(), refreshes(), refreshes_in_trouble()].concat()
 }
 
 /// Runs all schedules of these scenarios.
@@ -217,6 +269,16 @@ fn writes_that_leave_their_value() {
 #[test]
 fn leases_guards_and_processes_that_end() {
     hold(ends());
+}
+
+#[test]
+fn values_that_are_refreshed() {
+    hold(refreshes());
+}
+
+#[test]
+fn refreshes_that_are_lost() {
+    hold(refreshes_in_trouble());
 }
 
 /// What is left out has been seen: without leaving anything out there are as many schedules, and they come to the same.

@@ -50,7 +50,7 @@ impl std::str::FromStr for Schedule {
 pub(super) enum End {
     Over {
         outcome: Outcome,
-        counts: [u64; 7],
+        counts: [u64; 9],
     },
     /// It came to a state from which everything has been seen.
     Seen,
@@ -219,8 +219,8 @@ pub(super) struct Report {
     pub(super) runs: usize,
     pub(super) took: Duration,
     pub(super) outcomes: BTreeSet<Outcome>,
-    /// How many of the runs saw what: hits, shared, waited, stored, refused, unstored, updated.
-    pub(super) counts: [u64; 7],
+    /// How many of the runs saw what: hits, shared, waited, stored, refused, unstored, updated, stale, refreshing.
+    pub(super) counts: [u64; 9],
 }
 
 impl fmt::Display for Report {
@@ -231,7 +231,8 @@ impl fmt::Display for Report {
             "{schedules:>16} schedules in {runs:>6} runs, {:>3} outcomes, {took:>6.2?};",
             outcomes.len()
         )?;
-        let names = ["hit", "shared", "waited", "stored", "refused", "unstored", "updated"];
+        let names =
+            ["hit", "shared", "waited", "stored", "refused", "unstored", "updated", "stale", "refreshing"];
         names
             .iter()
             .zip(counts)

@@ -16,7 +16,7 @@ use super::{
     footprint::{Before, Shared},
     history::{Gave, History},
     past::{Mark, Past, Step, Thing},
-    scenario::{LOAD, Scenario, TTL},
+    scenario::Scenario,
     stage::{Boxed, READ_ORIGIN, Stage, WRITE_ORIGIN},
     store::SteppedStore,
 };
@@ -27,7 +27,7 @@ use crate::{
     entry::{self, Header, Token},
     fingerprint::{self, Known},
     outcome::Sharing,
-    read::load,
+    read::{load, load_owned},
     settings::Guard,
     store::{Store, memory::MemoryStore},
     write::write,
@@ -108,9 +108,9 @@ impl<'a> World<'a> {
             (coded().encode)(&1, known().counts, &mut bytes).expect("numbers can be written");
             let header = Header {
                 fingerprint: known().fingerprint,
-                fresh_for: TTL,
-                load_time: Duration::ZERO,
-                lingers: false,
+                fresh_for: scenario.fresh_for(),
+                load_time: Duration::from_secs(1),
+                lingers: true,
             };
             entry::finish(&mut bytes, Token::fresh(), header);
             inside.plant(KEY, bytes);
@@ -361,16 +361,28 @@ impl<'a> World<'a> {
         let (cache, stage, origin) = (self.caches[process].clone(), self.stage.clone(), self.origin.clone());
         let wrote = self.calls[number].wrote.clone();
         let ends = move |version: u64| if fails { Err(Failed) } else { Ok(version) };
+        let cached = self.scenario.function;
         match writes {
-            None => Box::pin(async move {
-                let body = async {
+            None => {
+                let body = async move {
                     let row = async move { Ok(origin.load(SeqCst)) };
                     ends(stage.send(process, READ_ORIGIN, row).await.map_err(|_| Failed)?)
                 };
                 let (key, sharing) = (AnyKey::new(KEY), Sharing::<Failed>::SHARED);
-                load::<Result<u64, Failed>, 2, _>(&LOAD, Some(&cache), key, coded(), sharing, None, body)
-                    .await
-            }),
+                Box::pin(async move {
+                    let (cache, coding) = (Some(&cache), coded());
+                    if cached.settings.staleness.in_background {
+                        let make = || body;
+                        load_owned::<Result<u64, Failed>, 2, _, _>(
+                            cached, cache, key, coding, sharing, None, make,
+                        )
+                        .await
+                    } else {
+                        load::<Result<u64, Failed>, 2, _>(cached, cache, key, coding, sharing, None, body)
+                            .await
+                    }
+                })
+            }
             Some(function) => Box::pin(async move {
                 let body = async {
                     let row = async move {
@@ -383,7 +395,7 @@ impl<'a> World<'a> {
                 let refuse: Option<fn(Error) -> _> = (function.settings.guard == Guard::Required)
                     .then_some(crate::outcome::refuse::<Result<u64, Failed>>);
                 if updates {
-                    let keys = [key(&LOAD, AnyKey::new(KEY), coded())];
+                    let keys = [key(cached, AnyKey::new(KEY), coded())];
                     return update::<_, 2, _>(function, Some(&cache), refuse, keys, body).await;
                 }
                 let keys = vec![AnyKey::new(KEY)];
@@ -393,14 +405,23 @@ impl<'a> World<'a> {
         }
     }
 
-    /// What the calls of this run did: hits, shared, waited, stored, refused, unstored, updated.
-    pub(super) fn counts(&self) -> [u64; 7] {
-        let mut counts = [0; 7];
+    /// What the calls of this run did: hits, shared, waited, stored, refused, unstored, updated, stale, refreshing.
+    pub(super) fn counts(&self) -> [u64; 9] {
+        let mut counts = [0; 9];
         for cache in &self.caches {
-            let of = cache.inner.table.of(&LOAD);
+            let of = cache.inner.table.of(self.scenario.function);
             let updated = &cache.inner.table.writes.updated;
-            let counters =
-                [&of.hits, &of.shared, &of.waited, &of.stored, &of.fills_refused, &of.unstored, updated];
+            let counters = [
+                &of.hits,
+                &of.shared,
+                &of.waited,
+                &of.stored,
+                &of.fills_refused,
+                &of.unstored,
+                updated,
+                &of.stale,
+                &of.refreshes,
+            ];
             counts.iter_mut().zip(counters).for_each(|(count, counter)| *count += counter.get());
         }
         counts
