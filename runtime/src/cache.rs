@@ -12,7 +12,12 @@ use std::{
 };
 
 use once_cell::sync::OnceCell;
-use tokio::{runtime::Handle, task::JoinHandle, task_local, time::timeout};
+use tokio::{
+    runtime::Handle,
+    task::JoinHandle,
+    task_local,
+    time::{Instant, timeout},
+};
 use tokio_util::task::TaskTracker;
 
 #[cfg(feature = "tls")]
@@ -274,9 +279,10 @@ impl Cache {
         }
     }
 
-    /// Finishes what goes on without its caller (fills, releases of writes that were cancelled) and delivers what is on the
-    /// recovery list, for as long as `within`: the last thing that a program does, after it has stopped serving. The cache can
-    /// still be used.
+    /// Finishes what goes on without its caller (fills, releases of writes that were cancelled, loads in the background) and
+    /// delivers what is on the recovery list, for as long as `within`: the last thing that a program does, after it has stopped
+    /// serving. Loads in the background that take longer than half of it are ended, and no more begin. The cache can still be
+    /// used.
     ///
     /// ```
     /// # use std::time::Duration;
@@ -295,13 +301,20 @@ impl Cache {
     /// their TTLs end.
     pub async fn shutdown(&self, within: Duration) -> Result<(), Error> {
         let inner = &self.inner;
+        inner.background.close();
         inner.tasks.close();
+        let begun = Instant::now();
+        let _ = timeout(within / 2, inner.tasks.wait()).await;
+        let ended = inner.background.stop();
+        if ended > 0 {
+            tracing::warn!(ended, "loads in the background took too long and were ended");
+        }
         let finish = async {
             inner.tasks.wait().await;
             Recovery::delivered(inner).await;
         };
         // What is left is asked for below.
-        let _ = timeout(within, finish).await;
+        let _ = timeout(within.saturating_sub(begun.elapsed()), finish).await;
         match inner.recovery.len() {
             0 => Ok(()),
             keys => Err(Error::Undelivered { keys }),

@@ -107,6 +107,8 @@ on_both_stores! {
     a_refresh_that_is_dropped_is_begun_by_the_next_caller
     what_is_no_longer_stored_ends_the_old_value
     methods_and_arguments_of_all_kinds_are_kept
+    a_load_in_the_background_is_finished_at_shutdown
+    a_load_in_the_background_that_takes_too_long_is_ended_at_shutdown
 }
 
 async fn over_redis<F: Future<Output = ()>>(name: &str, test: impl FnOnce(Cache, Db) -> F) {
@@ -464,6 +466,31 @@ mod scenarios {
         };
         timeout(LONG, arrives).await.unwrap();
         assert!(cache.stats().function("maybe").misses >= 2, "the old value was deleted");
+    }
+
+    pub(super) async fn a_load_in_the_background_is_finished_at_shutdown(cache: Cache, db: Db) {
+        assert_eq!(in_background(&db).await, Ok(0));
+        sleep(STALE).await;
+        db.set(1);
+        db.takes(Duration::from_millis(500));
+        assert_eq!(in_background(&db).await, Ok(0));
+        cache.shutdown(LONG).await.unwrap();
+        assert_eq!((db.answered(), in_background::key().peek().await.unwrap()), (2, Some(1)));
+    }
+
+    pub(super) async fn a_load_in_the_background_that_takes_too_long_is_ended_at_shutdown(
+        cache: Cache,
+        db: Db,
+    ) {
+        assert_eq!(in_background(&db).await, Ok(0));
+        sleep(STALE).await;
+        db.takes(LONG * 2);
+        assert_eq!(in_background(&db).await, Ok(0));
+        let begun = Instant::now();
+        cache.shutdown(Duration::from_secs(2)).await.unwrap();
+        assert!(begun.elapsed() < LONG && db.asked() == 2, "{:?}", begun.elapsed());
+        assert_eq!(in_background(&db).await, Ok(0), "the old value is given, and nothing begins any more");
+        assert_eq!((db.asked(), db.answered()), (2, 1));
     }
 
     pub(super) async fn methods_and_arguments_of_all_kinds_are_kept(cache: Cache, db: Db) {

@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use tokio::{sync::oneshot, time::timeout};
+use tokio::{runtime::Handle, sync::oneshot, time::timeout};
 use tracing::Instrument;
 
 use super::refresh::Refreshing;
@@ -110,14 +110,15 @@ where
         B::Output: Outcome<SHAPE>,
     {
         let (told, result) = oneshot::channel();
-        let (body, limit) = ((self.make)(), self.limit);
+        let (body, limit, cache) = ((self.make)(), self.limit, refreshing.cache.clone());
         let load = async move {
             let body = Here { body: pin!(body), limit };
             let result = refreshing.run::<B::Output, SHAPE>(body.begin()).await;
             // Nobody may be waiting any more.
             let _ = told.send(result);
         };
-        place.run(in_this_scope(load).instrument(tracing::Span::current()));
+        let load = in_this_scope(load).instrument(tracing::Span::current());
+        drop(cache.spawn(&Handle::current(), place.run(load)));
         result
     }
 }

@@ -216,7 +216,7 @@ impl<V, E> Call<'_, V, E> {
 
 /// A refresh that was won, with all that it needs to go on without its caller.
 pub(crate) struct Refreshing<V> {
-    cache: Arc<Inner>,
+    pub(super) cache: Arc<Inner>,
     function: &'static ReadFunction,
     known: Known,
     coding: Coding<V>,
