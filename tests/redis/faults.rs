@@ -1,10 +1,11 @@
 //! Every fault with every operation; the table of it stands in the documentation.
 
-use std::{panic::catch_unwind, sync::Mutex, thread};
+use std::{panic::catch_unwind, process::Command, sync::Mutex, thread, time::Duration};
 
 use cached_aside_tests::faults::{
     cell::{Seen, try_cell},
     fault::{FAULTS, Fault},
+    marathon,
     operation::Operation,
     page,
 };
@@ -40,4 +41,20 @@ fn every_fault_with_every_operation() {
     println!("{table}");
     let failed = seen.iter().flat_map(|(_, cells)| cells).filter(|cell| cell.is_none()).count();
     assert_eq!(failed, 0, "cells failed:\n{table}");
+}
+
+#[test]
+fn fault_after_fault() {
+    let report = marathon::run(Duration::from_secs(15), 1);
+    println!("{report}");
+    assert!(report.is_well(), "{report}");
+}
+
+/// In a process of its own, whose memory is measured.
+#[test]
+fn a_server_that_hangs_under_load_costs_no_memory() {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_trouble"));
+    let output = command.args(["hang", "--seconds", "4"]).output().unwrap();
+    println!("{}", String::from_utf8_lossy(&output.stdout));
+    assert!(output.status.success(), "{output:?}");
 }

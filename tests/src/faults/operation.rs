@@ -37,7 +37,7 @@ impl Operation {
 }
 
 /// The longest that a write may take, its body not counted: a guard before it, a release after it.
-pub const WRITE_BOUND: Duration = Duration::from_millis(2 * 250);
+pub const WRITE_BOUND: Duration = TIMEOUT.saturating_mul(2);
 
 impl fmt::Display for Operation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -45,6 +45,11 @@ impl Scene {
         cache(&url).await
     }
 
+    /// A cache that is reached by the network, whatever the fault.
+    pub async fn behind_proxy(&self) -> Cache {
+        cache(&self.proxy.url()).await
+    }
+
     /// Another program's cache. The network is no trouble to it.
     pub async fn elsewhere(&self, fault: &Fault) -> Cache {
         match fault.kind {
