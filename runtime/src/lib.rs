@@ -8,8 +8,11 @@
 //! [codec]: crate::Codec
 //! [counts]: crate::Counts
 //! [error]: crate::Error::NotGuarded
+//! [faults]: crate::docs::faults
 //! [how-old]: crate::docs::how_old_can_a_value_be
 //! [key]: crate::Key
+//! [production]: crate::docs::production
+//! [shutdown]: crate::Cache::shutdown
 //! [attr-updates]: macro@crate::updates
 //! [stats]: crate::Cache::stats
 #![doc = ""]
@@ -50,8 +53,15 @@ mod write;
 
 /// What needs more than a line.
 pub mod docs {
+    #[doc = include_str!("../docs/faults.md")]
+    pub mod faults {}
     #[doc = include_str!("../docs/how-old-can-a-value-be.md")]
     pub mod how_old_can_a_value_be {}
+    // The link of a file is another one inside this documentation. Of two definitions the first counts.
+    /// [faults]: crate::docs::faults
+    #[doc = ""]
+    #[doc = include_str!("../docs/production.md")]
+    pub mod production {}
 }
 
 /// Reads through the cache: on an `async fn`, whose body runs when the cache has no entry.

@@ -121,8 +121,8 @@ impl ReadSettings {
     }
 
     /// How long an entry can live.
-    pub(crate) const fn longest(&self) -> Duration {
-        self.ttl
+    pub(crate) fn longest(&self) -> Duration {
+        self.ttl + self.staleness.window()
     }
 }
 
