@@ -1,7 +1,7 @@
 //! The verbs over a cluster, a primary that sentinels name, and TLS.
 
 use super::{
-    over_redis::{LIMITS, connect, connect_with, is_up, until},
+    over_redis::{LIMITS, connect, connect_with, is_up, rules, until},
     *,
 };
 use crate::store::{
@@ -102,6 +102,24 @@ async fn a_node_is_killed(cluster: &RedisCluster, store: &Store) {
     assert_eq!(store.release(&[&key, apart], token(9), Duration::ZERO, WITHIN).await, [Ok(()), Ok(())]);
     until(|| store.nodes().len() == 3 && is_up(store), "the dead node is forgotten").await;
     the_suite(store).await;
+}
+
+/// Under the rights that the documentation names, on each kind of deployment.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn with_no_more_rights_than_needed() {
+    let user = |further: &[&str]| RedisServer::builder().user("app", "pw", &rules("acl", further));
+    let cluster = RedisCluster::start_with(user(&["+role", "+cluster|slots", "+asking"]));
+    let store = connect(&cluster.url_as("app:pw@"), "acl").await;
+    the_suite(&store).await;
+    let migration = cluster.begin_migration("acl:{moved}");
+    assert_eq!(acquire(&store, "{moved}", token(1)).await, Acquired::Yes);
+    migration.finish();
+    assert!(fill(&store, "{moved}", token(1)).await);
+    let server = user(&["+role", "+wait", "+select"]).start();
+    let store = connect(&(server.url_as("app", "pw") + "/3"), "acl").await;
+    the_suite(&store).await;
+    let answer = store.guard_on_replicas(&["k"], token(9), LONG, 1, Duration::from_millis(100)).await;
+    assert!(format!("{answer:?}").contains("0 of 1 replicas"), "{answer:?}");
 }
 
 /// Nodes that are all down are found again, also at first.
