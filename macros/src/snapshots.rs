@@ -82,6 +82,30 @@ fn free_function_with_everything() {
 }
 
 #[test]
+fn in_the_background() {
+    let of = quote!(impl Repo);
+    let function = function(
+        quote! {
+            async fn report(&self, name: &str, day: u32) -> Result<Report, Failed> {
+                self.db.report(name, day).await
+            }
+        },
+        inherent(quote!(#of {})),
+    );
+    check(
+        cached(
+            quote! {
+                ttl = "1m", key = "report:{name}:{day}", skip(self), stale_while_revalidate = "5m", stale_if_error = "1h",
+                refresh = "background", load_timeout(soft = "100ms", hard = "2s"), early_refresh = 1.0, cache = self.cache
+            },
+            &function,
+        ),
+        Some(of),
+        &expect_file!["../snapshots/background.rs"],
+    );
+}
+
+#[test]
 fn method_with_self_in_its_key() {
     let of = quote!(impl Repo);
     let function = function(

@@ -9,10 +9,9 @@ pub use crate::{
     codec::{Cacheable, Coding, DefaultCodec, coding},
     key::{Arg, KeyWriter, ViaDebug, ViaDisplay, any_key, key, number, type_name},
     outcome::{
-        Interruptible, NoShape, Outcome, Refusable, Shape, Success, Updates, assert_error, assert_none,
-        refuse,
+        NoShape, Outcome, Refusable, Shape, Success, Updates, assert_error, assert_none, given_up, refuse,
     },
-    owned::{Movable, Owned, moved},
+    owned::{MadeOwned, Movable, Owned, moved, owned},
     settings::{Guard, ReadFunction, WriteFunction},
 };
 use crate::{
@@ -49,11 +48,8 @@ impl<R: Outcome<SHAPE>, const SHAPE: u8> Returns<R, SHAPE> {
 
     /// A load that takes too long is given up.
     #[must_use]
-    pub fn or_given_up(self) -> Self
-    where
-        R: Interruptible,
-    {
-        Returns { given_up: Some(R::given_up), ..self }
+    pub const fn or_given_up(self, given_up: fn(crate::Error) -> R) -> Self {
+        Returns { given_up: Some(given_up), ..self }
     }
 }
 

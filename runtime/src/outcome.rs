@@ -276,6 +276,11 @@ impl<T, E: From<Error>> Interruptible for Result<T, E> {
     }
 }
 
+/// The return value of a load that was given up.
+pub fn given_up<R: Interruptible>(error: Error) -> R {
+    R::given_up(error)
+}
+
 /// A shape that has an `Err`.
 #[diagnostic::on_unimplemented(
     message = "`stale_if_error` needs a function that can fail",

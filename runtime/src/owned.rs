@@ -3,15 +3,9 @@
 use std::{borrow::Borrow, fmt};
 
 /// What a borrowed argument refers to, made the load's own.
-pub struct Owned<T: MadeOwned + ?Sized>(T::Owned);
+pub struct Owned<T: ToOwned + ?Sized>(T::Owned);
 
-impl<T: MadeOwned + ?Sized> Owned<T> {
-    /// A copy of it.
-    #[must_use]
-    pub fn of(borrowed: &T) -> Self {
-        Owned(borrowed.to_owned())
-    }
-
+impl<T: ToOwned + ?Sized> Owned<T> {
     /// The argument, borrowed from the copy.
     #[must_use]
     pub fn lend(&self) -> &T {
@@ -19,7 +13,7 @@ impl<T: MadeOwned + ?Sized> Owned<T> {
     }
 }
 
-impl<T: MadeOwned + ?Sized> fmt::Debug for Owned<T> {
+impl<T: ToOwned + ?Sized> fmt::Debug for Owned<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Owned")
     }
@@ -31,10 +25,27 @@ impl<T: MadeOwned + ?Sized> fmt::Debug for Owned<T> {
     label = "needs `{Self}: Clone + Send + Sync + 'static`",
     note = "take an owned value or an `Arc`, or leave out `refresh = \"background\"` and `load_timeout(soft = …)`"
 )]
-pub trait MadeOwned: ToOwned<Owned: Send + Sync + 'static> + Sync {}
+pub trait MadeOwned {
+    /// The copy. Named here, so that of a type without one the compiler says no more than that.
+    type Copied;
+
+    /// Copies it.
+    fn copied(&self) -> Self::Copied;
+}
 
 #[diagnostic::do_not_recommend]
-impl<T: ToOwned<Owned: Send + Sync + 'static> + Sync + ?Sized> MadeOwned for T {}
+impl<T: ToOwned<Owned: Send + Sync + 'static> + Sync + ?Sized> MadeOwned for T {
+    type Copied = Owned<T>;
+
+    fn copied(&self) -> Owned<T> {
+        Owned(self.to_owned())
+    }
+}
+
+/// A copy of what the argument refers to.
+pub fn owned<T: MadeOwned + ?Sized>(borrowed: &T) -> T::Copied {
+    borrowed.copied()
+}
 
 /// What can be moved into a load in the background.
 #[diagnostic::on_unimplemented(

@@ -20,6 +20,7 @@
 //! | here | step | there |
 //! | --- | --- | --- |
 //! | [`read`] | `start_read`, `look`, `acquire`, `load`, `fill` | `runtime/src/read.rs` |
+//! | [`read`] | `acquire_refresh` (`elect`), `detach_refresh`, `fail_refresh` (`rest`) | `runtime/src/read/refresh.rs` |
 //! | [`flight`] | `turn`, `covers`, `land`, `leave` | `runtime/src/flight.rs` |
 //! | [`write`] | `start_write` (`guard`), `renew`, `commit` (the body), then `release` | `runtime/src/write.rs` |
 //! | [`recovery`] | `bypasses`, `owe`, `deliver` | `runtime/src/health.rs` |
@@ -36,7 +37,9 @@
 //! | mechanism | test | what falls |
 //! | --- | --- | --- |
 //! | a write places a guard before its body | `guard`, `guard_in_a_crash` | P2, P3 |
-//! | a fill stores only if its token holds the key | `fill_fence`, `refresh_fence` | P1 |
+//! | a fill stores only if its token holds the key | `fill_fence` | P1 |
+//! | … and a refill only if its token holds the refresh | `refresh_fence`, `refresh_fence_in_trouble` | P1 |
+//! | a guard takes the place of a value that is refreshed too | `refresh_guard` | P2 |
 //! | a token for every acquisition, not for every process | `fresh_tokens` | P1 |
 //! | an acquire is never sent twice with one token, nor a tag created twice | `one_attempt`, `one_attempt_at_a_tag` | P1 |
 //! | a guard remembers that writers overlapped (`puts`) | `overlap_mark` | P1 |
@@ -48,7 +51,7 @@
 //! | … nobody joins a look that has been sent | `late_readers_join_a_look` | P1 |
 //! | … a fill says nothing about the tags of its entry | `tagged_followers_take_accepted_fills` | P1 |
 //! | bypass while the key is on the recovery list | `bypass` | P1 in the process |
-//! | … a load looks at the list again before its fill | `list_before_fill` | P1 in the process |
+//! | … a load looks at the list again before its fill | `list_before_fill`, `list_before_refill` | P1 in the process |
 //! | … a delivery takes one write off the list, not the key | `delivery_per_write` | P1 in the process |
 //! | … and starts after the body of its write | `deliver_after_body` | P1 in the process |
 //! | the guard of a dropped write lapses by itself | `cancelled_guard` | P2 |

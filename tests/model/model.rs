@@ -29,6 +29,7 @@ impl Model for Scene {
         for writer in 0..state.writers.len() {
             self.writer_steps(state, writer, steps);
         }
+        steps.extend((0..state.detached.len()).map(Step::GoOnDetached));
         self.redis_steps(state, steps);
         for (process, members) in state.processes.iter().enumerate() {
             let deliverable =
@@ -62,7 +63,7 @@ impl Model for Scene {
 /// P5 inside a process: its callers load one at a time, apart from who refreshes a value that is there.
 fn one_load(scene: &Scene, state: &State) -> bool {
     let loading = |reader: &usize| match &state.readers[*reader].phase {
-        Phase::Loaded { right, .. } => right.as_ref().is_none_or(|right| !right.refresh),
+        Phase::Loaded { right, .. } => right.as_ref().is_none_or(|right| right.refresh.is_none()),
         _ => false,
     };
     (0..state.readers.len()).filter(loading).all(|reader| state.leads(scene, reader))
@@ -112,7 +113,15 @@ impl Scene {
                     steps.push(Step::LookAgain(reader));
                 }
             }
-            Phase::Loaded { .. } => steps.push(Step::Fill(reader)),
+            Phase::Loaded { right, .. } => {
+                steps.push(Step::Fill(reader));
+                if right.as_ref().is_some_and(|right| right.refresh.is_some()) {
+                    steps.push(Step::FailRefresh(reader));
+                }
+            }
+            Phase::Acquire { right, wire: Wire::Answered(Reply::Acquired) } if right.refresh.is_some() => {
+                steps.push(Step::DetachRefresh(reader));
+            }
             Phase::Read(Wire::Sent(Command::Read { entry, tag })) if self.tagged() => {
                 if entry.is_none() {
                     steps.push(Step::ReadHalf(reader, Key::Entry));

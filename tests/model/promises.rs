@@ -52,6 +52,8 @@ hold!(
     outage,
     deliveries,
     refreshes,
+    refreshes_in_trouble,
+    refreshes_in_an_outage,
     tags,
     tags_apart,
     tags_late,

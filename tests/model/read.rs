@@ -56,8 +56,20 @@ pub(crate) struct Right {
     pub(crate) token: Token,
     /// The version of the tag from before the load.
     pub(crate) stamp: Option<Token>,
-    /// Whether a value past fresh-until is refreshed; such a load is nobody else's.
-    pub(crate) refresh: bool,
+    /// The version of the value past fresh-until that is refreshed; such a load is nobody else's, and that
+    /// version is given if the load is not won or fails.
+    pub(crate) refresh: Option<u8>,
+}
+
+/// A refresh that goes on without its caller: `refresh = "background"`, or past a soft limit.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct Detached {
+    /// The process that it runs in.
+    pub(crate) process: usize,
+    /// Its right to store.
+    pub(crate) token: Token,
+    /// The version that its body has read, once it has.
+    pub(crate) version: Option<u8>,
 }
 
 impl State {
@@ -143,33 +155,74 @@ impl State {
     fn acquire(&mut self, scene: &Scene, reader: usize, seen: Slot, stamp: Option<Token>) {
         let token = self.draw(scene, reader);
         let wire = Wire::Sent(Command::Acquire { token, seen });
-        self.readers[reader].phase = Phase::Acquire { right: Right { token, stamp, refresh: false }, wire };
+        self.readers[reader].phase = Phase::Acquire { right: Right { token, stamp, refresh: None }, wire };
     }
 
     /// Takes the value that `read` found for past fresh-until, and acquires its refresh. A refresh is
     /// nobody else's: if the reader leads a flight, its followers have the stale value.
     pub(crate) fn acquire_refresh(&mut self, scene: &Scene, reader: usize) {
-        if let Phase::Read(Wire::Answered(Reply::Seen { entry: Slot::Value(value), .. })) =
+        let Phase::Read(Wire::Answered(Reply::Seen { entry: Slot::Value(value), .. })) =
             &self.readers[reader].phase
-            && self.leads(scene, reader)
-        {
-            let outcome = Outcome::Found(value.version);
-            self.land(scene, scene.readers[reader], Some(outcome));
+        else {
+            return;
+        };
+        let version = value.version;
+        if self.leads(scene, reader) {
+            self.land(scene, scene.readers[reader], Some(Outcome::Found(version)));
         }
         let token = self.draw(scene, reader);
         let wire = Wire::Sent(Command::Refresh { token });
         self.readers[reader].phase =
-            Phase::Acquire { right: Right { token, stamp: None, refresh: true }, wire };
+            Phase::Acquire { right: Right { token, stamp: None, refresh: Some(version) }, wire };
+    }
+
+    /// The refresh was won and goes on without its caller, who is given the value that it has seen.
+    pub(crate) fn detach_refresh(&mut self, scene: &Scene, reader: usize) {
+        if let Phase::Acquire { right: Right { token, refresh: Some(seen), .. }, .. } =
+            self.readers[reader].phase
+        {
+            self.detached.push(Detached { process: scene.readers[reader], token, version: None });
+            self.detached.sort();
+            self.give(scene, reader, Outcome::Found(seen));
+        }
+    }
+
+    /// The body of the refresh at this place reads the origin; then it returns, and its `fill` is sent.
+    pub(crate) fn go_on_detached(&mut self, scene: &Scene, place: usize) {
+        let Detached { process, token, version } = &mut self.detached[place];
+        let Some(version) = *version else {
+            *version = Some(self.origin.visible);
+            self.detached.sort();
+            return;
+        };
+        let (process, token) = (*process, *token);
+        self.detached.remove(place);
+        let listed = self.bypasses(scene, process) && scene.has(Mechanism::ListBeforeFill);
+        let value = Value { version, stamp: None, refresh: None };
+        let fill = Command::Fill { token, value, refresh: true };
+        self.redis.send(if listed { Command::Abandon { token } } else { fill });
+    }
+
+    /// The body of a refresh fails: the value stays, and is given.
+    pub(crate) fn fail_refresh(&mut self, scene: &Scene, reader: usize) {
+        if let Phase::Loaded { right: Some(Right { token, refresh: Some(seen), .. }), .. } =
+            self.readers[reader].phase
+        {
+            self.redis.send(Command::Abandon { token });
+            self.give(scene, reader, Outcome::Found(seen));
+        }
     }
 
     fn acquired(&mut self, scene: &Scene, reader: usize, right: Right, reply: Reply) {
+        if let (Some(seen), Reply::Taken(_)) = (right.refresh, &reply) {
+            return self.give(scene, reader, Outcome::Found(seen));
+        }
         match reply {
             Reply::Acquired => self.load(reader, Some(right)),
             Reply::Taken(Slot::Value(value)) if value.stamp == right.stamp => {
                 self.finish(scene, reader, &right, Outcome::Found(value.version));
             }
-            Reply::Taken(Slot::Lease(_)) if !right.refresh => self.readers[reader].phase = Phase::Wait,
-            _ if right.refresh => self.load_alone(scene, reader),
+            Reply::Taken(Slot::Lease(_)) => self.readers[reader].phase = Phase::Wait,
             _ => self.load(reader, None),
         }
     }
@@ -199,7 +252,7 @@ impl State {
             return self.finish(scene, reader, &right, Outcome::Loaded(version));
         }
         let value = Value { version, stamp: right.stamp, refresh: None };
-        let wire = Wire::Sent(Command::Fill { token: right.token, value, refresh: right.refresh });
+        let wire = Wire::Sent(Command::Fill { token: right.token, value, refresh: right.refresh.is_some() });
         self.readers[reader].phase = Phase::Fill { version, right, wire };
     }
 
@@ -209,13 +262,18 @@ impl State {
             Phase::Fill { version, right, .. } => {
                 self.finish(scene, reader, &right, Outcome::Loaded(version));
             }
+            // It may have been won all the same.
+            Phase::Acquire { right: Right { token, refresh: Some(seen), .. }, .. } => {
+                self.redis.send(Command::Abandon { token });
+                self.give(scene, reader, Outcome::Found(seen));
+            }
             _ => self.load_alone(scene, reader),
         }
     }
 
     /// The read returns, with the flight it leads; a refresh is nobody else's.
     fn finish(&mut self, scene: &Scene, reader: usize, right: &Right, outcome: Outcome) {
-        if right.refresh {
+        if right.refresh.is_some() {
             self.give(scene, reader, outcome);
         } else {
             self.end(scene, reader, outcome);

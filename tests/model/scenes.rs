@@ -199,8 +199,29 @@ pub(crate) fn refreshes() -> Scene {
     Scene {
         entry: Entry::Stale,
         trouble: Trouble { expiries: 1, ..Trouble::NONE },
-        witnesses: &[Witness::Hit, Witness::Refreshed, Witness::Refused],
+        witnesses: &[Witness::Hit, Witness::Refreshed, Witness::Refused, Witness::Detached],
         ..Scene::new("refreshes", &[0, 0], &[Write::by(1)])
+    }
+}
+
+/// The same with a process that dies while it refreshes, and commands that are late.
+pub(crate) fn refreshes_in_trouble() -> Scene {
+    Scene {
+        name: "refreshes in trouble",
+        readers: &[0, 1],
+        reads: 1,
+        trouble: Trouble { timeouts: 1, crashes: 1, expiries: 1, ..Trouble::NONE },
+        ..refreshes()
+    }
+}
+
+/// Values are refreshed while the release of a write can't be delivered.
+pub(crate) fn refreshes_in_an_outage() -> Scene {
+    Scene {
+        name: "refreshes in an outage",
+        entry: Entry::Stale,
+        witnesses: &[Witness::Hit, Witness::Listed, Witness::Detached],
+        ..outage()
     }
 }
 

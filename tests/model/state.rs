@@ -2,7 +2,7 @@
 
 use crate::flight::Flight;
 use crate::history::{Broken, Floor, History, Promise};
-use crate::read::Reader;
+use crate::read::{Detached, Reader};
 use crate::recovery::Owed;
 use crate::scene::{Scene, Trouble};
 use crate::store::Slot;
@@ -35,6 +35,8 @@ pub(crate) struct State {
     pub(crate) processes: Vec<Process>,
     pub(crate) readers: Vec<Reader>,
     pub(crate) writers: Vec<Writer>,
+    /// Refreshes that go on without their callers, in order.
+    pub(crate) detached: Vec<Detached>,
     pub(crate) history: History,
     /// What may still go wrong.
     pub(crate) trouble: Trouble,
@@ -52,6 +54,7 @@ impl State {
             processes: vec![Process { flight: None, owed: Vec::new() }; processes],
             readers: vec![Reader::default(); scene.readers.len()],
             writers: vec![Writer::Idle; scene.writes.len()],
+            detached: Vec::new(),
             history: History { written: vec![0; processes], delivered: 0, returned: 0, broken: None },
             trouble: scene.trouble,
             dead: None,

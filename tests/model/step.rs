@@ -23,6 +23,12 @@ pub(crate) enum Step {
     StopWaiting(usize),
     /// A body returns: `fill` is sent, or the read returns.
     Fill(usize),
+    /// A refresh that was won goes on without its caller.
+    DetachRefresh(usize),
+    /// The refresh at this place takes its next step without its caller.
+    GoOnDetached(usize),
+    /// The body of a refresh fails.
+    FailRefresh(usize),
     /// A write starts: `guard` is sent.
     Guard(usize),
     /// A live writer sends `renew` for its guard.
@@ -71,6 +77,9 @@ impl State {
             Step::LookAgain(reader) => self.look(scene, reader),
             Step::StopWaiting(reader) => self.load(reader, None),
             Step::Fill(reader) => self.fill(scene, reader),
+            Step::DetachRefresh(reader) => self.detach_refresh(scene, reader),
+            Step::GoOnDetached(place) => self.go_on_detached(scene, place),
+            Step::FailRefresh(reader) => self.fail_refresh(scene, reader),
             Step::Guard(writer) => self.start_write(scene, writer),
             Step::Renew(writer) => self.renew(scene, writer),
             Step::Commit(writer) => self.commit(scene, writer),
@@ -154,6 +163,7 @@ impl State {
         self.dead = Some(process);
         self.detach_deliveries(scene, process);
         self.processes[process].flight = None;
+        self.detached.retain(|detached| detached.process != process);
         for reader in (0..self.readers.len()).filter(|reader| scene.readers[*reader] == process) {
             self.detach_read(reader);
             self.readers[reader] = Reader { phase: Phase::Dead, ..Reader::default() };

@@ -36,6 +36,8 @@ pub(crate) enum Witness {
     Listed,
     /// A value is refreshed.
     Refreshed,
+    /// A refresh goes on without its caller.
+    Detached,
     /// A value is there whose tag has moved on.
     TagMoved,
     /// A guard settles.
@@ -64,6 +66,11 @@ impl Witness {
             }
             Self::Listed => Property::sometimes("a process bypasses the cache", listed),
             Self::Refreshed => Property::sometimes("a value is refreshed", refreshed),
+            Self::Detached => {
+                Property::sometimes("a refresh goes on without its caller", |_, state: &State| {
+                    state.detached.iter().any(|detached| detached.version.is_some())
+                })
+            }
             Self::TagMoved => Property::sometimes("a tag invalidates its entry", tag_moved),
             Self::Settling => Property::sometimes(
                 "a guard settles",
@@ -140,7 +147,7 @@ fn listed(scene: &Scene, state: &State) -> bool {
 
 fn refreshed(_: &Scene, state: &State) -> bool {
     any_reader(state, |phase| match phase {
-        Phase::Fill { right, wire: Wire::Answered(Reply::Accepted), .. } => right.refresh,
+        Phase::Fill { right, wire: Wire::Answered(Reply::Accepted), .. } => right.refresh.is_some(),
         _ => false,
     })
 }

@@ -119,6 +119,42 @@ async fn a_call_can_be_followed() {
     }
 }
 
+#[cached_aside(ttl = "500ms", stale_while_revalidate = "1m", refresh = "background", key = "old:{id}")]
+async fn load_old(id: u64) -> u64 {
+    tracing::info!("in the body");
+    id
+}
+
+#[tokio::test]
+async fn a_refresh_in_the_background_can_be_followed() {
+    let server = RedisServer::shared();
+    let log = Log::listen();
+    let redis = Cache::builder().url(server.url()).namespace("telling-old").build().await.unwrap();
+    for cache in [Cache::in_process(), redis] {
+        cache.scope(load_old(7)).await;
+        tokio::time::sleep(Duration::from_millis(600)).await;
+        log.take();
+        cache.scope(load_old(7)).await;
+        // In the background; it finishes here.
+        cache.shutdown(Duration::from_secs(10)).await.unwrap();
+        let refresh = log.take();
+        for word in ["refreshing", "stale", "refreshed", "stored"] {
+            let lines = said(&refresh, &format!(" {word} "));
+            assert_eq!(lines.len(), 1, "one `{word}`:\n{refresh}");
+            assert!(
+                lines[0].trim_start().starts_with("DEBUG cached_aside{function=\"load_old\""),
+                "{refresh}"
+            );
+            assert!(lines[0].contains("key=\"old:7\""), "{refresh}");
+        }
+        let body = refresh.lines().find(|line| line.contains("in the body")).unwrap();
+        assert!(
+            body.contains("cached_aside{function=\"load_old\""),
+            "the body is inside the span:\n{refresh}"
+        );
+    }
+}
+
 #[tokio::test]
 async fn somebody_elses_data_is_told_of_once_a_key() {
     let server = RedisServer::shared();

@@ -292,7 +292,7 @@ fn kept_body(
                 lent.push(quote!(#name));
             }
             Kept::Copied => {
-                kept_here.push(quote_spanned!(at=> let #name = __aside::Owned::of(#argument);));
+                kept_here.push(quote_spanned!(at=> let #name = __aside::owned(#argument);));
                 lent.push(quote!(#name.lend()));
             }
         }

@@ -123,7 +123,11 @@ pub(super) fn value(output: &Type, shape: &TokenStream) -> TokenStream {
 fn returns(plan: &ReadPlan, output: &Type, shape: &TokenStream) -> TokenStream {
     let at_output = Span::mixed_site().located_at(output.span());
     let returns = quote_spanned!(at_output=> __aside::Returns::<#output, #shape>);
-    let given_up = plan.staleness.hard.map(|span| quote_spanned!(span=> .or_given_up()));
+    let given_up = plan.staleness.hard.map(|span| {
+        let returned = located(&quote!(#output), span);
+        let given_up = quote_spanned!(span=> __aside::given_up::<#returned>);
+        quote!(.or_given_up(#given_up))
+    });
     if has_lifetimes(output) {
         quote!(#returns::unshared() #given_up)
     } else {

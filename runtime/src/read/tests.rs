@@ -18,7 +18,7 @@ use crate::{
     AnyKey, Bincode, Cache, Error,
     codec::coding,
     outcome::Sharing,
-    read::load,
+    read::{load, load_owned},
     settings::{GUARD_FOR, Guard, ReadFunction, ReadSettings, WriteFunction, WriteSettings},
     store::{
         Store,
@@ -31,6 +31,8 @@ const TTL: Duration = Duration::from_secs(60);
 const LEASE: Duration = Duration::from_secs(2);
 const WAIT: Duration = Duration::from_secs(3);
 const TIMEOUT: Duration = Duration::from_millis(250);
+mod refresh;
+
 /// What a body takes.
 const BODY: Duration = Duration::from_millis(30);
 
@@ -95,9 +97,17 @@ impl World {
     }
 
     fn read(&self, body: Body) -> impl Future<Output = Result<u64, Failed>> + use<> {
-        let world = self.clone();
+        self.read_by(&LOAD, body)
+    }
+
+    fn read_by(
+        &self,
+        function: &'static ReadFunction,
+        body: Body,
+    ) -> impl Future<Output = Result<u64, Failed>> + use<> {
+        let (world, cache) = (self.clone(), self.cache.clone());
         async move {
-            let origin = async {
+            let origin = async move {
                 world.bodies.fetch_add(1, SeqCst);
                 let version = world.version.load(SeqCst);
                 sleep(BODY).await;
@@ -108,17 +118,14 @@ impl World {
                     Body::IsCancelled => pending().await,
                 }
             };
-            let coding = coding::<u64, Bincode>(0);
-            load::<Result<u64, Failed>, 2, _>(
-                &LOAD,
-                Some(&world.cache),
-                AnyKey::new("k"),
-                coding,
-                Sharing::<Failed>::SHARED,
-                None,
-                origin,
-            )
-            .await
+            let (key, coding, sharing) =
+                (AnyKey::new("k"), coding::<u64, Bincode>(0), Sharing::<Failed>::SHARED);
+            let cache = Some(&cache);
+            if function.settings.staleness.in_background {
+                let make = || origin;
+                return load_owned::<_, 2, _, _>(function, cache, key, coding, sharing, None, make).await;
+            }
+            load::<_, 2, _>(function, cache, key, coding, sharing, None, origin).await
         }
     }
 

@@ -1,0 +1,94 @@
+impl Repo {
+    const __REPORT_SHAPE: u8 = {
+        use ::cached_aside::__private::{NoShape as _, Shape};
+        Shape::<Result<Report, Failed>>::OPTION + Shape::<Result<Report, Failed>>::RESULT
+            + Shape::<Result<Report, Failed>>::RESULT_OPTION
+    };
+    fn __report_read() -> &'static ::cached_aside::__private::ReadFunction {
+        use ::cached_aside::__private as __aside;
+        static __READ: __aside::ReadFunction = __aside::ReadFunction::declare(
+                ::core::module_path!(),
+                "Repo::report",
+                "report:{name}:{day}",
+                __aside::Duration::from_secs(60u64),
+            )
+            .stale_while_revalidate(__aside::Duration::from_secs(300u64))
+            .stale_if_error(__aside::Duration::from_secs(3600u64))
+            .refresh_in_background()
+            .hard_limit(__aside::Duration::from_secs(2u64))
+            .soft_limit(__aside::Duration::new(0u64, 100000000u32))
+            .early_refresh(1.0);
+        &__READ
+    }
+    /// The key of `report(name, day)`.
+    #[allow(dead_code)]
+    fn report_key(
+        name: &str,
+        day: u32,
+    ) -> ::cached_aside::Key<
+        ::cached_aside::__private::Value<
+            Result<Report, Failed>,
+            { Self::__REPORT_SHAPE },
+        >,
+    > {
+        use ::cached_aside::__private as __aside;
+        __aside::key(
+            Self::__report_read(),
+            __aside::KeyWriter::new("report:")
+                .value(&name)
+                .literal(":")
+                .value(&day)
+                .finish(),
+            __aside::coding::<_, __aside::DefaultCodec>(0),
+        )
+    }
+    #[doc(hidden)]
+    #[allow(dead_code, clippy::unused_self)]
+    fn __report_key(
+        &self,
+        name: &str,
+        day: u32,
+    ) -> ::cached_aside::Key<
+        ::cached_aside::__private::Value<
+            Result<Report, Failed>,
+            { Self::__REPORT_SHAPE },
+        >,
+    > {
+        Self::report_key(name, day)
+    }
+    /// `report` without the cache.
+    #[allow(dead_code)]
+    async fn report_uncached(&self, name: &str, day: u32) -> Result<Report, Failed> {
+        self.db.report(name, day).await
+    }
+    async fn report(&self, name: &str, day: u32) -> Result<Report, Failed> {
+        use ::cached_aside::__private::{self as __aside, NotShared as _};
+        __aside::assert_error::<{ Self::__REPORT_SHAPE }>();
+        let key = __aside::KeyWriter::new("report:")
+            .value(&name)
+            .literal(":")
+            .value(&day)
+            .finish();
+        let cache: ::cached_aside::Cache = ::core::clone::Clone::clone(&self.cache);
+        __aside::load_owned(
+                ::core::option::Option::Some(&cache),
+                Self::__report_read(),
+                key,
+                __aside::coding::<_, __aside::DefaultCodec>(0),
+                __aside::Returns::<
+                    Result<Report, Failed>,
+                    { Self::__REPORT_SHAPE },
+                >::SHARED
+                    .or_given_up(),
+                move || {
+                    let kept0 = __aside::Owned::of(self);
+                    let kept1 = __aside::Owned::of(name);
+                    let kept2 = __aside::moved(day);
+                    async move {
+                        Self::report_uncached(kept0.lend(), kept1.lend(), kept2).await
+                    }
+                },
+            )
+            .await
+    }
+}

@@ -1,0 +1,160 @@
+//! Refreshes against everything that the store and the body can do.
+
+use super::*;
+use crate::staleness::Staleness;
+
+const WINDOW: Duration = Duration::from_secs(600);
+/// Past the TTL, and long before the end of the window.
+const STALE: Duration = TTL.saturating_add(Duration::from_secs(1));
+
+const fn stale(name: &'static str, staleness: Staleness) -> ReadFunction {
+    let mut settings = ReadSettings::new(module_path!(), name, "version:{key}", file!(), line!(), TTL)
+        .jitter(0)
+        .lease(LEASE)
+        .wait(WAIT);
+    settings.staleness = staleness;
+    ReadFunction::new(settings)
+}
+
+static REVALIDATES: ReadFunction =
+    stale("revalidates", Staleness { while_revalidate: WINDOW, ..Staleness::NONE });
+static KEEPS: ReadFunction = stale("keeps", Staleness { if_error: WINDOW, ..Staleness::NONE });
+static IN_BACKGROUND: ReadFunction =
+    stale("in_background", Staleness { while_revalidate: WINDOW, in_background: true, ..Staleness::NONE });
+
+impl World {
+    /// The first version is in the store and stale, and the database has the second.
+    async fn old(function: &'static ReadFunction) -> World {
+        let world = World::new();
+        assert_eq!(world.read_by(function, Body::Succeeds).await, Ok(1));
+        sleep(STALE).await;
+        world.version.store(2, SeqCst);
+        world.bodies.store(0, SeqCst);
+        world
+    }
+
+    /// After whatever happened: the next caller reloads, and nobody waits for anything.
+    async fn refreshes_again(&self, function: &'static ReadFunction, what: &str) {
+        self.store().heal();
+        // Longer than a refresh goes unrenewed, and than the pause after one that has failed.
+        sleep(Duration::from_secs(5)).await;
+        let first = self.read_by(function, Body::Succeeds).await;
+        assert!(matches!(first, Ok(1 | 2)), "{what}: {first:?}");
+        // In the background it takes a while.
+        sleep(Duration::from_secs(1)).await;
+        let bodies = self.bodies.load(SeqCst);
+        assert_eq!(self.read_by(function, Body::Succeeds).await, Ok(2), "{what}: stale for ever");
+        assert_eq!(self.bodies.load(SeqCst), bodies, "{what}: the cache is not in use again");
+        assert_eq!(self.cache.inner.flights.len(), 0, "{what}: a flight is left");
+        assert_eq!(self.store().inside.watched(), 0, "{what}: a watch is left");
+        assert_eq!(self.cache.inner.background.stop(), 0, "{what}: a place is left");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refresh_whatever_the_store_and_the_body_do() {
+    quietly();
+    let mut runs = 0;
+    for function in [&REVALIDATES, &KEEPS, &IN_BACKGROUND] {
+        for read in GATES {
+            for elect in GATES {
+                for end in GATES {
+                    for body in BODIES {
+                        let name = function.settings.name;
+                        let what = format!("{name} read {read:?} elect {elect:?} end {end:?} {body:?}");
+                        let world = World::old(function).await;
+                        let gates = [("read_timed", read), ("elect", elect), ("refill", end), ("rest", end)];
+                        for (verb, gate) in gates {
+                            world.store().set(verb, gate);
+                        }
+                        let begun = Instant::now();
+                        let call = caught(world.read_by(function, body));
+                        let result = timeout(Duration::from_secs(1), call).await;
+                        let took = begun.elapsed();
+                        let answered = |gate| matches!(gate, Gate::Passes | Gate::Slow);
+                        let Staleness { in_background, if_error, .. } = function.settings.staleness;
+                        let waits = !if_error.is_zero() || answered(elect) && !in_background;
+                        let expected = match body {
+                            _ if answered(read) && !waits => Ok(Some(Ok(1))),
+                            Body::Succeeds => Ok(Some(Ok(2))),
+                            Body::Fails if answered(read) => Ok(Some(Ok(1))),
+                            Body::Fails => Ok(Some(Err(Failed("body".to_owned())))),
+                            Body::Panics => Ok(None),
+                            Body::IsCancelled => Err(()),
+                        };
+                        assert_eq!(result.map_err(drop), expected, "{what}");
+                        assert!(world.bodies.load(SeqCst) <= 1, "{what}: the body runs once at most");
+                        let bound = BODY + TIMEOUT + Duration::from_millis(5);
+                        assert!(took <= bound || body == Body::IsCancelled, "{what}: {took:?}");
+                        if body != Body::IsCancelled || waits || !answered(read) {
+                            world.refreshes_again(function, &what).await;
+                        }
+                        runs += 1;
+                    }
+                }
+            }
+        }
+    }
+    assert_eq!(runs, 1_500);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refresh_cancelled_at_every_await_with_others_reading() {
+    quietly();
+    for function in [&REVALIDATES, &KEEPS, &IN_BACKGROUND] {
+        for slow in [&["read_timed", "elect", "refill", "rest"][..], &["refill"], &[]] {
+            let mut ended = false;
+            let mut polls = 0;
+            while !ended {
+                let what = format!("{} slow {slow:?}, {polls} polls", function.settings.name);
+                let world = World::old(function).await;
+                for verb in slow {
+                    world.store().set(verb, Gate::Slow);
+                }
+                let others = async {
+                    let reads: Vec<_> =
+                        (0..3).map(|_| tokio::spawn(world.read_by(function, Body::Succeeds))).collect();
+                    for read in reads {
+                        let given = read.await.unwrap();
+                        assert!(matches!(given, Ok(1 | 2)), "{what}: {given:?}");
+                    }
+                };
+                let cancelled = cancelled_after(polls, world.read_by(function, Body::Succeeds));
+                let begun = Instant::now();
+                (ended, ()) = tokio::join!(cancelled, others);
+                assert!(begun.elapsed() < Duration::from_millis(600), "{what}: {:?}", begun.elapsed());
+                world.refreshes_again(function, &what).await;
+                polls += 1;
+            }
+            assert!(polls > 1);
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reload_of_another_process_is_waited_for_no_longer_than_the_wait() {
+    let world = World::old(&KEEPS).await;
+    // Somebody else reloads, and goes on doing so.
+    let head = world.store().inside.read("k").await.unwrap().unwrap();
+    let (token, long) = (crate::entry::Token::fresh(), Duration::from_secs(60));
+    assert!(world.store().inside.elect("k", crate::entry::head(&head), token, long).await.unwrap());
+    let begun = Instant::now();
+    assert_eq!(world.read_by(&KEEPS, Body::Succeeds).await, Ok(2));
+    let took = begun.elapsed();
+    assert!((WAIT..WAIT + BODY * 2).contains(&took), "{took:?}");
+    let begun = Instant::now();
+    assert_eq!(world.read_by(&KEEPS, Body::Fails).await, Ok(1), "the old value is given all the same");
+    assert!(begun.elapsed() >= WAIT);
+    assert_eq!(world.cache.stats().total.unstored, 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_more_refreshes_than_there_are_places_run_in_the_background() {
+    let world = World::old(&IN_BACKGROUND).await;
+    let places: Vec<_> = std::iter::from_fn(|| world.cache.inner.background.place()).collect();
+    assert_eq!(world.read_by(&IN_BACKGROUND, Body::Succeeds).await, Ok(1));
+    sleep(BODY * 2).await;
+    assert_eq!(world.bodies.load(SeqCst), 0, "crowded, the old value is given and nobody is elected");
+    drop(places);
+    world.refreshes_again(&IN_BACKGROUND, "after a crowd").await;
+}
