@@ -418,7 +418,7 @@ impl<V, E> Call<'_, V, E> {
                 }
                 Seen::Old(old) => match self.elect(&old, &mut budget).await {
                     Election::Won(held) => {
-                        return self.reload(ticket, (old, looked), held, body).await;
+                        return self.reload(ticket, (old, looked), held, budget, body).await;
                     }
                     Election::Lost => Seen::Timeless,
                     Election::Unknown => {

@@ -38,7 +38,7 @@
 //! | --- | --- | --- |
 //! | a write places a guard before its body | `guard`, `guard_in_a_crash` | P2, P3 |
 //! | a fill stores only if its token holds the key | `fill_fence` | P1 |
-//! | … and a refill only if its token holds the refresh | `refresh_fence`, `refresh_fence_in_trouble` | P1 |
+//! | … and a refill only if its token holds the refresh | `refresh_fence` | P1 |
 //! | a guard takes the place of a value that is refreshed too | `refresh_guard` | P2 |
 //! | a token for every acquisition, not for every process | `fresh_tokens` | P1 |
 //! | an acquire is never sent twice with one token, nor a tag created twice | `one_attempt`, `one_attempt_at_a_tag` | P1 |

@@ -36,7 +36,6 @@ bite!(
     guard_in_a_crash: crashes_apart without Guard breaks CrashSafe,
     fill_fence: calm without FillFence breaks ReadsSeeWrites,
     refresh_fence: refreshes without RefreshFence breaks ReadsSeeWrites,
-    refresh_fence_in_trouble: refreshes_in_trouble without RefreshFence breaks ReadsSeeWrites,
     refresh_guard: refreshes without Guard breaks Monotonic,
     list_before_refill: refreshes_in_an_outage without ListBeforeFill breaks ReadsSeeDeliveredWrites,
     fresh_tokens: late_fills without FreshTokens breaks ReadsSeeWrites,

@@ -17,6 +17,7 @@ use crate::{
     Cache, Error,
     background::{Background, Place},
     cache::{Inner, in_this_scope},
+    health::Budget,
     outcome::Outcome,
     settings::ReadFunction,
 };
@@ -111,9 +112,11 @@ where
     {
         let (told, result) = oneshot::channel();
         let (body, limit, cache) = ((self.make)(), self.limit, refreshing.cache.clone());
+        // Nobody waits for the store any more.
+        let budget = Budget::new(cache.timeout);
         let load = async move {
             let body = Here { body: pin!(body), limit };
-            let result = refreshing.run::<B::Output, SHAPE>(body.begin()).await;
+            let result = refreshing.run::<B::Output, SHAPE>(body.begin(), budget).await;
             // Nobody may be waiting any more.
             let _ = told.send(result);
         };

@@ -101,7 +101,7 @@ impl<V, E> Call<'_, V, E> {
         if old.due == Due::Early {
             self.counters.early_refreshes.one();
         }
-        let result = self.refresh::<R, SHAPE, L>(held, patience.zip(place), body).await;
+        let result = self.refresh::<R, SHAPE, L>(held, patience.zip(place), budget, body).await;
         self.or_stale::<R, SHAPE>(result, old).0
     }
 
@@ -111,6 +111,7 @@ impl<V, E> Call<'_, V, E> {
         ticket: Ticket,
         (old, looked): (Old<R>, Step),
         held: Held,
+        budget: Budget,
         body: L,
     ) -> R
     where
@@ -120,7 +121,7 @@ impl<V, E> Call<'_, V, E> {
         let began = ticket.step();
         let patience = self.function.settings.staleness.soft_limit;
         let place = patience.and_then(|_| L::place(&self.cache.background));
-        let result = self.refresh::<R, SHAPE, L>(held, patience.zip(place), body).await;
+        let result = self.refresh::<R, SHAPE, L>(held, patience.zip(place), budget, body).await;
         self.land_or_stale::<R, SHAPE>(ticket, began, result, (old, looked))
     }
 
@@ -195,6 +196,7 @@ impl<V, E> Call<'_, V, E> {
         &self,
         held: Held,
         elsewhere: Option<(Duration, L::Place)>,
+        budget: Budget,
         body: L,
     ) -> Option<R>
     where
@@ -209,7 +211,7 @@ impl<V, E> Call<'_, V, E> {
                 // Even the shortest sleep lasts a while; a load that panics gives nothing.
                 if patience.is_zero() { None } else { timeout(patience, result).await.ok()?.ok() }
             }
-            None => Some(refreshing.run::<R, SHAPE>(body.begin()).await),
+            None => Some(refreshing.run::<R, SHAPE>(body.begin(), budget).await),
         }
     }
 }
@@ -225,7 +227,7 @@ pub(crate) struct Refreshing<V> {
 
 impl<V> Refreshing<V> {
     /// Runs the body, and stores what it gives in the place of what it refreshes.
-    pub(super) async fn run<R, const SHAPE: u8>(self, body: impl Future<Output = R>) -> R
+    pub(super) async fn run<R, const SHAPE: u8>(self, body: impl Future<Output = R>, budget: Budget) -> R
     where
         R: Outcome<SHAPE, Value = V>,
     {
@@ -251,7 +253,7 @@ impl<V> Refreshing<V> {
         match entry {
             _ if cache.recovery.has(&key) => drop(held),
             Some(Storable { value, ttl }) => {
-                call.fill(held, Arc::new(value), ttl, Budget::new(cache.timeout)).await;
+                call.fill(held, Arc::new(value), ttl, budget).await;
             }
             None => held.discard(),
         }
