@@ -15,8 +15,9 @@ use std::{
 
 use async_trait::async_trait;
 use cached_aside::{Cache, cached_aside, invalidates};
-use cached_aside_tests::RedisServer;
 use serde::{Deserialize, Serialize};
+
+use crate::deployments;
 
 /// The database: how often it was asked.
 #[derive(Debug, Default)]
@@ -43,16 +44,17 @@ fn user(id: u64, name: &str) -> User {
 #[derive(Debug, Clone, PartialEq)]
 struct DbError(&'static str);
 
-/// Runs a test on each store, in a cache of its own.
+/// Runs a test on both stores, in a cache of its own each: in this process, and in Redis wherever it runs.
 pub(crate) async fn on_both_stores<F: Future<Output = ()>>(name: &str, test: impl Fn(Cache) -> F) {
-    let server = RedisServer::shared();
     let namespace = format!("functions-{name}");
-    let redis =
-        Cache::builder().url(server.url()).namespace(&namespace).timeout(Duration::from_secs(5)).build();
-    for cache in [Cache::in_process(), redis.await.unwrap()] {
+    let cache = Cache::in_process();
+    cache.scope(test(cache.clone())).await;
+    for deployment in deployments::all() {
+        println!("{name}: {}", deployment.name);
+        let cache = deployment.cache(&namespace).await;
         cache.scope(test(cache.clone())).await;
+        assert_eq!(deployment.keys_without_ttl(&namespace), [""; 0], "{}", deployment.name);
     }
-    assert_eq!(server.keys_without_ttl(&namespace), [""; 0]);
 }
 
 // --- Return types -----------------------------------------------------------------------------------------

@@ -279,11 +279,13 @@ fn the_same_seed_disturbs_in_the_same_way() {
 #[test]
 fn a_short_torture_breaks_the_naive_cache_aside_and_not_ours() {
     let program = Path::new(env!("CARGO_BIN_EXE_torture"));
-    let ours = Class::ALL.map(|(class, _)| (Subject::Ours, class));
-    let runs = ours.into_iter().chain([(Subject::Naive, Class::Outages)]);
+    let classes = Class::ALL.into_iter().chain(Class::FAILOVERS);
+    let runs = classes.map(|(class, _)| (Subject::Ours, class)).chain([(Subject::Naive, Class::Outages)]);
     // At the same time, each with servers and processes of its own.
-    let run = |(subject, class)| {
-        let storm = Storm { program, subject, class, seed: 1, time: Duration::from_secs(5) };
+    let run = |(subject, class): (Subject, Class)| {
+        // A failover takes its time.
+        let time = Duration::from_secs(if class.fails_over() { 15 } else { 5 });
+        let storm = Storm { program, subject, class, seed: 1, time };
         thread::spawn(move || (subject, class, storm.run()))
     };
     for run in runs.map(run).collect::<Vec<_>>() {

@@ -264,9 +264,11 @@ impl RedisServer {
             let keys: RedisResult<Vec<Vec<u8>>> = connection.scan().and_then(Iterator::collect);
             let keys = keys.expect("the keys can be listed");
             for key in keys.iter().filter(|key| key.starts_with(prefix.as_bytes())) {
-                let ttl: i64 = cmd("PTTL").arg(key).query(&mut connection).expect("a key has a TTL or none");
-                if ttl == -1 {
-                    found.push(String::from_utf8_lossy(key).into_owned());
+                match cmd("PTTL").arg(key).query::<i64>(&mut connection) {
+                    Ok(-1) => found.push(String::from_utf8_lossy(key).into_owned()),
+                    // Another node of the cluster is asked about it.
+                    Err(error) if matches!(error.code(), Some("MOVED" | "ASK")) => {}
+                    ttl => drop(ttl.expect("a key has a TTL or none")),
                 }
             }
         }

@@ -37,16 +37,30 @@ pub enum Class {
     /// Redis forgets everything as well: a write that lost its guard may be missed until it returned, or until its
     /// deletion has been delivered.
     Loss,
+    /// A cluster whose primaries are killed, or swap places with their replicas, and whose slots move, beside crashes.
+    /// `guard = "required", wait_replicas = 1`: the promise holds in full for keys that are named by arguments; the others
+    /// are not written, since nothing confirms their deletions.
+    Cluster,
+    /// The same with a primary that sentinels watch over. Where they replace one that still runs, it goes on answering until
+    /// its clients have heard of it: what is written meanwhile may be missed so long.
+    Sentinels,
 }
 
 impl Class {
-    /// Each, with its share of the time in hundredths.
+    /// Each of those with one server, with its share of the time in hundredths.
     pub const ALL: [(Self, u32); 4] =
         [(Self::Crashes, 25), (Self::Outages, 35), (Self::BestEffort, 20), (Self::Loss, 20)];
+    /// Those with several, each with its share of the time, beyond that of the others.
+    pub const FAILOVERS: [(Self, u32); 2] = [(Self::Cluster, 25), (Self::Sentinels, 25)];
 
     /// Whether writes that cannot be guarded are refused.
     pub fn required(self) -> bool {
         self != Self::BestEffort
+    }
+
+    /// Whether there are several servers, of which one takes over from another.
+    pub fn fails_over(self) -> bool {
+        matches!(self, Self::Cluster | Self::Sentinels)
     }
 }
 
@@ -57,6 +71,8 @@ impl fmt::Display for Class {
             Self::Outages => "outages",
             Self::BestEffort => "best-effort",
             Self::Loss => "loss",
+            Self::Cluster => "cluster",
+            Self::Sentinels => "sentinels",
         })
     }
 }
@@ -65,7 +81,7 @@ impl FromStr for Class {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let known = Self::ALL.into_iter().find(|(class, _)| class.to_string() == text);
+        let known = Self::ALL.into_iter().chain(Self::FAILOVERS).find(|(class, _)| class.to_string() == text);
         known.map(|(class, _)| class).ok_or_else(|| format!("unknown class `{text}`"))
     }
 }

@@ -14,6 +14,9 @@ use std::time::Duration;
 
 /// A load that read the old value may take so long to store it: its pauses, and its process being stopped.
 const LATE_FILL: Duration = Duration::from_secs(4);
+/// So long after the sentinels have agreed on another primary some clients of the old one, which still runs, may not have
+/// heard of it: they ask once a second.
+const NOTICED: Duration = Duration::from_secs(2);
 /// What a dropped write does in the background has succeeded or is on the recovery list after this.
 const BACKGROUND: Duration = Duration::from_secs(1);
 
@@ -26,7 +29,12 @@ pub fn until(history: &History, class: Class, write: &Write, key: u64) -> Option
     let exposed = match class {
         // Nothing guards a key that is known after the body.
         _ if slot => true,
-        Class::Crashes | Class::Outages => false,
+        Class::Crashes | Class::Outages | Class::Cluster => false,
+        Class::Sentinels => {
+            let end = write.done.map_or_else(|| died().plus(HOLD), |done| done.end);
+            let mut replaced = history.losses().map(|loss| (loss.begin, loss.end.plus(NOTICED)));
+            return replaced.find(|(from, to)| *from <= end && write.begin <= *to).map(|(_, to)| to);
+        }
         Class::BestEffort => write.done.is_none_or(|done| done.unguarded),
         Class::Loss => {
             let end = write.done.map_or_else(|| died().plus(HOLD), |done| done.end);

@@ -165,15 +165,16 @@ impl Workload {
             step.before = random.between(PATIENT_HOLD + PATIENT_HOLD / 10, PATIENT_HOLD + PATIENT_HOLD / 3);
             step.after = random.between(PATIENT_HOLD / 10, PATIENT_HOLD / 3);
             Write::Long(random.below(ROWS))
+        } else if self.class.fails_over() {
+            some_guarded_write(random)
         } else {
             some_write(random)
         };
-        let (op, cancelled, required) = (step.op, cancels(random, 8), self.class.required());
+        let (op, cancelled, class) = (step.op, cancels(random, 8), self.class);
         let unguarded = self.cached.counts().unguarded;
         self.journal.note(&Record::Begun(Begun { op, begin: Moment::now() }));
         let this = self.clone();
-        let writing =
-            tokio::spawn(async move { this.cached.write(&this.origin, &step, write, required).await });
+        let writing = tokio::spawn(async move { this.cached.write(&this.origin, &step, write, class).await });
         let (ended, _) = outcome(ends(writing, cancelled).await);
         let counts = self.cached.counts();
         let (unguarded, recovering) = (counts.unguarded > unguarded, counts.recovering);
@@ -211,6 +212,16 @@ fn some_write(random: &mut Random) -> Write {
         5..7 => Write::Two(row, (row + 1 + random.below(ROWS - 1)) % ROWS),
         7 => Write::RowAndSlot(row),
         _ => Write::Slot,
+    }
+}
+
+/// Of keys that are named by arguments.
+fn some_guarded_write(random: &mut Random) -> Write {
+    loop {
+        let write = some_write(random);
+        if matches!(write, Write::One(_) | Write::Two(..)) {
+            return write;
+        }
     }
 }
 

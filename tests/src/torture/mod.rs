@@ -14,6 +14,7 @@
 
 pub mod check;
 pub mod class;
+mod deployment;
 pub mod exposure;
 pub mod history;
 pub mod journal;

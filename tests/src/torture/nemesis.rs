@@ -1,7 +1,7 @@
 //! Everything that goes wrong, by seed: what is done next, when, to whom, and for how long.
 
 use super::{
-    class::{Class, HOLD},
+    class::{Class, HOLD, ROWS},
     random::Random,
 };
 use std::{
@@ -9,6 +9,9 @@ use std::{
     ops::Range,
     time::{Duration, Instant},
 };
+
+/// Longer than any failover takes.
+const FOR_LONG: Duration = Duration::from_secs(3_600);
 
 /// One disturbance. Processes are meant by their place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,6 +40,12 @@ pub enum Act {
     FlushAll,
     /// Redis is killed, and started again empty after this time.
     Restart(Duration),
+    /// A replica takes the place of the primary that has this row, by command.
+    FailOver(u64),
+    /// The primary that has this row is killed, and comes back as a replica of the one that took its place.
+    KillPrimary(u64),
+    /// The slot that has this row goes to another primary.
+    MoveSlot(u64),
 }
 
 impl fmt::Display for Act {
@@ -60,6 +69,9 @@ impl fmt::Display for Act {
             Self::ScriptFlush => write!(f, "SCRIPT FLUSH"),
             Self::FlushAll => write!(f, "FLUSHALL"),
             Self::Restart(down) => write!(f, "Redis is killed, and is back empty after {down:.0?}"),
+            Self::FailOver(row) => write!(f, "a replica takes the place of the primary of row {row}"),
+            Self::KillPrimary(row) => write!(f, "kill -9 of the primary of row {row}, and a promotion"),
+            Self::MoveSlot(row) => write!(f, "the slot of row {row} moves"),
         }
     }
 }
@@ -82,6 +94,11 @@ impl Act {
     /// Whether Redis may have lost its data.
     pub fn loses(self) -> bool {
         matches!(self, Self::FlushAll | Self::Restart(_))
+    }
+
+    /// Whether several servers take part in it, and it lasts until they agree.
+    pub fn fails_over(self) -> bool {
+        matches!(self, Self::FailOver(_) | Self::KillPrimary(_) | Self::MoveSlot(_))
     }
 }
 
@@ -118,11 +135,13 @@ impl Nemesis {
             Class::Loss if self.random.per_mille(150) => self.loss(),
             Class::Outages | Class::Loss => self.outage(place, 120),
             Class::BestEffort => self.outage(place, 40),
+            Class::Cluster | Class::Sentinels => self.failover(place),
         };
         let free = match act {
             Act::ScriptFlush | Act::FlushAll | Act::ClientKill | Act::StopRedis(_) | Act::Restart(_) => {
                 self.redis_busy <= now
             }
+            _ if act.fails_over() => self.redis_busy <= now,
             _ => self.busy[place] <= now,
         };
         let (kept_from_renewing, spared_for) = self.keeps_from_renewing(act, place);
@@ -132,9 +151,17 @@ impl Nemesis {
         self.spared[kept_from_renewing].fill(now + act.lasts() + spared_for);
         match act {
             Act::StopRedis(time) | Act::Restart(time) => self.redis_busy = now + time,
+            // Until somebody says that it is over.
+            _ if act.fails_over() => self.redis_busy = now + FOR_LONG,
             _ => self.busy[place] = now + act.lasts(),
         }
         Some(act)
+    }
+
+    /// A failover is over.
+    pub fn has_failed_over(&mut self, now: Instant) {
+        // Some calls get through before the next one.
+        self.redis_busy = now + self.millis(200, 1_500);
     }
 
     /// The workers that this keeps from renewing their guards, and how long they are spared after it.
@@ -188,6 +215,19 @@ impl Nemesis {
             870..910 => Act::Close(place),
             910..950 => Act::ClientKill,
             _ => Act::ScriptFlush,
+        }
+    }
+
+    fn failover(&mut self, place: usize) -> Act {
+        let row = self.random.below(ROWS);
+        match self.random.below(1_000) {
+            0..80 => Act::Kill(place),
+            80..350 => Act::Stop(place, self.millis(50, 1_200)),
+            350..430 => Act::ClientKill,
+            430..480 => Act::ScriptFlush,
+            480..700 => Act::KillPrimary(row),
+            700..850 if self.class == Class::Cluster => Act::MoveSlot(row),
+            _ => Act::FailOver(row),
         }
     }
 

@@ -23,7 +23,7 @@ pub async fn row(origin: &Origin, step: &Step, id: u64) -> Result<Option<Row>, F
 }
 
 macro_rules! writes {
-    ($(#[$doc:meta])* $module:ident: $guard:literal, $guard_for:ident) => {
+    ($(#[$doc:meta])* $module:ident: $guard:literal, $guard_for:ident $(, $option:ident = $value:literal)?) => {
         $(#[$doc])*
         pub mod $module {
             use crate::torture::class::$guard_for;
@@ -34,7 +34,7 @@ macro_rules! writes {
             ///
             /// # Errors
             /// As the step says, or refused.
-            #[invalidates(row(id), guard = $guard, guard_for = $guard_for)]
+            #[invalidates(row(id), guard = $guard, guard_for = $guard_for $(, $option = $value)?)]
             pub async fn one(origin: &Origin, step: &Step, id: u64) -> Result<Written, Failure> {
                 origin.store(step, &[id], false).await
             }
@@ -43,7 +43,7 @@ macro_rules! writes {
             ///
             /// # Errors
             /// As the step says, or refused.
-            #[invalidates(row(one), row(other), guard = $guard, guard_for = $guard_for)]
+            #[invalidates(row(one), row(other), guard = $guard, guard_for = $guard_for $(, $option = $value)?)]
             pub async fn two(origin: &Origin, step: &Step, one: u64, other: u64) -> Result<Written, Failure> {
                 origin.store(step, &[one, other], false).await
             }
@@ -52,7 +52,7 @@ macro_rules! writes {
             ///
             /// # Errors
             /// As the step says, or refused.
-            #[invalidates(row(id), row(result.id), guard = $guard, guard_for = $guard_for)]
+            #[invalidates(row(id), row(result.id), guard = $guard, guard_for = $guard_for $(, $option = $value)?)]
             pub async fn row_and_slot(origin: &Origin, step: &Step, id: u64) -> Result<Written, Failure> {
                 origin.store(step, &[id], true).await
             }
@@ -71,6 +71,10 @@ writes! {
 writes! {
     /// Writes that are refused when their keys cannot be guarded, and take longer than a guard goes unrenewed.
     patient: "required", PATIENT_HOLD
+}
+writes! {
+    /// Writes that are refused when no replica confirms their guards.
+    confirmed: "required", HOLD, wait_replicas = 1
 }
 
 /// Writes a slot that the origin picks: no key is known before.

@@ -2,6 +2,7 @@
 
 use super::{
     class::keys,
+    deployment::Deployment,
     history::History,
     journal::{self, Journal},
     moment::Moment,
@@ -12,7 +13,13 @@ use super::{
 };
 use crate::{Mode, Proxy, RedisServer, Worker};
 use redis::cmd;
-use std::{collections::BTreeMap, path::PathBuf, time::Instant};
+use std::{
+    collections::BTreeMap,
+    path::PathBuf,
+    sync::Arc,
+    thread::{self, JoinHandle},
+    time::Instant,
+};
 
 /// So many processes, with so many tasks each.
 pub(super) const WORKERS: usize = 3;
@@ -23,8 +30,10 @@ pub(super) const NAMESPACE: &str = "torture";
 /// What a run stands on. All of it ends with it.
 pub(super) struct Scene {
     pub(super) workers: Vec<Tortured>,
-    pub(super) redis: RedisServer,
+    pub(super) redis: Arc<Deployment>,
     pub(super) origin: RedisServer,
+    /// A failover that goes on.
+    failing_over: Option<(JoinHandle<()>, Undo)>,
     /// How many processes there have been.
     processes: u32,
     /// The disturbances, written down by the process of this scene, which is number zero.
@@ -35,7 +44,8 @@ pub(super) struct Scene {
 pub(super) struct Tortured {
     pub(super) worker: Worker,
     pub(super) process: u32,
-    proxy: Proxy,
+    /// To the one server, if it is one.
+    proxy: Option<Proxy>,
 }
 
 /// What has to be undone, when, and since when it is done.
@@ -51,17 +61,21 @@ impl Scene {
     pub(super) fn set(storm: &Storm<'_>) -> Self {
         let origin = RedisServer::start();
         let journal = Journal::open(&journal_of(&origin, 0)).expect("a file can be written");
+        let redis = Arc::new(Deployment::start(storm.class));
         let mut scene =
-            Self { redis: RedisServer::start(), origin, workers: Vec::new(), processes: 0, journal };
+            Self { redis, origin, failing_over: None, workers: Vec::new(), processes: 0, journal };
         for _ in 0..WORKERS {
-            let proxy = Proxy::start(scene.redis.addr());
-            let (process, worker) = scene.start_worker(storm, &proxy);
+            let proxy = match &*scene.redis {
+                Deployment::One(server) => Some(Proxy::start(server.addr())),
+                _ => None,
+            };
+            let (process, worker) = scene.start_worker(storm, proxy.as_ref());
             scene.workers.push(Tortured { worker, process, proxy });
         }
         scene
     }
 
-    fn start_worker(&mut self, storm: &Storm<'_>, proxy: &Proxy) -> (u32, Worker) {
+    fn start_worker(&mut self, storm: &Storm<'_>, proxy: Option<&Proxy>) -> (u32, Worker) {
         self.processes += 1;
         let process = self.processes;
         let Storm { program, subject, class, seed, .. } = storm;
@@ -71,7 +85,7 @@ impl Scene {
             seed.to_string(),
             process.to_string(),
             TASKS.to_string(),
-            proxy.url(),
+            proxy.map_or_else(|| self.redis.url(), Proxy::url),
             self.origin.url(),
             NAMESPACE.to_owned(),
             journal_of(&self.origin, process).display().to_string(),
@@ -87,28 +101,16 @@ impl Scene {
                 self.workers[place].worker.kill9();
                 self.journal.note(&Record::Killed(process, Moment::now()));
                 let proxy = self.workers.remove(place).proxy;
-                let (process, worker) = self.start_worker(storm, &proxy);
+                let (process, worker) = self.start_worker(storm, proxy.as_ref());
                 self.workers.insert(place, Tortured { worker, process, proxy });
                 return None;
             }
-            Act::StopRedis(_) => {
-                self.redis.pause();
+            Act::FailOver(_) | Act::KillPrimary(_) | Act::MoveSlot(_) => {
+                self.begin_failover(act);
                 return None;
             }
-            Act::ClientKill => {
-                let _: u64 = self.redis.run(cmd("CLIENT").arg("KILL").arg("TYPE").arg("normal"));
-                return None;
-            }
-            Act::ScriptFlush => {
-                self.redis.run::<()>(cmd("SCRIPT").arg("FLUSH"));
-                return None;
-            }
-            Act::FlushAll => {
-                self.redis.run::<()>(&cmd("FLUSHALL"));
-                return None;
-            }
-            Act::Restart(_) => {
-                self.redis.kill();
+            Act::StopRedis(_) | Act::ClientKill | Act::ScriptFlush | Act::FlushAll | Act::Restart(_) => {
+                self.redis.servers().iter().for_each(|server| disturb_server(server, act));
                 return None;
             }
             Act::Stop(place, _)
@@ -121,16 +123,55 @@ impl Scene {
         let Tortured { worker, process, proxy } = &mut self.workers[place];
         match act {
             Act::Stop(..) => worker.pause(),
-            Act::Hole(..) => proxy.set(Mode::Hole),
-            Act::Refuse(..) => {
-                proxy.set(Mode::Refuse);
-                proxy.drop_all();
+            _ => {
+                if let Some(proxy) = proxy {
+                    disturb_network(proxy, act);
+                }
             }
-            Act::Delay(_, _, by) => proxy.set(Mode::Delay(by)),
-            Act::Cut(_, _, bytes) => proxy.set(Mode::Cut(bytes)),
-            _ => proxy.drop_all(),
         }
         Some(*process)
+    }
+
+    fn begin_failover(&mut self, act: Act) {
+        let redis = Arc::clone(&self.redis);
+        let fail_over = move || match act {
+            Act::FailOver(row) => redis.fail_over(row),
+            Act::KillPrimary(row) => redis.kill_primary(row),
+            Act::MoveSlot(row) => redis.move_slot(row),
+            _ => {}
+        };
+        let undo = Undo { at: Instant::now(), act, since: Moment::now(), process: None };
+        self.failing_over = Some((thread::spawn(fail_over), undo));
+    }
+
+    /// Whether there is a failover, which may be over.
+    pub(super) fn has_failover(&self) -> bool {
+        self.failing_over.is_some()
+    }
+
+    /// Whether there is a failover that goes on. One that is over is written down.
+    pub(super) fn is_failing_over(&mut self) -> bool {
+        match self.failing_over.take() {
+            Some(failing_over) if failing_over.0.is_finished() => self.failed_over(failing_over),
+            Some(failing_over) => {
+                self.failing_over = Some(failing_over);
+                return true;
+            }
+            None => {}
+        }
+        false
+    }
+
+    /// Waits until no failover goes on.
+    pub(super) fn finish_failover(&mut self) {
+        if let Some(failing_over) = self.failing_over.take() {
+            self.failed_over(failing_over);
+        }
+    }
+
+    fn failed_over(&self, (thread, undo): (JoinHandle<()>, Undo)) {
+        thread.join().expect("the servers agree in the end");
+        self.note(&undo);
     }
 
     pub(super) fn undo(&mut self, undo: &Undo) {
@@ -141,15 +182,16 @@ impl Scene {
                     tortured.worker.resume();
                 }
             }
-            Act::StopRedis(_) => self.redis.resume(),
-            Act::Restart(_) => self.redis.restart(),
-            Act::Hole(place, _) => {
-                self.workers[place].proxy.set(Mode::Pass);
-                self.workers[place].proxy.drop_all();
-            }
+            Act::StopRedis(_) => self.redis.servers().iter().for_each(RedisServer::resume),
+            Act::Restart(_) => self.redis.servers().iter().for_each(RedisServer::restart),
             // What was delayed is on its way, and arrives.
-            Act::Refuse(place, _) | Act::Cut(place, ..) | Act::Delay(place, ..) => {
-                self.workers[place].proxy.set(Mode::Pass);
+            Act::Hole(place, _) | Act::Refuse(place, _) | Act::Cut(place, ..) | Act::Delay(place, ..) => {
+                if let Some(proxy) = &self.workers[place].proxy {
+                    proxy.set(Mode::Pass);
+                    if matches!(undo.act, Act::Hole(..)) {
+                        proxy.drop_all();
+                    }
+                }
             }
             _ => {}
         }
@@ -161,13 +203,16 @@ impl Scene {
         self.journal.note(&Record::Event(Event {
             begin: undo.since,
             end: Moment::now(),
-            loss: undo.act.loses(),
+            // A primary that another replaces while it still runs goes on answering.
+            loss: undo.act.loses()
+                || matches!((&*self.redis, undo.act), (Deployment::Sentinels(_), Act::FailOver(_))),
             what: format!("{}{process}", undo.act),
         }));
     }
 
     pub(super) fn forever(&self) -> Option<Violation> {
-        let keys = self.redis.keys_without_ttl("");
+        let keys: Vec<String> =
+            self.redis.servers().iter().flat_map(|server| server.keys_without_ttl("")).collect();
         (!keys.is_empty()).then_some(Violation::Forever(keys))
     }
 
@@ -187,6 +232,32 @@ impl Scene {
             records.extend(writers.into_iter().map(version));
         }
         History::new(records)
+    }
+}
+
+fn disturb_server(server: &RedisServer, act: Act) {
+    match act {
+        Act::StopRedis(_) => server.pause(),
+        Act::ClientKill => {
+            let _: u64 = server.run(cmd("CLIENT").arg("KILL").arg("TYPE").arg("normal"));
+        }
+        Act::ScriptFlush => server.run::<()>(cmd("SCRIPT").arg("FLUSH")),
+        Act::FlushAll => server.run::<()>(&cmd("FLUSHALL")),
+        Act::Restart(_) => server.kill(),
+        _ => {}
+    }
+}
+
+fn disturb_network(proxy: &Proxy, act: Act) {
+    match act {
+        Act::Hole(..) => proxy.set(Mode::Hole),
+        Act::Refuse(..) => {
+            proxy.set(Mode::Refuse);
+            proxy.drop_all();
+        }
+        Act::Delay(_, _, by) => proxy.set(Mode::Delay(by)),
+        Act::Cut(_, _, bytes) => proxy.set(Mode::Cut(bytes)),
+        _ => proxy.drop_all(),
     }
 }
 

@@ -12,7 +12,6 @@ use super::{
     subject::Subject,
     violation::Violation,
 };
-use redis::cmd;
 use std::{
     path::Path,
     sync::Arc,
@@ -40,7 +39,7 @@ pub struct Storm<'a> {
     pub time: Duration,
 }
 
-/// Tortures both in each class, each for `time` in all. Every line for people goes to `say`.
+/// Tortures both in each class with one server, each for `time` in all, and ours in those with several as well. Every line for people goes to `say`.
 ///
 /// # Panics
 /// What is needed cannot be started.
@@ -48,7 +47,9 @@ pub fn both(program: &Path, seed: u64, time: Duration, mut say: impl FnMut(&str)
     [Subject::Naive, Subject::Ours].map(|subject| {
         let mut all = Report::default();
         say(&report::head(subject));
-        for (class, share) in Class::ALL {
+        // The naive one speaks to one server only.
+        let failovers = Class::FAILOVERS.into_iter().filter(|_| subject == Subject::Ours);
+        for (class, share) in Class::ALL.into_iter().chain(failovers) {
             let storm = Storm { program, subject, class, seed, time: time * share / 100 };
             let report = storm.run();
             say(&report.row(class));
@@ -106,6 +107,12 @@ impl Scene {
             }
             let redis_is_there =
                 !undone.iter().any(|undo| matches!(undo.act, Act::StopRedis(_) | Act::Restart(_)));
+            let was_failing_over = self.has_failover();
+            let failing_over = self.is_failing_over();
+            if was_failing_over && !failing_over {
+                nemesis.has_failed_over(now);
+            }
+            let redis_is_there = redis_is_there && !failing_over;
             if look <= now && redis_is_there {
                 found.extend(self.forever());
                 look = now + LOOK;
@@ -114,7 +121,13 @@ impl Scene {
                 if let Some(act) = nemesis.act(now) {
                     let (since, process) = (Moment::now(), self.disturb(storm, act));
                     let undo = Undo { at: now + act.lasts(), act, since, process };
-                    if act.lasts().is_zero() { self.note(&undo) } else { undone.push(undo) }
+                    if act.fails_over() {
+                        // It is undone, and noted, when it is over.
+                    } else if act.lasts().is_zero() {
+                        self.note(&undo)
+                    } else {
+                        undone.push(undo)
+                    }
                 }
                 next = Instant::now() + nemesis.pause();
             }
@@ -122,6 +135,7 @@ impl Scene {
         for undo in &undone {
             self.undo(undo);
         }
+        self.finish_failover();
         found.truncate(1);
         found
     }
@@ -166,9 +180,10 @@ impl Scene {
                 let origin = workload.origin().version(key).await.expect("the origin is never disturbed");
                 let cached = workload.cached().peek(key).await;
                 if cached.as_ref().ok().copied().flatten().unwrap_or_default() != origin {
-                    let held: Option<Vec<u8>> =
-                        self.redis.run(cmd("GET").arg(format!("{NAMESPACE}:row:{key}")));
-                    let held = held.map(|bytes| String::from_utf8_lossy(&bytes).escape_debug().to_string());
+                    let held = self
+                        .redis
+                        .held(key)
+                        .map(|bytes| String::from_utf8_lossy(&bytes).escape_debug().to_string());
                     let cached = format!("{cached:?} ({held:?})");
                     differing.push(Violation::Differs { key, cached, origin });
                 }

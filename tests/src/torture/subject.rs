@@ -1,7 +1,7 @@
 //! Who is tortured.
 
 use super::{
-    class::TIMEOUT,
+    class::{Class, TIMEOUT},
     naive::Naive,
     origin::{Failure, Origin, Row, Step, Written},
     ours,
@@ -124,10 +124,10 @@ impl Cached {
         origin: &Origin,
         step: &Step,
         write: Write,
-        required: bool,
+        class: Class,
     ) -> Result<Written, Failure> {
         match self {
-            Self::Ours(cache) => cache.scope(annotated(origin, step, write, required)).await,
+            Self::Ours(cache) => cache.scope(annotated(origin, step, write, class)).await,
             Self::Naive(naive) => {
                 let (keys, pick) = match write {
                     Write::One(id) | Write::Long(id) => (vec![id], false),
@@ -182,9 +182,11 @@ impl Cached {
     }
 }
 
-async fn annotated(origin: &Origin, step: &Step, write: Write, required: bool) -> Result<Written, Failure> {
-    use ours::{best_effort as b, required as r};
-    match (write, required) {
+async fn annotated(origin: &Origin, step: &Step, write: Write, class: Class) -> Result<Written, Failure> {
+    use ours::{best_effort as b, confirmed as c, required as r};
+    match (write, class.required()) {
+        (Write::One(id), _) if class.fails_over() => c::one(origin, step, id).await,
+        (Write::Two(one, other), _) if class.fails_over() => c::two(origin, step, one, other).await,
         (Write::Long(id), _) => ours::patient::one(origin, step, id).await,
         (Write::One(id), true) => r::one(origin, step, id).await,
         (Write::One(id), false) => b::one(origin, step, id).await,
