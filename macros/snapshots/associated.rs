@@ -41,7 +41,8 @@ impl<T: Row> Repo<T> {
     }
     async fn load(id: u64) -> Result<T, Error> {
         use ::cached_aside::__private::{
-            self as __aside, NotShared as _, ViaDebug as _, ViaDisplay as _,
+            self as __aside, NotShared as _, NoAbsent as _, ViaDebug as _,
+            ViaDisplay as _,
         };
         let key = __aside::KeyWriter::new(__aside::type_name::<Self>())
             .literal("::load")
@@ -60,7 +61,8 @@ impl<T: Row> Repo<T> {
                             + Shape::<Result<(), Error>>::RESULT
                             + Shape::<Result<(), Error>>::RESULT_OPTION
                     },
-                >::SHARED,
+                >::SHARED
+                    .or_absent(),
                 Self::load_uncached(id),
             )
             .await

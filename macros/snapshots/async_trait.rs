@@ -26,7 +26,9 @@ impl Load for Repo {
                 "user:{self.tenant}:{id}",
                 __aside::Duration::from_secs(60u64),
             );
-            use ::cached_aside::__private::{self as __aside, NotShared as _};
+            use ::cached_aside::__private::{
+                self as __aside, NotShared as _, NoAbsent as _,
+            };
             let key = __aside::KeyWriter::new("user:")
                 .value(&self.tenant)
                 .literal(":")
@@ -36,7 +38,8 @@ impl Load for Repo {
                     &__READ,
                     key,
                     __aside::coding::<_, __aside::DefaultCodec>(0),
-                    __aside::Returns::<Result<User, Self::Error>, __SHAPE>::SHARED,
+                    __aside::Returns::<Result<User, Self::Error>, __SHAPE>::SHARED
+                        .or_absent(),
                     async move {
                         if let ::core::option::Option::Some(never) = ::core::option::Option::None::<
                             Result<User, Self::Error>,

@@ -43,7 +43,7 @@ impl load_user {
 }
 /// Loads a user.
 pub(crate) async fn load_user(db: &Db, id: u64) -> Result<Option<User>, DbError> {
-    use ::cached_aside::__private::{self as __aside, NotShared as _};
+    use ::cached_aside::__private::{self as __aside, NotShared as _, NoAbsent as _};
     let key = __aside::KeyWriter::new("user:").value(&id).finish();
     __aside::load(
             load_user::__read(),
@@ -52,7 +52,8 @@ pub(crate) async fn load_user(db: &Db, id: u64) -> Result<Option<User>, DbError>
             __aside::Returns::<
                 Result<Option<User>, DbError>,
                 { load_user::__SHAPE },
-            >::SHARED,
+            >::SHARED
+                .or_absent(),
             load_user::uncached(db, id),
         )
         .await

@@ -79,7 +79,7 @@ where
     T: DeserializeOwned,
 {
     use ::cached_aside::__private::{
-        self as __aside, NotShared as _, ViaDebug as _, ViaDisplay as _,
+        self as __aside, NotShared as _, NoAbsent as _, ViaDebug as _, ViaDisplay as _,
     };
     __aside::assert_none::<{ search::__SHAPE }>();
     let key = __aside::KeyWriter::new(__aside::type_name::<search>())
@@ -98,7 +98,8 @@ where
             search::__read(),
             key,
             __aside::coding::<_, ::cached_aside::Json>(const { VERSION }),
-            __aside::Returns::<io::Result<Page<T, N>>, { search::__SHAPE }>::SHARED,
+            __aside::Returns::<io::Result<Page<T, N>>, { search::__SHAPE }>::SHARED
+                .or_absent(),
             search::uncached::<D, T, N>(db, page, __arg2, _tenant),
         )
         .await

@@ -53,7 +53,7 @@ impl Repo {
         self.db.user(id, kind).await
     }
     pub async fn load_user(&self, id: u64, kind: Kind) -> Option<User> {
-        use ::cached_aside::__private::{self as __aside, NotShared as _};
+        use ::cached_aside::__private::{self as __aside, NotShared as _, NoAbsent as _};
         let key = __aside::KeyWriter::new("")
             .value(&self.tenant)
             .literal(":user:")
@@ -65,7 +65,8 @@ impl Repo {
                 Self::__load_user_read(),
                 key,
                 __aside::coding::<_, __aside::DefaultCodec>(0),
-                __aside::Returns::<Option<User>, { Self::__LOAD_USER_SHAPE }>::SHARED,
+                __aside::Returns::<Option<User>, { Self::__LOAD_USER_SHAPE }>::SHARED
+                    .or_absent(),
                 Self::load_user_uncached(self, id, kind),
             )
             .await

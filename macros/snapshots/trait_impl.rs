@@ -11,7 +11,8 @@ impl users::Load for Repo {
             __aside::Duration::from_secs(60u64),
         );
         use ::cached_aside::__private::{
-            self as __aside, NotShared as _, ViaDebug as _, ViaDisplay as _,
+            self as __aside, NotShared as _, NoAbsent as _, ViaDebug as _,
+            ViaDisplay as _,
         };
         let key = __aside::KeyWriter::new("<")
             .literal(__aside::type_name::<Self>())
@@ -23,7 +24,7 @@ impl users::Load for Repo {
                 &__READ,
                 key,
                 __aside::coding::<_, __aside::DefaultCodec>(0),
-                __aside::Returns::<User, __SHAPE>::SHARED,
+                __aside::Returns::<User, __SHAPE>::SHARED.or_absent(),
                 async move {
                     if let ::core::option::Option::Some(never) = ::core::option::Option::None::<
                         User,

@@ -6,17 +6,17 @@ pub use core::time::Duration;
 
 pub use crate::{
     AnyKey, Cache, Key,
-    codec::{Cacheable, Coding, DefaultCodec, coding},
+    codec::{Cacheable, CacheableError, Coding, DefaultCodec, coding, error_coding},
     key::{Arg, KeyWriter, ViaDebug, ViaDisplay, any_key, key, number, type_name},
     outcome::{
-        NoShape, Outcome, Refusable, Shape, Success, Updates, assert_error, assert_none, given_up, refuse,
+        NoAbsent, NoShape, NotShared, Outcome, Refusable, Returns, Shape, Success, Updates, assert_error,
+        assert_fails, assert_none, given_up, refuse,
     },
     owned::{MadeOwned, Movable, Owned, moved, owned},
     settings::{Guard, ReadFunction, WriteFunction},
 };
 use crate::{
     cache::Inner,
-    outcome::Sharing,
     read,
     write::{self, Written},
 };
@@ -24,54 +24,8 @@ use crate::{
 /// What is stored of a return type of this shape.
 pub type Value<R, const SHAPE: u8> = <R as Outcome<SHAPE>>::Value;
 
-/// A return type and its shape, and how its errors reach those who waited for the load that failed.
-#[derive(Debug)]
-pub struct Returns<R: Outcome<SHAPE>, const SHAPE: u8> {
-    sharing: Sharing<R::Error>,
-    given_up: Option<fn(crate::Error) -> R>,
-}
-
-impl<R: Outcome<SHAPE>, const SHAPE: u8> Clone for Returns<R, SHAPE> {
-    fn clone(&self) -> Self {
-        *self
-    }
-}
-
-impl<R: Outcome<SHAPE>, const SHAPE: u8> Copy for Returns<R, SHAPE> {}
-
-impl<R: Outcome<SHAPE>, const SHAPE: u8> Returns<R, SHAPE> {
-    /// Errors are not shared.
-    #[must_use]
-    pub const fn unshared() -> Self {
-        Returns { sharing: Sharing::none(), given_up: None }
-    }
-
-    /// A load that takes too long is given up.
-    #[must_use]
-    pub const fn or_given_up(self, given_up: fn(crate::Error) -> R) -> Self {
-        Returns { given_up: Some(given_up), ..self }
-    }
-}
-
-impl<T, E: Clone + Send + Sync + 'static> Returns<Result<T, E>, 2> {
-    /// Errors are shared as clones.
-    pub const SHARED: Self = Returns { sharing: Sharing::SHARED, given_up: None };
-}
-
-impl<T, E: Clone + Send + Sync + 'static> Returns<Result<Option<T>, E>, 3> {
-    /// Errors are shared as clones.
-    pub const SHARED: Self = Returns { sharing: Sharing::SHARED, given_up: None };
-}
-
-/// The constant of return types whose errors can't be cloned or sent, or that have none.
-pub trait NotShared: Sized {
-    /// Errors are not shared.
-    const SHARED: Self;
-}
-
-impl<R: Outcome<SHAPE>, const SHAPE: u8> NotShared for Returns<R, SHAPE> {
-    const SHARED: Self = Returns::unshared();
-}
+/// The type of a return type's errors.
+pub type ErrorOf<R, const SHAPE: u8> = <R as Outcome<SHAPE>>::Error;
 
 /// One call of a cached function, in the cache that is in scope or installed.
 pub fn load<R: Outcome<SHAPE>, const SHAPE: u8, B: Future<Output = R>>(
@@ -81,7 +35,7 @@ pub fn load<R: Outcome<SHAPE>, const SHAPE: u8, B: Future<Output = R>>(
     returns: Returns<R, SHAPE>,
     body: B,
 ) -> impl Future<Output = R> {
-    read::load(function, None, key, coding, returns.sharing, returns.given_up, body)
+    read::load(function, None, key, coding, returns, body)
 }
 
 /// One call of a cached function, in this cache.
@@ -93,7 +47,7 @@ pub fn load_in<R: Outcome<SHAPE>, const SHAPE: u8, B: Future<Output = R>>(
     returns: Returns<R, SHAPE>,
     body: B,
 ) -> impl Future<Output = R> {
-    read::load(function, Some(cache), key, coding, returns.sharing, returns.given_up, body)
+    read::load(function, Some(cache), key, coding, returns, body)
 }
 
 /// One call of a cached function that can go on without its caller, in this cache or the one in scope or installed.
@@ -110,7 +64,7 @@ where
     M: FnOnce() -> B,
     B: Future<Output = R> + Send + 'static,
 {
-    read::load_owned(function, cache, key, coding, returns.sharing, returns.given_up, body)
+    read::load_owned(function, cache, key, coding, returns, body)
 }
 
 /// One call of a function that invalidates, with nothing out of the ordinary.

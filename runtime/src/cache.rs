@@ -48,7 +48,6 @@ static SAID_NO_CACHE: AtomicBool = AtomicBool::new(false);
 
 task_local! {
     static SCOPE: Cache;
-    static BYPASS: ();
 }
 
 /// A cache: a cheap handle that can be cloned and shared between threads.
@@ -494,12 +493,6 @@ impl CacheBuilder {
     }
 }
 
-/// Runs a future in which cached functions run their bodies: nothing is read from the cache and nothing stored. Writes
-/// invalidate all the same. Tasks that it spawns are not inside.
-pub async fn bypass<F: Future>(future: F) -> F::Output {
-    BYPASS.scope((), future).await
-}
-
 /// The future, to run in another task with the cache that is in scope here.
 pub(crate) fn in_this_scope<F: Future>(future: F) -> impl Future<Output = F::Output> {
     let scope = SCOPE.try_with(Clone::clone).ok();
@@ -509,9 +502,4 @@ pub(crate) fn in_this_scope<F: Future>(future: F) -> impl Future<Output = F::Out
             None => future.await,
         }
     }
-}
-
-/// Whether this call runs under [`bypass`].
-pub(crate) fn bypassed() -> bool {
-    BYPASS.try_with(|()| ()).is_ok()
 }

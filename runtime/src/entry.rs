@@ -19,6 +19,7 @@
 //!              37  2  time the load took, ms, at most 65,535
 //!              39  1  flags  bit 0: the function gave `None`, there is no payload
 //!                            bit 1: it stands longer than it is fresh, so that its age must be asked
+//!                            bit 2: the function failed, the payload is its error
 //!              40  8  type fingerprint: codec, type name, `version`, structure
 //!              48  4  CRC-32 of bytes 39 to 47 and the payload
 //!              52  …  payload, as the codec wrote it
@@ -102,6 +103,7 @@ pub(crate) const MAX_PAYLOAD: usize = 64 << 20;
 
 const FLAG_NONE: u8 = 1;
 const FLAG_LINGERS: u8 = 2;
+const FLAG_ERROR: u8 = 4;
 
 /// What stands under a key.
 #[derive(Debug, PartialEq, Eq)]
@@ -112,6 +114,8 @@ pub(crate) enum Entry<'a> {
     Guard,
     /// An entry.
     Value(Value<'a>),
+    /// An entry of a function that failed.
+    Failure(Failure<'a>),
     /// Ours, but not to be read by this program: a miss, replaced by whoever acquires it.
     Unusable(Unusable),
     /// Not ours: never overwritten, never deleted.
@@ -146,6 +150,16 @@ pub(crate) struct Value<'a> {
     pub(crate) lingers: bool,
     /// How its refresh stands.
     pub(crate) refresh: Refresh,
+}
+
+/// An error whose checksum fits. Whether its type does is for the reader to say.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Failure<'a> {
+    /// What the codec wrote.
+    pub(crate) payload: &'a [u8],
+    pub(crate) fingerprint: u64,
+    /// When it was stored, by the server's clock.
+    pub(crate) stored_at: Duration,
 }
 
 /// How the refresh of a value stands.
@@ -194,12 +208,16 @@ fn parse_value(bytes: &[u8], fingerprint: u64) -> Entry<'_> {
     if header[48..52] != checksum(&header[39..48], payload).to_be_bytes() {
         return Entry::Unusable(Unusable::Corrupt);
     }
+    let stored_at = Duration::from_millis(number(&header[STORED_AT..STORED_AT + 6]));
+    if header[39] & FLAG_ERROR != 0 {
+        return Entry::Failure(Failure { payload, fingerprint: number(&header[40..48]), stored_at });
+    }
     if header[40..48] != fingerprint.to_be_bytes() {
         return Entry::Unusable(Unusable::Type);
     }
     Entry::Value(Value {
         payload: (header[39] & FLAG_NONE == 0).then_some(payload),
-        stored_at: Duration::from_millis(number(&header[STORED_AT..STORED_AT + 6])),
+        stored_at,
         fresh_for: Duration::from_millis(number(&header[32..37])),
         load_time: Duration::from_millis(number(&header[37..39])),
         lingers: header[39] & FLAG_LINGERS != 0,
@@ -248,6 +266,17 @@ pub(crate) fn none(token: Token, header: Header) -> Vec<u8> {
 /// Finishes a value that was begun with [`begin`]: writes the header in front of the payload.
 pub(crate) fn finish(bytes: &mut [u8], token: Token, header: Header) {
     seal(bytes, token, header, 0);
+}
+
+/// Finishes the error of a function that failed.
+pub(crate) fn finish_failure(bytes: &mut [u8], token: Token, header: Header) {
+    seal(bytes, token, header, FLAG_ERROR);
+}
+
+/// When a value was stored, by the server's clock; `None` if no server has stamped it.
+pub(crate) fn stored_at(bytes: &[u8]) -> Option<Duration> {
+    let stamp = number(bytes.get(STORED_AT..STORED_AT + 6)?);
+    (stamp > 0).then(|| Duration::from_millis(stamp))
 }
 
 fn seal(bytes: &mut [u8], token: Token, header: Header, flags: u8) {

@@ -97,6 +97,13 @@ pub enum Error {
         key: String,
     },
 
+    /// A function was called inside of [`only_cached`](crate::only_cached()), and its value is not in the cache.
+    #[error("`{key}` is not in the cache, and only the cache was to be asked")]
+    NotCached {
+        /// The key, without the namespace.
+        key: String,
+    },
+
     /// A load took longer than the `load_timeout(hard = …)` of its function, and was dropped. Functions that ask for this limit
     /// return it.
     #[error("`{function}` did not load within {limit:?} and was given up (`load_timeout`)")]

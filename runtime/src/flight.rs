@@ -66,6 +66,8 @@ struct Flight {
 struct Follower {
     /// The step that the leader was taking when this one came.
     came_during: Step,
+    /// It is to be given nothing but what a body gave that began after it came.
+    anew: bool,
     word: oneshot::Sender<Word>,
 }
 
@@ -79,17 +81,17 @@ impl Step {
 }
 
 impl Flights {
-    /// Joins the load of this key, or begins it.
-    pub(crate) fn join(self: &Arc<Self>, key: &str) -> Turn {
+    /// Joins the load of this key, or begins it. Who comes to load `anew` is not given what was there before.
+    pub(crate) fn join(self: &Arc<Self>, key: &str, anew: bool) -> Turn {
         let mut flights = self.lock();
         if let Some(flight) = flights.get_mut(key) {
             let (word, receiver) = oneshot::channel();
-            flight.followers.push_back(Follower { came_during: flight.step, word });
+            flight.followers.push_back(Follower { came_during: flight.step, anew, word });
             return Turn::Follow(receiver);
         }
         let key: Arc<str> = key.into();
         flights.insert(key.clone(), Flight { step: Step(0), followers: VecDeque::new() });
-        Turn::Lead(Ticket { flights: self.clone(), key, landed: false })
+        Turn::Lead(Ticket { flights: self.clone(), key, loading: Step::NONE, landed: false })
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<Arc<str>, Flight>> {
@@ -118,7 +120,8 @@ impl Flights {
                     }
                 }
             };
-            let ticket = Ticket { flights: self.clone(), key: key.clone(), landed: false };
+            let ticket =
+                Ticket { flights: self.clone(), key: key.clone(), loading: Step::NONE, landed: false };
             let Err(Word::Lead(mut ticket)) = next.word.send(Word::Lead(ticket)) else { return };
             // That one has gone away; the ticket came back and must not hand over by itself.
             ticket.landed = true;
@@ -131,10 +134,18 @@ impl Flights {
 pub(crate) struct Ticket {
     flights: Arc<Flights>,
     key: Arc<str>,
+    /// The step with which the body began.
+    loading: Step,
     landed: bool,
 }
 
 impl Ticket {
+    /// Begins the step in which the body runs.
+    pub(crate) fn load(&mut self) -> Step {
+        self.loading = self.step();
+        self.loading
+    }
+
     /// Begins a step: what it observes may be given to everybody who is here now.
     pub(crate) fn step(&self) -> Step {
         let mut flights = self.flights.lock();
@@ -169,8 +180,9 @@ impl Ticket {
         let served: Vec<Follower> = {
             let mut flights = self.flights.lock();
             let Some(flight) = flights.get_mut(&self.key) else { return };
-            let (served, rest): (VecDeque<_>, VecDeque<_>) =
-                mem::take(&mut flight.followers).into_iter().partition(|one| one.came_during < step);
+            let (served, rest): (VecDeque<_>, VecDeque<_>) = mem::take(&mut flight.followers)
+                .into_iter()
+                .partition(|one| one.came_during < step && (!one.anew || one.came_during < self.loading));
             flight.followers = rest;
             served.into()
         };

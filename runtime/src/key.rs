@@ -221,6 +221,11 @@ impl AnyKey {
         KeyWriter::new(text).finish()
     }
 
+    /// A key of this function.
+    pub(crate) fn of(function: &'static ReadFunction, text: &str) -> AnyKey {
+        AnyKey { text: text.to_owned(), function: Some(function) }
+    }
+
     /// The key as the template says, without the namespace.
     #[must_use]
     pub fn as_str(&self) -> &str {
@@ -332,7 +337,7 @@ impl<T> Key<T> {
         let known = fingerprint::of(&self.coding.kind).ok()?;
         let (function, key, coding) = (self.function, self.as_str(), &self.coding);
         let storing = Storing { function, counters: cache.table.of(function), key, known, coding };
-        storing.entry(gave, token, Duration::ZERO)
+        storing.entry(gave, None, token, Duration::ZERO)
     }
 
     fn cache(&self) -> Result<Cache, Error> {

@@ -42,6 +42,7 @@ mod lease;
 #[cfg(feature = "metrics")]
 mod metrics;
 mod outcome;
+mod overrides;
 mod owned;
 mod read;
 mod settings;
@@ -827,10 +828,11 @@ pub use codec::MessagePack;
 #[cfg(feature = "postcard")]
 pub use codec::Postcard;
 pub use {
-    cache::{Cache, CacheBuilder, bypass},
+    cache::{Cache, CacheBuilder},
     codec::{Codec, CodecError},
     error::Error,
     key::{AnyKey, Key},
+    overrides::{Observed, ObservedCall, Source, bypass, observe, only_cached, refresh},
     telemetry::{Counts, Node, NodeState, Stats},
     write::WriteGuard,
 };

@@ -5,7 +5,7 @@
 
 use std::{any::Any, convert::Infallible, marker::PhantomData, sync::Arc};
 
-use crate::{Error, Key};
+use crate::{Error, Key, codec::Coding};
 
 /// Finds the shape of a return type: the sum of its three constants.
 #[derive(Debug)]
@@ -45,7 +45,7 @@ pub enum Gave<'a, V, E> {
     Value(&'a V),
     /// `None`: stored only if the attribute has a `none_ttl`.
     None,
-    /// `Err`: never stored.
+    /// `Err`: stored only with `error_ttl`, if `error_if` says so.
     Error(&'a E),
 }
 
@@ -53,7 +53,7 @@ pub enum Gave<'a, V, E> {
 pub trait Outcome<const SHAPE: u8>: Sized {
     /// What is stored.
     type Value;
-    /// What is never stored.
+    /// What is stored only where the attribute says so.
     type Error;
 
     /// What the function gave.
@@ -225,7 +225,9 @@ pub trait HasNone {}
 #[derive(Debug)]
 pub struct ShapeNumber<const SHAPE: u8>;
 
+#[diagnostic::do_not_recommend]
 impl HasNone for ShapeNumber<1> {}
+#[diagnostic::do_not_recommend]
 impl HasNone for ShapeNumber<3> {}
 
 /// Compiles only for shapes that have a `None`.
@@ -289,7 +291,9 @@ pub fn given_up<R: Interruptible>(error: Error) -> R {
 )]
 pub trait HasError {}
 
+#[diagnostic::do_not_recommend]
 impl HasError for ShapeNumber<2> {}
+#[diagnostic::do_not_recommend]
 impl HasError for ShapeNumber<3> {}
 
 /// Compiles only for shapes that have an `Err`.
@@ -299,18 +303,57 @@ where
 {
 }
 
+/// A shape that can fail.
+#[diagnostic::on_unimplemented(
+    message = "`error_ttl` needs a function that can fail",
+    label = "this function returns no `Result`",
+    note = "remove `error_ttl` and `error_if`"
+)]
+pub trait Fails {}
+
+#[diagnostic::do_not_recommend]
+impl Fails for ShapeNumber<2> {}
+#[diagnostic::do_not_recommend]
+impl Fails for ShapeNumber<3> {}
+
+/// Compiles only for shapes that have an `Err`.
+pub const fn assert_fails<const SHAPE: u8>()
+where
+    ShapeNumber<SHAPE>: Fails,
+{
+}
+
 /// An error on its way from the one who loaded to those who waited.
 pub(crate) type SharedError = Arc<dyn Any + Send + Sync>;
 
-/// How an error reaches those who waited for the load that failed: as a clone, where the type allows it.
+/// How an error reaches others: those who waited for the load that failed, as a clone, where the type allows it; and those
+/// who come later, through the store, where the attribute says so.
 pub(crate) struct Sharing<E> {
     pub(crate) share: Option<fn(&E) -> SharedError>,
     pub(crate) receive: fn(&SharedError) -> Option<E>,
+    pub(crate) stored: Option<StoredErrors<E>>,
 }
+
+/// Which errors are stored, and how.
+pub(crate) struct StoredErrors<E> {
+    pub(crate) coding: Coding<E>,
+    pub(crate) error_if: fn(&E) -> bool,
+}
+
+impl<E> Clone for StoredErrors<E> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<E> Copy for StoredErrors<E> {}
 
 impl<E> std::fmt::Debug for Sharing<E> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Sharing").field("shared", &self.share.is_some()).finish_non_exhaustive()
+        f.debug_struct("Sharing")
+            .field("shared", &self.share.is_some())
+            .field("stored", &self.stored.is_some())
+            .finish_non_exhaustive()
     }
 }
 
@@ -325,7 +368,7 @@ impl<E> Copy for Sharing<E> {}
 impl<E> Sharing<E> {
     /// The error is not shared: everybody who waited runs the body.
     pub(crate) const fn none() -> Self {
-        Sharing { share: None, receive: |_| None }
+        Sharing { share: None, receive: |_| None, stored: None }
     }
 }
 
@@ -334,5 +377,86 @@ impl<E: Clone + Send + Sync + 'static> Sharing<E> {
     pub(crate) const SHARED: Self = Sharing {
         share: Some(|error| Arc::new(error.clone())),
         receive: |shared| shared.downcast_ref::<E>().cloned(),
+        stored: None,
     };
 }
+
+/// A return type and its shape: how its errors reach others, and what it gives where there is nothing.
+#[derive(Debug)]
+pub struct Returns<R: Outcome<SHAPE>, const SHAPE: u8> {
+    pub(crate) sharing: Sharing<R::Error>,
+    pub(crate) given_up: Option<fn(Error) -> R>,
+    pub(crate) absent: Option<fn(Error) -> R>,
+}
+
+impl<R: Outcome<SHAPE>, const SHAPE: u8> Clone for Returns<R, SHAPE> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<R: Outcome<SHAPE>, const SHAPE: u8> Copy for Returns<R, SHAPE> {}
+
+impl<R: Outcome<SHAPE>, const SHAPE: u8> Returns<R, SHAPE> {
+    const fn new(sharing: Sharing<R::Error>) -> Self {
+        Returns { sharing, given_up: None, absent: None }
+    }
+
+    /// Errors are not shared.
+    #[must_use]
+    pub const fn unshared() -> Self {
+        Self::new(Sharing::none())
+    }
+
+    /// A load that takes too long is given up.
+    #[must_use]
+    pub const fn or_given_up(self, given_up: fn(Error) -> R) -> Self {
+        Returns { given_up: Some(given_up), ..self }
+    }
+
+    /// Errors for which `error_if` says so are stored.
+    #[must_use]
+    pub fn storing(self, coding: Coding<R::Error>, error_if: fn(&R::Error) -> bool) -> Self {
+        let sharing = Sharing { stored: Some(StoredErrors { coding, error_if }), ..self.sharing };
+        Returns { sharing, ..self }
+    }
+}
+
+impl<T, E: Clone + Send + Sync + 'static> Returns<Result<T, E>, 2> {
+    /// Errors are shared as clones.
+    pub const SHARED: Self = Self::new(Sharing::SHARED);
+}
+
+impl<T, E: Clone + Send + Sync + 'static> Returns<Result<Option<T>, E>, 3> {
+    /// Errors are shared as clones.
+    pub const SHARED: Self = Self::new(Sharing::SHARED);
+}
+
+/// The constant of return types whose errors can't be cloned or sent, or that have none.
+pub trait NotShared: Sized {
+    /// Errors are not shared.
+    const SHARED: Self;
+}
+
+impl<R: Outcome<SHAPE>, const SHAPE: u8> NotShared for Returns<R, SHAPE> {
+    const SHARED: Self = Returns::unshared();
+}
+
+impl<T, E: From<Error>> Returns<Result<T, E>, 2> {
+    /// With an error it can say that there is nothing.
+    #[must_use]
+    pub fn or_absent(self) -> Self {
+        Returns { absent: Some(|error| Err(E::from(error))), ..self }
+    }
+}
+
+/// The method of return types whose error can't be made from the cache's, or that have none.
+pub trait NoAbsent: Sized {
+    /// No error can say that there is nothing.
+    #[must_use]
+    fn or_absent(self) -> Self {
+        self
+    }
+}
+
+impl<R: Outcome<SHAPE>, const SHAPE: u8> NoAbsent for Returns<R, SHAPE> {}

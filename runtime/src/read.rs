@@ -3,7 +3,7 @@
 use std::{
     future::{Future, poll_fn},
     pin::pin,
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError},
     task::Poll,
     time::Duration,
 };
@@ -18,14 +18,15 @@ use tracing::Instrument;
 use crate::{
     AnyKey, Cache, Error,
     backoff::Backoff,
-    cache::{Inner, bypassed},
+    cache::Inner,
     codec::{Coding, CodingKind},
-    entry::{self, Entry, Header, Token, Unusable},
+    entry::{self, Entry, Failure, Header, Token, Unusable},
     fingerprint::{self, Known},
     flight::{Landed, Step, Ticket, Turn, Word},
     health::Budget,
     lease::{Held, Right, while_renewing},
-    outcome::{Gave, Outcome, Sharing},
+    outcome::{Gave, Outcome, Returns, Sharing},
+    overrides::{Asked, How, Source},
     settings::ReadFunction,
     staleness::{Due, Staleness},
     store::{Acquired, Answer, StoreError, Watched},
@@ -33,6 +34,7 @@ use crate::{
     telemetry::Counters,
 };
 
+mod asked;
 mod loader;
 mod refresh;
 
@@ -47,8 +49,7 @@ pub(crate) async fn load<R, const SHAPE: u8, B>(
     cache: Option<&Cache>,
     key: AnyKey,
     coding: Coding<R::Value>,
-    sharing: Sharing<R::Error>,
-    given_up: Option<fn(Error) -> R>,
+    returns: Returns<R, SHAPE>,
     body: B,
 ) -> R
 where
@@ -56,12 +57,14 @@ where
     B: Future<Output = R>,
 {
     let body = pin!(body);
-    let Some((cache, known)) = way::<SHAPE>(function, cache, &coding.kind) else { return body.await };
-    let body = Here { body, limit: Limit::of(&cache, function, given_up) };
-    let (cache, coding, sharing) = (&cache.inner, &coding, &sharing);
-    let counters = cache.table.of(function);
-    let call = Call { cache, function, counters, key: key.as_str(), known, coding, sharing };
-    call.run::<R, SHAPE, _>(body).await
+    let asked = Asked::here();
+    let way = match way::<R, SHAPE>(function, cache, &coding.kind, &asked, &returns, key.as_str()) {
+        Ok(way) => way,
+        Err(Some(absent)) => return absent,
+        Err(None) => return uncached(function, key.as_str(), &asked, body).await,
+    };
+    let body = Here { body, limit: Limit::of(&way.0, function, returns.given_up) };
+    Call::new(function, &way, &key, &coding, &returns.sharing, asked).run(body, returns.absent).await
 }
 
 /// The same with a body that can go on without its caller. It is made only if it is needed.
@@ -70,8 +73,7 @@ pub(crate) async fn load_owned<R, const SHAPE: u8, M, B>(
     cache: Option<&Cache>,
     key: AnyKey,
     coding: Coding<R::Value>,
-    sharing: Sharing<R::Error>,
-    given_up: Option<fn(Error) -> R>,
+    returns: Returns<R, SHAPE>,
     make: M,
 ) -> R
 where
@@ -79,33 +81,86 @@ where
     M: FnOnce() -> B,
     B: Future<Output = R> + Send + 'static,
 {
-    let Some((cache, known)) = way::<SHAPE>(function, cache, &coding.kind) else { return make().await };
-    let body = Owned { make, limit: Limit::of(&cache, function, given_up) };
-    let (cache, coding, sharing) = (&cache.inner, &coding, &sharing);
-    let counters = cache.table.of(function);
-    let call = Call { cache, function, counters, key: key.as_str(), known, coding, sharing };
-    call.run::<R, SHAPE, _>(body).await
+    let asked = Asked::here();
+    let way = match way::<R, SHAPE>(function, cache, &coding.kind, &asked, &returns, key.as_str()) {
+        Ok(way) => way,
+        Err(Some(absent)) => return absent,
+        Err(None) => return uncached(function, key.as_str(), &asked, make()).await,
+    };
+    let body = Owned { make, limit: Limit::of(&way.0, function, returns.given_up) };
+    Call::new(function, &way, &key, &coding, &returns.sharing, asked).run(body, returns.absent).await
 }
 
-/// The cache that a call goes through, if it goes through one, and what is known of its values.
-fn way<const SHAPE: u8>(
+/// The cache that a call goes through, and what is known of its values. Where it goes through none: what it gives without
+/// the body, or `None` for the body.
+fn way<R, const SHAPE: u8>(
     function: &'static ReadFunction,
     cache: Option<&Cache>,
     kind: &CodingKind,
-) -> Option<(Cache, Known)> {
-    let cache = cache.cloned().or_else(|| Cache::of_call(function.settings.name))?;
+    asked: &Asked,
+    returns: &Returns<R, SHAPE>,
+    key: &str,
+) -> Result<(Cache, Known), Option<R>>
+where
+    R: Outcome<SHAPE>,
+{
+    let without = |error: Error| {
+        let only_cached = asked.how == How::OnlyCached;
+        only_cached.then(|| {
+            asked.tell(function, key, Source::Absent, None);
+            absent::<R, SHAPE>(function, returns.absent, error)
+        })
+    };
+    let cache = cache.cloned().or_else(|| Cache::of_call(function.settings.name));
+    let cache = cache.ok_or_else(|| without(Error::NoCache))?;
     let bypass = || cache.inner.table.of(function).bypassed.one();
-    if bypassed() {
+    if asked.how == How::Bypass {
         bypass();
-        return None;
+        return Err(None);
     }
     match function.fingerprint.get(kind, SHAPE) {
-        Ok(known) => Some((cache, known)),
+        Ok(known) => Ok((cache, known)),
         Err(error) => {
             function.say_uncacheable(&error);
             bypass();
-            None
+            Err(without(Error::NotCached { key: key.to_owned() }))
         }
+    }
+}
+
+/// The body alone.
+async fn uncached<R>(
+    function: &'static ReadFunction,
+    key: &str,
+    asked: &Asked,
+    body: impl Future<Output = R>,
+) -> R {
+    let result = body.await;
+    asked.tell(function, key, Source::Bypassed, Some(Duration::ZERO));
+    result
+}
+
+/// What a function gives where there is nothing.
+///
+/// # Panics
+///
+/// If its type can't say so: see [`only_cached`](crate::only_cached()).
+fn absent<R, const SHAPE: u8>(
+    function: &'static ReadFunction,
+    absent: Option<fn(Error) -> R>,
+    error: Error,
+) -> R
+where
+    R: Outcome<SHAPE>,
+{
+    match (R::from_none(), absent) {
+        (Some(none), _) => none,
+        (None, Some(absent)) => absent(error),
+        (None, None) => panic!(
+            "`{}` was called inside of `only_cached`, and its return type can't say that nothing is cached; return an \
+             `Option<_>`, or a `Result<_, E>` with `E: From<cached_aside::Error>`, or ask its key with `peek`",
+            function.settings.name
+        ),
     }
 }
 
@@ -128,14 +183,14 @@ pub(crate) async fn peek<V>(cache: &Cache, key: &str, coding: &Coding<V>) -> Res
         Entry::Value(value) if Staleness::NONE.due(&value, now, || 1.0) != Some(Due::Nothing) => Ok(None),
         Entry::Value(value) => Ok(value.payload.and_then(|payload| (coding.decode)(payload).ok())),
         Entry::Foreign => Err(Error::Foreign { key: key.to_owned() }),
-        Entry::Lease | Entry::Guard | Entry::Unusable(_) => Ok(None),
+        Entry::Lease | Entry::Guard | Entry::Failure(_) | Entry::Unusable(_) => Ok(None),
     }
 }
 
 /// What a look at the store found.
 enum Seen<R> {
-    /// An entry: what the caller is given for it, and its bytes, for followers.
-    Entry(R, Vec<u8>),
+    /// An entry: what the caller is given for it; its bytes, for followers; and its age, if the store's time was asked for.
+    Entry(R, Vec<u8>, Option<Duration>),
     /// An entry that is stale, or soon will be.
     Old(Old<R>),
     /// An entry whose age matters, read without the store's time.
@@ -157,6 +212,9 @@ struct Call<'a, V, E> {
     known: Known,
     coding: &'a Coding<V>,
     sharing: &'a Sharing<E>,
+    asked: Asked,
+    /// Where the value came from, for those who observe it.
+    told: Mutex<Option<(Source, Option<Duration>)>>,
 }
 
 /// Pauses between looks while another process loads, where the server does not announce changes.
@@ -164,16 +222,53 @@ const ASK: Backoff = Backoff::new(Duration::from_millis(10), Duration::from_mill
 /// So long after a lease should have ended it is looked for again: a server's milliseconds are rounded.
 const AFTER_THE_END: Duration = Duration::from_millis(2);
 
-impl<V, E> Call<'_, V, E> {
-    async fn run<R, const SHAPE: u8, L>(&self, body: L) -> R
+impl<'a, V, E> Call<'a, V, E> {
+    fn new(
+        function: &'static ReadFunction,
+        (cache, known): &'a (Cache, Known),
+        key: &'a AnyKey,
+        coding: &'a Coding<V>,
+        sharing: &'a Sharing<E>,
+        asked: Asked,
+    ) -> Self {
+        let (cache, known, key) = (&cache.inner, *known, key.as_str());
+        let counters = cache.table.of(function);
+        Call { cache, function, counters, key, known, coding, sharing, asked, told: Mutex::default() }
+    }
+
+    async fn run<R, const SHAPE: u8, L>(&self, body: L, absent: Option<fn(Error) -> R>) -> R
+    where
+        R: Outcome<SHAPE, Value = V, Error = E>,
+        L: Loader<Output = R>,
+    {
+        let result = match self.asked.how {
+            How::OnlyCached => self.only_cached(absent).await,
+            How::Refresh => Box::pin(self.load_anew(body)).await,
+            How::Usual | How::Bypass => self.look_and_load(body).await,
+        };
+        if let Some((source, age)) = self.told.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            self.asked.tell(self.function, self.key, source, age);
+        }
+        result
+    }
+
+    /// Notes where the value came from, if anybody observes it; what is noted last counts.
+    fn note(&self, source: Source, age: Option<Duration>) {
+        if self.asked.is_observed() {
+            *self.told.lock().unwrap_or_else(PoisonError::into_inner) = Some((source, age));
+        }
+    }
+
+    async fn look_and_load<R, const SHAPE: u8, L>(&self, body: L) -> R
     where
         R: Outcome<SHAPE, Value = V, Error = E>,
         L: Loader<Output = R>,
     {
         let mut budget = Budget::new(self.cache.timeout);
         let seen = match self.look::<R, SHAPE>(&mut budget).await {
-            Seen::Entry(hit, _) => {
+            Seen::Entry(hit, _, age) => {
                 self.counters.hits.one();
+                self.note(Source::Hit, age);
                 tracing::trace!(key = self.key, took = ?budget.spent(), "hit");
                 return hit;
             }
@@ -199,7 +294,7 @@ impl<V, E> Call<'_, V, E> {
         if self.cache.recovery.has(self.key) {
             return Seen::Closed;
         }
-        if self.function.settings.staleness.asks_for_time() {
+        if self.function.settings.staleness.asks_for_time() || self.asked.is_observed() {
             return self.look_timed(budget).await;
         }
         let stored = budget.spend(|within| self.cache.store.read(self.key, within)).await;
@@ -235,6 +330,7 @@ impl<V, E> Call<'_, V, E> {
         };
         let why = match entry::parse(&bytes, self.known.fingerprint) {
             Entry::Value(found) => {
+                let age = now.map(|now| now.saturating_sub(found.stored_at));
                 let Some(due) = self.function.settings.staleness.due(&found, now, draw) else {
                     return Seen::Timeless;
                 };
@@ -242,18 +338,28 @@ impl<V, E> Call<'_, V, E> {
                     _ if due == Due::Replacement => return Seen::Free(entry::head(&bytes).to_vec()),
                     Ok(decoded) => {
                         let (refresh, now) = (found.refresh, now.unwrap_or_default());
-                        let age = now.saturating_sub(found.stored_at);
                         return match given::<R, SHAPE>(decoded) {
                             // The function stores no `None`.
                             None => Seen::Free(entry::head(&bytes).to_vec()),
-                            Some(value) if due == Due::Nothing => Seen::Entry(value, bytes),
-                            Some(value) => Seen::Old(Old { value, bytes, due, refresh, now, age }),
+                            Some(value) if due == Due::Nothing => Seen::Entry(value, bytes, age),
+                            Some(value) => {
+                                let age = age.unwrap_or_default();
+                                Seen::Old(Old { value, bytes, due, refresh, now, age })
+                            }
                         };
                     }
                     Err(error) => {
                         self.function.say_undecodable(self.key, &error);
                         Unusable::Undecodable
                     }
+                }
+            }
+            Entry::Failure(failure) => {
+                let age = now.map(|now| now.saturating_sub(failure.stored_at));
+                match self.error_of(&failure).map(R::from_error) {
+                    Ok(Some(result)) => return Seen::Entry(result, bytes, age),
+                    Ok(None) => Unusable::Type,
+                    Err(why) => why,
                 }
             }
             Entry::Lease => return Seen::Lease,
@@ -267,6 +373,17 @@ impl<V, E> Call<'_, V, E> {
         self.counters.unusable.one();
         tracing::debug!(key = self.key, ?why, "the entry can't be used and is replaced");
         Seen::Free(entry::head(&bytes).to_vec())
+    }
+
+    /// A stored error, if this function stores errors of that type.
+    fn error_of(&self, failure: &Failure<'_>) -> Result<E, Unusable> {
+        let errors = self.sharing.stored.as_ref().ok_or(Unusable::Type)?;
+        let known = self.function.of_error(&errors.coding, self.key);
+        known.filter(|known| known.fingerprint == failure.fingerprint).ok_or(Unusable::Type)?;
+        (errors.coding.decode)(failure.payload).map_err(|error| {
+            self.function.say_undecodable(self.key, &error);
+            Unusable::Undecodable
+        })
     }
 
     /// A step that the store did not take: counted and told, and the body runs.
@@ -289,7 +406,7 @@ impl<V, E> Call<'_, V, E> {
         self.counters.misses.one();
         tracing::debug!(key = self.key, took = ?budget.spent(), "miss");
         let patience = Instant::now() + self.function.settings.wait;
-        let word = match self.cache.flights.join(self.key) {
+        let word = match self.cache.flights.join(self.key, false) {
             Turn::Lead(ticket) => return self.lead(ticket, seen, budget, patience, body).await,
             Turn::Follow(word) => word,
         };
@@ -343,6 +460,7 @@ impl<V, E> Call<'_, V, E> {
             Ok(Ok(Word::Shared(landed))) => match self.received::<R, SHAPE>(&landed) {
                 Some(result) => {
                     self.counters.shared.one();
+                    self.note(Source::Shared, self.age_of(&landed).await);
                     tracing::debug!(key = self.key, took = ?begun.elapsed(), "shared");
                     Followed::Given(result)
                 }
@@ -365,9 +483,30 @@ impl<V, E> Call<'_, V, E> {
                 Entry::Value(value) => {
                     given::<R, SHAPE>(value.payload.map(self.coding.decode).transpose().ok()?)
                 }
+                Entry::Failure(failure) => R::from_error(self.error_of(&failure).ok()?),
                 _ => None,
             },
         }
+    }
+
+    /// How old what another call learned is, if anybody asks.
+    async fn age_of(&self, landed: &Landed) -> Option<Duration> {
+        if !self.asked.is_observed() {
+            return None;
+        }
+        match landed {
+            Landed::Entry(bytes) => match entry::stored_at(bytes) {
+                // It was found in the store.
+                Some(stored_at) => self.age_since(stored_at).await,
+                None => Some(Duration::ZERO),
+            },
+            Landed::None | Landed::Error(_) => Some(Duration::ZERO),
+        }
+    }
+
+    async fn age_since(&self, stored_at: Duration) -> Option<Duration> {
+        let (_, now) = self.cache.store.read_timed(self.key, self.cache.timeout).await.ok()?;
+        Some(now.saturating_sub(stored_at))
     }
 
     /// Leads the flight until something is known: an entry that another process stored, or the body's result.
@@ -392,9 +531,11 @@ impl<V, E> Call<'_, V, E> {
                 seen = Seen::Closed;
             }
             seen = match seen {
-                Seen::Entry(result, bytes) => {
+                Seen::Entry(result, bytes, age) => {
                     self.counters.waited.one();
-                    ticket.land(&Landed::Entry(Arc::new(bytes)), looked);
+                    let landed = Landed::Entry(Arc::new(bytes));
+                    ticket.land(&landed, looked);
+                    self.note(Source::Shared, if age.is_some() { age } else { self.age_of(&landed).await });
                     return result;
                 }
                 Seen::Old(old) if old.is_given() => return self.land_stale(ticket, (old, looked)),
@@ -501,7 +642,7 @@ impl<V, E> Call<'_, V, E> {
     /// Runs the body under a lease, and stores what it gave in the lease's place.
     async fn load_and_fill<R, const SHAPE: u8, L>(
         &self,
-        ticket: Ticket,
+        mut ticket: Ticket,
         lease: Held,
         budget: Budget,
         body: L,
@@ -510,23 +651,32 @@ impl<V, E> Call<'_, V, E> {
         R: Outcome<SHAPE, Value = V, Error = E>,
         L: Loader<Output = R>,
     {
-        let began = ticket.step();
+        let began = ticket.load();
         self.counters.loads.one();
+        self.note(Source::Loaded, Some(Duration::ZERO));
         let started = Instant::now();
         let result = while_renewing(pin!(body.begin()), lease.keep(self.function.settings.lease)).await;
         let load_time = started.elapsed();
         tracing::debug!(key = self.key, took = ?load_time, "loaded");
         let gave = result.gave();
         let listed = self.cache.recovery.has(self.key);
-        let entry = self.storing().entry(&gave, lease.token, load_time);
+        let entry = self.storing().entry(&gave, self.sharing.stored.as_ref(), lease.token, load_time);
         let Some(Storable { value, ttl }) = entry.filter(|_| !listed) else {
-            drop(lease);
+            match gave {
+                _ if listed => drop(lease),
+                Gave::Error(_) => lease.fail(),
+                Gave::Value(_) | Gave::None => lease.discard(),
+            }
             self.land_unstored(ticket, began, &gave);
             return result;
         };
+        let replaces = lease.replaces();
         let value = Arc::new(value);
         let filling = ticket.step();
         let accepted = self.fill(lease, value.clone(), ttl, budget).await;
+        if replaces && !accepted {
+            self.end_replaced().await;
+        }
         ticket.land(&Landed::Entry(value), if accepted { filling } else { began });
         result
     }
@@ -573,7 +723,7 @@ impl<V, E> Call<'_, V, E> {
     /// Runs the body as the only one of this process, without storing. An old value is given if that fails.
     async fn load_unstored<R, const SHAPE: u8, L>(
         &self,
-        ticket: Ticket,
+        mut ticket: Ticket,
         old: Option<(Old<R>, Step)>,
         body: L,
     ) -> R
@@ -581,7 +731,7 @@ impl<V, E> Call<'_, V, E> {
         R: Outcome<SHAPE, Value = V, Error = E>,
         L: Loader<Output = R>,
     {
-        let began = ticket.step();
+        let began = ticket.load();
         let result = self.run_alone(body).await;
         match old {
             Some(old) => self.land_or_stale(ticket, began, Some(result), old),
@@ -596,6 +746,7 @@ impl<V, E> Call<'_, V, E> {
     async fn run_alone<R>(&self, body: impl Loader<Output = R>) -> R {
         self.counters.loads.one();
         self.counters.unstored.one();
+        self.note(Source::Loaded, Some(Duration::ZERO));
         let started = Instant::now();
         let result = body.begin().await;
         tracing::debug!(key = self.key, took = ?started.elapsed(), "loaded, not stored");

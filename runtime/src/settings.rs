@@ -11,7 +11,8 @@ use std::{
 
 use crate::{
     CodecError,
-    fingerprint::{FingerprintCell, Uncacheable},
+    codec::Coding,
+    fingerprint::{FingerprintCell, Known, Uncacheable},
     staleness::Staleness,
     telemetry,
 };
@@ -31,6 +32,7 @@ pub struct ReadSettings {
     pub(crate) line: u32,
     pub(crate) ttl: Duration,
     pub(crate) none_ttl: Option<Duration>,
+    pub(crate) error_ttl: Option<Duration>,
     pub(crate) jitter_per_mille: u16,
     pub(crate) lease: Duration,
     pub(crate) wait: Duration,
@@ -65,6 +67,7 @@ impl ReadSettings {
             line,
             ttl,
             none_ttl: None,
+            error_ttl: None,
             jitter_per_mille: 100,
             lease: Duration::from_secs(5),
             wait: Duration::from_secs(5),
@@ -85,6 +88,22 @@ impl ReadSettings {
         );
         assert!(ttl.as_millis() <= MAX_TTL.as_millis(), "`none_ttl` must be at most 100 years");
         self.none_ttl = Some(ttl);
+        self
+    }
+
+    /// `error_ttl = …`.
+    ///
+    /// # Panics
+    ///
+    /// When compiling, if it is shorter than a millisecond or longer than 100 years.
+    #[must_use]
+    pub const fn error_ttl(mut self, ttl: Duration) -> Self {
+        assert!(
+            ttl.as_millis() >= MIN.as_millis(),
+            "`error_ttl` must be at least 1ms; leave it out to store no errors"
+        );
+        assert!(ttl.as_millis() <= MAX_TTL.as_millis(), "`error_ttl` must be at most 100 years");
+        self.error_ttl = Some(ttl);
         self
     }
 
@@ -122,7 +141,8 @@ impl ReadSettings {
 
     /// How long an entry can live.
     pub(crate) fn longest(&self) -> Duration {
-        self.ttl + self.staleness.window()
+        let value = self.ttl.max(self.none_ttl.unwrap_or_default()) + self.staleness.window();
+        value.max(self.error_ttl.unwrap_or_default())
     }
 }
 
@@ -131,6 +151,7 @@ impl ReadSettings {
 pub struct ReadFunction {
     pub(crate) settings: ReadSettings,
     pub(crate) fingerprint: FingerprintCell,
+    error_fingerprint: FingerprintCell,
     number: OnceLock<usize>,
     said: Said,
 }
@@ -152,7 +173,13 @@ impl ReadFunction {
             undecodable: AtomicBool::new(false),
             unencodable: AtomicBool::new(false),
         };
-        ReadFunction { settings, fingerprint: FingerprintCell::new(), number: OnceLock::new(), said }
+        ReadFunction {
+            settings,
+            fingerprint: FingerprintCell::new(),
+            error_fingerprint: FingerprintCell::new(),
+            number: OnceLock::new(),
+            said,
+        }
     }
 
     /// A function with the default settings, declared where this is called.
@@ -176,6 +203,13 @@ impl ReadFunction {
     #[must_use]
     pub const fn none_ttl(mut self, ttl: Duration) -> Self {
         self.settings = self.settings.none_ttl(ttl);
+        self
+    }
+
+    /// `error_ttl = …`; see [`ReadSettings::error_ttl`].
+    #[must_use]
+    pub const fn error_ttl(mut self, ttl: Duration) -> Self {
+        self.settings = self.settings.error_ttl(ttl);
         self
     }
 
@@ -203,6 +237,13 @@ impl ReadFunction {
     /// The function's number in this program, given at its first call.
     pub(crate) fn number(&'static self) -> usize {
         *self.number.get_or_init(|| telemetry::enter(self))
+    }
+
+    /// What is known of the function's errors, if they can be cached.
+    pub(crate) fn of_error<E>(&self, coding: &Coding<E>, key: &str) -> Option<Known> {
+        // An `Option` or a `Result` inside of an error hides nothing.
+        let known = self.error_fingerprint.get(&coding.kind, u8::MAX);
+        known.inspect_err(|error| self.say_unencodable(key, &error.to_string())).ok()
     }
 
     pub(crate) fn say_uncacheable(&self, error: &Uncacheable) {

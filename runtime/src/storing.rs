@@ -7,7 +7,7 @@ use crate::{
     codec::Coding,
     entry::{self, Header, Token},
     fingerprint::Known,
-    outcome::Gave,
+    outcome::{Gave, StoredErrors},
     settings::ReadFunction,
     telemetry::Counters,
 };
@@ -34,6 +34,7 @@ impl<V> Storing<'_, V> {
     pub(crate) fn entry<E>(
         &self,
         gave: &Gave<'_, V, E>,
+        errors: Option<&StoredErrors<E>>,
         token: Token,
         load_time: Duration,
     ) -> Option<Storable> {
@@ -41,7 +42,7 @@ impl<V> Storing<'_, V> {
         let ttl = match gave {
             Gave::Value(value) => self.ttl_of(value)?,
             Gave::None => settings.none_ttl?,
-            Gave::Error(_) => return None,
+            Gave::Error(error) => return self.failure(*error, errors?, token, load_time),
         };
         let fresh_for = shorten(ttl, settings.jitter_per_mille).max(MIN_TTL);
         let window = settings.staleness.window();
@@ -52,6 +53,24 @@ impl<V> Storing<'_, V> {
             Gave::None | Gave::Error(_) => entry::none(token, header),
         };
         Some(Storable { value, ttl: fresh_for + window })
+    }
+
+    /// The entry of an error, if it is to be stored. It is given for as long as it says, and no longer.
+    fn failure<E>(
+        &self,
+        error: &E,
+        errors: &StoredErrors<E>,
+        token: Token,
+        load_time: Duration,
+    ) -> Option<Storable> {
+        let settings = &self.function.settings;
+        let ttl = settings.error_ttl.filter(|_| (errors.error_if)(error))?;
+        let ttl = shorten(ttl, settings.jitter_per_mille).max(MIN_TTL);
+        let known = self.function.of_error(&errors.coding, self.key)?;
+        let mut bytes = self.payload(error, known, &errors.coding)?;
+        let header = Header { fingerprint: known.fingerprint, fresh_for: ttl, load_time, lingers: false };
+        entry::finish_failure(&mut bytes, token, header);
+        Some(Storable { value: bytes, ttl })
     }
 
     /// The TTL of this value: the attribute's, or what it says of the value, but no more than that. `None` if the value is not
@@ -71,8 +90,15 @@ impl<V> Storing<'_, V> {
     }
 
     pub(crate) fn encode(&self, value: &V, token: Token, header: Header) -> Option<Vec<u8>> {
+        let mut bytes = self.payload(value, self.known, self.coding)?;
+        entry::finish(&mut bytes, token, header);
+        Some(bytes)
+    }
+
+    /// Room for a header, and what the codec writes.
+    fn payload<T>(&self, value: &T, known: Known, coding: &Coding<T>) -> Option<Vec<u8>> {
         let mut bytes = entry::begin();
-        let encoded = (self.coding.encode)(value, self.known.counts, &mut bytes);
+        let encoded = (coding.encode)(value, known.counts, &mut bytes);
         let too_large = bytes.len() > entry::HEADER_LEN + entry::MAX_PAYLOAD;
         if encoded.is_err() || too_large {
             self.counters.unencodable.one();
@@ -80,7 +106,6 @@ impl<V> Storing<'_, V> {
             self.function.say_unencodable(self.key, error.as_deref().unwrap_or("it is larger than 64 MiB"));
             return None;
         }
-        entry::finish(&mut bytes, token, header);
         Some(bytes)
     }
 }

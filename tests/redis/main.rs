@@ -6,6 +6,7 @@
     reason = "these are tests"
 )]
 
+mod asked;
 mod deployments;
 mod faults;
 mod functions;

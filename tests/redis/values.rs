@@ -12,6 +12,8 @@ use std::{
 use cached_aside::{Cache, cached_aside, invalidates};
 use cached_aside_tests::RedisServer;
 use redis::cmd;
+use serde::{Deserialize, Serialize};
+use tokio::sync::Barrier;
 
 use crate::functions::on_both_stores;
 
@@ -100,6 +102,121 @@ async fn values_decide_whether_and_how_long_they_are_stored() {
         let seconds = cache.stats().function("for_seconds");
         assert_eq!((seconds.stored, seconds.hits), (4, 4), "zero is not stored");
         assert_eq!(seconds.ttls_clamped, 4, "zero twice, and each too long one");
+    })
+    .await;
+}
+
+// --- Errors -----------------------------------------------------------------------------------------------
+
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+enum DbError {
+    NotFound { id: u64 },
+    Down,
+}
+
+#[cached_aside(ttl = "5m", error_ttl = "5s", key = "found:{id}", skip(db), jitter = "0%",
+    error_if = |error: &DbError| matches!(error, DbError::NotFound { .. }))]
+async fn found(db: &Db, id: u64) -> Result<String, DbError> {
+    match db.ask(id) {
+        _ if id == 13 => Err(DbError::Down),
+        Some(name) => Ok(name),
+        None => Err(DbError::NotFound { id }),
+    }
+}
+
+#[invalidates(found(id))]
+async fn found_now(db: &Db, id: u64) {
+    db.rows.lock().unwrap().insert(id, "Ada".to_owned());
+}
+
+/// Errors that are answers are stored, and end with a write like everything else. Other errors are not.
+#[tokio::test]
+async fn errors_that_are_answers_are_stored() {
+    on_both_stores("values-errors", async |cache| {
+        let db = Db::default();
+        for _ in 0..3 {
+            assert_eq!(found(&db, 1).await, Err(DbError::NotFound { id: 1 }));
+            assert_eq!(found(&db, 13).await, Err(DbError::Down));
+        }
+        assert_eq!(db.asked(), 4);
+        assert_eq!((cache.stats().total.hits, cache.stats().total.stored), (2, 1));
+        assert_eq!(found::key(1).peek().await.unwrap(), None, "there is no value");
+        found_now(&db, 1).await;
+        assert_eq!(found(&db, 1).await.as_deref(), Ok("Ada"));
+        // Those who wait for the load have its error without a clone of it.
+        let (one, other) = tokio::join!(found(&db, 2), found(&db, 2));
+        assert_eq!((one, other), (Err(DbError::NotFound { id: 2 }), Err(DbError::NotFound { id: 2 })));
+        assert_eq!(db.asked(), 2);
+    })
+    .await;
+}
+
+/// A load that fails does not store its error over a write that came in between.
+#[tokio::test]
+async fn errors_are_stored_under_the_fence() {
+    #[cached_aside(ttl = "5m", error_ttl = "5s", key = "slow:{id}", skip(begun, go_on), error_if = |_| true)]
+    async fn slow(id: u64, begun: &Barrier, go_on: &Barrier) -> Result<u64, String> {
+        begun.wait().await;
+        go_on.wait().await;
+        Err(format!("{id} is not there"))
+    }
+
+    #[invalidates(slow(id))]
+    async fn create(id: u64) {
+        let _ = id;
+    }
+
+    on_both_stores("values-errors-fence", async |cache| {
+        let (begun, go_on) = (Barrier::new(2), Barrier::new(2));
+        let (failed, ()) = tokio::join!(slow(1, &begun, &go_on), async {
+            begun.wait().await;
+            create(1).await;
+            go_on.wait().await;
+        });
+        assert_eq!(failed, Err("1 is not there".to_owned()));
+        assert_eq!((cache.stats().total.fills_refused, cache.stats().total.stored), (1, 0));
+    })
+    .await;
+}
+
+/// An error is given for as long as it says, and no longer; and never longer than that in Redis.
+#[tokio::test(start_paused = true)]
+async fn stored_errors_end_when_they_say() {
+    let (cache, db) = (Cache::in_process(), Db::default());
+    cache
+        .scope(async {
+            found(&db, 1).await.unwrap_err();
+            tokio::time::sleep(Duration::from_millis(4_999)).await;
+            found(&db, 1).await.unwrap_err();
+            assert_eq!(db.asked(), 1);
+            tokio::time::sleep(Duration::from_millis(2)).await;
+            found(&db, 1).await.unwrap_err();
+            assert_eq!(db.asked(), 1);
+        })
+        .await;
+}
+
+/// Two releases that store other errors, or none, share a cache: what one can't read is a miss.
+#[tokio::test]
+async fn errors_of_another_release_are_misses() {
+    #[cached_aside(ttl = "5m", key = "found:{id}", skip(db))]
+    async fn before(db: &Db, id: u64) -> Result<String, DbError> {
+        found::uncached(db, id).await
+    }
+
+    #[cached_aside(ttl = "5m", error_ttl = "5s", key = "found:{id}", skip(db), error_if = |_| true)]
+    async fn after(db: &Db, id: u64) -> Result<String, u64> {
+        found::uncached(db, id).await.map_err(|_| id)
+    }
+
+    on_both_stores("values-errors-releases", async |cache| {
+        let db = Db::default();
+        for _ in 0..2 {
+            found(&db, 1).await.unwrap_err();
+            assert_eq!(before(&db, 1).await, Err(DbError::NotFound { id: 1 }));
+            assert_eq!(after(&db, 1).await, Err(1));
+        }
+        assert_eq!((db.asked(), cache.stats().total.hits), (6, 0));
     })
     .await;
 }

@@ -38,6 +38,10 @@ pub(crate) struct ReadPlan {
     pub(crate) cache: Option<Expr>,
     /// What says of a value whether and for how long it is stored: calls that follow `coding`.
     pub(crate) conditions: TokenStream,
+    /// What says which errors are stored.
+    pub(crate) errors: Option<Expr>,
+    /// Where `error_ttl` was written: the return type must have an `Err`.
+    pub(crate) error_ttl: Option<Span>,
 }
 
 /// What kind of items the function becomes.
@@ -66,6 +70,7 @@ pub(crate) fn read(args: ReadArgs, function: &Function, mut problems: Problems) 
     function.check("cached_aside", &mut problems);
     unchanged_self(function, &mut problems);
     storable(function, &mut problems);
+    errors(&args, &mut problems);
     let key = key(&args, function, form, &mut problems);
     let ttl = ttl(&args, &mut problems);
     let staleness = staleness(&args, function, form, &mut problems);
@@ -86,6 +91,8 @@ pub(crate) fn read(args: ReadArgs, function: &Function, mut problems: Problems) 
         staleness,
         codec: codec(args.codec.as_ref().map(|codec| &codec.value)),
         conditions: conditions(&args),
+        error_ttl: args.error_ttl.as_ref().map(|error_ttl| error_ttl.name.span()),
+        errors: args.error_if.as_ref().map(|error_if| error_if.value.clone()),
         version: version(args.version.as_ref().map(|version| &version.value)),
         cache: args.cache.map(|cache| cache.value),
     })
@@ -97,6 +104,23 @@ fn unchanged_self(function: &Function, problems: &mut Problems) {
             span,
             "a hit doesn't run the body, so that nothing would change `self`; take `&self`",
         ));
+    }
+}
+
+/// Which errors are stored, and for how long: neither is of use without the other.
+fn errors(args: &ReadArgs, problems: &mut Problems) {
+    let mut problem = |name: &Ident, why: &str| problems.push(syn::Error::new(name.span(), why));
+    match (&args.error_ttl, &args.error_if) {
+        (Some(Given { name, .. }), None) if !args.names("error_if") => problem(
+            name,
+            "most errors are no answer and must not be stored; say which are, such as `error_if = |error: &DbError| \
+             matches!(error, DbError::NotFound)`",
+        ),
+        (None, Some(Given { name, .. })) if !args.names("error_ttl") => problem(
+            name,
+            "`error_if` says which errors are stored, and none are; write `error_ttl = \"5s\"` too, or leave it out",
+        ),
+        _ => {}
     }
 }
 
@@ -171,6 +195,7 @@ fn settings(args: &ReadArgs) -> TokenStream {
         option.as_ref().map(|given| setting(name, &given.value.tokens(), given.name.span()))
     };
     calls.extend(length(&args.none_ttl, "none_ttl"));
+    calls.extend(length(&args.error_ttl, "error_ttl"));
     calls.extend(
         args.jitter
             .as_ref()

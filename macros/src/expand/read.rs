@@ -38,6 +38,7 @@ pub(super) fn load(
     let at_output = Span::mixed_site().located_at(output.span());
     let has_none = has_none(plan, shape);
     let has_error = has_error(plan, shape);
+    let fails = fails(plan, shape);
     let (cache, load, cache_argument) = if plan.staleness.kept.is_some() {
         let (cache, argument) = kept_cache(plan.cache.as_ref());
         (cache, quote_spanned!(at_output=> __aside::load_owned), Some(quote!(#argument,)))
@@ -50,12 +51,16 @@ pub(super) fn load(
         }
     };
     let coding = coding(plan, output, shape);
-    let imports = imports(Some(&plan.key), if has_lifetimes(output) { &[] } else { &["NotShared"] });
+    let imports = imports(
+        Some(&plan.key),
+        if has_lifetimes(output) { &["NoAbsent"] } else { &["NotShared", "NoAbsent"] },
+    );
     let returns = returns(plan, output, shape);
     quote! {
         #imports
         #has_none
         #has_error
+        #fails
         let #key = #text;
         #cache
         #load(#cache_argument #read, #key, #coding, #returns, #body).await
@@ -85,6 +90,14 @@ fn has_error(plan: &ReadPlan, shape: &TokenStream) -> Option<TokenStream> {
     plan.staleness.if_error.map(|span| {
         let shape = located(shape, span);
         quote_spanned!(span=> __aside::assert_error::<#shape>();)
+    })
+}
+
+/// Compiles only if the return type has an `Err` that could be stored.
+fn fails(plan: &ReadPlan, shape: &TokenStream) -> Option<TokenStream> {
+    plan.error_ttl.map(|span| {
+        let shape = located(shape, span);
+        quote_spanned!(span=> __aside::assert_fails::<#shape>();)
     })
 }
 
@@ -128,9 +141,12 @@ fn returns(plan: &ReadPlan, output: &Type, shape: &TokenStream) -> TokenStream {
         let given_up = quote_spanned!(span=> __aside::given_up::<#returned>);
         quote!(.or_given_up(#given_up))
     });
-    if has_lifetimes(output) {
-        quote!(#returns::unshared() #given_up)
-    } else {
-        quote!(#returns::SHARED #given_up)
-    }
+    let storing = plan.errors.as_ref().map(|error_if| {
+        let ReadPlan { codec, version, .. } = plan;
+        let error = quote_spanned!(at_output=> __aside::ErrorOf<#output, #shape>);
+        let coding = quote_spanned!(at_output=> __aside::error_coding::<#error, #codec>(#version));
+        quote!(.storing(#coding, #error_if))
+    });
+    let sharing = if has_lifetimes(output) { quote!(unshared()) } else { quote!(SHARED) };
+    quote!(#returns::#sharing #storing #given_up .or_absent())
 }

@@ -116,6 +116,17 @@ pub trait Cacheable: Serialize + DeserializeOwned {}
 #[diagnostic::do_not_recommend]
 impl<T: Serialize + DeserializeOwned> Cacheable for T {}
 
+/// An error that can be cached: written and read by serde.
+#[diagnostic::on_unimplemented(
+    message = "errors of type `{Self}` can't be cached",
+    label = "`error_ttl` needs an error that implements `serde::Serialize` and `serde::de::DeserializeOwned`",
+    note = "add `#[derive(serde::Serialize, serde::Deserialize)]` to the error, without borrowed fields, or remove `error_ttl`"
+)]
+pub trait CacheableError: Serialize + DeserializeOwned {}
+
+#[diagnostic::do_not_recommend]
+impl<E: Serialize + DeserializeOwned> CacheableError for E {}
+
 /// One type with one codec, and which of its values are stored for how long: everything the paths need to know of it.
 pub struct Coding<V> {
     pub(crate) store_if: Option<fn(&V) -> bool>,
@@ -176,6 +187,12 @@ fn encode<V: Serialize, C: Codec>(
         positional::check(value, C::HUMAN_READABLE, counts)?;
     }
     C::encode(value, into)
+}
+
+/// The coding of a function's errors.
+#[must_use]
+pub const fn error_coding<E: CacheableError, C: Codec>(version: u32) -> Coding<E> {
+    coding::<E, C>(version)
 }
 
 /// The coding of one type with one codec.

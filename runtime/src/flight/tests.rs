@@ -5,14 +5,14 @@ use tokio::sync::oneshot::error::TryRecvError;
 use super::*;
 
 fn lead(flights: &Arc<Flights>) -> Ticket {
-    match flights.join("k") {
+    match flights.join("k", false) {
         Turn::Lead(ticket) => ticket,
         Turn::Follow(_) => panic!("somebody else leads"),
     }
 }
 
 fn follow(flights: &Arc<Flights>) -> oneshot::Receiver<Word> {
-    match flights.join("k") {
+    match flights.join("k", false) {
         Turn::Lead(_) => panic!("nobody leads"),
         Turn::Follow(word) => word,
     }
@@ -109,7 +109,7 @@ async fn nobody_hangs_whatever_leaders_do() {
         .map(|number| {
             let flights = flights.clone();
             tokio::spawn(async move {
-                let ticket = match flights.join("k") {
+                let ticket = match flights.join("k", false) {
                     Turn::Lead(ticket) => ticket,
                     Turn::Follow(word) => match word.await.expect("word comes") {
                         Word::Lead(ticket) => ticket,

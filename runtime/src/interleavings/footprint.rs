@@ -8,6 +8,7 @@ use super::{
     stage::{READ_ORIGIN, WRITE_ORIGIN},
     world::{Running, World},
 };
+use crate::overrides::How;
 
 /// What a step is compared with.
 pub(super) struct Before {
@@ -51,7 +52,8 @@ impl World<'_> {
             let process = self.scenario.calls[call].process;
             touched.push(Thing::Recovery(process));
             // The first look asks the flights only if the key is on the recovery list.
-            let looks_only = !begun && self.caches[process].inner.recovery.len() == 0;
+            let looks = self.scenario.calls[call].asked != How::Refresh;
+            let looks_only = looks && !begun && self.caches[process].inner.recovery.len() == 0;
             if self.scenario.calls[call].writes.is_none()
                 && (!looks_only || self.scenario.calls[call].cut_off)
             {

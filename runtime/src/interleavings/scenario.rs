@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::{
+    overrides::How,
     settings::{Guard, ReadFunction, ReadSettings, WriteFunction, WriteSettings},
     staleness::Staleness,
 };
@@ -58,6 +59,8 @@ pub(super) struct Call {
     pub(super) cancellable: bool,
     /// The store does not answer it.
     pub(super) cut_off: bool,
+    /// What is asked of it.
+    pub(super) asked: How,
 }
 
 pub(super) const fn read() -> Call {
@@ -69,11 +72,17 @@ pub(super) const fn read() -> Call {
         fails: false,
         cancellable: false,
         cut_off: false,
+        asked: How::Usual,
     }
 }
 
 pub(super) const fn write() -> Call {
     Call { writes: Some(&SAVE), ..read() }
+}
+
+/// A read that loads anew.
+pub(super) const fn refresh() -> Call {
+    Call { asked: How::Refresh, ..read() }
 }
 
 pub(super) const fn update() -> Call {
@@ -218,6 +227,7 @@ impl Scenario {
         let kind = match self.calls[call] {
             call if call.updates() => "update",
             Call { writes: Some(_), .. } => "write",
+            Call { asked: How::Refresh, .. } => "refresh",
             Call { .. } => "read",
         };
         format!("{kind} {}", call + 1)

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use super::{
     scenario::{
-        EARLY, GUARD_FOR, IN_BACKGROUND, KEEPS, LEASE, Promise, REVALIDATES, Scenario, read, update, write,
+        EARLY, GUARD_FOR, IN_BACKGROUND, KEEPS, LEASE, Promise, REVALIDATES, Scenario, read, refresh, update,
+        write,
     },
     search::{Schedule, Violation, replay, search},
 };
@@ -188,6 +189,29 @@ fn refreshes() -> Vec<Scenario> {
     ]
 }
 
+/// Calls that load anew, whatever is there.
+fn anew() -> Vec<Scenario> {
+    vec![
+        Scenario::new("anew-read", [refresh(), read()]),
+        Scenario::new("anew-read-cached", [refresh(), read()]).cached(),
+        Scenario::new("anew-write-read", [refresh(), write(), read().after(1)]).cached(),
+        Scenario::new("anew-write-read-cold", [refresh(), write(), read().after(1)]),
+        Scenario::new("anew-anew-write", [refresh(), refresh(), write()]).cached(),
+        Scenario::new("read-anew-write", [read(), refresh(), write()]),
+        Scenario::new("processes-anew-read", [refresh(), read().elsewhere(), write()]),
+        Scenario::new("processes-anew-anew", [refresh(), refresh().elsewhere(), write()]).cached(),
+        Scenario::new("failing-anew", [refresh().fails(), write()]).cached(),
+        Scenario::new("anew-update", [refresh(), update(), read().after(1)]).cached(),
+        Scenario::new("stale-anew", [refresh(), write()]).old(&REVALIDATES),
+        Scenario::new("kept-anew", [refresh(), read()]).old(&KEEPS),
+        Scenario::new("cancelled-anew", [refresh().cancellable(), write()]).cached().cancels(1),
+        Scenario::new("fault-anew", [refresh(), write()]).cached().faults(1),
+        Scenario::new("cut-off-anew", [refresh().cut_off(), write(), read().after(1)]).cached(),
+        Scenario::new("anew-ends", [refresh(), write().during(0)]).cached().pause(PAST_A_LEASE),
+        Scenario::new("death-of-an-anew", [refresh(), write().elsewhere()]).cached().death(),
+    ]
+}
+
 /// The same in trouble.
 fn refreshes_in_trouble() -> Vec<Scenario> {
     vec![
@@ -214,7 +238,7 @@ fn refreshes_in_trouble() -> Vec<Scenario> {
 
 fn all() -> Vec<Scenario> {
     let calls = [one_process(), two_processes(), other_functions(), cancelled(), faults(), ends()].concat();
-    [calls, bypassing(), updates(), refreshes(), refreshes_in_trouble()].concat()
+    [calls, bypassing(), updates(), anew(), refreshes(), refreshes_in_trouble()].concat()
 }
 
 /// Runs all schedules of these scenarios.
@@ -264,6 +288,11 @@ fn keys_on_the_recovery_list_are_left_alone() {
 #[test]
 fn writes_that_leave_their_value() {
     hold(updates());
+}
+
+#[test]
+fn calls_that_load_anew() {
+    hold(anew());
 }
 
 #[test]

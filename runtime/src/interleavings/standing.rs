@@ -39,7 +39,7 @@ impl World<'_> {
             }
             Entry::Lease => Standing::Lease,
             Entry::Guard => Standing::Guard,
-            Entry::Unusable(_) | Entry::Foreign => Standing::Other,
+            Entry::Failure(_) | Entry::Unusable(_) | Entry::Foreign => Standing::Other,
         }
     }
 

@@ -65,6 +65,16 @@ impl SteppedStore {
         send!(self, elect, key = key.to_owned(), seen = seen.to_vec(), => (&key, &seen, token, hold))
     }
 
+    pub(crate) async fn take_over(
+        &self,
+        key: &str,
+        seen: &[u8],
+        token: Token,
+        hold: Duration,
+    ) -> Answer<bool> {
+        send!(self, take_over, key = key.to_owned(), seen = seen.to_vec(), => (&key, &seen, token, hold))
+    }
+
     pub(crate) async fn renew_refresh(&self, key: &str, token: Token, hold: Duration) -> Answer<bool> {
         send!(self, renew_refresh, key = key.to_owned(), => (&key, token, hold))
     }

@@ -26,7 +26,8 @@ use crate::{
     codec::{Coding, coding},
     entry::{self, Header, Token},
     fingerprint::{self, Known},
-    outcome::Sharing,
+    outcome::Returns,
+    overrides::{How, refresh},
     read::{load, load_owned},
     settings::Guard,
     store::{Store, memory::MemoryStore},
@@ -356,7 +357,7 @@ impl<'a> World<'a> {
 
     /// The real call.
     fn call(&self, number: usize) -> Boxed<Result<u64, Failed>> {
-        let super::scenario::Call { writes, process, fails, .. } = self.scenario.calls[number];
+        let super::scenario::Call { writes, process, fails, asked, .. } = self.scenario.calls[number];
         let updates = self.scenario.calls[number].updates();
         let (cache, stage, origin) = (self.caches[process].clone(), self.stage.clone(), self.origin.clone());
         let wrote = self.calls[number].wrote.clone();
@@ -368,20 +369,21 @@ impl<'a> World<'a> {
                     let row = async move { Ok(origin.load(SeqCst)) };
                     ends(stage.send(process, READ_ORIGIN, row).await.map_err(|_| Failed)?)
                 };
-                let (key, sharing) = (AnyKey::new(KEY), Sharing::<Failed>::SHARED);
-                Box::pin(async move {
+                let (key, returns) = (AnyKey::new(KEY), Returns::<Result<u64, Failed>, 2>::SHARED);
+                let call = async move {
                     let (cache, coding) = (Some(&cache), coded());
                     if cached.settings.staleness.in_background {
                         let make = || body;
-                        load_owned::<Result<u64, Failed>, 2, _, _>(
-                            cached, cache, key, coding, sharing, None, make,
-                        )
-                        .await
-                    } else {
-                        load::<Result<u64, Failed>, 2, _>(cached, cache, key, coding, sharing, None, body)
+                        load_owned::<Result<u64, Failed>, 2, _, _>(cached, cache, key, coding, returns, make)
                             .await
+                    } else {
+                        load::<Result<u64, Failed>, 2, _>(cached, cache, key, coding, returns, body).await
                     }
-                })
+                };
+                match asked {
+                    How::Refresh => Box::pin(refresh(call)),
+                    _ => Box::pin(call),
+                }
             }
             Some(function) => Box::pin(async move {
                 let body = async {

@@ -3,7 +3,12 @@
 //! The election is one script on the entry's own header, and what the winner loads is stored only while its token stands
 //! there. A guard, a deletion or a later refresh takes it away.
 
-use std::{future::Future, pin::pin, sync::Arc, time::Duration};
+use std::{
+    future::Future,
+    pin::pin,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use tokio::time::{Instant, timeout};
 
@@ -17,6 +22,7 @@ use crate::{
     health::Budget,
     lease::{Held, Right, while_renewing},
     outcome::{Gave, Outcome, Sharing},
+    overrides::{Asked, Source},
     settings::ReadFunction,
     staleness::Due,
     storing::Storable,
@@ -71,9 +77,11 @@ impl<V, E> Call<'_, V, E> {
     pub(super) fn give<R>(&self, old: Old<R>) -> R {
         if old.due == Due::Early {
             self.counters.hits.one();
+            self.note(Source::Hit, Some(old.age));
             tracing::trace!(key = self.key, age = ?old.age, "hit");
         } else {
             self.counters.stale.one();
+            self.note(Source::Stale, Some(old.age));
             tracing::debug!(key = self.key, age = ?old.age, "stale");
         }
         old.value
@@ -108,7 +116,7 @@ impl<V, E> Call<'_, V, E> {
     /// Reloads an entry that may only be given if that fails, for all who wait for it.
     pub(super) async fn reload<R, const SHAPE: u8, L>(
         &self,
-        ticket: Ticket,
+        mut ticket: Ticket,
         (old, looked): (Old<R>, Step),
         held: Held,
         budget: Budget,
@@ -118,7 +126,7 @@ impl<V, E> Call<'_, V, E> {
         R: Outcome<SHAPE, Value = V, Error = E>,
         L: Loader<Output = R>,
     {
-        let began = ticket.step();
+        let began = ticket.load();
         let patience = self.function.settings.staleness.soft_limit;
         let place = patience.and_then(|_| L::place(&self.cache.background));
         let result = self.refresh::<R, SHAPE, L>(held, patience.zip(place), budget, body).await;
@@ -204,6 +212,7 @@ impl<V, E> Call<'_, V, E> {
         L: Loader<Output = R>,
     {
         let Call { function, known, coding, .. } = *self;
+        self.note(Source::Loaded, Some(Duration::ZERO));
         let refreshing = Refreshing { cache: self.cache.clone(), function, known, coding: *coding, held };
         match elsewhere {
             Some((patience, place)) => {
@@ -238,8 +247,9 @@ impl<V> Refreshing<V> {
         let result = while_renewing(pin!(body), held.keep(function.settings.lease)).await;
         let load_time = started.elapsed();
         let (key, sharing) = (held.key().to_owned(), Sharing::<R::Error>::none());
-        let call =
-            Call { cache: &cache, function, counters, key: &key, known, coding: &coding, sharing: &sharing };
+        let (cache, coding, sharing) = (&cache, &coding, &sharing);
+        let (key, asked, told) = (key.as_str(), Asked::default(), Mutex::default());
+        let call = Call { cache, function, counters, key, known, coding, sharing, asked, told };
         let entry = match result.gave() {
             Gave::Error(_) => {
                 counters.refreshes_failed.one();
@@ -247,11 +257,11 @@ impl<V> Refreshing<V> {
                 held.fail();
                 return result;
             }
-            gave => call.storing().entry(&gave, held.token, load_time),
+            gave => call.storing().entry(&gave, None, held.token, load_time),
         };
         tracing::debug!(key, took = ?load_time, "refreshed");
         match entry {
-            _ if cache.recovery.has(&key) => drop(held),
+            _ if cache.recovery.has(key) => drop(held),
             Some(Storable { value, ttl }) => {
                 call.fill(held, Arc::new(value), ttl, budget).await;
             }

@@ -17,7 +17,7 @@ use tokio::time::{Instant, sleep, timeout};
 use crate::{
     AnyKey, Bincode, Cache, Error,
     codec::coding,
-    outcome::Sharing,
+    outcome::Returns,
     read::{load, load_owned},
     settings::{GUARD_FOR, Guard, ReadFunction, ReadSettings, WriteFunction, WriteSettings},
     store::{
@@ -118,14 +118,14 @@ impl World {
                     Body::IsCancelled => pending().await,
                 }
             };
-            let (key, coding, sharing) =
-                (AnyKey::new("k"), coding::<u64, Bincode>(0), Sharing::<Failed>::SHARED);
+            let (key, coding, returns) =
+                (AnyKey::new("k"), coding::<u64, Bincode>(0), Returns::<Result<u64, Failed>, 2>::SHARED);
             let cache = Some(&cache);
             if function.settings.staleness.in_background {
                 let make = || origin;
-                return load_owned::<_, 2, _, _>(function, cache, key, coding, sharing, None, make).await;
+                return load_owned::<_, 2, _, _>(function, cache, key, coding, returns, make).await;
             }
-            load::<_, 2, _>(function, cache, key, coding, sharing, None, origin).await
+            load::<_, 2, _>(function, cache, key, coding, returns, origin).await
         }
     }
 
@@ -414,7 +414,7 @@ async fn an_error_that_cannot_be_shared_costs_few_bodies_at_a_time() {
                     Err::<u64, _>(Failed("body".to_owned()))
                 };
                 let (key, coding) = (AnyKey::new("k"), coding::<u64, Bincode>(0));
-                load::<_, 2, _>(&LOAD, Some(&world.cache), key, coding, Sharing::none(), None, body).await
+                load::<_, 2, _>(&LOAD, Some(&world.cache), key, coding, Returns::unshared(), body).await
             })
         })
         .collect();

@@ -106,6 +106,16 @@ impl FaultyStore {
         self.pass("elect", self.inside.elect(key, seen, token, hold)).await
     }
 
+    pub(crate) async fn take_over(
+        &self,
+        key: &str,
+        seen: &[u8],
+        token: Token,
+        hold: Duration,
+    ) -> Answer<bool> {
+        self.pass("take_over", self.inside.take_over(key, seen, token, hold)).await
+    }
+
     pub(crate) async fn renew_refresh(&self, key: &str, token: Token, hold: Duration) -> Answer<bool> {
         self.pass("renew_refresh", self.inside.renew_refresh(key, token, hold)).await
     }

@@ -114,6 +114,21 @@ impl MemoryStore {
         Ok(won)
     }
 
+    pub(crate) async fn take_over(
+        &self,
+        key: &str,
+        seen: &[u8],
+        token: Token,
+        hold: Duration,
+    ) -> Answer<bool> {
+        let mut slots = self.lock();
+        let same = slots.get(key).is_some_and(|there| entry::head(there) == seen);
+        if same {
+            self.set_refresh(&mut slots, key, *token.as_bytes(), self.now() + hold);
+        }
+        Ok(same)
+    }
+
     pub(crate) async fn renew_refresh(&self, key: &str, token: Token, hold: Duration) -> Answer<bool> {
         let mut slots = self.lock();
         let mine = refreshes(slots.get(key), token);

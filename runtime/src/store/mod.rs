@@ -182,6 +182,18 @@ impl Store {
         verb!(self, within, store => store.elect(key, seen, token, hold))
     }
 
+    /// Takes the refresh of the value with this head, whoever has it; `false` if that is no longer there.
+    pub(crate) async fn take_over(
+        &self,
+        key: &str,
+        seen: &[u8],
+        token: Token,
+        hold: Duration,
+        within: Duration,
+    ) -> Answer<bool> {
+        verb!(self, within, store => store.take_over(key, seen, token, hold))
+    }
+
     /// Keeps a refresh; `false` if it is no longer ours.
     pub(crate) async fn renew_refresh(
         &self,

@@ -38,6 +38,7 @@ async fn state(store: &Store, key: &str) -> &'static str {
             Entry::Lease => "lease",
             Entry::Guard => "guard",
             Entry::Value(_) => "value",
+            Entry::Failure(_) => "failure",
             Entry::Unusable(_) => "unusable",
             Entry::Foreign => "foreign",
         },

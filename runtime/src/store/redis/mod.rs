@@ -141,6 +141,16 @@ impl RedisStore {
         self.run(&scripts::ELECT, key, (seen, &token.as_bytes()[..], millis(hold))).await
     }
 
+    pub(crate) async fn take_over(
+        &self,
+        key: &str,
+        seen: &[u8],
+        token: Token,
+        hold: Duration,
+    ) -> Answer<bool> {
+        self.run(&scripts::TAKE_OVER, key, (seen, &token.as_bytes()[..], millis(hold))).await
+    }
+
     pub(crate) async fn renew_refresh(&self, key: &str, token: Token, hold: Duration) -> Answer<bool> {
         self.run(&scripts::RENEW_REFRESH, key, (&token.as_bytes()[..], millis(hold))).await
     }

@@ -43,6 +43,7 @@ scripts! {
     FILL = "fill";
     ABANDON = "abandon";
     ELECT = "elect";
+    TAKE_OVER = "take_over";
     RENEW_REFRESH = "refresher" "renew_refresh";
     REFILL = "refresher" "refill";
     REST = "refresher" "rest";

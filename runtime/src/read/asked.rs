@@ -1,0 +1,139 @@
+//! Calls that are asked for something else than their attribute says: the cache alone, or a new load.
+
+use std::mem;
+
+use tokio::time::{Instant, timeout_at};
+
+use super::{Call, Followed, Loader, Seen, absent};
+use crate::{
+    AnyKey, Cache, Error,
+    entry::{self, Entry, Token},
+    flight::{Ticket, Turn},
+    health::Budget,
+    lease::{Held, Right},
+    outcome::Outcome,
+    overrides::Source,
+    staleness::Due,
+    store::{Acquired, Answer},
+    write,
+};
+
+/// So often what is to be replaced may change under the hand that replaces it.
+const ATTEMPTS: usize = 10;
+
+impl<V, E> Call<'_, V, E> {
+    /// What the cache holds, and nothing else.
+    pub(super) async fn only_cached<R, const SHAPE: u8>(&self, gives: Option<fn(Error) -> R>) -> R
+    where
+        R: Outcome<SHAPE, Value = V, Error = E>,
+    {
+        let mut budget = Budget::new(self.cache.timeout);
+        let seen = self.look::<R, SHAPE>(&mut budget).await;
+        if R::from_none().is_none() && gives.is_none() {
+            return absent::<R, SHAPE>(self.function, None, Error::NoCache);
+        }
+        match seen {
+            Seen::Entry(hit, _, age) => {
+                self.counters.hits.one();
+                self.note(Source::Hit, age);
+                hit
+            }
+            Seen::Old(old) if old.due != Due::Reload => self.give(old),
+            _ => {
+                self.counters.misses.one();
+                self.note(Source::Absent, None);
+                absent::<R, SHAPE>(self.function, gives, Error::NotCached { key: self.key.to_owned() })
+            }
+        }
+    }
+
+    /// Loads whatever is there, as the only one of this process; or is given what was loaded by another since this one came.
+    pub(super) async fn load_anew<R, const SHAPE: u8, L>(&self, body: L) -> R
+    where
+        R: Outcome<SHAPE, Value = V, Error = E>,
+        L: Loader<Output = R>,
+    {
+        let patience = Instant::now() + self.function.settings.wait;
+        let ticket = match self.cache.flights.join(self.key, true) {
+            Turn::Lead(ticket) => ticket,
+            Turn::Follow(word) => match self.follow::<R, SHAPE>(word, patience).await {
+                Followed::Given(result) => return result,
+                Followed::Lead(ticket) => ticket,
+                Followed::Alone => return self.run_alone(body).await,
+                Followed::AfterAnother(bodies) => {
+                    let _permit = timeout_at(patience, bodies.acquire()).await;
+                    return self.run_alone(body).await;
+                }
+            },
+        };
+        let mut budget = Budget::new(self.cache.timeout);
+        match self.take_over(&ticket, &mut budget).await {
+            Some(held) => self.load_and_fill(ticket, held, budget, body).await,
+            None => self.load_unstored(ticket, None, body).await,
+        }
+    }
+
+    /// Becomes the one who may store, instead of whoever it is; `None` where nobody may.
+    async fn take_over(&self, ticket: &Ticket, budget: &mut Budget) -> Option<Held> {
+        for _ in 0..ATTEMPTS {
+            if self.cache.recovery.has(self.key) {
+                return None;
+            }
+            ticket.step();
+            let there = match budget.spend(|within| self.cache.store.read(self.key, within)).await {
+                Ok(there) => there.unwrap_or_default(),
+                Err(error) => {
+                    self.trouble("read", &error);
+                    return None;
+                }
+            };
+            let right = match entry::parse(&there, self.known.fingerprint) {
+                _ if there.is_empty() => Right::Lease,
+                Entry::Guard => return None,
+                Entry::Foreign => {
+                    self.trouble("read", &crate::store::StoreError::Foreign);
+                    return None;
+                }
+                // It stays until there is something better.
+                Entry::Value(value) => Right::Refresh { failures: value.refresh.failures },
+                Entry::Lease | Entry::Failure(_) | Entry::Unusable(_) => Right::Lease,
+            };
+            // It exists before it is won: dropped while that is being asked, it gives up what may have been won.
+            let held = Held::new(self.cache, self.key, Token::fresh(), right);
+            match self.replace(&held, right, entry::head(&there), budget).await {
+                Ok(true) => {
+                    tracing::debug!(key = self.key, ?right, "loading anew");
+                    return Some(held);
+                }
+                Ok(false) => held.forget(),
+                Err(error) => {
+                    self.trouble("acquire", &error);
+                    return None;
+                }
+            }
+        }
+        None
+    }
+
+    async fn replace(&self, held: &Held, right: Right, head: &[u8], budget: &mut Budget) -> Answer<bool> {
+        let (store, hold, token) = (&self.cache.store, self.function.settings.lease, held.token);
+        match right {
+            Right::Lease => {
+                let acquired =
+                    budget.spend(|within| store.acquire(self.key, head, token, hold, within)).await;
+                acquired.map(|acquired| acquired == Acquired::Yes)
+            }
+            Right::Refresh { .. } => {
+                self.counters.refreshes.one();
+                budget.spend(|within| store.take_over(self.key, head, token, hold, within)).await
+            }
+        }
+    }
+
+    /// Ends the value that was to be replaced. What can't be delivered is on the recovery list.
+    pub(super) async fn end_replaced(&self) {
+        let cache = Cache { inner: self.cache.clone() };
+        // The caller has its value all the same.
+        mem::drop(write::invalidate(&cache, &AnyKey::of(self.function, self.key)).await);
+    }
+}
