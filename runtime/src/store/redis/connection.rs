@@ -28,7 +28,9 @@ use tokio::{
 };
 
 use super::{
+    gather::Gather,
     handshake::{self, Opened, Target},
+    reads::Given,
     sentinel,
 };
 use crate::{
@@ -97,6 +99,8 @@ pub(super) struct Shared {
     /// The task that asks for a sign of life, while there is one.
     probing: AtomicBool,
     in_flight: AtomicUsize,
+    /// Reads that wait to travel together.
+    reads: Gather<Given>,
     timeouts: AtomicU32,
     abandoned: AtomicU32,
     refusals: AtomicU32,
@@ -140,6 +144,7 @@ impl Link {
             dialling: tokio::sync::Mutex::default(),
             probing: AtomicBool::new(false),
             in_flight: AtomicUsize::new(0),
+            reads: Gather::new(limits.in_flight),
             timeouts: AtomicU32::new(0),
             abandoned: AtomicU32::new(0),
             refusals: AtomicU32::new(0),
@@ -193,6 +198,11 @@ impl Link {
     /// Whether the server announces changes on the present connection.
     pub(super) fn tracking(&self) -> bool {
         matches!(&*self.0.state(), State::Up(up) if up.tracking)
+    }
+
+    /// The reads of this server.
+    pub(super) fn reads(&self) -> &Gather<Given> {
+        &self.0.reads
     }
 
     /// Sends one command.

@@ -3,7 +3,9 @@
 mod address;
 mod cluster;
 mod connection;
+mod gather;
 mod handshake;
+mod reads;
 mod route;
 mod scripts;
 mod sentinel;
@@ -46,13 +48,15 @@ pub(crate) struct RedisStore {
     back: Arc<Notify>,
     /// The server is older than 7.0 and does not know `SET … NX GET`.
     no_nx_get: AtomicBool,
+    /// The server takes no `MGET` from this user.
+    no_mget: AtomicBool,
 }
 
 impl RedisStore {
     pub(crate) async fn connect(address: Address, namespace: String, limits: Limits) -> RedisStore {
         let (watches, back) = (Watches::default(), Arc::default());
         let route = Route::connect(address.tuned(), limits, &watches, &back).await;
-        RedisStore { namespace, route, watches, back, no_nx_get: AtomicBool::new(false) }
+        RedisStore { namespace, route, watches, back, no_nx_get: AtomicBool::new(false), no_mget: AtomicBool::new(false) }
     }
 
     pub(crate) fn place(&self) -> String {
@@ -65,11 +69,6 @@ impl RedisStore {
 
     pub(crate) fn back(&self) -> &Arc<Notify> {
         &self.back
-    }
-
-    pub(crate) async fn read(&self, key: &str) -> Answer<Option<Vec<u8>>> {
-        let full = self.full(key);
-        self.route.call(full, redis::cmd("GET").arg(full)).await
     }
 
     pub(crate) async fn read_timed(&self, key: &str) -> Answer<(Option<Vec<u8>>, Duration)> {
@@ -455,13 +454,20 @@ struct FullKey<'a> {
     key: &'a str,
 }
 
+impl<'a> FullKey<'a> {
+    /// One after the other they are the key.
+    fn parts(self) -> [&'a [u8]; 3] {
+        [self.namespace.as_bytes(), b":", self.key.as_bytes()]
+    }
+}
+
 impl ToRedisArgs for FullKey<'_> {
     fn write_redis_args<W: RedisWrite + ?Sized>(&self, out: &mut W) {
         let mut out = out.writer_for_next_arg();
         // Writing into the command's buffer can't fail.
-        let _ = out.write_all(self.namespace.as_bytes());
-        let _ = out.write_all(b":");
-        let _ = out.write_all(self.key.as_bytes());
+        for part in self.parts() {
+            let _ = out.write_all(part);
+        }
     }
 }
 
