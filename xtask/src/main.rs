@@ -1,4 +1,5 @@
-//! The project's own commands: `cargo xtask test`, `cargo xtask torture`, `cargo xtask trouble`.
+//! The project's own commands: `cargo xtask test`, `cargo xtask torture`, `cargo xtask trouble`,
+//! `cargo xtask bench`.
 
 use std::{
     env,
@@ -24,7 +25,11 @@ cargo xtask torture [--seconds N] [--seed S]
 cargo xtask trouble [--seconds N] [--seed S]
     Fault after fault for N seconds (60), by the seed S (1), while callers read and write; then a Redis that hangs
     under 2,000 callers a second for a tenth of that. Fails unless no call fails, none gives an old value, and the
-    memory stays flat.";
+    memory stays flat.
+cargo xtask bench [--short] [--only TITLE] [--folder FOLDER] [--machine TEXT]
+    Measures the annotated functions beside the same by hand and with other libraries, over a server of its
+    own, and writes `speed.md` with its pictures to FOLDER (`benches/report`). `--short` takes two minutes once
+    it is built, and writes to `benches/target/bench-short`; `--only` prints the tables of these titles.";
 
 /// Sets of features that must compile without the default ones.
 const FEATURES: [&str; 5] = ["", "redis", "bincode", "postcard", "redis postcard"];
@@ -37,6 +42,7 @@ fn main() -> ExitCode {
         Some("test") => redis::servers().and_then(|servers| test(&rest, servers)),
         Some("torture") => redis::servers().and_then(|servers| long("torture", &rest, servers)),
         Some("trouble") => redis::servers().and_then(|servers| long("trouble", &rest, servers)),
+        Some("bench") => redis::servers().and_then(|servers| bench(&rest, servers)),
         _ => Err(USAGE.to_owned()),
     };
     match result {
@@ -85,6 +91,22 @@ fn long(program: &str, args: &[OsString], servers: Vec<Option<OsString>>) -> Res
         }
     }
     Ok(())
+}
+
+/// A package outside the workspace, with what it compares with.
+fn bench(args: &[OsString], servers: Vec<Option<OsString>>) -> Result<(), String> {
+    let valgrind = Command::new("valgrind").arg("--version").stdout(Stdio::null()).status();
+    if !valgrind.is_ok_and(|status| status.success()) {
+        println!(
+            "xtask: `valgrind` is missing: instructions are not counted; the system's package manager has it"
+        );
+    }
+    let package = "--release --manifest-path benches/Cargo.toml";
+    let built = Step::new("build", &format!("build {package}")).run();
+    let run = Step::new("bench", &format!("run --quiet {package} --bin bench --")).with(args);
+    // Servers are compared by hand: the report is of one.
+    let server = servers.into_iter().next().flatten();
+    if built.passed && run.on(server).run().passed { Ok(()) } else { Err("xtask bench: failed".to_owned()) }
 }
 
 /// One run of cargo.
