@@ -242,7 +242,7 @@ impl<'a, V, E> Call<'a, V, E> {
         L: Loader<Output = R>,
     {
         let result = match self.asked.how {
-            How::OnlyCached => self.only_cached(absent).await,
+            How::OnlyCached => Box::pin(self.only_cached(absent)).await,
             How::Refresh => Box::pin(self.load_anew(body)).await,
             How::Usual | How::Bypass => self.look_and_load(body).await,
         };

@@ -123,3 +123,29 @@ async fn a_database_that_lags_behind() {
             .await;
     }
 }
+
+/// Every call carries its future about, and the compiler asks whether it is `Send` wherever a task is spawned: neither may
+/// reach into the connection.
+#[test]
+fn a_call_is_small_and_its_task_is_soon_checked() {
+    #[cached_aside(ttl = "5m", key = "square:{n}")]
+    async fn square(n: u64) -> u64 {
+        n * n
+    }
+
+    #[cached_aside(ttl = "5m", key = "outer:{n}")]
+    async fn outer(n: u64) -> u64 {
+        Box::pin(square(n)).await
+    }
+
+    #[invalidates(square(n))]
+    async fn save(n: u64) -> u64 {
+        n
+    }
+
+    fn is_send(_: &impl Send) {}
+
+    let sizes = [size_of_val(&square(3)), size_of_val(&outer(3)), size_of_val(&save(3))];
+    is_send(&async { (square(3).await, outer(3).await, save(3).await) });
+    assert!(sizes.iter().all(|size| *size < 4_096), "{sizes:?}");
+}

@@ -9,7 +9,7 @@ pub(crate) mod redis;
 mod suite;
 mod watches;
 
-use std::{future::Future, sync::Arc, time::Duration};
+use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
 
 use tokio::{sync::Notify, time::timeout};
 
@@ -111,6 +111,18 @@ macro_rules! verb {
     };
 }
 
+/// The same on the heap and without its type, for all verbs but the one of a hit: so that the futures of annotated functions
+/// stay small, and the compiler does not follow them into the sockets when it asks whether they are `Send`.
+macro_rules! boxed_verb {
+    ($self:ident, $within:ident, $store:ident => $call:expr) => {
+        boxed(async move { verb!($self, $within, $store => $call) }).await
+    };
+}
+
+fn boxed<'a, T>(step: impl Future<Output = T> + Send + 'a) -> Pin<Box<dyn Future<Output = T> + Send + 'a>> {
+    Box::pin(step)
+}
+
 async fn in_time<T>(within: Duration, call: impl Future<Output = Answer<T>>) -> Answer<T> {
     timeout(within, call).await.unwrap_or(Err(StoreError::Timeout(within)))
 }
@@ -127,7 +139,7 @@ impl Store {
         key: &str,
         within: Duration,
     ) -> Answer<(Option<Vec<u8>>, Duration)> {
-        verb!(self, within, store => store.read_timed(key))
+        boxed_verb!(self, within, store => store.read_timed(key))
     }
 
     /// Becomes the loader of a key under which `seen` stands: nothing (empty), or an unusable entry with this head.
@@ -139,7 +151,7 @@ impl Store {
         lease: Duration,
         within: Duration,
     ) -> Answer<Acquired> {
-        verb!(self, within, store => store.acquire(key, seen, token, lease))
+        boxed_verb!(self, within, store => store.acquire(key, seen, token, lease))
     }
 
     /// Keeps a lease; `false` if it is no longer ours.
@@ -150,7 +162,7 @@ impl Store {
         lease: Duration,
         within: Duration,
     ) -> Answer<bool> {
-        verb!(self, within, store => store.renew(key, token, lease))
+        boxed_verb!(self, within, store => store.renew(key, token, lease))
     }
 
     /// Stores a value in the place of our lease; `false` if that is no longer there.
@@ -162,12 +174,12 @@ impl Store {
         ttl: Duration,
         within: Duration,
     ) -> Answer<bool> {
-        verb!(self, within, store => store.fill(key, token, value, ttl))
+        boxed_verb!(self, within, store => store.fill(key, token, value, ttl))
     }
 
     /// Gives a lease up; `false` if it was no longer ours.
     pub(crate) async fn abandon(&self, key: &str, token: Token, within: Duration) -> Answer<bool> {
-        verb!(self, within, store => store.abandon(key, token))
+        boxed_verb!(self, within, store => store.abandon(key, token))
     }
 
     /// Wins the refresh of the value with this head; `false` if that is no longer there, or another runs or rests.
@@ -179,7 +191,7 @@ impl Store {
         hold: Duration,
         within: Duration,
     ) -> Answer<bool> {
-        verb!(self, within, store => store.elect(key, seen, token, hold))
+        boxed_verb!(self, within, store => store.elect(key, seen, token, hold))
     }
 
     /// Takes the refresh of the value with this head, whoever has it; `false` if that is no longer there.
@@ -191,7 +203,7 @@ impl Store {
         hold: Duration,
         within: Duration,
     ) -> Answer<bool> {
-        verb!(self, within, store => store.take_over(key, seen, token, hold))
+        boxed_verb!(self, within, store => store.take_over(key, seen, token, hold))
     }
 
     /// Keeps a refresh; `false` if it is no longer ours.
@@ -202,7 +214,7 @@ impl Store {
         hold: Duration,
         within: Duration,
     ) -> Answer<bool> {
-        verb!(self, within, store => store.renew_refresh(key, token, hold))
+        boxed_verb!(self, within, store => store.renew_refresh(key, token, hold))
     }
 
     /// Stores a value in the place of the one that we refresh; `false` if the refresh is no longer ours.
@@ -214,7 +226,7 @@ impl Store {
         ttl: Duration,
         within: Duration,
     ) -> Answer<bool> {
-        verb!(self, within, store => store.refill(key, token, value, ttl))
+        boxed_verb!(self, within, store => store.refill(key, token, value, ttl))
     }
 
     /// Gives a refresh up, for others to begin after a pause; `false` if it was no longer ours.
@@ -226,12 +238,12 @@ impl Store {
         pause: Duration,
         within: Duration,
     ) -> Answer<bool> {
-        verb!(self, within, store => store.rest(key, token, failures, pause))
+        boxed_verb!(self, within, store => store.rest(key, token, failures, pause))
     }
 
     /// Deletes the value that we refresh; `false` if the refresh was no longer ours.
     pub(crate) async fn discard(&self, key: &str, token: Token, within: Duration) -> Answer<bool> {
-        verb!(self, within, store => store.discard(key, token))
+        boxed_verb!(self, within, store => store.discard(key, token))
     }
 
     /// Places a guard, or joins it: one answer a key, in order.
@@ -242,7 +254,7 @@ impl Store {
         hold: Duration,
         within: Duration,
     ) -> Vec<Answer<()>> {
-        each(keys, verb!(self, within, store => store.guard(keys, token, hold)))
+        each(keys, boxed_verb!(self, within, store => store.guard(keys, token, hold)))
     }
 
     /// The same, where a guard counts only once so many replicas have confirmed it. A store without replicas has nothing to lose
@@ -259,7 +271,7 @@ impl Store {
             #[cfg(feature = "redis")]
             Store::Redis(store) if replicas > 0 => {
                 let call = store.guard_on_replicas(keys, token, hold, replicas, within);
-                each(keys, in_time(within, call).await)
+                each(keys, boxed(in_time(within, call)).await)
             }
             _ => self.guard(keys, token, hold, within).await,
         }
@@ -273,7 +285,7 @@ impl Store {
         hold: Duration,
         within: Duration,
     ) -> Vec<Answer<bool>> {
-        each(keys, verb!(self, within, store => store.renew_guard(keys, token, hold)))
+        each(keys, boxed_verb!(self, within, store => store.renew_guard(keys, token, hold)))
     }
 
     /// Leaves a guard, the last one out deleting it, or deletes what stands there without one. With `settle` our token
@@ -285,7 +297,7 @@ impl Store {
         settle: Duration,
         within: Duration,
     ) -> Vec<Answer<()>> {
-        each(keys, verb!(self, within, store => store.release(keys, token, settle)))
+        each(keys, boxed_verb!(self, within, store => store.release(keys, token, settle)))
     }
 
     /// Leaves a guard as [`release`](Store::release) does, and stores a value in its place if nobody else was ever in it.
@@ -297,22 +309,22 @@ impl Store {
         within: Duration,
     ) -> Vec<Answer<bool>> {
         let keys: Vec<&str> = puts.iter().map(|put| put.key).collect();
-        each(&keys, verb!(self, within, store => store.release_with(puts, token)))
+        each(&keys, boxed_verb!(self, within, store => store.release_with(puts, token)))
     }
 
     /// Deletes what stands there, unless it is a guard, whose last writer will. One answer a key.
     pub(crate) async fn remove(&self, keys: &[&str], within: Duration) -> Vec<Answer<()>> {
-        each(keys, verb!(self, within, store => store.remove(keys)))
+        each(keys, boxed_verb!(self, within, store => store.remove(keys)))
     }
 
     /// Reads a key and asks to be told of its next change.
     pub(crate) async fn watch(&self, key: &str, within: Duration) -> Answer<Watched> {
-        verb!(self, within, store => store.watch(key))
+        boxed_verb!(self, within, store => store.watch(key))
     }
 
     /// Asks whether the store is there.
     pub(crate) async fn ping(&self, within: Duration) -> Answer<()> {
-        verb!(self, within, store => store.ping())
+        boxed_verb!(self, within, store => store.ping())
     }
 
     /// The servers behind it.

@@ -30,7 +30,10 @@ use super::{
     connection::{Failure, Limits, Link},
     handshake::Target,
 };
-use crate::{backoff::Backoff, store::Watches};
+use crate::{
+    backoff::Backoff,
+    store::{Watches, boxed},
+};
 
 /// So many slots there are.
 const SLOTS: usize = 16_384;
@@ -134,21 +137,31 @@ impl Cluster {
 
     /// Sends one command to the node that has the slot, wherever that has gone.
     pub(super) async fn call<T: FromRedisValue>(&self, slot: u16, command: &Cmd) -> Result<T, Failure> {
-        let mut link = self.owner(slot)?;
-        let mut asking = false;
+        let link = self.owner(slot)?;
+        match link.call(command).await {
+            Err(Failure::Redis(error)) => boxed(self.send_on(error, command)).await,
+            answer => answer,
+        }
+    }
+
+    /// Sends a command on to where the error of a node says.
+    async fn send_on<T: FromRedisValue>(&self, mut error: RedisError, command: &Cmd) -> Result<T, Failure> {
         for _ in 0..HOPS {
-            let answer = if asking { ask(&link, command).await } else { link.call(command).await };
-            let Err(Failure::Redis(error)) = &answer else { return answer };
-            match self.elsewhere(error) {
-                Some(Elsewhere::Moved(to)) => (link, asking) = (to, false),
-                Some(Elsewhere::Ask(to)) => (link, asking) = (to, true),
-                None => return answer,
-            }
+            let (link, asking) = match self.elsewhere(&error) {
+                Some(Elsewhere::Moved(to)) => (to, false),
+                Some(Elsewhere::Ask(to)) => (to, true),
+                None => break,
+            };
             if !link.is_up() {
                 link.connect().await;
             }
+            let answer = if asking { ask(&link, command).await } else { link.call(command).await };
+            match answer {
+                Err(Failure::Redis(next)) => error = next,
+                answer => return answer,
+            }
         }
-        Err(Failure::Down(format!("slot {slot} is moving about")))
+        Err(Failure::Redis(error))
     }
 
     /// Where the node of an error says that the key is. Learns from it where the slot is for good.

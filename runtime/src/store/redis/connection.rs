@@ -35,7 +35,7 @@ use super::{
 };
 use crate::{
     backoff::Backoff,
-    store::{StoreError, Watches},
+    store::{StoreError, Watches, boxed},
     telemetry::{Node, NodeState},
 };
 
@@ -158,8 +158,7 @@ impl Link {
 
     /// Tries to connect once, and goes on trying in the background.
     pub(super) async fn connect(&self) {
-        // On the heap, so that a call does not carry the room that a handshake needs.
-        if let Err(error) = Box::pin(self.0.connect()).await {
+        if let Err(error) = boxed(self.0.connect()).await {
             self.0.down(&error);
             self.0.keep_connecting();
         }

@@ -13,7 +13,6 @@
 
 use std::{
     collections::VecDeque,
-
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicUsize, Ordering::Relaxed},
@@ -144,7 +143,12 @@ impl<A> Queue<A> {
         }
         let mut keys = Keys::default();
         let place = keys.place(key, 1).unwrap_or_default();
-        self.batches.push_back(Batch { number: self.next, led: false, keys, callers: vec![Caller { place, word }] });
+        self.batches.push_back(Batch {
+            number: self.next,
+            led: false,
+            keys,
+            callers: vec![Caller { place, word }],
+        });
         self.next += 1;
     }
 
@@ -233,7 +237,8 @@ impl<A> Lead<A> {
             let mut queue = shared.lock();
             let at = queue.batches.iter().position(|batch| batch.number == self.number);
             let batch = at.and_then(|at| queue.batches.remove(at));
-            queue.callers = queue.callers.saturating_sub(batch.as_ref().map_or(0, |batch| batch.callers.len()));
+            queue.callers =
+                queue.callers.saturating_sub(batch.as_ref().map_or(0, |batch| batch.callers.len()));
             batch
         };
         // Made first, so that the right to send is passed on whatever happens.
@@ -344,7 +349,6 @@ impl Keys {
         Some(self.len() - 1)
     }
 }
-
 
 #[cfg(test)]
 mod tests;

@@ -56,7 +56,14 @@ impl RedisStore {
     pub(crate) async fn connect(address: Address, namespace: String, limits: Limits) -> RedisStore {
         let (watches, back) = (Watches::default(), Arc::default());
         let route = Route::connect(address.tuned(), limits, &watches, &back).await;
-        RedisStore { namespace, route, watches, back, no_nx_get: AtomicBool::new(false), no_mget: AtomicBool::new(false) }
+        RedisStore {
+            namespace,
+            route,
+            watches,
+            back,
+            no_nx_get: AtomicBool::new(false),
+            no_mget: AtomicBool::new(false),
+        }
     }
 
     pub(crate) fn place(&self) -> String {

@@ -10,7 +10,7 @@ use super::{
     gather::{Flight, Turn, Word},
     route::Route,
 };
-use crate::store::{Answer, StoreError};
+use crate::store::{Answer, StoreError, boxed};
 
 /// What those are given who did not ask by themselves: an answer, or nothing where they have to ask after all.
 pub(super) type Given = Option<Answer<Option<Vec<u8>>>>;
@@ -33,14 +33,14 @@ impl RedisStore {
         let given = match word {
             Ok(Word::Given(given)) => given,
             Ok(Word::Lead(lead)) => match lead.take() {
-                Some(flight) => self.read_together(&link, flight).await,
+                Some(flight) => boxed(self.read_together(&link, flight)).await,
                 None => None,
             },
             Err(_) => None,
         };
         match given {
             Some(answer) => answer,
-            None => self.read_alone(full).await,
+            None => boxed(self.read_alone(full)).await,
         }
     }
 
