@@ -79,10 +79,10 @@ impl Repo {
                     Result<Report, Failed>,
                     { Self::__REPORT_SHAPE },
                 >::SHARED
-                    .or_given_up(),
+                    .or_given_up(__aside::given_up::<Result<Report, Failed>>),
                 move || {
-                    let kept0 = __aside::Owned::of(self);
-                    let kept1 = __aside::Owned::of(name);
+                    let kept0 = __aside::owned(self);
+                    let kept1 = __aside::owned(name);
                     let kept2 = __aside::moved(day);
                     async move {
                         Self::report_uncached(kept0.lend(), kept1.lend(), kept2).await

@@ -61,7 +61,7 @@ pub fn load_owned<R, const SHAPE: u8, M, B>(
 ) -> impl Future<Output = R>
 where
     R: Outcome<SHAPE> + Send + 'static,
-    M: FnOnce() -> B,
+    M: FnOnce() -> B + Send,
     B: Future<Output = R> + Send + 'static,
 {
     read::load_owned(function, cache, key, coding, returns, body)

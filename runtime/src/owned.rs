@@ -1,19 +1,19 @@
 //! Arguments that a load keeps when its caller has gone.
 
-use std::{borrow::Borrow, fmt};
+use std::{borrow::Borrow, fmt, marker::PhantomData};
 
 /// What a borrowed argument refers to, made the load's own.
-pub struct Owned<T: ToOwned + ?Sized>(T::Owned);
+pub struct Owned<T: ?Sized, O: ?Sized>(PhantomData<fn() -> Box<T>>, O);
 
-impl<T: ToOwned + ?Sized> Owned<T> {
+impl<T: ?Sized, O: Borrow<T> + ?Sized> Owned<T, O> {
     /// The argument, borrowed from the copy.
     #[must_use]
     pub fn lend(&self) -> &T {
-        self.0.borrow()
+        self.1.borrow()
     }
 }
 
-impl<T: ToOwned + ?Sized> fmt::Debug for Owned<T> {
+impl<T: ?Sized, O: ?Sized> fmt::Debug for Owned<T, O> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Owned")
     }
@@ -35,16 +35,16 @@ pub trait MadeOwned {
 
 #[diagnostic::do_not_recommend]
 impl<T: ToOwned<Owned: Send + Sync + 'static> + Sync + ?Sized> MadeOwned for T {
-    type Copied = Owned<T>;
+    type Copied = T::Owned;
 
-    fn copied(&self) -> Owned<T> {
-        Owned(self.to_owned())
+    fn copied(&self) -> T::Owned {
+        self.to_owned()
     }
 }
 
 /// A copy of what the argument refers to.
-pub fn owned<T: MadeOwned + ?Sized>(borrowed: &T) -> T::Copied {
-    borrowed.copied()
+pub fn owned<T: MadeOwned + ?Sized>(borrowed: &T) -> Owned<T, T::Copied> {
+    Owned(PhantomData, borrowed.copied())
 }
 
 /// What can be moved into a load in the background.

@@ -38,7 +38,7 @@ mod asked;
 mod loader;
 mod refresh;
 
-pub(crate) use self::loader::{Here, Limit, Loader, Owned};
+pub(crate) use self::loader::{Begun, Here, Limit, Loader, Owned};
 use self::refresh::{Election, Old};
 
 /// One call of a cached function: the value from the cache, or the body's.
@@ -78,7 +78,7 @@ pub(crate) async fn load_owned<R, const SHAPE: u8, M, B>(
 ) -> R
 where
     R: Outcome<SHAPE> + Send + 'static,
-    M: FnOnce() -> B,
+    M: FnOnce() -> B + Send,
     B: Future<Output = R> + Send + 'static,
 {
     let asked = Asked::here();
@@ -87,7 +87,9 @@ where
         Err(Some(absent)) => return absent,
         Err(None) => return uncached(function, key.as_str(), &asked, make()).await,
     };
-    let body = Owned { make, limit: Limit::of(&way.0, function, returns.given_up) };
+    let mut make = Some(make);
+    let mut make = || make.take().map(|make| Box::pin(make()) as Begun<R>);
+    let body = Owned { make: &mut make, limit: Limit::of(&way.0, function, returns.given_up) };
     Call::new(function, &way, &key, &coding, &returns.sharing, asked).run(body, returns.absent).await
 }
 

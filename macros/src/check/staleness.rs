@@ -155,7 +155,7 @@ fn name(parameter: &Parameter) -> String {
 }
 
 /// How an argument is kept, or its type if it can't be.
-fn keep(parameter: &Parameter) -> Result<Kept, Box<Type>> {
+fn keep(parameter: &Parameter) -> Result<Kept, &Type> {
     match &parameter.written {
         FnArg::Receiver(receiver) => match &receiver.kind {
             ReceiverKind::Reference(..) => Ok(Kept::Copied),
@@ -166,7 +166,7 @@ fn keep(parameter: &Parameter) -> Result<Kept, Box<Type>> {
     }
 }
 
-fn keep_type(ty: &Type) -> Result<Kept, Box<Type>> {
+fn keep_type(ty: &Type) -> Result<Kept, &Type> {
     match ty {
         Type::Group(group) => keep_type(&group.elem),
         Type::Paren(paren) => keep_type(&paren.elem),
@@ -176,6 +176,6 @@ fn keep_type(ty: &Type) -> Result<Kept, Box<Type>> {
         Type::Reference(TypeReference { mutability: None, elem, .. }) if !has_lifetimes(elem) => {
             Ok(Kept::Copied)
         }
-        _ => Err(ty.clone().into()),
+        _ => Err(ty),
     }
 }

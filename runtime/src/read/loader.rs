@@ -79,44 +79,54 @@ impl<B: Future> Loader for Here<'_, B> {
     }
 }
 
-/// A body whose arguments become its own when it begins.
-pub(crate) struct Owned<M, B: Future> {
-    pub(super) make: M,
-    pub(super) limit: Option<Limit<B::Output>>,
+/// A body that has its arguments.
+pub(crate) type Begun<R> = Pin<Box<dyn Future<Output = R> + Send>>;
+
+/// A body whose arguments become its own when it begins: on the heap then, and nowhere before.
+pub(crate) struct Owned<'a, R> {
+    /// What gives the body, the first time.
+    ///
+    /// Not generic: of a type that mentions both the body and what makes it, the compiler can't always tell that it is `Send`.
+    pub(super) make: &'a mut (dyn FnMut() -> Option<Begun<R>> + Send),
+    pub(super) limit: Option<Limit<R>>,
 }
 
-impl<M, B> Loader for Owned<M, B>
-where
-    M: FnOnce() -> B,
-    B: Future + Send + 'static,
-    B::Output: Send + 'static,
-{
-    type Output = B::Output;
+impl<R> Owned<'_, R> {
+    fn body(&mut self) -> Begun<R> {
+        match (self.make)() {
+            Some(body) => body,
+            None => unreachable!("a body begins once: who begins it gives its loader away"),
+        }
+    }
+}
+
+impl<R: Send + 'static> Loader for Owned<'_, R> {
+    type Output = R;
     type Place = Place;
 
     fn place(background: &Background) -> Option<Place> {
         background.place()
     }
 
-    async fn begin(self) -> B::Output {
-        Here { body: pin!((self.make)()), limit: self.limit }.begin().await
+    async fn begin(mut self) -> R {
+        Here { body: pin!(self.body()), limit: self.limit }.begin().await
     }
 
     fn detach<const SHAPE: u8>(
-        self,
+        mut self,
         place: Place,
-        refreshing: Refreshing<<B::Output as Outcome<SHAPE>>::Value>,
-    ) -> oneshot::Receiver<B::Output>
+        refreshing: Refreshing<<R as Outcome<SHAPE>>::Value>,
+    ) -> oneshot::Receiver<R>
     where
-        B::Output: Outcome<SHAPE>,
+        R: Outcome<SHAPE>,
     {
         let (told, result) = oneshot::channel();
-        let (body, limit, cache) = ((self.make)(), self.limit, refreshing.cache.clone());
+        let (body, limit, cache) = (self.body(), self.limit, refreshing.cache.clone());
         // Nobody waits for the store any more.
         let budget = Budget::new(cache.timeout);
         let load = async move {
             let body = Here { body: pin!(body), limit };
-            let result = refreshing.run::<B::Output, SHAPE>(body.begin(), budget).await;
+            let result = refreshing.run::<R, SHAPE>(body.begin(), budget).await;
             // Nobody may be waiting any more.
             let _ = told.send(result);
         };
