@@ -59,7 +59,7 @@ impl Place {
         let (mut load, mut stopped) = (pin!(load), pin!(self.stop.acquire()));
         poll_fn(|context| match load.as_mut().poll(context) {
             Poll::Pending => stopped.as_mut().poll(context).map(drop),
-            ready => ready,
+            Poll::Ready(()) => Poll::Ready(()),
         })
         .await;
         drop(self.permit);

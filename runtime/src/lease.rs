@@ -32,12 +32,12 @@ pub(crate) struct Held {
     key: Box<str>,
     pub(crate) token: Token,
     right: Right,
-    held: bool,
+    ours: bool,
 }
 
 impl Held {
     pub(crate) fn new(cache: &Arc<Inner>, key: &str, token: Token, right: Right) -> Held {
-        Held { cache: cache.clone(), key: key.into(), token, right, held: true }
+        Held { cache: cache.clone(), key: key.into(), token, right, ours: true }
     }
 
     pub(crate) fn key(&self) -> &str {
@@ -51,7 +51,7 @@ impl Held {
 
     /// It turned out not to be ours.
     pub(crate) fn forget(mut self) {
-        self.held = false;
+        self.ours = false;
     }
 
     /// Renews it for ever.
@@ -78,7 +78,7 @@ impl Held {
 
     /// Stores a value in the place of the lease, or of the value that was refreshed.
     pub(crate) async fn fill(mut self, value: Arc<Vec<u8>>, ttl: Duration) -> Answer<bool> {
-        self.held = false;
+        self.ours = false;
         // Longer than any caller waits: it costs nobody anything.
         let within = self.cache.timeout.max(Duration::from_secs(1));
         let store = &self.cache.store;
@@ -115,7 +115,7 @@ impl Held {
 
     /// Sends what nobody waits for.
     fn end(&mut self, end: End) {
-        self.held = false;
+        self.ours = false;
         // Outside a runtime nothing can be sent; the right then ends by itself.
         let Ok(runtime) = Handle::try_current() else { return };
         let (cache, key, token) = (self.cache.clone(), self.key.clone(), self.token);
@@ -140,7 +140,7 @@ enum End {
 
 impl Drop for Held {
     fn drop(&mut self) {
-        if self.held {
+        if self.ours {
             // A body that panics would do so for every caller.
             self.give_up(panicking());
         }

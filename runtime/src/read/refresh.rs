@@ -176,12 +176,12 @@ impl<V, E> Call<'_, V, E> {
 
     /// Tries to become the one who refreshes an entry.
     pub(super) async fn elect<T>(&self, old: &Old<T>, budget: &mut Budget) -> Election {
-        let (store, hold, token) = (&self.cache.store, self.function.settings.lease, Token::fresh());
+        let (store, lease, token) = (&self.cache.store, self.function.settings.lease, Token::fresh());
         let right = Right::Refresh { failures: old.refresh.failures };
         // It exists before it is won: dropped while that is being asked, it gives up what may have been won.
         let held = Held::new(self.cache, self.key, token, right);
-        let head = entry::head(&old.bytes);
-        match budget.spend(|within| store.elect(self.key, head, token, hold, within)).await {
+        let seen = entry::head(&old.bytes);
+        match budget.spend(|within| store.elect(self.key, seen, token, lease, within)).await {
             Ok(true) => {
                 self.counters.refreshes.one();
                 tracing::debug!(key = self.key, age = ?old.age, due = ?old.due, "refreshing");
