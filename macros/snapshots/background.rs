@@ -62,7 +62,7 @@ impl Repo {
         self.db.report(name, day).await
     }
     async fn report(&self, name: &str, day: u32) -> Result<Report, Failed> {
-        use ::cached_aside::__private::{self as __aside, NotShared as _};
+        use ::cached_aside::__private::{self as __aside, NotShared as _, NoAbsent as _};
         __aside::assert_error::<{ Self::__REPORT_SHAPE }>();
         let key = __aside::KeyWriter::new("report:")
             .value(&name)
@@ -79,7 +79,8 @@ impl Repo {
                     Result<Report, Failed>,
                     { Self::__REPORT_SHAPE },
                 >::SHARED
-                    .or_given_up(__aside::given_up::<Result<Report, Failed>>),
+                    .or_given_up(__aside::given_up::<Result<Report, Failed>>)
+                    .or_absent(),
                 move || {
                     let kept0 = __aside::owned(self);
                     let kept1 = __aside::owned(name);

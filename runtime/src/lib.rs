@@ -11,7 +11,10 @@
 //! [faults]: crate::docs::faults
 //! [how-old]: crate::docs::how_old_can_a_value_be
 //! [key]: crate::Key
+//! [observe]: crate::observe()
+//! [only-cached]: crate::only_cached()
 //! [production]: crate::docs::production
+//! [refresh]: crate::refresh()
 //! [shutdown]: crate::Cache::shutdown
 //! [attr-updates]: macro@crate::updates
 //! [stats]: crate::Cache::stats
@@ -127,6 +130,7 @@ pub mod docs {
 /// | `codec = Json` | `Bincode` | how values become bytes |
 /// | `version = 2` | `0` | raise it when the meaning of the value changes but its type does not |
 /// | `cache = self.cache` | the one in scope, else the installed one | the [`Cache`] to use, an expression |
+/// | `error_ttl = "5s"`, `error_if = \|error: &DbError\| …` | `Err` is not stored | store those errors too, this long |
 /// | `store_if = \|user: &User\| user.active` | always | whether a value is stored |
 /// | `ttl_for = \|user: &User\| …` | `ttl` | how long this value is stored, `ttl` at the most |
 ///
@@ -279,8 +283,8 @@ pub mod docs {
 /// | --- | --- |
 /// | `T` | every value |
 /// | `Option<T>` | `Some`; `None` only with `none_ttl` |
-/// | `Result<T, E>` | `Ok`; never `Err` |
-/// | `Result<Option<T>, E>` | `Ok(Some)`; `Ok(None)` only with `none_ttl`; never `Err` |
+/// | `Result<T, E>` | `Ok`; `Err` only with `error_ttl` |
+/// | `Result<Option<T>, E>` | `Ok(Some)`; `Ok(None)` only with `none_ttl`; `Err` only with `error_ttl` |
 ///
 /// Aliases are seen through (`io::Result`, one's own). `T` implements `serde::Serialize` and
 /// `serde::de::DeserializeOwned`. `E` has no bounds; where it is `Clone + Send + Sync + 'static`, callers of one process
@@ -368,6 +372,51 @@ pub mod docs {
 /// #[cached_aside(ttl = "1h", key = "square:{n}", store_if = |square| *square > limit, skip(limit))] // `limit` is no part of it
 /// async fn square(n: u64, limit: u64) -> u64 {
 ///     n * n
+/// }
+/// ```
+///
+/// ## `error_ttl` and `error_if`
+///
+/// Some errors are answers: there is no such row, the account is closed. `error_if` says which, and those are stored, for
+/// `error_ttl`, with the codec and the version of the values. The two come together, and the error implements
+/// `serde::Serialize` and `serde::de::DeserializeOwned`. A write ends a stored error as it ends a value.
+///
+/// An error is never given past its `error_ttl`: the stale windows are for values. While an old value is at hand, a load that
+/// fails stores nothing, whatever `error_if` says of its error.
+///
+/// ```
+/// # use cached_aside::{Cache, cached_aside};
+/// # use serde::{Deserialize, Serialize};
+/// #[derive(Debug, Serialize, Deserialize)]
+/// enum DbError {
+///     NotFound,
+///     ConnectionLost,
+/// }
+///
+/// #[cached_aside(ttl = "5m", error_ttl = "5s", key = "user:{id}",
+///     error_if = |error: &DbError| matches!(error, DbError::NotFound))]
+/// async fn user_name(id: u64) -> Result<String, DbError> {
+/// #   let _ = id;
+///     // …
+///     Err(DbError::NotFound)
+/// }
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), cached_aside::Error> {
+/// # let cache = Cache::in_process();
+/// # cache.clone().install()?;
+///
+/// user_name(1).await.unwrap_err();
+/// user_name(1).await.unwrap_err();
+/// assert_eq!(cache.stats().total.loads, 1);
+/// # Ok(())
+/// # }
+/// ```
+///
+/// ```compile_fail
+/// # use cached_aside::cached_aside;
+/// #[cached_aside(ttl = "5m", error_ttl = "5s", key = "user:{id}")] // which errors?
+/// async fn user_name(id: u64) -> Result<String, String> {
+///     Ok(id.to_string())
 /// }
 /// ```
 ///

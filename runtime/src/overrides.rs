@@ -114,7 +114,8 @@ pub async fn bypass<F: Future>(future: F) -> F::Output {
 /// It stores under the same fence as every load: a write that comes in between refuses it, and while a write is in progress
 /// nothing is stored. Meanwhile other callers are given what is there. A body that fails leaves it there, and the caller has
 /// the error, also where the function has a `stale_if_error`; a body that gives what is not to be stored deletes it. Once a
-/// refresh has given a value, nobody is given what was there before: if the value could not be stored, the entry is deleted.
+/// refresh has given a value, nobody is given what was there before: if that value was refused, the entry is deleted. Only
+/// where the cache does not answer, or the call has waited too long for another (see below), what was there may stay.
 ///
 /// A load of another process that is running does not count, since it may have begun before whatever made the refresh
 /// necessary. It goes on for its own callers, and what it gives is not stored. So every process that refreshes a key runs a
@@ -132,7 +133,7 @@ pub async fn refresh<F: Future>(future: F) -> F::Output {
 /// | --- | --- |
 /// | `Option<T>` | `None` |
 /// | `Result<Option<T>, E>` | `Ok(None)` |
-/// | `Result<T, E>`, `E: From<cached_aside::Error>` | [`Error::NotCached`](crate::Error::NotCached), or what else kept it from the cache |
+/// | `Result<T, E>`, `E: From<cached_aside::Error>` | [`Error::NotCached`](crate::Error::NotCached) |
 /// | any other type | panics, whether the value is in the cache or not |
 ///
 /// Not in the cache is: no entry, one that is being loaded or written, one that is stale (unless inside of the function's

@@ -27,11 +27,12 @@ impl<V, E> Call<'_, V, E> {
     where
         R: Outcome<SHAPE, Value = V, Error = E>,
     {
-        let mut budget = Budget::new(self.cache.timeout);
-        let seen = self.look::<R, SHAPE>(&mut budget).await;
         if R::from_none().is_none() && gives.is_none() {
+            // Before anything is looked at: it must not depend on what is there.
             return absent::<R, SHAPE>(self.function, None, Error::NoCache);
         }
+        let mut budget = Budget::new(self.cache.timeout);
+        let seen = self.look::<R, SHAPE>(&mut budget).await;
         match seen {
             Seen::Entry(hit, _, age) => {
                 self.counters.hits.one();
