@@ -33,12 +33,14 @@ impl Db {
 /// A user, or that there is none.
 #[cached_aside(ttl = "1m", none_ttl = "10s", stale_while_revalidate = "5m", key = "user:{id}", skip(db))]
 pub(crate) async fn load_user(db: &Db, id: u64) -> Option<User> {
+    tokio::task::yield_now().await; // a query
     db.row(id, |user| user.clone())
 }
 
 /// Renames a user. What it gives is what the next read gives.
 #[updates(load_user(id))]
 pub(crate) async fn rename_user(db: &Db, id: u64, name: String) -> Option<User> {
+    tokio::task::yield_now().await; // a query
     db.row(id, |user| {
         user.name = name;
         user.clone()

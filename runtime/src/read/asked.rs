@@ -101,7 +101,7 @@ impl<V, E> Call<'_, V, E> {
             };
             // It exists before it is won: dropped while that is being asked, it gives up what may have been won.
             let held = Held::new(self.cache, self.key, Token::fresh(), right);
-            match self.replace(&held, right, entry::head(&there), budget).await {
+            match self.replace(held.token, right, entry::head(&there), budget).await {
                 Ok(true) => {
                     tracing::debug!(key = self.key, ?right, "loading anew");
                     return Some(held);
@@ -116,17 +116,17 @@ impl<V, E> Call<'_, V, E> {
         None
     }
 
-    async fn replace(&self, held: &Held, right: Right, head: &[u8], budget: &mut Budget) -> Answer<bool> {
-        let (store, hold, token) = (&self.cache.store, self.function.settings.lease, held.token);
+    async fn replace(&self, token: Token, right: Right, seen: &[u8], budget: &mut Budget) -> Answer<bool> {
+        let (store, lease) = (&self.cache.store, self.function.settings.lease);
         match right {
             Right::Lease => {
                 let acquired =
-                    budget.spend(|within| store.acquire(self.key, head, token, hold, within)).await;
+                    budget.spend(|within| store.acquire(self.key, seen, token, lease, within)).await;
                 acquired.map(|acquired| acquired == Acquired::Yes)
             }
             Right::Refresh { .. } => {
                 self.counters.refreshes.one();
-                budget.spend(|within| store.take_over(self.key, head, token, hold, within)).await
+                budget.spend(|within| store.take_over(self.key, seen, token, lease, within)).await
             }
         }
     }
