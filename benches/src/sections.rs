@@ -136,11 +136,18 @@ fn sections() -> Vec<Section> {
             metrics: &[Metric::Rate],
         },
         Section {
-            title: "What a hit costs, 64 callers",
-            note: "Processor time of the program and of the server.",
+            title: "Processor time of a hit",
+            note: "Of the program and of the server, 200 B, each key as often as the others.",
             threads: Threads::Several,
-            cells: vec![(callers(64), Cell::hits(64))],
-            metrics: &[Metric::ClientCpu, Metric::ServerCpu, Metric::P50, Metric::P99, Metric::P999],
+            cells: [8, 64, 256].map(|count| (callers(count), Cell::hits(count))).into(),
+            metrics: &[Metric::ClientCpu, Metric::ServerCpu],
+        },
+        Section {
+            title: "Latency of hits, many callers",
+            note: "Each key as often as the others, 200 B.",
+            threads: Threads::Several,
+            cells: [64, 256].map(|count| (callers(count), Cell::hits(count))).into(),
+            metrics: &[Metric::P50, Metric::P99, Metric::P999],
         },
         Section {
             title: "Many callers, one hot key",

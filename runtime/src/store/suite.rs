@@ -2,6 +2,7 @@
 
 use std::{sync::atomic::Ordering::Relaxed, time::Duration};
 
+use futures_util::future::join_all;
 use tokio::time::{Instant, sleep};
 
 use super::{Acquired, Put, Store, StoreError, memory::MemoryStore};
@@ -499,7 +500,26 @@ async fn whoever_watches_is_told(store: &Store) {
     assert_eq!((absent.there, absent.left), (None, Duration::ZERO));
 }
 
+/// Each of many who read at the same time is given what stands under its own key.
+async fn reads_at_once_are_not_mixed_up(store: &Store) {
+    let mut keys = Vec::new();
+    for number in 0..20 {
+        let key = key("at-once");
+        assert_eq!(acquire(store, &key, token(500 + number)).await, Acquired::Yes);
+        keys.push((key, Some(entry::lease(token(500 + number)).to_vec())));
+        keys.push((self::key("at-once"), None));
+    }
+    for round in 0..5 {
+        let of_round = keys.iter().chain(keys.iter().take(10 * round));
+        let reads = of_round.clone().map(|(key, _)| store.read(key, WITHIN));
+        for (read, (key, there)) in join_all(reads).await.iter().zip(of_round) {
+            assert_eq!(read.as_ref().unwrap(), there, "{key}");
+        }
+    }
+}
+
 async fn the_suite(store: &Store) {
+    reads_at_once_are_not_mixed_up(store).await;
     a_load_is_a_lease_and_then_a_value(store).await;
     values_carry_the_time_of_the_store(store).await;
     only_one_acquires(store).await;
@@ -580,6 +600,8 @@ async fn the_in_process_store_forgets_what_has_ended() {
 
 #[cfg(feature = "redis")]
 mod deployments;
+#[cfg(feature = "redis")]
+mod together;
 
 #[cfg(feature = "redis")]
 mod over_redis {
@@ -587,7 +609,6 @@ mod over_redis {
     use crate::store::redis::{Address, Limits, RedisStore};
     use crate::telemetry::NodeState;
     use cached_aside_tests::RedisServer;
-    use futures_util::future::join_all;
     use redis::cmd;
     use tokio::{join, task::yield_now, time::timeout};
 

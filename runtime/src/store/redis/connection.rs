@@ -18,7 +18,7 @@ use std::{
 };
 
 use redis::{
-    Cmd, ConnectionInfo, ErrorKind, FromRedisValue, Pipeline, RedisError, ServerErrorKind,
+    Cmd, ConnectionInfo, ErrorKind, FromRedisValue, Pipeline, RedisError, ServerErrorKind, Value,
     aio::MultiplexedConnection,
 };
 use tokio::{
@@ -207,8 +207,11 @@ impl Link {
     /// Sends one command.
     pub(super) async fn call<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, Failure> {
         let mut call = self.begin()?;
-        let result = command.query_async(&mut call.up.connection).await;
-        call.end(result)
+        // What `query_async` does, without its boxed future.
+        let sent = call.up.connection.send_packed_command(command).await;
+        let answer =
+            sent.and_then(Value::extract_error).and_then(|value| Ok(redis::from_redis_value(value)?));
+        call.end(answer)
     }
 
     /// Sends several commands at once; each has its own answer.

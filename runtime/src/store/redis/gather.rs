@@ -1,15 +1,17 @@
 //! Reads of one server that travel together.
 //!
-//! A read that finds no other on its way goes out by itself, at once. Those that come while reads are on their way wait and
-//! then go out as one command, which one of them sends and whose answers it hands to the others. Redis answers many keys in one
-//! command for a fraction of what as many commands cost, and a key that several ask for is asked for once.
+//! A read that finds no other on its way goes out by itself, at once. One that finds others begins a batch, gives way once to
+//! whatever else is ready to run, and sends: whoever comes in between travels with it, in one command, and a key that several
+//! ask for is asked for once. Redis answers many keys in one command for a fraction of what as many commands cost, and one
+//! answer is received, taken apart and handed out instead of many. Nobody waits for company that is not there, or for the
+//! answers of others: what gives way is sent in the same turn of the scheduler, as it would be if the connection's own task had
+//! been handed a command.
 //!
 //! A caller may share a read that **has not been sent yet**, never one that is on its way: what that one finds may be older
 //! than a write that the caller has seen completed. So a batch takes keys in as long as it stands in the queue, and leaves the
-//! queue before it is sent. Nobody waits for company: a batch goes out as soon as it may.
+//! queue before it is sent.
 //!
-//! Whoever sends is a caller like the others, and may go away at any time. Then the batch goes back to the head of the queue
-//! and another of its callers sends it anew.
+//! Whoever sends is a caller like the others, and may go away at any time. Then another of its batch sends, anew if need be.
 
 use std::{
     collections::VecDeque,
@@ -22,8 +24,6 @@ use std::{
 use tokio::sync::oneshot;
 use xxhash_rust::xxh3::xxh3_64;
 
-/// So many commands with reads may be on their way; further reads wait and travel together.
-const ON_THEIR_WAY: usize = 2;
 /// No more keys than this travel together: the server does nothing else while it answers.
 const KEYS: usize = 128;
 /// No more bytes than this travel together, as far as that can be known before.
@@ -38,15 +38,17 @@ struct Shared<A> {
     queue: Mutex<Queue<A>>,
     /// How long an answer usually is (bytes).
     usual: AtomicUsize,
-    /// No more callers than this wait.
+    /// No more callers than this wait, commands that are on their way included.
     limit: usize,
 }
 
 #[derive(Debug)]
 struct Queue<A> {
+    /// Commands that are on their way, or about to be.
     on_their_way: usize,
+    /// Who waits in a batch of the queue.
     callers: usize,
-    /// What has not been sent yet, in the order in which it will be.
+    /// What has not been sent yet. Somebody is about to send each of them.
     batches: VecDeque<Batch<A>>,
     /// The number of the next batch.
     next: u64,
@@ -56,9 +58,8 @@ struct Queue<A> {
 #[derive(Debug)]
 struct Batch<A> {
     number: u64,
-    /// Somebody has been told to send it.
-    led: bool,
     keys: Keys,
+    /// Those who wait for it, the one who sends it not among them.
     callers: Vec<Caller<A>>,
 }
 
@@ -72,8 +73,10 @@ struct Caller<A> {
 /// What a caller does.
 #[derive(Debug)]
 pub(super) enum Turn<A> {
-    /// Send the read by itself, at once. Others may be waiting until the permit is dropped.
+    /// Send the read by itself, at once, and keep the permit until it is answered.
     Alone(Option<Permit<A>>),
+    /// Give way once, then send the batch that you have begun.
+    Lead(Lead<A>),
     /// Wait for word.
     Wait(oneshot::Receiver<Word<A>>),
     /// Too many wait already.
@@ -103,18 +106,29 @@ impl<A> Gather<A> {
             return Turn::Alone(None);
         }
         let mut queue = self.0.lock();
-        if queue.batches.is_empty() && queue.on_their_way < ON_THEIR_WAY {
-            queue.on_their_way += 1;
+        if queue.on_their_way == 0 {
+            queue.on_their_way = 1;
             return Turn::Alone(Some(Permit(self.0.clone())));
         }
-        if queue.callers >= self.0.limit {
+        if queue.callers + queue.on_their_way >= self.0.limit {
             return Turn::Full;
         }
-        queue.callers += 1;
         let most = (BYTES / usual.max(1)).min(KEYS);
-        let (word, receiver) = oneshot::channel();
-        queue.take_in(key, most, word);
-        Turn::Wait(receiver)
+        if let Some(batch) = queue.batches.back_mut()
+            && let Some(place) = batch.keys.place(key, most)
+        {
+            let (word, receiver) = oneshot::channel();
+            batch.callers.push(Caller { place, word });
+            queue.callers += 1;
+            return Turn::Wait(receiver);
+        }
+        let mut keys = Keys::default();
+        let place = keys.place(key, 1).unwrap_or_default();
+        let number = queue.next;
+        queue.next += 1;
+        queue.on_their_way += 1;
+        queue.batches.push_back(Batch { number, keys, callers: Vec::new() });
+        Turn::Lead(Lead { shared: Some(self.0.clone()), number, place })
     }
 
     /// Notes how long an answer was.
@@ -128,96 +142,49 @@ impl<A> Gather<A> {
     }
 }
 
-impl<A> Clone for Gather<A> {
-    fn clone(&self) -> Self {
-        Gather(self.0.clone())
-    }
-}
-
-impl<A> Queue<A> {
-    fn take_in(&mut self, key: [&[u8]; 3], most: usize, word: oneshot::Sender<Word<A>>) {
-        if let Some(batch) = self.batches.back_mut()
-            && let Some(place) = batch.keys.place(key, most)
-        {
-            return batch.callers.push(Caller { place, word });
-        }
-        let mut keys = Keys::default();
-        let place = keys.place(key, 1).unwrap_or_default();
-        self.batches.push_back(Batch {
-            number: self.next,
-            led: false,
-            keys,
-            callers: vec![Caller { place, word }],
-        });
-        self.next += 1;
-    }
-
-    /// Chooses who sends the next batch; nobody, if none is waiting to be led.
-    fn choose(&mut self) -> Option<(u64, Caller<A>)> {
-        loop {
-            let at = self.batches.iter().position(|batch| !batch.led)?;
-            let batch = &mut self.batches[at];
-            let before = batch.callers.len();
-            batch.callers.retain(|caller| !caller.word.is_closed());
-            self.callers = self.callers.saturating_sub(before - batch.callers.len());
-            if batch.callers.is_empty() {
-                // All of them have gone away.
-                self.batches.remove(at);
-                continue;
-            }
-            batch.led = true;
-            self.callers = self.callers.saturating_sub(1);
-            return Some((batch.number, batch.callers.remove(0)));
-        }
-    }
-}
-
 impl<A> Shared<A> {
     fn lock(&self) -> MutexGuard<'_, Queue<A>> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Lets the next batch go, or notes that fewer commands are on their way.
-    fn pass_on(self: &Arc<Self>) {
+    /// Has another of its callers send a batch that stands in the queue. One without any is gone.
+    fn hand_over(self: &Arc<Self>, number: u64) {
         loop {
-            let (number, Caller { place, word }) = {
-                let mut queue = self.lock();
-                match queue.choose() {
-                    Some(chosen) => chosen,
-                    None => {
-                        queue.on_their_way -= 1;
-                        return;
-                    }
-                }
-            };
+            let Some(Caller { place, word }) = self.lock().choose(number) else { return };
             let lead = Lead { shared: Some(self.clone()), number, place };
             match word.send(Word::Lead(lead)) {
-                Err(Word::Lead(mut lead)) => {
-                    // It has gone away since: the next one.
-                    lead.shared = None;
-                    self.leave(number);
-                }
+                // That one has gone away since: the next.
+                Err(Word::Lead(mut lead)) => lead.shared = None,
                 Ok(()) | Err(Word::Given(_)) => return,
             }
         }
     }
+}
 
-    /// Nobody leads this batch any more.
-    fn leave(&self, number: u64) {
-        let mut queue = self.lock();
-        if let Some(batch) = queue.batches.iter_mut().find(|batch| batch.number == number) {
-            batch.led = false;
+impl<A> Queue<A> {
+    /// The first of a batch's callers who is still there.
+    fn choose(&mut self, number: u64) -> Option<Caller<A>> {
+        let at = self.batches.iter().position(|batch| batch.number == number)?;
+        let batch = &mut self.batches[at];
+        let before = batch.callers.len();
+        batch.callers.retain(|caller| !caller.word.is_closed());
+        let chosen = if batch.callers.is_empty() { None } else { Some(batch.callers.remove(0)) };
+        self.callers -= before - batch.callers.len();
+        if chosen.is_none() {
+            self.batches.remove(at);
+            self.on_their_way -= 1;
         }
+        chosen
     }
 }
 
-/// The right to have a command with reads on its way.
+/// The right to have a command on its way.
 #[derive(Debug)]
 pub(super) struct Permit<A>(Arc<Shared<A>>);
 
 impl<A> Drop for Permit<A> {
     fn drop(&mut self) {
-        self.0.pass_on();
+        self.0.lock().on_their_way -= 1;
     }
 }
 
@@ -235,35 +202,29 @@ impl<A> Lead<A> {
         let shared = self.shared.take()?;
         let batch = {
             let mut queue = shared.lock();
-            let at = queue.batches.iter().position(|batch| batch.number == self.number);
-            let batch = at.and_then(|at| queue.batches.remove(at));
-            queue.callers =
-                queue.callers.saturating_sub(batch.as_ref().map_or(0, |batch| batch.callers.len()));
+            let at = queue.batches.iter().position(|batch| batch.number == self.number)?;
+            let batch = queue.batches.remove(at)?;
+            queue.callers -= batch.callers.len();
             batch
         };
-        // Made first, so that the right to send is passed on whatever happens.
-        let permit = Permit(shared.clone());
-        Some(Flight { batch: Some(batch?), own: self.place, shared, _permit: permit })
+        Some(Flight { batch: Some(batch), own: self.place, shared })
     }
 }
 
 impl<A> Drop for Lead<A> {
     fn drop(&mut self) {
         if let Some(shared) = self.shared.take() {
-            shared.leave(self.number);
-            shared.pass_on();
+            shared.hand_over(self.number);
         }
     }
 }
 
-/// A batch on its way. Dropped without answers it goes back to the head of the queue.
+/// A batch on its way. Dropped without answers it goes back into the queue, and another of its callers sends it anew.
 #[derive(Debug)]
 pub(super) struct Flight<A> {
     batch: Option<Batch<A>>,
     own: usize,
     shared: Arc<Shared<A>>,
-    /// Dropped last: then the next batch goes.
-    _permit: Permit<A>,
 }
 
 impl<A: Clone> Flight<A> {
@@ -281,6 +242,8 @@ impl<A: Clone> Flight<A> {
     /// Gives the answers, one a key and in their order, to those who wait; returns the caller's own.
     pub(super) fn land(mut self, answers: impl IntoIterator<Item = A>) -> Option<A> {
         let batch = self.batch.take()?;
+        // Whoever is given an answer and reads again finds this one out of the way.
+        drop(Permit(self.shared.clone()));
         let mut answers: Vec<Option<A>> = answers.into_iter().map(Some).collect();
         let mut asked = vec![0_u32; answers.len().max(batch.keys.len())];
         asked[self.own] += 1;
@@ -303,11 +266,14 @@ impl<A: Clone> Flight<A> {
 
 impl<A> Drop for Flight<A> {
     fn drop(&mut self) {
-        let Some(mut batch) = self.batch.take() else { return };
-        batch.led = false;
-        let mut queue = self.shared.lock();
-        queue.callers += batch.callers.len();
-        queue.batches.push_front(batch);
+        let Some(batch) = self.batch.take() else { return };
+        let number = batch.number;
+        {
+            let mut queue = self.shared.lock();
+            queue.callers += batch.callers.len();
+            queue.batches.push_front(batch);
+        }
+        self.shared.hand_over(number);
     }
 }
 

@@ -466,6 +466,10 @@ impl<'a> FullKey<'a> {
     fn parts(self) -> [&'a [u8]; 3] {
         [self.namespace.as_bytes(), b":", self.key.as_bytes()]
     }
+
+    fn len(self) -> usize {
+        self.namespace.len() + 1 + self.key.len()
+    }
 }
 
 impl ToRedisArgs for FullKey<'_> {

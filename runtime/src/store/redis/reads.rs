@@ -2,7 +2,9 @@
 
 use std::{iter::repeat_n, sync::atomic::Ordering::Relaxed};
 
-use redis::{ErrorKind, Pipeline, RedisResult, ServerErrorKind};
+use redis::{Cmd, ErrorKind, Pipeline, RedisResult, ServerErrorKind};
+
+use tokio::task::yield_now;
 
 use super::{
     FullKey, RedisStore,
@@ -27,6 +29,10 @@ impl RedisStore {
                 }
                 return answer;
             }
+            Turn::Lead(lead) => {
+                yield_now().await;
+                Ok(Word::Lead(lead))
+            }
             Turn::Wait(word) => word.await,
             Turn::Full => return Err(StoreError::Full),
         };
@@ -45,7 +51,9 @@ impl RedisStore {
     }
 
     async fn read_alone(&self, full: FullKey<'_>) -> Answer<Option<Vec<u8>>> {
-        self.route.call(full, redis::cmd("GET").arg(full)).await
+        let mut get = Cmd::with_capacity(2, "GET".len() + full.len());
+        get.arg("GET").arg(full);
+        self.route.call(full, &get).await
     }
 
     /// Reads what waits to travel together. `MGET` costs the server least, and has nothing for keys of other types: whoever then
@@ -55,7 +63,7 @@ impl RedisStore {
         if matches!(self.route, Route::Cluster(_)) || self.no_mget.load(Relaxed) {
             return self.read_one_by_one(link, flight).await;
         }
-        let mut mget = redis::Cmd::with_capacity(1 + flight.keys().len(), flight.length());
+        let mut mget = Cmd::with_capacity(1 + flight.keys().len(), "MGET".len() + flight.length());
         mget.arg("MGET");
         flight.keys().for_each(|key| {
             mget.arg(key);

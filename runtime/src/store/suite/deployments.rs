@@ -9,7 +9,6 @@ use crate::store::{
     redis::{Address, Limits, RedisStore},
 };
 use cached_aside_tests::{RedisCluster, RedisServer, Sentinels};
-use futures_util::future::join_all;
 use redis::cmd;
 
 /// What failing over may take on a busy machine.

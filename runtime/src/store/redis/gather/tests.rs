@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 use tokio::sync::oneshot::{Receiver, error::TryRecvError};
 
-use super::{BYTES, Flight, Gather, KEYS, Lead, ON_THEIR_WAY, Permit, Turn, Word};
+use super::{BYTES, Flight, Gather, KEYS, Lead, Permit, Turn, Word};
 
 type Answer = Result<String, &'static str>;
 type Reads = Gather<Answer>;
@@ -16,26 +16,32 @@ fn key(name: &str) -> [&[u8]; 3] {
     [b"shop", b":", name.as_bytes()]
 }
 
-/// As many reads by themselves as may be on their way.
-fn busy(reads: &Reads) -> Vec<Permit<Answer>> {
-    let alone = |_| match reads.join(key("alone")) {
+/// A read by itself that is on its way.
+fn busy(reads: &Reads) -> Permit<Answer> {
+    match reads.join(key("alone")) {
         Turn::Alone(Some(permit)) => permit,
         other => panic!("nothing is in the way, but {other:?}"),
-    };
-    (0..ON_THEIR_WAY).map(alone).collect()
+    }
+}
+
+fn begin(reads: &Reads, name: &str) -> Lead<Answer> {
+    match reads.join(key(name)) {
+        Turn::Lead(lead) => lead,
+        other => panic!("`{name}` begins a batch, but {other:?}"),
+    }
 }
 
 fn wait(reads: &Reads, name: &str) -> Receiver<Word<Answer>> {
     match reads.join(key(name)) {
         Turn::Wait(word) => word,
-        other => panic!("`{name}` has to wait, but {other:?}"),
+        other => panic!("`{name}` joins the batch, but {other:?}"),
     }
 }
 
-fn lead(word: &mut Receiver<Word<Answer>>) -> Lead<Answer> {
+fn told(word: &mut Receiver<Word<Answer>>) -> Lead<Answer> {
     match word.try_recv() {
         Ok(Word::Lead(lead)) => lead,
-        other => panic!("this one should lead, but {other:?}"),
+        other => panic!("this one should send, but {other:?}"),
     }
 }
 
@@ -55,133 +61,122 @@ fn land(flight: Flight<Answer>) -> Answer {
     flight.land(answers).unwrap()
 }
 
-fn idle(reads: &Reads) -> bool {
+fn left(reads: &Reads) -> (usize, usize, usize) {
     let queue = reads.0.lock();
-    (queue.on_their_way, queue.callers, queue.batches.len()) == (0, 0, 0)
+    (queue.on_their_way, queue.callers, queue.batches.len())
 }
 
 #[test]
-fn a_read_with_nobody_before_it_goes_out_by_itself() {
+fn a_read_with_no_other_on_its_way_goes_out_by_itself() {
     let reads = reads();
     drop(busy(&reads));
-    assert!(matches!(reads.join(key("a")), Turn::Alone(Some(_))));
-    assert!(idle(&reads));
+    drop(busy(&reads));
+    assert_eq!(left(&reads), (0, 0, 0));
 }
 
 #[test]
-fn those_behind_travel_together_and_ask_for_equal_keys_once() {
+fn those_who_come_before_it_is_sent_travel_together_and_ask_for_equal_keys_once() {
     let reads = reads();
-    let mut before = busy(&reads);
-    let mut words = ["a", "b", "a", "c", "b"].map(|name| wait(&reads, name));
-    before.pop();
-    let flight = lead(&mut words[0]).take().unwrap();
+    let before = busy(&reads);
+    let lead = begin(&reads, "a");
+    let mut words = ["b", "a", "c", "b"].map(|name| wait(&reads, name));
+    let flight = lead.take().unwrap();
     assert_eq!(names(&flight), ["shop:a", "shop:b", "shop:c"]);
     assert_eq!(land(flight).unwrap(), "shop:a");
-    for (word, name) in words[1..].iter_mut().zip(["shop:b", "shop:a", "shop:c", "shop:b"]) {
+    for (word, name) in words.iter_mut().zip(["shop:b", "shop:a", "shop:c", "shop:b"]) {
         assert_eq!(given(word).unwrap(), name);
     }
     drop(before);
-    assert!(idle(&reads));
+    assert_eq!(left(&reads), (0, 0, 0));
 }
 
 #[test]
 fn a_batch_is_joined_until_it_is_sent_and_never_after() {
     let reads = reads();
-    let mut before = busy(&reads);
-    let mut first = wait(&reads, "a");
-    before.pop();
-    let told = lead(&mut first);
+    let _before = busy(&reads);
+    let lead = begin(&reads, "a");
     let mut unsent = wait(&reads, "a");
-    let flight = told.take().unwrap();
-    let mut late = wait(&reads, "a");
+    let flight = lead.take().unwrap();
+    // What is on its way when it comes is not for this one.
+    let late = begin(&reads, "a");
     assert_eq!(land(flight).unwrap(), "shop:a");
     assert_eq!(given(&mut unsent).unwrap(), "shop:a");
-    // What was on its way when it came is not for this one.
-    let flight = lead(&mut late).take().unwrap();
-    assert_eq!(names(&flight), ["shop:a"]);
+    assert_eq!(names(&late.take().unwrap()), ["shop:a"]);
 }
 
 #[test]
 fn an_error_reaches_those_of_its_own_command() {
     let reads = reads();
     let before = busy(&reads);
-    let mut words: Vec<_> = (0..=KEYS).map(|number| wait(&reads, &number.to_string())).collect();
-    drop(before);
-    let failing = lead(&mut words[0]).take().unwrap();
+    let failing = begin(&reads, "0");
+    let mut words: Vec<_> = (1..KEYS).map(|number| wait(&reads, &number.to_string())).collect();
+    let other = begin(&reads, "other");
+    let failing = failing.take().unwrap();
     assert_eq!(failing.keys().len(), KEYS);
-    let other = lead(&mut words[KEYS]).take().unwrap();
-    let errors = vec![Err("connection lost"); KEYS];
-    assert_eq!(failing.land(errors), Some(Err("connection lost")));
-    assert_eq!(given(&mut words[1]), Err("connection lost"));
-    assert_eq!(land(other).unwrap(), format!("shop:{KEYS}"));
-    assert!(idle(&reads));
-}
-
-#[test]
-fn a_leader_that_goes_away_before_it_sends_is_replaced() {
-    let reads = reads();
-    let mut before = busy(&reads);
-    let mut words = ["a", "b", "c"].map(|name| Some(wait(&reads, name)));
-    // One that has gone away before its turn is not chosen; one that goes after it hands over.
-    words[0] = None;
-    before.pop();
-    words[1] = None;
-    let mut last = words[2].take().unwrap();
-    assert_eq!(land(lead(&mut last).take().unwrap()).unwrap(), "shop:c");
+    let other = other.take().unwrap();
+    assert_eq!(failing.land(vec![Err("connection lost"); KEYS]), Some(Err("connection lost")));
+    assert!(words.iter_mut().all(|word| given(word) == Err("connection lost")));
+    assert_eq!(land(other).unwrap(), "shop:other");
     drop(before);
-    assert!(idle(&reads));
+    assert_eq!(left(&reads), (0, 0, 0));
 }
 
 #[test]
-fn a_leader_that_goes_away_while_its_command_is_on_its_way_is_replaced() {
+fn who_goes_away_before_sending_is_replaced() {
     let reads = reads();
-    let mut before = busy(&reads);
-    let mut words = ["a", "b"].map(|name| wait(&reads, name));
-    before.pop();
-    let flight = lead(&mut words[0]).take().unwrap();
-    drop(flight);
-    let told = lead(&mut words[1]);
+    let before = busy(&reads);
+    let lead = begin(&reads, "a");
+    let [gone, second, mut last] = ["b", "c", "d"].map(|name| wait(&reads, name));
+    drop(gone);
+    drop(lead);
+    // This one has been told, and goes away as well.
+    drop(second);
+    assert_eq!(land(told(&mut last).take().unwrap()).unwrap(), "shop:d");
+    drop(before);
+    assert_eq!(left(&reads), (0, 0, 0));
+}
+
+#[test]
+fn who_goes_away_while_the_command_is_on_its_way_is_replaced() {
+    let reads = reads();
+    let before = busy(&reads);
+    let lead = begin(&reads, "a");
+    let mut word = wait(&reads, "b");
+    drop(lead.take().unwrap());
+    let lead = told(&mut word);
     // It has not been sent again yet.
     let mut late = wait(&reads, "b");
-    assert_eq!(land(told.take().unwrap()).unwrap(), "shop:b");
+    assert_eq!(land(lead.take().unwrap()).unwrap(), "shop:b");
     assert_eq!(given(&mut late).unwrap(), "shop:b");
     drop(before);
-    assert!(idle(&reads));
+    assert_eq!(left(&reads), (0, 0, 0));
 }
 
 #[test]
 fn nothing_is_left_of_callers_who_have_all_gone_away() {
     let reads = reads();
     let before = busy(&reads);
-    drop(["a", "b", "c"].map(|name| wait(&reads, name)));
-    drop(before);
-    assert!(idle(&reads));
-}
-
-#[test]
-fn batches_go_in_the_order_in_which_their_callers_came() {
-    let reads = reads();
-    let mut before = busy(&reads);
-    let mut words: Vec<_> = (0..3 * KEYS).map(|number| wait(&reads, &number.to_string())).collect();
-    before.pop();
-    for batch in 0..3 {
-        let flight = lead(&mut words[batch * KEYS]).take().unwrap();
-        assert_eq!(names(&flight)[0], format!("shop:{}", batch * KEYS));
-        land(flight).unwrap();
+    for sent in [false, true] {
+        let lead = begin(&reads, "a");
+        let words = ["b", "c"].map(|name| wait(&reads, name));
+        let flight = sent.then(|| lead.take());
+        drop(words);
+        drop(flight);
     }
     drop(before);
-    assert!(idle(&reads));
+    assert_eq!(left(&reads), (0, 0, 0));
 }
 
 #[test]
 fn the_longer_the_answers_the_fewer_travel_together() {
     let reads = reads();
     (0..100).for_each(|_| reads.note(BYTES / 4));
-    let before = busy(&reads);
-    let mut words: Vec<_> = (0..6).map(|number| wait(&reads, &number.to_string())).collect();
-    drop(before);
-    assert_eq!(lead(&mut words[0]).take().unwrap().keys().len(), 4);
-    // Of these no two would fit: nobody waits.
+    let _before = busy(&reads);
+    let lead = begin(&reads, "0");
+    let _words: Vec<_> = (1..4).map(|number| wait(&reads, &number.to_string())).collect();
+    let _next = begin(&reads, "4");
+    assert_eq!(lead.take().unwrap().keys().len(), 4);
+    // Of these no two would fit.
     (0..100).for_each(|_| reads.note(BYTES));
     assert!((0..9).all(|_| matches!(reads.join(key("a")), Turn::Alone(None))));
     (0..100).for_each(|_| reads.note(200));
@@ -190,12 +185,13 @@ fn the_longer_the_answers_the_fewer_travel_together() {
 
 #[test]
 fn no_more_than_so_many_wait() {
-    let reads: Reads = Gather::new(2);
+    let reads: Reads = Gather::new(4);
     let before = busy(&reads);
-    let waiting = ["a", "b"].map(|name| wait(&reads, name));
+    let lead = begin(&reads, "a");
+    let words = ["a", "b"].map(|name| wait(&reads, name));
     assert!(matches!(reads.join(key("c")), Turn::Full));
-    drop((before, waiting));
-    assert!(idle(&reads));
+    drop((words, lead, before));
+    assert_eq!(left(&reads), (0, 0, 0));
 }
 
 /// One thing that happens to the reads of a server.
@@ -225,6 +221,7 @@ type Stamped = (Vec<u8>, usize);
 
 enum Doing {
     Alone { sent: usize, permit: Option<Permit<Stamped>> },
+    GivingWay(Lead<Stamped>),
     Waiting(Receiver<Word<Stamped>>),
     Leading { sent: usize, flight: Flight<Stamped> },
 }
@@ -253,6 +250,7 @@ impl World {
             Event::Come { key } => {
                 let doing = match self.reads.join([b"k", b":", &[key]]) {
                     Turn::Alone(permit) => Doing::Alone { sent: self.now, permit },
+                    Turn::Lead(lead) => Doing::GivingWay(lead),
                     Turn::Wait(word) => Doing::Waiting(word),
                     Turn::Full => return,
                 };
@@ -269,7 +267,8 @@ impl World {
                 }
             }
             Event::Answer { command } => {
-                let on_their_way = |one: &&One| !matches!(one.doing, Doing::Waiting(_));
+                let on_their_way =
+                    |one: &&One| matches!(one.doing, Doing::Alone { .. } | Doing::Leading { .. });
                 let callers: Vec<usize> =
                     self.callers.values().filter(on_their_way).map(|one| one.came).collect();
                 if let Some(caller) = callers.get(command % callers.len().max(1)) {
@@ -279,21 +278,21 @@ impl World {
         }
     }
 
-    /// A caller looks whether there is word.
+    /// A caller sends what it has begun, or looks whether there is word.
     fn go(&mut self, caller: usize) {
-        let Some(one) = self.callers.get_mut(&caller) else { return };
-        let Doing::Waiting(word) = &mut one.doing else { return };
-        match word.try_recv() {
-            Ok(Word::Given(answer)) => {
-                let one = self.callers.remove(&caller).unwrap();
-                self.check(&one, &answer);
-            }
-            Ok(Word::Lead(lead)) => {
-                one.doing = Doing::Leading { sent: self.now, flight: lead.take().unwrap() };
-            }
-            Err(TryRecvError::Empty) => {}
-            Err(TryRecvError::Closed) => panic!("nobody will tell this caller anything"),
-        }
+        let Some(mut one) = self.callers.remove(&caller) else { return };
+        let sent = self.now;
+        one.doing = match one.doing {
+            Doing::GivingWay(lead) => Doing::Leading { sent, flight: lead.take().unwrap() },
+            Doing::Waiting(mut word) => match word.try_recv() {
+                Ok(Word::Given(answer)) => return self.check(one.key, one.came, &answer),
+                Ok(Word::Lead(lead)) => Doing::Leading { sent, flight: lead.take().unwrap() },
+                Err(TryRecvError::Empty) => Doing::Waiting(word),
+                Err(TryRecvError::Closed) => panic!("nobody will tell this caller anything"),
+            },
+            on_its_way => on_its_way,
+        };
+        self.callers.insert(caller, one);
     }
 
     fn answer(&mut self, caller: usize) {
@@ -307,15 +306,15 @@ impl World {
                 let answers: Vec<Stamped> = flight.keys().map(|key| (key.to_vec(), sent)).collect();
                 flight.land(answers).unwrap()
             }
-            Doing::Waiting(_) => return,
+            Doing::GivingWay(_) | Doing::Waiting(_) => return,
         };
-        self.check(&One { doing: Doing::Alone { sent: 0, permit: None }, ..one }, &answer);
+        self.check(one.key, one.came, &answer);
     }
 
     /// What a caller is given is of its key, and was not on its way before it came.
-    fn check(&mut self, one: &One, (key, sent): &Stamped) {
-        assert_eq!(*key, [b"k:", &[one.key][..]].concat());
-        assert!(*sent >= one.came, "a read of {sent} was given to who came at {}", one.came);
+    fn check(&mut self, asked: u8, came: usize, (key, sent): &Stamped) {
+        assert_eq!(*key, [b"k:", &[asked][..]].concat());
+        assert!(*sent >= came, "a read of {sent} was given to who came at {came}");
         self.answered += 1;
     }
 }

@@ -1,0 +1,115 @@
+//! Reads that travel together, over a real server.
+
+use super::{
+    over_redis::{LIMITS, connect, connect_with, rules},
+    *,
+};
+use crate::store::redis::Limits;
+use cached_aside_tests::RedisServer;
+use futures_util::future::join_all;
+use redis::cmd;
+use tokio::time::timeout;
+
+/// How many commands `reads` took, by name.
+async fn commands(server: &RedisServer, reads: impl Future) -> (u64, u64) {
+    server.reset_stats();
+    reads.await;
+    let commands = server.commands();
+    let count = |name| commands.get(name).copied().unwrap_or_default();
+    (count("get"), count("mget"))
+}
+
+#[tokio::test]
+async fn many_reads_are_few_commands_and_a_lone_one_is_a_get() {
+    let server = RedisServer::start();
+    let store = connect(&server.url(), "few").await;
+    let key = stored(&store, "kept").await;
+    assert_eq!(commands(&server, store.read(&key, WITHIN)).await, (1, 0));
+    let (get, mget) = commands(&server, async {
+        for there in join_all((0..90).map(|_| store.read(&key, WITHIN))).await {
+            assert!(there.unwrap().is_some());
+        }
+    })
+    .await;
+    assert!(get <= 2 && (1..10).contains(&mget), "{get} GET, {mget} MGET");
+}
+
+#[tokio::test]
+async fn foreign_data_among_them_is_found_by_who_acquires() {
+    let server = RedisServer::start();
+    let store = connect(&server.url(), "strange").await;
+    let kept = stored(&store, "kept").await;
+    server.run::<()>(cmd("LPUSH").arg("strange:list").arg("element"));
+    server.run::<()>(cmd("SET").arg("strange:text").arg("hello"));
+    let keys = ["a", "b", "list", kept.as_str(), "text"];
+    let seen = join_all(keys.map(|key| store.read(key, WITHIN))).await;
+    assert_eq!((&seen[2], seen[3].as_ref().unwrap().is_some()), (&Ok(None), true));
+    assert_eq!(seen[4], Ok(Some(b"hello".to_vec())));
+    assert_eq!(store.acquire("list", &[], token(1), LONG, WITHIN).await, Err(StoreError::Foreign));
+    assert_eq!(server.run::<u64>(cmd("LLEN").arg("strange:list")), 1);
+}
+
+#[tokio::test]
+async fn a_user_who_may_not_call_mget_reads_one_by_one() {
+    let server = RedisServer::builder().user("app", "pass", &(rules("old", &[]) + " -mget")).start();
+    let store = connect(&server.url_as("app", "pass"), "old").await;
+    let keys: Vec<String> = (0..50).map(|number| number.to_string()).collect();
+    server.run::<()>(cmd("SET").arg("old:7").arg("seven"));
+    let read = || async {
+        let there = join_all(keys.iter().map(|key| store.read(key, WITHIN))).await;
+        let there: Vec<_> = there.into_iter().map(Result::unwrap).collect();
+        assert_eq!((there[6].as_deref(), there[7].as_deref()), (None, Some(&b"seven"[..])));
+    };
+    read().await;
+    let (get, mget) = commands(&server, read()).await;
+    assert_eq!((get, mget), (50, 0));
+}
+
+/// Values of 64 KiB fill what may travel together by themselves.
+#[tokio::test]
+async fn large_values_travel_apart() {
+    let server = RedisServer::start();
+    let store = connect_with(&server.url(), "large", Limits { in_flight: 1_000, ..LIMITS }).await;
+    server.run::<()>(cmd("SET").arg("large:value").arg(vec![b'x'; 64 << 10]));
+    for _ in 0..100 {
+        store.read("value", WITHIN).await.unwrap();
+    }
+    let reads = join_all((0..100).map(|_| store.read("value", WITHIN)));
+    assert_eq!(commands(&server, async { assert_eq!(reads.await.len(), 100) }).await, (100, 0));
+}
+
+#[tokio::test]
+async fn callers_that_go_away_take_nobody_with_them() {
+    let server = RedisServer::start();
+    let store = connect(&server.url(), "gone").await;
+    let key = stored(&store, "kept").await;
+    for round in 0..200 {
+        // Each third has no patience, whether it sends for others or not.
+        let reads = (0..60).map(|number| {
+            let read = store.read(&key, WITHIN);
+            async move {
+                if number % 3 != round % 3 {
+                    return assert!(read.await.unwrap().is_some());
+                }
+                let _ = timeout(Duration::from_micros(number * 20), read).await;
+            }
+        });
+        join_all(reads).await;
+    }
+    assert_eq!(store.nodes()[0].in_flight, 0);
+}
+
+#[tokio::test]
+async fn a_lost_connection_is_told_to_all_who_wait() {
+    let server = RedisServer::start();
+    let store = connect(&server.url(), "lost").await;
+    server.pause();
+    let reads = join_all((0..50).map(|_| store.read("k", WITHIN)));
+    let (reads, ()) = tokio::join!(reads, async {
+        sleep(Duration::from_millis(20)).await;
+        server.kill();
+    });
+    for read in reads {
+        assert!(matches!(read, Err(StoreError::Unreachable(_))), "{read:?}");
+    }
+}
