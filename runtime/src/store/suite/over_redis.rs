@@ -1,0 +1,261 @@
+//! The verbs over one real server, and what becomes of its connection.
+
+use super::*;
+use crate::store::redis::{Address, Limits, RedisStore};
+use crate::telemetry::NodeState;
+use cached_aside_tests::RedisServer;
+use redis::cmd;
+use tokio::{join, task::yield_now, time::timeout};
+
+const PAGE: &str = include_str!("../../../docs/production.md");
+
+/// The rules of a user who may do what the documentation says that a user needs, and nothing else.
+pub(super) fn rules(namespace: &str, further: &[&str]) -> String {
+    let needed = PAGE.split("```text\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+    let needed = needed.replace("<namespace>", namespace).replace('\n', " ");
+    for right in further {
+        assert!(PAGE.contains(&right.replace('|', "\\|")), "{right} is documented");
+    }
+    format!("resetchannels -@all {needed} {}", further.join(" "))
+}
+
+pub(super) const LIMITS: Limits = Limits { connect: WITHIN, call: WITHIN, in_flight: 100 };
+
+pub(super) async fn connect(url: &str, namespace: &str) -> Store {
+    connect_with(url, namespace, LIMITS).await
+}
+
+pub(super) async fn connect_with(url: &str, namespace: &str, limits: Limits) -> Store {
+    let address = Address::parse(url).unwrap();
+    Store::Redis(Box::new(RedisStore::connect(address, namespace.to_owned(), limits).await))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_redis_store() {
+    let server = RedisServer::start();
+    for (url, namespace) in
+        [(server.url(), "tcp"), (server.unix_url(), "unix"), (server.url() + "/3", "third")]
+    {
+        let store = connect(&url, namespace).await;
+        the_suite(&store).await;
+        whoever_watches_is_told(&store).await;
+        assert_eq!(server.keys_without_ttl(namespace), [""; 0], "keys that would stay for ever");
+    }
+}
+
+/// A server that RESP3 is not for: nothing is announced, everything else is as usual.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_resp3() {
+    let server = RedisServer::builder().args(["--rename-command", "HELLO", ""]).start();
+    let store = connect(&server.url(), "resp2").await;
+    the_suite(&store).await;
+    let key = key("watch");
+    assert_eq!(acquire(&store, &key, token(1)).await, Acquired::Yes);
+    let watched = store.watch(&key, WITHIN).await.unwrap();
+    assert_eq!(watched.there.as_deref(), Some(&entry::lease(token(1))[..]));
+    assert!(!watched.watch.told() && watched.left > LONG / 2);
+    assert_eq!(server.keys_without_ttl("resp2"), [""; 0]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn users_and_passwords() {
+    let server =
+        RedisServer::builder().password("s3cret/:@").user("app", "pass word", &rules("acl", &[])).start();
+    let store = connect(&server.url().replace("s3cret/:@", "s3cret%2F%3A%40"), "password").await;
+    the_suite(&store).await;
+    let store = connect(&server.url_as("app", "pass%20word"), "acl").await;
+    the_suite(&store).await;
+}
+
+#[tokio::test]
+async fn foreign_data_of_every_kind() {
+    let server = RedisServer::shared();
+    let store = connect(&server.url(), "foreign").await;
+    for bytes in FOREIGN {
+        let key = key("bytes");
+        let full = format!("foreign:{key}");
+        server.run::<()>(cmd("SET").arg(&full).arg(bytes).arg("PX").arg(60_000));
+        foreign_data_is_never_touched(&store, &key).await;
+        assert_eq!(server.run::<Vec<u8>>(cmd("GET").arg(&full)), bytes);
+    }
+    for (command, argument) in [("SADD", "member"), ("LPUSH", "element"), ("PFADD", "element")] {
+        let key = key(command);
+        let full = format!("foreign:{key}");
+        server.run::<()>(cmd(command).arg(&full).arg(argument));
+        foreign_data_is_never_touched(&store, &key).await;
+        assert_eq!(server.run::<i64>(cmd("EXISTS").arg(&full)), 1);
+    }
+}
+
+#[tokio::test]
+async fn scripts_are_learned_again_after_they_are_forgotten() {
+    let server = RedisServer::start();
+    let store = connect(&server.url(), "forget").await;
+    let flush = || server.run::<()>(cmd("SCRIPT").arg("FLUSH"));
+    let keys = [key("one"), key("two"), key("three")];
+    let names = [keys[0].as_str(), &keys[1], &keys[2]];
+    flush();
+    assert_eq!(acquire(&store, names[0], token(1)).await, Acquired::Yes);
+    assert!(fill(&store, names[0], token(1)).await);
+    flush();
+    assert_eq!(store.guard(&names, token(9), LONG, WITHIN).await, vec![Ok(()); 3]);
+    flush();
+    assert_eq!(store.release(&names, token(9), Duration::ZERO, WITHIN).await, vec![Ok(()); 3]);
+    server.reset_stats();
+    assert_eq!(store.guard(&names, token(9), LONG, WITHIN).await, vec![Ok(()); 3]);
+    assert_eq!(store.guard(&names, token(9), LONG, WITHIN).await, vec![Ok(()); 3]);
+    let commands = server.commands();
+    assert_eq!(commands.get("eval"), Some(&1), "the source is sent once: {commands:?}");
+}
+
+#[tokio::test]
+async fn the_connection_comes_back_by_itself() {
+    let server = RedisServer::start();
+    let store = connect(&server.url(), "back").await;
+    let key = stored(&store, "kept").await;
+    server.restart();
+    let begun = Instant::now();
+    loop {
+        match store.read(&key, Duration::from_millis(100)).await {
+            Ok(there) => break assert_eq!(there, None, "the server begins anew"),
+            Err(error) => assert!(begun.elapsed() < WITHIN, "{error:?}"),
+        }
+        sleep(Duration::from_millis(5)).await;
+    }
+    the_suite(&store).await;
+}
+
+#[tokio::test]
+async fn a_connection_that_stops_answering_is_replaced() {
+    let server = RedisServer::start();
+    let proxy = cached_aside_tests::Proxy::start(server.addr());
+    let call = Duration::from_millis(100);
+    let store = connect_with(&proxy.url(), "hole", Limits { call, ..LIMITS }).await;
+    let key = stored(&store, "kept").await;
+    // Three callers that waited long enough, or many that did not: then the server is asked.
+    for (callers, patience) in [(3, call), (16, call / 10)] {
+        proxy.set(cached_aside_tests::Mode::Hole);
+        assert!(is_up(&store));
+        for _ in 0..callers {
+            assert_eq!(store.read(&key, patience).await, Err(StoreError::Timeout(patience)));
+        }
+        until(|| !is_up(&store), "the old connection is kept").await;
+        let begun = Instant::now();
+        let refused = store.read(&key, WITHIN).await;
+        assert!(matches!(refused, Err(StoreError::Unreachable(_))), "{refused:?}");
+        assert!(begun.elapsed() < call, "calls are turned away at once");
+        // What was swallowed is never answered, so only a new connection helps.
+        proxy.set(cached_aside_tests::Mode::Pass);
+        until(|| is_up(&store), "no new connection").await;
+        assert_eq!(state(&store, &key).await, "value");
+    }
+}
+
+pub(super) fn is_up(store: &Store) -> bool {
+    store.nodes().iter().all(|node| node.state == NodeState::Up)
+}
+
+pub(super) async fn until(mut holds: impl FnMut() -> bool, what: &str) {
+    let begun = Instant::now();
+    while !holds() {
+        assert!(begun.elapsed() < WITHIN * 2, "{what}");
+        sleep(Duration::from_millis(5)).await;
+    }
+}
+
+#[tokio::test]
+async fn callers_that_go_away_do_not_cost_a_connection_that_answers() {
+    let server = RedisServer::start();
+    let store = connect(&server.url(), "away").await;
+    for _ in 0..1_000 {
+        let _ = timeout(Duration::ZERO, store.read("k", WITHIN)).await;
+        yield_now().await;
+    }
+    assert_eq!(store.read("k", WITHIN).await, Ok(None));
+    assert_eq!((is_up(&store), store.nodes()[0].outages), (true, 0));
+}
+
+#[tokio::test]
+async fn no_more_commands_than_allowed_are_on_their_way() {
+    let server = RedisServer::start();
+    let store = connect_with(&server.url(), "full", Limits { in_flight: 10, ..LIMITS }).await;
+    server.pause();
+    let reads = join_all((0..50).map(|_| store.read("k", Duration::from_millis(50)))).await;
+    let full = reads.iter().filter(|read| **read == Err(StoreError::Full)).count();
+    let late = reads.iter().filter(|read| matches!(read, Err(StoreError::Timeout(_)))).count();
+    assert_eq!((full, late), (40, 10));
+    assert_eq!(store.nodes()[0].in_flight, 0, "whoever went away makes room");
+    server.resume();
+    assert_eq!(store.read("k", WITHIN).await, Ok(None));
+}
+
+/// What answers, but too late for those who ask, is as good as gone, and costs nobody anything.
+#[tokio::test]
+async fn a_server_that_is_slow_is_not_used_until_it_is_fast() {
+    let server = RedisServer::start();
+    let proxy = cached_aside_tests::Proxy::start(server.addr());
+    let call = Duration::from_millis(100);
+    let store = connect_with(&proxy.url(), "slow", Limits { call, ..LIMITS }).await;
+    proxy.set(cached_aside_tests::Mode::Delay(call * 3));
+    for _ in 0..3 {
+        assert_eq!(store.read("k", call).await, Err(StoreError::Timeout(call)));
+    }
+    // Connections are opened and found wanting meanwhile.
+    let begun = Instant::now();
+    while begun.elapsed() < call * 20 {
+        assert!(!is_up(&store));
+        sleep(Duration::from_millis(5)).await;
+    }
+    assert_eq!(store.nodes()[0].outages, 1);
+    proxy.set(cached_aside_tests::Mode::Pass);
+    until(|| is_up(&store), "it is fast again").await;
+}
+
+/// A replica may hold less than was written: it is not even read.
+#[tokio::test]
+async fn a_replica_is_not_used() {
+    let (server, primary) = (RedisServer::start(), RedisServer::start());
+    let store = connect(&server.url(), "replica").await;
+    let key = stored(&store, "kept").await;
+    let port = primary.addr().port();
+    server.run::<()>(cmd("REPLICAOF").arg("127.0.0.1").arg(port));
+    // The first to write finds out.
+    let error = store.guard(&[&key], token(9), LONG, WITHIN).await.pop().unwrap().unwrap_err();
+    assert!(format!("{error:?}").contains("READONLY"), "{error:?}");
+    let error = store.read(&key, WITHIN).await.unwrap_err();
+    until(|| format!("{:?}", store.nodes()[0].state).contains("it is a replica"), "the reason is known")
+        .await;
+    assert!(matches!(error, StoreError::Unreachable(_)), "{error:?}");
+    server.run::<()>(cmd("REPLICAOF").arg("NO").arg("ONE"));
+    until(|| is_up(&store), "it is a primary again").await;
+    assert_eq!(store.read("k", WITHIN).await, Ok(None));
+}
+
+/// A guard that has to survive a failover.
+#[tokio::test]
+async fn a_guard_waits_for_replicas() {
+    let server = RedisServer::start();
+    let store = connect(&server.url(), "wait").await;
+    let keys = ["a", "b"];
+    let within = Duration::from_secs(1);
+    let guard = |replicas| store.guard_on_replicas(&keys, token(9), LONG, replicas, within);
+    for answer in guard(1).await {
+        let error = format!("{:?}", answer.unwrap_err());
+        assert!(error.contains("0 of 1 replicas confirmed the guard"), "{error}");
+    }
+    assert_eq!(guard(0).await, [Ok(()), Ok(())]);
+    let replica = RedisServer::start();
+    replica.run::<()>(cmd("REPLICAOF").arg("127.0.0.1").arg(server.addr().port()));
+    until(
+        || server.run::<String>(cmd("INFO").arg("replication")).contains("state=online"),
+        "the replica follows",
+    )
+    .await;
+    assert_eq!(guard(1).await, [Ok(()), Ok(())]);
+    assert_eq!(replica.run::<u64>(&cmd("DBSIZE")), 2, "they are there");
+    // What waits holds up nobody else.
+    replica.pause();
+    let (waiting, read) = join!(guard(1), timeout(within / 2, store.read("c", WITHIN)));
+    assert!(waiting.iter().all(Result::is_err), "{waiting:?}");
+    assert_eq!(read, Ok(Ok(None)));
+}
