@@ -268,8 +268,9 @@ impl Store {
         within: Duration,
     ) -> Vec<Answer<()>> {
         match self {
+            _ if replicas == 0 => self.guard(keys, token, hold, within).await,
             #[cfg(feature = "redis")]
-            Store::Redis(store) if replicas > 0 => {
+            Store::Redis(store) => {
                 let call = store.guard_on_replicas(keys, token, hold, replicas, within);
                 each(keys, boxed(in_time(within, call)).await)
             }
