@@ -158,3 +158,26 @@ async fn no_more_refreshes_than_there_are_places_run_in_the_background() {
     drop(places);
     world.refreshes_again(&IN_BACKGROUND, "after a crowd").await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn whoever_waits_is_given_the_old_value_before_its_refresh_begins() {
+    let world = World::old(&REVALIDATES).await;
+    let store = world.store();
+    let old = store.inside.read("k").await.unwrap().unwrap();
+    assert_eq!(store.inside.remove(&["k"]).await.unwrap(), [Ok(())]);
+    store.set("acquire", Gate::Slow);
+    let begun = Instant::now();
+    let timed = async |number: u32| {
+        sleep(SLOW / 10 * number).await;
+        (world.read_by(&REVALIDATES, Body::Succeeds).await.unwrap(), begun.elapsed())
+    };
+    // Both find nothing; before the lease is there, an old value is.
+    let comes = async {
+        sleep(SLOW / 4).await;
+        store.inside.plant("k", old);
+    };
+    let ((leads, led), (follows, followed), ()) = tokio::join!(timed(0), timed(1), comes);
+    assert_eq!((leads, follows), (2, 1));
+    assert!(followed < BODY && led >= BODY, "{followed:?}, and the refresh was over after {led:?}");
+    assert_eq!(world.cache.stats().total.refreshes, 1);
+}
