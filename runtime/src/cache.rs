@@ -190,8 +190,9 @@ impl Cache {
     /// assert_eq!(cache.stats().total.hits, 1);
     /// # }
     /// ```
-    pub async fn scope<F: Future>(&self, future: F) -> F::Output {
-        SCOPE.scope(self.clone(), future).await
+    pub fn scope<F: Future>(&self, future: F) -> impl Future<Output = F::Output> + use<F> {
+        // No `async fn`, which would carry the future twice.
+        SCOPE.scope(self.clone(), future)
     }
 
     /// The cache in scope, or the installed one.

@@ -96,17 +96,24 @@ pub(crate) enum Acquired {
     Changed,
 }
 
+/// Takes a step within a time. A function would carry the step twice.
+macro_rules! in_time {
+    ($within:ident, $step:expr) => {
+        timeout($within, $step).await.unwrap_or(Err(StoreError::Timeout($within)))
+    };
+}
+
 /// Calls the same verb of whichever store there is, within a time.
 macro_rules! verb {
     ($self:ident, $within:ident, $store:ident => $call:expr) => {
         match $self {
-            Store::Memory($store) => in_time($within, $call).await,
+            Store::Memory($store) => in_time!($within, $call),
             #[cfg(feature = "redis")]
-            Store::Redis($store) => in_time($within, $call).await,
+            Store::Redis($store) => in_time!($within, $call),
             #[cfg(test)]
-            Store::Faulty($store) => in_time($within, $call).await,
+            Store::Faulty($store) => in_time!($within, $call),
             #[cfg(test)]
-            Store::Stepped($store) => in_time($within, $call).await,
+            Store::Stepped($store) => in_time!($within, $call),
         }
     };
 }
@@ -121,10 +128,6 @@ macro_rules! boxed_verb {
 
 fn boxed<'a, T>(step: impl Future<Output = T> + Send + 'a) -> Pin<Box<dyn Future<Output = T> + Send + 'a>> {
     Box::pin(step)
-}
-
-async fn in_time<T>(within: Duration, call: impl Future<Output = Answer<T>>) -> Answer<T> {
-    timeout(within, call).await.unwrap_or(Err(StoreError::Timeout(within)))
 }
 
 impl Store {
@@ -272,7 +275,7 @@ impl Store {
             #[cfg(feature = "redis")]
             Store::Redis(store) => {
                 let call = store.guard_on_replicas(keys, token, hold, replicas, within);
-                each(keys, boxed(in_time(within, call)).await)
+                each(keys, boxed(async move { in_time!(within, call) }).await)
             }
             _ => self.guard(keys, token, hold, within).await,
         }

@@ -30,10 +30,7 @@ use super::{
     connection::{Failure, Limits, Link},
     handshake::Target,
 };
-use crate::{
-    backoff::Backoff,
-    store::{Watches, boxed},
-};
+use crate::{backoff::Backoff, store::Watches};
 
 /// So many slots there are.
 const SLOTS: usize = 16_384;
@@ -135,17 +132,12 @@ impl Cluster {
         }
     }
 
-    /// Sends one command to the node that has the slot, wherever that has gone.
-    pub(super) async fn call<T: FromRedisValue>(&self, slot: u16, command: &Cmd) -> Result<T, Failure> {
-        let link = self.owner(slot)?;
-        match link.call(command).await {
-            Err(Failure::Redis(error)) => boxed(self.send_on(error, command)).await,
-            answer => answer,
-        }
-    }
-
     /// Sends a command on to where the error of a node says.
-    async fn send_on<T: FromRedisValue>(&self, mut error: RedisError, command: &Cmd) -> Result<T, Failure> {
+    pub(super) async fn send_on<T: FromRedisValue>(
+        &self,
+        mut error: RedisError,
+        command: &Cmd,
+    ) -> Result<T, Failure> {
         for _ in 0..HOPS {
             let (link, asking) = match self.elsewhere(&error) {
                 Some(Elsewhere::Moved(to)) => (to, false),

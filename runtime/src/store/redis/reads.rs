@@ -23,7 +23,7 @@ impl RedisStore {
         let link = self.route.owner(full)?;
         let word = match link.reads().join(full.parts()) {
             Turn::Alone(_permit) => {
-                let answer = self.read_alone(full).await;
+                let answer = self.read_alone(&link, full).await;
                 if let Ok(Some(value)) = &answer {
                     link.reads().note(value.len());
                 }
@@ -46,14 +46,14 @@ impl RedisStore {
         };
         match given {
             Some(answer) => answer,
-            None => boxed(self.read_alone(full)).await,
+            None => boxed(self.read_alone(&link, full)).await,
         }
     }
 
-    async fn read_alone(&self, full: FullKey<'_>) -> Answer<Option<Vec<u8>>> {
+    async fn read_alone(&self, link: &Link, full: FullKey<'_>) -> Answer<Option<Vec<u8>>> {
         let mut get = Cmd::with_capacity(2, "GET".len() + full.len());
         get.arg("GET").arg(full);
-        self.route.call(full, &get).await
+        self.route.call_at(link, &get).await
     }
 
     /// Reads what waits to travel together. `MGET` costs the server least, and has nothing for keys of other types: whoever then

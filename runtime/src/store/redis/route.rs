@@ -12,11 +12,11 @@ use super::{
     FullKey,
     address::Address,
     cluster::{self, Cluster},
-    connection::{Failure, Limits, Link},
+    connection::{Failure, Limits, Link, store_error},
     handshake::Target,
     sentinel::Sentinels,
 };
-use crate::store::{Answer, Watches};
+use crate::store::{Answer, Watches, boxed};
 
 #[derive(Debug)]
 pub(super) enum Route {
@@ -71,16 +71,28 @@ impl Route {
     }
 
     /// Sends one command to the server that has a key.
-    pub(super) async fn call<T: FromRedisValue>(&self, key: FullKey<'_>, command: &Cmd) -> Answer<T> {
+    pub(super) async fn call<T>(&self, key: FullKey<'_>, command: &Cmd) -> Answer<T>
+    where
+        T: FromRedisValue + Send,
+    {
+        self.call_at(&self.owner(key)?, command).await
+    }
+
+    /// Sends one command to a server, and on to where that says that the key is.
+    pub(super) async fn call_at<T>(&self, link: &Link, command: &Cmd) -> Answer<T>
+    where
+        T: FromRedisValue + Send,
+    {
+        let error = match link.call(command).await {
+            Err(Failure::Redis(error)) => error,
+            answer => return Ok(answer?),
+        };
         match self {
-            Route::One { link, .. } => {
-                let answer = link.call(command).await;
-                if let Err(Failure::Redis(error)) = &answer {
-                    self.refused(link, error);
-                }
-                Ok(answer?)
+            Route::Cluster(cluster) => Ok(boxed(cluster.send_on(error, command)).await?),
+            Route::One { .. } => {
+                self.refused(link, &error);
+                Err(store_error(&error))
             }
-            Route::Cluster(cluster) => Ok(cluster.call(slot(key), command).await?),
         }
     }
 

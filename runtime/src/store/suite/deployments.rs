@@ -117,7 +117,7 @@ async fn with_no_more_rights_than_needed() {
     let server = user(&["+role", "+wait", "+select"]).start();
     let store = connect(&(server.url_as("app", "pw") + "/3"), "acl").await;
     the_suite(&store).await;
-    let answer = store.guard_on_replicas(&["k"], token(9), LONG, 1, Duration::from_millis(100)).await;
+    let answer = store.guard_on_replicas(&["k"], token(9), LONG, 1, Duration::from_secs(2)).await;
     assert!(format!("{answer:?}").contains("0 of 1 replicas"), "{answer:?}");
 }
 
