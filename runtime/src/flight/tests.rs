@@ -135,3 +135,29 @@ async fn nobody_hangs_whatever_leaders_do() {
     }
     assert_eq!(flights.len(), 0);
 }
+
+/// Who loads anew is given what a body gave that began after it came, and nothing that was only found or stored since.
+#[test]
+fn who_loads_anew_takes_no_load_that_had_begun() {
+    let follow_anew = |flights: &Arc<Flights>| match flights.join("k", true) {
+        Turn::Lead(_) => panic!("nobody leads"),
+        Turn::Follow(word) => word,
+    };
+    let flights = Arc::new(Flights::default());
+    let mut ticket = lead(&flights);
+    let mut before_the_body = follow_anew(&flights);
+    ticket.load();
+    let (mut during_the_body, mut usual) = (follow_anew(&flights), follow(&flights));
+    let fill = ticket.step();
+    ticket.land(&Landed::None, fill);
+    assert!(shared(&mut before_the_body));
+    assert!(shared(&mut usual), "the fill was accepted");
+    let next = promoted(&mut during_the_body).expect("that body had begun before");
+    let (mut anew, mut usual) = (follow_anew(&flights), follow(&flights));
+    let look = next.step();
+    next.land(&Landed::None, look);
+    assert!(shared(&mut usual));
+    let next = promoted(&mut anew).expect("what was found is not what was loaded");
+    drop(next);
+    assert_eq!(flights.len(), 0);
+}

@@ -18,6 +18,7 @@ use crate::{
     AnyKey, Bincode, Cache, Error,
     codec::coding,
     outcome::Returns,
+    overrides::refresh,
     read::{load, load_owned},
     settings::{GUARD_FOR, Guard, ReadFunction, ReadSettings, WriteFunction, WriteSettings},
     store::{
@@ -523,6 +524,48 @@ async fn malformed_entries_are_misses() {
             assert_eq!((world.read(Body::Succeeds).await, world.bodies.load(SeqCst)), (Ok(1), 1));
         }
         assert_eq!(world.store().inside.read("k").await.unwrap().as_deref(), Some(bytes), "it stays");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refresh_whatever_the_store_and_the_body_do() {
+    quietly();
+    for read in GATES {
+        for take_over in GATES {
+            for refill in GATES {
+                for body in BODIES {
+                    let what = format!("read {read:?} take_over {take_over:?} refill {refill:?} {body:?}");
+                    let world = World::new();
+                    world.read(Body::Succeeds).await.unwrap();
+                    world.bodies.store(0, SeqCst);
+                    // By another program, which invalidates nothing.
+                    world.version.store(2, SeqCst);
+                    for (verb, gate) in [("read", read), ("take_over", take_over), ("refill", refill)] {
+                        world.store().set(verb, gate);
+                    }
+                    let begun = Instant::now();
+                    let result = timeout(Duration::from_secs(1), caught(refresh(world.read(body)))).await;
+                    let took = begun.elapsed();
+                    let expected = match body {
+                        Body::Succeeds => Ok(Some(Ok(2))),
+                        Body::Fails => Ok(Some(Err(Failed("body".to_owned())))),
+                        Body::Panics => Ok(None),
+                        Body::IsCancelled => Err(()),
+                    };
+                    assert_eq!(result.map_err(drop), expected, "{what}");
+                    assert_eq!(world.bodies.load(SeqCst), 1, "{what}: the body runs once");
+                    let bound = BODY + TIMEOUT + Duration::from_millis(5);
+                    assert!(took <= bound || body == Body::IsCancelled, "{what}: {took:?}");
+                    world.store().heal();
+                    sleep(Duration::from_secs(15)).await;
+                    let acquired = |gate| matches!(gate, Gate::Passes | Gate::Slow);
+                    let now = world.read(Body::Succeeds).await;
+                    let stays = !(acquired(read) && acquired(take_over)) || body != Body::Succeeds;
+                    assert_eq!(now, Ok(if stays { 1 } else { 2 }), "{what}");
+                    assert_eq!(world.cache.inner.flights.len(), 0, "{what}");
+                }
+            }
+        }
     }
 }
 

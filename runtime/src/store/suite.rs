@@ -406,6 +406,36 @@ async fn one_refresh_runs_and_replaces_the_value(store: &Store) {
     assert_eq!(state(store, &key).await, "absent");
 }
 
+async fn a_refresh_can_be_taken_over(store: &Store) {
+    let key = stored(store, "taken").await;
+    let take = async |head: &[u8], by| store.take_over(&key, head, token(by), LONG, WITHIN).await.unwrap();
+    let (head, ..) = seen(store, &key).await;
+    assert!(elect(store, &key, &head, token(301), LONG).await);
+    assert!(!take(&head, 302).await, "what was seen has changed");
+    let (head, ..) = seen(store, &key).await;
+    assert!(take(&head, 302).await, "whoever has it");
+    let (_, refresh, now) = seen(store, &key).await;
+    assert!(refresh.runs && refresh.until > now, "{refresh:?} at {now:?}");
+    assert!(!store.renew_refresh(&key, token(301), LONG, WITHIN).await.unwrap());
+    assert!(!refill(store, &key, token(301), b"of before").await, "it was taken away");
+    assert!(refill(store, &key, token(302), b"new").await);
+    // Not only what runs: what rests is taken too.
+    let (head, ..) = seen(store, &key).await;
+    assert!(take(&head, 303).await);
+    assert!(store.rest(&key, token(303), 3, LONG, WITHIN).await.unwrap());
+    let (head, refresh, _) = seen(store, &key).await;
+    assert_eq!(refresh.failures, 3);
+    assert!(take(&head, 304).await);
+    // A write in between.
+    guard(store, &key, token(9)).await;
+    assert!(!refill(store, &key, token(304), b"of before").await);
+    assert!(!take(&head, 305).await, "there is no value");
+    assert_eq!(state(store, &key).await, "guard");
+    release(store, &key, token(9)).await;
+    assert!(!take(&head, 305).await);
+    assert_eq!(state(store, &key).await, "absent");
+}
+
 async fn a_refresh_that_rests_is_begun_after_a_pause(store: &Store) {
     let key = stored(store, "rest").await;
     let (head, ..) = seen(store, &key).await;
@@ -545,6 +575,7 @@ async fn the_suite(store: &Store) {
     a_dead_writer_leaves_no_guard_behind(store).await;
     leases_and_values_end(store).await;
     one_refresh_runs_and_replaces_the_value(store).await;
+    a_refresh_can_be_taken_over(store).await;
     a_refresh_that_rests_is_begun_after_a_pause(store).await;
     a_refresh_that_is_not_renewed_can_be_won_by_another(store).await;
     writes_end_refreshes(store).await;
@@ -566,6 +597,7 @@ async fn foreign_data_is_never_touched(store: &Store, key: &str) {
     assert!(!matches!(store.abandon(key, token(1), WITHIN).await, Ok(true)));
     let head = store.read(key, WITHIN).await.ok().flatten().unwrap_or_default();
     assert!(!matches!(store.elect(key, entry::head(&head), token(301), LONG, WITHIN).await, Ok(true)));
+    assert!(!matches!(store.take_over(key, entry::head(&head), token(301), LONG, WITHIN).await, Ok(true)));
     assert!(!matches!(store.renew_refresh(key, token(301), LONG, WITHIN).await, Ok(true)));
     assert!(!matches!(store.refill(key, token(301), b"x", LONG, WITHIN).await, Ok(true)));
     assert!(!matches!(store.rest(key, token(301), 1, LONG, WITHIN).await, Ok(true)));
