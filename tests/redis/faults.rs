@@ -1,11 +1,10 @@
 //! Every fault with every operation; the table of it stands in the documentation.
 
-use std::{panic::catch_unwind, process::Command, sync::Mutex, thread, time::Duration};
+use std::{panic::catch_unwind, process::Command, sync::Mutex, thread};
 
 use cached_aside_tests::faults::{
     cell::{Seen, try_cell},
     fault::{FAULTS, Fault},
-    marathon,
     operation::Operation,
     page,
 };
@@ -43,18 +42,20 @@ fn every_fault_with_every_operation() {
     assert_eq!(failed, 0, "cells failed:\n{table}");
 }
 
-#[test]
-fn fault_after_fault() {
-    let report = marathon::run(Duration::from_secs(15), 1);
-    println!("{report}");
-    assert!(report.is_well(), "{report}");
-}
-
 /// In a process of its own, whose memory is measured.
-#[test]
-fn a_server_that_hangs_under_load_costs_no_memory() {
+fn trouble(part: &str, seconds: u64) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_trouble"));
-    let output = command.args(["hang", "--seconds", "4"]).output().unwrap();
+    let output = command.args([part, "--seconds", &seconds.to_string()]).output().unwrap();
     println!("{}", String::from_utf8_lossy(&output.stdout));
     assert!(output.status.success(), "{output:?}");
+}
+
+#[test]
+fn fault_after_fault() {
+    trouble("faults", 15);
+}
+
+#[test]
+fn a_server_that_hangs_under_load_costs_no_memory() {
+    trouble("hang", 4);
 }

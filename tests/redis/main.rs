@@ -8,6 +8,7 @@
 
 mod asked;
 mod deployments;
+mod failovers;
 mod faults;
 mod functions;
 mod limits;

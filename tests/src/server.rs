@@ -45,7 +45,8 @@ pub struct Builder {
     /// A file to begin with, which the server may write to.
     config: Option<String>,
     cluster: bool,
-    tls: Option<Authority>,
+    /// By option: files, in PEM.
+    tls: Option<[(&'static str, Vec<u8>); 3]>,
 }
 
 impl Builder {
@@ -93,11 +94,13 @@ impl Builder {
     /// certificate of the same authority, or must.
     #[must_use]
     pub fn tls(mut self, authority: &Authority, clients: Clients) -> Self {
-        self.tls = Some(authority.clone());
+        let files = [
+            ("--tls-ca-cert-file", authority.root_path()),
+            ("--tls-cert-file", authority.server_path()),
+            ("--tls-key-file", authority.server_key_path()),
+        ];
+        self.tls = Some(files.map(|(option, path)| (option, fs::read(path).expect("it was written"))));
         self.args(["--tls-auth-clients", if clients == Clients::Known { "yes" } else { "no" }])
-            .args([OsString::from("--tls-ca-cert-file"), authority.root_path().into()])
-            .args([OsString::from("--tls-cert-file"), authority.server_path().into()])
-            .args([OsString::from("--tls-key-file"), authority.server_key_path().into()])
     }
 
     /// Knows no `HELLO`, like a server from before RESP3.
@@ -338,6 +341,7 @@ impl RedisServer {
             .args(self.settings.config.as_ref().map(|_| self.config()))
             .args(["--bind", "127.0.0.1", "--port", if tls { "0" } else { &port }])
             .args(tls.then_some(["--tls-port", &port]).into_iter().flatten())
+            .args(self.certificates())
             .arg("--unixsocket")
             .arg(self.socket())
             .arg("--dir")
@@ -348,6 +352,15 @@ impl RedisServer {
             .stdout(output)
             .stderr(errors);
         command
+    }
+
+    /// In files of the server's own folder, which goes with it however this process ends.
+    fn certificates(&self) -> impl Iterator<Item = OsString> {
+        self.settings.tls.iter().flatten().flat_map(|(option, pem)| {
+            let path = self.dir.path().join(&option[2..]);
+            fs::write(&path, pem).expect("a certificate can be written");
+            [option.into(), path.into_os_string()]
+        })
     }
 
     fn connect(&self) -> RedisResult<Connection> {

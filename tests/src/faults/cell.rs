@@ -2,9 +2,9 @@
 
 use super::{
     fault::Fault,
-    operation::{Operation, WRITE_BOUND},
+    operation::{Operation, Serves, WRITE_BOUND},
     origin::{App, ROWS, load, save, save_all},
-    scene::Scene,
+    scene::{Scene, TIMEOUT},
 };
 use cached_aside::Cache;
 use std::{
@@ -20,6 +20,9 @@ use tokio::{
 pub const SLACK: Duration = Duration::from_millis(350);
 /// How soon after the fault the cache is in use again.
 pub const BACK: Duration = Duration::from_secs(5);
+/// After so many calls that got nowhere the cache is skipped, in no more time than this.
+pub const TRIES: u32 = 5;
+const AT_ONCE: Duration = Duration::from_millis(50);
 /// How soon nothing is left of what was needed for the operation.
 const TIDY: Duration = Duration::from_secs(10);
 
@@ -77,6 +80,9 @@ impl Cell<'_> {
             programs = Programs { here, elsewhere, tasks };
             (slowest, active) = self.operate(&programs, || fault.begin(scene)).await;
         }
+        if fault.serves == Serves::Nothing {
+            self.is_skipped(&programs.here).await;
+        }
         if !fault.ends() {
             return Seen { slowest, back: None };
         }
@@ -126,6 +132,20 @@ impl Cell<'_> {
         }
         self.ran(before, rows.len());
         (slowest, active)
+    }
+
+    /// After a few calls that got nowhere the others do not try.
+    async fn is_skipped(&self, here: &Cache) {
+        let mut took = Duration::MAX;
+        for _ in 0..TRIES {
+            let (version, this) = timed(here.scope(load(&self.app, ROWS[0]))).await;
+            assert_eq!(version, self.scene.origin.version(ROWS[0]), "{self}: a later read");
+            took = took.min(self.in_time("a later read", this, TIMEOUT));
+            if took < AT_ONCE {
+                return;
+            }
+        }
+        panic!("{self}: after {TRIES} reads each still takes {took:?}");
     }
 
     /// Writes, and says how long it took.

@@ -25,7 +25,7 @@ const A_SECOND: u64 = 2_000;
 /// How often the next of them come.
 const TICK: Duration = Duration::from_millis(5);
 /// What the calls of half a second may hold, and what a client may have to send: all of it is small.
-const MORE_MEMORY: u64 = 64 << 20;
+const MORE_MEMORY: u64 = 16 << 20;
 
 /// What came of it.
 #[derive(Debug, Clone, Copy)]

@@ -1,7 +1,7 @@
 //! The table as a page of the documentation, and as what a run has seen.
 
 use super::{
-    cell::{BACK, Seen},
+    cell::{BACK, Seen, TRIES},
     fault::{FAULTS, Fault},
     operation::{Operation, WRITE_BOUND},
     origin::WAIT,
@@ -25,6 +25,7 @@ Of every cell this holds, and is asserted:
   process's load, `wait` (here {WAIT:?}) more.
 - A write takes no longer than its body and twice `timeout` (here {WRITE_BOUND:?}): once for the guard before it, once for the
   release after it.
+- Where nothing works, calls skip the cache at once after {TRIES} at the most.
 - The body of a write runs exactly once; that of a read as often as the table says.
 - Within {BACK:?} after the fault has ended the cache is in use again.
 - Every invalidation that was owed has then been delivered, and neither this program nor another is given a value older than
@@ -52,6 +53,11 @@ Of every cell this holds, and is asserted:
 Redis has acknowledged the deletion: this program goes past the cache for them until then, other programs that still reach
 Redis may be given the old values until then, and no longer than their TTL. A host name that cannot be resolved does not
 begin to resolve in the suite; for the other faults the last three points are asserted.
+
+`cargo xtask trouble --seconds 600` takes these faults one after the other, by chance, while callers of two programs go on
+reading and writing: no call may fail, none may be given an old value, and memory and tasks have to stay what they were. Then
+Redis hangs for a minute under 2,000 callers a second. `cargo xtask torture` has several processes, failovers of a cluster and
+of sentinels among other things, and a judge of what they saw.
 ",
     );
     page

@@ -160,8 +160,9 @@ impl Nemesis {
 
     /// A failover is over.
     pub fn has_failed_over(&mut self, now: Instant) {
-        // Some calls get through before the next one.
-        self.redis_busy = now + self.millis(200, 1_500);
+        // Some calls get through before the next one. Sentinels take a while to tell a primary that it is none any more.
+        let (least, most) = if self.class == Class::Sentinels { (1_000, 3_000) } else { (200, 1_500) };
+        self.redis_busy = now + self.millis(least, most);
     }
 
     /// The workers that this keeps from renewing their guards, and how long they are spared after it.

@@ -1,6 +1,6 @@
 //! `trouble --seconds N --seed S`: fault after fault for `N` seconds while callers read and write, then a Redis that hangs
 //! under load for a tenth of that. Ends with status 1 unless no call failed, none gave an old value, and the memory stayed
-//! flat. `trouble hang --seconds N` is the second part alone, in a process whose memory is its own.
+//! flat. `trouble faults …` is the first part alone, `trouble hang …` the second, in a process whose memory is its own.
 
 use cached_aside_tests::faults::{hang, marathon};
 use std::{
@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-const USAGE: &str = "trouble [hang] [--seconds N] [--seed S]";
+const USAGE: &str = "trouble [faults|hang] [--seconds N] [--seed S]";
 
 fn main() -> ExitCode {
     match run() {
@@ -24,8 +24,8 @@ fn main() -> ExitCode {
 
 fn run() -> Result<bool, String> {
     let mut args: Vec<String> = env::args().skip(1).collect();
-    let hangs = args.first().is_some_and(|arg| arg == "hang");
-    if hangs {
+    let part = args.first().filter(|arg| !arg.starts_with("--")).cloned();
+    if part.is_some() {
         args.remove(0);
     }
     let (mut seconds, mut seed) = (60, 1);
@@ -38,15 +38,27 @@ fn run() -> Result<bool, String> {
             arg => return Err(format!("unknown argument `{arg} {value}`; {USAGE}")),
         }
     }
-    if hangs {
-        let report = hang::run(Duration::from_secs(seconds));
-        println!("{report}");
-        return Ok(report.is_well());
+    let time = Duration::from_secs(seconds);
+    match part.as_deref() {
+        Some("faults") => {
+            let report = marathon::run(time, seed);
+            println!("{report}");
+            Ok(report.is_well())
+        }
+        Some("hang") => {
+            let report = hang::run(time);
+            println!("{report}");
+            Ok(report.is_well())
+        }
+        Some(other) => Err(format!("unknown part `{other}`; {USAGE}")),
+        None => {
+            let program = env::current_exe().map_err(|error| error.to_string())?;
+            let run = |part: &str, seconds: u64| {
+                let arguments = [part, "--seconds", &seconds.to_string(), "--seed", &seed.to_string()];
+                let status = Command::new(&program).args(arguments).status();
+                status.map(|status| status.success()).map_err(|error| error.to_string())
+            };
+            Ok(run("faults", seconds)? & run("hang", seconds.div_ceil(10))?)
+        }
     }
-    let report = marathon::run(Duration::from_secs(seconds), seed);
-    let program = env::current_exe().map_err(|error| error.to_string())?;
-    let seconds = seconds.div_ceil(10).to_string();
-    let hang = Command::new(program).args(["hang", "--seconds", &seconds]).status();
-    println!("{report}");
-    Ok(report.is_well() && hang.map_err(|error| error.to_string())?.success())
 }
