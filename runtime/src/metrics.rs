@@ -77,7 +77,7 @@ mod tests {
             .into_vec()
             .into_iter()
             .map(|(key, _, _, value)| {
-                let labels: Vec<&str> = key.key().labels().map(|label| label.value()).collect();
+                let labels: Vec<&str> = key.key().labels().map(metrics::Label::value).collect();
                 (format!("{} {}", key.key().name(), labels.join(",")), value)
             })
             .collect();

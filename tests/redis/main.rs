@@ -3,6 +3,7 @@
     clippy::unwrap_used,
     clippy::unused_async,
     clippy::items_after_statements,
+    clippy::large_futures,
     reason = "these are tests"
 )]
 

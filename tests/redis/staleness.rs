@@ -289,7 +289,8 @@ mod scenarios {
         assert!((2..=6).contains(&asked) && calls > 2 * asked, "{asked} reloads for {calls} calls");
         let counts = cache.stats().function("kept_on_error");
         assert_eq!((counts.stale, counts.refreshes_failed), (calls, asked));
-        (db.fails(false), db.set(2));
+        db.fails(false);
+        db.set(2);
         let recovers = async {
             while kept_on_error(&db).await == Ok(1) {
                 sleep(Duration::from_millis(20)).await;
@@ -359,7 +360,8 @@ mod scenarios {
         timeout(LONG, arrives).await.unwrap();
         // A reload in time is waited for.
         sleep(STALE).await;
-        (db.set(3), db.takes(Duration::from_millis(1)));
+        db.set(3);
+        db.takes(Duration::from_millis(1));
         assert_eq!(soft(&db).await, Ok(3));
         assert!(cache.stats().function("staleness::soft").refreshes >= 2);
     }
@@ -441,7 +443,8 @@ mod scenarios {
         db.takes(Duration::from_secs(60));
         timeout(Duration::from_millis(500), revalidated(&db)).await.unwrap_err();
         assert_eq!(db.asked(), 2, "it had begun");
-        (db.takes(Duration::ZERO), db.set(2));
+        db.takes(Duration::ZERO);
+        db.set(2);
         let begun = Instant::now();
         while revalidated(&db).await != Ok(2) {
             // Unrenewed it would end after five seconds.
@@ -613,7 +616,8 @@ async fn of_two_processes_one_refreshes() {
     db.set(1);
     caches[0].scope(revalidated(&db)).await.unwrap();
     sleep(STALE).await;
-    (db.set(2), db.takes(Duration::from_secs(1)));
+    db.set(2);
+    db.takes(Duration::from_secs(1));
     let reads = (0..20).map(|number| {
         let (db, cache) = (db.clone(), caches[number % 2].clone());
         tokio::spawn(async move { cache.scope(revalidated(&db)).await.unwrap() })

@@ -72,6 +72,7 @@ async fn a_row_that_is_created_is_seen() {
 
 // --- Conditions -------------------------------------------------------------------------------------------
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "it is asked about the value")]
 fn as_long_as_it_says(seconds: &u64) -> Duration {
     Duration::from_secs(*seconds)
 }
@@ -81,7 +82,7 @@ async fn for_seconds(seconds: u64) -> u64 {
     seconds
 }
 
-#[cached_aside(ttl = "10m", none_ttl = "5m", key = "even:{number}", store_if = |number: &u64| number % 2 == 0)]
+#[cached_aside(ttl = "10m", none_ttl = "5m", key = "even:{number}", store_if = |number: &u64| number.is_multiple_of(2))]
 async fn even(number: u64) -> Result<Option<u64>, String> {
     Ok((number > 0).then_some(number))
 }
@@ -247,7 +248,8 @@ async fn in_process_entries_end_when_they_say() {
             for (seconds, ends) in [(30, 30), (700, 600)] {
                 let before = cache.stats().total.loads;
                 for_seconds(seconds).await;
-                tokio::time::sleep(Duration::from_secs(ends) - Duration::from_millis(1)).await;
+                tokio::time::sleep(Duration::from_secs(ends).checked_sub(Duration::from_millis(1)).unwrap())
+                    .await;
                 for_seconds(seconds).await;
                 assert_eq!(cache.stats().total.loads, before + 1, "{seconds}");
                 tokio::time::sleep(Duration::from_millis(2)).await;

@@ -544,7 +544,8 @@ async fn a_refresh_whatever_the_store_and_the_body_do() {
                         world.store().set(verb, gate);
                     }
                     let begun = Instant::now();
-                    let result = timeout(Duration::from_secs(1), caught(refresh(world.read(body)))).await;
+                    let result =
+                        timeout(Duration::from_secs(1), Box::pin(caught(refresh(world.read(body))))).await;
                     let took = begun.elapsed();
                     let expected = match body {
                         Body::Succeeds => Ok(Some(Ok(2))),

@@ -192,11 +192,13 @@ fn average(sum: u64, count: u64) -> f64 {
     sum as f64 / count as f64
 }
 
+#[expect(clippy::unused_async, reason = "only async functions are cached")]
 #[cached_aside(ttl = "10m", key = "scattered:{id}")]
 async fn scattered(id: u64) -> u64 {
     id
 }
 
+#[expect(clippy::unused_async, reason = "only async functions are cached")]
 #[cached_aside(ttl = "10m", jitter = "0%", key = "together:{id}")]
 async fn together(id: u64) -> u64 {
     id

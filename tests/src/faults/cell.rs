@@ -180,9 +180,9 @@ impl Cell<'_> {
         timeout(BACK, pausing.pauses()).await.expect("the other loads");
         let before = self.scene.origin.loads();
         let reader = spawn(&programs.here, &self.app);
-        let begun = Instant::now();
+        let since = Instant::now();
         while !reader.is_finished() && programs.here.stats().total.misses == 0 {
-            assert!(begun.elapsed() < BACK, "{self}: the reader does not look");
+            assert!(since.elapsed() < BACK, "{self}: the reader does not look");
             sleep(Duration::from_millis(1)).await;
         }
         let active = begin();

@@ -55,6 +55,7 @@ impl fmt::Display for Report {
     }
 }
 
+#[expect(clippy::unused_async, reason = "only async functions are cached")]
 #[cached_aside(ttl = "1m", key = "hang:{number}")]
 async fn page(number: u64) -> String {
     // Every row is another one: no call can share another's load.

@@ -5,7 +5,7 @@ use crate::{RedisCluster, RedisServer, Sentinels};
 use redis::cmd;
 
 pub(super) enum Deployment {
-    One(RedisServer),
+    One(Box<RedisServer>),
     Cluster(RedisCluster),
     Sentinels(Sentinels),
 }
@@ -16,7 +16,7 @@ impl Deployment {
             Class::Cluster => Self::Cluster(RedisCluster::start()),
             // With a second replica, the one that confirms a guard need not be the one that is promoted.
             Class::Sentinels => Self::Sentinels(Sentinels::start_with(&RedisServer::builder(), 1)),
-            _ => Self::One(RedisServer::start()),
+            _ => Self::One(Box::new(RedisServer::start())),
         }
     }
 
@@ -31,7 +31,7 @@ impl Deployment {
     /// Every server that holds data.
     pub(super) fn servers(&self) -> &[RedisServer] {
         match self {
-            Self::One(server) => std::slice::from_ref(server),
+            Self::One(server) => std::slice::from_ref(&**server),
             Self::Cluster(cluster) => cluster.nodes(),
             Self::Sentinels(sentinels) => sentinels.servers(),
         }

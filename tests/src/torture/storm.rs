@@ -124,9 +124,9 @@ impl Scene {
                     if act.fails_over() {
                         // It is undone, and noted, when it is over.
                     } else if act.lasts().is_zero() {
-                        self.note(&undo)
+                        self.note(&undo);
                     } else {
-                        undone.push(undo)
+                        undone.push(undo);
                     }
                 }
                 next = Instant::now() + nemesis.pause();

@@ -302,7 +302,9 @@ impl Keys {
     /// The place of a key, which is put in if it is not there; `None` if there are so many already.
     fn place(&mut self, key: [&[u8]; 3], most: usize) -> Option<usize> {
         let start = self.text.len();
-        key.iter().for_each(|part| self.text.extend_from_slice(part));
+        for part in key {
+            self.text.extend_from_slice(part);
+        }
         let hash = xxh3_64(&self.text[start..]);
         let same = |place: &usize| self.hashes[*place] == hash && self.at(*place) == &self.text[start..];
         let known = (0..self.len()).find(same);

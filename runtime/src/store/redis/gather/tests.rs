@@ -328,7 +328,9 @@ proptest! {
     ) {
         let mut world =
             World { reads: Gather::new(32), callers: BTreeMap::new(), now: 0, answered: 0 };
-        events.iter().for_each(|event| world.happen(event));
+        for event in events {
+            world.happen(&event);
+        }
         // Those who are left do what they have to do until all are served.
         for _ in 0..1_000 {
             let callers: Vec<usize> = world.callers.keys().copied().collect();
