@@ -1,5 +1,5 @@
 //! `trouble --seconds N --seed S`: fault after fault for `N` seconds while callers read and write, then a Redis that hangs
-//! under load for a tenth of that. Ends with status 1 unless no call failed, none gave an old value, and the memory stayed
+//! under 2,000 callers a second for a tenth of that. Ends with status 1 unless no call failed, none gave an old value, and the memory stayed
 //! flat. `trouble faults …` is the first part alone, `trouble hang …` the second, in a process whose memory is its own.
 
 use cached_aside_tests::faults::{hang, marathon};
@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-const USAGE: &str = "trouble [faults|hang] [--seconds N] [--seed S]";
+const USAGE: &str = "trouble [faults|hang] [--seconds N] [--seed S] [--callers C]";
 
 fn main() -> ExitCode {
     match run() {
@@ -28,13 +28,14 @@ fn run() -> Result<bool, String> {
     if part.is_some() {
         args.remove(0);
     }
-    let (mut seconds, mut seed) = (60, 1);
+    let (mut seconds, mut seed, mut callers) = (60, 1, 2_000);
     for pair in args.chunks(2) {
         let value = pair.get(1).and_then(|value| value.parse().ok());
         let value: u64 = value.ok_or_else(|| format!("`{}` needs a number; {USAGE}", pair[0]))?;
         match pair[0].as_str() {
             "--seconds" if value > 0 => seconds = value,
             "--seed" => seed = value,
+            "--callers" => callers = value,
             arg => return Err(format!("unknown argument `{arg} {value}`; {USAGE}")),
         }
     }
@@ -46,7 +47,7 @@ fn run() -> Result<bool, String> {
             Ok(report.is_well())
         }
         Some("hang") => {
-            let report = hang::run(time);
+            let report = hang::run(time, callers);
             println!("{report}");
             Ok(report.is_well())
         }
