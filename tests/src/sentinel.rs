@@ -17,8 +17,8 @@ const SENTINELS: usize = 3;
 /// A primary that does not answer for so long is held to be down. With less, a busy machine alone would cause failovers.
 const DOWN_AFTER: Duration = Duration::from_secs(1);
 const FAILOVER_TIMEOUT: Duration = Duration::from_secs(3);
-/// How long the sentinels may take to agree about something.
-const AGREEMENT: Duration = Duration::from_secs(60);
+/// How long the sentinels may take to agree about something. Those that were given no time do nothing for half a minute.
+const AGREEMENT: Duration = Duration::from_secs(120);
 
 /// A primary, its replicas, and three sentinels; all of them end when it is dropped.
 #[derive(Debug)]
@@ -112,9 +112,12 @@ impl Sentinels {
         });
     }
 
-    /// Starts a server that was killed again, and waits until the sentinels have made it follow the primary.
+    /// Starts a server that was killed again, as a replica of the primary, and waits until it follows.
+    ///
+    /// Left to the sentinels, it would be a primary, and an empty one, until they have noticed.
     pub fn restart_as_replica(&self, server: usize) {
-        self.servers[server].restart();
+        let port = self.primary().port().to_string();
+        self.servers[server].restart_with(&["--replicaof", "127.0.0.1", &port]);
         server::eventually("it follows", AGREEMENT, || {
             let info: RedisResult<String> =
                 cmd("INFO").arg("replication").query(&mut self.servers[server].connection());
