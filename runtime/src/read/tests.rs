@@ -528,7 +528,7 @@ async fn malformed_entries_are_misses() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_refresh_whatever_the_store_and_the_body_do() {
+async fn loading_anew_whatever_the_store_and_the_body_do() {
     quietly();
     for read in GATES {
         for take_over in GATES {

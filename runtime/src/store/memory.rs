@@ -122,7 +122,8 @@ impl MemoryStore {
         hold: Duration,
     ) -> Answer<bool> {
         let mut slots = self.lock();
-        let same = slots.get(key).is_some_and(|there| entry::head(there) == seen);
+        let is_value = entry::refresh_until(seen).is_some();
+        let same = is_value && slots.get(key).is_some_and(|there| entry::head(there) == seen);
         if same {
             self.set_refresh(&mut slots, key, *token.as_bytes(), self.now() + hold);
         }
