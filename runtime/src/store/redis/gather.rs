@@ -162,19 +162,17 @@ impl<A> Shared<A> {
 }
 
 impl<A> Queue<A> {
-    /// The first of a batch's callers who is still there.
+    /// The first of those who wait for a batch. Without any it goes.
     fn choose(&mut self, number: u64) -> Option<Caller<A>> {
         let at = self.batches.iter().position(|batch| batch.number == number)?;
         let batch = &mut self.batches[at];
-        let before = batch.callers.len();
-        batch.callers.retain(|caller| !caller.word.is_closed());
-        let chosen = if batch.callers.is_empty() { None } else { Some(batch.callers.remove(0)) };
-        self.callers -= before - batch.callers.len();
-        if chosen.is_none() {
+        if batch.callers.is_empty() {
             self.batches.remove(at);
             self.on_their_way -= 1;
+            return None;
         }
-        chosen
+        self.callers -= 1;
+        Some(batch.callers.remove(0))
     }
 }
 
