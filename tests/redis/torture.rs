@@ -279,7 +279,9 @@ fn the_same_seed_disturbs_in_the_same_way() {
 #[test]
 fn a_short_torture_breaks_the_naive_cache_aside_and_not_ours() {
     let program = Path::new(env!("CARGO_BIN_EXE_torture"));
+    // Sentinels take their time to agree: `cargo xtask torture` has them as well.
     let classes = Class::ALL.into_iter().chain(Class::FAILOVERS);
+    let classes = classes.filter(|(class, _)| *class != Class::Sentinels);
     let runs = classes.map(|(class, _)| (Subject::Ours, class)).chain([(Subject::Naive, Class::Outages)]);
     // At the same time, each with servers and processes of its own.
     let run = |(subject, class): (Subject, Class)| {
