@@ -248,7 +248,10 @@ impl<'a, V, E> Call<'a, V, E> {
             How::Refresh => Box::pin(self.load_anew(body)).await,
             How::Usual | How::Bypass => self.look_and_load(body).await,
         };
-        if let Some((source, age)) = self.told.lock().unwrap_or_else(PoisonError::into_inner).take() {
+        // Nobody asks, as a rule, and then a hit takes no lock.
+        if self.asked.is_observed()
+            && let Some((source, age)) = self.told.lock().unwrap_or_else(PoisonError::into_inner).take()
+        {
             self.asked.tell(self.function, self.key, source, age);
         }
         result
