@@ -1,45 +1,49 @@
 //! The read path, in the order in which it happens: look, join the flight, acquire, load, fill.
 
 use std::{
-    future::{Future, poll_fn},
+    future::Future,
     pin::pin,
     sync::{Arc, Mutex, PoisonError},
-    task::Poll,
     time::Duration,
 };
 
 use tokio::{
-    runtime::Handle,
     sync::oneshot,
-    time::{Instant, sleep, timeout_at},
+    time::{Instant, timeout_at},
 };
 use tracing::Instrument;
 
 use crate::{
     AnyKey, Cache, Error,
-    backoff::Backoff,
     cache::Inner,
     codec::{Coding, CodingKind},
-    entry::{self, Entry, Failure, Header, Token, Unusable},
-    fingerprint::{self, Known},
+    entry::{self, Entry, Token},
+    fingerprint::Known,
     flight::{Landed, Step, Ticket, Turn, Word},
     health::Budget,
-    lease::{Held, Right, while_renewing},
-    outcome::{Gave, Outcome, Returns, Sharing},
+    lease::{Held, Right},
+    outcome::{Outcome, Returns, Sharing},
     overrides::{Asked, How, Source},
     settings::ReadFunction,
-    staleness::{Due, Staleness},
-    store::{Acquired, Answer, StoreError, Watched},
-    storing::{Storable, Storing},
+    staleness::Due,
+    store::{Acquired, StoreError},
     telemetry::Counters,
 };
 
 mod asked;
+mod load;
 mod loader;
+mod look;
 mod refresh;
 
-pub(crate) use self::loader::{Begun, Here, Limit, Loader, Owned};
-use self::refresh::{Election, Old};
+pub(crate) use self::{
+    loader::{Begun, Here, Limit, Loader, Owned},
+    look::peek,
+};
+use self::{
+    look::{Seen, given},
+    refresh::Election,
+};
 
 /// One call of a cached function: the value from the cache, or the body's.
 ///
@@ -166,45 +170,6 @@ where
     }
 }
 
-/// Reads what is stored under a key, without loading.
-pub(crate) async fn peek<V>(cache: &Cache, key: &str, coding: &Coding<V>) -> Result<Option<V>, Error> {
-    let Ok(Known { fingerprint, .. }) = fingerprint::of(&coding.kind) else { return Ok(None) };
-    if cache.inner.recovery.has(key) {
-        return Ok(None);
-    }
-    let stored = cache.inner.store.read(key, cache.inner.timeout).await;
-    let Some(mut bytes) = stored.map_err(|error| error.into_error("read", key))? else { return Ok(None) };
-    let mut now = None;
-    if matches!(entry::parse(&bytes, fingerprint), Entry::Value(value) if value.lingers) {
-        let stored = cache.inner.store.read_timed(key, cache.inner.timeout).await;
-        let (there, time) = stored.map_err(|error| error.into_error("read", key))?;
-        let Some(there) = there else { return Ok(None) };
-        (bytes, now) = (there, Some(time));
-    }
-    match entry::parse(&bytes, fingerprint) {
-        Entry::Value(value) if Staleness::NONE.due(&value, now, || 1.0) != Some(Due::Nothing) => Ok(None),
-        Entry::Value(value) => Ok(value.payload.and_then(|payload| (coding.decode)(payload).ok())),
-        Entry::Foreign => Err(Error::Foreign { key: key.to_owned() }),
-        Entry::Lease | Entry::Guard | Entry::Failure(_) | Entry::Unusable(_) => Ok(None),
-    }
-}
-
-/// What a look at the store found.
-enum Seen<R> {
-    /// An entry: what the caller is given for it; its bytes, for followers; and its age, if the store's time was asked for.
-    Entry(R, Vec<u8>, Option<Duration>),
-    /// An entry that is stale, or soon will be.
-    Old(Old<R>),
-    /// An entry whose age matters, read without the store's time.
-    Timeless,
-    /// Nothing (an empty head), or an entry that can't be used, with its head.
-    Free(Vec<u8>),
-    /// Somebody else is loading.
-    Lease,
-    /// A write is in progress, the data is somebody else's, or the store does not answer: run the body without storing.
-    Closed,
-}
-
 /// One call, with everything that does not depend on its return type.
 struct Call<'a, V, E> {
     cache: &'a Arc<Inner>,
@@ -218,11 +183,6 @@ struct Call<'a, V, E> {
     /// Where the value came from, for those who observe it.
     told: Mutex<Option<(Source, Option<Duration>)>>,
 }
-
-/// Pauses between looks while another process loads, where the server does not announce changes.
-const ASK: Backoff = Backoff::new(Duration::from_millis(10), Duration::from_millis(250));
-/// So long after a lease should have ended it is looked for again: a server's milliseconds are rounded.
-const AFTER_THE_END: Duration = Duration::from_millis(2);
 
 impl<'a, V, E> Call<'a, V, E> {
     fn new(
@@ -289,106 +249,6 @@ impl<'a, V, E> Call<'a, V, E> {
             }
             seen => Box::pin(self.miss(seen, budget, body)).instrument(span).await,
         }
-    }
-
-    /// The first look: one `GET`, and nothing else on a hit. With it the store's time, where the function asks for ages.
-    async fn look<R, const SHAPE: u8>(&self, budget: &mut Budget) -> Seen<R>
-    where
-        R: Outcome<SHAPE, Value = V, Error = E>,
-    {
-        if self.cache.recovery.has(self.key) {
-            return Seen::Closed;
-        }
-        if self.function.settings.staleness.asks_for_time() || self.asked.is_observed() {
-            return self.look_timed(budget).await;
-        }
-        let stored = budget.spend(|within| self.cache.store.read(self.key, within)).await;
-        match self.make_out(stored, None) {
-            // Stored by a program whose function lets values grow old.
-            Seen::Timeless => self.look_timed(budget).await,
-            seen => seen,
-        }
-    }
-
-    async fn look_timed<R, const SHAPE: u8>(&self, budget: &mut Budget) -> Seen<R>
-    where
-        R: Outcome<SHAPE, Value = V, Error = E>,
-    {
-        match budget.spend(|within| self.cache.store.read_timed(self.key, within)).await {
-            Ok((there, now)) => self.make_out(Ok(there), Some(now)),
-            Err(error) => self.make_out(Err(error), None),
-        }
-    }
-
-    /// What an answer of the store means, at this time of the store.
-    fn make_out<R, const SHAPE: u8>(&self, stored: Answer<Option<Vec<u8>>>, now: Option<Duration>) -> Seen<R>
-    where
-        R: Outcome<SHAPE, Value = V, Error = E>,
-    {
-        let bytes = match stored {
-            Ok(None) => return Seen::Free(Vec::new()),
-            Ok(Some(bytes)) => bytes,
-            Err(error) => {
-                self.trouble("read", &error);
-                return Seen::Closed;
-            }
-        };
-        let why = match entry::parse(&bytes, self.known.fingerprint) {
-            Entry::Value(found) => {
-                let age = now.map(|now| now.saturating_sub(found.stored_at));
-                let Some(due) = self.function.settings.staleness.due(&found, now, draw) else {
-                    return Seen::Timeless;
-                };
-                match found.payload.map(self.coding.decode).transpose() {
-                    _ if due == Due::Replacement => return Seen::Free(entry::head(&bytes).to_vec()),
-                    Ok(decoded) => {
-                        let (refresh, now) = (found.refresh, now.unwrap_or_default());
-                        return match given::<R, SHAPE>(decoded) {
-                            // The function stores no `None`.
-                            None => Seen::Free(entry::head(&bytes).to_vec()),
-                            Some(value) if due == Due::Nothing => Seen::Entry(value, bytes, age),
-                            Some(value) => {
-                                let age = age.unwrap_or_default();
-                                Seen::Old(Old { value, bytes, due, refresh, now, age })
-                            }
-                        };
-                    }
-                    Err(error) => {
-                        self.function.say_undecodable(self.key, &error);
-                        Unusable::Undecodable
-                    }
-                }
-            }
-            Entry::Failure(failure) => {
-                let age = now.map(|now| now.saturating_sub(failure.stored_at));
-                match self.error_of(&failure).map(R::from_error) {
-                    Ok(Some(result)) => return Seen::Entry(result, bytes, age),
-                    Ok(None) => Unusable::Type,
-                    Err(why) => why,
-                }
-            }
-            Entry::Lease => return Seen::Lease,
-            Entry::Guard => return Seen::Closed,
-            Entry::Foreign => {
-                self.trouble("read", &StoreError::Foreign);
-                return Seen::Closed;
-            }
-            Entry::Unusable(why) => why,
-        };
-        self.counters.unusable.one();
-        tracing::debug!(key = self.key, ?why, "the entry can't be used and is replaced");
-        Seen::Free(entry::head(&bytes).to_vec())
-    }
-
-    /// A stored error, if this function stores errors of that type.
-    fn error_of(&self, failure: &Failure<'_>) -> Result<E, Unusable> {
-        let errors = self.sharing.stored.as_ref().ok_or(Unusable::Type)?;
-        let known = self.function.of_error(&errors.coding, self.key);
-        known.filter(|known| known.fingerprint == failure.fingerprint).ok_or(Unusable::Type)?;
-        (errors.coding.decode)(failure.payload).map_err(|error| {
-            self.function.say_undecodable(self.key, &error);
-            Unusable::Undecodable
-        })
     }
 
     /// A step that the store did not take: counted and told, and the body runs.
@@ -610,179 +470,6 @@ impl<'a, V, E> Call<'a, V, E> {
             };
         }
     }
-
-    /// Waits until the load of another is over, at most until `patience` is; then looks again.
-    async fn wait_for_change<R, const SHAPE: u8>(&self, ticket: &Ticket, patience: Instant) -> (Seen<R>, Step)
-    where
-        R: Outcome<SHAPE, Value = V, Error = E>,
-    {
-        let mut pauses = ASK.pauses();
-        loop {
-            let step = ticket.step();
-            let patient = patience.saturating_duration_since(Instant::now());
-            let watched = self.cache.store.watch(self.key, patient.min(self.cache.timeout)).await;
-            let Watched { mut watch, there, left, now } = match watched {
-                Ok(watched) => watched,
-                Err(error) => {
-                    self.trouble("watch", &error);
-                    return (Seen::Closed, step);
-                }
-            };
-            let seen = self.make_out(Ok(there), Some(now));
-            let left = match &seen {
-                Seen::Lease => left,
-                Seen::Old(old) if old.is_awaited() => old.taken_for(),
-                _ => return (seen, step),
-            };
-            if patience <= Instant::now() {
-                return (seen, step);
-            }
-            // The holder renews its right, which is a change too; if it died, that ends when it says.
-            let ends = left + AFTER_THE_END;
-            let pause = if watch.told() { ends } else { ends.min(pauses.next_pause()) };
-            first_of(watch.changed(), sleep(pause.min(patient))).await;
-        }
-    }
-
-    /// Runs the body under a lease, and stores what it gave in the lease's place.
-    async fn load_and_fill<R, const SHAPE: u8, L>(
-        &self,
-        mut ticket: Ticket,
-        lease: Held,
-        budget: Budget,
-        body: L,
-    ) -> R
-    where
-        R: Outcome<SHAPE, Value = V, Error = E>,
-        L: Loader<Output = R>,
-    {
-        let began = ticket.load();
-        self.counters.loads.one();
-        self.note(Source::Loaded, Some(Duration::ZERO));
-        let started = Instant::now();
-        let result = while_renewing(pin!(body.begin()), lease.keep(self.function.settings.lease)).await;
-        let load_time = started.elapsed();
-        tracing::debug!(key = self.key, took = ?load_time, "loaded");
-        let gave = result.gave();
-        let listed = self.cache.recovery.has(self.key);
-        let entry = self.storing().entry(&gave, self.sharing.stored.as_ref(), lease.token, load_time);
-        let Some(Storable { value, ttl }) = entry.filter(|_| !listed) else {
-            match gave {
-                _ if listed => drop(lease),
-                Gave::Error(_) => lease.fail(),
-                Gave::Value(_) | Gave::None => lease.discard(),
-            }
-            self.land_unstored(ticket, began, &gave);
-            return result;
-        };
-        let replaces = lease.replaces();
-        let value = Arc::new(value);
-        let filling = ticket.step();
-        let accepted = self.fill(lease, value.clone(), ttl, budget).await;
-        if replaces && !accepted {
-            self.end_replaced().await;
-        }
-        ticket.land(&Landed::Entry(value), if accepted { filling } else { began });
-        result
-    }
-
-    fn storing(&self) -> Storing<'_, V> {
-        let Call { function, counters, key, known, coding, .. } = *self;
-        Storing { function, counters, key, known, coding }
-    }
-
-    /// Stores the value if the lease is still ours. Goes on in the background when the caller's time is up or the caller is
-    /// gone: the lease's token makes a late fill harmless, and giving up would leave the lease in everybody's way.
-    async fn fill(&self, lease: Held, value: Arc<Vec<u8>>, ttl: Duration, mut budget: Budget) -> bool {
-        let begun = Instant::now();
-        let filled = self.cache.spawn(&Handle::current(), lease.fill(value, ttl));
-        let answer = budget
-            .spend(|within| async move {
-                let answer = tokio::time::timeout(within, filled).await;
-                answer.map_err(|_| StoreError::Timeout(within))?.unwrap_or(Err(StoreError::Timeout(within)))
-            })
-            .await;
-        match answer {
-            Ok(true) => {
-                self.counters.stored.one();
-                tracing::debug!(key = self.key, took = ?begun.elapsed(), ?ttl, "stored");
-                true
-            }
-            Ok(false) => {
-                self.counters.fills_refused.one();
-                let took = begun.elapsed();
-                tracing::debug!(
-                    key = self.key,
-                    ?took,
-                    "fill refused: invalidated meanwhile, or the lease was lost"
-                );
-                false
-            }
-            Err(error) => {
-                self.trouble("fill", &error);
-                false
-            }
-        }
-    }
-
-    /// Runs the body as the only one of this process, without storing. An old value is given if that fails.
-    async fn load_unstored<R, const SHAPE: u8, L>(
-        &self,
-        mut ticket: Ticket,
-        old: Option<(Old<R>, Step)>,
-        body: L,
-    ) -> R
-    where
-        R: Outcome<SHAPE, Value = V, Error = E>,
-        L: Loader<Output = R>,
-    {
-        let began = ticket.load();
-        let result = self.run_alone(body).await;
-        match old {
-            Some(old) => self.land_or_stale(ticket, began, Some(result), old),
-            None => {
-                self.land_unstored(ticket, began, &result.gave());
-                result
-            }
-        }
-    }
-
-    /// Runs the body without storing or sharing.
-    async fn run_alone<R>(&self, body: impl Loader<Output = R>) -> R {
-        self.counters.loads.one();
-        self.counters.unstored.one();
-        self.note(Source::Loaded, Some(Duration::ZERO));
-        let started = Instant::now();
-        let result = body.begin().await;
-        tracing::debug!(key = self.key, took = ?started.elapsed(), "loaded, not stored");
-        result
-    }
-
-    /// Gives what is not stored to those who came before the body began.
-    fn land_unstored(&self, ticket: Ticket, began: Step, gave: &Gave<'_, V, E>) {
-        if !ticket.followed(began) {
-            return;
-        }
-        let landed = match gave {
-            Gave::Value(value) => {
-                let header = Header {
-                    fingerprint: self.known.fingerprint,
-                    fresh_for: Duration::ZERO,
-                    load_time: Duration::ZERO,
-                    lingers: false,
-                };
-                self.storing()
-                    .encode(value, Token::fresh(), header)
-                    .map(|bytes| Landed::Entry(Arc::new(bytes)))
-            }
-            Gave::None => Some(Landed::None),
-            Gave::Error(error) => self.sharing.share.map(|share| Landed::Error(share(error))),
-        };
-        match landed {
-            Some(landed) => ticket.land(&landed, began),
-            None => ticket.fail(began),
-        }
-    }
 }
 
 /// What following another's load came to.
@@ -791,32 +478,6 @@ enum Followed<R> {
     Alone,
     AfterAnother(Arc<tokio::sync::Semaphore>),
     Lead(Ticket),
-}
-
-/// The return value of a stored entry; `None` for a stored `None` where the function has none.
-fn given<R, const SHAPE: u8>(value: Option<R::Value>) -> Option<R>
-where
-    R: Outcome<SHAPE>,
-{
-    match value {
-        Some(value) => Some(R::from_value(value)),
-        None => R::from_none(),
-    }
-}
-
-/// A random number, above 0 and up to 1.
-fn draw() -> f64 {
-    // Without randomness nothing is reloaded early.
-    (f64::from(getrandom::u32().unwrap_or(u32::MAX)) + 1.0) / (f64::from(u32::MAX) + 1.0)
-}
-
-/// Waits for either.
-async fn first_of(first: impl Future<Output = ()>, second: impl Future<Output = ()>) {
-    let (mut first, mut second) = (pin!(first), pin!(second));
-    poll_fn(|context| {
-        if first.as_mut().poll(context).is_ready() { Poll::Ready(()) } else { second.as_mut().poll(context) }
-    })
-    .await;
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Reads that travel together, over a real server.
 
 use super::{
-    over_redis::{LIMITS, connect, connect_with, rules},
+    over_redis::{LIMITS, connect, connect_with, rules, until},
     *,
 };
 use crate::store::redis::Limits;
@@ -106,7 +106,7 @@ async fn a_lost_connection_is_told_to_all_who_wait() {
     server.pause();
     let reads = join_all((0..50).map(|_| store.read("k", WITHIN)));
     let (reads, ()) = tokio::join!(reads, async {
-        sleep(Duration::from_millis(20)).await;
+        until(|| store.nodes()[0].in_flight > 0, "the first is on its way").await;
         server.kill();
     });
     for read in reads {

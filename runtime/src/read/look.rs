@@ -1,0 +1,237 @@
+//! The look at the store: what is there, and what that means.
+
+use std::{
+    future::{Future, poll_fn},
+    pin::pin,
+    task::Poll,
+    time::Duration,
+};
+
+use tokio::time::{Instant, sleep};
+
+use super::{Call, refresh::Old};
+use crate::{
+    Cache, Error,
+    backoff::Backoff,
+    codec::Coding,
+    entry::{self, Entry, Failure, Unusable},
+    fingerprint::{self, Known},
+    flight::{Step, Ticket},
+    health::Budget,
+    outcome::Outcome,
+    staleness::{Due, Staleness},
+    store::{Answer, StoreError, Watched},
+};
+
+/// What a look at the store found.
+pub(super) enum Seen<R> {
+    /// An entry: what the caller is given for it; its bytes, for followers; and its age, if the store's time was asked for.
+    Entry(R, Vec<u8>, Option<Duration>),
+    /// An entry that is stale, or soon will be.
+    Old(Old<R>),
+    /// An entry whose age matters, read without the store's time.
+    Timeless,
+    /// Nothing (an empty head), or an entry that can't be used, with its head.
+    Free(Vec<u8>),
+    /// Somebody else is loading.
+    Lease,
+    /// A write is in progress, the data is somebody else's, or the store does not answer: run the body without storing.
+    Closed,
+}
+
+/// Pauses between looks while another process loads, where the server does not announce changes.
+const ASK: Backoff = Backoff::new(Duration::from_millis(10), Duration::from_millis(250));
+/// So long after a lease should have ended it is looked for again: a server's milliseconds are rounded.
+const AFTER_THE_END: Duration = Duration::from_millis(2);
+
+/// Reads what is stored under a key, without loading.
+pub(crate) async fn peek<V>(cache: &Cache, key: &str, coding: &Coding<V>) -> Result<Option<V>, Error> {
+    let Ok(Known { fingerprint, .. }) = fingerprint::of(&coding.kind) else { return Ok(None) };
+    if cache.inner.recovery.has(key) {
+        return Ok(None);
+    }
+    let stored = cache.inner.store.read(key, cache.inner.timeout).await;
+    let Some(mut bytes) = stored.map_err(|error| error.into_error("read", key))? else { return Ok(None) };
+    let mut now = None;
+    if matches!(entry::parse(&bytes, fingerprint), Entry::Value(value) if value.lingers) {
+        let stored = cache.inner.store.read_timed(key, cache.inner.timeout).await;
+        let (there, time) = stored.map_err(|error| error.into_error("read", key))?;
+        let Some(there) = there else { return Ok(None) };
+        (bytes, now) = (there, Some(time));
+    }
+    match entry::parse(&bytes, fingerprint) {
+        Entry::Value(value) if Staleness::NONE.due(&value, now, || 1.0) != Some(Due::Nothing) => Ok(None),
+        Entry::Value(value) => Ok(value.payload.and_then(|payload| (coding.decode)(payload).ok())),
+        Entry::Foreign => Err(Error::Foreign { key: key.to_owned() }),
+        Entry::Lease | Entry::Guard | Entry::Failure(_) | Entry::Unusable(_) => Ok(None),
+    }
+}
+
+impl<V, E> Call<'_, V, E> {
+    /// The first look: one `GET`, and nothing else on a hit. With it the store's time, where the function asks for ages.
+    pub(super) async fn look<R, const SHAPE: u8>(&self, budget: &mut Budget) -> Seen<R>
+    where
+        R: Outcome<SHAPE, Value = V, Error = E>,
+    {
+        if self.cache.recovery.has(self.key) {
+            return Seen::Closed;
+        }
+        if self.function.settings.staleness.asks_for_time() || self.asked.is_observed() {
+            return self.look_timed(budget).await;
+        }
+        let stored = budget.spend(|within| self.cache.store.read(self.key, within)).await;
+        match self.make_out(stored, None) {
+            // Stored by a program whose function lets values grow old.
+            Seen::Timeless => self.look_timed(budget).await,
+            seen => seen,
+        }
+    }
+
+    pub(super) async fn look_timed<R, const SHAPE: u8>(&self, budget: &mut Budget) -> Seen<R>
+    where
+        R: Outcome<SHAPE, Value = V, Error = E>,
+    {
+        match budget.spend(|within| self.cache.store.read_timed(self.key, within)).await {
+            Ok((there, now)) => self.make_out(Ok(there), Some(now)),
+            Err(error) => self.make_out(Err(error), None),
+        }
+    }
+
+    /// What an answer of the store means, at this time of the store.
+    pub(super) fn make_out<R, const SHAPE: u8>(
+        &self,
+        stored: Answer<Option<Vec<u8>>>,
+        now: Option<Duration>,
+    ) -> Seen<R>
+    where
+        R: Outcome<SHAPE, Value = V, Error = E>,
+    {
+        let bytes = match stored {
+            Ok(None) => return Seen::Free(Vec::new()),
+            Ok(Some(bytes)) => bytes,
+            Err(error) => {
+                self.trouble("read", &error);
+                return Seen::Closed;
+            }
+        };
+        let why = match entry::parse(&bytes, self.known.fingerprint) {
+            Entry::Value(found) => {
+                let age = now.map(|now| now.saturating_sub(found.stored_at));
+                let Some(due) = self.function.settings.staleness.due(&found, now, draw) else {
+                    return Seen::Timeless;
+                };
+                match found.payload.map(self.coding.decode).transpose() {
+                    _ if due == Due::Replacement => return Seen::Free(entry::head(&bytes).to_vec()),
+                    Ok(decoded) => {
+                        let (refresh, now) = (found.refresh, now.unwrap_or_default());
+                        return match given::<R, SHAPE>(decoded) {
+                            // The function stores no `None`.
+                            None => Seen::Free(entry::head(&bytes).to_vec()),
+                            Some(value) if due == Due::Nothing => Seen::Entry(value, bytes, age),
+                            Some(value) => {
+                                let age = age.unwrap_or_default();
+                                Seen::Old(Old { value, bytes, due, refresh, now, age })
+                            }
+                        };
+                    }
+                    Err(error) => {
+                        self.function.say_undecodable(self.key, &error);
+                        Unusable::Undecodable
+                    }
+                }
+            }
+            Entry::Failure(failure) => {
+                let age = now.map(|now| now.saturating_sub(failure.stored_at));
+                match self.error_of(&failure).map(R::from_error) {
+                    Ok(Some(result)) => return Seen::Entry(result, bytes, age),
+                    Ok(None) => Unusable::Type,
+                    Err(why) => why,
+                }
+            }
+            Entry::Lease => return Seen::Lease,
+            Entry::Guard => return Seen::Closed,
+            Entry::Foreign => {
+                self.trouble("read", &StoreError::Foreign);
+                return Seen::Closed;
+            }
+            Entry::Unusable(why) => why,
+        };
+        self.counters.unusable.one();
+        tracing::debug!(key = self.key, ?why, "the entry can't be used and is replaced");
+        Seen::Free(entry::head(&bytes).to_vec())
+    }
+
+    /// A stored error, if this function stores errors of that type.
+    pub(super) fn error_of(&self, failure: &Failure<'_>) -> Result<E, Unusable> {
+        let errors = self.sharing.stored.as_ref().ok_or(Unusable::Type)?;
+        let known = self.function.of_error(&errors.coding, self.key);
+        known.filter(|known| known.fingerprint == failure.fingerprint).ok_or(Unusable::Type)?;
+        (errors.coding.decode)(failure.payload).map_err(|error| {
+            self.function.say_undecodable(self.key, &error);
+            Unusable::Undecodable
+        })
+    }
+
+    /// Waits until the load of another is over, at most until `patience` is; then looks again.
+    pub(super) async fn wait_for_change<R, const SHAPE: u8>(
+        &self,
+        ticket: &Ticket,
+        patience: Instant,
+    ) -> (Seen<R>, Step)
+    where
+        R: Outcome<SHAPE, Value = V, Error = E>,
+    {
+        let mut pauses = ASK.pauses();
+        loop {
+            let step = ticket.step();
+            let patient = patience.saturating_duration_since(Instant::now());
+            let watched = self.cache.store.watch(self.key, patient.min(self.cache.timeout)).await;
+            let Watched { mut watch, there, left, now } = match watched {
+                Ok(watched) => watched,
+                Err(error) => {
+                    self.trouble("watch", &error);
+                    return (Seen::Closed, step);
+                }
+            };
+            let seen = self.make_out(Ok(there), Some(now));
+            let left = match &seen {
+                Seen::Lease => left,
+                Seen::Old(old) if old.is_awaited() => old.taken_for(),
+                _ => return (seen, step),
+            };
+            if patience <= Instant::now() {
+                return (seen, step);
+            }
+            // The holder renews its right, which is a change too; if it died, that ends when it says.
+            let ends = left + AFTER_THE_END;
+            let pause = if watch.told() { ends } else { ends.min(pauses.next_pause()) };
+            first_of(watch.changed(), sleep(pause.min(patient))).await;
+        }
+    }
+}
+
+/// The return value of a stored entry; `None` for a stored `None` where the function has none.
+pub(super) fn given<R, const SHAPE: u8>(value: Option<R::Value>) -> Option<R>
+where
+    R: Outcome<SHAPE>,
+{
+    match value {
+        Some(value) => Some(R::from_value(value)),
+        None => R::from_none(),
+    }
+}
+
+/// A random number, above 0 and up to 1.
+pub(super) fn draw() -> f64 {
+    // Without randomness nothing is reloaded early.
+    (f64::from(getrandom::u32().unwrap_or(u32::MAX)) + 1.0) / (f64::from(u32::MAX) + 1.0)
+}
+
+/// Waits for either.
+pub(super) async fn first_of(first: impl Future<Output = ()>, second: impl Future<Output = ()>) {
+    let (mut first, mut second) = (pin!(first), pin!(second));
+    poll_fn(|context| {
+        if first.as_mut().poll(context).is_ready() { Poll::Ready(()) } else { second.as_mut().poll(context) }
+    })
+    .await;
+}
