@@ -182,13 +182,16 @@ impl<V, E> Call<'_, V, E> {
         R: Outcome<SHAPE, Value = V, Error = E>,
     {
         let mut pauses = ASK.pauses();
+        let mut last = None;
         loop {
             let step = ticket.step();
             let patient = patience.saturating_duration_since(Instant::now());
             let watched = self.cache.store.watch(self.key, patient.min(self.cache.timeout)).await;
-            let Watched { mut watch, there, left, now } = match watched {
-                Ok(watched) => watched,
-                Err(error) => {
+            let Watched { mut watch, there, left, now } = match (watched, last) {
+                (Ok(watched), _) => watched,
+                // It had no time left: what was there before that look counts.
+                (Err(_), Some(last)) if patience <= Instant::now() => return last,
+                (Err(error), _) => {
                     self.trouble("watch", &error);
                     return (Seen::Closed, step);
                 }
@@ -206,6 +209,7 @@ impl<V, E> Call<'_, V, E> {
             let ends = left + AFTER_THE_END;
             let pause = if watch.told() { ends } else { ends.min(pauses.next_pause()) };
             first_of(watch.changed(), sleep(pause.min(patient))).await;
+            last = Some((seen, step));
         }
     }
 }

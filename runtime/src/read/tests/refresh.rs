@@ -148,6 +148,24 @@ async fn a_reload_of_another_process_is_waited_for_no_longer_than_the_wait() {
     assert_eq!(world.cache.stats().total.unstored, 2);
 }
 
+/// The last look comes when there is no time left for its answer.
+#[tokio::test(start_paused = true)]
+async fn past_the_soft_limit_the_old_value_of_the_last_look_is_given() {
+    const SOFT: Duration = Duration::from_millis(300);
+    static FUNCTION: ReadFunction =
+        stale("soft", Staleness { if_error: WINDOW, soft_limit: Some(SOFT), ..Staleness::NONE });
+    let world = World::old(&FUNCTION).await;
+    let head = world.store().inside.read("k").await.unwrap().unwrap();
+    let (token, long) = (crate::entry::Token::fresh(), Duration::from_secs(60));
+    assert!(world.store().inside.elect("k", crate::entry::head(&head), token, long).await.unwrap());
+    world.store().set("watch", Gate::Slow);
+    let begun = Instant::now();
+    assert_eq!(world.read_by(&FUNCTION, Body::Succeeds).await, Ok(1));
+    let took = begun.elapsed();
+    assert!((SOFT..SOFT * 2).contains(&took), "{took:?}");
+    assert_eq!(world.bodies.load(SeqCst), 0, "another process is loading it");
+}
+
 #[tokio::test(start_paused = true)]
 async fn no_more_refreshes_than_there_are_places_run_in_the_background() {
     let world = World::old(&IN_BACKGROUND).await;
