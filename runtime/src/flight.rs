@@ -66,7 +66,8 @@ struct Flight {
 struct Follower {
     /// The step that the leader was taking when this one came.
     came_during: Step,
-    /// It is to be given nothing but what a body gave that began after it came.
+    /// It is to be given nothing but what a body gave that began after it came, and that is stored; or that has ended what
+    /// stands there instead, as those do that load anew.
     anew: bool,
     word: oneshot::Sender<Word>,
 }
@@ -91,7 +92,7 @@ impl Flights {
         }
         let key: Arc<str> = key.into();
         flights.insert(key.clone(), Flight { step: Step(0), followers: VecDeque::new() });
-        Turn::Lead(Ticket { flights: self.clone(), key, loading: Step::NONE, landed: false })
+        Turn::Lead(Ticket { flights: self.clone(), key, anew, loading: Step::NONE, landed: false })
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<Arc<str>, Flight>> {
@@ -120,8 +121,8 @@ impl Flights {
                     }
                 }
             };
-            let ticket =
-                Ticket { flights: self.clone(), key: key.clone(), loading: Step::NONE, landed: false };
+            let (flights, key, anew) = (self.clone(), key.clone(), next.anew);
+            let ticket = Ticket { flights, key, anew, loading: Step::NONE, landed: false };
             let Err(Word::Lead(mut ticket)) = next.word.send(Word::Lead(ticket)) else { return };
             // That one has gone away; the ticket came back and must not hand over by itself.
             ticket.landed = true;
@@ -134,6 +135,8 @@ impl Flights {
 pub(crate) struct Ticket {
     flights: Arc<Flights>,
     key: Arc<str>,
+    /// Its leader loads anew.
+    anew: bool,
     /// The step with which the body began.
     loading: Step,
     landed: bool,
@@ -180,9 +183,11 @@ impl Ticket {
         let served: Vec<Follower> = {
             let mut flights = self.flights.lock();
             let Some(flight) = flights.get_mut(&self.key) else { return };
-            let (served, rest): (VecDeque<_>, VecDeque<_>) = mem::take(&mut flight.followers)
-                .into_iter()
-                .partition(|one| one.came_during < step && (!one.anew || one.came_during < self.loading));
+            let kept = self.anew || self.loading < step;
+            let (served, rest): (VecDeque<_>, VecDeque<_>) =
+                mem::take(&mut flight.followers).into_iter().partition(|one| {
+                    one.came_during < step && (!one.anew || kept && one.came_during < self.loading)
+                });
             flight.followers = rest;
             served.into()
         };

@@ -54,6 +54,11 @@ impl Budget {
         answer
     }
 
+    /// What is left for further steps.
+    pub(crate) fn left(&self) -> Duration {
+        self.left
+    }
+
     /// What the steps have taken so far.
     pub(crate) fn spent(&self) -> Duration {
         self.spent

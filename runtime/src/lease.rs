@@ -44,11 +44,6 @@ impl Held {
         &self.key
     }
 
-    /// Whether there is a value that it is to replace.
-    pub(crate) fn replaces(&self) -> bool {
-        matches!(self.right, Right::Refresh { .. })
-    }
-
     /// It turned out not to be ours.
     pub(crate) fn forget(mut self) {
         self.ours = false;

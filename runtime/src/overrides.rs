@@ -114,8 +114,8 @@ pub async fn bypass<F: Future>(future: F) -> F::Output {
 /// It stores under the same fence as every load: a write that comes in between refuses it, and while a write is in progress
 /// nothing is stored. Meanwhile other callers are given what is there. A body that fails leaves it there, and the caller has
 /// the error, also where the function has a `stale_if_error`; a body that gives what is not to be stored deletes it. Once a
-/// refresh has given a value, nobody is given what was there before: if that value was refused, the entry is deleted. Only
-/// where the cache does not answer, or the call has waited too long for another (see below), what was there may stay.
+/// refresh has given a value, nobody is given an older one: if that value was not stored, what stands there instead is deleted.
+/// Only where the cache does not answer may other processes be given that, until it does.
 ///
 /// A load of another process that is running does not count, since it may have begun before whatever made the refresh
 /// necessary. It goes on for its own callers, and what it gives is not stored. So every process that refreshes a key runs a

@@ -173,7 +173,7 @@ impl Removal {
     async fn carry_out(mut self) {
         if !self.keys.is_empty() {
             // An undelivered deletion is on the recovery list; the write itself is done.
-            let _ = remove(&self.cache, &self.keys).await;
+            let _ = remove(&self.cache, &self.keys, self.cache.timeout).await;
             self.keys.clear();
         }
     }
@@ -188,7 +188,7 @@ impl Drop for Removal {
         match Handle::try_current() {
             Ok(runtime) => {
                 let inner = cache.clone();
-                drop(cache.spawn(&runtime, async move { remove(&inner, &keys).await }));
+                drop(cache.spawn(&runtime, async move { remove(&inner, &keys, inner.timeout).await }));
             }
             // Outside a runtime nothing can be sent, nor delivered later until somebody writes inside one.
             Err(_) => keys.iter().for_each(|key| cache.list(key, Token::fresh(), Duration::ZERO)),
@@ -198,17 +198,23 @@ impl Drop for Removal {
 
 /// Deletes one entry.
 pub(crate) async fn invalidate(cache: &Cache, key: &AnyKey) -> Result<(), Error> {
-    match remove(&cache.inner, std::slice::from_ref(key)).await.pop() {
+    match remove(&cache.inner, std::slice::from_ref(key), cache.inner.timeout).await.pop() {
         Some((key, error)) => Err(error.into_error("invalidate", key.as_str())),
         None => Ok(()),
     }
 }
 
+/// Deletes one entry within a time. What can't be delivered in it is on the recovery list.
+pub(crate) async fn end(cache: &Arc<Inner>, key: &AnyKey, within: Duration) {
+    // The list is all that can be done about it.
+    let _ = remove(cache, std::slice::from_ref(key), within).await;
+}
+
 /// Deletes entries, unless writers are inside. What can't be delivered goes on the recovery list and is returned.
-async fn remove(cache: &Arc<Inner>, keys: &[AnyKey]) -> Failures {
+async fn remove(cache: &Arc<Inner>, keys: &[AnyKey], within: Duration) -> Failures {
     let names: Vec<&str> = keys.iter().map(AnyKey::as_str).collect();
     let begun = Instant::now();
-    let answers = cache.store.remove(&names, cache.timeout).await;
+    let answers = cache.store.remove(&names, within).await;
     tracing::debug!(?keys, took = ?begun.elapsed(), "deleted");
     let failures: Failures = keys.iter().cloned().zip(answers).filter_map(failure).collect();
     for (key, error) in failures.iter().filter(|(_, error)| *error != StoreError::Foreign) {

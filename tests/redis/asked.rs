@@ -188,6 +188,44 @@ async fn a_refresh_takes_the_place_of_a_load_elsewhere() {
     assert_eq!(one.stats().total.fills_refused, 1);
 }
 
+/// Of two processes that refresh at once one is refused, and it may have the newer value.
+#[tokio::test]
+async fn of_two_refreshes_the_older_value_does_not_stay() {
+    #[cached_aside(ttl = "5m", key = "late", skip(row, begun, go_on))]
+    async fn late(row: &Row, begun: &Barrier, go_on: &Barrier) -> u64 {
+        begun.wait().await;
+        go_on.wait().await;
+        row.read()
+    }
+    #[cached_aside(ttl = "5m", key = "late", skip(row, begun, go_on))]
+    async fn early(row: &Row, begun: &Barrier, go_on: &Barrier) -> u64 {
+        slow::uncached(row, begun, go_on).await
+    }
+    let server = RedisServer::shared();
+    let here = || Cache::builder().url(server.url()).namespace("asked-two").timeout(Duration::from_secs(5));
+    let (one, other) = (here().build().await.unwrap(), here().build().await.unwrap());
+    let (row, [begun, go_on, begun_too, go_on_too]) = (Row::default(), [(); 4].map(|()| Barrier::new(2)));
+    let loses = one.scope(refresh(late(&row, &begun, &go_on)));
+    let wins = async {
+        begun.wait().await;
+        other.scope(refresh(early(&row, &begun_too, &go_on_too))).await
+    };
+    let both = async {
+        begun_too.wait().await;
+        row.version.fetch_add(1, SeqCst);
+        go_on.wait().await;
+    };
+    let first = async {
+        let given = tokio::join!(loses, both).0;
+        assert_eq!(late::key().in_cache(&other).peek().await.unwrap(), None);
+        go_on_too.wait().await;
+        given
+    };
+    assert_eq!(tokio::join!(first, wins), (1, 0));
+    assert_eq!(late::key().in_cache(&one).peek().await.unwrap(), None, "older than what the first has given");
+    assert_eq!((one.stats().total.fills_refused, other.stats().total.fills_refused), (1, 1));
+}
+
 // --- Only cached ------------------------------------------------------------------------------------------
 
 #[tokio::test]

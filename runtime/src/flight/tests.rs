@@ -161,3 +161,23 @@ fn who_loads_anew_takes_no_load_that_had_begun() {
     drop(next);
     assert_eq!(flights.len(), 0);
 }
+
+/// What was loaded and not stored may be newer than what stands there. Only who loads anew itself ends that.
+#[test]
+fn who_loads_anew_takes_nothing_that_was_not_stored() {
+    let follow_anew = |flights: &Arc<Flights>| match flights.join("k", true) {
+        Turn::Lead(_) => panic!("nobody leads"),
+        Turn::Follow(word) => word,
+    };
+    let flights = Arc::new(Flights::default());
+    let mut ticket = lead(&flights);
+    let (mut usual, mut anew, mut other) = (follow(&flights), follow_anew(&flights), follow_anew(&flights));
+    let began = ticket.load();
+    ticket.land(&Landed::None, began);
+    assert!(shared(&mut usual));
+    let mut next = promoted(&mut anew).expect("it was not stored");
+    let began = next.load();
+    next.land(&Landed::None, began);
+    assert!(shared(&mut other), "what stood there instead has ended");
+    assert_eq!(flights.len(), 0);
+}

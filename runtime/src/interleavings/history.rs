@@ -1,12 +1,17 @@
 //! What was returned, in the order in which it was, and whether it keeps the promises.
 
 use super::scenario::{Promise, Scenario};
+use crate::overrides::How;
 
 /// The beginnings and ends of calls so far.
 #[derive(Debug, Clone, Default)]
 pub(super) struct History {
     /// For each process, the newest version that a write had written that is over.
     written: [u64; 2],
+    /// The newest version that another program has made.
+    changed: u64,
+    /// The newest version that a call has returned which loaded it anew.
+    anew: u64,
     /// For each process, the newest version that any call has returned.
     returned: [u64; 2],
     /// For each call, the oldest version that it may give.
@@ -30,9 +35,14 @@ impl History {
     }
 
     pub(super) fn begin(&mut self, scenario: &Scenario, call: usize) {
+        let written = self.written.into_iter().max().unwrap_or_default();
         self.floors[call] = match scenario.promise {
             Promise::Linearizable => self.returned.into_iter().max().unwrap_or_default(),
-            Promise::ReadsSeeWrites => self.written.into_iter().max().unwrap_or_default(),
+            Promise::ReadsSeeWrites => written,
+            Promise::LoadedAnew if scenario.calls[call].asked == How::Refresh => {
+                written.max(self.anew).max(self.changed)
+            }
+            Promise::LoadedAnew => written.max(self.anew),
             Promise::InOneProcess if scenario.calls[call].process == 0 => self.returned[0],
             Promise::InOneProcess => 0,
         };
@@ -48,6 +58,10 @@ impl History {
     ) -> Result<(), String> {
         let process = scenario.calls[call].process;
         self.gave[call] = Some(gave);
+        if scenario.calls[call].changes() {
+            self.changed = self.changed.max(wrote);
+            return Ok(());
+        }
         self.written[process] = self.written[process].max(wrote);
         let mut newest = wrote;
         if let Gave::Version(version) = gave {
@@ -59,9 +73,18 @@ impl History {
                     "{name} gives version {version}, and version {floor} was returned before it began"
                 ));
             }
+            if scenario.calls[call].asked == How::Refresh {
+                self.anew = self.anew.max(version);
+            }
         }
         self.returned[process] = self.returned[process].max(newest);
         Ok(())
+    }
+
+    /// Whether an older version than the database's may be left: what nobody has announced, and nobody has loaded anew.
+    pub(super) fn allows(&self, scenario: &Scenario, version: u64) -> bool {
+        let written = self.written.into_iter().max().unwrap_or_default();
+        scenario.promise == Promise::LoadedAnew && version >= written.max(self.anew)
     }
 
     /// What tells two histories apart.

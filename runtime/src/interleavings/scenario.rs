@@ -40,6 +40,8 @@ const SETTINGS: WriteSettings =
 static SAVE: WriteFunction = WriteFunction::new(SETTINGS);
 /// Leaves its version behind.
 static UPDATE: WriteFunction = WriteFunction::new(SETTINGS);
+/// Another program changes the row, and invalidates nothing: no call of ours.
+static CHANGE: WriteFunction = WriteFunction::new(SETTINGS);
 static SAVE_UNGUARDED: WriteFunction = WriteFunction::new(SETTINGS.guard(Guard::Off));
 static SAVE_REQUIRED: WriteFunction = WriteFunction::new(SETTINGS.guard(Guard::Required));
 
@@ -85,6 +87,11 @@ pub(super) const fn refresh() -> Call {
     Call { asked: How::Refresh, ..read() }
 }
 
+/// Another program changes the row.
+pub(super) const fn change() -> Call {
+    Call { writes: Some(&CHANGE), ..read() }
+}
+
 pub(super) const fn update() -> Call {
     Call { writes: Some(&UPDATE), ..read() }
 }
@@ -93,6 +100,11 @@ impl Call {
     /// Whether it is a write that leaves its version behind.
     pub(super) fn updates(&self) -> bool {
         self.writes.is_some_and(|function| std::ptr::eq(function, &raw const UPDATE))
+    }
+
+    /// Whether it is no call of ours, but a change by another program.
+    pub(super) fn changes(&self) -> bool {
+        self.writes.is_some_and(|function| std::ptr::eq(function, &raw const CHANGE))
     }
 
     pub(super) const fn unguarded(self) -> Call {
@@ -137,6 +149,8 @@ pub(super) enum Promise {
     ReadsSeeWrites,
     /// P1 and P2 among the calls of the first process.
     InOneProcess,
+    /// P1; and what is loaded anew is no older than any change that was over before, nor is what is given after it.
+    LoadedAnew,
 }
 
 /// Calls, and what may happen while they run.
@@ -226,6 +240,7 @@ impl Scenario {
     pub(super) fn name_of(&self, call: usize) -> String {
         let kind = match self.calls[call] {
             call if call.updates() => "update",
+            call if call.changes() => "change",
             Call { writes: Some(_), .. } => "write",
             Call { asked: How::Refresh, .. } => "refresh",
             Call { .. } => "read",

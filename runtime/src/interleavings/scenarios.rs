@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use super::{
     scenario::{
-        EARLY, GUARD_FOR, IN_BACKGROUND, KEEPS, LEASE, Promise, REVALIDATES, Scenario, read, refresh, update,
-        write,
+        EARLY, GUARD_FOR, IN_BACKGROUND, KEEPS, LEASE, Promise, REVALIDATES, Scenario, change, read, refresh,
+        update, write,
     },
     search::{Schedule, Violation, replay, search},
 };
@@ -212,6 +212,35 @@ fn anew() -> Vec<Scenario> {
     ]
 }
 
+/// Calls that load anew after a change that nobody announced.
+fn anew_after_changes() -> Vec<Scenario> {
+    let scenarios = vec![
+        Scenario::new("change-anew-read", [refresh(), change(), read().after(0)]).cached(),
+        Scenario::new("change-anew-read-cold", [refresh(), change(), read().after(0)]),
+        Scenario::new("change-read-anew", [read(), change().during(0), refresh().after(1)]),
+        Scenario::new("change-anew-anew", [refresh(), refresh(), change(), read().after(0)]).cached(),
+        Scenario::new(
+            "processes-change-anew-read",
+            [refresh(), read().elsewhere(), change(), read().after(0)],
+        ),
+        Scenario::new(
+            "processes-change-anew-anew",
+            [refresh(), refresh().elsewhere(), change(), read().after(0)],
+        )
+        .in_order(),
+        Scenario::new(
+            "processes-change-anew-anew-cached",
+            [refresh(), refresh().elsewhere(), change(), read().after(0)],
+        )
+        .cached()
+        .in_order(),
+        Scenario::new("change-anew-write", [refresh(), write(), change(), read().after(0)])
+            .cached()
+            .in_order(),
+    ];
+    scenarios.into_iter().map(|scenario| scenario.promising(Promise::LoadedAnew)).collect()
+}
+
 /// The same in trouble.
 fn refreshes_in_trouble() -> Vec<Scenario> {
     vec![
@@ -238,7 +267,8 @@ fn refreshes_in_trouble() -> Vec<Scenario> {
 
 fn all() -> Vec<Scenario> {
     let calls = [one_process(), two_processes(), other_functions(), cancelled(), faults(), ends()].concat();
-    [calls, bypassing(), updates(), anew(), refreshes(), refreshes_in_trouble()].concat()
+    [calls, bypassing(), updates(), anew(), anew_after_changes(), refreshes(), refreshes_in_trouble()]
+        .concat()
 }
 
 /// Runs all schedules of these scenarios.
@@ -293,6 +323,11 @@ fn writes_that_leave_their_value() {
 #[test]
 fn calls_that_load_anew() {
     hold(anew());
+}
+
+#[test]
+fn calls_that_load_anew_what_others_have_changed() {
+    hold(anew_after_changes());
 }
 
 #[test]

@@ -358,7 +358,8 @@ impl<'a> World<'a> {
     /// The real call.
     fn call(&self, number: usize) -> Boxed<Result<u64, Failed>> {
         let super::scenario::Call { writes, process, fails, asked, .. } = self.scenario.calls[number];
-        let updates = self.scenario.calls[number].updates();
+        let (updates, changes) =
+            (self.scenario.calls[number].updates(), self.scenario.calls[number].changes());
         let (cache, stage, origin) = (self.caches[process].clone(), self.stage.clone(), self.origin.clone());
         let wrote = self.calls[number].wrote.clone();
         let ends = move |version: u64| if fails { Err(Failed) } else { Ok(version) };
@@ -394,6 +395,9 @@ impl<'a> World<'a> {
                     };
                     ends(stage.send(process, WRITE_ORIGIN, row).await.map_err(|_| Failed)?)
                 };
+                if changes {
+                    return body.await;
+                }
                 let refuse: Option<fn(Error) -> _> = (function.settings.guard == Guard::Required)
                     .then_some(crate::outcome::refuse::<Result<u64, Failed>>);
                 if updates {

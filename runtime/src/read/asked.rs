@@ -1,18 +1,16 @@
 //! Calls that are asked for something else than their attribute says: the cache alone, or a new load.
 
-use std::mem;
-
 use tokio::time::{Instant, timeout_at};
 
-use super::{Call, Followed, Loader, Seen, absent};
+use super::{Call, Followed, Loader, Seen, absent, refresh::is_error};
 use crate::{
-    AnyKey, Cache, Error,
+    AnyKey, Error,
     entry::{self, Entry, Token},
     flight::{Ticket, Turn},
     health::Budget,
     lease::{Held, Right},
     outcome::Outcome,
-    overrides::Source,
+    overrides::{How, Source},
     staleness::Due,
     store::{Acquired, Answer},
     write,
@@ -55,23 +53,38 @@ impl<V, E> Call<'_, V, E> {
         L: Loader<Output = R>,
     {
         let patience = Instant::now() + self.function.settings.wait;
-        let ticket = match self.cache.flights.join(self.key, true) {
+        let mut budget = Budget::new(self.cache.timeout);
+        let mut ticket = match self.cache.flights.join(self.key, true) {
             Turn::Lead(ticket) => ticket,
             Turn::Follow(word) => match self.follow::<R, SHAPE>(word, patience).await {
                 Followed::Given(result) => return result,
                 Followed::Lead(ticket) => ticket,
-                Followed::Alone => return self.run_alone(body).await,
+                Followed::Alone => return self.run_anew(body, &mut budget).await,
                 Followed::AfterAnother(bodies) => {
                     let _permit = timeout_at(patience, bodies.acquire()).await;
-                    return self.run_alone(body).await;
+                    return self.run_anew(body, &mut budget).await;
                 }
             },
         };
-        let mut budget = Budget::new(self.cache.timeout);
-        match self.take_over(&ticket, &mut budget).await {
-            Some(held) => self.load_and_fill(ticket, held, budget, body).await,
-            None => self.load_unstored(ticket, None, body).await,
+        if let Some(held) = self.take_over(&ticket, &mut budget).await {
+            return self.load_and_fill(ticket, held, budget, body).await;
         }
+        let began = ticket.load();
+        let result = self.run_anew(body, &mut budget).await;
+        self.land_unstored(ticket, began, &result.gave());
+        result
+    }
+
+    /// Runs the body without storing, and ends what stands there instead; a failure leaves it there.
+    async fn run_anew<R, const SHAPE: u8>(&self, body: impl Loader<Output = R>, budget: &mut Budget) -> R
+    where
+        R: Outcome<SHAPE, Value = V, Error = E>,
+    {
+        let result = self.run_alone(body).await;
+        if !is_error::<R, SHAPE>(&result) {
+            self.end_replaced(budget).await;
+        }
+        result
     }
 
     /// Becomes the one who may store, instead of whoever it is; `None` where nobody may.
@@ -131,10 +144,13 @@ impl<V, E> Call<'_, V, E> {
         }
     }
 
-    /// Ends the value that was to be replaced. What can't be delivered is on the recovery list.
-    pub(super) async fn end_replaced(&self) {
-        let cache = Cache { inner: self.cache.clone() };
-        // The caller has its value all the same.
-        mem::drop(write::invalidate(&cache, &AnyKey::of(self.function, self.key)).await);
+    /// After a load anew that was not stored: ends what stands there instead. It may be older, be it from before or what
+    /// another is loading under a right that it took from this call. What can't be delivered is on the recovery list.
+    pub(super) async fn end_replaced(&self, budget: &mut Budget) {
+        if self.asked.how == How::Refresh && !self.cache.recovery.has(self.key) {
+            let key = AnyKey::of(self.function, self.key);
+            // On the heap: every miss carries the room, and hardly any needs it.
+            Box::pin(write::end(self.cache, &key, budget.left())).await;
+        }
     }
 }

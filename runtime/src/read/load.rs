@@ -22,7 +22,7 @@ impl<V, E> Call<'_, V, E> {
         &self,
         mut ticket: Ticket,
         lease: Held,
-        budget: Budget,
+        mut budget: Budget,
         body: L,
     ) -> R
     where
@@ -40,20 +40,23 @@ impl<V, E> Call<'_, V, E> {
         let listed = self.cache.recovery.has(self.key);
         let entry = self.storing().entry(&gave, self.sharing.stored.as_ref(), lease.token, load_time);
         let Some(Storable { value, ttl }) = entry.filter(|_| !listed) else {
-            match gave {
-                _ if listed => drop(lease),
-                Gave::Error(_) => lease.fail(),
-                Gave::Value(_) | Gave::None => lease.discard(),
+            let failed = matches!(gave, Gave::Error(_));
+            if listed {
+                drop(lease);
+            } else if failed {
+                lease.fail();
+            } else {
+                lease.discard();
+                self.end_replaced(&mut budget).await;
             }
-            self.land_unstored(ticket, began, &gave);
+            self.land_unstored(ticket, began, &result.gave());
             return result;
         };
-        let replaces = lease.replaces();
         let value = Arc::new(value);
         let filling = ticket.step();
-        let accepted = self.fill(lease, value.clone(), ttl, budget).await;
-        if replaces && !accepted {
-            self.end_replaced().await;
+        let accepted = self.fill(lease, value.clone(), ttl, &mut budget).await;
+        if !accepted {
+            self.end_replaced(&mut budget).await;
         }
         ticket.land(&Landed::Entry(value), if accepted { filling } else { began });
         result
@@ -71,7 +74,7 @@ impl<V, E> Call<'_, V, E> {
         lease: Held,
         value: Arc<Vec<u8>>,
         ttl: Duration,
-        mut budget: Budget,
+        budget: &mut Budget,
     ) -> bool {
         let begun = Instant::now();
         let filled = self.cache.spawn(&Handle::current(), lease.fill(value, ttl));

@@ -236,7 +236,7 @@ pub(crate) struct Refreshing<V> {
 
 impl<V> Refreshing<V> {
     /// Runs the body, and stores what it gives in the place of what it refreshes.
-    pub(super) async fn run<R, const SHAPE: u8>(self, body: impl Future<Output = R>, budget: Budget) -> R
+    pub(super) async fn run<R, const SHAPE: u8>(self, body: impl Future<Output = R>, mut budget: Budget) -> R
     where
         R: Outcome<SHAPE, Value = V>,
     {
@@ -263,7 +263,7 @@ impl<V> Refreshing<V> {
         match entry {
             _ if cache.recovery.has(key) => drop(held),
             Some(Storable { value, ttl }) => {
-                call.fill(held, Arc::new(value), ttl, budget).await;
+                call.fill(held, Arc::new(value), ttl, &mut budget).await;
             }
             None => held.discard(),
         }
@@ -271,7 +271,7 @@ impl<V> Refreshing<V> {
     }
 }
 
-fn is_error<R, const SHAPE: u8>(result: &R) -> bool
+pub(super) fn is_error<R, const SHAPE: u8>(result: &R) -> bool
 where
     R: Outcome<SHAPE>,
 {

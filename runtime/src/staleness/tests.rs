@@ -150,7 +150,7 @@ impl Readers {
 /// 10,000 readers of one key, whose load times have a heavy tail. `--nocapture` prints the table.
 #[test]
 fn early_refresh_simulated() {
-    // Pareto: half a second and more, without a variance, and no more than 15 seconds.
+    // Pareto: a fifth of a second and more, without a variance, and no more than 15 seconds.
     let heavy = |random: &mut Seeded| (0.2 / random.draw().powf(1.0 / 1.5)).min(15.0);
     let run = |beta, elected| Readers { beta, elected, load_time: heavy }.run();
     let table = [
