@@ -10,6 +10,9 @@
 //! | a body and an accepted fill | the fill was sent |
 //! | the same, but the entry is tagged | the body started |
 //!
+//! Who loads anew takes less: nothing from a look, and of a body only what it gave to those who arrived before it started; of
+//! what was not stored, only from a load that is itself anew, which ends what stands there instead.
+//!
 //! An accepted fill proves that no guard came between the acquire and the fill, hence that the value was
 //! current when the fill executed. It proves nothing to a caller that came after that, and nothing about
 //! a tag, which has a key of its own. The others become the next load together: one of them leads it, and
@@ -60,20 +63,33 @@ pub(crate) enum Outcome {
     Loaded(u8),
     /// The body ran and the fill was accepted.
     Stored(u8),
+    /// The body of a load anew ran, and what stood there instead has ended.
+    Ended(u8),
+    /// The same, but that is still to be delivered.
+    Owed(u8),
 }
 
 impl Outcome {
     /// The version that the leader returns.
     pub(crate) fn version(self) -> u8 {
         match self {
-            Self::Found(version) | Self::Loaded(version) | Self::Stored(version) => version,
+            Self::Found(version)
+            | Self::Loaded(version)
+            | Self::Stored(version)
+            | Self::Ended(version)
+            | Self::Owed(version) => version,
         }
     }
 
     /// The rule.
-    pub(crate) fn covers(self, arrived: Arrival, scene: &Scene) -> bool {
+    pub(crate) fn covers(self, arrived: Arrival, anew: bool, scene: &Scene) -> bool {
         if !scene.has(Mechanism::SharingRule) {
             return true;
+        }
+        if anew && scene.has(Mechanism::ShareAnew) {
+            let kept = matches!(self, Self::Stored(_) | Self::Ended(_) | Self::Owed(_));
+            let loaded = kept || matches!(self, Self::Loaded(_)) && !scene.has(Mechanism::ShareKept);
+            return loaded && arrived <= Arrival::BeforeBody;
         }
         match self {
             Self::Found(_) => arrived == Arrival::BeforeLook,
@@ -81,7 +97,9 @@ impl Outcome {
             Self::Stored(_) if !scene.tagged() || !scene.has(Mechanism::ShareTagged) => {
                 arrived <= Arrival::BeforeFill
             }
-            Self::Loaded(_) | Self::Stored(_) => arrived <= Arrival::BeforeBody,
+            Self::Loaded(_) | Self::Stored(_) | Self::Ended(_) | Self::Owed(_) => {
+                arrived <= Arrival::BeforeBody
+            }
         }
     }
 }
@@ -106,7 +124,7 @@ impl State {
         }
         let arrived = match &self.readers[flight.leader].phase {
             Phase::Loaded { .. } => Arrival::BeforeFill,
-            Phase::Fill { .. } => Arrival::Late,
+            Phase::Fill { .. } | Phase::End { .. } => Arrival::Late,
             _ => Arrival::BeforeBody,
         };
         self.follow(process, reader, arrived);
@@ -136,7 +154,7 @@ impl State {
         };
         let (served, left): (Vec<_>, Vec<_>) = followers
             .into_iter()
-            .partition(|follower| outcome.is_some_and(|outcome| outcome.covers(follower.arrived, scene)));
+            .partition(|follower| outcome.is_some_and(|outcome| self.covers(outcome, follower, scene)));
         for follower in served {
             if let Some(outcome) = outcome {
                 self.give(scene, follower.reader, outcome);
@@ -171,7 +189,11 @@ impl State {
                 }
                 _ => return false,
             };
-            flight.followers.iter().any(|follower| outcome.covers(follower.arrived, scene))
+            flight.followers.iter().any(|follower| self.covers(outcome, follower, scene))
         })
+    }
+
+    fn covers(&self, outcome: Outcome, follower: &Follower, scene: &Scene) -> bool {
+        outcome.covers(follower.arrived, self.readers[follower.reader].anew, scene)
     }
 }

@@ -17,6 +17,9 @@ pub(crate) enum Promise {
     HitsSeeWrites,
     /// P2: no read gives an older version than one that a read or write returned before it started.
     Monotonic,
+    /// What loading anew promises whoever needs it, where other programs change the row and invalidate nothing: it gives a
+    /// version at least as new as the row was when it started, and once it has given one, no read gives an older one.
+    LoadedAnew,
     /// P3: the others hold for everybody else when a process has died anywhere inside a read or a write.
     /// Watched wherever processes die.
     CrashSafe,
@@ -30,6 +33,7 @@ impl Promise {
             Self::ReadsSeeDeliveredWrites => "P1 where delivered",
             Self::HitsSeeWrites => "P1 of hits",
             Self::Monotonic => "P2",
+            Self::LoadedAnew => "what is loaded anew",
             Self::CrashSafe => "P3",
         }
     }
@@ -41,6 +45,7 @@ impl Promise {
             Self::ReadsSeeDeliveredWrites => |_, state| state.keeps(Self::ReadsSeeDeliveredWrites),
             Self::HitsSeeWrites => |_, state| state.keeps(Self::HitsSeeWrites),
             Self::Monotonic => |_, state| state.keeps(Self::Monotonic),
+            Self::LoadedAnew => |_, state| state.keeps(Self::LoadedAnew),
             Self::CrashSafe => |_, state| state.keeps(Self::CrashSafe),
         };
         Property::always(self.name(), condition)
@@ -70,6 +75,8 @@ pub(crate) struct Floor {
     pub(crate) written: u8,
     /// By P2.
     pub(crate) returned: u8,
+    /// By what loading anew promises.
+    pub(crate) anew: u8,
 }
 
 /// All that was returned so far, as far as a later read depends on it.
@@ -81,6 +88,8 @@ pub(crate) struct History {
     pub(crate) delivered: u8,
     /// The newest version that anybody returned.
     pub(crate) returned: u8,
+    /// The newest version that anybody returned who loaded it anew.
+    pub(crate) anew: u8,
     /// The first broken promise; the run ends with it.
     pub(crate) broken: Option<Broken>,
 }

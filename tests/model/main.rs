@@ -11,6 +11,7 @@
 //! | P2 | no read gives an older version than one that was returned before it started |
 //! | P3 | both, for everybody else, after a process died anywhere inside a read or a write |
 //! | P5 | the callers of one process load one at a time; and nobody hangs |
+//! | loading anew | a read that loads anew gives a version at least as new as the row was when it started, and no read that starts after it an older one, also where other programs change the row and invalidate nothing |
 //!
 //! `cargo test -p cached-aside-tests --test model` prints the size of every scene. A broken promise is
 //! reported as the list of steps that leads to it.
@@ -21,10 +22,11 @@
 //! | --- | --- | --- |
 //! | [`read`] | `start_read`, `look`, `acquire`, `load`, `fill` | `runtime/src/read.rs` |
 //! | [`read`] | `acquire_refresh` (`elect`), `detach_refresh`, `fail_refresh` (`rest`) | `runtime/src/read/refresh.rs` |
+//! | [`read`] | `start_anew`, `take_over`, `end_replaced` | `runtime/src/read/asked.rs` |
 //! | [`flight`] | `turn`, `covers`, `land`, `leave` | `runtime/src/flight.rs` |
 //! | [`write`] | `start_write` (`guard`), `renew`, `commit` (the body), then `release` | `runtime/src/write.rs` |
 //! | [`recovery`] | `bypasses`, `owe`, `deliver` | `runtime/src/health.rs` |
-//! | [`store`], [`wire`] | `read`, `acquire`, `fill`, `abandon`; `guard`, `renew`, `release`, `remove` | `runtime/src/store/` |
+//! | [`store`], [`wire`] | `read`, `acquire`, `fill`, `abandon`; `take_over`; `guard`, `renew`, `release`, `remove` | `runtime/src/store/` |
 //!
 //! Left out, because it adds nothing that can happen: `renew` of a lease (leases expire at any time here,
 //! and a renewal that finds another token does nothing), the TTL of values (a value that goes is a
@@ -40,6 +42,11 @@
 //! | a fill stores only if its token holds the key | `fill_fence` | P1 |
 //! | … and a refill only if its token holds the refresh | `refresh_fence` | P1 |
 //! | a guard takes the place of a value that is refreshed too | `refresh_guard` | P2 |
+//! | … and what is loaded anew only if it still holds the value that was taken over | `anew_fence` | P1 |
+//! | a guard takes the place of a value that is taken over too | `anew_guard` | P2 |
+//! | who loads anew is given only what a body gave that began after it came | `anew_shares_what_had_begun` | loading anew |
+//! | … and nothing unstored, unless who loaded it ends what stands there instead | `anew_shares_what_was_not_stored` | loading anew |
+//! | a load anew that was not stored ends what stands there instead | `anew_ends_what_it_replaces` | loading anew |
 //! | a token for every acquisition, not for every process | `fresh_tokens` | P1 |
 //! | an acquire is never sent twice with one token, nor a tag created twice | `one_attempt`, `one_attempt_at_a_tag` | P1 |
 //! | a guard remembers that writers overlapped (`puts`) | `overlap_mark` | P1 |
@@ -58,6 +65,9 @@
 //! | a value is stamped with the tags from before its load | `stamp_before_load` | P1 |
 //! | the release of a tag deletes its version | `tag_removed` | P1 |
 //! | `settle` waits for a lagging origin | `settle` | P1 of hits |
+//!
+//! The last three are not needed for P1 and P2: where every write is announced its guard has ended the older value before
+//! the newer one can be loaded. They are for the changes that nobody announces, for which one loads anew.
 //!
 //! Where the promises end is shown in [`limits`].
 

@@ -39,6 +39,9 @@ impl Model for Scene {
                 steps.push(Step::Crash(process));
             }
         }
+        if state.trouble.changes > 0 {
+            steps.push(Step::Change);
+        }
         if state.origin.visible < state.origin.committed {
             steps.push(Step::CatchUp);
         }
@@ -97,6 +100,9 @@ impl Scene {
         match phase {
             Phase::Idle if *calls < self.reads => {
                 steps.push(Step::Read(reader));
+                if state.anew > 0 && self.anew_by.contains(&reader) {
+                    steps.push(Step::ReadAnew(reader));
+                }
                 if !self.has(Mechanism::ShareBeforeLook) {
                     let others = (0..state.readers.len()).filter(|other| {
                         matches!(state.readers[*other].phase, Phase::Read(Wire::Answered(_)))
@@ -131,7 +137,7 @@ impl Scene {
                 }
             }
             Phase::Read(Wire::Answered(Reply::Seen { entry: Slot::Value(_), .. }))
-                if self.entry == Entry::Stale =>
+                if self.entry == Entry::Stale && !state.readers[reader].anew =>
             {
                 steps.push(Step::AcquireRefresh(reader));
             }

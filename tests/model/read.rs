@@ -6,7 +6,7 @@
 
 use crate::flight::Outcome;
 use crate::history::Floor;
-use crate::scene::{Mechanism, Scene};
+use crate::scene::{Key, Mechanism, Scene};
 use crate::state::State;
 use crate::store::{Slot, Value};
 use crate::token::Token;
@@ -19,6 +19,8 @@ pub(crate) struct Reader {
     pub(crate) calls: u8,
     /// The tokens it has drawn in this read.
     pub(crate) attempts: u8,
+    /// Whether this read loads anew, whatever is there.
+    pub(crate) anew: bool,
     /// What this read may not fall below.
     pub(crate) floor: Floor,
     /// Where it is.
@@ -47,6 +49,8 @@ pub(crate) enum Phase {
     Loaded { version: u8, right: Option<Right> },
     /// `fill`
     Fill { version: u8, right: Right, wire: Wire },
+    /// `remove`, after a load anew that was not stored: what stands there instead is to end.
+    End { version: u8, wire: Wire },
 }
 
 /// The right to store what the body returns.
@@ -59,6 +63,8 @@ pub(crate) struct Right {
     /// The version of the value past fresh-until that is refreshed; such a load is nobody else's, and that
     /// version is given if the load is not won or fails.
     pub(crate) refresh: Option<u8>,
+    /// Whether a value was taken over to be loaded anew.
+    pub(crate) over: bool,
 }
 
 /// A refresh that goes on without its caller: `refresh = "background"`, or past a soft limit.
@@ -75,10 +81,22 @@ pub(crate) struct Detached {
 impl State {
     /// A read starts.
     pub(crate) fn start_read(&mut self, scene: &Scene, reader: usize) {
-        let floor = self.floor(scene, scene.readers[reader]);
-        let calls = self.readers[reader].calls + 1;
-        self.readers[reader] = Reader { calls, attempts: 0, floor, phase: Phase::Idle };
+        self.call(scene, reader, false);
         self.look(scene, reader);
+    }
+
+    /// A read starts that loads anew: it joins the flight of its process before it looks.
+    pub(crate) fn start_anew(&mut self, scene: &Scene, reader: usize) {
+        self.call(scene, reader, true);
+        if self.turn(scene, reader) {
+            self.look(scene, reader);
+        }
+    }
+
+    fn call(&mut self, scene: &Scene, reader: usize, anew: bool) {
+        let floor = self.floor(scene, scene.readers[reader], anew);
+        let calls = self.readers[reader].calls + 1;
+        self.readers[reader] = Reader { calls, attempts: 0, anew, floor, phase: Phase::Idle };
     }
 
     /// What [`Mechanism::ShareBeforeLook`] forbids: a read joins the look of another that is under way.
@@ -115,14 +133,23 @@ impl State {
             }
             Phase::Fill { version, right, wire: Wire::Answered(reply) } => {
                 let stored = reply == Reply::Accepted;
+                if self.readers[reader].anew && !stored {
+                    return self.end_replaced(scene, reader, version);
+                }
                 let outcome = if stored { Outcome::Stored(version) } else { Outcome::Loaded(version) };
                 self.finish(scene, reader, &right, outcome);
+            }
+            Phase::End { version, wire: Wire::Answered(_) } => {
+                self.end(scene, reader, Outcome::Ended(version));
             }
             _ => {}
         }
     }
 
     fn decide(&mut self, scene: &Scene, reader: usize, entry: Slot, tag: &Slot) {
+        if self.readers[reader].anew {
+            return self.take_over(scene, reader, entry);
+        }
         if let Slot::Value(value) = &entry
             && usable(scene, value, tag)
         {
@@ -145,6 +172,20 @@ impl State {
         }
     }
 
+    /// Becomes the one who may store, instead of whoever it is.
+    fn take_over(&mut self, scene: &Scene, reader: usize, seen: Slot) {
+        match seen {
+            Slot::Guard(_) => self.load(reader, None),
+            Slot::Value(_) => {
+                let token = self.draw(scene, reader);
+                let wire = Wire::Sent(Command::TakeOver { token, seen });
+                let right = Right { token, stamp: None, refresh: None, over: true };
+                self.readers[reader].phase = Phase::Acquire { right, wire };
+            }
+            seen => self.acquire(scene, reader, seen, None),
+        }
+    }
+
     /// Draws a token.
     fn draw(&mut self, scene: &Scene, reader: usize) -> Token {
         let Reader { calls, attempts, .. } = &mut self.readers[reader];
@@ -155,7 +196,8 @@ impl State {
     fn acquire(&mut self, scene: &Scene, reader: usize, seen: Slot, stamp: Option<Token>) {
         let token = self.draw(scene, reader);
         let wire = Wire::Sent(Command::Acquire { token, seen });
-        self.readers[reader].phase = Phase::Acquire { right: Right { token, stamp, refresh: None }, wire };
+        self.readers[reader].phase =
+            Phase::Acquire { right: Right { token, stamp, refresh: None, over: false }, wire };
     }
 
     /// Takes the value that `read` found for past fresh-until, and acquires its refresh. A refresh is
@@ -173,7 +215,7 @@ impl State {
         let token = self.draw(scene, reader);
         let wire = Wire::Sent(Command::Refresh { token });
         self.readers[reader].phase =
-            Phase::Acquire { right: Right { token, stamp: None, refresh: Some(version) }, wire };
+            Phase::Acquire { right: Right { token, stamp: None, refresh: Some(version), over: false }, wire };
     }
 
     /// The refresh was won and goes on without its caller, who is given the value that it has seen.
@@ -219,6 +261,7 @@ impl State {
         }
         match reply {
             Reply::Acquired => self.load(reader, Some(right)),
+            Reply::Taken(_) if self.readers[reader].anew => self.look(scene, reader),
             Reply::Taken(Slot::Value(value)) if value.stamp == right.stamp => {
                 self.finish(scene, reader, &right, Outcome::Found(value.version));
             }
@@ -244,21 +287,50 @@ impl State {
         let Phase::Loaded { version, right } = self.readers[reader].phase.clone() else {
             return;
         };
+        let anew = self.readers[reader].anew;
         let Some(right) = right else {
+            if anew {
+                return self.end_replaced(scene, reader, version);
+            }
             return self.end(scene, reader, Outcome::Loaded(version));
         };
         if self.bypasses(scene, scene.readers[reader]) && scene.has(Mechanism::ListBeforeFill) {
             self.redis.send(Command::Abandon { token: right.token });
-            return self.finish(scene, reader, &right, Outcome::Loaded(version));
+            let outcome = if anew { Outcome::Owed(version) } else { Outcome::Loaded(version) };
+            return self.finish(scene, reader, &right, outcome);
         }
         let value = Value { version, stamp: right.stamp, refresh: None };
-        let wire = Wire::Sent(Command::Fill { token: right.token, value, refresh: right.refresh.is_some() });
+        let refresh = right.refresh.is_some() || right.over;
+        let wire = Wire::Sent(Command::Fill { token: right.token, value, refresh });
         self.readers[reader].phase = Phase::Fill { version, right, wire };
+    }
+
+    /// A load anew has given what is not stored: what stands there instead ends before it returns.
+    fn end_replaced(&mut self, scene: &Scene, reader: usize, version: u8) {
+        if !scene.has(Mechanism::EndReplaced) {
+            return self.end(scene, reader, Outcome::Ended(version));
+        }
+        if self.bypasses(scene, scene.readers[reader]) {
+            return self.end(scene, reader, Outcome::Owed(version));
+        }
+        let token = self.draw(scene, reader);
+        let wire = Wire::Sent(Command::Release { key: Key::Entry, token, put: None });
+        self.readers[reader].phase = Phase::End { version, wire };
+    }
+
+    /// The same where Redis does not answer.
+    fn owe_the_end(&mut self, scene: &Scene, reader: usize, version: u8) {
+        let token = self.draw(scene, reader);
+        self.owe_deletion(scene.readers[reader], Key::Entry, token, Some(0));
+        self.end(scene, reader, Outcome::Owed(version));
     }
 
     /// Redis did not answer in time: goes on without it.
     pub(crate) fn time_out_read(&mut self, scene: &Scene, reader: usize) {
         match self.readers[reader].phase.clone() {
+            Phase::Fill { version, .. } | Phase::End { version, .. } if self.readers[reader].anew => {
+                self.owe_the_end(scene, reader, version);
+            }
             Phase::Fill { version, right, .. } => {
                 self.finish(scene, reader, &right, Outcome::Loaded(version));
             }
@@ -266,6 +338,10 @@ impl State {
             Phase::Acquire { right: Right { token, refresh: Some(seen), .. }, .. } => {
                 self.redis.send(Command::Abandon { token });
                 self.give(scene, reader, Outcome::Found(seen));
+            }
+            Phase::Acquire { right: Right { token, over: true, .. }, .. } => {
+                self.redis.send(Command::Abandon { token });
+                self.load_alone(scene, reader);
             }
             _ => self.load_alone(scene, reader),
         }
@@ -290,8 +366,11 @@ impl State {
 
     /// The read of `reader` returns.
     pub(crate) fn give(&mut self, scene: &Scene, reader: usize, outcome: Outcome) {
-        let Reader { calls, floor, .. } = self.readers[reader];
+        let Reader { calls, floor, anew, .. } = self.readers[reader];
         self.returned(scene, floor, outcome.version(), matches!(outcome, Outcome::Found(_)));
+        if anew {
+            self.loaded_anew(scene, outcome);
+        }
         self.readers[reader] = Reader { calls, ..Reader::default() };
     }
 
@@ -323,6 +402,7 @@ impl Phase {
             Self::Read(_) | Self::Tag { .. } => Some(Verb::Read),
             Self::Acquire { .. } => Some(Verb::Acquire),
             Self::Fill { .. } => Some(Verb::Fill),
+            Self::End { .. } => Some(Verb::Release),
             _ => None,
         }
     }
@@ -333,7 +413,8 @@ impl Phase {
             Self::Read(wire)
             | Self::Tag { wire, .. }
             | Self::Acquire { wire, .. }
-            | Self::Fill { wire, .. } => Some(wire),
+            | Self::Fill { wire, .. }
+            | Self::End { wire, .. } => Some(wire),
             _ => None,
         }
     }
@@ -344,7 +425,8 @@ impl Phase {
             Self::Read(wire)
             | Self::Tag { wire, .. }
             | Self::Acquire { wire, .. }
-            | Self::Fill { wire, .. } => Some(wire),
+            | Self::Fill { wire, .. }
+            | Self::End { wire, .. } => Some(wire),
             _ => None,
         }
     }

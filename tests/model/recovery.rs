@@ -3,7 +3,7 @@
 //! A write whose guard or release was not acknowledged owes a deletion. The list holds writes, not keys: a
 //! delivery that was sent before another write failed says nothing about that write.
 
-use crate::scene::{Mechanism, Scene};
+use crate::scene::{Key, Mechanism, Scene};
 use crate::state::State;
 use crate::token::Token;
 use crate::wire::Command;
@@ -11,9 +11,11 @@ use crate::wire::Command;
 /// A deletion that Redis has not acknowledged.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct Owed {
-    /// The write that owes it.
-    pub(crate) writer: usize,
-    /// The version it wrote; none while its body runs, and until then nothing is delivered.
+    /// The key that it is due for.
+    pub(crate) key: Key,
+    /// The token of the write that owes it; one of its own where a load anew does.
+    pub(crate) token: Token,
+    /// The version that was written; none while the body runs, and until then nothing is delivered.
     pub(crate) version: Option<u8>,
     /// Where its delivery is.
     pub(crate) delivery: Delivery,
@@ -38,28 +40,34 @@ impl State {
 
     /// Puts the key of `writer` on the list of its process.
     pub(crate) fn owe(&mut self, scene: &Scene, writer: usize, version: Option<u8>) {
-        let owed = &mut self.processes[scene.writes[writer].process].owed;
-        match owed.iter_mut().find(|other| other.writer == writer) {
+        let (process, key) = (scene.writes[writer].process, scene.writes[writer].key);
+        self.owe_deletion(process, key, Token::guard(writer), version);
+    }
+
+    /// Puts a key on the list of `process`.
+    pub(crate) fn owe_deletion(&mut self, process: usize, key: Key, token: Token, version: Option<u8>) {
+        let owed = &mut self.processes[process].owed;
+        match owed.iter_mut().find(|other| other.token == token) {
             Some(known) => known.version = version,
-            None => owed.push(Owed { writer, version, delivery: Delivery::Waiting }),
+            None => owed.push(Owed { key, token, version, delivery: Delivery::Waiting }),
         }
         owed.sort();
     }
 
     /// The release of `writer` was acknowledged: it owes nothing any more.
     pub(crate) fn settle_up(&mut self, scene: &Scene, writer: usize) {
-        self.processes[scene.writes[writer].process].owed.retain(|owed| owed.writer != writer);
+        let token = Token::guard(writer);
+        self.processes[scene.writes[writer].process].owed.retain(|owed| owed.token != token);
     }
 
     /// Sends, executes or handles the delivery at `place` of the list of `process`.
     pub(crate) fn deliver(&mut self, scene: &Scene, process: usize, place: usize) {
-        let Owed { writer, version, delivery } = self.processes[process].owed[place];
+        let Owed { key, token, version, delivery } = self.processes[process].owed[place];
         let owed = &mut self.processes[process].owed;
         match delivery {
             Delivery::Waiting => owed[place].delivery = Delivery::Sent,
             Delivery::Sent => {
                 owed[place].delivery = Delivery::Answered;
-                let (key, token) = (scene.writes[writer].key, Token::guard(writer));
                 self.redis.execute(Command::Release { key, token, put: None }, scene);
             }
             Delivery::Answered => {
@@ -80,10 +88,9 @@ impl State {
     }
 
     /// Leaves the deliveries of a dead process on their way.
-    pub(crate) fn detach_deliveries(&mut self, scene: &Scene, process: usize) {
-        for owed in std::mem::take(&mut self.processes[process].owed) {
-            if owed.delivery == Delivery::Sent {
-                let (key, token) = (scene.writes[owed.writer].key, Token::guard(owed.writer));
+    pub(crate) fn detach_deliveries(&mut self, process: usize) {
+        for Owed { key, token, delivery, .. } in std::mem::take(&mut self.processes[process].owed) {
+            if delivery == Delivery::Sent {
                 self.redis.send(Command::Release { key, token, put: None });
             }
         }

@@ -13,6 +13,12 @@ pub(crate) enum Mechanism {
     FillFence,
     /// The same for a refresh of a value that is there.
     RefreshFence,
+    /// Who loads anew is given only what a body gave that began after it came.
+    ShareAnew,
+    /// Nor what was not stored, unless who loaded it ends what stands there instead.
+    ShareKept,
+    /// A load anew that was not stored ends what stands there instead.
+    EndReplaced,
     /// Every acquisition has a token of its own; without it the process has one.
     FreshTokens,
     /// A command that brings a token into being is sent once; without this an acquire, or the `read` that
@@ -138,12 +144,14 @@ pub(crate) struct Trouble {
     pub(crate) expiries: u8,
     /// Guards that expire although their writer lives.
     pub(crate) lapses: u8,
+    /// Changes of the row by other programs, which invalidate nothing.
+    pub(crate) changes: u8,
 }
 
 impl Trouble {
     /// Nothing goes wrong, except that commands and replies take their time.
     pub(crate) const NONE: Self =
-        Self { timeouts: 0, crashes: 0, cancellations: 0, losses: 0, expiries: 0, lapses: 0 };
+        Self { timeouts: 0, crashes: 0, cancellations: 0, losses: 0, expiries: 0, lapses: 0, changes: 0 };
 }
 
 /// One exploration.
@@ -155,8 +163,14 @@ pub(crate) struct Scene {
     pub(crate) readers: &'static [usize],
     /// How often each reader reads.
     pub(crate) reads: u8,
+    /// How many of all these reads may load anew, whatever is there.
+    pub(crate) anew: u8,
+    /// Whose reads those may be.
+    pub(crate) anew_by: &'static [usize],
     /// The writers; each writes once.
     pub(crate) writes: Vec<Write>,
+    /// Whether the first version is in the cache already.
+    pub(crate) cached: bool,
     /// What they read and write.
     pub(crate) entry: Entry,
     /// What may go wrong.
@@ -176,6 +190,9 @@ impl Scene {
             name,
             readers,
             reads: 2,
+            anew: 0,
+            anew_by: &[0, 1, 2, 3],
+            cached: false,
             writes: writes.to_vec(),
             entry: Entry::Plain,
             trouble: Trouble::NONE,

@@ -225,6 +225,81 @@ pub(crate) fn refreshes_in_an_outage() -> Scene {
     }
 }
 
+/// Some reads load anew, whatever is there. Values may be past fresh-until too, and are then refreshed.
+pub(crate) fn anew() -> Scene {
+    Scene {
+        anew: 2,
+        entry: Entry::Stale,
+        witnesses: &[Witness::Hit, Witness::Refused, Witness::TakenOver, Witness::Shared],
+        ..Scene::new("anew", &[0, 0], &[Write::by(1)])
+    }
+}
+
+/// The same with the readers apart, a process that dies, and commands that are late.
+pub(crate) fn anew_in_trouble() -> Scene {
+    Scene {
+        name: "anew in trouble",
+        readers: &[0, 1],
+        reads: 1,
+        cached: true,
+        trouble: Trouble { timeouts: 1, crashes: 1, ..Trouble::NONE },
+        witnesses: &[Witness::Hit, Witness::Refused, Witness::TakenOver, Witness::Late],
+        ..anew()
+    }
+}
+
+/// Another program changes the row, and invalidates nothing: what is there stays until it is loaded anew.
+pub(crate) fn anew_after_changes() -> Scene {
+    Scene {
+        name: "anew after changes",
+        cached: true,
+        entry: Entry::Plain,
+        trouble: Trouble { changes: 1, ..Trouble::NONE },
+        promises: &[Promise::ReadsSeeWrites, Promise::LoadedAnew],
+        witnesses: &[Witness::Hit, Witness::LeftBehind, Witness::TakenOver, Witness::SharedAnew],
+        ..anew()
+    }
+}
+
+/// The same without a write, and with a third reader elsewhere who loads anew too.
+pub(crate) fn anew_apart() -> Scene {
+    Scene {
+        name: "anew apart",
+        readers: &[0, 0, 1],
+        reads: 1,
+        writes: Vec::new(),
+        trouble: Trouble { changes: 1, expiries: 1, ..Trouble::NONE },
+        witnesses: &[Witness::Hit, Witness::LeftBehind, Witness::TakenOver, Witness::Ended],
+        ..anew_after_changes()
+    }
+}
+
+/// The same with commands that are late and a process that dies.
+pub(crate) fn anew_late() -> Scene {
+    Scene {
+        name: "anew late",
+        readers: &[0, 1],
+        reads: 2,
+        trouble: Trouble { changes: 1, timeouts: 1, crashes: 1, ..Trouble::NONE },
+        witnesses: &[Witness::Hit, Witness::LeftBehind, Witness::TakenOver, Witness::Late, Witness::Listed],
+        ..anew_apart()
+    }
+}
+
+/// Nothing is there at first: who loads anew takes the load of another over.
+pub(crate) fn anew_loads() -> Scene {
+    Scene {
+        name: "anew loads",
+        readers: &[0, 0, 1, 1],
+        reads: 1,
+        anew_by: &[1, 2],
+        cached: false,
+        trouble: Trouble { changes: 1, ..Trouble::NONE },
+        witnesses: &[Witness::LeftBehind, Witness::Ended, Witness::SharedAnew],
+        ..anew_apart()
+    }
+}
+
 /// A tagged entry; one writer invalidates the tag, the other the entry.
 pub(crate) fn tags() -> Scene {
     Scene {

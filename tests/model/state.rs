@@ -1,11 +1,11 @@
 //! One moment of the whole system.
 
-use crate::flight::Flight;
+use crate::flight::{Flight, Outcome};
 use crate::history::{Broken, Floor, History, Promise};
 use crate::read::{Detached, Reader};
 use crate::recovery::Owed;
 use crate::scene::{Scene, Trouble};
-use crate::store::Slot;
+use crate::store::{Slot, Value};
 use crate::wire::Redis;
 use crate::write::Writer;
 
@@ -40,6 +40,8 @@ pub(crate) struct State {
     pub(crate) history: History,
     /// What may still go wrong.
     pub(crate) trouble: Trouble,
+    /// How many reads may still load anew.
+    pub(crate) anew: u8,
     /// The process that died.
     pub(crate) dead: Option<usize>,
 }
@@ -48,35 +50,46 @@ impl State {
     /// Before anything happened.
     pub(crate) fn new(scene: &Scene) -> Self {
         let processes = scene.processes();
+        let first = || Slot::Value(Value { version: 0, stamp: None, refresh: None });
+        let entry = if scene.cached { first() } else { Slot::Absent };
         Self {
             origin: Origin { committed: 0, visible: 0 },
-            redis: Redis { entry: Slot::Absent, tag: Slot::Absent, late: Vec::new() },
+            redis: Redis { entry, tag: Slot::Absent, late: Vec::new() },
             processes: vec![Process { flight: None, owed: Vec::new() }; processes],
             readers: vec![Reader::default(); scene.readers.len()],
             writers: vec![Writer::Idle; scene.writes.len()],
             detached: Vec::new(),
-            history: History { written: vec![0; processes], delivered: 0, returned: 0, broken: None },
+            history: History {
+                written: vec![0; processes],
+                delivered: 0,
+                returned: 0,
+                anew: 0,
+                broken: None,
+            },
             trouble: scene.trouble,
+            anew: scene.anew,
             dead: None,
         }
     }
 
-    /// What a read that starts now in `process` may not fall below.
-    pub(crate) fn floor(&self, scene: &Scene, process: usize) -> Floor {
+    /// What a read that starts now in `process` may not fall below; `anew` if it is to load.
+    pub(crate) fn floor(&self, scene: &Scene, process: usize, anew: bool) -> Floor {
         let written = if scene.promises(Promise::ReadsSeeDeliveredWrites) {
             self.history.delivered.max(self.history.written[process])
         } else {
             self.history.written.iter().copied().max().unwrap_or_default()
         };
-        Floor { written, returned: self.history.returned }
+        let now = if anew && scene.promises(Promise::LoadedAnew) { self.origin.visible } else { 0 };
+        Floor { written, returned: self.history.returned, anew: self.history.anew.max(now) }
     }
 
     /// A read returns `version`; it is a hit if the cache gave it.
     pub(crate) fn returned(&mut self, scene: &Scene, floor: Floor, version: u8, hit: bool) {
         let reads = [Promise::ReadsSeeWrites, Promise::ReadsSeeDeliveredWrites, Promise::HitsSeeWrites];
-        for promise in reads.into_iter().chain([Promise::Monotonic]) {
+        for promise in reads.into_iter().chain([Promise::Monotonic, Promise::LoadedAnew]) {
             let least = match promise {
                 Promise::Monotonic => floor.returned,
+                Promise::LoadedAnew => floor.anew,
                 Promise::HitsSeeWrites if !hit => 0,
                 _ => floor.written,
             };
@@ -98,6 +111,13 @@ impl State {
     pub(crate) fn delivered(&mut self, scene: &Scene, version: u8) {
         if scene.promises(Promise::ReadsSeeDeliveredWrites) {
             self.history.delivered = version.max(self.history.delivered);
+        }
+    }
+
+    /// A read that loaded anew returns. Where Redis did not answer, nothing is promised to the others.
+    pub(crate) fn loaded_anew(&mut self, scene: &Scene, outcome: Outcome) {
+        if !matches!(outcome, Outcome::Owed(_)) && scene.promises(Promise::LoadedAnew) {
+            self.history.anew = outcome.version().max(self.history.anew);
         }
     }
 

@@ -13,6 +13,8 @@ use crate::write::Writer;
 pub(crate) enum Step {
     /// A read starts: `read` is sent.
     Read(usize),
+    /// A read starts that loads anew: it joins the flight of its process, or `read` is sent.
+    ReadAnew(usize),
     /// A read starts by joining the look of another reader.
     JoinLook(usize, usize),
     /// A reader finds its value past fresh-until: `acquire` of the refresh is sent.
@@ -61,6 +63,8 @@ pub(crate) enum Step {
     LapseGuard(Key, Token),
     /// Redis loses a key.
     LoseKey(Key),
+    /// Another program changes the row.
+    Change,
     /// The lagging origin has caught up.
     CatchUp,
     /// A settling guard expires.
@@ -72,6 +76,10 @@ impl State {
     pub(crate) fn take(&mut self, scene: &Scene, step: Step) {
         match step {
             Step::Read(reader) => self.start_read(scene, reader),
+            Step::ReadAnew(reader) => {
+                self.anew -= 1;
+                self.start_anew(scene, reader);
+            }
             Step::JoinLook(reader, other) => self.join_look(scene, reader, other),
             Step::AcquireRefresh(reader) => self.acquire_refresh(scene, reader),
             Step::LookAgain(reader) => self.look(scene, reader),
@@ -130,6 +138,11 @@ impl State {
                 self.trouble.losses -= 1;
                 *self.redis.slot(key) = Slot::Absent;
             }
+            Step::Change => {
+                self.trouble.changes -= 1;
+                self.origin.committed += 1;
+                self.origin.visible = self.origin.committed;
+            }
             Step::CatchUp => self.origin.visible = self.origin.committed,
             Step::SettleGuard => self.redis.entry = Slot::Absent,
         }
@@ -161,7 +174,7 @@ impl State {
     /// Everybody in `process` is gone; what was sent is still on its way.
     fn crash(&mut self, scene: &Scene, process: usize) {
         self.dead = Some(process);
-        self.detach_deliveries(scene, process);
+        self.detach_deliveries(process);
         self.processes[process].flight = None;
         self.detached.retain(|detached| detached.process != process);
         for reader in (0..self.readers.len()).filter(|reader| scene.readers[*reader] == process) {

@@ -62,6 +62,18 @@ impl Slot {
         }
     }
 
+    /// `take_over`: becomes the one who refreshes the value that was `seen`, whoever did.
+    pub(crate) fn take_over(&mut self, token: Token, seen: &Slot) -> bool {
+        let same = *self == *seen;
+        match self {
+            Slot::Value(value) if same => {
+                value.refresh = Some(token);
+                true
+            }
+            _ => false,
+        }
+    }
+
     /// Whether `token` may store here.
     pub(crate) fn held_by(&self, token: Token) -> bool {
         match self {

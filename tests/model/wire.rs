@@ -18,6 +18,8 @@ pub(crate) enum Command {
     Acquire { token: Token, seen: Slot },
     /// `acquire` of the refresh of a value past fresh-until.
     Refresh { token: Token },
+    /// `take_over`: the same, whoever has it, if the key still holds what was seen.
+    TakeOver { token: Token, seen: Slot },
     /// `fill`
     Fill { token: Token, value: Value, refresh: bool },
     /// `abandon`
@@ -46,7 +48,9 @@ impl Command {
     /// The token that it makes the holder, if any.
     fn acquires(&self) -> Option<Token> {
         match self {
-            Self::Acquire { token, .. } | Self::Refresh { token } => Some(*token),
+            Self::Acquire { token, .. } | Self::Refresh { token } | Self::TakeOver { token, .. } => {
+                Some(*token)
+            }
             _ => None,
         }
     }
@@ -55,7 +59,7 @@ impl Command {
     pub(crate) fn verb(&self) -> Verb {
         match self {
             Self::Read { .. } | Self::Version { .. } => Verb::Read,
-            Self::Acquire { .. } | Self::Refresh { .. } => Verb::Acquire,
+            Self::Acquire { .. } | Self::Refresh { .. } | Self::TakeOver { .. } => Verb::Acquire,
             Self::Fill { .. } => Verb::Fill,
             Self::Abandon { .. } => Verb::Abandon,
             Self::Guard { .. } => Verb::Guard,
@@ -161,6 +165,13 @@ impl Redis {
             }
             Command::Refresh { token } => {
                 if self.entry.acquire_refresh(token) {
+                    Reply::Acquired
+                } else {
+                    Reply::Taken(self.entry.clone())
+                }
+            }
+            Command::TakeOver { token, seen } => {
+                if self.entry.take_over(token, &seen) {
                     Reply::Acquired
                 } else {
                     Reply::Taken(self.entry.clone())

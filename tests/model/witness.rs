@@ -38,6 +38,14 @@ pub(crate) enum Witness {
     Refreshed,
     /// A refresh goes on without its caller.
     Detached,
+    /// A value is taken over to be loaded anew.
+    TakenOver,
+    /// A load anew that was not stored ends what stands there instead.
+    Ended,
+    /// A load anew is served by another one's.
+    SharedAnew,
+    /// A value is there that is older than the row.
+    LeftBehind,
     /// A value is there whose tag has moved on.
     TagMoved,
     /// A guard settles.
@@ -71,6 +79,13 @@ impl Witness {
                     state.detached.iter().any(|detached| detached.version.is_some())
                 })
             }
+            Self::TakenOver => Property::sometimes("a value is taken over", taken_over),
+            Self::Ended => Property::sometimes("a load anew ends what stands there", ended),
+            Self::SharedAnew => Property::sometimes("loads anew are shared", shared_anew),
+            Self::LeftBehind => Property::sometimes(
+                "a value is older than the row",
+                |_, state: &State| matches!(&state.redis.entry, Slot::Value(value) if value.version < state.origin.visible),
+            ),
             Self::TagMoved => Property::sometimes("a tag invalidates its entry", tag_moved),
             Self::Settling => Property::sometimes(
                 "a guard settles",
@@ -150,6 +165,20 @@ fn refreshed(_: &Scene, state: &State) -> bool {
         Phase::Fill { right, wire: Wire::Answered(Reply::Accepted), .. } => right.refresh.is_some(),
         _ => false,
     })
+}
+
+fn taken_over(_: &Scene, state: &State) -> bool {
+    any_reader(state, |phase| matches!(phase, Phase::Loaded { right: Some(right), .. } if right.over))
+}
+
+fn ended(_: &Scene, state: &State) -> bool {
+    let stands = matches!(state.redis.entry, Slot::Value(_) | Slot::Lease(_));
+    stands && any_reader(state, |phase| matches!(phase, Phase::End { wire: Wire::Sent(_), .. }))
+}
+
+fn shared_anew(scene: &Scene, state: &State) -> bool {
+    let anew = (0..state.readers.len()).filter(|reader| state.readers[*reader].anew);
+    state.about_to_share(scene) && anew.count() > 1
 }
 
 fn tag_moved(_: &Scene, state: &State) -> bool {
