@@ -104,6 +104,11 @@ on_both_stores! {
     values_are_reloaded_early_by_one_caller
     a_write_ends_old_values
     a_write_refuses_what_a_refresh_loaded_before_it
+    a_write_refuses_what_others_wait_for
+    a_write_refuses_what_is_loaded_in_the_background
+    a_write_refuses_what_goes_on_past_the_soft_limit
+    a_write_refuses_what_is_loaded_early
+    a_write_refuses_a_none_of_before_it
     a_refresh_that_is_dropped_is_begun_by_the_next_caller
     what_is_no_longer_stored_ends_the_old_value
     methods_and_arguments_of_all_kinds_are_kept
@@ -186,7 +191,19 @@ async fn maybe(db: &Db) -> Option<u64> {
     db.read().await.ok()
 }
 
-#[invalidates(revalidated(), kept_on_error())]
+#[cached_aside(
+    ttl = "2s",
+    none_ttl = "2s",
+    stale_while_revalidate = "1m",
+    jitter = "0%",
+    key = "none",
+    skip(db)
+)]
+async fn none(db: &Db) -> Option<u64> {
+    db.read().await.ok()
+}
+
+#[invalidates(revalidated(), kept_on_error(), in_background(), soft(), early(), none())]
 async fn write(db: &Db, version: u64) {
     db.set(version);
 }
@@ -434,6 +451,78 @@ mod scenarios {
         assert_eq!(revalidated(&db).await, Ok(2));
         let counts = cache.stats().function("revalidated");
         assert_eq!((counts.fills_refused, counts.refreshes), (1, 1));
+    }
+
+    /// The value that is there is due for a reload: a write comes in while that runs, and what it has read is not stored.
+    async fn refuses(cache: Cache, db: Db, read: impl AsyncFn(&Db) -> Option<u64>) {
+        let before = cache.stats().total;
+        let asked = db.asked();
+        db.takes(Duration::from_millis(500));
+        let reads = async {
+            while db.asked() == asked {
+                read(&db).await;
+                sleep(Duration::from_millis(5)).await;
+            }
+        };
+        let writes = async {
+            while db.asked() == asked {
+                sleep(Duration::from_millis(5)).await;
+            }
+            write(&db, 2).await;
+        };
+        tokio::join!(reads, writes);
+        let ends = async {
+            loop {
+                let now = cache.stats().total;
+                let ended = (now.stored - before.stored, now.fills_refused - before.fills_refused);
+                if ended != (0, 0) {
+                    break ended;
+                }
+                sleep(Duration::from_millis(5)).await;
+            }
+        };
+        assert_eq!(timeout(LONG, ends).await.unwrap(), (0, 1), "stored and refused");
+        db.takes(Duration::ZERO);
+        db.fails(false);
+        assert_eq!(read(&db).await, Some(2));
+    }
+
+    pub(super) async fn a_write_refuses_what_others_wait_for(cache: Cache, db: Db) {
+        db.set(1);
+        assert_eq!(kept_on_error(&db).await, Ok(1));
+        sleep(STALE).await;
+        refuses(cache, db, async |db| kept_on_error(db).await.ok()).await;
+    }
+
+    pub(super) async fn a_write_refuses_what_is_loaded_in_the_background(cache: Cache, db: Db) {
+        db.set(1);
+        assert_eq!(in_background(&db).await, Ok(1));
+        sleep(STALE).await;
+        refuses(cache, db, async |db| in_background(db).await.ok()).await;
+    }
+
+    pub(super) async fn a_write_refuses_what_goes_on_past_the_soft_limit(cache: Cache, db: Db) {
+        db.set(1);
+        assert_eq!(soft(&db).await, Ok(1));
+        sleep(STALE).await;
+        refuses(cache, db, async |db| soft(db).await.ok()).await;
+    }
+
+    pub(super) async fn a_write_refuses_what_is_loaded_early(cache: Cache, db: Db) {
+        db.set(1);
+        // A hundred times that is more than the minute for every second random number.
+        db.takes(Duration::from_secs(1));
+        assert_eq!(early(&db).await, Ok(1));
+        refuses(cache, db, async |db| early(db).await.ok()).await;
+    }
+
+    pub(super) async fn a_write_refuses_a_none_of_before_it(cache: Cache, db: Db) {
+        db.fails(true);
+        refuses(cache.clone(), db.clone(), async |db| none(db).await).await;
+        // The same in the place of a value.
+        sleep(STALE).await;
+        db.fails(true);
+        refuses(cache, db, async |db| none(db).await).await;
     }
 
     pub(super) async fn a_refresh_that_is_dropped_is_begun_by_the_next_caller(cache: Cache, db: Db) {

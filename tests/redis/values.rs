@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use cached_aside::{Cache, cached_aside, invalidates};
+use cached_aside::{Cache, cached_aside, invalidates, refresh};
 use cached_aside_tests::RedisServer;
 use redis::cmd;
 use serde::{Deserialize, Serialize};
@@ -152,30 +152,52 @@ async fn errors_that_are_answers_are_stored() {
     .await;
 }
 
-/// A load that fails does not store its error over a write that came in between.
+/// A load that fails does not store its error over a write that came in between: neither where there was nothing, nor in the
+/// place of a value that is loaded anew.
 #[tokio::test]
 async fn errors_are_stored_under_the_fence() {
-    #[cached_aside(ttl = "5m", error_ttl = "5s", key = "slow:{id}", skip(begun, go_on), error_if = |_| true)]
-    async fn slow(id: u64, begun: &Barrier, go_on: &Barrier) -> Result<u64, String> {
+    #[cached_aside(ttl = "5m", error_ttl = "5s", key = "slow", skip(fails, begun, go_on), error_if = |_| true)]
+    async fn slow(fails: bool, begun: &Barrier, go_on: &Barrier) -> Result<u64, String> {
+        if !fails {
+            return Ok(1);
+        }
         begun.wait().await;
         go_on.wait().await;
-        Err(format!("{id} is not there"))
+        Err("it is not there".to_owned())
     }
 
-    #[invalidates(slow(id))]
-    async fn create(id: u64) {
-        let _ = id;
-    }
+    #[invalidates(slow())]
+    async fn create() {}
 
     on_both_stores("values-errors-fence", async |cache| {
         let (begun, go_on) = (Barrier::new(2), Barrier::new(2));
-        let (failed, ()) = tokio::join!(slow(1, &begun, &go_on), async {
+        for cached in [false, true] {
+            if cached {
+                assert_eq!(slow(false, &begun, &go_on).await, Ok(1));
+            }
+            let before = cache.stats().total;
+            let (failed, ()) = tokio::join!(refresh(slow(true, &begun, &go_on)), async {
+                begun.wait().await;
+                create().await;
+                go_on.wait().await;
+            });
+            assert_eq!(failed, Err("it is not there".to_owned()));
+            let now = cache.stats().total;
+            assert_eq!(
+                (now.fills_refused - before.fills_refused, now.stored - before.stored),
+                (1, 0),
+                "{cached}"
+            );
+            assert_eq!(slow(false, &begun, &go_on).await, Ok(1), "{cached}: the error is not there");
+            create().await;
+        }
+        let (failed, ()) = tokio::join!(slow(true, &begun, &go_on), async {
             begun.wait().await;
-            create(1).await;
+            create().await;
             go_on.wait().await;
         });
-        assert_eq!(failed, Err("1 is not there".to_owned()));
-        assert_eq!((cache.stats().total.fills_refused, cache.stats().total.stored), (1, 0));
+        assert_eq!(failed, Err("it is not there".to_owned()));
+        assert_eq!(slow(false, &begun, &go_on).await, Ok(1), "the error is not there");
     })
     .await;
 }
