@@ -54,6 +54,7 @@ hold!(
     refreshes,
     refreshes_in_trouble,
     refreshes_in_an_outage,
+    refreshes_after_changes,
     anew,
     anew_in_trouble,
     anew_after_changes,

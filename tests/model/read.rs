@@ -301,6 +301,12 @@ impl State {
         }
         let value = Value { version, stamp: right.stamp, refresh: None };
         let refresh = right.refresh.is_some() || right.over;
+        let awaited = anew || refresh && scene.has(Mechanism::AwaitRefill);
+        if !awaited {
+            // The caller has its value: nothing that stands under the key could be given to anybody. The flight goes on
+            // until the reply.
+            self.returned(scene, self.readers[reader].floor, version, false);
+        }
         let wire = Wire::Sent(Command::Fill { token: right.token, value, refresh });
         self.readers[reader].phase = Phase::Fill { version, right, wire };
     }

@@ -13,6 +13,8 @@ pub(crate) enum Mechanism {
     FillFence,
     /// The same for a refresh of a value that is there.
     RefreshFence,
+    /// Who refreshes a value that is there returns only when it has been replaced. Who loads a missing entry does not wait.
+    AwaitRefill,
     /// Who loads anew is given only what a body gave that began after it came.
     ShareAnew,
     /// Nor what was not stored, unless who loaded it ends what stands there instead.

@@ -225,6 +225,18 @@ pub(crate) fn refreshes_in_an_outage() -> Scene {
     }
 }
 
+/// Another program changes the row meanwhile, and invalidates nothing.
+pub(crate) fn refreshes_after_changes() -> Scene {
+    Scene {
+        entry: Entry::Stale,
+        cached: true,
+        promises: &[Promise::Monotonic],
+        trouble: Trouble { changes: 1, ..Trouble::NONE },
+        witnesses: &[Witness::Hit, Witness::Refreshed, Witness::Detached],
+        ..Scene::new("refreshes after changes", &[0, 0, 1], &[])
+    }
+}
+
 /// Some reads load anew, whatever is there. Values may be past fresh-until too, and are then refreshed.
 pub(crate) fn anew() -> Scene {
     Scene {

@@ -38,6 +38,7 @@ bite!(
     refresh_fence: refreshes without RefreshFence breaks ReadsSeeWrites,
     refresh_guard: refreshes without Guard breaks Monotonic,
     list_before_refill: refreshes_in_an_outage without ListBeforeFill breaks ReadsSeeDeliveredWrites,
+    refresh_awaits_its_fill: refreshes_after_changes without AwaitRefill breaks Monotonic,
     anew_fence: anew without RefreshFence breaks ReadsSeeWrites,
     anew_guard: anew without Guard breaks Monotonic,
     anew_shares_what_had_begun: anew_after_changes without ShareAnew breaks LoadedAnew,
