@@ -1,6 +1,7 @@
 //! The handle that programs hold: made by a builder, installed for the process or put in scope for a future.
 
 use std::{
+    borrow::Cow,
     collections::HashSet,
     env, fmt,
     future::Future,
@@ -26,7 +27,8 @@ use crate::{
     background::Background,
     flight::Flights,
     health::Recovery,
-    store::{Store, memory::MemoryStore},
+    settings::ReadFunction,
+    store::{Store, StoreError, memory::MemoryStore},
     telemetry::{Stats, Table},
     write,
 };
@@ -86,6 +88,24 @@ impl Inner {
         F: Future<Output: Send> + Send + 'static,
     {
         self.tasks.spawn_on(future, runtime)
+    }
+
+    /// A step of a read that the store did not take: counted and told.
+    pub(crate) fn trouble(
+        &self,
+        function: &'static ReadFunction,
+        key: &str,
+        doing: &'static str,
+        error: &StoreError,
+    ) {
+        let counters = self.table.of(function);
+        if *error == StoreError::Foreign {
+            counters.foreign.one();
+            self.say_foreign(function.settings.name, key);
+        } else {
+            counters.errors.one();
+            tracing::debug!(key, doing, ?error, "the cache failed, the function runs uncached");
+        }
     }
 
     /// Tells of a key that holds somebody else's data, once.
@@ -321,8 +341,10 @@ impl Cache {
     }
 
     /// The cache of a call without one in its attribute; says once if there is none.
-    pub(crate) fn of_call(function: &'static str) -> Option<Cache> {
-        let cache = Cache::current();
+    pub(crate) fn of_call(function: &'static str) -> Option<Cow<'static, Cache>> {
+        // The installed one is there for ever: a call counts no handle of it.
+        let in_scope = SCOPE.try_with(Clone::clone).ok().map(Cow::Owned);
+        let cache = in_scope.or_else(|| INSTALLED.get().map(Cow::Borrowed));
         if cache.is_none() && !SAID_NO_CACHE.swap(true, Relaxed) {
             tracing::warn!(
                 function,

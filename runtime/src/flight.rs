@@ -13,6 +13,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
+use bytes::Bytes;
 use tokio::sync::{Semaphore, oneshot};
 
 use crate::outcome::SharedError;
@@ -41,7 +42,7 @@ pub(crate) enum Word {
 #[derive(Debug, Clone)]
 pub(crate) enum Landed {
     /// A whole entry, header and payload.
-    Entry(Arc<Vec<u8>>),
+    Entry(Bytes),
     /// The function gave `None` and it is not stored.
     None,
     /// The function failed.

@@ -31,11 +31,13 @@ use crate::{
 pub(crate) struct Budget {
     left: Duration,
     spent: Duration,
+    /// When the step began that is being taken.
+    begun: Option<Instant>,
 }
 
 impl Budget {
     pub(crate) fn new(left: Duration) -> Budget {
-        Budget { left, spent: Duration::ZERO }
+        Budget { left, spent: Duration::ZERO, begun: None }
     }
 
     /// Takes a step within what is left, and counts the time it took.
@@ -43,25 +45,38 @@ impl Budget {
     where
         F: Future<Output = Answer<T>>,
     {
-        if self.left.is_zero() {
-            return Err(StoreError::Timeout(Duration::ZERO));
-        }
-        let begun = Instant::now();
-        let answer = step(self.left).await;
-        let took = begun.elapsed();
-        self.left = self.left.saturating_sub(took);
-        self.spent += took;
+        let within = self.begin()?;
+        let answer = step(within).await;
+        self.end();
         answer
     }
 
-    /// What is left for further steps.
+    /// Begins a step, and tells what is left for it.
+    pub(crate) fn begin(&mut self) -> Answer<Duration> {
+        if self.left.is_zero() {
+            return Err(StoreError::Timeout(Duration::ZERO));
+        }
+        self.begun = Some(Instant::now());
+        Ok(self.left)
+    }
+
+    /// Ends the step, and counts the time it took.
+    pub(crate) fn end(&mut self) {
+        if let Some(begun) = self.begun.take() {
+            let took = begun.elapsed();
+            self.left = self.left.saturating_sub(took);
+            self.spent += took;
+        }
+    }
+
+    /// What is left.
     pub(crate) fn left(&self) -> Duration {
         self.left
     }
 
     /// What the steps have taken so far.
     pub(crate) fn spent(&self) -> Duration {
-        self.spent
+        self.spent + self.begun.map(|begun| begun.elapsed()).unwrap_or_default()
     }
 }
 

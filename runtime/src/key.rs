@@ -89,6 +89,10 @@ struct Escape<'a>(&'a mut String);
 
 impl Write for Escape<'_> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
+        if text.bytes().all(|byte| PLAIN[byte as usize]) {
+            self.0.push_str(text);
+            return Ok(());
+        }
         let mut plain_from = 0;
         for (at, character) in text.char_indices() {
             if !separates(character) {
@@ -105,10 +109,23 @@ impl Write for Escape<'_> {
     }
 }
 
-fn separates(character: char) -> bool {
+/// The ASCII characters that are written as they are, which is most of what keys are made of.
+const PLAIN: [bool; 256] = {
+    let mut plain = [false; 256];
+    let mut byte = 0_u8;
+    while byte < 128 {
+        plain[byte as usize] = byte.is_ascii_graphic() && !is_separator(byte as char);
+        byte += 1;
+    }
+    plain
+};
+
+const fn is_separator(character: char) -> bool {
     matches!(character, ':' | '/' | '|' | '#' | ',' | ';' | '=' | '{' | '}' | '%')
-        || character.is_whitespace()
-        || character.is_control()
+}
+
+fn separates(character: char) -> bool {
+    is_separator(character) || character.is_whitespace() || character.is_control()
 }
 
 /// An argument of a function whose key is derived: written by `Display` where it has one, else by `Debug`.

@@ -72,14 +72,14 @@ impl Held {
     }
 
     /// Stores a value in the place of the lease, or of the value that was refreshed.
-    pub(crate) async fn fill(mut self, value: Arc<Vec<u8>>, ttl: Duration) -> Answer<bool> {
+    pub(crate) async fn fill(&mut self, value: &[u8], ttl: Duration) -> Answer<bool> {
         self.ours = false;
         // Longer than any caller waits: it costs nobody anything.
         let within = self.cache.timeout.max(Duration::from_secs(1));
         let store = &self.cache.store;
         match self.right {
-            Right::Lease => store.fill(&self.key, self.token, &value, ttl, within).await,
-            Right::Refresh { .. } => store.refill(&self.key, self.token, &value, ttl, within).await,
+            Right::Lease => store.fill(&self.key, self.token, value, ttl, within).await,
+            Right::Refresh { .. } => store.refill(&self.key, self.token, value, ttl, within).await,
         }
     }
 

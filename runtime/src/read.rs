@@ -1,6 +1,7 @@
 //! The read path, in the order in which it happens: look, join the flight, acquire, load, fill.
 
 use std::{
+    borrow::Cow,
     future::Future,
     pin::pin,
     sync::{Arc, Mutex, PoisonError},
@@ -99,14 +100,14 @@ where
 
 /// The cache that a call goes through, and what is known of its values. Where it goes through none: what it gives without
 /// the body, or `None` for the body.
-fn way<R, const SHAPE: u8>(
+fn way<'a, R, const SHAPE: u8>(
     function: &'static ReadFunction,
-    cache: Option<&Cache>,
+    cache: Option<&'a Cache>,
     kind: &CodingKind,
     asked: &Asked,
     returns: &Returns<R, SHAPE>,
     key: &str,
-) -> Result<(Cache, Known), Option<R>>
+) -> Result<(Cow<'a, Cache>, Known), Option<R>>
 where
     R: Outcome<SHAPE>,
 {
@@ -117,7 +118,7 @@ where
             absent::<R, SHAPE>(function, returns.absent, error)
         })
     };
-    let cache = cache.cloned().or_else(|| Cache::of_call(function.settings.name));
+    let cache = cache.map(Cow::Borrowed).or_else(|| Cache::of_call(function.settings.name));
     let cache = cache.ok_or_else(|| without(Error::NoCache))?;
     let bypass = || cache.inner.table.of(function).bypassed.one();
     if asked.how == How::Bypass {
@@ -187,7 +188,7 @@ struct Call<'a, V, E> {
 impl<'a, V, E> Call<'a, V, E> {
     fn new(
         function: &'static ReadFunction,
-        (cache, known): &'a (Cache, Known),
+        (cache, known): &'a (Cow<'_, Cache>, Known),
         key: &'a AnyKey,
         coding: &'a Coding<V>,
         sharing: &'a Sharing<E>,
@@ -253,13 +254,7 @@ impl<'a, V, E> Call<'a, V, E> {
 
     /// A step that the store did not take: counted and told, and the body runs.
     fn trouble(&self, doing: &'static str, error: &StoreError) {
-        if *error == StoreError::Foreign {
-            self.counters.foreign.one();
-            self.cache.say_foreign(self.function.settings.name, self.key);
-        } else {
-            self.counters.errors.one();
-            tracing::debug!(key = self.key, doing, ?error, "the cache failed, the function runs uncached");
-        }
+        self.cache.trouble(self.function, self.key, doing, error);
     }
 
     /// Joins the flight of this key: to lead it, or to be given what the leader learns.
@@ -398,7 +393,7 @@ impl<'a, V, E> Call<'a, V, E> {
             seen = match seen {
                 Seen::Entry(result, bytes, age) => {
                     self.counters.waited.one();
-                    let landed = Landed::Entry(Arc::new(bytes));
+                    let landed = Landed::Entry(bytes);
                     ticket.land(&landed, looked);
                     self.note(Source::Shared, if age.is_some() { age } else { self.age_of(&landed).await });
                     return result;
@@ -406,7 +401,7 @@ impl<'a, V, E> Call<'a, V, E> {
                 Seen::Old(old) if old.is_given() => return self.land_stale(ticket, (old, looked)),
                 Seen::Old(old) if old.due != Due::Reload => {
                     // Nobody waits for this refresh: the flight ends before it begins.
-                    ticket.land(&Landed::Entry(Arc::new(old.bytes.clone())), looked);
+                    ticket.land(&Landed::Entry(old.bytes.clone()), looked);
                     return self.revalidate(old, budget, body).await;
                 }
                 Seen::Old(old) if old.refresh_runs() => {

@@ -96,7 +96,7 @@ where
     let cache = match cache {
         Some(cache) => cache.clone(),
         None => match Cache::of_call(settings.name) {
-            Some(cache) => cache,
+            Some(cache) => cache.into_owned(),
             None => return body.await,
         },
     };

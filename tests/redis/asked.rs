@@ -9,7 +9,10 @@ use cached_aside::{Cache, Error, Source, bypass, cached_aside, invalidates, obse
 use cached_aside_tests::RedisServer;
 use tokio::{sync::Barrier, time::sleep};
 
-use crate::functions::on_both_stores;
+use crate::{
+    functions::on_both_stores,
+    support::{carried_out, filled},
+};
 
 /// A row that other programs change too.
 #[derive(Debug, Default)]
@@ -129,6 +132,7 @@ async fn a_refresh_does_not_store_over_a_write() {
                     go_on.wait().await;
                 });
             }
+            filled(&cache, if cached { 2 } else { 0 }).await;
             let refused = cache.stats().total.fills_refused;
             let (before, ()) = tokio::join!(refresh(slow(&row, &begun, &go_on)), async {
                 begun.wait().await;
@@ -136,6 +140,7 @@ async fn a_refresh_does_not_store_over_a_write() {
                 go_on.wait().await;
             });
             assert_eq!(before + 1, row.version.load(SeqCst));
+            filled(&cache, if cached { 3 } else { 1 }).await;
             assert_eq!(cache.stats().total.fills_refused, refused + 1);
             assert_eq!(slow::key().peek().await.unwrap(), None);
         }
@@ -184,6 +189,8 @@ async fn a_refresh_takes_the_place_of_a_load_elsewhere() {
         slow::uncached(row, begun, go_on).await
     }
     assert_eq!(tokio::join!(one.scope(held(&row, &begun, &go_on)), both), (0, 1));
+    carried_out(&other).await;
+    filled(&one, 1).await;
     assert_eq!(plain::key().in_cache(&one).peek().await.unwrap(), Some(1));
     assert_eq!(one.stats().total.fills_refused, 1);
 }

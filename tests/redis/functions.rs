@@ -17,7 +17,7 @@ use async_trait::async_trait;
 use cached_aside::{Cache, cached_aside, invalidates};
 use serde::{Deserialize, Serialize};
 
-use crate::deployments;
+use crate::{deployments, support::filled};
 
 /// The database: how often it was asked.
 #[derive(Debug, Default)]
@@ -652,6 +652,7 @@ async fn two_releases_share_a_cache() {
             assert_eq!(after::load(1).await, (1, 2));
             assert_eq!(swapped::load(1).await, (3, 1));
         }
+        filled(&cache, 6).await;
         let total = cache.stats().total;
         assert_eq!((total.hits, total.unusable, total.stored), (0, 5, 6), "each replaces the other's entry");
         // An invalidation reaches what the other release stored.

@@ -12,6 +12,8 @@ use tokio::{
     time::{sleep, timeout},
 };
 
+use crate::support::carried_out;
+
 const TIMEOUT: Duration = Duration::from_millis(250);
 /// What a busy machine may add to a bound.
 const SLACK: Duration = Duration::from_millis(500);
@@ -48,6 +50,7 @@ async fn three_undelivered(here: &Cache, proxy: &Proxy) {
         for id in 0..3 {
             load(id).await;
         }
+        carried_out(here).await;
         proxy.set(Mode::Refuse);
         proxy.drop_all();
         until("the loss is noticed", || here.stats().nodes[0].state != NodeState::Up).await;

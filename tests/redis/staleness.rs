@@ -14,6 +14,8 @@ use cached_aside_tests::RedisServer;
 use redis::cmd;
 use tokio::time::{Instant, sleep, timeout};
 
+use crate::support::{carried_out, filled};
+
 /// Past the TTL of every function here.
 const STALE: Duration = Duration::from_millis(2_200);
 /// Longer than any call here takes on a busy machine.
@@ -513,6 +515,7 @@ mod scenarios {
         // A hundred times that is more than the minute for every second random number.
         db.takes(Duration::from_secs(1));
         assert_eq!(early(&db).await, Ok(1));
+        filled(&cache, 1).await;
         refuses(cache, db, async |db| early(db).await.ok()).await;
     }
 
@@ -626,6 +629,7 @@ async fn entries_stand_for_their_ttl_and_the_larger_window_and_no_longer() {
     let cache = Cache::connect(&server.url()).await.unwrap();
     let db = Db::default();
     cache.scope(windows(&db)).await.unwrap();
+    carried_out(&cache).await;
     let left: u64 = server.run(cmd("PTTL").arg("cached-aside:windows"));
     assert!((3_580_000..=3_610_000).contains(&left), "{left} ms");
 }
@@ -647,6 +651,7 @@ async fn a_hit_is_one_round_trip_and_asks_for_the_time_only_where_ages_count() {
         .scope(async {
             plain(&db).await.unwrap();
             aged(&db).await.unwrap();
+            carried_out(&cache).await;
             server.reset_stats();
             for _ in 0..10 {
                 plain(&db).await.unwrap();

@@ -1,5 +1,6 @@
 //! The support library itself: what the other tests rely on.
 
+use cached_aside::Cache;
 use cached_aside_tests::{Mode, Proxy, RedisServer};
 use redis::{Client, Connection, RedisResult, cmd};
 use rustix::process::{Pid, test_kill_process};
@@ -37,6 +38,24 @@ pub(crate) fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
         assert!(Instant::now() < deadline, "{what}");
         thread::sleep(Duration::from_millis(2));
     }
+}
+
+/// Waits until so many fills have been answered: a load does not wait for its own.
+pub(crate) async fn filled(cache: &Cache, fills: u64) {
+    let begun = Instant::now();
+    loop {
+        let total = cache.stats().total;
+        if total.stored + total.fills_refused >= fills {
+            return;
+        }
+        assert!(begun.elapsed() < LONG, "{total:?}");
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+}
+
+/// Waits until the server has carried out whatever calls have sent before this.
+pub(crate) async fn carried_out(cache: &Cache) {
+    cache.ping().await.unwrap();
 }
 
 fn exists(pid: u32) -> bool {

@@ -3,6 +3,7 @@
 use std::{
     cell::RefCell,
     io,
+    pin::Pin,
     sync::{Arc, Mutex, Once, PoisonError},
     time::Duration,
 };
@@ -10,7 +11,10 @@ use std::{
 use cached_aside::{Cache, cached_aside, invalidates};
 use cached_aside_tests::{Mode, Proxy, RedisServer, server};
 use redis::cmd;
+use tokio::task::JoinSet;
 use tracing_subscriber::fmt;
+
+use crate::support::{carried_out, filled};
 
 #[cached_aside(ttl = "1m", key = "told:{id}")]
 async fn load(id: u64) -> u64 {
@@ -75,6 +79,7 @@ async fn a_call_can_be_followed() {
     for cache in [Cache::in_process(), redis] {
         log.take();
         cache.scope(load(7)).await;
+        filled(&cache, 1).await;
         let miss = log.take();
         for word in ["miss", "loaded", "stored"] {
             let lines = said(&miss, &format!(" {word} "));
@@ -170,6 +175,22 @@ async fn somebody_elses_data_is_told_of_once_a_key() {
     assert!(lines[0].contains("WARN") && lines[0].contains("told:1") && lines[1].contains("told:2"));
 }
 
+/// Nobody waits for the fill of his own load, and yet what he asks next finds it.
+#[tokio::test]
+async fn what_was_loaded_is_a_hit_at_once() {
+    let server = RedisServer::shared();
+    let cache = Cache::builder().url(server.url()).namespace("telling-at-once").build().await.unwrap();
+    cache
+        .scope(async {
+            for id in 0..200 {
+                assert_eq!((load(id).await, load(id).await), (id, id));
+            }
+        })
+        .await;
+    let total = cache.stats().total;
+    assert_eq!((total.hits, total.loads, total.shared, total.waited), (200, 200, 0, 0));
+}
+
 /// What each kind of call sends to the server.
 #[tokio::test]
 async fn commands_are_few() {
@@ -178,6 +199,7 @@ async fn commands_are_few() {
     let counted = async |call: &dyn Fn() -> std::pin::Pin<Box<dyn Future<Output = ()>>>| {
         server.reset_stats();
         cache.scope(call()).await;
+        carried_out(&cache).await;
         let mut commands = server.commands();
         // What a script calls is not a round trip.
         commands.retain(|name, _| {
@@ -211,6 +233,39 @@ async fn commands_are_few() {
         write, r#"{"evalsha": 2, "get": 1, "set": 1}"#,
         "guard and release, whose scripts set and get"
     );
+}
+
+/// What is sent at the same time travels together, fills and releases too: the server has far less to read than there are
+/// commands.
+#[tokio::test]
+async fn calls_that_come_together_travel_together() {
+    const CALLS: u64 = 64;
+    let server = RedisServer::start();
+    let cache = Cache::builder().url(server.url()).build().await.unwrap();
+    cache.scope(async { (load(0).await, save(0).await) }).await;
+    let arrivals = || -> u64 {
+        let stats: redis::InfoDict = server.run(cmd("INFO").arg("stats"));
+        stats.get("total_reads_processed").unwrap()
+    };
+    let together = async |call: fn(u64) -> Pin<Box<dyn Future<Output = ()> + Send>>| {
+        server.reset_stats();
+        let before = arrivals();
+        let mut calls = JoinSet::new();
+        for id in 1..=CALLS {
+            let cache = cache.clone();
+            calls.spawn(async move { cache.scope(call(id)).await });
+        }
+        calls.join_all().await;
+        carried_out(&cache).await;
+        let arrived = arrivals() - before;
+        (arrived, server.commands().get("evalsha").copied().unwrap_or_default())
+    };
+    let (arrived, scripts) = together(|id| Box::pin(async move { drop(load(id).await) })).await;
+    assert_eq!(scripts, CALLS * if server::version() >= (7, 0) { 1 } else { 2 });
+    assert!(arrived <= CALLS / 2, "{CALLS} acquires and as many fills came in {arrived} parts");
+    let (arrived, scripts) = together(|id| Box::pin(save(id))).await;
+    assert_eq!(scripts, CALLS * 2);
+    assert!(arrived <= CALLS / 2, "{CALLS} guards and as many releases came in {arrived} parts");
 }
 
 #[tokio::test]

@@ -45,7 +45,7 @@ impl World<'_> {
 
     pub(super) fn stored(&self) -> Option<Vec<u8>> {
         match pin!(self.inside.read(KEY)).poll(&mut Context::from_waker(Waker::noop())) {
-            Poll::Ready(Ok(stored)) => stored,
+            Poll::Ready(Ok(stored)) => stored.map(Vec::from),
             Poll::Ready(Err(_)) | Poll::Pending => None,
         }
     }
@@ -59,6 +59,8 @@ impl World<'_> {
                 && world.caches[living.clone()].iter().all(|cache| cache.inner.recovery.len() == 0)
         };
         if !settled(self) {
+            // What is sent now is no call's, not even that of one which was cut off.
+            self.stage.act(None, false);
             // Leases and guards that nobody holds end, and the recovery lists are delivered.
             let end = Instant::now() + QUIET;
             while Instant::now() < end {

@@ -2,6 +2,8 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
+use bytes::Bytes;
+
 use super::stage::Stage;
 use crate::{
     entry::Token,
@@ -31,11 +33,11 @@ macro_rules! send {
 }
 
 impl SteppedStore {
-    pub(crate) async fn read(&self, key: &str) -> Answer<Option<Vec<u8>>> {
+    pub(crate) async fn read(&self, key: &str) -> Answer<Option<Bytes>> {
         send!(self, read, key = key.to_owned(), => (&key))
     }
 
-    pub(crate) async fn read_timed(&self, key: &str) -> Answer<(Option<Vec<u8>>, Duration)> {
+    pub(crate) async fn read_timed(&self, key: &str) -> Answer<(Option<Bytes>, Duration)> {
         send!(self, read_timed, key = key.to_owned(), => (&key))
     }
 

@@ -1,18 +1,30 @@
 //! The body and its fill: under a lease, or without storing.
 
-use std::{pin::pin, sync::Arc, time::Duration};
+use std::{
+    future::{Future, poll_fn},
+    pin::pin,
+    sync::Arc,
+    task::Poll,
+    time::Duration,
+};
 
-use tokio::{runtime::Handle, time::Instant};
+use bytes::Bytes;
+use tokio::{
+    runtime::Handle,
+    time::{Instant, timeout},
+};
+use tracing::Instrument;
 
 use super::{Call, Loader, refresh::Old};
 use crate::{
+    cache::Inner,
     entry::{Header, Token},
     flight::{Landed, Step, Ticket},
     health::Budget,
     lease::{Held, while_renewing},
     outcome::{Gave, Outcome},
-    overrides::Source,
-    store::StoreError,
+    overrides::{How, Source},
+    settings::ReadFunction,
     storing::{Storable, Storing},
 };
 
@@ -52,59 +64,35 @@ impl<V, E> Call<'_, V, E> {
             self.land_unstored(ticket, began, &result.gave());
             return result;
         };
-        let value = Arc::new(value);
+        let value = Bytes::from(value);
         let filling = ticket.step();
-        let accepted = self.fill(lease, value.clone(), ttl, &mut budget).await;
-        if !accepted {
-            self.end_replaced(&mut budget).await;
+        let filled = fill(self.cache.clone(), self.function, lease, value.clone(), ttl);
+        if self.asked.how == How::Refresh {
+            // What is there until this has been stored may be older, and nobody may be given it after this.
+            let accepted = within_budget(self.cache, filled, &mut budget).await;
+            if !accepted {
+                self.end_replaced(&mut budget).await;
+            }
+            ticket.land(&Landed::Entry(value), if accepted { filling } else { began });
+        } else {
+            // Nothing but our lease stands there, and nobody is given that: the caller need not wait.
+            let within = budget.left();
+            let fill_and_land = async move {
+                let mut filled = pin!(filled);
+                let in_time = timeout(within, filled.as_mut()).await;
+                ticket.land(&Landed::Entry(value), if in_time == Ok(true) { filling } else { began });
+                if in_time.is_err() {
+                    filled.await;
+                }
+            };
+            begin(self.cache, fill_and_land.instrument(tracing::Span::current())).await;
         }
-        ticket.land(&Landed::Entry(value), if accepted { filling } else { began });
         result
     }
 
     pub(super) fn storing(&self) -> Storing<'_, V> {
         let Call { function, counters, key, known, coding, .. } = *self;
         Storing { function, counters, key, known, coding }
-    }
-
-    /// Stores the value if the lease is still ours. Goes on in the background when the caller's time is up or the caller is
-    /// gone: the lease's token makes a late fill harmless, and giving up would leave the lease in everybody's way.
-    pub(super) async fn fill(
-        &self,
-        lease: Held,
-        value: Arc<Vec<u8>>,
-        ttl: Duration,
-        budget: &mut Budget,
-    ) -> bool {
-        let begun = Instant::now();
-        let filled = self.cache.spawn(&Handle::current(), lease.fill(value, ttl));
-        let answer = budget
-            .spend(|within| async move {
-                let answer = tokio::time::timeout(within, filled).await;
-                answer.map_err(|_| StoreError::Timeout(within))?.unwrap_or(Err(StoreError::Timeout(within)))
-            })
-            .await;
-        match answer {
-            Ok(true) => {
-                self.counters.stored.one();
-                tracing::debug!(key = self.key, took = ?begun.elapsed(), ?ttl, "stored");
-                true
-            }
-            Ok(false) => {
-                self.counters.fills_refused.one();
-                let took = begun.elapsed();
-                tracing::debug!(
-                    key = self.key,
-                    ?took,
-                    "fill refused: invalidated meanwhile, or the lease was lost"
-                );
-                false
-            }
-            Err(error) => {
-                self.trouble("fill", &error);
-                false
-            }
-        }
     }
 
     /// Runs the body as the only one of this process, without storing. An old value is given if that fails.
@@ -153,9 +141,7 @@ impl<V, E> Call<'_, V, E> {
                     load_time: Duration::ZERO,
                     lingers: false,
                 };
-                self.storing()
-                    .encode(value, Token::fresh(), header)
-                    .map(|bytes| Landed::Entry(Arc::new(bytes)))
+                self.storing().encode(value, Token::fresh(), header).map(|bytes| Landed::Entry(bytes.into()))
             }
             Gave::None => Some(Landed::None),
             Gave::Error(error) => self.sharing.share.map(|share| Landed::Error(share(error))),
@@ -164,5 +150,52 @@ impl<V, E> Call<'_, V, E> {
             Some(landed) => ticket.land(&landed, began),
             None => ticket.fail(began),
         }
+    }
+}
+
+/// Stores a value if the right to do so is still held; `true` if so. Once begun it is to be taken to its end: the token makes a
+/// late fill harmless, and giving up would leave the lease in everybody's way.
+pub(super) async fn fill(
+    cache: Arc<Inner>,
+    function: &'static ReadFunction,
+    mut held: Held,
+    value: Bytes,
+    ttl: Duration,
+) -> bool {
+    let begun = Instant::now();
+    let answer = held.fill(&value, ttl).await;
+    let (counters, key, took) = (cache.table.of(function), held.key(), begun.elapsed());
+    match answer {
+        Ok(true) => {
+            counters.stored.one();
+            tracing::debug!(key, ?took, ?ttl, "stored");
+        }
+        Ok(false) => {
+            counters.fills_refused.one();
+            tracing::debug!(key, ?took, "fill refused: invalidated meanwhile, or the lease was lost");
+        }
+        Err(ref error) => cache.trouble(function, key, "fill", error),
+    }
+    answer == Ok(true)
+}
+
+/// Waits for a fill while there is time. It goes on when that is over, or when the caller goes away.
+pub(super) async fn within_budget(
+    cache: &Arc<Inner>,
+    filled: impl Future<Output = bool> + Send + 'static,
+    budget: &mut Budget,
+) -> bool {
+    let filled = cache.spawn(&Handle::current(), filled.instrument(tracing::Span::current()));
+    let in_time = |within| async move { Ok(timeout(within, filled).await) };
+    matches!(budget.spend(in_time).await, Ok(Ok(Ok(true))))
+}
+
+/// Begins what the caller does not wait for, and leaves the rest of it to the background. What it sends is sent before anything
+/// that the caller does next.
+async fn begin(cache: &Inner, rest: impl Future<Output = ()> + Send + 'static) {
+    let mut rest = Box::pin(rest);
+    let ended = poll_fn(|context| Poll::Ready(rest.as_mut().poll(context).is_ready())).await;
+    if !ended {
+        drop(cache.spawn(&Handle::current(), rest));
     }
 }

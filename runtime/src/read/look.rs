@@ -7,6 +7,7 @@ use std::{
     time::Duration,
 };
 
+use bytes::Bytes;
 use tokio::time::{Instant, sleep};
 
 use super::{Call, refresh::Old};
@@ -26,7 +27,7 @@ use crate::{
 /// What a look at the store found.
 pub(super) enum Seen<R> {
     /// An entry: what the caller is given for it; its bytes, for followers; and its age, if the store's time was asked for.
-    Entry(R, Vec<u8>, Option<Duration>),
+    Entry(R, Bytes, Option<Duration>),
     /// An entry that is stale, or soon will be.
     Old(Old<R>),
     /// An entry whose age matters, read without the store's time.
@@ -79,11 +80,21 @@ impl<V, E> Call<'_, V, E> {
         if self.function.settings.staleness.asks_for_time() || self.asked.is_observed() {
             return self.look_timed(budget).await;
         }
-        let stored = budget.spend(|within| self.cache.store.read(self.key, within)).await;
+        let stored = match budget.begin() {
+            Ok(within) => self.cache.store.read(self.key, within).await,
+            Err(error) => Err(error),
+        };
         match self.make_out(stored, None) {
-            // Stored by a program whose function lets values grow old.
-            Seen::Timeless => self.look_timed(budget).await,
-            seen => seen,
+            // A hit spends nothing more.
+            Seen::Entry(value, bytes, age) => Seen::Entry(value, bytes, age),
+            seen => {
+                budget.end();
+                match seen {
+                    // Stored by a program whose function lets values grow old.
+                    Seen::Timeless => self.look_timed(budget).await,
+                    seen => seen,
+                }
+            }
         }
     }
 
@@ -100,7 +111,7 @@ impl<V, E> Call<'_, V, E> {
     /// What an answer of the store means, at this time of the store.
     pub(super) fn make_out<R, const SHAPE: u8>(
         &self,
-        stored: Answer<Option<Vec<u8>>>,
+        stored: Answer<Option<Bytes>>,
         now: Option<Duration>,
     ) -> Seen<R>
     where

@@ -10,9 +10,14 @@ use std::{
     time::Duration,
 };
 
+use bytes::Bytes;
 use tokio::time::{Instant, timeout};
 
-use super::{Call, loader::Loader};
+use super::{
+    Call,
+    load::{fill, within_budget},
+    loader::Loader,
+};
 use crate::{
     cache::Inner,
     codec::Coding,
@@ -32,7 +37,7 @@ use crate::{
 pub(super) struct Old<T> {
     /// What it holds; in the end, what a caller is given.
     pub(super) value: T,
-    pub(super) bytes: Vec<u8>,
+    pub(super) bytes: Bytes,
     pub(super) due: Due,
     pub(super) refresh: Refresh,
     /// The store's time when it was read.
@@ -149,7 +154,7 @@ impl<V, E> Call<'_, V, E> {
         if loaded {
             self.land_unstored(ticket, began, &result.gave());
         } else {
-            ticket.land(&Landed::Entry(Arc::new(bytes)), looked);
+            ticket.land(&Landed::Entry(bytes), looked);
         }
         result
     }
@@ -157,7 +162,7 @@ impl<V, E> Call<'_, V, E> {
     /// Gives the old entry to those who came before it was seen.
     pub(super) fn land_stale<R>(&self, ticket: Ticket, (mut old, looked): (Old<R>, Step)) -> R {
         let bytes = std::mem::take(&mut old.bytes);
-        ticket.land(&Landed::Entry(Arc::new(bytes)), looked);
+        ticket.land(&Landed::Entry(bytes), looked);
         self.give(old)
     }
 
@@ -263,7 +268,8 @@ impl<V> Refreshing<V> {
         match entry {
             _ if cache.recovery.has(key) => drop(held),
             Some(Storable { value, ttl }) => {
-                call.fill(held, Arc::new(value), ttl, &mut budget).await;
+                let filled = fill(cache.clone(), function, held, Bytes::from(value), ttl);
+                within_budget(cache, filled, &mut budget).await;
             }
             None => held.discard(),
         }

@@ -34,6 +34,8 @@ const WAIT: Duration = Duration::from_secs(3);
 const TIMEOUT: Duration = Duration::from_millis(250);
 mod refresh;
 
+/// Timers count in these.
+const TICK: Duration = Duration::from_millis(2);
 /// What a body takes.
 const BODY: Duration = Duration::from_millis(30);
 
@@ -481,6 +483,33 @@ async fn the_wait_for_another_is_bounded() {
     world.is_well("after the wait").await;
 }
 
+/// Whatever the fill comes to: who loaded a missing entry has its value when the body has given it. Who came meanwhile is told
+/// when the fill was answered. Without an answer in time it may not be given what may not be stored, and waits for the lease's
+/// end to run a body of its own.
+#[tokio::test(start_paused = true)]
+async fn nobody_waits_for_the_fill_of_his_own_load() {
+    let gates = [(Gate::Passes, Duration::ZERO), (Gate::Slow, SLOW), (Gate::Hangs, LEASE)];
+    for (gate, told) in gates {
+        let world = World::new();
+        world.store().set("fill", gate);
+        let begun = Instant::now();
+        let late = async {
+            sleep(BODY / 2).await;
+            assert_eq!(world.read(Body::Succeeds).await, Ok(1), "{gate:?}");
+            begun.elapsed()
+        };
+        let own = async {
+            assert_eq!(world.read(Body::Succeeds).await, Ok(1), "{gate:?}");
+            begun.elapsed()
+        };
+        let (own, late) = tokio::join!(own, late);
+        assert_eq!(own, BODY, "{gate:?}");
+        let until = BODY + told;
+        assert!(late + TICK >= until && late <= until + TICK * 2, "{gate:?}: {late:?}");
+        world.is_well(&format!("a fill that {gate:?}")).await;
+    }
+}
+
 /// The fill of a caller that has gone away is not lost with it.
 #[tokio::test(start_paused = true)]
 async fn a_fill_goes_on_when_its_caller_goes_away() {
@@ -499,7 +528,7 @@ async fn a_fill_goes_on_when_its_caller_goes_away() {
 async fn malformed_entries_are_misses() {
     let world = World::new();
     world.read(Body::Succeeds).await.unwrap();
-    let good = world.store().inside.read("k").await.unwrap().unwrap();
+    let good = world.store().inside.read("k").await.unwrap().unwrap().to_vec();
     let mut malformed: Vec<Vec<u8>> = (4..good.len()).map(|len| good[..len].to_vec()).collect();
     malformed.extend((39..good.len()).map(|at| {
         let mut flipped = good.clone();

@@ -7,6 +7,7 @@ use std::{
     time::Duration,
 };
 
+use bytes::Bytes;
 use tokio::time::sleep;
 
 use super::{Acquired, Answer, Put, StoreError, Watched, memory::MemoryStore};
@@ -72,11 +73,11 @@ impl FaultyStore {
         }
     }
 
-    pub(crate) async fn read(&self, key: &str) -> Answer<Option<Vec<u8>>> {
+    pub(crate) async fn read(&self, key: &str) -> Answer<Option<Bytes>> {
         self.pass("read", self.inside.read(key)).await
     }
 
-    pub(crate) async fn read_timed(&self, key: &str) -> Answer<(Option<Vec<u8>>, Duration)> {
+    pub(crate) async fn read_timed(&self, key: &str) -> Answer<(Option<Bytes>, Duration)> {
         self.pass("read_timed", self.inside.read_timed(key)).await
     }
 

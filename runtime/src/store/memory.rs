@@ -8,6 +8,7 @@ use std::{
     time::Duration,
 };
 
+use bytes::Bytes;
 use tokio::time::Instant;
 
 use super::{Acquired, Answer, Put, StoreError, Watched, Watches};
@@ -45,11 +46,11 @@ impl MemoryStore {
         MemoryStore { epoch: Instant::now(), slots: Mutex::new(slots), watches: Watches::default() }
     }
 
-    pub(crate) async fn read(&self, key: &str) -> Answer<Option<Vec<u8>>> {
-        Ok(self.lock().get(key).map(<[u8]>::to_vec))
+    pub(crate) async fn read(&self, key: &str) -> Answer<Option<Bytes>> {
+        Ok(self.lock().get(key).map(Bytes::copy_from_slice))
     }
 
-    pub(crate) async fn read_timed(&self, key: &str) -> Answer<(Option<Vec<u8>>, Duration)> {
+    pub(crate) async fn read_timed(&self, key: &str) -> Answer<(Option<Bytes>, Duration)> {
         Ok((self.read(key).await?, self.now()))
     }
 
@@ -63,7 +64,7 @@ impl MemoryStore {
         let mut slots = self.lock();
         match slots.get(key) {
             Some(there) if seen.is_empty() || entry::head(there) != seen => {
-                return Ok(Acquired::No(there.to_vec()));
+                return Ok(Acquired::No(Bytes::copy_from_slice(there)));
             }
             None if !seen.is_empty() => return Ok(Acquired::Changed),
             _ => {}
@@ -267,7 +268,7 @@ impl MemoryStore {
         let slots = self.lock();
         let expires = slots.by_key.get(key).map(|slot| slot.expires.duration_since(Instant::now()));
         let left = expires.unwrap_or_default();
-        Ok(Watched { watch, there: slots.get(key).map(<[u8]>::to_vec), left, now: self.now() })
+        Ok(Watched { watch, there: slots.get(key).map(Bytes::copy_from_slice), left, now: self.now() })
     }
 
     pub(crate) async fn ping(&self) -> Answer<()> {

@@ -11,6 +11,7 @@ mod watches;
 
 use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
 
+use bytes::Bytes;
 use tokio::{sync::Notify, time::timeout};
 
 pub(crate) use self::watches::{Watch, Watches};
@@ -68,7 +69,7 @@ pub(crate) struct Watched {
     /// What tells of its next change.
     pub(crate) watch: Watch,
     /// What stands there.
-    pub(crate) there: Option<Vec<u8>>,
+    pub(crate) there: Option<Bytes>,
     /// How long it will, if nobody touches it.
     pub(crate) left: Duration,
     /// The store's time.
@@ -91,7 +92,7 @@ pub(crate) enum Acquired {
     /// The lease is ours.
     Yes,
     /// This is there instead.
-    No(Vec<u8>),
+    No(Bytes),
     /// Something else was there, or is gone again: look once more.
     Changed,
 }
@@ -132,16 +133,22 @@ fn boxed<'a, T>(step: impl Future<Output = T> + Send + 'a) -> Pin<Box<dyn Future
 
 impl Store {
     /// What stands under a key.
-    pub(crate) async fn read(&self, key: &str, within: Duration) -> Answer<Option<Vec<u8>>> {
-        verb!(self, within, store => store.read(key))
+    pub(crate) async fn read(&self, key: &str, within: Duration) -> Answer<Option<Bytes>> {
+        match self {
+            // It answers at once.
+            Store::Memory(store) => store.read(key).await,
+            // Reads that travel together have one limit of time.
+            #[cfg(feature = "redis")]
+            Store::Redis(store) => store.read(key, within).await,
+            #[cfg(test)]
+            Store::Faulty(store) => in_time!(within, store.read(key)),
+            #[cfg(test)]
+            Store::Stepped(store) => in_time!(within, store.read(key)),
+        }
     }
 
     /// What stands under a key, and the store's time right after it was read.
-    pub(crate) async fn read_timed(
-        &self,
-        key: &str,
-        within: Duration,
-    ) -> Answer<(Option<Vec<u8>>, Duration)> {
+    pub(crate) async fn read_timed(&self, key: &str, within: Duration) -> Answer<(Option<Bytes>, Duration)> {
         boxed_verb!(self, within, store => store.read_timed(key))
     }
 

@@ -192,10 +192,24 @@ async fn whoever_waits_is_given_the_old_value_before_its_refresh_begins() {
     // Both find nothing; before the lease is there, an old value is.
     let comes = async {
         sleep(SLOW / 4).await;
-        store.inside.plant("k", old);
+        store.inside.plant("k", old.into());
     };
     let ((leads, led), (follows, followed), ()) = tokio::join!(timed(0), timed(1), comes);
     assert_eq!((leads, follows), (2, 1));
     assert!(followed < BODY && led >= BODY, "{followed:?}, and the refresh was over after {led:?}");
     assert_eq!(world.cache.stats().total.refreshes, 1);
+}
+
+/// What is replaced can be given to others until that is done.
+#[tokio::test(start_paused = true)]
+async fn who_replaces_a_value_waits_until_it_has_been_replaced() {
+    for anew in [false, true] {
+        let world = World::old(&REVALIDATES).await;
+        world.store().set("refill", Gate::Slow);
+        let begun = Instant::now();
+        let read = world.read_by(&REVALIDATES, Body::Succeeds);
+        let version = if anew { crate::refresh(read).await } else { read.await };
+        assert_eq!(version, Ok(2));
+        assert!(begun.elapsed() >= BODY + SLOW, "anew: {anew}");
+    }
 }

@@ -199,6 +199,10 @@ impl Link {
         matches!(&*self.0.state(), State::Up(up) if up.tracking)
     }
 
+    pub(super) fn limits(&self) -> Limits {
+        self.0.limits
+    }
+
     /// The reads of this server.
     pub(super) fn reads(&self) -> &Gather<Given> {
         &self.0.reads

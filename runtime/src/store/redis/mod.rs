@@ -13,6 +13,7 @@ mod sentinel;
 mod tls;
 
 use std::{
+    borrow::Cow,
     io::Write,
     sync::{
         Arc,
@@ -21,6 +22,7 @@ use std::{
     time::Duration,
 };
 
+use bytes::Bytes;
 use futures_util::future::join_all;
 use redis::{Cmd, FromRedisValue, RedisResult, RedisWrite, ToRedisArgs, ToSingleRedisArg};
 use tokio::sync::Notify;
@@ -48,22 +50,13 @@ pub(crate) struct RedisStore {
     back: Arc<Notify>,
     /// The server is older than 7.0 and does not know `SET … NX GET`.
     no_nx_get: AtomicBool,
-    /// The server takes no `MGET` from this user.
-    no_mget: AtomicBool,
 }
 
 impl RedisStore {
     pub(crate) async fn connect(address: Address, namespace: String, limits: Limits) -> RedisStore {
         let (watches, back) = (Watches::default(), Arc::default());
         let route = Route::connect(address.tuned(), limits, &watches, &back).await;
-        RedisStore {
-            namespace,
-            route,
-            watches,
-            back,
-            no_nx_get: AtomicBool::new(false),
-            no_mget: AtomicBool::new(false),
-        }
+        RedisStore { namespace, route, watches, back, no_nx_get: AtomicBool::new(false) }
     }
 
     pub(crate) fn place(&self) -> String {
@@ -78,13 +71,13 @@ impl RedisStore {
         &self.back
     }
 
-    pub(crate) async fn read_timed(&self, key: &str) -> Answer<(Option<Vec<u8>>, Duration)> {
+    pub(crate) async fn read_timed(&self, key: &str) -> Answer<(Option<Bytes>, Duration)> {
         let full = self.full(key);
         let link = self.route.owner(full)?;
         let mut pipeline = redis::pipe();
         // Asked afterwards, the time makes an entry rather older than younger than it is.
         pipeline.cmd("GET").arg(full).cmd("TIME");
-        let (there, now): (RedisResult<Option<Vec<u8>>>, RedisResult<Time>) =
+        let (there, now): (RedisResult<Option<Bytes>>, RedisResult<Time>) =
             link.call_all(&mut pipeline).await?;
         match (there, now) {
             (Ok(there), Ok(now)) => Ok((there, now.since_the_epoch())),
@@ -118,7 +111,7 @@ impl RedisStore {
             let full = self.full(key);
             let mut set = redis::cmd("SET");
             set.arg(full).arg(&mine).arg("NX").arg("GET").arg("PX").arg(millis(lease));
-            match self.route.call::<Option<Vec<u8>>>(full, &set).await {
+            match self.route.call::<Option<Bytes>>(full, &set).await {
                 Ok(None) => return Ok(Acquired::Yes),
                 Ok(Some(there)) => return Ok(Acquired::No(there)),
                 Err(StoreError::Server(reason)) if reason.contains("syntax error") => {
@@ -276,7 +269,7 @@ impl RedisStore {
             pipeline.cmd("CLIENT").arg("CACHING").arg("YES").ignore();
         }
         pipeline.cmd("GET").arg(full).cmd("PTTL").arg(full).cmd("TIME");
-        let (there, left, now): (RedisResult<Option<Vec<u8>>>, RedisResult<i64>, RedisResult<Time>) =
+        let (there, left, now): (RedisResult<Option<Bytes>>, RedisResult<i64>, RedisResult<Time>) =
             link.call_all(&mut pipeline).await?;
         let (there, left, now) = match there {
             Ok(there) => {
@@ -400,7 +393,7 @@ impl RedisStore {
     fn by_owner(&self, keys: &[&str]) -> Vec<(Answer<Link>, Vec<usize>)> {
         let mut owners: Vec<(Answer<Link>, Vec<usize>)> = Vec::new();
         for (place, key) in keys.iter().enumerate() {
-            let owner = self.route.owner(self.full(key));
+            let owner = self.route.owner(self.full(key)).map(Cow::into_owned);
             let known = owners.iter_mut().find(|(known, _)| match (known, &owner) {
                 (Ok(known), Ok(owner)) => known.is(owner),
                 _ => false,

@@ -1,124 +1,155 @@
 //! The verb `read`: by itself, or together with others.
 
-use std::{iter::repeat_n, sync::atomic::Ordering::Relaxed};
+use std::{iter::repeat_n, time::Duration};
 
-use redis::{Cmd, ErrorKind, Pipeline, RedisResult, ServerErrorKind};
-
-use tokio::task::yield_now;
+use bytes::Bytes;
+use redis::{Cmd, ErrorKind, Pipeline, RedisError, RedisResult, ServerErrorKind};
+use tokio::{
+    runtime::Handle,
+    task::yield_now,
+    time::{Instant, timeout},
+};
 
 use super::{
     FullKey, RedisStore,
     connection::{Failure, Link, store_error},
-    gather::{Flight, Turn, Word},
+    gather::{Batch, Turn},
     route::Route,
 };
 use crate::store::{Answer, StoreError, boxed};
 
-/// What those are given who did not ask by themselves: an answer, or nothing where they have to ask after all.
-pub(super) type Given = Option<Answer<Option<Vec<u8>>>>;
+/// What those are given who did not ask by themselves: an answer, or the time that is left, where they have to ask after all.
+pub(super) type Given = Result<Answer<Option<Bytes>>, Duration>;
 
 impl RedisStore {
-    pub(crate) async fn read(&self, key: &str) -> Answer<Option<Vec<u8>>> {
+    pub(crate) async fn read(&self, key: &str, within: Duration) -> Answer<Option<Bytes>> {
         let full = self.full(key);
         let link = self.route.owner(full)?;
-        let word = match link.reads().join(full.parts()) {
+        let reads = link.reads();
+        let word = match reads.join(full.parts(), || Handle::current().id()) {
             Turn::Alone(_permit) => {
-                let answer = self.read_alone(&link, full).await;
+                let answer = self.read_alone(&link, full, within).await;
                 if let Ok(Some(value)) = &answer {
-                    link.reads().note(value.len());
+                    reads.note(value.len());
                 }
                 return answer;
             }
-            Turn::Lead(lead) => {
-                yield_now().await;
-                Ok(Word::Lead(lead))
+            Turn::Wait(word) => word,
+            Turn::Begin(word, begun) => {
+                let (link, one_by_one) = (link.clone().into_owned(), self.reads_one_by_one(&link));
+                tokio::spawn(async move {
+                    yield_now().await;
+                    if let Some(batch) = begun.close() {
+                        send(link, batch, one_by_one).await;
+                    }
+                });
+                word
             }
-            Turn::Wait(word) => word.await,
+            Turn::Send(word, batch) => {
+                let one_by_one = self.reads_one_by_one(&link);
+                tokio::spawn(send(link.clone().into_owned(), batch, one_by_one));
+                word
+            }
             Turn::Full => return Err(StoreError::Full),
         };
-        let given = match word {
-            Ok(Word::Given(given)) => given,
-            Ok(Word::Lead(lead)) => match lead.take() {
-                Some(flight) => boxed(self.read_together(&link, flight)).await,
-                None => None,
-            },
-            Err(_) => None,
+        let told = async {
+            // Without word its task has ended before it ran.
+            match word.await.unwrap_or(Err(within)) {
+                Ok(answer) => answer,
+                Err(left) => boxed(self.read_alone(&link, full, left)).await,
+            }
         };
-        match given {
-            Some(answer) => answer,
-            None => boxed(self.read_alone(&link, full)).await,
+        // A batch is answered in the time of a call. Who has less left is told so earlier.
+        if within < link.limits().call {
+            return timeout(within, told).await.unwrap_or(Err(StoreError::Timeout(within)));
         }
+        told.await
     }
 
-    async fn read_alone(&self, link: &Link, full: FullKey<'_>) -> Answer<Option<Vec<u8>>> {
+    async fn read_alone(&self, link: &Link, full: FullKey<'_>, within: Duration) -> Answer<Option<Bytes>> {
         let mut get = Cmd::with_capacity(2, "GET".len() + full.len());
         get.arg("GET").arg(full);
-        self.route.call_at(link, &get).await
+        timeout(within, self.route.call_at(link, &get)).await.unwrap_or(Err(StoreError::Timeout(within)))
     }
 
-    /// Reads what waits to travel together. `MGET` costs the server least, and has nothing for keys of other types: whoever then
-    /// acquires is told that they are somebody else's.
-    async fn read_together(&self, link: &Link, flight: Flight<Given>) -> Given {
-        // The nodes of a cluster take no command with keys of several slots.
-        if matches!(self.route, Route::Cluster(_)) || self.no_mget.load(Relaxed) {
-            return self.read_one_by_one(link, flight).await;
-        }
-        let mut mget = Cmd::with_capacity(1 + flight.keys().len(), "MGET".len() + flight.length());
-        mget.arg("MGET");
-        flight.keys().for_each(|key| {
-            mget.arg(key);
-        });
-        match link.call::<Vec<Option<Vec<u8>>>>(&mget).await {
-            Ok(values) => {
-                let bytes: usize = values.iter().flatten().map(Vec::len).sum();
-                link.reads().note(bytes / values.len().max(1));
-                flight.land(values.into_iter().map(|value| Some(Ok(value)))).flatten()
-            }
-            Err(Failure::Redis(error)) if refuses_mget(&error) => {
-                self.no_mget.store(true, Relaxed);
-                tracing::debug!(%error, "the server takes no `MGET`; reads go out as so many `GET`s");
-                self.read_one_by_one(link, flight).await
-            }
-            Err(failure) => {
-                if let Failure::Redis(error) = &failure {
-                    self.route.refused(link, error);
-                }
-                fail(flight, failure)
-            }
-        }
-    }
-
-    /// The same with one command a key, all at once.
-    async fn read_one_by_one(&self, link: &Link, flight: Flight<Given>) -> Given {
-        let mut pipeline = Pipeline::with_capacity(flight.keys().len());
-        flight.keys().for_each(|key| {
-            pipeline.cmd("GET").arg(key);
-        });
-        let answers: Vec<RedisResult<Option<Vec<u8>>>> = match link.call_all(&mut pipeline).await {
-            Ok(answers) => answers,
-            Err(failure) => return fail(flight, failure),
-        };
-        let given = answers.into_iter().map(|answer| match answer {
-            Ok(value) => Some(Ok(value)),
-            Err(error) => {
-                self.route.refused(link, &error);
-                // A key that is on another node is asked for there.
-                if error.redirect_node().is_some() { None } else { Some(Err(store_error(&error))) }
-            }
-        });
-        flight.land(given).flatten()
+    /// The nodes of a cluster take no command with keys of several slots.
+    fn reads_one_by_one(&self, link: &Link) -> bool {
+        matches!(self.route, Route::Cluster(_)) || link.reads().one_by_one()
     }
 }
 
-/// All of a command's callers are given its error.
-fn fail(flight: Flight<Given>, failure: Failure) -> Given {
-    let error = StoreError::from(failure);
-    let keys = flight.keys().len();
-    flight.land(repeat_n(Some(Err(error)), keys)).flatten()
+/// Sends a batch, and gives its callers what is answered, or an error when the time of a call is over.
+async fn send(link: Link, batch: Batch<Given>, one_by_one: bool) {
+    if batch.is_deserted() {
+        return;
+    }
+    let (within, begun, keys) = (link.limits().call, Instant::now(), batch.keys().len());
+    let answers = timeout(within, ask(&link, &batch, one_by_one)).await;
+    let given = match answers.unwrap_or(Err(StoreError::Timeout(within))) {
+        Ok(answers) => {
+            let left = |answer: Option<_>| answer.ok_or_else(|| within.saturating_sub(begun.elapsed()));
+            answers.into_iter().map(left).collect()
+        }
+        Err(error) => repeat_n(Ok(Err(error)), keys).collect(),
+    };
+    batch.land(given);
+}
+
+/// One answer a key, or none where the key is on another node.
+type Answers = Vec<Option<Answer<Option<Bytes>>>>;
+
+/// Reads the keys of a batch. `MGET` costs the server least, and has nothing for keys of other types: whoever then acquires is
+/// told that they are somebody else's.
+async fn ask(link: &Link, batch: &Batch<Given>, one_by_one: bool) -> Answer<Answers> {
+    if one_by_one {
+        return ask_one_by_one(link, batch).await;
+    }
+    let mut mget = Cmd::with_capacity(1 + batch.keys().len(), "MGET".len() + batch.length());
+    mget.arg("MGET");
+    batch.keys().for_each(|key| {
+        mget.arg(key);
+    });
+    match link.call::<Vec<Option<Bytes>>>(&mget).await {
+        Ok(values) => {
+            let bytes: usize = values.iter().flatten().map(Bytes::len).sum();
+            link.reads().note(bytes / values.len().max(1));
+            Ok(values.into_iter().map(|value| Some(Ok(value))).collect())
+        }
+        Err(Failure::Redis(error)) if refuses_mget(&error) => {
+            if link.reads().refuse_together() {
+                tracing::debug!(%error, "the server takes no `MGET`; reads go out as so many `GET`s");
+            }
+            ask_one_by_one(link, batch).await
+        }
+        // Who asks by itself is told where the key is.
+        Err(Failure::Redis(error)) if error.redirect_node().is_some() => {
+            Ok(repeat_n(None, batch.keys().len()).collect())
+        }
+        Err(failure) => Err(failure.into()),
+    }
+}
+
+/// The same with one command a key, all at once.
+async fn ask_one_by_one(link: &Link, batch: &Batch<Given>) -> Answer<Answers> {
+    let mut pipeline = Pipeline::with_capacity(batch.keys().len());
+    batch.keys().for_each(|key| {
+        pipeline.cmd("GET").arg(key);
+    });
+    let answers: Vec<RedisResult<Option<Bytes>>> = link.call_all(&mut pipeline).await?;
+    let given = answers.into_iter().map(|answer| match answer {
+        Ok(value) => Some(Ok(value)),
+        // A key that is on another node is asked for there.
+        Err(error) if error.redirect_node().is_some() => None,
+        Err(error) => {
+            link.refused(&error);
+            Some(Err(store_error(&error)))
+        }
+    });
+    Ok(given.collect())
 }
 
 /// A user that may not call it, or a server that does not know it.
-fn refuses_mget(error: &redis::RedisError) -> bool {
+fn refuses_mget(error: &RedisError) -> bool {
     let unknown = error.detail().is_some_and(|detail| detail.starts_with("unknown command"));
     error.kind() == ErrorKind::Server(ServerErrorKind::NoPerm) || unknown
 }

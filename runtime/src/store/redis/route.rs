@@ -1,8 +1,11 @@
 //! Which server a key is on.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering::Relaxed},
+use std::{
+    borrow::Cow,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
 };
 
 use redis::{Cmd, ErrorKind, FromRedisValue, RedisError, ServerErrorKind};
@@ -63,10 +66,10 @@ impl Route {
     }
 
     /// The link of the server that has a key.
-    pub(super) fn owner(&self, key: FullKey<'_>) -> Answer<Link> {
+    pub(super) fn owner(&self, key: FullKey<'_>) -> Answer<Cow<'_, Link>> {
         match self {
-            Route::One { link, .. } => Ok(link.clone()),
-            Route::Cluster(cluster) => Ok(cluster.owner(slot(key))?),
+            Route::One { link, .. } => Ok(Cow::Borrowed(link)),
+            Route::Cluster(cluster) => Ok(Cow::Owned(cluster.owner(slot(key))?)),
         }
     }
 
@@ -75,7 +78,8 @@ impl Route {
     where
         T: FromRedisValue + Send,
     {
-        self.call_at(&self.owner(key)?, command).await
+        let owner = self.owner(key)?;
+        self.call_at(&owner, command).await
     }
 
     /// Sends one command to a server, and on to where that says that the key is.

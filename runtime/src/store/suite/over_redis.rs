@@ -180,7 +180,7 @@ async fn callers_that_go_away_do_not_cost_a_connection_that_answers() {
 async fn no_more_commands_than_allowed_are_on_their_way() {
     let server = RedisServer::start();
     let within = Duration::from_millis(50);
-    let limits = Limits { in_flight: 10, ..LIMITS };
+    let limits = Limits { call: within, in_flight: 10, ..LIMITS };
     let (reads, others) = (
         connect_with(&server.url(), "full", limits).await,
         connect_with(&server.url(), "full", limits).await,

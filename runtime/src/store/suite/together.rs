@@ -6,9 +6,10 @@ use super::{
 };
 use crate::store::redis::Limits;
 use cached_aside_tests::RedisServer;
-use futures_util::future::join_all;
+use futures_util::{FutureExt, future::join_all};
 use redis::cmd;
-use tokio::time::timeout;
+use std::pin::pin;
+use tokio::{runtime::Builder, time::timeout};
 
 /// How many commands `reads` took, by name.
 async fn commands(server: &RedisServer, reads: impl Future) -> (u64, u64) {
@@ -44,7 +45,7 @@ async fn foreign_data_among_them_is_found_by_who_acquires() {
     let keys = ["a", "b", "list", kept.as_str(), "text"];
     let seen = join_all(keys.map(|key| store.read(key, WITHIN))).await;
     assert_eq!((&seen[2], seen[3].as_ref().unwrap().is_some()), (&Ok(None), true));
-    assert_eq!(seen[4], Ok(Some(b"hello".to_vec())));
+    assert_eq!(seen[4], Ok(Some("hello".into())));
     assert_eq!(store.acquire("list", &[], token(1), LONG, WITHIN).await, Err(StoreError::Foreign));
     assert_eq!(server.run::<u64>(cmd("LLEN").arg("strange:list")), 1);
 }
@@ -97,6 +98,29 @@ async fn callers_that_go_away_take_nobody_with_them() {
         join_all(reads).await;
     }
     assert_eq!(store.nodes()[0].in_flight, 0);
+}
+
+/// The task of a batch runs where the batch was begun, and there it may never run.
+#[tokio::test]
+async fn a_runtime_that_nobody_drives_keeps_nobody_waiting() {
+    let server = RedisServer::start();
+    let store = connect(&server.url(), "idle").await;
+    server.pause();
+    let mut busy = pin!(store.read("k", WITHIN));
+    assert_eq!(busy.as_mut().now_or_never(), None, "it is on its way");
+    let idle = std::thread::scope(|scope| {
+        let begin = || {
+            let runtime = Builder::new_current_thread().enable_all().build().unwrap();
+            assert_eq!(runtime.block_on(async { store.read("k", WITHIN).now_or_never() }), None);
+            runtime
+        };
+        scope.spawn(begin).join().unwrap()
+    });
+    let mut other = pin!(store.read("k", WITHIN));
+    assert_eq!(other.as_mut().now_or_never(), None, "it travels with others of its own runtime");
+    server.resume();
+    assert_eq!(tokio::join!(busy, other), (Ok(None), Ok(None)));
+    idle.shutdown_background();
 }
 
 #[tokio::test]
