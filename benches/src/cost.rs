@@ -2,13 +2,13 @@
 
 use std::{
     env,
-    path::PathBuf,
     process::{Command, Stdio},
 };
 
 use cached_aside_benches::{
+    cell::{Access, Cell, Load},
     origin::Size,
-    subject::{BASE, NAMES, Ours, Subject},
+    subject::{BASE, NAMES, Ours, Subject, TTL},
 };
 use cached_aside_tests::RedisServer;
 
@@ -54,34 +54,42 @@ pub fn commands(report: &mut Report) {
 pub fn hits(instructions_of: &[&str], report: &mut Report) {
     report.heading(
         "Allocations and instructions of a hit",
-        "One caller, single-threaded runtime, the whole program counted, with the driver of the connection. Instructions are \
-         counted by callgrind.",
+        "Single-threaded runtime, the whole program counted, with the driver of the connection. Allocations are those of one \
+         caller; instructions are counted by callgrind, of 200 B.",
     );
     let server = RedisServer::start();
-    let mut worker = Worker::start(&server, Threads::One, 0);
     let url = server.url();
-    let mut rows = Vec::new();
-    for subject in NAMES {
-        let mut row = vec![subject.to_owned()];
-        for size in Size::ALL {
-            worker.prepare(subject, size, 1);
-            let counted =
-                output(Command::new(hits_program()).args([subject, &url, &format!("{size:?}"), "1000"]));
-            let counts: Vec<f64> =
-                counted.split_whitespace().filter_map(|count| count.parse().ok()).collect();
-            let [allocations, _, bytes] = counts[..] else { panic!("`hits` printed {counted}") };
-            row.push(number(allocations / 1000.0));
-            row.push(format!("{:.0}", bytes / 1000.0));
-        }
-        let instructions = instructions_of.contains(&subject).then(|| instructions(subject, &url));
-        row.push(instructions.map_or_else(|| "–".to_owned(), |count| format!("{count:.0}")));
-        rows.push(row);
-    }
+    let counted = |size, callers, access| Cell { keys: 100, ..Cell::of(size, callers, access, Load::Hits) };
     let mut head = vec![String::new()];
     for size in Size::ALL {
         head.extend([format!("{}, allocations", size.name()), "bytes".to_owned()]);
     }
-    head.push("200 B, instructions".to_owned());
+    let crowds = [(1, Access::Uniform), (64, Access::Uniform), (64, Access::One)];
+    for (callers, access) in crowds {
+        head.push(match callers {
+            1 => "1 caller, instructions".to_owned(),
+            _ => format!("{callers} callers, {}", access.name()),
+        });
+    }
+    let mut rows = Vec::new();
+    for subject in NAMES {
+        let mut row = vec![subject.to_owned()];
+        for size in Size::ALL {
+            let cell = counted(size, 1, Access::Uniform);
+            let told = output(&mut hits_program(&[subject, &url], cell, 10_000));
+            let counts: Vec<f64> = told.split_whitespace().filter_map(|count| count.parse().ok()).collect();
+            let [allocations, _, bytes] = counts[..] else { panic!("`hits` printed {told}") };
+            row.push(number(allocations / 10_000.0));
+            row.push(format!("{:.0}", bytes / 10_000.0));
+        }
+        for (callers, access) in crowds {
+            let cell = counted(Size::Small, callers, access);
+            let instructions =
+                instructions_of.contains(&subject).then(|| instructions(&[subject, &url], cell));
+            row.push(instructions.map_or_else(|| "–".to_owned(), |count| format!("{count:.0}")));
+        }
+        rows.push(row);
+    }
     report.table(&head, &rows);
 }
 
@@ -93,15 +101,20 @@ pub fn counts_instructions() -> bool {
 }
 
 /// The difference between two runs is all hits.
-fn instructions(subject: &str, url: &str) -> f64 {
-    let run = |count: u32| -> f64 {
+fn instructions(of: &[&str], cell: Cell) -> f64 {
+    let run = |count: usize| -> f64 {
+        let program = hits_program(of, cell, count);
         let mut command = Command::new("valgrind");
-        command.args(["--tool=callgrind", "--callgrind-out-file=/dev/null"]).arg(hits_program());
-        let told = output(command.args([subject, url, "Small", &count.to_string()]).stderr(Stdio::piped()));
+        command
+            .args(["--tool=callgrind", "--callgrind-out-file=/dev/null"])
+            .arg(program.get_program())
+            .args(program.get_args());
+        let told = output(&mut command);
         let collected = told.lines().find_map(|line| line.split_once("Collected : "));
         collected.and_then(|(_, count)| count.trim().parse().ok()).expect("callgrind says what it collected")
     };
-    (run(1200) - run(200)) / 1000.0
+    let (few, many) = (10 * cell.callers, 1_000 + 40 * cell.callers);
+    (run(many) - run(few)) / (many - few) as f64
 }
 
 /// What a program said, on both ways.
@@ -111,12 +124,15 @@ fn output(command: &mut Command) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
 }
 
-/// Beside this program.
-fn hits_program() -> PathBuf {
+/// The program that does nothing but hits, beside this one.
+fn hits_program(of: &[&str], cell: Cell, count: usize) -> Command {
     let name = format!("hits{}", env::consts::EXE_SUFFIX);
     let program = env::current_exe().expect("this program is a file").with_file_name(name);
     assert!(program.exists(), "{} is not built", program.display());
-    program
+    let cell = serde_json::to_string(&cell).expect("it can be written");
+    let mut command = Command::new(program);
+    command.args(of).arg(cell).arg(count.to_string());
+    command
 }
 
 /// Bytes on the server, and what the number of keys changes.
@@ -127,15 +143,17 @@ pub fn keys(counts: &[u64], report: &mut Report) {
     );
     let mut rows = Vec::new();
     for &keys in counts {
+        eprintln!("{keys} keys");
         let server = RedisServer::start();
         let mut worker = Worker::start(&server, Threads::Several, 0);
-        let cell = cached_aside_benches::cell::Cell { keys, ..cached_aside_benches::cell::Cell::hits(64) };
+        let cell = Cell { keys, ..Cell::hits(64) };
         let mut row = vec![keys.to_string()];
         let bytes = [BASE, Ours::NAME].map(|subject| {
             // Connections, and scripts.
             worker.read(subject, Size::Medium.id(0));
             let before = used_memory(&server);
-            worker.prepare(subject, Size::Small, keys);
+            worker.prepare(subject, Size::Small, keys.min(LOADED));
+            copy(&server, keys);
             let bytes = (used_memory(&server) - before) / keys as f64;
             let time = std::time::Duration::from_millis(300);
             let rate =
@@ -157,6 +175,28 @@ pub fn keys(counts: &[u64], report: &mut Report) {
         "more bytes".to_owned(),
     ];
     report.table(&head, &rows);
+}
+
+/// So many entries are loaded one after the other.
+const LOADED: u64 = 10_000;
+
+/// Puts copies of the first entry under the keys of all that were not loaded.
+fn copy(server: &RedisServer, keys: u64) {
+    let first = Size::Small.id(0).to_string();
+    let names: Vec<String> = server.run(redis::cmd("KEYS").arg(format!("*{first}")));
+    let [name] = &names[..] else { panic!("one entry for {first}, but there are {names:?}") };
+    let value: Vec<u8> = server.run(redis::cmd("GET").arg(name));
+    let mut connection =
+        redis::Client::open(server.url()).and_then(|client| client.get_connection()).expect("it answers");
+    let numbers: Vec<u64> = (LOADED..keys).collect();
+    for numbers in numbers.chunks(10_000) {
+        let mut sets = redis::pipe();
+        for &number in numbers {
+            let name = name.replace(&first, &Size::Small.id(number).to_string());
+            sets.pset_ex(name, &value, TTL.as_millis() as u64).ignore();
+        }
+        sets.exec(&mut connection).expect("it answers");
+    }
 }
 
 fn used_memory(server: &RedisServer) -> f64 {

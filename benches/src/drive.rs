@@ -91,6 +91,21 @@ pub async fn measure<S: Subject>(subject: &S, cell: Cell, time: Duration, server
     sample(&latencies, &before, &after)
 }
 
+/// So many hits of all callers together, to be counted.
+pub async fn hits<S: Subject>(subject: &S, cell: Cell, count: usize) {
+    let order = order(cell);
+    let mut callers = JoinSet::new();
+    for caller in 0..cell.callers {
+        let (subject, order) = (subject.clone(), order.clone());
+        callers.spawn(async move {
+            for number in (caller..count).step_by(cell.callers) {
+                drop(subject.get(cell.size.id(u64::from(order[number % ORDER]))).await);
+            }
+        });
+    }
+    callers.join_all().await;
+}
+
 fn sample(latencies: &[u32], before: &Usage, after: &Usage) -> Sample {
     assert!(!latencies.is_empty(), "no call ended while it was measured");
     let calls = latencies.len() as f64;

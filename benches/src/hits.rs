@@ -1,8 +1,8 @@
-//! `hits SUBJECT URL SIZE COUNT`: so many hits, one after the other. Prints how often they allocated, and how many bytes.
+//! `hits SUBJECT URL CELL COUNT`: so many hits, the cell as JSON. Prints how often they allocated, and how many bytes.
 
 use std::{alloc::System, env};
 
-use cached_aside_benches::{origin::Size, subject};
+use cached_aside_benches::{cell::Cell, subject};
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 
 #[global_allocator]
@@ -11,13 +11,14 @@ static GLOBAL: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 #[tokio::main(flavor = "current_thread")]
 async fn main() {
     let args: Vec<String> = env::args().collect();
-    let [_, name, url, size, count] = &args[..] else { panic!("hits SUBJECT URL SIZE COUNT") };
-    let size: Size = serde_json::from_str(&format!("{size:?}")).expect("Small, Medium or Large");
+    let [_, name, url, cell, count] = &args[..] else { panic!("hits SUBJECT URL CELL COUNT") };
+    let cell: Cell = serde_json::from_str(cell).expect("a cell");
     let subject = subject::connect(name, url).await;
+    subject.prepare(cell.size, cell.keys).await;
     // Whatever is done once, and buffers that grow.
-    subject.hits(size, 100).await;
+    subject.hits(cell, 100 * cell.callers).await;
     let region = Region::new(GLOBAL);
-    subject.hits(size, count.parse().expect("a number")).await;
+    subject.hits(cell, count.parse().expect("a number")).await;
     let change = region.change();
     println!("{} {} {}", change.allocations, change.reallocations, change.bytes_allocated);
 }

@@ -80,7 +80,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     };
     cost::hits(counted, &mut report);
     cost::keys(
-        if options.short { &[1_000, 10_000] } else { &[1_000, 10_000, 100_000, 1_000_000] },
+        if options.short { &[1_000, 10_000] } else { &[1_000, 10_000, 100_000, 1_000_000, 10_000_000] },
         &mut report,
     );
     if !options.short {

@@ -44,8 +44,8 @@ pub trait AnySubject: Send + Sync {
     fn check(&self) -> Measuring<'_, ()>;
     fn prepare(&self, size: Size, keys: u64) -> Measuring<'_, ()>;
     fn measure(&self, cell: Cell, time: Duration, server: u32) -> Measuring<'_, Sample>;
-    /// So many hits, one after the other, of the first key of a size.
-    fn hits(&self, size: Size, count: u64) -> Measuring<'_, ()>;
+    /// So many hits of all callers together, for each of them one after the other.
+    fn hits(&self, cell: Cell, count: usize) -> Measuring<'_, ()>;
     fn get(&self, id: u64) -> Measuring<'_, Record>;
     fn write(&self, id: u64) -> Measuring<'_, ()>;
 }
@@ -67,12 +67,8 @@ impl<S: Subject> AnySubject for S {
         Box::pin(drive::measure(self, cell, time, server))
     }
 
-    fn hits(&self, size: Size, count: u64) -> Measuring<'_, ()> {
-        Box::pin(async move {
-            for _ in 0..count {
-                drop(Subject::get(self, size.id(0)).await);
-            }
-        })
+    fn hits(&self, cell: Cell, count: usize) -> Measuring<'_, ()> {
+        Box::pin(drive::hits(self, cell, count))
     }
 
     fn get(&self, id: u64) -> Measuring<'_, Record> {
