@@ -144,11 +144,11 @@ pub fn keys(counts: &[u64], report: &mut Report) {
     let mut rows = Vec::new();
     for &keys in counts {
         eprintln!("{keys} keys");
-        let server = RedisServer::start();
-        let mut worker = Worker::start(&server, Threads::Several, 0);
         let cell = Cell { keys, ..Cell::hits(64) };
         let mut row = vec![keys.to_string()];
         let bytes = [BASE, Ours::NAME].map(|subject| {
+            let server = RedisServer::start();
+            let mut worker = Worker::start(&server, Threads::Several, 0);
             // Connections, and scripts.
             worker.read(subject, Size::Medium.id(0));
             let before = used_memory(&server);
@@ -160,7 +160,6 @@ pub fn keys(counts: &[u64], report: &mut Report) {
                 crate::results::median((0..3).map(|_| worker.measure(subject, cell, time).rate).collect());
             row.push(format!("{bytes:.0}"));
             row.push(number(rate / 1e3));
-            server.run::<()>(&redis::cmd("FLUSHALL"));
             bytes
         });
         row.push(format!("{:.0}", bytes[1] - bytes[0]));

@@ -135,8 +135,7 @@ impl Store {
     /// What stands under a key.
     pub(crate) async fn read(&self, key: &str, within: Duration) -> Answer<Option<Bytes>> {
         match self {
-            // It answers at once.
-            Store::Memory(store) => store.read(key).await,
+            Store::Memory(store) => in_time!(within, store.read(key)),
             // Reads that travel together have one limit of time.
             #[cfg(feature = "redis")]
             Store::Redis(store) => store.read(key, within).await,
