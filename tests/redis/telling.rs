@@ -260,7 +260,7 @@ async fn calls_that_come_together_travel_together() {
         let arrived = arrivals() - before;
         (arrived, server.commands().get("evalsha").copied().unwrap_or_default())
     };
-    let (arrived, scripts) = together(|id| Box::pin(async move { drop(load(id).await) })).await;
+    let (arrived, scripts) = together(|id| Box::pin(async move { assert_eq!(load(id).await, id) })).await;
     assert_eq!(scripts, CALLS * if server::version() >= (7, 0) { 1 } else { 2 });
     assert!(arrived <= CALLS / 2, "{CALLS} acquires and as many fills came in {arrived} parts");
     let (arrived, scripts) = together(|id| Box::pin(save(id))).await;
