@@ -1,7 +1,7 @@
 use bincode::config::{Config, standard};
 use serde::{Serialize, de::DeserializeOwned};
 
-use super::{Codec, CodecError};
+use super::{Codec, CodecError, borrowing};
 
 /// [bincode 2](https://docs.rs/bincode/2.0.1) in its standard configuration: small, fast, positional. The default.
 ///
@@ -17,7 +17,7 @@ fn decode_within<T: DeserializeOwned, const LIMIT: usize>(bytes: &[u8]) -> Resul
 }
 
 fn decode_with<T: DeserializeOwned>(bytes: &[u8], config: impl Config) -> Result<T, CodecError> {
-    let (value, read) = bincode::serde::decode_from_slice(bytes, config).map_err(CodecError::new)?;
+    let (value, read) = borrowing::decode(bytes, config).map_err(CodecError::new)?;
     if read == bytes.len() { Ok(value) } else { Err(CodecError::new("bytes are left over")) }
 }
 

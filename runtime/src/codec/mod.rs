@@ -2,6 +2,8 @@
 
 #[cfg(feature = "bincode")]
 mod bincode;
+#[cfg(feature = "bincode")]
+mod borrowing;
 #[cfg(feature = "json")]
 mod json;
 #[cfg(feature = "messagepack")]

@@ -1,6 +1,6 @@
 //! What a URL says, or why it can never work. No message holds any part of the URL that could be secret.
 
-use std::time::Duration;
+use std::{net::IpAddr, time::Duration};
 
 use redis::{ConnectionAddr, ConnectionInfo, IntoConnectionInfo, io::tcp::TcpSettings};
 
@@ -110,13 +110,10 @@ impl Address {
         Ok(self)
     }
 
-    /// The same, with sockets that do not wait for company and notice a peer that is gone.
+    /// The same, with sockets that do not wait for company over a network and notice a peer that is gone.
     pub(super) fn tuned(mut self) -> Address {
-        let tcp = TcpSettings::default().set_nodelay(true);
-        #[cfg(target_os = "linux")]
-        let tcp = tcp.set_user_timeout(UNACKNOWLEDGED);
         for info in self.all() {
-            *info = info.clone().set_tcp_settings(tcp.clone());
+            *info = tuned(info.clone());
         }
         self
     }
@@ -128,6 +125,22 @@ impl Address {
     }
 }
 
+fn tuned(info: ConnectionInfo) -> ConnectionInfo {
+    let (ConnectionAddr::Tcp(host, _) | ConnectionAddr::TcpTls { host, .. }) = info.addr() else {
+        return info;
+    };
+    // Small packets that wait for the last one to be acknowledged double a call's time over a network. Within a machine that
+    // takes microseconds, and what then goes out together is received together.
+    let tcp = TcpSettings::default().set_nodelay(!is_this_machine(host));
+    #[cfg(target_os = "linux")]
+    let tcp = tcp.set_user_timeout(UNACKNOWLEDGED);
+    info.set_tcp_settings(tcp)
+}
+
+fn is_this_machine(host: &str) -> bool {
+    host == "localhost" || host.parse().is_ok_and(|address: IpAddr| address.is_loopback())
+}
+
 /// The same way to connect, to another host.
 pub(super) fn elsewhere(info: &ConnectionInfo, host: &str, port: u16) -> ConnectionInfo {
     let host = host.to_owned();
@@ -137,7 +150,7 @@ pub(super) fn elsewhere(info: &ConnectionInfo, host: &str, port: u16) -> Connect
         }
         _ => ConnectionAddr::Tcp(host, port),
     };
-    info.clone().set_addr(addr)
+    tuned(info.clone().set_addr(addr))
 }
 
 /// `host:port`, where the host may be an IPv6 address.
@@ -262,6 +275,24 @@ mod tests {
         assert_eq!(host_and_port("[::1]:7"), Some(("::1", 7)));
         assert_eq!(host_and_port("::1:7"), Some(("::1", 7)));
         assert_eq!(host_and_port("nowhere"), None);
+    }
+
+    #[test]
+    fn small_packets_wait_for_each_other_only_within_a_machine() {
+        let nodelay = |info: &ConnectionInfo| info.tcp_settings().nodelay();
+        for (url, at_once) in [
+            ("redis://localhost", false),
+            ("redis://127.0.0.1:7", false),
+            ("redis://[::1]:7", false),
+            ("redis://10.0.0.1", true),
+            ("redis://cache.example", true),
+        ] {
+            let Address::Server(info) = Address::parse(url).unwrap().tuned() else { panic!("{url}") };
+            assert_eq!(nodelay(&info), at_once, "{url}");
+            // The nodes of a cluster, and what a sentinel names, may be on other machines than who named them.
+            assert!(nodelay(&elsewhere(&info, "10.0.0.2", 7)), "{url}");
+            assert!(!nodelay(&elsewhere(&info, "127.0.0.1", 7)), "{url}");
+        }
     }
 
     #[cfg(feature = "tls")]

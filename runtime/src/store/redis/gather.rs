@@ -1,10 +1,10 @@
 //! Reads of one server that travel together.
 //!
-//! A read that finds no other on its way goes out by itself, at once. One that finds others begins a batch; whoever comes before
-//! that is sent travels with it, in one command, and a key that several ask for is asked for once. Redis answers many keys in one
-//! command for a fraction of what as many commands cost, and one answer is received, taken apart and handed out instead of many.
-//! A batch is sent when it is full, or else when nothing is left that is ready to run, which is when the connection would have
-//! been polled anyhow: nobody waits for company that is not there, or for the answers of others.
+//! While few are on their way a read goes out by itself, at once. In a crowd it begins a batch; whoever comes before that is sent
+//! travels with it, in one command, and a key that several ask for is asked for once. Redis answers many keys in one command for
+//! a fraction of what as many commands cost, and one answer is received, taken apart and handed out instead of many. A batch is
+//! sent when it is full, or else when everything has had its turn that was ready to run when it was begun: nobody waits for
+//! company that is not there, or for the answers of others.
 //!
 //! A caller may share a read that **has not been sent yet**, never one that is on its way: what that one finds may be older
 //! than a write that the caller has seen completed. So a batch takes keys in as long as it is open, and is closed before it is
@@ -13,9 +13,14 @@
 //! A batch is sent by a task of its own, so that no caller depends on another, which may go away at any time, or never be
 //! polled again. And it is joined only from the runtime that this task runs on: whoever is polled there is told.
 
-use std::sync::{
-    Arc, Mutex, MutexGuard, PoisonError,
-    atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed},
+use std::{
+    future::poll_fn,
+    mem,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed},
+    },
+    task::Poll,
 };
 
 use tokio::{runtime, sync::oneshot};
@@ -26,6 +31,12 @@ use xxhash_rust::xxh3::xxh3_64;
 const CALLERS: usize = 64;
 /// No more bytes than this travel together, as far as that can be known before.
 const BYTES: usize = 64 << 10;
+/// While so few are about, each read goes out by itself: gathering costs more than it saves.
+const FEW: usize = 8;
+/// When batches carry fewer callers than this on average, few are about.
+const CROWD: usize = 4;
+/// No more keys than this are answered at once, where others wait behind them.
+const ANSWERED: usize = 32;
 
 /// The reads of one server. `A` is what a caller is given in the end.
 #[derive(Debug)]
@@ -50,6 +61,8 @@ struct Queue<A> {
     open: Vec<Open<A>>,
     /// The number of the next batch.
     next: u64,
+    /// How many callers a batch usually carries, in eighths.
+    usual: usize,
 }
 
 #[derive(Debug)]
@@ -75,10 +88,28 @@ pub(super) enum Turn<A> {
     Full,
 }
 
+impl<A> Queue<A> {
+    fn is_crowded(&self) -> bool {
+        self.usual >= 8 * CROWD
+    }
+
+    /// Closes a batch.
+    fn close(&mut self, at: usize) -> Batch<A> {
+        let batch = self.open.swap_remove(at).batch;
+        self.usual = match batch.waiting() {
+            // Nobody else is about.
+            1 if self.on_their_way == 1 => self.usual / 2,
+            // An average that an eighth of each new one moves.
+            callers => self.usual - self.usual / 8 + callers,
+        };
+        batch
+    }
+}
+
 impl<A> Gather<A> {
     /// With so many commands at the most.
     pub(super) fn new(limit: usize) -> Gather<A> {
-        let queue = Queue { on_their_way: 0, open: Vec::new(), next: 0 };
+        let queue = Queue { on_their_way: 0, open: Vec::new(), next: 0, usual: 0 };
         Gather(Arc::new(Shared {
             queue: Mutex::new(queue),
             usual: AtomicUsize::new(0),
@@ -94,8 +125,8 @@ impl<A> Gather<A> {
             return Turn::Alone(None);
         }
         let mut queue = self.0.lock();
-        if queue.on_their_way == 0 {
-            queue.on_their_way = 1;
+        if !queue.is_crowded() && queue.on_their_way < FEW.min(self.0.limit) {
+            queue.on_their_way += 1;
             return Turn::Alone(Some(Permit(self.0.clone())));
         }
         let waiting: usize = queue.open.iter().map(|open| open.batch.waiting()).sum();
@@ -118,7 +149,7 @@ impl<A> Gather<A> {
         if batch.waiting() < CALLERS && batch.keys.len() < BYTES / usual.max(1) {
             return Turn::Wait(word);
         }
-        Turn::Send(word, queue.open.swap_remove(at).batch)
+        Turn::Send(word, queue.close(at))
     }
 
     /// Whether the server has refused to read several keys with one command.
@@ -170,7 +201,7 @@ impl<A> Begun<A> {
     pub(super) fn close(&self) -> Option<Batch<A>> {
         let mut queue = self.shared.lock();
         let at = queue.open.iter().position(|open| open.number == self.number)?;
-        Some(queue.open.swap_remove(at).batch)
+        Some(queue.close(at))
     }
 }
 
@@ -226,23 +257,51 @@ impl<A> Batch<A> {
         self.keys.text.len()
     }
 
-    /// Gives the answers, one a key and in their order, to those who wait.
-    pub(super) fn land(self, answers: Vec<A>)
+    /// Gives the answers, one a key and in their order, to those who wait, and lets the first of them go on before the others
+    /// are told. What they ask for next is on its way then, and the server works while the others do. Told all at once they
+    /// would all ask at once, and client and server would wait for each other by turns.
+    pub(super) async fn land(self, answers: Vec<A>)
     where
         A: Clone,
     {
+        let shared = self.permit.0.clone();
         // Whoever is given an answer and reads again finds this one out of the way.
         drop(self.permit);
+        let at_once =
+            if shared.lock().on_their_way == 0 { answers.len().div_ceil(2).max(CROWD) } else { ANSWERED };
         // One that has gone away needs no answer.
         for (place, word) in self.more {
             if let Some(answer) = answers.get(place) {
                 let _ = word.send(answer.clone());
             }
         }
-        for (word, answer) in self.first.into_iter().zip(answers) {
-            let _ = word.send(answer);
+        let mut rest = self.first.into_iter().zip(answers);
+        loop {
+            for (word, answer) in rest.by_ref().take(at_once) {
+                let _ = word.send(answer);
+            }
+            if rest.len() == 0 {
+                return;
+            }
+            // The task of their batch has its turn twice, and then the connection's.
+            for _ in 0..3 {
+                next_turn().await;
+            }
         }
     }
+}
+
+/// Lets everything else that is ready to run now go first. (`yield_now` of tokio asks the system for news before, too.)
+pub(super) async fn next_turn() {
+    let mut waited = false;
+    poll_fn(|context| {
+        if mem::replace(&mut waited, true) {
+            return Poll::Ready(());
+        }
+        context.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
 }
 
 /// Keys, each once, one after the other in one buffer.

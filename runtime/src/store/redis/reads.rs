@@ -6,14 +6,13 @@ use bytes::Bytes;
 use redis::{Cmd, ErrorKind, Pipeline, RedisError, RedisResult, ServerErrorKind};
 use tokio::{
     runtime::Handle,
-    task::yield_now,
     time::{Instant, timeout},
 };
 
 use super::{
     FullKey, RedisStore,
     connection::{Failure, Link, store_error},
-    gather::{Batch, Turn},
+    gather::{Batch, Turn, next_turn},
     route::Route,
 };
 use crate::store::{Answer, StoreError, boxed};
@@ -38,7 +37,7 @@ impl RedisStore {
             Turn::Begin(word, begun) => {
                 let (link, one_by_one) = (link.clone().into_owned(), self.reads_one_by_one(&link));
                 tokio::spawn(async move {
-                    yield_now().await;
+                    next_turn().await;
                     if let Some(batch) = begun.close() {
                         send(link, batch, one_by_one).await;
                     }
@@ -92,7 +91,7 @@ async fn send(link: Link, batch: Batch<Given>, one_by_one: bool) {
         }
         Err(error) => repeat_n(Ok(Err(error)), keys).collect(),
     };
-    batch.land(given);
+    batch.land(given).await;
 }
 
 /// One answer a key, or none where the key is on another node.

@@ -8,7 +8,7 @@ use crate::store::redis::Limits;
 use cached_aside_tests::RedisServer;
 use futures_util::{FutureExt, future::join_all};
 use redis::cmd;
-use std::pin::pin;
+use std::{iter::repeat_n, pin::pin};
 use tokio::{runtime::Builder, time::timeout};
 
 /// How many commands `reads` took, by name.
@@ -32,7 +32,7 @@ async fn many_reads_are_few_commands_and_a_lone_one_is_a_get() {
         }
     })
     .await;
-    assert!(get <= 2 && (1..10).contains(&mget), "{get} GET, {mget} MGET");
+    assert!(get <= 8 && (1..10).contains(&mget), "{get} GET, {mget} MGET");
 }
 
 #[tokio::test]
@@ -42,8 +42,9 @@ async fn foreign_data_among_them_is_found_by_who_acquires() {
     let kept = stored(&store, "kept").await;
     server.run::<()>(cmd("LPUSH").arg("strange:list").arg("element"));
     server.run::<()>(cmd("SET").arg("strange:text").arg("hello"));
-    let keys = ["a", "b", "list", kept.as_str(), "text"];
-    let seen = join_all(keys.map(|key| store.read(key, WITHIN))).await;
+    // The first few go out by themselves.
+    let keys = repeat_n("a", 10).chain(["list", kept.as_str(), "text"]);
+    let seen = join_all(keys.map(|key| store.read(key, WITHIN))).await.split_off(8);
     assert_eq!((&seen[2], seen[3].as_ref().unwrap().is_some()), (&Ok(None), true));
     assert_eq!(seen[4], Ok(Some("hello".into())));
     assert_eq!(store.acquire("list", &[], token(1), LONG, WITHIN).await, Err(StoreError::Foreign));
@@ -106,8 +107,8 @@ async fn a_runtime_that_nobody_drives_keeps_nobody_waiting() {
     let server = RedisServer::start();
     let store = connect(&server.url(), "idle").await;
     server.pause();
-    let mut busy = pin!(store.read("k", WITHIN));
-    assert_eq!(busy.as_mut().now_or_never(), None, "it is on its way");
+    let mut busy = pin!(join_all((0..8).map(|_| store.read("k", WITHIN))));
+    assert_eq!(busy.as_mut().now_or_never(), None, "they are on their way");
     let idle = std::thread::scope(|scope| {
         let begin = || {
             let runtime = Builder::new_current_thread().enable_all().build().unwrap();
@@ -119,7 +120,7 @@ async fn a_runtime_that_nobody_drives_keeps_nobody_waiting() {
     let mut other = pin!(store.read("k", WITHIN));
     assert_eq!(other.as_mut().now_or_never(), None, "it travels with others of its own runtime");
     server.resume();
-    assert_eq!(tokio::join!(busy, other), (Ok(None), Ok(None)));
+    assert_eq!(tokio::join!(busy, other), (vec![Ok(None); 8], Ok(None)));
     idle.shutdown_background();
 }
 

@@ -1,4 +1,8 @@
-use std::collections::BTreeMap;
+use std::{
+    collections::BTreeMap,
+    pin::pin,
+    task::{Context, Waker},
+};
 
 use proptest::prelude::*;
 use tokio::{
@@ -6,7 +10,7 @@ use tokio::{
     sync::oneshot::{Receiver, error::TryRecvError},
 };
 
-use super::{BYTES, Batch, Begun, CALLERS, Gather, Permit, Turn};
+use super::{BYTES, Batch, Begun, CALLERS, FEW, Gather, Permit, Turn};
 
 type Reads = Gather<String>;
 
@@ -24,11 +28,22 @@ fn key(name: &str) -> [&[u8]; 3] {
 }
 
 /// A read by itself that is on its way.
-fn busy(reads: &Reads) -> Permit<String> {
+fn alone(reads: &Reads) -> Permit<String> {
     match reads.join(key("alone"), runtime) {
         Turn::Alone(Some(permit)) => permit,
         other => panic!("nothing is in the way, but {other:?}"),
     }
+}
+
+/// So many reads on their way that the next ones travel together.
+fn busy(reads: &Reads) -> Vec<Permit<String>> {
+    (0..FEW).map(|_| alone(reads)).collect()
+}
+
+/// Runs it to its end; what else has turns meanwhile is nothing here.
+fn run(future: impl Future<Output = ()>) {
+    let (mut future, mut context) = (pin!(future), Context::from_waker(Waker::noop()));
+    while future.as_mut().poll(&mut context).is_pending() {}
 }
 
 fn begin(reads: &Reads, on: Id, name: &str) -> (Receiver<String>, Begun<String>) {
@@ -51,7 +66,7 @@ fn names(batch: &Batch<String>) -> Vec<String> {
 
 fn land(batch: Batch<String>) {
     let answers = names(&batch);
-    batch.land(answers);
+    run(batch.land(answers));
 }
 
 fn left(reads: &Reads) -> (usize, usize) {
@@ -60,11 +75,57 @@ fn left(reads: &Reads) -> (usize, usize) {
 }
 
 #[test]
-fn a_read_with_no_other_on_its_way_goes_out_by_itself() {
-    let reads = reads();
+fn a_read_with_few_others_on_their_way_goes_out_by_itself() {
+    let (reads, on) = (reads(), runtime());
     drop(busy(&reads));
-    drop(busy(&reads));
+    let before = busy(&reads);
+    assert_eq!(left(&reads), (FEW, 0));
+    let (_, begun) = begin(&reads, on, "a");
+    drop((before, begun));
     assert_eq!(left(&reads), (0, 0));
+}
+
+#[test]
+fn a_crowd_is_remembered_until_it_is_gone() {
+    let (reads, on) = (reads(), runtime());
+    let before = busy(&reads);
+    let (_, begun) = begin(&reads, on, "0");
+    let words: Vec<_> = (1..CALLERS / 2).map(|number| wait(&reads, on, &number.to_string())).collect();
+    land(begun.close().unwrap());
+    drop((before, words, begun));
+    // The next of them is not the last.
+    let (_, begun) = begin(&reads, on, "a");
+    land(begun.close().unwrap());
+    assert_eq!(left(&reads), (0, 0));
+    drop(alone(&reads));
+}
+
+/// The order in which callers are told and go on is what keeps the server busy.
+#[test]
+fn the_first_of_a_crowd_go_on_before_the_others_are_told() {
+    let told = |on_their_way: bool| {
+        let (reads, on) = (reads(), runtime());
+        let mut before = busy(&reads);
+        let (first, begun) = begin(&reads, on, "0");
+        let mut words = vec![first];
+        words.extend((1..20).map(|number| wait(&reads, on, &number.to_string())));
+        if !on_their_way {
+            before.clear();
+        }
+        let batch = begun.close().unwrap();
+        let answers = names(&batch);
+        let (mut landing, mut context) = (pin!(batch.land(answers)), Context::from_waker(Waker::noop()));
+        let mut told = Vec::new();
+        loop {
+            let over = landing.as_mut().poll(&mut context).is_ready();
+            told.push(words.iter_mut().filter_map(|word| word.try_recv().ok()).count());
+            if over {
+                return told;
+            }
+        }
+    };
+    assert_eq!(told(false), [10, 0, 0, 10]);
+    assert_eq!(told(true), [20], "the server is busy");
 }
 
 #[test]
@@ -111,7 +172,7 @@ fn a_full_batch_is_sent_by_who_fills_it_and_answers_only_its_own() {
     words.push(last);
     let (mut other, next) = begin(&reads, on, "other");
     assert!(begun.close().is_none(), "it is on its way");
-    full.land(vec!["failed".to_owned(); CALLERS]);
+    run(full.land(vec!["failed".to_owned(); CALLERS]));
     assert!(words.iter_mut().all(|word| word.try_recv().unwrap() == "failed"));
     assert_eq!(other.try_recv(), Err(TryRecvError::Empty));
     land(next.close().unwrap());
@@ -182,7 +243,7 @@ fn the_longer_the_answers_the_fewer_travel_together() {
 
 #[test]
 fn no_more_than_so_many_wait() {
-    let (reads, on): (Reads, _) = (Gather::new(4), runtime());
+    let (reads, on): (Reads, _) = (Gather::new(FEW + 3), runtime());
     let before = busy(&reads);
     let first = begin(&reads, on, "a");
     let others = ["a", "b"].map(|name| wait(&reads, on, name));
@@ -251,7 +312,10 @@ impl World {
     fn new() -> World {
         let (tasks, sent, callers) = (Vec::new(), Vec::new(), BTreeMap::new());
         let runtimes = [runtime(), runtime()];
-        World { reads: Gather::new(32), runtimes, tasks, sent, callers, now: 0 }
+        let reads = Gather::new(32);
+        // So that they travel together from the start.
+        reads.0.lock().usual = 8 * CALLERS;
+        World { reads, runtimes, tasks, sent, callers, now: 0 }
     }
 
     fn happen(&mut self, event: &Event) {
@@ -289,7 +353,7 @@ impl World {
             Event::Answer { command } => match take(&mut self.sent, command) {
                 Some((sent, Sent::Together(batch))) => {
                     let answers = batch.keys().map(|key| (key.to_vec(), sent)).collect();
-                    batch.land(answers);
+                    run(batch.land(answers));
                 }
                 Some((sent, Sent::Alone { key, .. })) => {
                     check(key, sent, &([b'k', b':', key].to_vec(), sent));
