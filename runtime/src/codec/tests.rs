@@ -112,8 +112,8 @@ impl<'de, const BYTES: bool> Deserialize<'de> for Read<BYTES> {
                 Ok(Read(bytes.to_vec(), true))
             }
 
-            fn visit_string<E>(self, text: String) -> Result<Self::Value, E> {
-                Ok(Read(text.into_bytes(), false))
+            fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
+                Ok(Read(text.into(), false))
             }
 
             fn visit_byte_buf<E>(self, bytes: Vec<u8>) -> Result<Self::Value, E> {
