@@ -1,21 +1,8 @@
 //! The write path, in the order in which it happens: guard, body, release.
 
-use std::{
-    future::Future,
-    mem,
-    pin::pin,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering::Relaxed},
-    },
-    time::Duration,
-};
+use std::{future::Future, mem, pin::pin, sync::Arc, time::Duration};
 
-use tokio::{
-    runtime::Handle,
-    task::JoinHandle,
-    time::{Instant, sleep},
-};
+use tokio::{runtime::Handle, task::JoinHandle, time::Instant};
 use tracing::Instrument;
 
 use crate::{
@@ -24,10 +11,14 @@ use crate::{
     entry::Token,
     health::Recovery,
     lease::while_renewing,
-    settings::{GUARD_FOR, Guard, WriteFunction, WriteSettings},
-    store::{Put, StoreError},
+    settings::{Guard, WriteFunction, WriteSettings},
+    store::StoreError,
     storing::Storable,
 };
+
+mod guarded;
+
+use self::guarded::{Guarded, Stage};
 
 /// One call of a function that invalidates: its keys are guarded while the body runs, and deleted after it.
 ///
@@ -254,178 +245,6 @@ impl Inner {
                 given_up,
                 "too many undelivered invalidations; the oldest are left to their entries' TTLs"
             );
-        }
-    }
-}
-
-/// Keys under guard. Dropping it ends the guard in the background: at once where the write was refused or is over; where
-/// its body was cancelled or panicked, when the time is up for which a guard holds unrenewed.
-#[derive(Debug)]
-struct Guarded {
-    cache: Arc<Inner>,
-    keys: Arc<[AnyKey]>,
-    token: Token,
-    hold: Duration,
-    settle: Duration,
-    /// How many replicas have to confirm a guard.
-    replicas: u8,
-    /// Whether there are guards to renew.
-    placed: bool,
-    /// Whether a guard was found to be gone while the body ran: others may have written meanwhile without meeting it.
-    lost: Arc<AtomicBool>,
-    /// The keys that could not be guarded. They are on the recovery list while the write runs.
-    failures: Failures,
-    stage: Stage,
-}
-
-/// How far a write has come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Stage {
-    /// The body has not begun: nothing was written.
-    Before,
-    /// The body runs, or ended in a way that does not say whether the database goes on with what it was told.
-    Running,
-    /// The body is over.
-    After,
-    /// The guards are released, or somebody else does it.
-    Released,
-}
-
-impl Guarded {
-    /// No guard, only the deletion at the end.
-    fn nothing(cache: &Arc<Inner>, keys: Vec<AnyKey>) -> Guarded {
-        Guarded {
-            cache: cache.clone(),
-            keys: keys.into(),
-            token: Token::fresh(),
-            hold: GUARD_FOR,
-            settle: Duration::ZERO,
-            replicas: 0,
-            placed: false,
-            lost: Arc::default(),
-            failures: Vec::new(),
-            stage: Stage::Before,
-        }
-    }
-
-    /// Places the guards, all at once.
-    async fn place(cache: &Arc<Inner>, keys: Vec<AnyKey>, settings: &WriteSettings) -> Guarded {
-        let WriteSettings { guard_for: hold, settle, wait_replicas: replicas, .. } = *settings;
-        // It exists before the guards do: dropped while they are being placed, it takes them away again.
-        let mut guarded = Guarded::nothing(cache, keys);
-        (guarded.hold, guarded.settle, guarded.replicas, guarded.placed) = (hold, settle, replicas, true);
-        let begun = Instant::now();
-        let (names, token) = (guarded.names(), guarded.token);
-        let answers = cache.store.guard_on_replicas(&names, token, hold, replicas, cache.timeout).await;
-        let took = begun.elapsed();
-        let failures = guarded.keys.iter().cloned().zip(answers).filter_map(failure);
-        // Somebody else's data is not ours to guard, and never served either.
-        guarded.failures = failures.filter(|(_, error)| *error != StoreError::Foreign).collect();
-        tracing::debug!(keys = ?guarded.keys, failed = guarded.failures.len(), ?took, "guarded");
-        for (key, error) in &guarded.failures {
-            tracing::warn!(
-                %key,
-                ?error,
-                "the key could not be guarded; this process leaves the entry alone meanwhile"
-            );
-            cache.recovery.begin(key.as_str());
-        }
-        cache.table.writes.guards_failed.add(guarded.failures.len() as u64);
-        guarded
-    }
-
-    fn names(&self) -> Vec<&str> {
-        self.keys.iter().map(AnyKey::as_str).collect()
-    }
-
-    /// Renews the guards for ever.
-    fn keep(&self) -> impl Future<Output = ()> + Send + 'static {
-        let (cache, keys, token, hold) = (self.cache.clone(), self.keys.clone(), self.token, self.hold);
-        let (placed, any_lost) = (self.placed, self.lost.clone());
-        async move {
-            if !placed {
-                return;
-            }
-            let names: Vec<&str> = keys.iter().map(AnyKey::as_str).collect();
-            let within = cache.timeout.min(hold);
-            loop {
-                sleep(hold / 3).await;
-                let answers = cache.store.renew_guard(&names, token, hold, within).await;
-                let lost = names.iter().zip(answers).filter(|(_, answer)| *answer == Ok(false));
-                let lost: Vec<&str> = lost.map(|(name, _)| *name).collect();
-                if !lost.is_empty() {
-                    any_lost.store(true, Relaxed);
-                    // Evicted, flushed, or too late: what may have been stored since is guarded away.
-                    tracing::warn!(keys = ?lost, "the guard was lost while a write was running, and is placed anew");
-                    cache.table.writes.guards_lost.add(lost.len() as u64);
-                    cache.store.guard(&lost, token, hold, within).await;
-                }
-            }
-        }
-    }
-
-    /// Leaves the guards, all at once, with an entry in the place of those that were ours alone. What can't be delivered goes
-    /// on the recovery list and is returned.
-    async fn release(mut self, mut puts: Vec<Written>) -> Failures {
-        let begun = Instant::now();
-        let Guarded { cache, token, settle, .. } = &self;
-        // Without its guard, or where another write is still to be delivered, this may not be the last that was written.
-        puts.retain(|put| !self.lost.load(Relaxed) && !cache.recovery.has(put.key.as_str()));
-        let is_put = |key: &&AnyKey| puts.iter().any(|put| put.key == **key);
-        let (with, without): (Vec<&AnyKey>, Vec<&AnyKey>) = self.keys.iter().partition(is_put);
-        let entry = |key: &'_ AnyKey| {
-            let put = puts.iter().find(|put| put.key == *key)?;
-            let Storable { value, ttl } = &put.entry;
-            Some(Put { key: put.key.as_str(), value, ttl: *ttl })
-        };
-        let entries: Vec<Put> = with.iter().copied().filter_map(entry).collect();
-        let mut answers = Vec::with_capacity(self.keys.len());
-        if !without.is_empty() {
-            let names: Vec<&str> = without.iter().map(|key| key.as_str()).collect();
-            answers.extend(cache.store.release(&names, *token, *settle, cache.timeout).await);
-        }
-        let mut updated = 0;
-        if !entries.is_empty() {
-            let put = cache.store.release_with(&entries, *token, cache.timeout).await;
-            updated = put.iter().filter(|answer| **answer == Ok(true)).count();
-            answers.extend(put.into_iter().map(|answer| answer.map(drop)));
-        }
-        tracing::debug!(keys = ?self.keys, ?settle, updated, took = ?begun.elapsed(), "released");
-        let keys = without.into_iter().chain(with).cloned();
-        let failures: Failures = keys.zip(answers).filter_map(failure).collect();
-        cache.table.writes.updated.add(updated as u64);
-        self.stage = Stage::Released;
-        for (key, error) in failures.iter().filter(|(_, error)| *error != StoreError::Foreign) {
-            self.cache.undelivered(key, error, self.token, self.settle);
-        }
-        for (key, _) in &self.failures {
-            self.cache.recovery.end(key.as_str());
-        }
-        self.cache.table.writes.invalidated.add((self.keys.len() - failures.len()) as u64);
-        failures
-    }
-}
-
-impl Drop for Guarded {
-    fn drop(&mut self) {
-        let settle = match self.stage {
-            Stage::Released => return,
-            Stage::Before | Stage::After => self.settle,
-            // The database may still be carrying out what it was told: what a reader loads now could be the value
-            // from before. So the guard is left to its end.
-            Stage::Running => self.settle.max(self.hold),
-        };
-        let (cache, keys) = (self.cache.clone(), self.keys.clone());
-        let failures = mem::take(&mut self.failures);
-        let lost = self.lost.clone();
-        let guarded = Guarded { cache, keys, failures, settle, lost, stage: Stage::Released, ..*self };
-        match Handle::try_current() {
-            Ok(runtime) => {
-                let cache = guarded.cache.clone();
-                drop(cache.spawn(&runtime, guarded.release(Vec::new())));
-            }
-            // Outside a runtime nothing can be sent: the guards end by themselves, and nothing is stored until then.
-            Err(_) => guarded.failures.iter().for_each(|(key, _)| guarded.cache.recovery.end(key.as_str())),
         }
     }
 }

@@ -11,7 +11,7 @@ use super::{Codec, CodecError, borrowing};
 pub struct Bincode;
 
 /// bincode charges each number with its size in memory, which for small numbers is up to sixteen times the
-/// bytes read, and allocates a string's claimed length before it has read it. So the limit follows the input.
+/// bytes read, and believes a claimed length until it comes to the input's end. So the limit follows the input.
 fn decode_within<T: DeserializeOwned, const LIMIT: usize>(bytes: &[u8]) -> Result<T, CodecError> {
     decode_with(bytes, standard().with_limit::<LIMIT>())
 }

@@ -1,6 +1,6 @@
-//! bincode reads a string into a buffer of its own, which it fills with zeros before, and gives that away; most values then keep
-//! it, but asking the allocator for zeros costs more than all the rest of reading. Read from a slice it can show the string as it
-//! stands there as well. It is asked for that here, wherever in the value the string is: what is kept is copied once.
+//! bincode reads a string into a buffer of its own, filled with zeros before, and gives that away. Zeros are what an allocator
+//! is slowest to give. Reading from a slice, bincode can show the string where it stands as well. It is asked for that here,
+//! wherever in the value the string is: whoever keeps it copies it, once.
 
 use std::{fmt, marker::PhantomData};
 

@@ -1,10 +1,7 @@
-use std::{collections::BTreeMap, fmt};
+use std::collections::BTreeMap;
 
 use proptest::{collection::vec, prelude::*};
-use serde::{
-    Deserialize, Deserializer, Serialize, Serializer,
-    de::{DeserializeOwned, Visitor},
-};
+use serde::{Deserialize, Serialize};
 
 use super::*;
 
@@ -82,80 +79,100 @@ fn every_codec_reads_what_it_wrote_and_nothing_else() {
     round_trip::<Postcard>();
 }
 
-/// A string that claims to be as long as memory: refused before anything is allocated for it.
 #[cfg(feature = "bincode")]
-/// A string, and whether it was read without a buffer between.
-#[derive(Debug, PartialEq)]
-struct Read<const BYTES: bool>(Vec<u8>, bool);
+mod borrowed {
+    use std::{collections::BTreeMap, fmt};
 
-impl<const BYTES: bool> Serialize for Read<BYTES> {
-    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        if BYTES { to.serialize_bytes(&self.0) } else { to.serialize_str(str::from_utf8(&self.0).unwrap()) }
-    }
-}
+    use serde::{
+        Deserialize, Deserializer, Serialize, Serializer,
+        de::{DeserializeOwned, Visitor},
+    };
 
-impl<'de, const BYTES: bool> Deserialize<'de> for Read<BYTES> {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        struct Reads<const BYTES: bool>;
-        impl<'de, const BYTES: bool> Visitor<'de> for Reads<BYTES> {
-            type Value = Read<BYTES>;
+    use super::{super::*, encoded};
 
-            fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
-                f.write_str("a string")
-            }
+    /// A string, and whether it was read without a buffer between.
+    #[derive(Debug, PartialEq)]
+    struct Read<const BYTES: bool>(Vec<u8>, bool);
 
-            fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Self::Value, E> {
-                Ok(Read(text.as_bytes().to_vec(), true))
-            }
-
-            fn visit_borrowed_bytes<E>(self, bytes: &'de [u8]) -> Result<Self::Value, E> {
-                Ok(Read(bytes.to_vec(), true))
-            }
-
-            fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
-                Ok(Read(text.into(), false))
-            }
-
-            fn visit_byte_buf<E>(self, bytes: Vec<u8>) -> Result<Self::Value, E> {
-                Ok(Read(bytes, false))
+    impl<const BYTES: bool> Serialize for Read<BYTES> {
+        fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+            if BYTES {
+                to.serialize_bytes(&self.0)
+            } else {
+                to.serialize_str(str::from_utf8(&self.0).unwrap())
             }
         }
-        if BYTES { from.deserialize_byte_buf(Reads) } else { from.deserialize_string(Reads) }
+    }
+
+    impl<'de, const BYTES: bool> Deserialize<'de> for Read<BYTES> {
+        fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+            struct Reads<const BYTES: bool>;
+            impl<'de, const BYTES: bool> Visitor<'de> for Reads<BYTES> {
+                type Value = Read<BYTES>;
+
+                fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+                    f.write_str("a string")
+                }
+
+                fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Self::Value, E> {
+                    Ok(Read(text.as_bytes().to_vec(), true))
+                }
+
+                fn visit_borrowed_bytes<E>(self, bytes: &'de [u8]) -> Result<Self::Value, E> {
+                    Ok(Read(bytes.to_vec(), true))
+                }
+
+                fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
+                    Ok(Read(text.into(), false))
+                }
+
+                fn visit_byte_buf<E>(self, bytes: Vec<u8>) -> Result<Self::Value, E> {
+                    Ok(Read(bytes, false))
+                }
+            }
+            if BYTES { from.deserialize_byte_buf(Reads) } else { from.deserialize_string(Reads) }
+        }
+    }
+
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    enum Holds {
+        One(Text),
+        Two(Text, Data),
+        Named { text: Text },
+    }
+
+    type Text = Read<false>;
+    type Data = Read<true>;
+
+    #[test]
+    fn bincode_copies_a_string_once_wherever_it_is() {
+        #[derive(Debug, PartialEq, Serialize, Deserialize)]
+        struct Newtype(Text);
+        #[derive(Debug, PartialEq, Serialize, Deserialize)]
+        struct Pair(Text, Data);
+
+        fn read<T: Serialize + DeserializeOwned + PartialEq + fmt::Debug>(value: &T) {
+            assert_eq!(Bincode::decode::<T>(&encoded::<Bincode>(value)).unwrap(), *value);
+        }
+        let (text, data) = (|| Read::<false>("Zoë".into(), true), || Read::<true>(vec![0, 255], true));
+        read(&text());
+        read(&data());
+        read(&Newtype(text()));
+        read(&Pair(text(), data()));
+        read(&(text(), Some(data()), Some(Box::new(text()))));
+        read(&vec![[text(), text()], [text(), text()]]);
+        read(&vec![
+            (1, Holds::One(text())),
+            (2, Holds::Two(text(), data())),
+            (3, Holds::Named { text: text() }),
+        ]);
+        let named = Holds::Named { text: text() };
+        read(&BTreeMap::from([(String::from("a"), named), (String::from("b"), Holds::One(text()))]));
     }
 }
 
-#[derive(Debug, PartialEq, Serialize, Deserialize)]
-enum Holds {
-    One(Text),
-    Two(Text, Data),
-    Named { text: Text },
-}
-
-type Text = Read<false>;
-type Data = Read<true>;
-
-#[test]
-fn bincode_copies_a_string_once_wherever_it_is() {
-    #[derive(Debug, PartialEq, Serialize, Deserialize)]
-    struct Newtype(Text);
-    #[derive(Debug, PartialEq, Serialize, Deserialize)]
-    struct Pair(Text, Data);
-
-    fn read<T: Serialize + DeserializeOwned + PartialEq + fmt::Debug>(value: &T) {
-        assert_eq!(Bincode::decode::<T>(&encoded::<Bincode>(value)).unwrap(), *value);
-    }
-    let (text, data) = (|| Read::<false>("Zoë".into(), true), || Read::<true>(vec![0, 255], true));
-    read(&text());
-    read(&data());
-    read(&Newtype(text()));
-    read(&Pair(text(), data()));
-    read(&(text(), Some(data()), Some(Box::new(text()))));
-    read(&vec![[text(), text()], [text(), text()]]);
-    read(&vec![(1, Holds::One(text())), (2, Holds::Two(text(), data())), (3, Holds::Named { text: text() })]);
-    let named = Holds::Named { text: text() };
-    read(&BTreeMap::from([(String::from("a"), named), (String::from("b"), Holds::One(text()))]));
-}
-
+/// A string that claims to be as long as memory: refused before anything is allocated for it.
+#[cfg(feature = "bincode")]
 #[test]
 fn bincode_allocates_no_more_than_the_input_allows() {
     for len in [1_u64 << 20, 1 << 30, 1 << 40, u64::MAX] {

@@ -4,7 +4,8 @@
 //! travels with it, in one command, and a key that several ask for is asked for once. Redis answers many keys in one command for
 //! a fraction of what as many commands cost, and one answer is received, taken apart and handed out instead of many. A batch is
 //! sent when it is full, or else when everything has had its turn that was ready to run when it was begun: nobody waits for
-//! company that is not there, or for the answers of others.
+//! company that is not there, or for what others are still to be answered. What has been answered is handed out by parts, so
+//! that the server has something to do again before the last are told: see [`Batch::land`].
 //!
 //! A caller may share a read that **has not been sent yet**, never one that is on its way: what that one finds may be older
 //! than a write that the caller has seen completed. So a batch takes keys in as long as it is open, and is closed before it is
@@ -33,9 +34,9 @@ const CALLERS: usize = 64;
 const BYTES: usize = 64 << 10;
 /// While so few are about, each read goes out by itself: gathering costs more than it saves.
 const FEW: usize = 8;
-/// When batches carry fewer callers than this on average, few are about.
+/// When batches carry fewer callers than this on average, few are about; and so few are answered at once in any case.
 const CROWD: usize = 4;
-/// No more keys than this are answered at once, where others wait behind them.
+/// No more keys than this are answered at once.
 const ANSWERED: usize = 32;
 
 /// The reads of one server. `A` is what a caller is given in the end.
@@ -45,8 +46,8 @@ pub(super) struct Gather<A>(Arc<Shared<A>>);
 #[derive(Debug)]
 struct Shared<A> {
     queue: Mutex<Queue<A>>,
-    /// How long an answer usually is (bytes).
-    usual: AtomicUsize,
+    /// How long an answer is on average (bytes).
+    length: AtomicUsize,
     /// No more commands than this are on their way, callers that wait for one to be sent included.
     limit: usize,
     /// The server takes no command that reads several keys.
@@ -61,8 +62,8 @@ struct Queue<A> {
     open: Vec<Open<A>>,
     /// The number of the next batch.
     next: u64,
-    /// How many callers a batch usually carries, in eighths.
-    usual: usize,
+    /// How many callers a batch carries on average, in eighths.
+    average: usize,
 }
 
 #[derive(Debug)]
@@ -80,7 +81,7 @@ pub(super) enum Turn<A> {
     Alone(Option<Permit<A>>),
     /// Wait for word.
     Wait(oneshot::Receiver<A>),
-    /// The same, and have the batch sent when nothing else is ready to run.
+    /// The same, and have the batch sent when everything has had its turn that is ready to run now.
     Begin(oneshot::Receiver<A>, Begun<A>),
     /// The same, and have the batch sent at once.
     Send(oneshot::Receiver<A>, Batch<A>),
@@ -90,17 +91,17 @@ pub(super) enum Turn<A> {
 
 impl<A> Queue<A> {
     fn is_crowded(&self) -> bool {
-        self.usual >= 8 * CROWD
+        self.average >= 8 * CROWD
     }
 
     /// Closes a batch.
     fn close(&mut self, at: usize) -> Batch<A> {
         let batch = self.open.swap_remove(at).batch;
-        self.usual = match batch.waiting() {
+        self.average = match batch.waiting() {
             // Nobody else is about.
-            1 if self.on_their_way == 1 => self.usual / 2,
-            // An average that an eighth of each new one moves.
-            callers => self.usual - self.usual / 8 + callers,
+            1 if self.on_their_way == 1 => self.average / 2,
+            // An eighth of each new one moves it.
+            callers => self.average - self.average / 8 + callers,
         };
         batch
     }
@@ -109,10 +110,10 @@ impl<A> Queue<A> {
 impl<A> Gather<A> {
     /// With so many commands at the most.
     pub(super) fn new(limit: usize) -> Gather<A> {
-        let queue = Queue { on_their_way: 0, open: Vec::new(), next: 0, usual: 0 };
+        let queue = Queue { on_their_way: 0, open: Vec::new(), next: 0, average: 0 };
         Gather(Arc::new(Shared {
             queue: Mutex::new(queue),
-            usual: AtomicUsize::new(0),
+            length: AtomicUsize::new(0),
             limit,
             one_by_one: AtomicBool::new(false),
         }))
@@ -120,8 +121,8 @@ impl<A> Gather<A> {
 
     /// Takes a key in, written as its parts one after the other, of a caller on this runtime.
     pub(super) fn join(&self, key: [&[u8]; 3], runtime: impl FnOnce() -> runtime::Id) -> Turn<A> {
-        let usual = self.0.usual.load(Relaxed);
-        if usual > BYTES / 2 {
+        let length = self.0.length.load(Relaxed);
+        if length > BYTES / 2 {
             return Turn::Alone(None);
         }
         let mut queue = self.0.lock();
@@ -146,7 +147,7 @@ impl<A> Gather<A> {
         };
         let batch = &mut queue.open[at].batch;
         let word = batch.add(key);
-        if batch.waiting() < CALLERS && batch.keys.len() < BYTES / usual.max(1) {
+        if batch.waiting() < CALLERS && batch.keys.len() < BYTES / length.max(1) {
             return Turn::Wait(word);
         }
         Turn::Send(word, queue.close(at))
@@ -164,11 +165,11 @@ impl<A> Gather<A> {
 
     /// Notes how long an answer was.
     pub(super) fn note(&self, bytes: usize) {
-        let usual = self.0.usual.load(Relaxed);
+        let length = self.0.length.load(Relaxed);
         // An average that an eighth of each new one moves; a lost update is no loss.
-        let moved = (usual * 7 + bytes) / 8;
-        if moved != usual {
-            self.0.usual.store(moved, Relaxed);
+        let moved = (length * 7 + bytes) / 8;
+        if moved != length {
+            self.0.length.store(moved, Relaxed);
         }
     }
 }

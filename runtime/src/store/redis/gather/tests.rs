@@ -1,5 +1,6 @@
 use std::{
     collections::BTreeMap,
+    iter,
     pin::pin,
     task::{Context, Waker},
 };
@@ -60,6 +61,13 @@ fn wait(reads: &Reads, on: Id, name: &str) -> Receiver<String> {
     }
 }
 
+/// Begins a batch of so many callers, each with a key of its own.
+fn begin_many(reads: &Reads, on: Id, callers: usize) -> (Vec<Receiver<String>>, Begun<String>) {
+    let (first, begun) = begin(reads, on, "0");
+    let others = (1..callers).map(|number| wait(reads, on, &number.to_string()));
+    (iter::once(first).chain(others).collect(), begun)
+}
+
 fn names(batch: &Batch<String>) -> Vec<String> {
     batch.keys().map(|key| String::from_utf8(key.to_vec()).unwrap()).collect()
 }
@@ -89,15 +97,18 @@ fn a_read_with_few_others_on_their_way_goes_out_by_itself() {
 fn a_crowd_is_remembered_until_it_is_gone() {
     let (reads, on) = (reads(), runtime());
     let before = busy(&reads);
-    let (_, begun) = begin(&reads, on, "0");
-    let words: Vec<_> = (1..CALLERS / 2).map(|number| wait(&reads, on, &number.to_string())).collect();
-    land(begun.close().unwrap());
-    drop((before, words, begun));
-    // The next of them is not the last.
-    let (_, begun) = begin(&reads, on, "a");
-    land(begun.close().unwrap());
-    assert_eq!(left(&reads), (0, 0));
+    for _ in 0..4 {
+        let (_words, begun) = begin_many(&reads, on, CALLERS / 2);
+        land(begun.close().unwrap());
+    }
+    drop(before);
+    // The first of the next crowd, or somebody by himself: that shows soon.
+    for _ in 0..2 {
+        let (_, begun) = begin(&reads, on, "a");
+        land(begun.close().unwrap());
+    }
     drop(alone(&reads));
+    assert_eq!(left(&reads), (0, 0));
 }
 
 /// The order in which callers are told and go on is what keeps the server busy.
@@ -106,9 +117,7 @@ fn the_first_of_a_crowd_go_on_before_the_others_are_told() {
     let told = |on_their_way: bool| {
         let (reads, on) = (reads(), runtime());
         let mut before = busy(&reads);
-        let (first, begun) = begin(&reads, on, "0");
-        let mut words = vec![first];
-        words.extend((1..20).map(|number| wait(&reads, on, &number.to_string())));
+        let (mut words, begun) = begin_many(&reads, on, 20);
         if !on_their_way {
             before.clear();
         }
@@ -165,9 +174,7 @@ fn a_batch_is_joined_until_it_is_sent_and_never_after() {
 fn a_full_batch_is_sent_by_who_fills_it_and_answers_only_its_own() {
     let (reads, on) = (reads(), runtime());
     let before = busy(&reads);
-    let (first, begun) = begin(&reads, on, "0");
-    let mut words = vec![first];
-    words.extend((1..CALLERS - 1).map(|number| wait(&reads, on, &number.to_string())));
+    let (mut words, begun) = begin_many(&reads, on, CALLERS - 1);
     let Turn::Send(last, full) = reads.join(key("last"), || on) else { panic!("it is full now") };
     words.push(last);
     let (mut other, next) = begin(&reads, on, "other");
@@ -230,15 +237,14 @@ fn the_longer_the_answers_the_fewer_travel_together() {
     let (reads, on) = (reads(), runtime());
     (0..100).for_each(|_| reads.note(BYTES / 4));
     let _before = busy(&reads);
-    let _first = begin(&reads, on, "0");
-    let _words: Vec<_> = (1..3).map(|number| wait(&reads, on, &number.to_string())).collect();
+    let _three = begin_many(&reads, on, 3);
     let Turn::Send(_, full) = reads.join(key("3"), || on) else { panic!("more would not fit") };
     assert_eq!(full.keys().len(), 4);
     // Of these no two would fit.
     (0..100).for_each(|_| reads.note(BYTES));
     assert!((0..9).all(|_| matches!(reads.join(key("a"), || on), Turn::Alone(None))));
     (0..100).for_each(|_| reads.note(200));
-    assert!(reads.0.usual.load(super::Relaxed) < 1_000);
+    assert!(reads.0.length.load(super::Relaxed) < 1_000);
 }
 
 #[test]
@@ -314,7 +320,7 @@ impl World {
         let runtimes = [runtime(), runtime()];
         let reads = Gather::new(32);
         // So that they travel together from the start.
-        reads.0.lock().usual = 8 * CALLERS;
+        reads.0.lock().average = 8 * CALLERS;
         World { reads, runtimes, tasks, sent, callers, now: 0 }
     }
 

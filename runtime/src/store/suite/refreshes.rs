@@ -1,0 +1,143 @@
+//! Values that are refreshed.
+
+use super::*;
+
+/// What a refresh needs to know of the value that stands there: its head, and how its refresh stands.
+async fn seen(store: &Store, key: &str) -> (Vec<u8>, Refresh, Duration) {
+    let (there, now) = store.read_timed(key, WITHIN).await.unwrap();
+    let bytes = there.unwrap();
+    let Entry::Value(value) = entry::parse(&bytes, FINGERPRINT) else { panic!("{bytes:?}") };
+    (entry::head(&bytes).to_vec(), value.refresh, now)
+}
+
+async fn elect(store: &Store, key: &str, head: &[u8], token: Token, hold: Duration) -> bool {
+    store.elect(key, head, token, hold, WITHIN).await.unwrap()
+}
+
+async fn refill(store: &Store, key: &str, token: Token, payload: &[u8]) -> bool {
+    store.refill(key, token, &value(token, payload), LONG, WITHIN).await.unwrap()
+}
+
+pub(super) async fn one_refresh_runs_and_replaces_the_value(store: &Store) {
+    let key = stored(store, "refresh").await;
+    let (head, refresh, _) = seen(store, &key).await;
+    assert_eq!(refresh, Refresh { runs: false, failures: 0, until: Duration::ZERO });
+    let left = store.watch(&key, WITHIN).await.unwrap().left;
+    assert!(elect(store, &key, &head, token(301), LONG).await);
+    assert!(!elect(store, &key, &head, token(302), LONG).await, "what was seen has changed");
+    let (now_seen, refresh, now) = seen(store, &key).await;
+    assert!(refresh.runs && refresh.until > now && refresh.until <= now + LONG, "{refresh:?} at {now:?}");
+    assert!(!elect(store, &key, &now_seen, token(302), LONG).await, "another runs");
+    let watched = store.watch(&key, WITHIN).await.unwrap();
+    assert!(watched.left <= left, "the value stands no longer for being refreshed");
+    let bytes = watched.there.unwrap();
+    let Entry::Value(found) = entry::parse(&bytes, FINGERPRINT) else { panic!("{bytes:?}") };
+    assert_eq!(found.payload, Some(&b"payload"[..]), "it can be read meanwhile");
+
+    for verb in ["renew", "refill", "rest", "discard"] {
+        let done = match verb {
+            "renew" => store.renew_refresh(&key, token(302), LONG, WITHIN).await.unwrap(),
+            "refill" => refill(store, &key, token(302), b"other").await,
+            "rest" => store.rest(&key, token(302), 1, LONG, WITHIN).await.unwrap(),
+            _ => store.discard(&key, token(302), WITHIN).await.unwrap(),
+        };
+        assert!(!done, "`{verb}` of somebody else's refresh");
+    }
+    assert!(store.renew_refresh(&key, token(301), LONG * 2, WITHIN).await.unwrap());
+    let (_, refresh, now) = seen(store, &key).await;
+    assert!(refresh.until > now + LONG, "{refresh:?} at {now:?}");
+    assert!(refill(store, &key, token(301), b"new").await);
+    let (head, refresh, now) = seen(store, &key).await;
+    assert_eq!((refresh.runs, refresh.until), (false, Duration::ZERO));
+    let bytes = store.read(&key, WITHIN).await.unwrap().unwrap();
+    let Entry::Value(found) = entry::parse(&bytes, FINGERPRINT) else { panic!("{bytes:?}") };
+    assert_eq!(found.payload, Some(&b"new"[..]));
+    assert!(found.stored_at <= now && found.stored_at + WITHIN > now, "stamped anew");
+    assert!(!refill(store, &key, token(301), b"newer").await, "the refresh is over");
+    assert!(elect(store, &key, &head, token(302), LONG).await);
+    assert!(store.discard(&key, token(302), WITHIN).await.unwrap());
+    assert_eq!(state(store, &key).await, "absent");
+}
+
+pub(super) async fn a_refresh_can_be_taken_over(store: &Store) {
+    let key = stored(store, "taken").await;
+    let take = async |head: &[u8], by| store.take_over(&key, head, token(by), LONG, WITHIN).await.unwrap();
+    let (head, ..) = seen(store, &key).await;
+    assert!(elect(store, &key, &head, token(301), LONG).await);
+    assert!(!take(&head, 302).await, "what was seen has changed");
+    let (head, ..) = seen(store, &key).await;
+    assert!(take(&head, 302).await, "whoever has it");
+    let (_, refresh, now) = seen(store, &key).await;
+    assert!(refresh.runs && refresh.until > now, "{refresh:?} at {now:?}");
+    assert!(!store.renew_refresh(&key, token(301), LONG, WITHIN).await.unwrap());
+    assert!(!refill(store, &key, token(301), b"of before").await, "it was taken away");
+    assert!(refill(store, &key, token(302), b"new").await);
+    // Not only what runs: what rests is taken too.
+    let (head, ..) = seen(store, &key).await;
+    assert!(take(&head, 303).await);
+    assert!(store.rest(&key, token(303), 3, LONG, WITHIN).await.unwrap());
+    let (head, refresh, _) = seen(store, &key).await;
+    assert_eq!(refresh.failures, 3);
+    assert!(take(&head, 304).await);
+    // A write in between.
+    guard(store, &key, token(9)).await;
+    assert!(!refill(store, &key, token(304), b"of before").await);
+    assert!(!take(&head, 305).await, "there is no value");
+    assert_eq!(state(store, &key).await, "guard");
+    release(store, &key, token(9)).await;
+    assert!(!take(&head, 305).await);
+    assert_eq!(state(store, &key).await, "absent");
+}
+
+pub(super) async fn a_refresh_that_rests_is_begun_after_a_pause(store: &Store) {
+    let key = stored(store, "rest").await;
+    let (head, ..) = seen(store, &key).await;
+    assert!(elect(store, &key, &head, token(301), LONG).await);
+    assert!(store.rest(&key, token(301), 3, Duration::from_millis(80), WITHIN).await.unwrap());
+    assert!(!store.rest(&key, token(301), 4, LONG, WITHIN).await.unwrap(), "it is no longer ours");
+    let (head, refresh, now) = seen(store, &key).await;
+    assert_eq!((refresh.runs, refresh.failures), (false, 3));
+    assert!(refresh.until > now, "{refresh:?} at {now:?}");
+    let begun = Instant::now();
+    while !elect(store, &key, &head, token(302), LONG).await {
+        assert!(begun.elapsed() < WITHIN, "it rests for ever");
+        sleep(Duration::from_millis(5)).await;
+    }
+    assert!(begun.elapsed() >= Duration::from_millis(60), "after {:?}", begun.elapsed());
+}
+
+pub(super) async fn a_refresh_that_is_not_renewed_can_be_won_by_another(store: &Store) {
+    let key = stored(store, "dead refresh").await;
+    let (head, ..) = seen(store, &key).await;
+    assert!(elect(store, &key, &head, token(301), Duration::from_millis(40)).await);
+    sleep(Duration::from_millis(80)).await;
+    let (head, refresh, now) = seen(store, &key).await;
+    assert!(refresh.runs && refresh.until <= now);
+    assert!(elect(store, &key, &head, token(302), LONG).await);
+    assert!(!refill(store, &key, token(301), b"late").await, "the first one comes too late");
+    assert!(refill(store, &key, token(302), b"new").await);
+}
+
+pub(super) async fn writes_end_refreshes(store: &Store) {
+    for write in ["guard", "guard and release", "remove", "release"] {
+        let key = stored(store, write).await;
+        let (head, ..) = seen(store, &key).await;
+        assert!(elect(store, &key, &head, token(301), LONG).await);
+        match write {
+            "guard" => guard(store, &key, token(9)).await,
+            "guard and release" => {
+                guard(store, &key, token(9)).await;
+                release(store, &key, token(9)).await;
+            }
+            "remove" => assert_eq!(store.remove(&[&key], WITHIN).await, [Ok(())]),
+            _ => release(store, &key, token(9)).await,
+        }
+        assert!(!refill(store, &key, token(301), b"old").await, "{write}");
+        assert!(!store.renew_refresh(&key, token(301), LONG, WITHIN).await.unwrap(), "{write}");
+        assert!(!store.rest(&key, token(301), 1, LONG, WITHIN).await.unwrap(), "{write}");
+        assert!(!store.discard(&key, token(301), WITHIN).await.unwrap(), "{write}");
+        assert!(!elect(store, &key, &head, token(302), LONG).await, "{write}");
+        let left = if write == "guard" { "guard" } else { "absent" };
+        assert_eq!(state(store, &key).await, left);
+    }
+}
