@@ -42,6 +42,7 @@ pub(crate) use self::{
     look::peek,
 };
 use self::{
+    loader::beside,
     look::{Seen, given},
     refresh::Election,
 };
@@ -206,8 +207,7 @@ impl<'a, V, E> Call<'a, V, E> {
     {
         let result = match self.asked.how {
             How::OnlyCached => Box::pin(self.only_cached(absent)).await,
-            How::Refresh => Box::pin(self.load_anew(body)).await,
-            How::Usual | How::Bypass => self.look_and_load(body).await,
+            how => self.look_and_load(how, body).await,
         };
         // Nobody asks, as a rule, and then a hit takes no lock.
         if self.asked.is_observed()
@@ -225,30 +225,43 @@ impl<'a, V, E> Call<'a, V, E> {
         }
     }
 
-    async fn look_and_load<R, const SHAPE: u8, L>(&self, body: L) -> R
+    async fn look_and_load<R, const SHAPE: u8, L>(&self, how: How, body: L) -> R
     where
         R: Outcome<SHAPE, Value = V, Error = E>,
         L: Loader<Output = R>,
     {
         let mut budget = Budget::new(self.cache.timeout);
-        let seen = match self.look::<R, SHAPE>(&mut budget).await {
-            Seen::Entry(hit, _, age) => {
-                self.counters.hits.one();
-                self.note(Source::Hit, age);
-                tracing::trace!(key = self.key, took = ?budget.spent(), "hit");
-                return hit;
-            }
-            Seen::Old(old) if old.is_given() => return self.give(old),
-            seen => seen,
+        let seen = match how {
+            How::Refresh => None,
+            _ => match self.look::<R, SHAPE>(&mut budget).await {
+                Seen::Entry(hit, _, age) => {
+                    self.counters.hits.one();
+                    self.note(Source::Hit, age);
+                    tracing::trace!(key = self.key, took = ?budget.spent(), "hit");
+                    return hit;
+                }
+                Seen::Old(old) if old.is_given() => return self.give(old),
+                seen => Some(seen),
+            },
         };
         let span =
             tracing::debug_span!("cached_aside", function = self.function.settings.name, key = self.key);
-        // On the heap, so that a hit does not carry the room that a miss needs.
+        // On the heap, so that a hit does not carry the room that a miss needs; and of a type that knows nothing of the body, so
+        // that they are compiled once for all functions that give the same.
+        let (lent, body) = body.lend();
+        beside(Box::pin(self.go_on(seen, budget, lent)), body).instrument(span).await
+    }
+
+    /// What follows a look that is no hit; or no look.
+    async fn go_on<R, const SHAPE: u8, L>(&self, seen: Option<Seen<R>>, budget: Budget, body: L) -> R
+    where
+        R: Outcome<SHAPE, Value = V, Error = E>,
+        L: Loader<Output = R>,
+    {
         match seen {
-            Seen::Old(old) if old.due != Due::Reload => {
-                Box::pin(self.revalidate(old, budget, body)).instrument(span).await
-            }
-            seen => Box::pin(self.miss(seen, budget, body)).instrument(span).await,
+            None => self.load_anew(budget, body).await,
+            Some(Seen::Old(old)) if old.due != Due::Reload => self.revalidate(old, budget, body).await,
+            Some(seen) => self.miss(seen, budget, body).await,
         }
     }
 

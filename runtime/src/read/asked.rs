@@ -47,13 +47,12 @@ impl<V, E> Call<'_, V, E> {
     }
 
     /// Loads whatever is there, as the only one of this process; or is given what was loaded by another since this one came.
-    pub(super) async fn load_anew<R, const SHAPE: u8, L>(&self, body: L) -> R
+    pub(super) async fn load_anew<R, const SHAPE: u8, L>(&self, mut budget: Budget, body: L) -> R
     where
         R: Outcome<SHAPE, Value = V, Error = E>,
         L: Loader<Output = R>,
     {
         let patience = Instant::now() + self.function.settings.wait;
-        let mut budget = Budget::new(self.cache.timeout);
         let mut ticket = match self.cache.flights.join(self.key, true) {
             Turn::Lead(ticket) => ticket,
             Turn::Follow(word) => match self.follow::<R, SHAPE>(word, patience).await {

@@ -76,16 +76,9 @@ impl<V, E> Call<'_, V, E> {
             ticket.land(&Landed::Entry(value), if accepted { filling } else { began });
         } else {
             // Nothing but our lease stands there, and nobody is given that: the caller need not wait.
-            let within = budget.left();
-            let fill_and_land = async move {
-                let mut filled = pin!(filled);
-                let in_time = timeout(within, filled.as_mut()).await;
-                ticket.land(&Landed::Entry(value), if in_time == Ok(true) { filling } else { began });
-                if in_time.is_err() {
-                    filled.await;
-                }
-            };
-            begin(self.cache, fill_and_land.instrument(tracing::Span::current())).await;
+            let (landed, within) = (Landed::Entry(value), budget.left());
+            let filled_and_landed = fill_and_land(filled, within, ticket, landed, (began, filling));
+            begin(self.cache, filled_and_landed.instrument(tracing::Span::current())).await;
         }
         result
     }
@@ -177,6 +170,23 @@ pub(super) async fn fill(
         Err(ref error) => cache.trouble(function, key, "fill", error),
     }
     answer == Ok(true)
+}
+
+/// Gives what was stored to those who came before it was sent; if that is not known in time, to those who came before it
+/// was loaded.
+async fn fill_and_land(
+    filled: impl Future<Output = bool>,
+    within: Duration,
+    ticket: Ticket,
+    landed: Landed,
+    (began, filling): (Step, Step),
+) {
+    let mut filled = pin!(filled);
+    let in_time = timeout(within, filled.as_mut()).await;
+    ticket.land(&landed, if in_time == Ok(true) { filling } else { began });
+    if in_time.is_err() {
+        filled.await;
+    }
 }
 
 /// Waits for a fill while there is time. It goes on when that is over, or when the caller goes away.
