@@ -23,13 +23,13 @@ impl<T: Row> Repo<T> {
             },
         >,
     > {
-        use ::cached_aside::__private::{self as __aside, ViaDebug as _, ViaDisplay as _};
+        use ::cached_aside::__private as __aside;
         __aside::key(
             Self::__load_read(),
             __aside::KeyWriter::new(__aside::type_name::<Self>())
                 .literal("::load")
                 .literal(":")
-                .value(&(&__aside::Arg(&id)).key_part())
+                .integer(id)
                 .finish(),
             __aside::coding::<_, __aside::DefaultCodec>(0),
         )
@@ -40,14 +40,11 @@ impl<T: Row> Repo<T> {
         T::load(id).await
     }
     async fn load(id: u64) -> Result<T, Error> {
-        use ::cached_aside::__private::{
-            self as __aside, NotShared as _, NoAbsent as _, ViaDebug as _,
-            ViaDisplay as _,
-        };
+        use ::cached_aside::__private::{self as __aside, NotShared as _, NoAbsent as _};
         let key = __aside::KeyWriter::new(__aside::type_name::<Self>())
             .literal("::load")
             .literal(":")
-            .value(&(&__aside::Arg(&id)).key_part())
+            .integer(id)
             .finish();
         __aside::load(
                 Self::__load_read(),

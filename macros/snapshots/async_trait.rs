@@ -32,7 +32,7 @@ impl Load for Repo {
             let key = __aside::KeyWriter::new("user:")
                 .value(&self.tenant)
                 .literal(":")
-                .value(&id)
+                .integer(id)
                 .finish();
             __aside::load(
                     &__READ,

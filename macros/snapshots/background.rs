@@ -37,7 +37,7 @@ impl Repo {
             __aside::KeyWriter::new("report:")
                 .value(&name)
                 .literal(":")
-                .value(&day)
+                .integer(day)
                 .finish(),
             __aside::coding::<_, __aside::DefaultCodec>(0),
         )
@@ -67,7 +67,7 @@ impl Repo {
         let key = __aside::KeyWriter::new("report:")
             .value(&name)
             .literal(":")
-            .value(&day)
+            .integer(day)
             .finish();
         let cache: ::cached_aside::Cache = ::core::clone::Clone::clone(&self.cache);
         __aside::load_owned(

@@ -31,7 +31,7 @@ impl load_user {
         use ::cached_aside::__private as __aside;
         __aside::key(
             Self::__read(),
-            __aside::KeyWriter::new("user:").value(&id).finish(),
+            __aside::KeyWriter::new("user:").integer(id).finish(),
             __aside::coding::<_, __aside::DefaultCodec>(0),
         )
     }
@@ -44,7 +44,7 @@ impl load_user {
 /// Loads a user.
 pub(crate) async fn load_user(db: &Db, id: u64) -> Result<Option<User>, DbError> {
     use ::cached_aside::__private::{self as __aside, NotShared as _, NoAbsent as _};
-    let key = __aside::KeyWriter::new("user:").value(&id).finish();
+    let key = __aside::KeyWriter::new("user:").integer(id).finish();
     __aside::load(
             load_user::__read(),
             key,

@@ -44,7 +44,7 @@ impl search {
                 .literal(":")
                 .value(&N)
                 .literal(":")
-                .value(&(&__aside::Arg(&page)).key_part())
+                .integer(page)
                 .literal(":")
                 .value(&(&__aside::Arg(&_tenant)).key_part())
                 .finish(),
@@ -88,7 +88,7 @@ where
         .literal(":")
         .value(&N)
         .literal(":")
-        .value(&(&__aside::Arg(&page)).key_part())
+        .integer(page)
         .literal(":")
         .value(&(&__aside::Arg(&_tenant)).key_part())
         .finish();

@@ -10,15 +10,12 @@ impl users::Load for Repo {
             ::core::concat!(::core::module_path!(), "::Repo::load:{id}"),
             __aside::Duration::from_secs(60u64),
         );
-        use ::cached_aside::__private::{
-            self as __aside, NotShared as _, NoAbsent as _, ViaDebug as _,
-            ViaDisplay as _,
-        };
+        use ::cached_aside::__private::{self as __aside, NotShared as _, NoAbsent as _};
         let key = __aside::KeyWriter::new("<")
             .literal(__aside::type_name::<Self>())
             .literal(" as users::Load>::load")
             .literal(":")
-            .value(&(&__aside::Arg(&id)).key_part())
+            .integer(id)
             .finish();
         __aside::load(
                 &__READ,

@@ -6,7 +6,7 @@ use syn::{GenericParam, Ident, Index, LitStr, Token, ext::IdentExt};
 
 use crate::{
     problem::{Problems, nearest, one_of},
-    signature::{Function, same},
+    signature::{Function, Parameter, same},
     template::{Format, Mistake, Part, Placeholder, Template},
 };
 
@@ -45,6 +45,8 @@ pub(crate) struct Value {
 pub(crate) enum ValueFormat {
     /// As a template says.
     Template(Format),
+    /// An integer as it is: no formatting is needed for that.
+    Integer,
     /// `Display`, or else `Debug`: the derived key.
     Derived,
 }
@@ -114,13 +116,9 @@ impl Key {
 
 impl Value {
     /// An argument of a derived key.
-    pub(crate) fn derived(number: usize, name: &Ident) -> Value {
-        Value {
-            source: Source::Parameter(number),
-            place: quote!(#name),
-            format: ValueFormat::Derived,
-            span: name.span(),
-        }
+    pub(crate) fn derived(number: usize, name: &Ident, parameter: &Parameter) -> Value {
+        let format = if parameter.is_integer() { ValueFormat::Integer } else { ValueFormat::Derived };
+        Value { source: Source::Parameter(number), place: quote!(#name), format, span: name.span() }
     }
 
     /// The name of a type parameter, or the value of a const parameter.
@@ -202,6 +200,8 @@ fn resolve(
             ));
         }
         let place = path(ident, &placeholder.fields, span).map_err(mistake)?;
+        let whole = placeholder.fields.is_empty() && placeholder.format == Format::Plain;
+        let format = if whole && parameter.is_integer() { ValueFormat::Integer } else { format };
         return Ok(Value { source: Source::Parameter(number), place, format, span });
     }
     if name == "result" && scope == Scope::ArgumentsAndResult {

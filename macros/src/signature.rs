@@ -3,7 +3,7 @@
 use proc_macro2::{Span, TokenStream};
 use syn::{
     Attribute, Block, FnArg, GenericArgument, GenericParam, Ident, ItemFn, ItemImpl, Pat, PathArguments,
-    Receiver, ReceiverKind, ReturnType, Safety, Signature, Type, TypeParamBound, Visibility,
+    Receiver, ReceiverKind, ReturnType, Safety, Signature, Type, TypeParamBound, TypePath, Visibility,
     ext::IdentExt,
     parse::{Parse, ParseStream},
     spanned::Spanned,
@@ -55,6 +55,15 @@ impl Parameter {
             FnArg::Receiver(receiver) => receiver.self_token.span,
             FnArg::Typed(typed) => typed.pat.span(),
         }
+    }
+
+    /// Whether its type is an integer, as far as its name tells.
+    pub(crate) fn is_integer(&self) -> bool {
+        const INTEGERS: [&str; 12] =
+            ["u8", "u16", "u32", "u64", "u128", "usize", "i8", "i16", "i32", "i64", "i128", "isize"];
+        let FnArg::Typed(typed) = &self.written else { return false };
+        let Type::Path(TypePath { qself: None, path, .. }) = &*typed.ty else { return false };
+        path.get_ident().is_some_and(|name| INTEGERS.iter().any(|integer| name == integer))
     }
 
     /// Whether a `skip` or a placeholder with this name means this parameter.

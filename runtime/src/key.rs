@@ -64,6 +64,13 @@ impl KeyWriter {
         self
     }
 
+    /// Adds an integer, which holds nothing that could separate.
+    #[must_use]
+    pub fn integer<I: itoa::Integer>(mut self, value: I) -> KeyWriter {
+        self.text.push_str(itoa::Buffer::new().format(value));
+        self
+    }
+
     /// The finished key.
     #[must_use]
     pub fn finish(self) -> AnyKey {

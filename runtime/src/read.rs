@@ -37,14 +37,14 @@ mod loader;
 mod look;
 mod refresh;
 
-pub(crate) use self::{
-    loader::{Begun, Here, Limit, Loader, Owned},
-    look::peek,
-};
 use self::{
     loader::beside,
     look::{Seen, given},
     refresh::Election,
+};
+pub(crate) use self::{
+    loader::{Begun, Here, Limit, Loader, Owned},
+    look::peek,
 };
 
 /// One call of a cached function: the value from the cache, or the body's.

@@ -28,7 +28,7 @@ pub(super) fn key(function: &Function, form: Form, skip: &[Ident]) -> (Key, Toke
             && !is_skipped(parameter, skip)
         {
             shown.push(name.to_string());
-            values.push(Value::derived(number, name));
+            values.push(Value::derived(number, name, parameter));
         }
     }
     let (start, rest, template) = start(function, form);

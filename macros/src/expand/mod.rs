@@ -50,6 +50,9 @@ fn piece(piece: &Piece) -> TokenStream {
     match piece {
         Piece::Literal(text) => quote!(.literal(#text)),
         Piece::Verbatim(text) => quote!(.literal(#text)),
+        Piece::Value(Value { format: ValueFormat::Integer, place, span, .. }) => {
+            quote_spanned!(*span=> .integer(#place))
+        }
         Piece::Value(value) => {
             let argument = argument(value);
             quote_spanned!(value.span=> .value(&#argument))
@@ -61,7 +64,7 @@ fn piece(piece: &Piece) -> TokenStream {
 fn argument(value: &Value) -> TokenStream {
     let (place, span) = (&value.place, value.span);
     match &value.format {
-        ValueFormat::Template(Format::Plain) => place.clone(),
+        ValueFormat::Template(Format::Plain) | ValueFormat::Integer => place.clone(),
         ValueFormat::Template(Format::As(spec) | Format::Padded(spec)) => {
             let format = syn::LitStr::new(&format!("{{:{spec}}}"), span);
             let place = value.checked();

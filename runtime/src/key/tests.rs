@@ -78,6 +78,23 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(2_000))]
 
     #[test]
+    fn integers_are_written_as_any_value_is(
+        unsigned in any::<(u8, u16, u32, u64, u128, usize)>(),
+        signed in any::<(i8, i16, i32, i64, i128, isize)>(),
+    ) {
+        macro_rules! check {
+            ($($of:ident.$number:tt)*) => {$(
+                prop_assert_eq!(
+                    KeyWriter::new("x:").integer($of.$number).finish(),
+                    KeyWriter::new("x:").value(&$of.$number).finish()
+                );
+            )*};
+        }
+        check! { unsigned.0 unsigned.1 unsigned.2 unsigned.3 unsigned.4 unsigned.5 }
+        check! { signed.0 signed.1 signed.2 signed.3 signed.4 signed.5 }
+    }
+
+    #[test]
     fn no_two_pairs_give_one_key(a in any::<(String, String)>(), b in any::<(String, String)>()) {
         prop_assert_eq!(a == b, pair(&a.0, &a.1) == pair(&b.0, &b.1));
     }
