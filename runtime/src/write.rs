@@ -109,9 +109,7 @@ where
 {
     let settings = &function.settings;
     inner.table.writes.writes.one();
-    let mut keys = keys;
-    keys.sort_unstable_by(|one, other| one.as_str().cmp(other.as_str()));
-    keys.dedup();
+    let keys = each_once(keys);
     let body = pin!(body);
     let (result, removal) = if keys.is_empty() {
         let result = body.await;
@@ -122,20 +120,10 @@ where
             Guard::Off => Guarded::nothing(inner, keys),
             Guard::BestEffort | Guard::Required => Guarded::place(inner, keys, settings).await,
         };
-        if let (Some(refuse), Some((key, error))) = (refuse, guarded.failures.first()) {
-            inner.table.writes.refused.one();
-            let WriteSettings { module, name, file, line, .. } = settings;
-            tracing::warn!(
-                module,
-                function = name,
-                file,
-                line,
-                %key,
-                ?error,
-                "the write was refused, its key could not be guarded"
-            );
-            let source = Box::new(error.clone().into_error("guard", key.as_str()));
-            return refuse(Error::NotGuarded { key: key.to_string(), source });
+        if let Some(refuse) = refuse
+            && let Some(error) = refusal(inner, &guarded, settings)
+        {
+            return refuse(error);
         }
         guarded.stage = Stage::Running;
         let result = while_renewing(body, guarded.keep()).await;
@@ -147,6 +135,30 @@ where
     };
     removal.carry_out().await;
     result
+}
+
+fn each_once(mut keys: Vec<AnyKey>) -> Vec<AnyKey> {
+    keys.sort_unstable_by(|one, other| one.as_str().cmp(other.as_str()));
+    keys.dedup();
+    keys
+}
+
+/// Why a write that needs its guards is refused, if it is.
+fn refusal(inner: &Inner, guarded: &Guarded, settings: &WriteSettings) -> Option<Error> {
+    let (key, error) = guarded.failures.first()?;
+    inner.table.writes.refused.one();
+    let WriteSettings { module, name, file, line, .. } = settings;
+    tracing::warn!(
+        module,
+        function = name,
+        file,
+        line,
+        %key,
+        ?error,
+        "the write was refused, its key could not be guarded"
+    );
+    let source = Box::new(error.clone().into_error("guard", key.as_str()));
+    Some(Error::NotGuarded { key: key.to_string(), source })
 }
 
 /// The deletion of keys that only the result names. Dropped before it was carried out, it is carried out in the background:
