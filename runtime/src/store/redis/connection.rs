@@ -18,8 +18,8 @@ use std::{
 };
 
 use redis::{
-    Cmd, ConnectionInfo, ErrorKind, FromRedisValue, Pipeline, RedisError, ServerErrorKind, Value,
-    aio::MultiplexedConnection,
+    Cmd, ConnectionInfo, ErrorKind, FromRedisValue, Pipeline, RedisError, RedisResult, ServerErrorKind,
+    Value, aio::MultiplexedConnection,
 };
 use tokio::{
     runtime::Handle,
@@ -210,12 +210,19 @@ impl Link {
 
     /// Sends one command.
     pub(super) async fn call<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, Failure> {
-        let mut call = self.begin()?;
         // What `query_async` does, without its boxed future.
+        self.call_for(command, |value| Ok(redis::from_redis_value(value.extract_error()?)?)).await
+    }
+
+    /// Sends one command, and makes something of what is answered: of an error too.
+    pub(super) async fn call_for<T>(
+        &self,
+        command: &Cmd,
+        take: impl FnOnce(Value) -> RedisResult<T>,
+    ) -> Result<T, Failure> {
+        let mut call = self.begin()?;
         let sent = call.up.connection.send_packed_command(command).await;
-        let answer =
-            sent.and_then(Value::extract_error).and_then(|value| Ok(redis::from_redis_value(value)?));
-        call.end(answer)
+        call.end(sent.and_then(take))
     }
 
     /// Sends several commands at once; each has its own answer.

@@ -311,12 +311,14 @@ struct Keys {
     text: Vec<u8>,
     ends: Vec<usize>,
     hashes: Vec<u64>,
+    /// A bit for each hash that is there, by its last byte: most keys are new, and are told from all others by that.
+    bits: [u64; 4],
 }
 
 impl Keys {
     fn new() -> Keys {
         let (ends, hashes) = (Vec::with_capacity(CALLERS), Vec::with_capacity(CALLERS));
-        Keys { text: Vec::with_capacity(32 * CALLERS), ends, hashes }
+        Keys { text: Vec::with_capacity(32 * CALLERS), ends, hashes, bits: [0; 4] }
     }
 
     fn len(&self) -> usize {
@@ -340,12 +342,14 @@ impl Keys {
         }
         let hash = xxh3_64(&self.text[start..]);
         let same = |place: &usize| self.hashes[*place] == hash && self.at(*place) == &self.text[start..];
-        let known = (0..self.len()).find(same);
+        let (word, bit) = ((hash >> 6 & 3) as usize, 1 << (hash & 63));
+        let known = if self.bits[word] & bit == 0 { None } else { (0..self.len()).find(same) };
         if known.is_some() {
             self.text.truncate(start);
         } else {
             self.ends.push(self.text.len());
             self.hashes.push(hash);
+            self.bits[word] |= bit;
         }
         known
     }

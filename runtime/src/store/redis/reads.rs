@@ -1,9 +1,12 @@
 //! The verb `read`: by itself, or together with others.
 
-use std::{iter::repeat_n, time::Duration};
+use std::{
+    iter::{repeat_n, repeat_with},
+    time::Duration,
+};
 
 use bytes::Bytes;
-use redis::{Cmd, ErrorKind, Pipeline, RedisError, RedisResult, ServerErrorKind};
+use redis::{Cmd, ErrorKind, Pipeline, RedisError, RedisResult, ServerErrorKind, Value};
 use tokio::{
     runtime::Handle,
     time::{Instant, timeout},
@@ -83,65 +86,88 @@ async fn send(link: Link, batch: Batch<Given>, one_by_one: bool) {
         return;
     }
     let (within, begun, keys) = (link.limits().call, Instant::now(), batch.keys().len());
-    let answers = timeout(within, ask(&link, &batch, one_by_one)).await;
-    let given = match answers.unwrap_or(Err(StoreError::Timeout(within))) {
-        Ok(answers) => {
-            let left = |answer: Option<_>| answer.ok_or_else(|| within.saturating_sub(begun.elapsed()));
-            answers.into_iter().map(left).collect()
-        }
-        Err(error) => repeat_n(Ok(Err(error)), keys).collect(),
+    // Where the key is on another node.
+    let ask_yourself = || Err(within.saturating_sub(begun.elapsed()));
+    let given = match timeout(within, ask(&link, &batch, one_by_one, ask_yourself)).await {
+        Ok(Ok(given)) => given,
+        Ok(Err(error)) => repeat_n(Ok(Err(error)), keys).collect(),
+        Err(_) => repeat_n(Ok(Err(StoreError::Timeout(within))), keys).collect(),
     };
     batch.land(given).await;
 }
 
-/// One answer a key, or none where the key is on another node.
-type Answers = Vec<Option<Answer<Option<Bytes>>>>;
-
-/// Reads the keys of a batch. `MGET` costs the server least, and has nothing for keys of other types: whoever then acquires is
-/// told that they are somebody else's.
-async fn ask(link: &Link, batch: &Batch<Given>, one_by_one: bool) -> Answer<Answers> {
+/// Reads the keys of a batch; what is given for each. `MGET` costs the server least, and has nothing for keys of other types:
+/// whoever then acquires is told that they are somebody else's.
+async fn ask(
+    link: &Link,
+    batch: &Batch<Given>,
+    one_by_one: bool,
+    ask_yourself: impl Fn() -> Given,
+) -> Answer<Vec<Given>> {
     if one_by_one {
-        return ask_one_by_one(link, batch).await;
+        return ask_one_by_one(link, batch, ask_yourself).await;
     }
     let mut mget = Cmd::with_capacity(1 + batch.keys().len(), "MGET".len() + batch.length());
     mget.arg("MGET");
     batch.keys().for_each(|key| {
         mget.arg(key);
     });
-    match link.call::<Vec<Option<Bytes>>>(&mget).await {
+    let values = |answer| match answer {
+        Value::Array(values) => Ok(values),
+        other => Ok(redis::from_redis_value(other.extract_error()?)?),
+    };
+    match link.call_for(&mget, values).await {
         Ok(values) => {
-            let bytes: usize = values.iter().flatten().map(Bytes::len).sum();
-            link.reads().note(bytes / values.len().max(1));
-            Ok(values.into_iter().map(|value| Some(Ok(value))).collect())
+            let (mut bytes, keys) = (0, values.len());
+            let given = values.into_iter().map(|value| {
+                let value = value_of(value);
+                bytes += value.iter().flatten().map(Bytes::len).sum::<usize>();
+                Ok(value)
+            });
+            let given = given.collect();
+            link.reads().note(bytes / keys.max(1));
+            Ok(given)
         }
         Err(Failure::Redis(error)) if refuses_mget(&error) => {
             if link.reads().refuse_together() {
                 tracing::debug!(%error, "the server takes no `MGET`; reads go out as so many `GET`s");
             }
-            ask_one_by_one(link, batch).await
+            ask_one_by_one(link, batch, ask_yourself).await
         }
         // Who asks by itself is told where the key is.
         Err(Failure::Redis(error)) if error.redirect_node().is_some() => {
-            Ok(repeat_n(None, batch.keys().len()).collect())
+            Ok(repeat_with(ask_yourself).take(batch.keys().len()).collect())
         }
         Err(failure) => Err(failure.into()),
     }
 }
 
+/// One of the values that `MGET` answers.
+fn value_of(value: Value) -> Answer<Option<Bytes>> {
+    match value {
+        Value::BulkString(value) => Ok(Some(value.into())),
+        Value::Nil => Ok(None),
+        other => redis::from_redis_value(other).map_err(|error| store_error(&error.into())),
+    }
+}
+
 /// The same with one command a key, all at once.
-async fn ask_one_by_one(link: &Link, batch: &Batch<Given>) -> Answer<Answers> {
+async fn ask_one_by_one(
+    link: &Link,
+    batch: &Batch<Given>,
+    ask_yourself: impl Fn() -> Given,
+) -> Answer<Vec<Given>> {
     let mut pipeline = Pipeline::with_capacity(batch.keys().len());
     batch.keys().for_each(|key| {
         pipeline.cmd("GET").arg(key);
     });
     let answers: Vec<RedisResult<Option<Bytes>>> = link.call_all(&mut pipeline).await?;
     let given = answers.into_iter().map(|answer| match answer {
-        Ok(value) => Some(Ok(value)),
-        // A key that is on another node is asked for there.
-        Err(error) if error.redirect_node().is_some() => None,
+        Ok(value) => Ok(Ok(value)),
+        Err(error) if error.redirect_node().is_some() => ask_yourself(),
         Err(error) => {
             link.refused(&error);
-            Some(Err(store_error(&error)))
+            Ok(Err(store_error(&error)))
         }
     });
     Ok(given.collect())
