@@ -48,7 +48,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let effort = if options.short {
         Effort { time: Duration::from_millis(60), rounds: 3, quiet: 1.0, tries: 1 }
     } else {
-        Effort { time: Duration::from_millis(200), rounds: 5, quiet: 0.1, tries: 2 }
+        Effort { time: Duration::from_millis(200), rounds: 7, quiet: 0.1, tries: 2 }
     };
     let mut report = Report::default();
     if let Some(only) = &options.only {

@@ -70,7 +70,7 @@ impl<B: Future> Loader for Here<'_, B> {
         let course = Arc::new(Course::default());
         let lent = Lent(course.clone());
         let body = async move {
-            // No waker: the steps are polled before this.
+            // No waker: it is polled after the steps, and nothing else can begin it.
             poll_fn(|_| if course.has_begun() { Poll::Ready(()) } else { Poll::Pending }).await;
             course.end(self.begin().await);
         };
