@@ -32,13 +32,14 @@ use crate::{
 };
 
 mod asked;
+mod lent;
 mod load;
 mod loader;
 mod look;
 mod refresh;
 
 use self::{
-    loader::beside,
+    lent::beside,
     look::{Seen, given},
     refresh::Election,
 };
