@@ -75,6 +75,8 @@ impl Cell<'_> {
         } else {
             let (here, elsewhere) = (scene.here(fault).await, scene.elsewhere(fault).await);
             self.prepare(&here).await;
+            // Nobody waits for a fill, and what begins the fault may come over another connection: this comes after the fill.
+            here.ping().await.expect("all is well");
             elsewhere.ping().await.expect("all is well");
             let tasks = Some(Handle::current().metrics().num_alive_tasks());
             programs = Programs { here, elsewhere, tasks };
