@@ -5,7 +5,10 @@ use crate::{
     server::{self, Builder},
 };
 use redis::{Cmd, FromRedisValue, RedisResult, Value, cmd};
-use std::{thread, time::Duration};
+use std::{
+    thread,
+    time::{Duration, Instant},
+};
 
 /// Of 16384 slots each primary has a third.
 const SLOTS: u16 = 16_384;
@@ -14,6 +17,8 @@ const PRIMARIES: usize = 3;
 const NODE_TIMEOUT: Duration = Duration::from_millis(1_500);
 /// How long the nodes may take to agree about something.
 const AGREEMENT: Duration = Duration::from_secs(60);
+/// After five seconds a node gives up a failover by command, which is lost where its primary can't be told at once.
+const GIVEN_UP: Duration = Duration::from_secs(6);
 
 /// A running cluster; all of its nodes end when it is dropped.
 #[derive(Debug)]
@@ -94,12 +99,18 @@ impl RedisCluster {
 
     /// Waits until all nodes that are up agree that another node than this one serves the key; returns which one.
     pub fn wait_for_promotion(&self, key: &str, dead: usize) -> usize {
+        self.wait_for_another_than(dead, key, || {})
+    }
+
+    /// The same, and does something before each look.
+    fn wait_for_another_than(&self, old: usize, key: &str, mut meanwhile: impl FnMut()) -> usize {
         let slot = self.slot(key);
-        let mut promoted = dead;
+        let mut promoted = old;
         eventually("a replica is promoted", || {
+            meanwhile();
             let owners: Vec<_> = self.up().map(|node| self.owner(node, slot)).collect();
-            promoted = owners[0].unwrap_or(dead);
-            promoted != dead && owners.iter().all(|owner| *owner == owners[0]) && self.all_say_ok()
+            promoted = owners[0].unwrap_or(old);
+            promoted != old && owners.iter().all(|owner| *owner == owners[0]) && self.all_say_ok()
         });
         promoted
     }
@@ -119,8 +130,14 @@ impl RedisCluster {
             .up()
             .find(|node| facts(node).iter().any(|fact| fact.myself && fact.primary == id))
             .expect("a primary has a replica");
-        replica.run::<()>(cmd("CLUSTER").arg("FAILOVER"));
-        let promoted = self.wait_for_promotion(key, primary);
+        let mut asked: Option<Instant> = None;
+        let promoted = self.wait_for_another_than(primary, key, || {
+            if asked.is_none_or(|asked| asked.elapsed() > GIVEN_UP) {
+                // Refused if it has taken over meanwhile.
+                let _: RedisResult<()> = try_run(replica, cmd("CLUSTER").arg("FAILOVER"));
+                asked = Some(Instant::now());
+            }
+        });
         self.wait_until_whole();
         promoted
     }
