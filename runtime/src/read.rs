@@ -44,7 +44,7 @@ use self::{
     refresh::Election,
 };
 pub(crate) use self::{
-    loader::{Begun, Here, Limit, Loader, Owned},
+    loader::{Begun, Here, Lend, Limit, Loader, Owned},
     look::peek,
 };
 
@@ -204,11 +204,11 @@ impl<'a, V, E> Call<'a, V, E> {
     async fn run<R, const SHAPE: u8, L>(&self, body: L, absent: Option<fn(Error) -> R>) -> R
     where
         R: Outcome<SHAPE, Value = V, Error = E>,
-        L: Loader<Output = R>,
+        L: Lend<Output = R>,
     {
         let result = match self.asked.how {
             How::OnlyCached => Box::pin(self.only_cached(absent)).await,
-            how => self.look_and_load(how, body).await,
+            How::Usual | How::Bypass | How::Refresh => self.look_and_load(body).await,
         };
         // Nobody asks, as a rule, and then a hit takes no lock.
         if self.asked.is_observed()
@@ -226,13 +226,13 @@ impl<'a, V, E> Call<'a, V, E> {
         }
     }
 
-    async fn look_and_load<R, const SHAPE: u8, L>(&self, how: How, body: L) -> R
+    async fn look_and_load<R, const SHAPE: u8, L>(&self, body: L) -> R
     where
         R: Outcome<SHAPE, Value = V, Error = E>,
-        L: Loader<Output = R>,
+        L: Lend<Output = R>,
     {
         let mut budget = Budget::new(self.cache.timeout);
-        let seen = match how {
+        let seen = match self.asked.how {
             How::Refresh => None,
             _ => match self.look::<R, SHAPE>(&mut budget).await {
                 Seen::Entry(hit, _, age) => {
@@ -247,8 +247,7 @@ impl<'a, V, E> Call<'a, V, E> {
         };
         let span =
             tracing::debug_span!("cached_aside", function = self.function.settings.name, key = self.key);
-        // On the heap, so that a hit does not carry the room that a miss needs; and of a type that knows nothing of the body, so
-        // that they are compiled once for all functions that give the same.
+        // On the heap, so that a hit does not carry the room that a miss needs.
         let (lent, body) = body.lend();
         beside(Box::pin(self.go_on(seen, budget, lent)), body).instrument(span).await
     }

@@ -143,7 +143,7 @@ fn each_once(mut keys: Vec<AnyKey>) -> Vec<AnyKey> {
     keys
 }
 
-/// Why a write that needs its guards is refused, if it is.
+/// The error of a write that needs its guards and lacks one, which is counted and told.
 fn refusal(inner: &Inner, guarded: &Guarded, settings: &WriteSettings) -> Option<Error> {
     let (key, error) = guarded.failures.first()?;
     inner.table.writes.refused.one();

@@ -3,10 +3,12 @@
 
 use std::{
     convert::Infallible,
-    future::{Future, pending, poll_fn},
-    mem,
+    future::{Future, poll_fn},
     pin::{Pin, pin},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
     task::Poll,
 };
 
@@ -17,12 +19,13 @@ use crate::{background::Background, outcome::Outcome};
 
 /// Parts a body into what the steps around it are given and what runs it [`beside`] them.
 pub(super) fn lend<R>(body: impl Future<Output = R>) -> (Lent<R>, impl Future<Output = ()>) {
-    let course = Arc::new(Course::default());
+    let course = Arc::new(Course { begun: AtomicBool::new(false), result: Mutex::new(None) });
     let lent = Lent(course.clone());
     let body = async move {
         // No waker: it is polled after the steps, and nothing else can begin it.
-        poll_fn(|_| if course.has_begun() { Poll::Ready(()) } else { Poll::Pending }).await;
-        course.end(body.await);
+        poll_fn(|_| if course.begun.load(Relaxed) { Poll::Ready(()) } else { Poll::Pending }).await;
+        let result = body.await;
+        *course.result() = Some(result);
     };
     (lent, body)
 }
@@ -47,69 +50,30 @@ pub(super) async fn beside<T: Future + Unpin>(mut steps: T, body: impl Future<Ou
 /// A body as the steps around it know it, while it runs [`beside`] them.
 pub(crate) struct Lent<R>(Arc<Course<R>>);
 
-/// How far such a body is.
-struct Course<R>(Mutex<Progress<R>>);
-
-enum Progress<R> {
-    NotBegun,
-    Begun,
-    Gave(R),
-    Taken,
-}
-
-impl<R> Default for Course<R> {
-    fn default() -> Self {
-        Course(Mutex::new(Progress::NotBegun))
-    }
+/// How far such a body is. Only the task knows it that polls them both.
+struct Course<R> {
+    begun: AtomicBool,
+    result: Mutex<Option<R>>,
 }
 
 impl<R> Course<R> {
-    fn progress(&self) -> MutexGuard<'_, Progress<R>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn begin(&self) {
-        *self.progress() = Progress::Begun;
-    }
-
-    fn has_begun(&self) -> bool {
-        !matches!(*self.progress(), Progress::NotBegun)
-    }
-
-    fn end(&self, result: R) {
-        *self.progress() = Progress::Gave(result);
-    }
-
-    /// What the body gave, once.
-    fn take(&self) -> Option<R> {
-        let mut progress = self.progress();
-        match mem::replace(&mut *progress, Progress::Taken) {
-            Progress::Gave(result) => Some(result),
-            other => {
-                *progress = other;
-                None
-            }
-        }
+    fn result(&self) -> MutexGuard<'_, Option<R>> {
+        self.result.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl<R> Loader for Lent<R> {
     type Output = R;
     type Place = Infallible;
-    type Lent = Self;
-
-    fn lend(self) -> (Self, impl Future<Output = ()>) {
-        (self, pending())
-    }
 
     fn place(_: &Background) -> Option<Infallible> {
         None
     }
 
     async fn begin(self) -> R {
-        self.0.begin();
+        self.0.begun.store(true, Relaxed);
         // No waker: the body is polled after this, and then this again if that is over.
-        poll_fn(|_| self.0.take().map_or(Poll::Pending, Poll::Ready)).await
+        poll_fn(|_| self.0.result().take().map_or(Poll::Pending, Poll::Ready)).await
     }
 
     fn detach<const SHAPE: u8>(

@@ -2,7 +2,6 @@
 //! without it.
 
 use std::{
-    convert::Infallible,
     future::{Future, pending},
     pin::{Pin, pin},
     sync::Arc,
@@ -25,20 +24,25 @@ use crate::{
     settings::ReadFunction,
 };
 
-/// A body that has not begun.
+/// A body that has not begun, as a call has it.
+pub(crate) trait Lend {
+    /// What it gives.
+    type Output;
+
+    /// What the steps around it are given: of one type for all bodies that give the same.
+    type Lent: Loader<Output = Self::Output>;
+
+    /// Parts it into that and what runs it [beside](super::lent::beside) the steps.
+    fn lend(self) -> (Self::Lent, impl Future<Output = ()>);
+}
+
+/// A body that has not begun, as the steps around it have it.
 pub(crate) trait Loader: Sized {
     /// What it gives.
     type Output;
 
     /// Room to run without the caller; nothing has it whose arguments are borrowed.
     type Place;
-
-    /// The same for the steps around it: of one type for all bodies that give the same, so that those steps are compiled once
-    /// for all of them.
-    type Lent: Loader<Output = Self::Output>;
-
-    /// Parts it into what the steps around it are given and what runs it [beside](super::lent::beside) them.
-    fn lend(self) -> (Self::Lent, impl Future<Output = ()>);
 
     /// Room for this load in the background, if it can go there and there is some.
     fn place(background: &Background) -> Option<Self::Place>;
@@ -62,35 +66,21 @@ pub(crate) struct Here<'a, B: Future> {
     pub(super) limit: Option<Limit<B::Output>>,
 }
 
-impl<B: Future> Loader for Here<'_, B> {
-    type Output = B::Output;
-    type Place = Infallible;
-    type Lent = Lent<B::Output>;
-
-    fn lend(self) -> (Self::Lent, impl Future<Output = ()>) {
-        lend(self.begin())
-    }
-
-    fn place(_: &Background) -> Option<Infallible> {
-        None
-    }
-
+impl<B: Future> Here<'_, B> {
     async fn begin(self) -> B::Output {
         match self.limit {
             None => self.body.await,
             Some(limit) => limit.keep(self.body).await,
         }
     }
+}
 
-    fn detach<const SHAPE: u8>(
-        self,
-        place: Infallible,
-        _: Refreshing<<B::Output as Outcome<SHAPE>>::Value>,
-    ) -> oneshot::Receiver<B::Output>
-    where
-        B::Output: Outcome<SHAPE>,
-    {
-        match place {}
+impl<B: Future> Lend for Here<'_, B> {
+    type Output = B::Output;
+    type Lent = Lent<B::Output>;
+
+    fn lend(self) -> (Self::Lent, impl Future<Output = ()>) {
+        lend(self.begin())
     }
 }
 
@@ -115,14 +105,19 @@ impl<R> Owned<'_, R> {
     }
 }
 
-impl<R: Send + 'static> Loader for Owned<'_, R> {
+/// It needs no lending: it does not name its body's type.
+impl<R: Send + 'static> Lend for Owned<'_, R> {
     type Output = R;
-    type Place = Place;
     type Lent = Self;
 
     fn lend(self) -> (Self, impl Future<Output = ()>) {
         (self, pending())
     }
+}
+
+impl<R: Send + 'static> Loader for Owned<'_, R> {
+    type Output = R;
+    type Place = Place;
 
     fn place(background: &Background) -> Option<Place> {
         background.place()

@@ -211,11 +211,11 @@ impl Link {
     /// Sends one command.
     pub(super) async fn call<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, Failure> {
         // What `query_async` does, without its boxed future.
-        self.call_for(command, |value| Ok(redis::from_redis_value(value.extract_error()?)?)).await
+        self.call_with(command, |value| Ok(redis::from_redis_value(value.extract_error()?)?)).await
     }
 
-    /// Sends one command, and makes something of what is answered: of an error too.
-    pub(super) async fn call_for<T>(
+    /// Sends one command. What is answered is taken apart here, an error of the server's among it.
+    pub(super) async fn call_with<T>(
         &self,
         command: &Cmd,
         take: impl FnOnce(Value) -> RedisResult<T>,

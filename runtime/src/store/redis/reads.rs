@@ -1,15 +1,12 @@
 //! The verb `read`: by itself, or together with others.
 
-use std::{
-    iter::{repeat_n, repeat_with},
-    time::Duration,
-};
+use std::{iter::repeat_n, time::Duration};
 
 use bytes::Bytes;
 use redis::{Cmd, ErrorKind, Pipeline, RedisError, RedisResult, ServerErrorKind, Value};
 use tokio::{
     runtime::Handle,
-    time::{Instant, timeout},
+    time::{Instant, timeout, timeout_at},
 };
 
 use super::{
@@ -20,8 +17,8 @@ use super::{
 };
 use crate::store::{Answer, StoreError, boxed};
 
-/// What those are given who did not ask by themselves: an answer, or the time that is left, where they have to ask after all.
-pub(super) type Given = Result<Answer<Option<Bytes>>, Duration>;
+/// What those are given who did not ask by themselves: an answer; or until when they may ask, where they have to after all.
+pub(super) type Given = Result<Answer<Option<Bytes>>, Instant>;
 
 impl RedisStore {
     pub(crate) async fn read(&self, key: &str, within: Duration) -> Answer<Option<Bytes>> {
@@ -56,9 +53,12 @@ impl RedisStore {
         };
         let told = async {
             // Without word its task has ended before it ran.
-            match word.await.unwrap_or(Err(within)) {
+            match word.await.unwrap_or_else(|_| Err(Instant::now() + within)) {
                 Ok(answer) => answer,
-                Err(left) => boxed(self.read_alone(&link, full, left)).await,
+                Err(until) => {
+                    let left = until.saturating_duration_since(Instant::now());
+                    boxed(self.read_alone(&link, full, left)).await
+                }
             }
         };
         // A batch is answered in the time of a call. Who has less left is told so earlier.
@@ -85,27 +85,20 @@ async fn send(link: Link, batch: Batch<Given>, one_by_one: bool) {
     if batch.is_deserted() {
         return;
     }
-    let (within, begun, keys) = (link.limits().call, Instant::now(), batch.keys().len());
-    // Where the key is on another node.
-    let ask_yourself = || Err(within.saturating_sub(begun.elapsed()));
-    let given = match timeout(within, ask(&link, &batch, one_by_one, ask_yourself)).await {
-        Ok(Ok(given)) => given,
-        Ok(Err(error)) => repeat_n(Ok(Err(error)), keys).collect(),
-        Err(_) => repeat_n(Ok(Err(StoreError::Timeout(within))), keys).collect(),
-    };
+    let (within, keys) = (link.limits().call, batch.keys().len());
+    let until = Instant::now() + within;
+    let given = timeout_at(until, ask(&link, &batch, one_by_one, until)).await;
+    let given = given
+        .unwrap_or(Err(StoreError::Timeout(within)))
+        .unwrap_or_else(|error| repeat_n(Ok(Err(error)), keys).collect());
     batch.land(given).await;
 }
 
 /// Reads the keys of a batch; what is given for each. `MGET` costs the server least, and has nothing for keys of other types:
 /// whoever then acquires is told that they are somebody else's.
-async fn ask(
-    link: &Link,
-    batch: &Batch<Given>,
-    one_by_one: bool,
-    ask_yourself: impl Fn() -> Given,
-) -> Answer<Vec<Given>> {
+async fn ask(link: &Link, batch: &Batch<Given>, one_by_one: bool, until: Instant) -> Answer<Vec<Given>> {
     if one_by_one {
-        return ask_one_by_one(link, batch, ask_yourself).await;
+        return ask_one_by_one(link, batch, until).await;
     }
     let mut mget = Cmd::with_capacity(1 + batch.keys().len(), "MGET".len() + batch.length());
     mget.arg("MGET");
@@ -116,7 +109,7 @@ async fn ask(
         Value::Array(values) => Ok(values),
         other => Ok(redis::from_redis_value(other.extract_error()?)?),
     };
-    match link.call_for(&mget, values).await {
+    match link.call_with(&mget, values).await {
         Ok(values) => {
             let (mut bytes, keys) = (0, values.len());
             let given = values.into_iter().map(|value| {
@@ -132,11 +125,11 @@ async fn ask(
             if link.reads().refuse_together() {
                 tracing::debug!(%error, "the server takes no `MGET`; reads go out as so many `GET`s");
             }
-            ask_one_by_one(link, batch, ask_yourself).await
+            ask_one_by_one(link, batch, until).await
         }
         // Who asks by itself is told where the key is.
         Err(Failure::Redis(error)) if error.redirect_node().is_some() => {
-            Ok(repeat_with(ask_yourself).take(batch.keys().len()).collect())
+            Ok(vec![Err(until); batch.keys().len()])
         }
         Err(failure) => Err(failure.into()),
     }
@@ -152,11 +145,7 @@ fn value_of(value: Value) -> Answer<Option<Bytes>> {
 }
 
 /// The same with one command a key, all at once.
-async fn ask_one_by_one(
-    link: &Link,
-    batch: &Batch<Given>,
-    ask_yourself: impl Fn() -> Given,
-) -> Answer<Vec<Given>> {
+async fn ask_one_by_one(link: &Link, batch: &Batch<Given>, until: Instant) -> Answer<Vec<Given>> {
     let mut pipeline = Pipeline::with_capacity(batch.keys().len());
     batch.keys().for_each(|key| {
         pipeline.cmd("GET").arg(key);
@@ -164,7 +153,8 @@ async fn ask_one_by_one(
     let answers: Vec<RedisResult<Option<Bytes>>> = link.call_all(&mut pipeline).await?;
     let given = answers.into_iter().map(|answer| match answer {
         Ok(value) => Ok(Ok(value)),
-        Err(error) if error.redirect_node().is_some() => ask_yourself(),
+        // A key that is on another node is asked for there.
+        Err(error) if error.redirect_node().is_some() => Err(until),
         Err(error) => {
             link.refused(&error);
             Ok(Err(store_error(&error)))
