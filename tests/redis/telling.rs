@@ -121,6 +121,19 @@ async fn a_call_can_be_followed() {
         let under_guard = log.take();
         assert_eq!(said(&under_guard, "loaded, not stored").len(), 1, "{under_guard}");
         guard.release().await.unwrap();
+
+        log.take();
+        cached_aside::refresh(cache.scope(load(7))).await;
+        let anew = log.take();
+        for word in ["loading anew", "loaded", "stored"] {
+            let lines = said(&anew, &format!(" {word} "));
+            assert_eq!(lines.len(), 1, "one `{word}`:\n{anew}");
+            assert!(
+                lines[0].trim_start().starts_with("DEBUG cached_aside{function=\"load\""),
+                "{}",
+                lines[0]
+            );
+        }
     }
 }
 

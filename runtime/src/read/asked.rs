@@ -2,7 +2,7 @@
 
 use tokio::time::{Instant, timeout_at};
 
-use super::{Call, Followed, Loader, Seen, absent, refresh::is_error};
+use super::{Call, Loader, absent, look::Seen, miss::Followed, refresh::is_error};
 use crate::{
     AnyKey, Error,
     entry::{self, Entry, Token},
