@@ -22,6 +22,7 @@ use tokio::{
 use tokio_util::task::TaskTracker;
 
 pub use self::builder::CacheBuilder;
+use self::switch::Switch;
 use crate::{
     AnyKey, Error, Key, WriteGuard,
     background::Background,
@@ -34,6 +35,7 @@ use crate::{
 };
 
 mod builder;
+mod switch;
 
 /// Keys of a shared Redis begin with this unless the builder says otherwise.
 const NAMESPACE: &str = "cached-aside";
@@ -71,6 +73,7 @@ pub(crate) struct Inner {
     pub(crate) recovery: Recovery,
     pub(crate) background: Background,
     pub(crate) table: Table,
+    pub(crate) switch: Switch,
     /// What goes on without its caller: fills, releases.
     tasks: TaskTracker,
     namespace: String,
@@ -174,6 +177,7 @@ impl Cache {
                 recovery: Recovery::default(),
                 background: Background::default(),
                 table: Table::new(),
+                switch: Switch::from_env(),
                 tasks: TaskTracker::new(),
                 namespace,
                 foreign: Mutex::default(),

@@ -91,7 +91,7 @@ fn shorten(text: &str) -> String {
     short
 }
 
-/// Percent-encodes what a template uses to separate, white space and control characters.
+/// Percent-encodes what a template uses to separate, white space, control characters and invisible ones.
 struct Escape<'a>(&'a mut String);
 
 impl Write for Escape<'_> {
@@ -132,7 +132,24 @@ const fn is_separator(character: char) -> bool {
 }
 
 fn separates(character: char) -> bool {
-    is_separator(character) || character.is_whitespace() || character.is_control()
+    is_separator(character) || character.is_whitespace() || character.is_control() || is_invisible(character)
+}
+
+/// Whether it has no width, or changes the order in which a line is shown: two keys that look alike would be two keys.
+fn is_invisible(character: char) -> bool {
+    matches!(
+        character,
+        '\u{AD}'
+            | '\u{34F}'
+            | '\u{61C}'
+            | '\u{180E}'
+            | '\u{200B}'..='\u{200F}'
+            | '\u{202A}'..='\u{202E}'
+            | '\u{2060}'..='\u{206F}'
+            | '\u{FEFF}'
+            | '\u{FFF9}'..='\u{FFFB}'
+            | '\u{E0000}'..='\u{E007F}'
+    )
 }
 
 /// An argument of a function whose key is derived: written by `Display` where it has one, else by `Debug`.
@@ -265,6 +282,11 @@ impl AnyKey {
         write::invalidate(&Cache::current().ok_or(Error::NoCache)?, self).await
     }
 
+    /// The cached function that stores under this key, if that is known.
+    pub(crate) fn function(&self) -> Option<&'static ReadFunction> {
+        self.function
+    }
+
     /// How long an entry under this key can live, if that is known.
     pub(crate) fn longest(&self) -> Option<Duration> {
         Some(self.function?.settings.longest())
@@ -274,6 +296,24 @@ impl AnyKey {
 impl Display for AnyKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.text)
+    }
+}
+
+/// Maximum number of keys that a line of the log lists.
+const LISTED: usize = 8;
+
+/// Keys as the log lists them: the first ones, and how many more there are.
+pub(crate) struct Listed<'a, K>(pub(crate) &'a [K]);
+
+impl<K: Debug> Debug for Listed<'_, K> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (listed, rest) = self.0.split_at(self.0.len().min(LISTED));
+        let mut list = f.debug_list();
+        list.entries(listed);
+        if !rest.is_empty() {
+            list.entry(&format_args!("and {} more", rest.len()));
+        }
+        list.finish()
     }
 }
 
@@ -337,7 +377,11 @@ impl<T> Key<T> {
     ///
     /// [`Error::NoCache`] without a cache, otherwise when the cache does not answer.
     pub async fn peek(&self) -> Result<Option<T>, Error> {
-        read::peek(&self.cache()?, self.as_str(), &self.coding).await
+        let cache = self.cache()?;
+        if cache.inner.switch.is_off(self.function) {
+            return Ok(None);
+        }
+        read::peek(&cache, self.as_str(), &self.coding).await
     }
 
     /// Deletes the entry, and refuses whatever is being loaded for it now. Where a write is in progress there is no entry, and

@@ -42,8 +42,6 @@ mod health;
 mod interleavings;
 mod key;
 mod lease;
-#[cfg(feature = "metrics")]
-mod metrics;
 mod outcome;
 mod overrides;
 mod owned;

@@ -117,6 +117,10 @@ where
         bypass();
         return Err(None);
     }
+    if cache.inner.switch.is_off(function) {
+        bypass();
+        return Err(without(Error::NotCached { key: key.to_owned() }));
+    }
     match function.fingerprint.get(kind, SHAPE) {
         Ok(known) => Ok((cache, known)),
         Err(error) => {
@@ -227,6 +231,7 @@ impl<'a, V, E> Call<'a, V, E> {
             _ => match self.look::<R, SHAPE>(&mut budget).await {
                 Seen::Entry(hit, _, age) => {
                     self.counters.hits.one();
+                    self.counters.hit_times.record(|| budget.spent());
                     self.note(Source::Hit, age);
                     tracing::trace!(key = self.key, took = ?budget.spent(), "hit");
                     return hit;

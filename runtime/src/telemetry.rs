@@ -1,16 +1,25 @@
-//! What is counted. What is told (`tracing`) stands beside what it tells of.
+//! Counters, and the times of hits, loads and guards. Events (`tracing`) stand beside what they report.
 
+#[cfg(feature = "metrics")]
+use std::sync::Arc;
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fmt,
     sync::{
         OnceLock, PoisonError, RwLock,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
-    time::Instant,
+    time::{Duration, Instant},
 };
 
-use crate::settings::ReadFunction;
+#[cfg(feature = "metrics")]
+use self::histogram::Histogram;
+use crate::settings::{ReadFunction, ReadSettings};
+
+#[cfg(feature = "metrics")]
+mod export;
+#[cfg(feature = "metrics")]
+mod histogram;
 
 /// Every cached function that has been called, by its number.
 static FUNCTIONS: RwLock<Vec<&'static ReadFunction>> = RwLock::new(Vec::new());
@@ -35,6 +44,8 @@ macro_rules! counters {
         #[derive(Debug, Default)]
         pub(crate) struct Counters {
             $(pub(crate) $name: Counter,)*
+            pub(crate) hit_times: Times,
+            pub(crate) load_times: Times,
         }
 
         impl Counters {
@@ -116,18 +127,125 @@ impl Counter {
     }
 }
 
-/// Counters of writes, which belong to keys and not to functions.
-#[derive(Debug, Default)]
-pub(crate) struct WriteCounters {
-    pub(crate) writes: Counter,
-    pub(crate) guards_failed: Counter,
-    pub(crate) guards_lost: Counter,
-    pub(crate) invalidated: Counter,
-    pub(crate) updated: Counter,
-    pub(crate) undelivered: Counter,
-    pub(crate) delivered: Counter,
-    pub(crate) given_up: Counter,
-    pub(crate) refused: Counter,
+/// How long something took each time. Without the feature `metrics` nobody asks, and nothing is recorded.
+#[derive(Default)]
+pub(crate) struct Times {
+    #[cfg(feature = "metrics")]
+    histogram: OnceLock<Arc<Histogram>>,
+}
+
+impl Times {
+    /// Records one time, which is asked for only if somebody wants it.
+    pub(crate) fn record(&self, took: impl FnOnce() -> Duration) {
+        #[cfg(feature = "metrics")]
+        self.histogram.get_or_init(Arc::default).record(took());
+        #[cfg(not(feature = "metrics"))]
+        drop(took);
+    }
+}
+
+impl fmt::Debug for Times {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Times").finish_non_exhaustive()
+    }
+}
+
+macro_rules! write_counters {
+    ($($(#[$doc:meta])* $name:ident,)*) => {
+        /// Counters of writes, which belong to keys and not to functions.
+        #[derive(Debug, Default)]
+        pub(crate) struct WriteCounters {
+            $(pub(crate) $name: Counter,)*
+            pub(crate) guard_times: Times,
+        }
+
+        /// What a cache has done so far in this process, from [`Cache::stats`](crate::Cache::stats).
+        ///
+        /// The numbers are read one after the other while others count on: sums of them need not fit to the last unit.
+        #[derive(Debug, Clone, Default, PartialEq, Eq)]
+        #[non_exhaustive]
+        pub struct Stats {
+            /// All cached functions together.
+            pub total: Counts,
+            /// Each cached function that has been called in this cache, by path and name. Of several with one path (functions
+            /// inside of functions), each after the first has its file and line behind its name.
+            pub functions: BTreeMap<String, Counts>,
+            $($(#[$doc])* pub $name: u64,)*
+            /// Keys that are on the recovery list now.
+            pub recovering: u64,
+            /// The servers behind the cache: one, or the primaries of a cluster as far as they are known. None in process.
+            pub nodes: Vec<Node>,
+            #[cfg(feature = "metrics")]
+            pub(crate) histograms: Histograms,
+        }
+
+        impl Stats {
+            fn of_writes(writes: &WriteCounters) -> Stats {
+                Stats { $($name: writes.$name.get(),)* ..Stats::default() }
+            }
+
+            /// The counts of writes, by name.
+            fn write_rows(&self) -> [(&'static str, u64); [$(stringify!($name)),*].len()] {
+                [$((stringify!($name), self.$name)),*]
+            }
+        }
+    };
+}
+
+write_counters! {
+    /// Annotated writes, and [`WriteGuard`](crate::WriteGuard)s.
+    writes,
+    /// Keys invalidated, by writes and by hand.
+    invalidated,
+    /// Keys whose entries a write left behind itself: [`updates`](macro@crate::updates).
+    updated,
+    /// Keys that could not be guarded before a write.
+    guards_failed,
+    /// Guards that were gone when they were renewed.
+    guards_lost,
+    /// Writes refused because they required a guard.
+    writes_refused,
+    /// Invalidations that could not be delivered at once, and were put on the recovery list.
+    undelivered,
+    /// Keys of the recovery list that were delivered later.
+    delivered,
+    /// Keys of the recovery list that were given up, because there were too many, or because the longest TTL of their entries
+    /// had passed.
+    given_up,
+}
+
+/// The histograms of a cache: name, function, times. They go on counting.
+#[cfg(feature = "metrics")]
+#[derive(Clone, Default)]
+pub(crate) struct Histograms(Vec<(&'static str, Option<String>, Arc<Histogram>)>);
+
+#[cfg(feature = "metrics")]
+impl Histograms {
+    fn add(&mut self, name: &'static str, function: Option<&str>, times: &Times) {
+        if let Some(histogram) = times.histogram.get() {
+            self.0.push((name, function.map(str::to_owned), histogram.clone()));
+        }
+    }
+}
+
+#[cfg(feature = "metrics")]
+impl PartialEq for Histograms {
+    fn eq(&self, other: &Histograms) -> bool {
+        let same = |((name, function, times), (of, other, others)): (&(_, _, _), &(_, _, _))| {
+            (name, function) == (of, other) && Arc::ptr_eq(times, others)
+        };
+        self.0.len() == other.0.len() && self.0.iter().zip(&other.0).all(same)
+    }
+}
+
+#[cfg(feature = "metrics")]
+impl Eq for Histograms {}
+
+#[cfg(feature = "metrics")]
+impl fmt::Debug for Histograms {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.0.iter().map(|(name, function, _)| (name, function))).finish()
+    }
 }
 
 const CHUNK: usize = 64;
@@ -154,26 +272,28 @@ impl Table {
 
     pub(crate) fn read(&self) -> Stats {
         let functions = FUNCTIONS.read().unwrap_or_else(PoisonError::into_inner);
-        let mut stats = Stats {
-            writes: self.writes.writes.get(),
-            invalidated: self.writes.invalidated.get(),
-            updated: self.writes.updated.get(),
-            guards_failed: self.writes.guards_failed.get(),
-            guards_lost: self.writes.guards_lost.get(),
-            writes_refused: self.writes.refused.get(),
-            undelivered: self.writes.undelivered.get(),
-            delivered: self.writes.delivered.get(),
-            given_up: self.writes.given_up.get(),
-            ..Stats::default()
-        };
+        let mut stats = Stats::of_writes(&self.writes);
+        #[cfg(feature = "metrics")]
+        stats.histograms.add("guard", None, &self.writes.guard_times);
+        let mut names = BTreeSet::new();
         for (number, function) in functions.iter().enumerate().take(CHUNK * CHUNKS) {
-            let Some(chunk) = self.chunks[number / CHUNK].get() else { continue };
-            let counts = chunk[number % CHUNK].read();
-            if counts != Counts::default() {
-                let name = format!("{}::{}", function.settings.module, function.settings.name);
-                stats.total.add(&counts);
-                stats.functions.entry(name).or_default().add(&counts);
+            let ReadSettings { module, name, file, line, .. } = function.settings;
+            let mut name = format!("{module}::{name}");
+            if !names.insert(name.clone()) {
+                name = format!("{name} ({file}:{line})");
             }
+            let Some(chunk) = self.chunks[number / CHUNK].get() else { continue };
+            let counters = &chunk[number % CHUNK];
+            let counts = counters.read();
+            if counts == Counts::default() {
+                continue;
+            }
+            #[cfg(feature = "metrics")]
+            for (what, times) in [("hit", &counters.hit_times), ("load", &counters.load_times)] {
+                stats.histograms.add(what, Some(&name), times);
+            }
+            stats.total.add(&counts);
+            stats.functions.entry(name).or_default().add(&counts);
         }
         stats
     }
@@ -183,41 +303,6 @@ impl fmt::Debug for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Table").finish_non_exhaustive()
     }
-}
-
-/// What a cache has done so far in this process, from [`Cache::stats`](crate::Cache::stats).
-///
-/// The numbers are read one after the other while others count on: sums of them need not fit to the last unit.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Stats {
-    /// All cached functions together.
-    pub total: Counts,
-    /// Each cached function that has been called in this cache, by path and name.
-    pub functions: BTreeMap<String, Counts>,
-    /// Annotated writes, and [`WriteGuard`](crate::WriteGuard)s.
-    pub writes: u64,
-    /// Keys invalidated, by writes and by hand.
-    pub invalidated: u64,
-    /// Keys whose entries a write left behind itself: [`updates`](macro@crate::updates).
-    pub updated: u64,
-    /// Keys that could not be guarded before a write.
-    pub guards_failed: u64,
-    /// Guards that were gone when they were renewed.
-    pub guards_lost: u64,
-    /// Writes refused because they required a guard.
-    pub writes_refused: u64,
-    /// Invalidations that could not be delivered at once, and were put on the recovery list.
-    pub undelivered: u64,
-    /// Keys of the recovery list that were delivered later.
-    pub delivered: u64,
-    /// Keys of the recovery list that were given up, because there were too many, or because the longest TTL of their entries
-    /// had passed.
-    pub given_up: u64,
-    /// Keys that are on the recovery list now.
-    pub recovering: u64,
-    /// The servers behind the cache: one, or the primaries of a cluster as far as they are known. None in process.
-    pub nodes: Vec<Node>,
 }
 
 /// A server behind a cache.
@@ -250,13 +335,15 @@ pub enum NodeState {
 }
 
 impl Stats {
-    /// The counts of the function with this name: the whole path, or its last part where that is enough.
+    /// The counts of the function with this name: its whole path, or its end (`load_user`, `Repo::load_user`). Where several
+    /// functions have that name, their sum.
     #[must_use]
     pub fn function(&self, name: &str) -> Counts {
         let mut counts = Counts::default();
         for (path, of_one) in &self.functions {
-            let is_it = path == name || path.strip_suffix(name).is_some_and(|rest| rest.ends_with("::"));
-            if is_it {
+            // Without the place, where there is one.
+            let path = path.split_once(" (").map_or(path.as_str(), |(path, _)| path);
+            if path == name || path.strip_suffix(name).is_some_and(|rest| rest.ends_with("::")) {
                 counts.add(of_one);
             }
         }
@@ -264,25 +351,50 @@ impl Stats {
     }
 }
 
+/// A line a function, a line a server, and a line of writes. Counts that are zero are left out.
 impl fmt::Display for Stats {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (name, counts) in &self.functions {
-            write!(f, "{name}:")?;
-            for (what, count) in counts.rows().into_iter().filter(|(_, count)| *count > 0) {
-                write!(f, " {what}={count}")?;
-            }
-            writeln!(f)?;
+            writeln!(f, "{name}: {}", Row(&counts.rows()))?;
         }
-        for node in &self.nodes {
-            match &node.state {
-                NodeState::Up => writeln!(f, "{}: up", node.address)?,
-                NodeState::Down { reason, .. } => writeln!(f, "{}: down, {reason}", node.address)?,
+        for Node { address, state, outages, in_flight } in &self.nodes {
+            match state {
+                NodeState::Up => write!(f, "server {address}: up")?,
+                NodeState::Down { reason, since } => {
+                    write!(f, "server {address}: down for {} s ({reason})", since.elapsed().as_secs())?;
+                }
             }
+            writeln!(f, "{}", Tail(&[("outages", *outages), ("in_flight", *in_flight as u64)]))?;
         }
-        write!(
-            f,
-            "writes={} invalidated={} updated={} recovering={}",
-            self.writes, self.invalidated, self.updated, self.recovering
-        )
+        let mut writes = self.write_rows().to_vec();
+        writes.push(("recovering", self.recovering));
+        let none = writes.iter().all(|(_, count)| *count == 0);
+        if none { f.write_str("writes: none") } else { write!(f, "writes: {}", Row(&writes)) }
     }
 }
+
+/// Counts with their names, without those that are zero.
+struct Row<'a>(&'a [(&'static str, u64)]);
+
+impl fmt::Display for Row<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let counted = self.0.iter().filter(|(_, count)| *count > 0);
+        for (number, (what, count)) in counted.enumerate() {
+            let space = if number == 0 { "" } else { " " };
+            write!(f, "{space}{what}={count}")?;
+        }
+        Ok(())
+    }
+}
+
+/// The same behind something else.
+struct Tail<'a>(&'a [(&'static str, u64)]);
+
+impl fmt::Display for Tail<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.iter().any(|(_, count)| *count > 0) { write!(f, ", {}", Row(self.0)) } else { Ok(()) }
+    }
+}
+
+#[cfg(test)]
+mod tests;

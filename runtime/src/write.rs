@@ -10,6 +10,7 @@ use crate::{
     cache::Inner,
     entry::Token,
     health::Recovery,
+    key::Listed,
     lease::while_renewing,
     settings::{Guard, WriteFunction, WriteSettings},
     store::StoreError,
@@ -146,7 +147,7 @@ fn each_once(mut keys: Vec<AnyKey>) -> Vec<AnyKey> {
 /// The error of a write that needs its guards and lacks one, which is counted and told.
 fn refusal(inner: &Inner, guarded: &Guarded, settings: &WriteSettings) -> Option<Error> {
     let (key, error) = guarded.failures.first()?;
-    inner.table.writes.refused.one();
+    inner.table.writes.writes_refused.one();
     let WriteSettings { module, name, file, line, .. } = settings;
     tracing::warn!(
         module,
@@ -218,7 +219,7 @@ async fn remove(cache: &Arc<Inner>, keys: &[AnyKey], within: Duration) -> Failur
     let names: Vec<&str> = keys.iter().map(AnyKey::as_str).collect();
     let begun = Instant::now();
     let answers = cache.store.remove(&names, within).await;
-    tracing::debug!(?keys, took = ?begun.elapsed(), "deleted");
+    tracing::debug!(keys = ?Listed(keys), took = ?begun.elapsed(), "deleted");
     let failures: Failures = keys.iter().cloned().zip(answers).filter_map(failure).collect();
     for (key, error) in failures.iter().filter(|(_, error)| *error != StoreError::Foreign) {
         // With a token that is in no guard, a late release is a deletion.

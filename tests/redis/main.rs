@@ -19,6 +19,7 @@ mod recovery;
 mod servers;
 mod staleness;
 mod support;
+mod switch;
 mod telling;
 mod torture;
 mod updates;

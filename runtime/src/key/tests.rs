@@ -74,6 +74,31 @@ fn a_display_that_fails_is_told_from_every_value() {
     assert_ne!(failed, KeyWriter::new("x:").value("{unprintable}").finish());
 }
 
+#[test]
+fn characters_that_nobody_sees_are_encoded() {
+    for (value, key) in [
+        ("a\u{202E}b", "x:a%E2%80%AEb"),
+        ("\u{200B}", "x:%E2%80%8B"),
+        ("a\u{2066}b\u{2069}", "x:a%E2%81%A6b%E2%81%A9"),
+        ("\u{FEFF}a", "x:%EF%BB%BFa"),
+        ("co\u{AD}op", "x:co%C2%ADop"),
+        ("Zoë", "x:Zoë"),
+    ] {
+        assert_eq!(KeyWriter::new("x:").value(value).finish().as_str(), key);
+    }
+}
+
+#[test]
+fn the_log_lists_the_first_keys_and_counts_the_rest() {
+    let keys: Vec<AnyKey> = (0..2_500).map(|number| AnyKey::new(&format!("k:{number}"))).collect();
+    let listed = format!("{:?}", Listed(&keys));
+    assert!(
+        listed.starts_with(r#"["k:0", "k:1", "#) && listed.ends_with(r#""k:7", and 2492 more]"#),
+        "{listed}"
+    );
+    assert_eq!(format!("{:?}", Listed(&keys[..2])), r#"["k:0", "k:1"]"#);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(2_000))]
 

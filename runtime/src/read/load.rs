@@ -47,6 +47,7 @@ impl<V, E> Call<'_, V, E> {
         let started = Instant::now();
         let result = while_renewing(pin!(body.begin()), lease.keep(self.function.settings.lease)).await;
         let load_time = started.elapsed();
+        self.counters.load_times.record(|| load_time);
         tracing::debug!(key = self.key, took = ?load_time, "loaded");
         let gave = result.gave();
         let listed = self.cache.recovery.has(self.key);
@@ -117,7 +118,9 @@ impl<V, E> Call<'_, V, E> {
         self.note(Source::Loaded, Some(Duration::ZERO));
         let started = Instant::now();
         let result = body.begin().await;
-        tracing::debug!(key = self.key, took = ?started.elapsed(), "loaded, not stored");
+        let took = started.elapsed();
+        self.counters.load_times.record(|| took);
+        tracing::debug!(key = self.key, ?took, "loaded, not stored");
         result
     }
 

@@ -251,6 +251,7 @@ impl<V> Refreshing<V> {
         let started = Instant::now();
         let result = while_renewing(pin!(body), held.keep(function.settings.lease)).await;
         let load_time = started.elapsed();
+        counters.load_times.record(|| load_time);
         let (key, sharing) = (held.key().to_owned(), Sharing::<R::Error>::none());
         let (cache, coding, sharing) = (&cache, &coding, &sharing);
         let (key, asked, told) = (key.as_str(), Asked::default(), Mutex::default());

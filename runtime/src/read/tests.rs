@@ -33,6 +33,8 @@ const LEASE: Duration = Duration::from_secs(2);
 const WAIT: Duration = Duration::from_secs(3);
 const TIMEOUT: Duration = Duration::from_millis(250);
 mod refresh;
+#[cfg(feature = "metrics")]
+mod times;
 
 /// Timers count in these.
 const TICK: Duration = Duration::from_millis(2);

@@ -20,6 +20,7 @@ use crate::{
     AnyKey,
     cache::Inner,
     entry::Token,
+    key::Listed,
     settings::{GUARD_FOR, WriteSettings},
     store::{Put, StoreError},
     storing::Storable,
@@ -85,10 +86,11 @@ impl Guarded {
         let (names, token) = (guarded.names(), guarded.token);
         let answers = cache.store.guard_on_replicas(&names, token, hold, replicas, cache.timeout).await;
         let took = begun.elapsed();
+        cache.table.writes.guard_times.record(|| took);
         let failures = guarded.keys.iter().cloned().zip(answers).filter_map(failure);
         // Somebody else's data is not ours to guard, and never served either.
         guarded.failures = failures.filter(|(_, error)| *error != StoreError::Foreign).collect();
-        tracing::debug!(keys = ?guarded.keys, failed = guarded.failures.len(), ?took, "guarded");
+        tracing::debug!(keys = ?Listed(&guarded.keys), failed = guarded.failures.len(), ?took, "guarded");
         for (key, error) in &guarded.failures {
             tracing::warn!(
                 %key,
@@ -123,7 +125,7 @@ impl Guarded {
                 if !lost.is_empty() {
                     any_lost.store(true, Relaxed);
                     // Evicted, flushed, or too late: what may have been stored since is guarded away.
-                    tracing::warn!(keys = ?lost, "the guard was lost while a write was running, and is placed anew");
+                    tracing::warn!(keys = ?Listed(&lost), "the guard was lost while a write was running, and is placed anew");
                     cache.table.writes.guards_lost.add(lost.len() as u64);
                     cache.store.guard(&lost, token, hold, within).await;
                 }
@@ -137,7 +139,10 @@ impl Guarded {
         let begun = Instant::now();
         let Guarded { cache, token, settle, .. } = &self;
         // Without its guard, or where another write is still to be delivered, this may not be the last that was written.
-        puts.retain(|put| !self.lost.load(Relaxed) && !cache.recovery.has(put.key.as_str()));
+        puts.retain(|put| {
+            let off = put.key.function().is_some_and(|function| cache.switch.is_off(function));
+            !off && !self.lost.load(Relaxed) && !cache.recovery.has(put.key.as_str())
+        });
         let is_put = |key: &&AnyKey| puts.iter().any(|put| put.key == **key);
         let (with, without): (Vec<&AnyKey>, Vec<&AnyKey>) = self.keys.iter().partition(is_put);
         let entry = |key: &'_ AnyKey| {
@@ -157,7 +162,7 @@ impl Guarded {
             updated = put.iter().filter(|answer| **answer == Ok(true)).count();
             answers.extend(put.into_iter().map(|answer| answer.map(drop)));
         }
-        tracing::debug!(keys = ?self.keys, ?settle, updated, took = ?begun.elapsed(), "released");
+        tracing::debug!(keys = ?Listed(&self.keys), ?settle, updated, took = ?begun.elapsed(), "released");
         let keys = without.into_iter().chain(with).cloned();
         let failures: Failures = keys.zip(answers).filter_map(failure).collect();
         cache.table.writes.updated.add(updated as u64);

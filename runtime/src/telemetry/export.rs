@@ -1,6 +1,6 @@
-//! The same counts, for exporters of the crate `metrics`.
+//! The same counts and times, for exporters of the crate `metrics`.
 
-use ::metrics::{counter, gauge};
+use ::metrics::{counter, gauge, histogram};
 
 use crate::{NodeState, Stats};
 
@@ -12,11 +12,17 @@ impl Stats {
     /// | name | kind | labels | |
     /// | --- | --- | --- | --- |
     /// | `cached_aside_<count>_total` | counter | `function` | each of [`Counts`](crate::Counts), such as `cached_aside_hits_total` |
-    /// | `cached_aside_writes_total`, `…_invalidated_total`, `…_guards_failed_total`, `…_guards_lost_total`, `…_writes_refused_total`, `…_undelivered_total`, `…_delivered_total`, `…_given_up_total` | counter | | the counts of writes |
+    /// | `cached_aside_writes_total`, `…_invalidated_total`, `…_updated_total`, `…_guards_failed_total`, `…_guards_lost_total`, `…_writes_refused_total`, `…_undelivered_total`, `…_delivered_total`, `…_given_up_total` | counter | | the counts of writes |
+    /// | `cached_aside_hit_seconds` | histogram | `function` | how long hits took, from the look at the cache to the decoded value |
+    /// | `cached_aside_load_seconds` | histogram | `function` | how long bodies took |
+    /// | `cached_aside_guard_seconds` | histogram | | how long writes waited for their guards |
     /// | `cached_aside_recovering` | gauge | | keys on the recovery list |
     /// | `cached_aside_node_up` | gauge | `node` | 1 while the server is in use, 0 while it is not |
     /// | `cached_aside_node_outages_total` | counter | `node` | how many times it went out of use |
     /// | `cached_aside_node_in_flight` | gauge | `node` | commands on their way to it |
+    ///
+    /// Times are counted in buckets, so that one in a histogram is off by an eighth at the most. Each is handed over once: where
+    /// several recorders are published to, they share them.
     pub fn publish(&self) {
         for (function, counts) in &self.functions {
             for (name, count) in counts.rows() {
@@ -24,17 +30,16 @@ impl Stats {
                     .absolute(count);
             }
         }
-        for (name, count) in [
-            ("writes", self.writes),
-            ("invalidated", self.invalidated),
-            ("guards_failed", self.guards_failed),
-            ("guards_lost", self.guards_lost),
-            ("writes_refused", self.writes_refused),
-            ("undelivered", self.undelivered),
-            ("delivered", self.delivered),
-            ("given_up", self.given_up),
-        ] {
+        for (name, count) in self.write_rows() {
             counter!(format!("cached_aside_{name}_total")).absolute(count);
+        }
+        for (name, function, times) in &self.histograms.0 {
+            let name = format!("cached_aside_{name}_seconds");
+            let histogram = match function {
+                Some(function) => histogram!(name, "function" => function.clone()),
+                None => histogram!(name),
+            };
+            times.publish(|seconds, count| histogram.record_many(seconds, count));
         }
         gauge!("cached_aside_recovering").set(to_gauge(self.recovering));
         for node in &self.nodes {
@@ -63,7 +68,7 @@ mod tests {
 
     #[test]
     fn every_count_is_published() {
-        let mut stats = Stats { writes: 3, recovering: 2, ..Stats::default() };
+        let mut stats = Stats { writes: 3, updated: 5, recovering: 2, ..Stats::default() };
         stats.functions.insert("app::load".to_owned(), Counts { hits: 7, ..Counts::default() });
         let down = NodeState::Down { reason: "refused".to_owned(), since: Instant::now() };
         for (address, state) in [("a:1", NodeState::Up), ("b:2", down)] {
@@ -84,6 +89,7 @@ mod tests {
         for (name, value) in [
             ("cached_aside_hits_total app::load", DebugValue::Counter(7)),
             ("cached_aside_writes_total ", DebugValue::Counter(3)),
+            ("cached_aside_updated_total ", DebugValue::Counter(5)),
             ("cached_aside_recovering ", DebugValue::Gauge(2.0.into())),
             ("cached_aside_node_up a:1", DebugValue::Gauge(1.0.into())),
             ("cached_aside_node_up b:2", DebugValue::Gauge(0.0.into())),
@@ -92,6 +98,6 @@ mod tests {
         ] {
             assert_eq!(published.get(name), Some(&value), "{name}");
         }
-        assert_eq!(published.len(), Counts::default().rows().len() + 8 + 1 + 2 * 3);
+        assert_eq!(published.len(), Counts::default().rows().len() + stats.write_rows().len() + 1 + 2 * 3);
     }
 }
