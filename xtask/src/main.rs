@@ -7,15 +7,18 @@ use std::{
     iter,
     path::Path,
     process::{Command, ExitCode, Stdio},
+    sync::mpsc::{self, RecvTimeoutError},
+    thread,
     time::{Duration, Instant},
 };
 
+mod package;
 mod redis;
 
 const USAGE: &str = "\
-cargo xtask test [-- ARGUMENTS]
-    Runs all tests, against a real Redis: installs `redis-server` if it is missing, or takes the server
-    that CACHED_ASIDE_TEST_SERVER names. With CACHED_ASIDE_TEST_SERVERS=PATH,PATH what depends on the server
+cargo xtask test [--sudo] [-- ARGUMENTS]
+    Runs all tests, against a real Redis: installs `redis-server` if it is missing (as root, or with `--sudo`; else
+    it says how), or takes the server that CACHED_ASIDE_TEST_SERVER names. With CACHED_ASIDE_TEST_SERVERS=PATH,PATH what depends on the server
     is run with each of them. Arguments go to `cargo test`, and only that is run then:
     `cargo xtask test -- --test redis support`.
 cargo xtask torture [--seconds N] [--seed S]
@@ -35,14 +38,15 @@ cargo xtask bench [--short] [--only TITLE] [--folder FOLDER] [--machine TEXT]
 const FEATURES: [&str; 5] = ["", "redis", "bincode", "postcard", "redis postcard"];
 
 fn main() -> ExitCode {
-    let mut args = env::args_os().skip(1);
+    let mut args = env::args_os().skip(1).peekable();
     let command = args.next();
+    let sudo = args.next_if(|arg| arg == "--sudo").is_some();
     let rest: Vec<_> = args.skip_while(|arg| arg == "--").collect();
     let result = match command.as_deref().and_then(|name| name.to_str()) {
-        Some("test") => redis::servers().and_then(|servers| test(&rest, servers)),
-        Some("torture") => redis::servers().and_then(|servers| long("torture", &rest, servers)),
-        Some("trouble") => redis::servers().and_then(|servers| long("trouble", &rest, servers)),
-        Some("bench") => redis::servers().and_then(|servers| bench(&rest, servers)),
+        Some("test") => redis::servers(sudo).and_then(|servers| test(&rest, servers)),
+        Some("torture") => redis::servers(sudo).and_then(|servers| long("torture", &rest, servers)),
+        Some("trouble") => redis::servers(sudo).and_then(|servers| long("trouble", &rest, servers)),
+        Some("bench") => redis::servers(sudo).and_then(|servers| bench(&rest, servers)),
         _ => Err(USAGE.to_owned()),
     };
     match result {
@@ -56,6 +60,10 @@ fn main() -> ExitCode {
 
 fn test(args: &[OsString], servers: Vec<Option<OsString>>) -> Result<(), String> {
     let mut steps = Vec::new();
+    if args.is_empty() {
+        // By itself, so that the time it takes is not taken for a test's.
+        steps.push(Step::new("build of the tests", "test --workspace --all-features --no-run"));
+    }
     for (number, server) in servers.into_iter().enumerate() {
         let all = Step::new("tests, every feature", "test --workspace --all-features --no-fail-fast");
         if !args.is_empty() {
@@ -79,7 +87,44 @@ fn test(args: &[OsString], servers: Vec<Option<OsString>>) -> Result<(), String>
             steps.push(build.with([features, "--", "--deny", "warnings"]));
         }
     }
-    report(&steps.into_iter().map(Step::run).collect::<Vec<_>>())
+    let number = steps.len();
+    let mut outcomes = Vec::new();
+    if args.is_empty() {
+        println!(
+            "xtask: {number} steps. The tests of the compiler's messages build a copy of the dependencies in"
+        );
+        println!("xtask: `target/tests`, which takes some minutes where that folder is new.");
+        let start = Instant::now();
+        let passed = package::check().inspect_err(|wrong| eprintln!("{wrong}")).is_ok();
+        outcomes.push(Outcome { name: "packages".to_owned(), passed, took: start.elapsed() });
+    }
+    for (at, step) in steps.into_iter().enumerate() {
+        println!("xtask: step {} of {number}: {}", at + 1, step.name);
+        let outcome = step.run();
+        let result = if outcome.passed { "passed" } else { "FAILED" };
+        println!("xtask: {}: {result} after {:.0} s", outcome.name, outcome.took.as_secs_f32());
+        outcomes.push(outcome);
+    }
+    report(&outcomes)
+}
+
+/// How often a step that goes on says so.
+const SIGN_OF_LIFE: Duration = Duration::from_secs(60);
+
+/// Runs something, and says now and then that it goes on.
+fn with_signs_of_life<T>(name: &str, run: impl FnOnce() -> T) -> T {
+    let start = Instant::now();
+    let (over, ended) = mpsc::channel::<()>();
+    thread::scope(|scope| {
+        scope.spawn(move || {
+            while ended.recv_timeout(SIGN_OF_LIFE) == Err(RecvTimeoutError::Timeout) {
+                eprintln!("xtask: {name}: going on, {} s so far", start.elapsed().as_secs());
+            }
+        });
+        let result = run();
+        drop(over);
+        result
+    })
 }
 
 /// A program of the tests that runs for long. Its last lines are for programs, so that nothing is said after them.
@@ -147,7 +192,8 @@ impl Step {
         let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
         let mut command = Command::new(cargo);
         command.args(&self.args).envs(self.server.map(|server| (redis::CHOSEN, server))).stdin(Stdio::null());
-        Outcome { passed: succeeds(&mut command), name: self.name, took: start.elapsed() }
+        let passed = with_signs_of_life(&self.name, || succeeds(&mut command));
+        Outcome { passed, name: self.name, took: start.elapsed() }
     }
 }
 

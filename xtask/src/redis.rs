@@ -23,11 +23,11 @@ const PACKAGE_MANAGERS: [(&str, &[&str]); 5] = [
 
 /// The servers to test with, `None` for the one in `PATH`, which is installed if it is missing. The tests start and end
 /// their own: a service that the package may bring is never used.
-pub(crate) fn servers() -> Result<Vec<Option<OsString>>, String> {
+pub(crate) fn servers(sudo: bool) -> Result<Vec<Option<OsString>>, String> {
     let named = match (env::var(SEVERAL), env::var_os(CHOSEN)) {
         (Ok(several), _) => several.split(',').map(|path| path.trim().into()).collect(),
         (_, Some(one)) => vec![one],
-        _ => return ensure().map(|()| vec![None]),
+        _ => return ensure(sudo).map(|()| vec![None]),
     };
     if let Some(wrong) = named.iter().find(|path| !answers(path, "--version")) {
         return Err(format!("{SEVERAL}, {CHOSEN}: `{}` does not run", wrong.display()));
@@ -35,18 +35,18 @@ pub(crate) fn servers() -> Result<Vec<Option<OsString>>, String> {
     Ok(named.into_iter().map(Some).collect())
 }
 
-fn ensure() -> Result<(), String> {
+fn ensure(sudo: bool) -> Result<(), String> {
     if answers("redis-server", "--version") {
         return Ok(());
     }
-    install()?;
+    install(sudo)?;
     if answers("redis-server", "--version") {
         return Ok(());
     }
     Err(format!("`redis-server` is not in PATH though its package is installed; name it in {CHOSEN}"))
 }
 
-fn install() -> Result<(), String> {
+fn install(sudo: bool) -> Result<(), String> {
     let Some((manager, steps)) = PACKAGE_MANAGERS.iter().find(|(program, _)| answers(program, "--version"))
     else {
         let names = PACKAGE_MANAGERS.map(|(program, _)| program).join(", ");
@@ -54,12 +54,24 @@ fn install() -> Result<(), String> {
             "`redis-server` is missing, and so are {names}; install it, or name it in {CHOSEN}"
         ));
     };
-    println!("xtask: `redis-server` is missing; installing it with {manager}");
-    for step in *steps {
-        // Homebrew refuses to run as root; the others need it.
-        let sudo: &[&str] = if *manager == "brew" || is_root() { &[] } else { &["sudo"] };
+    // Homebrew refuses to run as root; the others need it.
+    let needs_sudo = *manager != "brew" && !is_root();
+    let prefix: &[&str] = if needs_sudo { &["sudo"] } else { &[] };
+    let words = |step: &'static str| {
         let words = ["env", "DEBIAN_FRONTEND=noninteractive", manager];
-        let mut words = sudo.iter().chain(&words).copied().chain(step.split(' '));
+        prefix.iter().copied().chain(words).chain(step.split(' ')).collect::<Vec<_>>()
+    };
+    let lines: Vec<_> = steps.iter().map(|step| words(step).join(" ")).collect();
+    let lines = lines.join(" && ");
+    if needs_sudo && !sudo {
+        return Err(format!(
+            "`redis-server` is missing. Install it:\n\n    {lines}\n\nor have that done with `--sudo`, or name a server \
+             in {CHOSEN}"
+        ));
+    }
+    println!("xtask: `redis-server` is missing; installing it: {lines}");
+    for step in *steps {
+        let mut words = words(step).into_iter();
         let mut command = Command::new(words.next().unwrap_or_default());
         command.args(words).stdin(Stdio::null());
         if !succeeds(&mut command) {
