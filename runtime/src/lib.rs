@@ -878,7 +878,7 @@ pub use {
     cache::{Cache, CacheBuilder},
     codec::{Codec, CodecError},
     error::Error,
-    key::{AnyKey, Key},
+    key::{AnyKey, Key, KeyPart},
     overrides::{Observed, ObservedCall, Source, bypass, observe, only_cached, refresh},
     telemetry::{Counts, Node, NodeState, Stats},
     write::WriteGuard,

@@ -1,6 +1,15 @@
 //! The write path, in the order in which it happens: guard, body, release.
 
-use std::{future::Future, mem, pin::pin, sync::Arc, time::Duration};
+use std::{
+    future::Future,
+    mem,
+    pin::pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+    time::Duration,
+};
 
 use tokio::{runtime::Handle, task::JoinHandle, time::Instant};
 use tracing::Instrument;
@@ -138,9 +147,23 @@ where
     result
 }
 
-fn each_once(mut keys: Vec<AnyKey>) -> Vec<AnyKey> {
+fn each_once(keys: Vec<AnyKey>) -> Vec<AnyKey> {
+    let mut keys = whole(keys);
     keys.sort_unstable_by(|one, other| one.as_str().cmp(other.as_str()));
     keys.dedup();
+    keys
+}
+
+/// Without the keys in which the `Display` of a value failed: reads with such a value run uncached, so that nothing is stored
+/// under them.
+fn whole(mut keys: Vec<AnyKey>) -> Vec<AnyKey> {
+    static SAID: AtomicBool = AtomicBool::new(false);
+    if let Some(key) = keys.iter().find(|key| !key.is_whole()) {
+        if !SAID.swap(true, Relaxed) {
+            tracing::error!(%key, "the `Display` of a value in a key failed; there is no entry to invalidate");
+        }
+        keys.retain(AnyKey::is_whole);
+    }
     keys
 }
 
@@ -171,7 +194,7 @@ struct Removal {
 
 impl Removal {
     fn new(cache: &Arc<Inner>, keys: Vec<AnyKey>) -> Removal {
-        Removal { cache: cache.clone(), keys }
+        Removal { cache: cache.clone(), keys: whole(keys) }
     }
 
     async fn carry_out(mut self) {
@@ -202,6 +225,9 @@ impl Drop for Removal {
 
 /// Deletes one entry.
 pub(crate) async fn invalidate(cache: &Cache, key: &AnyKey) -> Result<(), Error> {
+    if whole(vec![key.clone()]).is_empty() {
+        return Ok(());
+    }
     match remove(&cache.inner, std::slice::from_ref(key), cache.inner.timeout).await.pop() {
         Some((key, error)) => Err(error.into_error("invalidate", key.as_str())),
         None => Ok(()),
@@ -307,7 +333,7 @@ const BY_HAND: WriteSettings = WriteSettings::new(module_path!(), "guard", file!
 impl WriteGuard {
     pub(crate) async fn place(cache: &Cache, keys: Vec<AnyKey>) -> Result<WriteGuard, Error> {
         cache.inner.table.writes.writes.one();
-        let mut guarded = Guarded::place(&cache.inner, keys, &BY_HAND).await;
+        let mut guarded = Guarded::place(&cache.inner, whole(keys), &BY_HAND).await;
         if let Some((key, error)) = guarded.failures.first() {
             return Err(error.clone().into_error("guard", key.as_str()));
         }

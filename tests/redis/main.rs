@@ -12,6 +12,7 @@ mod deployments;
 mod failovers;
 mod faults;
 mod functions;
+mod keys;
 mod limits;
 mod outages;
 mod processes;
