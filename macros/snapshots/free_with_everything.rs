@@ -46,7 +46,7 @@ impl search {
                 .literal(":")
                 .integer(page)
                 .literal(":")
-                .value(&__aside::part(&_tenant))
+                .part(&_tenant)
                 .finish(),
             __aside::coding::<_, ::cached_aside::Json>(const { VERSION }),
         )
@@ -88,7 +88,7 @@ where
         .literal(":")
         .integer(page)
         .literal(":")
-        .value(&__aside::part(&_tenant))
+        .part(&_tenant)
         .finish();
     let cache: &::cached_aside::Cache = &db.cache;
     __aside::load_in(

@@ -134,7 +134,10 @@ fn functions_of_one_name_in_one_function_are_counted() {
     for (source, expected) in [
         ("fn main() { async @fn load() {} }", 0),
         ("fn main() { { async fn load() {} } { async @fn load() {} } }", 1),
-        ("fn main() { { async fn load() {} } { async fn r#load() {} } if x { struct A; impl A { async @fn load() {} } } }", 2),
+        (
+            "fn main() { { async fn load() {} } { async fn r#load() {} } if x { struct A; impl A { async @fn load() {} } } }",
+            2,
+        ),
         ("fn a() { async fn load() {} } fn main() { async @fn load() {} }", 0),
         ("mod a { fn load() {} fn main() { let s = \"fn load\"; /* fn load */ async @fn load() {} } }", 0),
         ("impl A { fn load() {} } impl B { async @fn load() {} }", 0),

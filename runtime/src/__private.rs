@@ -7,7 +7,7 @@ pub use core::time::Duration;
 pub use crate::{
     AnyKey, Cache, Key,
     codec::{Cacheable, CacheableError, Coding, DefaultCodec, coding, error_coding},
-    key::{KeyWriter, any_key, key, number, part, type_name},
+    key::{KeyWriter, any_key, key, number, type_name},
     outcome::{
         NoAbsent, NoShape, NotShared, Outcome, Refusable, Returns, Shape, Success, Updates, assert_error,
         assert_fails, assert_none, given_up, refuse,

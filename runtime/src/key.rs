@@ -25,7 +25,8 @@ use crate::{
 
 mod part;
 
-pub use part::{KeyPart, part};
+pub use part::KeyPart;
+use part::Part;
 
 /// A key longer than this (bytes) keeps its start and ends in a digest. Every shortened key is longer than
 /// every key that was not, so the two can't coincide.
@@ -69,6 +70,12 @@ impl KeyWriter {
             self.failed = true;
         }
         self
+    }
+
+    /// Adds an argument of a derived key.
+    #[must_use]
+    pub fn part<T: KeyPart + ?Sized>(self, argument: &T) -> KeyWriter {
+        self.value(&Part(argument))
     }
 
     /// Adds an integer, which holds nothing that could separate.

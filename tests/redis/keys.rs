@@ -77,7 +77,10 @@ async fn generic_parameters_of_traits_are_in_the_key() {
             assert_eq!((Measured::<u8>::size(&of, 0).await, Measured::<u64>::size(&of, 0).await), (1, 8));
             assert_eq!((Measured::<u8>::named(&of, 0).await, Measured::<u64>::named(&of, 0).await), (1, 8));
             assert_eq!((Default::<u8>::default(&of, 0).await, Default::<u64>::default(&of, 0).await), (1, 8));
-            assert_eq!((Constant::<1>::constant(&of, 0).await, Constant::<8>::constant(&of, 0).await), (1, 8));
+            assert_eq!(
+                (Constant::<1>::constant(&of, 0).await, Constant::<8>::constant(&of, 0).await),
+                (1, 8)
+            );
             assert_eq!((Constant::<1>::written(&of, 0).await, Constant::<8>::written(&of, 0).await), (1, 8));
             assert_eq!((Boxed::<u8>::boxed(&of, 0).await, Boxed::<u64>::boxed(&of, 0).await), (1, 8));
         }

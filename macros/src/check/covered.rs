@@ -71,7 +71,13 @@ pub(super) fn parameters(named: &Named, function: &Function, problems: &mut Prob
 
 /// Type and const parameters that nothing in the key tells apart: two instantiations would share their entries, or evict
 /// each other's where the value is of another type.
-pub(super) fn generics(skip: &[Ident], key: &Key, named: &Named, function: &Function, problems: &mut Problems) {
+pub(super) fn generics(
+    skip: &[Ident],
+    key: &Key,
+    named: &Named,
+    function: &Function,
+    problems: &mut Problems,
+) {
     let (mut kept, mut skipped) = (TokenStream::new(), TokenStream::new());
     for parameter in &function.parameters {
         let is_kept = !is_skipped(parameter, skip) && !parameter.unused && named.mean(parameter);

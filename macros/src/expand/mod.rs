@@ -51,6 +51,9 @@ fn piece(piece: &Piece) -> TokenStream {
         Piece::Value(Value { format: ValueFormat::Integer, place, span, .. }) => {
             quote_spanned!(*span=> .integer(#place))
         }
+        Piece::Value(Value { format: ValueFormat::Derived, place, span, .. }) => {
+            quote_spanned!(*span=> .part(&#place))
+        }
         Piece::Value(value) => {
             let argument = argument(value);
             quote_spanned!(value.span=> .value(&#argument))
@@ -62,14 +65,11 @@ fn piece(piece: &Piece) -> TokenStream {
 fn argument(value: &Value) -> TokenStream {
     let (place, span) = (&value.place, value.span);
     match &value.format {
-        ValueFormat::Template(Format::Plain) | ValueFormat::Integer => place.clone(),
+        ValueFormat::Template(Format::Plain) | ValueFormat::Integer | ValueFormat::Derived => place.clone(),
         ValueFormat::Template(Format::As(spec) | Format::Padded(spec)) => {
             let format = syn::LitStr::new(&format!("{{:{spec}}}"), span);
             let place = value.checked();
             quote_spanned!(span=> ::core::format_args!(#format, #place))
-        }
-        ValueFormat::Derived => {
-            quote_spanned!(span=> __aside::part(&#place))
         }
     }
 }

@@ -54,7 +54,7 @@ use std::{
 #[diagnostic::on_unimplemented(
     message = "a derived key can't contain `{Self}`: nothing says that equal values print alike, and different ones differently",
     label = "write a `key` for this parameter, or `skip` it",
-    note = "name what tells two values apart, such as `key = \"search:{{filter.text}}\"`, or leave it out by `skip(filter)`",
+    note = "name what tells two values apart, such as `key = \"search:{{filter.text}}\"`, or leave the parameter out: `skip(filter)`",
     note = "for a type of yours whose text tells its values apart: `impl cached_aside::KeyPart for …`"
 )]
 pub trait KeyPart {
@@ -76,11 +76,7 @@ pub trait KeyPart {
 }
 
 /// An argument as a derived key writes it.
-pub fn part<T: KeyPart + ?Sized>(argument: &T) -> impl Display {
-    Part(argument)
-}
-
-struct Part<'a, T: ?Sized>(&'a T);
+pub(super) struct Part<'a, T: ?Sized>(pub(super) &'a T);
 
 impl<T: KeyPart + ?Sized> Display for Part<'_, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -100,6 +96,7 @@ impl<T: KeyPart + ?Sized> Debug for Element<'_, T> {
 /// Types whose `Display` tells all, and inside of others their `Debug`.
 macro_rules! printed {
     ($($printed:ty)*) => {$(
+        #[diagnostic::do_not_recommend]
         impl KeyPart for $printed {
             fn write_key_part(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 Display::fmt(self, f)
@@ -117,6 +114,7 @@ printed! { NonZero<u8> NonZero<u16> NonZero<u32> NonZero<u64> NonZero<u128> NonZ
 printed! { NonZero<i8> NonZero<i16> NonZero<i32> NonZero<i64> NonZero<i128> NonZero<isize> }
 printed! { IpAddr Ipv4Addr Ipv6Addr }
 
+#[diagnostic::do_not_recommend]
 impl KeyPart for Duration {
     fn write_key_part(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         Debug::fmt(self, f)
@@ -197,6 +195,7 @@ macro_rules! tuples {
     )*};
 }
 
+#[diagnostic::do_not_recommend]
 impl KeyPart for () {
     fn write_key_part(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("()")
@@ -213,7 +212,7 @@ mod tests {
     use crate::key::KeyWriter;
 
     fn text(argument: &(impl KeyPart + ?Sized)) -> String {
-        part(argument).to_string()
+        Part(argument).to_string()
     }
 
     /// A type of a user, whose text may hold anything.
@@ -250,9 +249,9 @@ mod tests {
                 Err(fmt::Error)
             }
         }
-        let key = KeyWriter::new("x:").value(&part(&vec![Some(Fails)])).finish();
+        let key = KeyWriter::new("x:").part(&vec![Some(Fails)]).finish();
         assert!(!key.is_whole());
-        assert!(KeyWriter::new("x:").value(&part(&vec![Some(1)])).finish().is_whole());
+        assert!(KeyWriter::new("x:").part(&vec![Some(1)]).finish().is_whole());
     }
 
     proptest! {
