@@ -119,7 +119,7 @@ where
     }
     if cache.inner.switch.is_off(function) {
         bypass();
-        return Err(without(Error::NotCached { key: key.to_owned() }));
+        return Err(without(Error::NotCached { key: key.to_string() }));
     }
     match function.fingerprint.get(kind, SHAPE) {
         Ok(known) if key.is_whole() => return Ok((cache, known)),
