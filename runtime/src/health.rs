@@ -47,7 +47,7 @@ impl Budget {
     {
         let within = self.begin()?;
         let answer = step(within).await;
-        self.end();
+        self.end(matches!(answer, Err(StoreError::Timeout(_))));
         answer
     }
 
@@ -60,11 +60,14 @@ impl Budget {
         Ok(self.left)
     }
 
-    /// Ends the step, and counts the time it took.
-    pub(crate) fn end(&mut self) {
+    /// Ends the step, and counts the time it took. A step that was answered although it took longer than it had was one during
+    /// which this process stood still: then nobody knows how long the store took, and it is not counted.
+    pub(crate) fn end(&mut self, silent: bool) {
         if let Some(begun) = self.begun.take() {
             let took = begun.elapsed();
-            self.left = self.left.saturating_sub(took);
+            if silent || took <= self.left {
+                self.left = self.left.saturating_sub(took);
+            }
             self.spent += took;
         }
     }

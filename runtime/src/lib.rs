@@ -45,6 +45,7 @@ mod lease;
 mod outcome;
 mod overrides;
 mod owned;
+mod patience;
 mod read;
 mod settings;
 mod staleness;

@@ -15,6 +15,7 @@ mod functions;
 mod keys;
 mod limits;
 mod outages;
+mod pauses;
 mod processes;
 mod recovery;
 mod servers;

@@ -9,10 +9,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use tokio::{
-    runtime::Handle,
-    time::{Instant, timeout},
-};
+use tokio::{runtime::Handle, time::Instant};
 use tracing::Instrument;
 
 use super::{Call, Loader, refresh::Old};
@@ -24,7 +21,9 @@ use crate::{
     lease::{Held, while_renewing},
     outcome::{Gave, Outcome},
     overrides::{How, Source},
+    patience::{self, in_awake_time},
     settings::ReadFunction,
+    store::StoreError,
     storing::{Storable, Storing},
 };
 
@@ -185,9 +184,9 @@ async fn fill_and_land(
     (began, filling): (Step, Step),
 ) {
     let mut filled = pin!(filled);
-    let in_time = timeout(within, filled.as_mut()).await;
-    ticket.land(&landed, if in_time == Ok(true) { filling } else { began });
-    if in_time.is_err() {
+    let in_time = patience::answer(within, filled.as_mut()).await;
+    ticket.land(&landed, if in_time == Some(true) { filling } else { began });
+    if in_time.is_none() {
         filled.await;
     }
 }
@@ -199,8 +198,8 @@ pub(super) async fn within_budget(
     budget: &mut Budget,
 ) -> bool {
     let filled = cache.spawn(&Handle::current(), filled.instrument(tracing::Span::current()));
-    let in_time = |within| async move { Ok(timeout(within, filled).await) };
-    matches!(budget.spend(in_time).await, Ok(Ok(Ok(true))))
+    let in_time = |within| async move { in_awake_time!(within, filled).ok_or(StoreError::Timeout(within)) };
+    matches!(budget.spend(in_time).await, Ok(Ok(true)))
 }
 
 /// Begins what the caller does not wait for, and leaves the rest of it to the background. What it sends is sent before anything

@@ -84,11 +84,12 @@ impl<V, E> Call<'_, V, E> {
             Ok(within) => self.cache.store.read(self.key, within).await,
             Err(error) => Err(error),
         };
+        let silent = matches!(stored, Err(StoreError::Timeout(_)));
         match self.make_out(stored, None) {
             // A hit spends nothing more.
             Seen::Entry(value, bytes, age) => Seen::Entry(value, bytes, age),
             seen => {
-                budget.end();
+                budget.end(silent);
                 match seen {
                     // Stored by a program whose function lets values grow old.
                     Seen::Timeless => self.look_timed(budget).await,

@@ -12,10 +12,10 @@ mod watches;
 use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use tokio::{sync::Notify, time::timeout};
+use tokio::sync::Notify;
 
 pub(crate) use self::watches::{Watch, Watches};
-use crate::{Error, entry::Token, telemetry::Node};
+use crate::{Error, entry::Token, patience::in_awake_time, telemetry::Node};
 
 /// Where entries are kept.
 #[derive(Debug)]
@@ -97,10 +97,10 @@ pub(crate) enum Acquired {
     Changed,
 }
 
-/// Takes a step within a time. A function would carry the step twice.
+/// Takes a step within a time, in which this process has to be awake. A function would carry the step twice.
 macro_rules! in_time {
     ($within:ident, $step:expr) => {
-        timeout($within, $step).await.unwrap_or(Err(StoreError::Timeout($within)))
+        in_awake_time!($within, $step).unwrap_or(Err(StoreError::Timeout($within)))
     };
 }
 

@@ -19,18 +19,14 @@ use redis::{
     AsyncConnectionConfig, Client, Cmd, ConnectionAddr, ConnectionInfo, ErrorKind, FromRedisValue,
     RedisError, RedisResult, ServerErrorKind, Value,
 };
-use tokio::{
-    runtime::Handle,
-    sync::Notify,
-    time::{sleep, timeout},
-};
+use tokio::{runtime::Handle, sync::Notify, time::sleep};
 
 use super::{
     address::{elsewhere, host_and_port},
     connection::{Failure, Limits, Link},
     handshake::Target,
 };
-use crate::{backoff::Backoff, store::Watches};
+use crate::{backoff::Backoff, patience::in_awake_time, store::Watches};
 
 /// So many slots there are.
 const SLOTS: usize = 16_384;
@@ -94,7 +90,7 @@ impl Cluster {
         let map = RwLock::new(Map { owners: vec![0; SLOTS].into(), nodes: Vec::new() });
         let cluster =
             Cluster(Arc::new(Shared { seeds, limits, watches, back, map, asking: AtomicBool::new(false) }));
-        if timeout(limits.connect, cluster.0.refresh()).await != Ok(true) {
+        if in_awake_time!(limits.connect, cluster.0.refresh()) != Some(true) {
             cluster.0.keep_asking();
         }
         cluster
@@ -283,7 +279,7 @@ impl Shared {
             }
         }
         for seed in &self.seeds {
-            if let Ok(Some(nodes)) = timeout(self.limits.connect, ask_seed(seed)).await {
+            if let Some(Some(nodes)) = in_awake_time!(self.limits.connect, ask_seed(seed)) {
                 return Some(nodes);
             }
         }
@@ -291,7 +287,7 @@ impl Shared {
     }
 
     async fn ask_node(&self, link: &Link) -> Option<Nodes> {
-        let answer = timeout(self.limits.call, link.call(&question())).await.ok()?.ok()?;
+        let answer = in_awake_time!(self.limits.call, link.call(&question()))?.ok()?;
         understood(&answer, host_of(link.info()?)?)
     }
 }

@@ -3,8 +3,10 @@
 //! redis-rs has a manager that reconnects, but it keeps a failed handshake for ever, never replaces a connection that has
 //! stopped answering, and forgets the session's state (`CLIENT TRACKING`). So this is our own, over its multiplexed connection.
 //!
-//! A link is up or down. Up, commands go out. After several in a row without an answer, or refusals that say that the server
-//! can't serve at all, it goes down: every call is turned away at once, and in the background connections are tried, each of
+//! A link is up or down. Up, commands go out. After several in a row without an answer the server is asked for a sign of life,
+//! first on the same connection, then on a new one, which takes the place of the old one where it is answered: what was silent may
+//! have been this process, or a connection that is busy with one large answer. Where there is none, or refusals say that the server
+//! can't serve at all, the link goes down: every call is turned away at once, and in the background connections are tried, each of
 //! which has to answer a probe within the time that calls are given, until one does. That is a circuit breaker (closed, open,
 //! half-open); the crates that offer one guard a call and can't replace the connection beneath it.
 
@@ -23,8 +25,8 @@ use redis::{
 };
 use tokio::{
     runtime::Handle,
-    sync::Notify,
-    time::{sleep, timeout},
+    sync::{Notify, Semaphore},
+    time::sleep,
 };
 
 use super::{
@@ -35,11 +37,12 @@ use super::{
 };
 use crate::{
     backoff::Backoff,
+    patience::in_awake_time,
     store::{StoreError, Watches, boxed},
     telemetry::{Node, NodeState},
 };
 
-/// After so many commands in a row without an answer in time the connection is replaced.
+/// After so many commands in a row without an answer in time the server is asked for a sign of life.
 const TIMEOUTS_IN_A_ROW: u32 = 3;
 /// After so many commands in a row whose callers went away before there was an answer, the server is asked for a sign of life.
 const ABANDONED_IN_A_ROW: u32 = 16;
@@ -57,7 +60,7 @@ pub(crate) struct Limits {
     pub(crate) connect: Duration,
     /// A call waits no longer for the store.
     pub(crate) call: Duration,
-    /// No more commands than this are on their way at once.
+    /// Maximum number of commands of reads on their way at once, and of steps of writes.
     pub(crate) in_flight: usize,
 }
 
@@ -99,6 +102,8 @@ pub(super) struct Shared {
     /// The task that asks for a sign of life, while there is one.
     probing: AtomicBool,
     in_flight: AtomicUsize,
+    /// Room for the steps of writes, which is their own: however much is read, a write is announced.
+    writes: Semaphore,
     /// Reads that wait to travel together.
     reads: Gather<Given>,
     timeouts: AtomicU32,
@@ -144,6 +149,7 @@ impl Link {
             dialling: tokio::sync::Mutex::default(),
             probing: AtomicBool::new(false),
             in_flight: AtomicUsize::new(0),
+            writes: Semaphore::new(limits.in_flight.min(Semaphore::MAX_PERMITS)),
             reads: Gather::new(limits.in_flight),
             timeouts: AtomicU32::new(0),
             abandoned: AtomicU32::new(0),
@@ -220,14 +226,26 @@ impl Link {
         command: &Cmd,
         take: impl FnOnce(Value) -> RedisResult<T>,
     ) -> Result<T, Failure> {
-        let mut call = self.begin()?;
+        let mut call = self.begin(self.0.limits.in_flight)?;
         let sent = call.up.connection.send_packed_command(command).await;
         call.end(sent.and_then(take))
     }
 
     /// Sends several commands at once; each has its own answer.
     pub(super) async fn call_all<T: FromRedisValue>(&self, pipeline: &mut Pipeline) -> Result<T, Failure> {
-        let mut call = self.begin()?;
+        let mut call = self.begin(self.0.limits.in_flight)?;
+        let result = pipeline.ignore_errors().query_async(&mut call.up.connection).await;
+        call.end(result)
+    }
+
+    /// The same for a step of a write. Where there are too many it waits for room instead of being turned away.
+    pub(super) async fn call_all_of_write<T: FromRedisValue>(
+        &self,
+        pipeline: &mut Pipeline,
+    ) -> Result<T, Failure> {
+        // Nobody closes it.
+        let _room = self.0.writes.acquire().await;
+        let mut call = self.begin(usize::MAX)?;
         let result = pipeline.ignore_errors().query_async(&mut call.up.connection).await;
         call.end(result)
     }
@@ -255,7 +273,8 @@ impl Link {
         self.0.refused(self.0.number.load(Relaxed), error);
     }
 
-    fn begin(&self) -> Result<Call<'_>, Failure> {
+    /// Begins a command, unless so many are on their way.
+    fn begin(&self, limit: usize) -> Result<Call<'_>, Failure> {
         let up = match &*self.0.state() {
             State::Up(up) => up.clone(),
             State::Down { reason, .. } => {
@@ -265,7 +284,7 @@ impl Link {
         };
         // Counted first, so that the call gives back what it took even where it is turned away.
         let call = Call { link: &self.0, up, began: Instant::now(), ended: false };
-        if self.0.in_flight.fetch_add(1, Relaxed) >= self.0.limits.in_flight {
+        if self.0.in_flight.fetch_add(1, Relaxed) >= limit {
             drop(call.silent());
             return Err(Failure::Full);
         }
@@ -322,12 +341,14 @@ impl Drop for Call<'_> {
         if self.ended {
             return;
         }
-        // The last steps of a call have only what the first ones have left of its time.
-        if self.began.elapsed() >= self.link.limits.call / 2 {
-            if self.link.timeouts.fetch_add(1, Relaxed) + 1 >= TIMEOUTS_IN_A_ROW {
-                self.link.lost(self.up.number, "the server stopped answering");
-            }
-        } else if self.link.abandoned.fetch_add(1, Relaxed) + 1 >= ABANDONED_IN_A_ROW {
+        // The last steps of a call have only what the first ones have left of its time. And a caller that went away after a pause
+        // of this process may have waited for less than it seems: nothing is concluded from that alone.
+        let (silences, many) = if self.began.elapsed() >= self.link.limits.call / 2 {
+            (&self.link.timeouts, TIMEOUTS_IN_A_ROW)
+        } else {
+            (&self.link.abandoned, ABANDONED_IN_A_ROW)
+        };
+        if silences.fetch_add(1, Relaxed) + 1 >= many {
             self.link.probe(&self.up);
         }
     }
@@ -379,23 +400,42 @@ impl Shared {
         }
     }
 
-    /// Asks for a sign of life in the background: every caller went away too early to know.
+    /// Asks for a sign of life in the background, and gives the connection up where there is none.
     fn probe(self: &Arc<Self>, up: &Up) {
         let Ok(runtime) = Handle::try_current() else { return };
         if self.probing.swap(true, Relaxed) {
             return;
         }
-        let (link, mut up) = (Arc::downgrade(self), up.clone());
-        let within = self.limits.call;
+        let (task, mut up) = (Probing(Arc::downgrade(self)), up.clone());
+        // Whoever asks knows by then on a connection that is in order; the rest of the time is for a new one.
+        let within = self.limits.call / 2;
         runtime.spawn(async move {
-            let answer = timeout(within, redis::cmd("PING").exec_async(&mut up.connection)).await;
-            let Some(link) = link.upgrade() else { return };
-            link.probing.store(false, Relaxed);
-            link.abandoned.store(0, Relaxed);
-            if answer.is_err() {
+            let answer = in_awake_time!(within, redis::cmd("PING").exec_async(&mut up.connection));
+            let Some(link) = task.0.upgrade() else { return };
+            if answer.is_none() && !link.replace(up.number).await {
                 link.lost(up.number, "the server stopped answering");
             }
+            for silences in [&link.timeouts, &link.abandoned] {
+                silences.store(0, Relaxed);
+            }
         });
+    }
+
+    /// Puts a new connection in the place of a silent one, if there is one in the time of a call. Those who still wait for an
+    /// answer on the old one may go on doing so.
+    async fn replace(self: &Arc<Self>, silent: u64) -> bool {
+        let _alone = self.dialling.lock().await;
+        if !self.uses(silent) {
+            return true;
+        }
+        let Some(Ok(opened)) = in_awake_time!(self.limits.call, handshake::open(self, &self.target)) else {
+            return false;
+        };
+        tracing::debug!(cache = %self.target, "a connection that stopped answering was replaced");
+        self.put(opened);
+        // Nobody announces changes on the old one for much longer.
+        self.watches.all_changed();
+        true
     }
 
     /// The connection with this number is of no use any more.
@@ -462,24 +502,40 @@ impl Shared {
             return Ok(());
         }
         let within = self.limits.connect;
-        let attempt = timeout(within, handshake::open(self, &self.target)).await;
-        let Opened { connection, number, tracking, at } =
-            attempt.map_err(|_| format!("no connection within {within:?}"))??;
-        for counter in [&self.timeouts, &self.abandoned, &self.refusals] {
-            counter.store(0, Relaxed);
-        }
-        {
-            let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
-            *state = State::Up(Up { connection, number, tracking, at: at.as_str().into() });
-        }
+        let attempt = in_awake_time!(within, handshake::open(self, &self.target));
+        let opened = attempt.ok_or_else(|| format!("no connection within {within:?}"))??;
+        let at = self.put(opened);
         if !std::mem::take(&mut *self.said()).is_empty() {
-            tracing::info!(cache = %self.target, at = at.as_str(), "cache reachable again");
-        }
-        if let Target::Sentinels(_) = &self.target {
-            sentinel::follow(Arc::downgrade(self), at, number);
+            tracing::info!(cache = %self.target, at = &*at, "cache reachable again");
         }
         self.back.notify_waiters();
         Ok(())
+    }
+
+    /// Uses a connection from now on; says where it goes to.
+    fn put(self: &Arc<Self>, opened: Opened) -> Arc<str> {
+        let Opened { connection, number, tracking, at } = opened;
+        for counter in [&self.timeouts, &self.abandoned, &self.refusals] {
+            counter.store(0, Relaxed);
+        }
+        let up = Up { connection, number, tracking, at: at.as_str().into() };
+        let place = up.at.clone();
+        *self.state.write().unwrap_or_else(PoisonError::into_inner) = State::Up(up);
+        if let Target::Sentinels(_) = &self.target {
+            sentinel::follow(Arc::downgrade(self), at, number);
+        }
+        place
+    }
+}
+
+/// Says, when it ends for whatever reason, that nobody is asking for a sign of life any more.
+struct Probing(Weak<Shared>);
+
+impl Drop for Probing {
+    fn drop(&mut self) {
+        if let Some(link) = self.0.upgrade() {
+            link.probing.store(false, Relaxed);
+        }
     }
 }
 

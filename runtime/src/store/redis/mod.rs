@@ -223,7 +223,7 @@ impl RedisStore {
                     pipeline.add_command(command);
                 }
                 pipeline.cmd("WAIT").arg(replicas).arg(millis(within.mul_f64(0.75)));
-                let mut answers: Vec<RedisResult<i64>> = link.call_all(&mut pipeline).await?;
+                let mut answers: Vec<RedisResult<i64>> = link.call_all_of_write(&mut pipeline).await?;
                 let confirmed =
                     answers.pop().transpose().map_err(|error| store_error(&error))?.unwrap_or_default();
                 Ok((link, answers, confirmed))
@@ -323,7 +323,7 @@ impl RedisStore {
         verdict(answer)
     }
 
-    /// Runs a script on each of several keys, in one round trip to each server.
+    /// Runs a script of a write on each of several keys, in one round trip to each server.
     async fn run_all(
         &self,
         verb: &Verb,
@@ -352,7 +352,7 @@ impl RedisStore {
             }
             async move {
                 let answers = match &owner {
-                    Ok(link) => link.call_all(&mut pipeline).await.map_err(StoreError::from),
+                    Ok(link) => link.call_all_of_write(&mut pipeline).await.map_err(StoreError::from),
                     Err(error) => Err(error.clone()),
                 };
                 (owner, answers, places)

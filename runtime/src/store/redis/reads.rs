@@ -4,10 +4,7 @@ use std::{iter::repeat_n, time::Duration};
 
 use bytes::Bytes;
 use redis::{Cmd, ErrorKind, Pipeline, RedisError, RedisResult, ServerErrorKind, Value};
-use tokio::{
-    runtime::Handle,
-    time::{Instant, timeout, timeout_at},
-};
+use tokio::{runtime::Handle, time::Instant};
 
 use super::{
     FullKey, RedisStore,
@@ -15,7 +12,10 @@ use super::{
     gather::{Batch, Turn, next_turn},
     route::Route,
 };
-use crate::store::{Answer, StoreError, boxed};
+use crate::{
+    patience::in_awake_time,
+    store::{Answer, StoreError, boxed},
+};
 
 /// What those are given who did not ask by themselves: an answer; or until when they may ask, where they have to after all.
 pub(super) type Given = Result<Answer<Option<Bytes>>, Instant>;
@@ -63,7 +63,7 @@ impl RedisStore {
         };
         // A batch is answered in the time of a call. Who has less left is told so earlier.
         if within < link.limits().call {
-            return timeout(within, told).await.unwrap_or(Err(StoreError::Timeout(within)));
+            return in_awake_time!(within, told).unwrap_or(Err(StoreError::Timeout(within)));
         }
         told.await
     }
@@ -71,7 +71,7 @@ impl RedisStore {
     async fn read_alone(&self, link: &Link, full: FullKey<'_>, within: Duration) -> Answer<Option<Bytes>> {
         let mut get = Cmd::with_capacity(2, "GET".len() + full.len());
         get.arg("GET").arg(full);
-        timeout(within, self.route.call_at(link, &get)).await.unwrap_or(Err(StoreError::Timeout(within)))
+        in_awake_time!(within, self.route.call_at(link, &get)).unwrap_or(Err(StoreError::Timeout(within)))
     }
 
     /// The nodes of a cluster take no command with keys of several slots.
@@ -87,7 +87,7 @@ async fn send(link: Link, batch: Batch<Given>, one_by_one: bool) {
     }
     let (within, keys) = (link.limits().call, batch.keys().len());
     let until = Instant::now() + within;
-    let given = timeout_at(until, ask(&link, &batch, one_by_one, until)).await;
+    let given = in_awake_time!(within, ask(&link, &batch, one_by_one, until));
     let given = given
         .unwrap_or(Err(StoreError::Timeout(within)))
         .unwrap_or_else(|error| repeat_n(Ok(Err(error)), keys).collect());

@@ -11,12 +11,10 @@ use std::{
 };
 
 use redis::{AsyncConnectionConfig, Client, ConnectionInfo, RedisResult, aio::MultiplexedConnection};
-use tokio::{
-    runtime::Handle,
-    time::{sleep, timeout},
-};
+use tokio::{runtime::Handle, time::sleep};
 
 use super::{address::elsewhere, connection::Shared};
+use crate::patience::in_awake_time;
 
 /// How often sentinels are asked whether the primary is still the same.
 const EVERY: Duration = Duration::from_secs(1);
@@ -66,8 +64,8 @@ impl Sentinels {
         for turn in 0..self.addresses.len() {
             let number = (self.good.load(Relaxed) + turn) % self.addresses.len();
             let sentinel = &self.addresses[number];
-            let answer = timeout(ANSWER, self.ask(sentinel)).await;
-            match answer.unwrap_or_else(|_| Err(format!("no answer within {ANSWER:?}"))) {
+            let answer = in_awake_time!(ANSWER, self.ask(sentinel));
+            match answer.unwrap_or_else(|| Err(format!("no answer within {ANSWER:?}"))) {
                 Ok((host, port)) => {
                     self.good.store(number, Relaxed);
                     return Ok(elsewhere(&self.primary, &host, port));
