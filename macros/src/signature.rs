@@ -184,14 +184,10 @@ impl Function {
         }
     }
 
-    /// The generic parameters in scope: the function's, then those of the `impl` or `trait` around it.
+    /// The generic parameters in scope: the function's, then those of the `impl` around it.
     pub(crate) fn generic_parameters(&self) -> impl Iterator<Item = &GenericParam> {
-        self.sig.generics.params.iter().chain(self.parameters_around())
-    }
-
-    /// The generic parameters of the `impl` or `trait` around the function.
-    pub(crate) fn parameters_around(&self) -> impl Iterator<Item = &GenericParam> {
-        self.place.generics().into_iter().flat_map(|generics| &generics.params)
+        let around = self.implementation().map(|item| item.generics.params.iter());
+        self.sig.generics.params.iter().chain(around.into_iter().flatten())
     }
 
     /// What both attributes ask of a function.

@@ -160,10 +160,9 @@ fn key(
     let written = key.as_ref().map(|(key, _)| key).filter(|_| template.is_some());
     covered::skips(skip, written, function, problems);
     if !is_broken {
-        let named = covered::Named::new(template, skip, function);
-        covered::parameters(&named, function, problems);
+        covered::parameters(&covered::Named::new(template, skip, function), function, problems);
         if let Some((key, _)) = &key {
-            covered::generics(skip, key, &named, function, problems);
+            covered::generics(skip, key, function, problems);
         }
     }
     key

@@ -51,7 +51,10 @@ pub(super) fn load(
         }
     };
     let coding = coding(plan, output, shape);
-    let imports = imports(if has_lifetimes(output) { &["NoAbsent"] } else { &["NotShared", "NoAbsent"] });
+    let imports = imports(
+        Some(&plan.key),
+        if has_lifetimes(output) { &["NoAbsent"] } else { &["NotShared", "NoAbsent"] },
+    );
     let returns = returns(plan, output, shape);
     quote! {
         #imports

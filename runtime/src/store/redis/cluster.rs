@@ -19,14 +19,14 @@ use redis::{
     AsyncConnectionConfig, Client, Cmd, ConnectionAddr, ConnectionInfo, ErrorKind, FromRedisValue,
     RedisError, RedisResult, ServerErrorKind, Value,
 };
-use tokio::{runtime::Handle, sync::Notify, time::sleep};
+use tokio::time::{sleep, timeout};
 
 use super::{
     address::{elsewhere, host_and_port},
-    connection::{Failure, Limits, Link},
+    connection::{Common, Failure, Link},
     handshake::Target,
 };
-use crate::{backoff::Backoff, patience::in_awake_time, store::Watches};
+use crate::{backoff::Backoff, engine};
 
 /// So many slots there are.
 const SLOTS: usize = 16_384;
@@ -55,9 +55,7 @@ pub(super) struct Cluster(Arc<Shared>);
 
 struct Shared {
     seeds: Vec<ConnectionInfo>,
-    limits: Limits,
-    watches: Watches,
-    back: Arc<Notify>,
+    common: Common,
     map: RwLock<Map>,
     /// The task that asks for the nodes, while there is one.
     asking: AtomicBool,
@@ -81,16 +79,14 @@ enum Elsewhere {
 
 impl Cluster {
     /// Asks for the nodes and connects to them once, and goes on trying in the background.
-    pub(super) async fn connect(
-        seeds: Vec<ConnectionInfo>,
-        limits: Limits,
-        watches: Watches,
-        back: Arc<Notify>,
-    ) -> Cluster {
+    pub(super) async fn connect(seeds: Vec<ConnectionInfo>, common: Common) -> Cluster {
+        let limits = common.limits;
         let map = RwLock::new(Map { owners: vec![0; SLOTS].into(), nodes: Vec::new() });
-        let cluster =
-            Cluster(Arc::new(Shared { seeds, limits, watches, back, map, asking: AtomicBool::new(false) }));
-        if in_awake_time!(limits.connect, cluster.0.refresh()) != Some(true) {
+        let cluster = Cluster(Arc::new(Shared { seeds, common, map, asking: AtomicBool::new(false) }));
+        let first = cluster.clone();
+        let attempt =
+            engine::spawn(async move { timeout(limits.connect, first.0.refresh()).await == Ok(true) });
+        if !attempt.await.unwrap_or(false) {
             cluster.0.keep_asking();
         }
         cluster
@@ -201,7 +197,7 @@ impl Shared {
         // A node that names no host is where we asked.
         let host = if host.is_empty() { host_of(&self.seeds[0])? } else { host };
         let info = elsewhere(&self.seeds[0], host, port);
-        Some(Link::new(Target::Server(info.into()), self.limits, self.watches.clone(), self.back.clone()))
+        Some(Link::new(Target::Server(info.into()), &self.common))
     }
 
     /// A node has said where a slot is.
@@ -221,12 +217,11 @@ impl Shared {
 
     /// Asks in the background who has what, until every slot's node is known and connected, unless somebody is doing so.
     fn keep_asking(self: &Arc<Self>) {
-        let Ok(runtime) = Handle::try_current() else { return };
         if self.asking.load(Relaxed) || self.asking.swap(true, Relaxed) {
             return;
         }
         let task = Asking(Arc::downgrade(self));
-        runtime.spawn(async move {
+        engine::spawn(async move {
             let mut pauses = ASK.pauses();
             loop {
                 // The last cache has gone: so may this.
@@ -279,7 +274,7 @@ impl Shared {
             }
         }
         for seed in &self.seeds {
-            if let Some(Some(nodes)) = in_awake_time!(self.limits.connect, ask_seed(seed)) {
+            if let Ok(Some(nodes)) = timeout(self.common.limits.connect, ask_seed(seed)).await {
                 return Some(nodes);
             }
         }
@@ -287,7 +282,7 @@ impl Shared {
     }
 
     async fn ask_node(&self, link: &Link) -> Option<Nodes> {
-        let answer = in_awake_time!(self.limits.call, link.call(&question()))?.ok()?;
+        let answer = timeout(self.common.limits.call, link.call(&question())).await.ok()?.ok()?;
         understood(&answer, host_of(link.info()?)?)
     }
 }
