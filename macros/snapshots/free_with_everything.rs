@@ -35,7 +35,7 @@ impl search {
     where
         T: DeserializeOwned,
     {
-        use ::cached_aside::__private::{self as __aside, ViaDebug as _, ViaDisplay as _};
+        use ::cached_aside::__private as __aside;
         __aside::key(
             Self::__read(),
             __aside::KeyWriter::new(__aside::type_name::<search>())
@@ -46,7 +46,7 @@ impl search {
                 .literal(":")
                 .integer(page)
                 .literal(":")
-                .value(&(&__aside::Arg(&_tenant)).key_part())
+                .part(&_tenant)
                 .finish(),
             __aside::coding::<_, ::cached_aside::Json>(const { VERSION }),
         )
@@ -78,9 +78,7 @@ async fn search<'a, D: Db, T: Row, const N: usize>(
 where
     T: DeserializeOwned,
 {
-    use ::cached_aside::__private::{
-        self as __aside, NotShared as _, NoAbsent as _, ViaDebug as _, ViaDisplay as _,
-    };
+    use ::cached_aside::__private::{self as __aside, NotShared as _, NoAbsent as _};
     __aside::assert_none::<{ search::__SHAPE }>();
     let key = __aside::KeyWriter::new(__aside::type_name::<search>())
         .literal(":")
@@ -90,7 +88,7 @@ where
         .literal(":")
         .integer(page)
         .literal(":")
-        .value(&(&__aside::Arg(&_tenant)).key_part())
+        .part(&_tenant)
         .finish();
     let cache: &::cached_aside::Cache = &db.cache;
     __aside::load_in(

@@ -13,7 +13,9 @@ impl users::Load for Repo {
         use ::cached_aside::__private::{self as __aside, NotShared as _, NoAbsent as _};
         let key = __aside::KeyWriter::new("<")
             .literal(__aside::type_name::<Self>())
-            .literal(" as users::Load>::load")
+            .literal(
+                ::core::concat!(" as ", ::core::module_path!(), "::users::Load>::load"),
+            )
             .literal(":")
             .integer(id)
             .finish();

@@ -47,7 +47,7 @@ pub(crate) enum ValueFormat {
     Template(Format),
     /// An integer as it is: no formatting is needed for that.
     Integer,
-    /// `Display`, or else `Debug`: the derived key.
+    /// By `KeyPart`: the derived key.
     Derived,
 }
 
@@ -107,10 +107,6 @@ impl Key {
     /// Whether the key uses the parameter of this number.
     pub(crate) fn uses(&self, parameter: usize) -> bool {
         self.values().any(|value| value.source == Source::Parameter(parameter))
-    }
-
-    pub(crate) fn is_derived(&self) -> bool {
-        self.values().any(|value| matches!(value.format, ValueFormat::Derived))
     }
 }
 

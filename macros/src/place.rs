@@ -4,7 +4,7 @@
 //! knows comments, literals and brackets and nothing else, and looks at what stands before the innermost open `{`. That
 //! works in the bodies of macros too.
 
-use syn::ItemImpl;
+use syn::{Generics, Ident, ItemImpl, ItemTrait};
 
 /// Stands for the `$` of what a macro fills in.
 pub(crate) const OF_MACRO: &str = "__of_macro_";
@@ -21,7 +21,7 @@ pub(crate) enum Place {
     /// In `impl Load for Repo { … }`, which is known where the source can be read.
     TraitImpl(Option<Box<ItemImpl>>),
     /// In `trait Load { … }`.
-    Trait(String),
+    Trait(Box<ItemTrait>),
     /// The source can't be read (generated code), or doesn't say it (the arm of a macro).
     Unknown,
 }
@@ -32,11 +32,48 @@ impl Place {
         matches!(self, Place::Inherent(_) | Place::TraitImpl(_) | Place::Trait(_))
     }
 
+    /// The generic parameters of what is around the function.
+    pub(crate) fn generics(&self) -> Option<&Generics> {
+        match self {
+            Place::Inherent(item) | Place::TraitImpl(item) => item.as_ref().map(|item| &item.generics),
+            Place::Trait(item) => Some(&item.generics),
+            Place::Free | Place::Nested | Place::Unknown => None,
+        }
+    }
+
     /// The place of the function whose `fn` has this span.
     pub(crate) fn of(span: proc_macro2::Span) -> Place {
         let Some((source, line, column)) = source(span) else { return Place::Unknown };
         place(&source, line, column)
     }
+}
+
+/// How many functions of this name stand before the one whose `fn` has this span, inside of the same function: of several
+/// blocks the compiler gives them all one path.
+pub(crate) fn namesakes_before(span: proc_macro2::Span, name: &Ident) -> usize {
+    let Some((source, line, column)) = source(span) else { return 0 };
+    let name = name.to_string();
+    namesakes(&source, line, column, name.trim_start_matches("r#"))
+}
+
+fn namesakes(source: &str, line: usize, column: usize, name: &str) -> usize {
+    let source = source.strip_prefix('\u{feff}').unwrap_or(source);
+    let Some(at) = offset(source, line, column) else { return 0 };
+    let in_function = |frame: &Frame| frame.open == '{' && matches!(of_header(&frame.header), Place::Nested);
+    let frames = enclosing(&source[..at]);
+    let Some(function) = frames.iter().find(|frame| in_function(frame)) else { return 0 };
+    let (mut rest, mut after_fn, mut found) = (&source[function.at..at], false, 0);
+    while !rest.is_empty() {
+        let (token, after) = rest.split_at(skip(rest));
+        rest = after;
+        if token.trim().is_empty() || token.starts_with("//") || token.starts_with("/*") {
+            continue;
+        }
+        found += usize::from(after_fn && token == name);
+        // `r#name` is read as `r`, `#` and `name`.
+        after_fn = token == "fn" || after_fn && matches!(token, "r" | "#");
+    }
+    found
 }
 
 /// The text of the file that the span is in, and the line and column (from one) where it starts. Outside of a compiler,
@@ -58,7 +95,7 @@ pub(crate) fn place(source: &str, line: usize, column: usize) -> Place {
     };
     match enclosing(&source[..at]).last() {
         None => Place::Free,
-        Some(Frame { open: '{', header }) => of_header(header),
+        Some(Frame { open: '{', header, .. }) => of_header(header),
         Some(_) => Place::Unknown,
     }
 }
@@ -92,7 +129,9 @@ fn of_header(header: &str) -> Place {
         let end = name
             .find(|character: char| !(character.is_alphanumeric() || character == '_'))
             .unwrap_or(name.len());
-        return Place::Trait(name[..end].to_owned());
+        let item = syn::parse_str(&format!("{header} {{}}"));
+        let item = item.or_else(|_| syn::parse_str(&format!("trait {} {{}}", &name[..end])));
+        return item.map_or(Place::Unknown, |item| Place::Trait(Box::new(item)));
     }
     if word == "mod" {
         return Place::Free;
@@ -138,6 +177,8 @@ fn without_attributes(header: &str) -> &str {
 struct Frame {
     open: char,
     header: String,
+    /// Where the bracket is (bytes).
+    at: usize,
 }
 
 /// The brackets that are open at the end of the text.
@@ -156,7 +197,8 @@ fn enclosing(text: &str) -> Vec<Frame> {
             '(' | '[' | '{' if length == 1 => {
                 let before = header.clone();
                 header.push(character);
-                frames.push(Frame { open: character, header: before });
+                let at = text.len() - rest.len() - 1;
+                frames.push(Frame { open: character, header: before, at });
                 headers.push(String::new());
             }
             ')' | ']' | '}' if length == 1 => {

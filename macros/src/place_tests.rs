@@ -19,7 +19,7 @@ fn place_at_mark(source: &str) -> String {
             let item = item.expect("a readable impl");
             format!("impl {} for {}", words(&item.trait_.as_ref().expect("a trait").0), words(&item.self_ty))
         }
-        Place::Trait(name) => format!("trait {name}"),
+        Place::Trait(item) => format!("trait {}{}", item.ident, words(&item.generics)),
         Place::Unknown => "unknown".into(),
     }
 }
@@ -52,7 +52,7 @@ fn places_of_all_kinds() {
         ),
         ("impl<F: for<'a> Fn(&'a u8)> Repo<F> { async @fn f() {} }", "impl Repo<F>"),
         ("impl Load for for<'a> fn(&'a u8) { async @fn f() {} }", "impl Load for for<'a>fn(&'au8)"),
-        ("pub(crate) unsafe trait Load<T>: Send { async @fn f() {} }", "trait Load"),
+        ("pub(crate) unsafe trait Load<T>: Send { async @fn f() {} }", "trait Load<T>"),
         ("pub(in crate::a) trait Load: Send { async @fn f() {} }", "trait Load"),
         ("macro_rules! m { ($t:ident) => { impl $t { async @fn f() {} } } }", "impl __of_macro_t"),
         (
@@ -126,5 +126,25 @@ proptest! {
             let column = before[before.rfind('\n').map_or(0, |newline| newline + 1)..].chars().count() + 1;
             let _ = place(&source, line, column);
         }
+    }
+}
+
+#[test]
+fn functions_of_one_name_in_one_function_are_counted() {
+    for (source, expected) in [
+        ("fn main() { async @fn load() {} }", 0),
+        ("fn main() { { async fn load() {} } { async @fn load() {} } }", 1),
+        (
+            "fn main() { { async fn load() {} } { async fn r#load() {} } if x { struct A; impl A { async @fn load() {} } } }",
+            2,
+        ),
+        ("fn a() { async fn load() {} } fn main() { async @fn load() {} }", 0),
+        ("mod a { fn load() {} fn main() { let s = \"fn load\"; /* fn load */ async @fn load() {} } }", 0),
+        ("impl A { fn load() {} } impl B { async @fn load() {} }", 0),
+        ("fn main() { fn loader() {} let load = fn_load(load); async @fn load() {} }", 0),
+    ] {
+        let at = source.find('@').expect("a mark");
+        let (line, column) = (1, source[..at].chars().count() + 1);
+        assert_eq!(namesakes(&source.replace('@', ""), line, column, "load"), expected, "{source}");
     }
 }

@@ -184,10 +184,14 @@ impl Function {
         }
     }
 
-    /// The generic parameters in scope: the function's, then those of the `impl` around it.
+    /// The generic parameters in scope: the function's, then those of the `impl` or `trait` around it.
     pub(crate) fn generic_parameters(&self) -> impl Iterator<Item = &GenericParam> {
-        let around = self.implementation().map(|item| item.generics.params.iter());
-        self.sig.generics.params.iter().chain(around.into_iter().flatten())
+        self.sig.generics.params.iter().chain(self.parameters_around())
+    }
+
+    /// The generic parameters of the `impl` or `trait` around the function.
+    pub(crate) fn parameters_around(&self) -> impl Iterator<Item = &GenericParam> {
+        self.place.generics().into_iter().flat_map(|generics| &generics.params)
     }
 
     /// What both attributes ask of a function.

@@ -7,7 +7,7 @@ pub use core::time::Duration;
 pub use crate::{
     AnyKey, Cache, Key,
     codec::{Cacheable, CacheableError, Coding, DefaultCodec, coding, error_coding},
-    key::{Arg, KeyWriter, ViaDebug, ViaDisplay, any_key, key, number, type_name},
+    key::{KeyWriter, any_key, key, number, type_name},
     outcome::{
         NoAbsent, NoShape, NotShared, Outcome, Refusable, Returns, Shape, Success, Updates, assert_error,
         assert_fails, assert_none, given_up, refuse,
@@ -98,7 +98,7 @@ pub fn update<R: Outcome<SHAPE>, const SHAPE: u8, B: Future<Output = R>>(
     keys: impl IntoIterator<Item = Key<R::Value>>,
     body: B,
 ) -> impl Future<Output = R> {
-    let keys: Vec<_> = keys.into_iter().collect();
+    let keys: Vec<_> = keys.into_iter().filter(Key::is_whole).collect();
     let names = keys.iter().map(AnyKey::from).collect();
     let puts = move |returned: &R, cache: &Inner, token| {
         let written = |key: Key<R::Value>| {

@@ -12,12 +12,15 @@ use std::{
 };
 
 use futures_util::future::join_all;
-use tokio::{sync::Notify, time::Instant};
+use tokio::{
+    runtime::Handle,
+    sync::Notify,
+    time::{Instant, sleep, timeout},
+};
 
 use crate::{
     backoff::Backoff,
     cache::Inner,
-    engine::Clock,
     entry::Token,
     store::{Answer, StoreError},
     telemetry::Counter,
@@ -44,7 +47,7 @@ impl Budget {
     {
         let within = self.begin()?;
         let answer = step(within).await;
-        self.end();
+        self.end(matches!(answer, Err(StoreError::Timeout(_))));
         answer
     }
 
@@ -57,11 +60,14 @@ impl Budget {
         Ok(self.left)
     }
 
-    /// Ends the step, and counts the time it took.
-    pub(crate) fn end(&mut self) {
+    /// Ends the step, and counts the time it took. A step that was answered although it took longer than it had was one during
+    /// which this process stood still: then nobody knows how long the store took, and it is not counted.
+    pub(crate) fn end(&mut self, silent: bool) {
         if let Some(begun) = self.begun.take() {
             let took = begun.elapsed();
-            self.left = self.left.saturating_sub(took);
+            if silent || took <= self.left {
+                self.left = self.left.saturating_sub(took);
+            }
             self.spent += took;
         }
     }
@@ -178,18 +184,19 @@ impl Recovery {
 
     /// Delivers in the background until nothing is left, unless somebody is doing so.
     pub(crate) fn deliver(cache: &Arc<Inner>) {
+        let Ok(runtime) = Handle::try_current() else { return };
         let recovery = &cache.recovery;
         if std::mem::replace(&mut recovery.list().delivering, true) {
             return;
         }
-        let (delivery, clock) = (Delivery(Arc::downgrade(cache)), cache.clock);
-        cache.spawn_for_ever(async move {
+        let delivery = Delivery(Arc::downgrade(cache));
+        runtime.spawn(async move {
             let mut pauses = DELIVERY.pauses();
             loop {
                 let Some(cache) = delivery.0.upgrade() else { return };
                 let back = cache.store.back().cloned();
                 drop(cache);
-                wait(clock, back.as_deref(), pauses.next_pause()).await;
+                wait(back.as_deref(), pauses.next_pause()).await;
                 let Some(cache) = delivery.0.upgrade() else { return };
                 loop {
                     let _alone = cache.recovery.attempt.lock().await;
@@ -222,7 +229,7 @@ impl Recovery {
             if cache.recovery.len() == 0 {
                 return;
             }
-            wait(cache.clock, cache.store.back().map(Arc::as_ref), pauses.next_pause()).await;
+            wait(cache.store.back().map(Arc::as_ref), pauses.next_pause()).await;
         }
     }
 
@@ -315,11 +322,11 @@ impl Drop for Undelivered<'_> {
 }
 
 /// Waits until the store is back, or for so long.
-async fn wait(clock: Clock, back: Option<&Notify>, pause: Duration) {
+async fn wait(back: Option<&Notify>, pause: Duration) {
     match back {
         // What it waited for, or the pause: both mean to try again.
-        Some(back) => drop(clock.timeout(pause, back.notified()).await),
-        None => clock.sleep(pause).await,
+        Some(back) => drop(timeout(pause, back.notified()).await),
+        None => sleep(pause).await,
     }
 }
 

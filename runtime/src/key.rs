@@ -23,6 +23,11 @@ use crate::{
     write,
 };
 
+mod part;
+
+pub use part::KeyPart;
+use part::Part;
+
 /// A key longer than this (bytes) keeps its start and ends in a digest. Every shortened key is longer than
 /// every key that was not, so the two can't coincide.
 const MAX_KEY: usize = 200;
@@ -33,6 +38,8 @@ const KEPT: usize = 160;
 #[derive(Debug)]
 pub struct KeyWriter {
     text: String,
+    /// Whether a value could not be written.
+    failed: bool,
 }
 
 impl KeyWriter {
@@ -41,7 +48,7 @@ impl KeyWriter {
     pub fn new(start: &str) -> KeyWriter {
         let mut text = String::with_capacity(start.len() + 40);
         text.push_str(start);
-        KeyWriter { text }
+        KeyWriter { text, failed: false }
     }
 
     /// Adds a literal.
@@ -56,12 +63,19 @@ impl KeyWriter {
     pub fn value<V: Display + ?Sized>(mut self, value: &V) -> KeyWriter {
         let before = self.text.len();
         if write!(Escape(&mut self.text), "{value}").is_err() {
-            // Only a `Display` that fails by itself comes here. Half a value must not pass for a whole one: the marker
-            // holds characters that no value can.
+            // Only a `Display` that fails by itself comes here. Two values that can't be written must not share an entry:
+            // nothing is ever stored under such a key, and the marker is for the log.
             self.text.truncate(before);
             self.text.push_str("{unprintable}");
+            self.failed = true;
         }
         self
+    }
+
+    /// Adds an argument of a derived key.
+    #[must_use]
+    pub fn part<T: KeyPart + ?Sized>(self, argument: &T) -> KeyWriter {
+        self.value(&Part(argument))
     }
 
     /// Adds an integer, which holds nothing that could separate.
@@ -75,7 +89,7 @@ impl KeyWriter {
     #[must_use]
     pub fn finish(self) -> AnyKey {
         let text = if self.text.len() > MAX_KEY { shorten(&self.text) } else { self.text };
-        AnyKey { text, function: None }
+        AnyKey { text, function: None, failed: self.failed }
     }
 }
 
@@ -152,42 +166,6 @@ fn is_invisible(character: char) -> bool {
     )
 }
 
-/// An argument of a function whose key is derived: written by `Display` where it has one, else by `Debug`.
-#[derive(Debug)]
-pub struct Arg<'a, T: ?Sized>(pub &'a T);
-
-/// Arguments that have a `Display`.
-pub trait ViaDisplay {
-    /// The argument as the key writes it.
-    fn key_part(&self) -> impl Display;
-}
-
-/// Arguments that have only a `Debug`.
-pub trait ViaDebug {
-    /// The argument as the key writes it.
-    fn key_part(&self) -> impl Display;
-}
-
-impl<T: Display + ?Sized> ViaDisplay for Arg<'_, T> {
-    fn key_part(&self) -> impl Display {
-        self.0
-    }
-}
-
-impl<T: Debug + ?Sized> ViaDebug for &Arg<'_, T> {
-    fn key_part(&self) -> impl Display {
-        Debugged(self.0)
-    }
-}
-
-struct Debugged<'a, T: ?Sized>(&'a T);
-
-impl<T: Debug + ?Sized> Display for Debugged<'_, T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        Debug::fmt(self.0, f)
-    }
-}
-
 /// A value that a key may pad to a width.
 #[diagnostic::on_unimplemented(
     message = "a width in a key is for numbers",
@@ -231,6 +209,8 @@ pub struct AnyKey {
     text: String,
     /// The cached function that stores under this key, where that is known.
     function: Option<&'static ReadFunction>,
+    /// Whether the `Display` of a value in it failed: then it is the key of nothing.
+    failed: bool,
 }
 
 impl PartialEq for AnyKey {
@@ -264,7 +244,7 @@ impl AnyKey {
 
     /// A key of this function.
     pub(crate) fn of(function: &'static ReadFunction, text: &str) -> AnyKey {
-        AnyKey { text: text.to_owned(), function: Some(function) }
+        AnyKey { text: text.to_owned(), function: Some(function), failed: false }
     }
 
     /// The key as the template says, without the namespace.
@@ -285,6 +265,11 @@ impl AnyKey {
     /// The cached function that stores under this key, if that is known.
     pub(crate) fn function(&self) -> Option<&'static ReadFunction> {
         self.function
+    }
+
+    /// Whether every value in it could be written. If not, nothing is stored under it, and there is nothing to delete.
+    pub(crate) fn is_whole(&self) -> bool {
+        !self.failed
     }
 
     /// How long an entry under this key can live, if that is known.
@@ -320,6 +305,12 @@ impl<K: Debug> Debug for Listed<'_, K> {
 impl<T> From<Key<T>> for AnyKey {
     fn from(key: Key<T>) -> AnyKey {
         AnyKey { function: Some(key.function), ..key.text }
+    }
+}
+
+impl From<&AnyKey> for AnyKey {
+    fn from(key: &AnyKey) -> AnyKey {
+        key.clone()
     }
 }
 
@@ -378,7 +369,7 @@ impl<T> Key<T> {
     /// [`Error::NoCache`] without a cache, otherwise when the cache does not answer.
     pub async fn peek(&self) -> Result<Option<T>, Error> {
         let cache = self.cache()?;
-        if cache.inner.switch.is_off(self.function) {
+        if !self.is_whole() || cache.inner.switch.is_off(self.function) {
             return Ok(None);
         }
         read::peek(&cache, self.as_str(), &self.coding).await
@@ -398,6 +389,11 @@ impl<T> Key<T> {
     /// The same key in a cache other than the installed one.
     pub fn in_cache(self, cache: &Cache) -> Key<T> {
         Key { cache: Some(cache.clone()), ..self }
+    }
+
+    /// Whether every value in it could be written.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.text.is_whole()
     }
 
     /// The entry that the cached function would have stored of this.

@@ -31,7 +31,6 @@ mod background;
 mod backoff;
 mod cache;
 mod codec;
-mod engine;
 mod entry;
 mod error;
 mod fingerprint;
@@ -46,6 +45,7 @@ mod lease;
 mod outcome;
 mod overrides;
 mod owned;
+mod patience;
 mod read;
 mod settings;
 mod staleness;
@@ -188,8 +188,13 @@ pub mod docs {
 /// | `{{`, `}}` | one brace |
 ///
 /// **Every parameter, `self` included, is either in the key or skipped.** Otherwise it does not compile: two callers with
-/// different values would share one entry. The same holds for type and const parameters that occur in no parameter and
-/// not in the return type. A parameter whose pattern is `_` needs neither.
+/// different values would share one entry. The same holds for type and const parameters, those of an `impl` and of a `trait`
+/// included, unless a parameter that is in the key or skipped is about them: name them by `{T}` or `skip(T)`. Where several
+/// types share a function, in a `trait` or in an `impl<T> Load for T`, a written key needs `{Self}` or `skip(Self)`. A parameter
+/// whose pattern is `_` needs neither.
+///
+/// Values that print alike are one value to a written key: `{price}` of a type whose `Display` rounds gives one entry to two
+/// prices. A call in which a `Display` fails runs uncached, and the log says so once.
 ///
 /// ```compile_fail
 /// # use cached_aside::cached_aside;
@@ -256,9 +261,11 @@ pub mod docs {
 /// assert_eq!(by_name::key("Ada", "Byron/King").as_str(), "name:Ada/Byron%2FKing");
 /// ```
 ///
-/// Without `key` the key is derived: the module path, the function's name, and every parameter that is not skipped, by
-/// `Display` where it has one, else by `Debug`. For a method it begins with the type's path. A derived key cannot contain
-/// `self`.
+/// Without `key` the key is derived: the module path, the function's name, and every parameter that is not skipped. It takes
+/// only types of which it is known that their text tells their values apart: numbers, `bool`, `char`, strings, and `Option`s,
+/// tuples and ordered collections of these; other types implement [`KeyPart`], are named in a `key`, or are skipped. For a
+/// method it begins with the type's path. A derived key cannot contain `self`. Of several functions of one name in one function
+/// body each has a key of its own, by their order.
 ///
 /// ```
 /// mod users {
@@ -879,7 +886,7 @@ pub use {
     cache::{Cache, CacheBuilder},
     codec::{Codec, CodecError},
     error::Error,
-    key::{AnyKey, Key},
+    key::{AnyKey, Key, KeyPart},
     overrides::{Observed, ObservedCall, Source, bypass, observe, only_cached, refresh},
     telemetry::{Counts, Node, NodeState, Stats},
     write::WriteGuard,

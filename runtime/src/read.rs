@@ -55,7 +55,7 @@ where
 {
     let body = pin!(body);
     let asked = Asked::here();
-    let way = match way::<R, SHAPE>(function, cache, &coding.kind, &asked, &returns, key.as_str()) {
+    let way = match way::<R, SHAPE>(function, cache, &coding.kind, &asked, &returns, &key) {
         Ok(way) => way,
         Err(Some(absent)) => return absent,
         Err(None) => return uncached(function, key.as_str(), &asked, body).await,
@@ -79,7 +79,7 @@ where
     B: Future<Output = R> + Send + 'static,
 {
     let asked = Asked::here();
-    let way = match way::<R, SHAPE>(function, cache, &coding.kind, &asked, &returns, key.as_str()) {
+    let way = match way::<R, SHAPE>(function, cache, &coding.kind, &asked, &returns, &key) {
         Ok(way) => way,
         Err(Some(absent)) => return absent,
         Err(None) => return uncached(function, key.as_str(), &asked, make()).await,
@@ -98,7 +98,7 @@ fn way<'a, R, const SHAPE: u8>(
     kind: &CodingKind,
     asked: &Asked,
     returns: &Returns<R, SHAPE>,
-    key: &str,
+    key: &AnyKey,
 ) -> Result<(Cow<'a, Cache>, Known), Option<R>>
 where
     R: Outcome<SHAPE>,
@@ -106,7 +106,7 @@ where
     let without = |error: Error| {
         let only_cached = asked.how == How::OnlyCached;
         only_cached.then(|| {
-            asked.tell(function, key, Source::Absent, None);
+            asked.tell(function, key.as_str(), Source::Absent, None);
             absent::<R, SHAPE>(function, returns.absent, error)
         })
     };
@@ -119,16 +119,15 @@ where
     }
     if cache.inner.switch.is_off(function) {
         bypass();
-        return Err(without(Error::NotCached { key: key.to_owned() }));
+        return Err(without(Error::NotCached { key: key.to_string() }));
     }
     match function.fingerprint.get(kind, SHAPE) {
-        Ok(known) => Ok((cache, known)),
-        Err(error) => {
-            function.say_uncacheable(&error);
-            bypass();
-            Err(without(Error::NotCached { key: key.to_owned() }))
-        }
+        Ok(known) if key.is_whole() => return Ok((cache, known)),
+        Ok(_) => function.say_unprintable(key.as_str()),
+        Err(error) => function.say_uncacheable(&error),
     }
+    bypass();
+    Err(without(Error::NotCached { key: key.to_string() }))
 }
 
 /// The body alone.

@@ -162,6 +162,7 @@ struct Said {
     uncacheable: AtomicBool,
     undecodable: AtomicBool,
     unencodable: AtomicBool,
+    unprintable: AtomicBool,
 }
 
 impl ReadFunction {
@@ -172,6 +173,7 @@ impl ReadFunction {
             uncacheable: AtomicBool::new(false),
             undecodable: AtomicBool::new(false),
             unencodable: AtomicBool::new(false),
+            unprintable: AtomicBool::new(false),
         };
         ReadFunction {
             settings,
@@ -250,6 +252,21 @@ impl ReadFunction {
         if first_time(&self.said.uncacheable) {
             let ReadSettings { module, name, template, file, line, .. } = self.settings;
             tracing::error!(module, function = name, template, file, line, %error, "the function runs uncached");
+        }
+    }
+
+    pub(crate) fn say_unprintable(&self, key: &str) {
+        if first_time(&self.said.unprintable) {
+            let ReadSettings { module, name, template, file, line, .. } = self.settings;
+            tracing::error!(
+                module,
+                function = name,
+                template,
+                file,
+                line,
+                key,
+                "the `Display` of a value in the key failed; such calls run uncached"
+            );
         }
     }
 

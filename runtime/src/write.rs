@@ -1,14 +1,22 @@
 //! The write path, in the order in which it happens: guard, body, release.
 
-use std::{future::Future, mem, pin::pin, sync::Arc, time::Duration};
+use std::{
+    future::Future,
+    mem,
+    pin::pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+    time::Duration,
+};
 
-use tokio::time::Instant;
+use tokio::{runtime::Handle, task::JoinHandle, time::Instant};
 use tracing::Instrument;
 
 use crate::{
     AnyKey, Cache, Error,
     cache::Inner,
-    engine::Beside,
     entry::Token,
     health::Recovery,
     key::Listed,
@@ -128,7 +136,7 @@ where
             return refuse(error);
         }
         guarded.stage = Stage::Running;
-        let result = while_renewing(inner.clock, body, guarded.keep()).await;
+        let result = while_renewing(body, guarded.keep()).await;
         guarded.stage = Stage::After;
         let After { keys, puts } = after(&result, inner, guarded.token);
         let removal = Removal::new(inner, keys);
@@ -139,9 +147,23 @@ where
     result
 }
 
-fn each_once(mut keys: Vec<AnyKey>) -> Vec<AnyKey> {
+fn each_once(keys: Vec<AnyKey>) -> Vec<AnyKey> {
+    let mut keys = whole(keys);
     keys.sort_unstable_by(|one, other| one.as_str().cmp(other.as_str()));
     keys.dedup();
+    keys
+}
+
+/// Without the keys in which the `Display` of a value failed: reads with such a value run uncached, so that nothing is stored
+/// under them.
+fn whole(mut keys: Vec<AnyKey>) -> Vec<AnyKey> {
+    static SAID: AtomicBool = AtomicBool::new(false);
+    if let Some(key) = keys.iter().find(|key| !key.is_whole()) {
+        if !SAID.swap(true, Relaxed) {
+            tracing::error!(%key, "the `Display` of a value in a key failed; there is no entry to invalidate");
+        }
+        keys.retain(AnyKey::is_whole);
+    }
     keys
 }
 
@@ -172,7 +194,7 @@ struct Removal {
 
 impl Removal {
     fn new(cache: &Arc<Inner>, keys: Vec<AnyKey>) -> Removal {
-        Removal { cache: cache.clone(), keys }
+        Removal { cache: cache.clone(), keys: whole(keys) }
     }
 
     async fn carry_out(mut self) {
@@ -190,13 +212,22 @@ impl Drop for Removal {
             return;
         }
         let (cache, keys) = (self.cache.clone(), mem::take(&mut self.keys));
-        let inner = cache.clone();
-        drop(cache.spawn(async move { remove(&inner, &keys, inner.timeout).await }));
+        match Handle::try_current() {
+            Ok(runtime) => {
+                let inner = cache.clone();
+                drop(cache.spawn(&runtime, async move { remove(&inner, &keys, inner.timeout).await }));
+            }
+            // Outside a runtime nothing can be sent, nor delivered later until somebody writes inside one.
+            Err(_) => keys.iter().for_each(|key| cache.list(key, Token::fresh(), Duration::ZERO)),
+        }
     }
 }
 
 /// Deletes one entry.
 pub(crate) async fn invalidate(cache: &Cache, key: &AnyKey) -> Result<(), Error> {
+    if whole(vec![key.clone()]).is_empty() {
+        return Ok(());
+    }
     match remove(&cache.inner, std::slice::from_ref(key), cache.inner.timeout).await.pop() {
         Some((key, error)) => Err(error.into_error("invalidate", key.as_str())),
         None => Ok(()),
@@ -283,7 +314,17 @@ impl Inner {
 #[must_use = "a guard that is dropped and not released holds for a while"]
 pub struct WriteGuard {
     guarded: Guarded,
-    renewing: Beside,
+    keeper: Keeper,
+}
+
+/// The task that renews a guard, ended with it.
+#[derive(Debug)]
+struct Keeper(JoinHandle<()>);
+
+impl Drop for Keeper {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
 }
 
 /// How a guard is placed that no attribute describes.
@@ -292,13 +333,13 @@ const BY_HAND: WriteSettings = WriteSettings::new(module_path!(), "guard", file!
 impl WriteGuard {
     pub(crate) async fn place(cache: &Cache, keys: Vec<AnyKey>) -> Result<WriteGuard, Error> {
         cache.inner.table.writes.writes.one();
-        let mut guarded = Guarded::place(&cache.inner, keys, &BY_HAND).await;
+        let mut guarded = Guarded::place(&cache.inner, whole(keys), &BY_HAND).await;
         if let Some((key, error)) = guarded.failures.first() {
             return Err(error.clone().into_error("guard", key.as_str()));
         }
         guarded.stage = Stage::Running;
-        let renewing = Beside::begin(cache.inner.clock, guarded.keep());
-        Ok(WriteGuard { guarded, renewing })
+        let keeper = Keeper(Handle::current().spawn(guarded.keep()));
+        Ok(WriteGuard { guarded, keeper })
     }
 
     /// Ends the guard and deletes the entries: from here on readers see what was written.
@@ -308,10 +349,9 @@ impl WriteGuard {
     /// When the cache did not answer. This process then does not use the entries until it has been told, which is tried
     /// again in the background; other processes see the guard's end at the latest ten seconds later.
     pub async fn release(self) -> Result<(), Error> {
-        let WriteGuard { guarded, renewing } = self;
-        // A renewal after the release would find no guard, and place it anew.
-        drop(renewing);
+        let WriteGuard { guarded, keeper } = self;
         let failures = guarded.release(Vec::new()).await;
+        drop(keeper);
         match failures.into_iter().find(|(_, error)| *error != StoreError::Foreign) {
             Some((key, error)) => Err(error.into_error("release", key.as_str())),
             None => Ok(()),

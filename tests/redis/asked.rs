@@ -95,8 +95,6 @@ async fn a_refresh_loads_whatever_is_there() {
         assert_eq!(fallible(&row).await, Ok(3));
         // What is not to be stored ends it, and what is stored instead is given.
         option(&row).await;
-        // A write that comes before the fill refuses it.
-        filled(&cache, 5).await;
         write(&row).await;
         assert_eq!(option(&row).await, Some(1));
         row.version.store(0, SeqCst);

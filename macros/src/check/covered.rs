@@ -1,13 +1,14 @@
 //! The rule that keeps one user's data from another: every parameter is in the key or deliberately left out.
 
+use proc_macro2::{Span, TokenStream};
 use quote::ToTokens;
-use syn::{GenericParam, Ident};
+use syn::{GenericParam, Ident, Type};
 
 use crate::{
-    key::{Key, Source},
+    key::{Key, Source, Value},
     place::Place,
     problem::{Problems, nearest, one_of},
-    signature::{Function, Parameter, mentions, same},
+    signature::{Function, Parameter, inside, mentions, same},
     template::Template,
 };
 
@@ -68,50 +69,79 @@ pub(super) fn parameters(named: &Named, function: &Function, problems: &mut Prob
     }
 }
 
-/// Type and const parameters that nothing tells apart: two instantiations would share their entries.
-pub(super) fn generics(skip: &[Ident], key: &Key, function: &Function, problems: &mut Problems) {
-    let mut seen = function.output.to_token_stream();
+/// Type and const parameters that nothing in the key tells apart: two instantiations would share their entries, or evict
+/// each other's where the value is of another type.
+pub(super) fn generics(
+    skip: &[Ident],
+    key: &Key,
+    named: &Named,
+    function: &Function,
+    problems: &mut Problems,
+) {
+    let (mut kept, mut skipped) = (TokenStream::new(), TokenStream::new());
     for parameter in &function.parameters {
-        parameter.written.to_tokens(&mut seen);
+        let is_kept = !is_skipped(parameter, skip) && !parameter.unused && named.mean(parameter);
+        parameter.written.to_tokens(if is_kept { &mut kept } else { &mut skipped });
     }
-    let of_self = mentions(&seen, "Self") || function.receiver().is_some();
-    let in_key = |name: &Ident| {
-        key.values().any(|value| value.source == Source::Generic && mentions(&value.place, &name.to_string()))
+    let output = function.output.to_token_stream();
+    let self_ty = function.implementation().map(|item| &*item.self_ty);
+    let is_named = |name: &Ident| {
+        let name = name.to_string();
+        let placed = |value: &Value| value.source == Source::Generic && mentions(&value.place, &name);
+        key.values().any(placed) || skip.iter().any(|skipped| *skipped == name)
     };
-    let skipped = |name: &Ident| skip.iter().any(|skipped| skipped == name);
+    let self_is_named = named.derived || is_named(&Ident::new("Self", Span::call_site()));
+    // A receiver that is skipped, or in the key by a field, speaks for the parameters of its type; not where that type is
+    // itself one of them.
+    let of_self = function.receiver().is_some() || mentions(&kept, "Self") || mentions(&skipped, "Self");
+    let in_self = |name: &str| {
+        let ty = self_ty.filter(|ty| mentions(&ty.to_token_stream(), name));
+        ty.is_some_and(|ty| self_is_named || of_self && !is_bare(ty, function) && !mentions(&output, name))
+    };
     let mut missing = |name: &Ident, span| {
         problems.push(syn::Error::new(
             span,
             format!(
-                "`{name}` is in no parameter and not in the return type, so that two instantiations would share their entries; \
-                 write `{{{name}}}` into the key, or `skip({name})` if the result never depends on it"
+                "`{name}` is not in the key, so that two instantiations would share their entries; write `{{{name}}}` into the \
+                 key, or `skip({name})` if the result never depends on it"
             ),
         ));
     };
     let own = function.sig.generics.params.iter().map(|parameter| (parameter, false));
-    let around = function.implementation().into_iter().flat_map(|item| &item.generics.params);
-    for (parameter, of_impl) in own.chain(around.map(|parameter| (parameter, true))) {
+    for (parameter, is_around) in own.chain(function.parameters_around().map(|parameter| (parameter, true))) {
         let name = match parameter {
             GenericParam::Type(parameter) => &parameter.ident,
             GenericParam::Const(parameter) => &parameter.ident,
             GenericParam::Lifetime(_) => continue,
         };
-        let told_apart = mentions(&seen, &name.to_string()) || of_impl && (of_self || in_key_as_self(key));
-        if !told_apart && !in_key(name) && !skipped(name) {
-            missing(name, if of_impl { function.sig.ident.span() } else { name.span() });
+        let text = name.to_string();
+        let by_value = mentions(&kept, &text);
+        let by_skipped = mentions(&skipped, &text) && !mentions(&output, &text);
+        let told_apart = by_value || by_skipped || is_around && in_self(&text);
+        if !told_apart && !is_named(name) {
+            missing(name, if is_around { function.sig.ident.span() } else { name.span() });
         }
     }
-    if matches!(function.place, Place::Trait(_)) && !of_self {
+    if matches!(function.place, Place::Trait(_)) && !self_is_named {
         let name = Ident::new("Self", function.sig.ident.span());
-        if !in_key(&name) && !skipped(&name) {
-            missing(&name, name.span());
-        }
+        missing(&name, name.span());
     }
 }
 
-fn in_key_as_self(key: &Key) -> bool {
-    mentions(&key.start, "Self")
-        || key.values().any(|value| value.source == Source::Generic && mentions(&value.place, "Self"))
+/// Whether the type is a generic parameter, or only points to one: then it says nothing of its own.
+fn is_bare(ty: &Type, function: &Function) -> bool {
+    match ty {
+        Type::Reference(reference) => is_bare(&reference.elem, function),
+        Type::Group(group) => is_bare(&group.elem, function),
+        Type::Paren(paren) => is_bare(&paren.elem, function),
+        Type::Path(path) => match path.path.segments.last() {
+            Some(last) if ["Arc", "Box", "Pin", "Rc"].iter().any(|pointer| last.ident == pointer) => {
+                inside(ty, &last.ident.to_string()).is_some_and(|ty| is_bare(ty, function))
+            }
+            _ => path.path.get_ident().is_some_and(|name| is_generic(&name.to_string(), function)),
+        },
+        _ => false,
+    }
 }
 
 pub(super) fn is_skipped(parameter: &Parameter, skip: &[Ident]) -> bool {

@@ -7,7 +7,7 @@ use syn::{FnArg, Ident};
 use super::{compact, covered::is_skipped, read::Form};
 use crate::{
     key::{Key, Piece, Value},
-    place::Place,
+    place::{Place, namesakes_before},
     signature::{Function, Parameter, mentions},
 };
 
@@ -15,7 +15,10 @@ use crate::{
 pub(super) fn key(function: &Function, form: Form, skip: &[Ident]) -> (Key, TokenStream) {
     let mut values = Vec::new();
     let mut shown = Vec::new();
-    for parameter in &function.sig.generics.params {
+    // What the name of the type says need not be said again.
+    let self_ty = function.implementation().map(|item| item.self_ty.to_token_stream()).unwrap_or_default();
+    let around = function.parameters_around().filter(|parameter| !mentions(&self_ty, &value_name(parameter)));
+    for parameter in around.chain(&function.sig.generics.params) {
         let Some(value) = Value::generic(parameter) else { continue };
         let name = value_name(parameter);
         if !is_left_out(&name, function, skip) {
@@ -55,7 +58,10 @@ fn is_left_out(name: &str, function: &Function, skip: &[Ident]) -> bool {
 /// What makes the key this function's own. The last is the same for people, without the module.
 fn start(function: &Function, form: Form) -> (TokenStream, Vec<Piece>, String) {
     let ident = &function.sig.ident;
-    let name = format!("::{ident}");
+    let name = match namesakes_before(function.sig.fn_token.span, ident) {
+        0 => format!("::{ident}"),
+        before => format!("::{ident}#{}", before + 1),
+    };
     let self_type = || quote!(__aside::type_name::<Self>());
     let shown = |owner: Option<String>| match owner {
         Some(owner) => format!("::{owner}{name}"),
@@ -63,7 +69,10 @@ fn start(function: &Function, form: Form) -> (TokenStream, Vec<Piece>, String) {
     };
     let owner = function.implementation().map(|item| compact(&item.self_ty.to_token_stream()));
     match &function.place {
-        Place::Nested if form == Form::Free => (quote!(__aside::type_name::<#ident>()), vec![], name),
+        Place::Nested if form == Form::Free => {
+            let namesake = name.split_once('#').map(|(_, number)| Piece::Literal(format!("#{number}")));
+            (quote!(__aside::type_name::<#ident>()), namesake.into_iter().collect(), name)
+        }
         Place::Free | Place::Nested | Place::Unknown => {
             (quote!(::core::concat!(::core::module_path!(), #name)), vec![], name)
         }
@@ -75,16 +84,24 @@ fn start(function: &Function, form: Form) -> (TokenStream, Vec<Piece>, String) {
                 .map(|(path, _)| compact(&path.to_token_stream()));
             of_trait(&of.unwrap_or_default(), &name, shown(owner))
         }
-        Place::Trait(of) => of_trait(of, &name, shown(Some(of.clone()).filter(|of| !of.is_empty()))),
+        Place::Trait(item) => {
+            let of = compact(&item.ident.to_token_stream());
+            of_trait(&of, &name, shown(Some(of.clone())))
+        }
     }
 }
 
-/// `<shop::Repo as Load>::load_user`
+/// `<shop::Repo as shop::users::Load>::load_user`: two traits of one name are told apart by where they are named.
 fn of_trait(of: &str, name: &str, shown: String) -> (TokenStream, Vec<Piece>, String) {
-    let tail = if of.is_empty() { name.to_owned() } else { format!(" as {of}>{name}") };
+    let self_type = Piece::Verbatim(quote!(__aside::type_name::<Self>()));
+    let tail = if of.is_empty() {
+        Piece::Literal(name.to_owned())
+    } else {
+        let tail = format!("::{of}>{name}");
+        Piece::Verbatim(quote!(::core::concat!(" as ", ::core::module_path!(), #tail)))
+    };
     let start = if of.is_empty() { "" } else { "<" };
-    let pieces = vec![Piece::Verbatim(quote!(__aside::type_name::<Self>())), Piece::Literal(tail)];
-    (quote!(#start), pieces, shown)
+    (quote!(#start), vec![self_type, tail], shown)
 }
 
 fn value_name(parameter: &syn::GenericParam) -> String {

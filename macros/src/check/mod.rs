@@ -24,7 +24,7 @@ use crate::{
 fn display_name(function: &Function) -> String {
     let name = function.sig.ident.to_string();
     let owner = match &function.place {
-        Place::Trait(name) => name.clone(),
+        Place::Trait(item) => item.ident.to_string().replace(OF_MACRO, "$"),
         _ => {
             function.implementation().map(|item| compact(&item.self_ty.to_token_stream())).unwrap_or_default()
         }

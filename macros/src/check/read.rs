@@ -160,9 +160,10 @@ fn key(
     let written = key.as_ref().map(|(key, _)| key).filter(|_| template.is_some());
     covered::skips(skip, written, function, problems);
     if !is_broken {
-        covered::parameters(&covered::Named::new(template, skip, function), function, problems);
+        let named = covered::Named::new(template, skip, function);
+        covered::parameters(&named, function, problems);
         if let Some((key, _)) = &key {
-            covered::generics(skip, key, function, problems);
+            covered::generics(skip, key, &named, function, problems);
         }
     }
     key

@@ -85,7 +85,7 @@ struct Names {
 
 /// What the attribute fixed, for the function and for its keys.
 fn read_function(plan: &ReadPlan, function: &Function, name: &Ident) -> TokenStream {
-    let imports = imports(None, &[]);
+    let imports = imports(&[]);
     let settings = read::settings(plan);
     let cfgs = kept_everywhere(function);
     quote! {
@@ -108,7 +108,7 @@ fn key(plan: &ReadPlan, function: &Function, shape: &TokenStream, names: &Names)
     let text = key_text(&plan.key);
     let KeySignature { sig, value } = KeySignature::new(plan, function, shape, name, parameters);
     let coding = read::coding(plan, &value, shape);
-    let imports = imports(Some(&plan.key), &[]);
+    let imports = imports(&[]);
     let vis = &function.vis;
     let cfgs = kept_everywhere(function);
     quote! {

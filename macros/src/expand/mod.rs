@@ -34,16 +34,14 @@ pub(crate) fn key_text(key: &Key) -> TokenStream {
 
 /// What the first line of a generated body brings into scope: our module under a short name, and traits whose methods and
 /// constants exist for our own types only.
-fn imports(key: Option<&Key>, traits: &[&str]) -> TokenStream {
-    let derived: &[&str] = if key.is_some_and(Key::is_derived) { &["ViaDebug", "ViaDisplay"] } else { &[] };
-    let traits: Vec<_> = traits.iter().chain(derived).map(|name| ours(name)).collect();
+fn imports(traits: &[&str]) -> TokenStream {
     if traits.is_empty() {
-        quote!(
+        return quote!(
             use ::cached_aside::__private as __aside;
-        )
-    } else {
-        quote!(use ::cached_aside::__private::{self as __aside, #(#traits as _),*};)
+        );
     }
+    let traits = traits.iter().map(|name| ours(name));
+    quote!(use ::cached_aside::__private::{self as __aside, #(#traits as _),*};)
 }
 
 fn piece(piece: &Piece) -> TokenStream {
@@ -52,6 +50,9 @@ fn piece(piece: &Piece) -> TokenStream {
         Piece::Verbatim(text) => quote!(.literal(#text)),
         Piece::Value(Value { format: ValueFormat::Integer, place, span, .. }) => {
             quote_spanned!(*span=> .integer(#place))
+        }
+        Piece::Value(Value { format: ValueFormat::Derived, place, span, .. }) => {
+            quote_spanned!(*span=> .part(&#place))
         }
         Piece::Value(value) => {
             let argument = argument(value);
@@ -64,14 +65,11 @@ fn piece(piece: &Piece) -> TokenStream {
 fn argument(value: &Value) -> TokenStream {
     let (place, span) = (&value.place, value.span);
     match &value.format {
-        ValueFormat::Template(Format::Plain) | ValueFormat::Integer => place.clone(),
+        ValueFormat::Template(Format::Plain) | ValueFormat::Integer | ValueFormat::Derived => place.clone(),
         ValueFormat::Template(Format::As(spec) | Format::Padded(spec)) => {
             let format = syn::LitStr::new(&format!("{{:{spec}}}"), span);
             let place = value.checked();
             quote_spanned!(span=> ::core::format_args!(#format, #place))
-        }
-        ValueFormat::Derived => {
-            quote_spanned!(span=> (&__aside::Arg(&#place)).key_part())
         }
     }
 }

@@ -51,10 +51,7 @@ pub(super) fn load(
         }
     };
     let coding = coding(plan, output, shape);
-    let imports = imports(
-        Some(&plan.key),
-        if has_lifetimes(output) { &["NoAbsent"] } else { &["NotShared", "NoAbsent"] },
-    );
+    let imports = imports(if has_lifetimes(output) { &["NoAbsent"] } else { &["NotShared", "NoAbsent"] });
     let returns = returns(plan, output, shape);
     quote! {
         #imports

@@ -11,7 +11,7 @@ use super::{
 use crate::{check::UpdatePlan, signature::Function};
 
 pub(crate) fn update(plan: &UpdatePlan, function: &Function) -> TokenStream {
-    let imports = imports(None, &[]);
+    let imports = imports(&[]);
     let shape = shape_constant(function);
     let settings = settings(&plan.name, &plan.settings);
     let output = &function.output;

@@ -8,7 +8,7 @@ use super::{around, body, cache, imports, ours, shape};
 use crate::{check::WritePlan, signature::Function};
 
 pub(crate) fn write(plan: &WritePlan, function: &Function) -> TokenStream {
-    let imports = imports(None, &[]);
+    let imports = imports(&[]);
     let settings = settings(&plan.name, &plan.settings);
     let keys = keys_before(plan);
     let (arguments, after) = after(plan, function);

@@ -84,6 +84,9 @@ impl CacheBuilder {
 
     /// How much time a read may spend on the cache in all, body and waiting for another's load not counted, and each of a
     /// write's steps (guard, release, deletion of keys that its result names). 250 ms by default.
+    ///
+    /// Time in which this process stood still does not count: stopped, moved with its machine, throttled, or with tasks that block
+    /// every thread of its runtime.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
         self
@@ -96,7 +99,8 @@ impl CacheBuilder {
     }
 
     /// No more commands than this are on their way to one server at once; calls beyond it run uncached, counted as `errors`,
-    /// so that a server that hangs does not fill the memory. 4,096 by default.
+    /// so that a server that hangs does not fill the memory. 4,096 by default. The steps of writes have as much room of their own,
+    /// and wait for it within `timeout`.
     pub fn max_in_flight(mut self, commands: usize) -> Self {
         self.max_in_flight = commands;
         self
@@ -150,12 +154,6 @@ impl CacheBuilder {
     #[cfg(feature = "redis")]
     async fn build_redis(&self, url: &str) -> Result<Cache, Error> {
         let address = Address::parse(url).map_err(|reason| Error::Url { reason })?;
-        if let Err(reason) = crate::engine::start() {
-            return Err(Error::Option {
-                option: "url",
-                reason: format!("{reason}; let the process have one more"),
-            });
-        }
         #[cfg(feature = "tls")]
         let address = self.certificates.apply(address)?;
         let limits =

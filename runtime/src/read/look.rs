@@ -8,7 +8,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 
 use super::{Call, refresh::Old};
 use crate::{
@@ -84,11 +84,12 @@ impl<V, E> Call<'_, V, E> {
             Ok(within) => self.cache.store.read(self.key, within).await,
             Err(error) => Err(error),
         };
+        let silent = matches!(stored, Err(StoreError::Timeout(_)));
         match self.make_out(stored, None) {
             // A hit spends nothing more.
             Seen::Entry(value, bytes, age) => Seen::Entry(value, bytes, age),
             seen => {
-                budget.end();
+                budget.end(silent);
                 match seen {
                     // Stored by a program whose function lets values grow old.
                     Seen::Timeless => self.look_timed(budget).await,
@@ -219,7 +220,7 @@ impl<V, E> Call<'_, V, E> {
             // The holder renews its right, which is a change too; if it died, that ends when it says.
             let ends = left + AFTER_THE_END;
             let pause = if watch.told() { ends } else { ends.min(pauses.next_pause()) };
-            first_of(watch.changed(), self.cache.clock.sleep(pause.min(patient))).await;
+            first_of(watch.changed(), sleep(pause.min(patient))).await;
             last = Some((seen, step));
         }
     }

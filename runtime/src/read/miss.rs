@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::{
     sync::{Semaphore, oneshot},
-    time::Instant,
+    time::{Instant, timeout_at},
 };
 
 use super::{
@@ -44,7 +44,7 @@ impl<V, E> Call<'_, V, E> {
             Followed::Alone => {}
             Followed::AfterAnother(bodies) => {
                 // The permit bounds how many run at once, not how long anybody waits.
-                let _permit = self.cache.clock.timeout_at(patience, bodies.acquire()).await;
+                let _permit = timeout_at(patience, bodies.acquire()).await;
                 return self.run_alone(body).await;
             }
             Followed::Lead(ticket) => {
@@ -81,7 +81,7 @@ impl<V, E> Call<'_, V, E> {
         R: Outcome<SHAPE, Value = V, Error = E>,
     {
         let begun = Instant::now();
-        match self.cache.clock.timeout_at(patience, word).await {
+        match timeout_at(patience, word).await {
             Ok(Ok(Word::Lead(ticket))) => Followed::Lead(ticket),
             Ok(Ok(Word::Failed(bodies))) => Followed::AfterAnother(bodies),
             Ok(Ok(Word::Shared(landed))) => match self.received::<R, SHAPE>(&landed) {

@@ -15,12 +15,7 @@ use bytes::Bytes;
 use tokio::sync::Notify;
 
 pub(crate) use self::watches::{Watch, Watches};
-use crate::{
-    Error,
-    engine::{self, Clock},
-    entry::Token,
-    telemetry::Node,
-};
+use crate::{Error, entry::Token, patience::in_awake_time, telemetry::Node};
 
 /// Where entries are kept.
 #[derive(Debug)]
@@ -102,13 +97,10 @@ pub(crate) enum Acquired {
     Changed,
 }
 
-/// Takes a step within a time, of the clock if one is named. A function would carry the step twice.
+/// Takes a step within a time, in which this process has to be awake. A function would carry the step twice.
 macro_rules! in_time {
     ($within:ident, $step:expr) => {
-        engine::timeout($within, $step).await.unwrap_or(Err(StoreError::Timeout($within)))
-    };
-    ($clock:expr, $within:ident, $step:expr) => {
-        $clock.timeout($within, $step).await.unwrap_or(Err(StoreError::Timeout($within)))
+        in_awake_time!($within, $step).unwrap_or(Err(StoreError::Timeout($within)))
     };
 }
 
@@ -116,14 +108,13 @@ macro_rules! in_time {
 macro_rules! verb {
     ($self:ident, $within:ident, $store:ident => $call:expr) => {
         match $self {
-            // It takes a step at once.
-            Store::Memory($store) => $call.await,
+            Store::Memory($store) => in_time!($within, $call),
             #[cfg(feature = "redis")]
             Store::Redis($store) => in_time!($within, $call),
             #[cfg(test)]
-            Store::Faulty($store) => in_time!(Clock::Callers, $within, $call),
+            Store::Faulty($store) => in_time!($within, $call),
             #[cfg(test)]
-            Store::Stepped($store) => in_time!(Clock::Callers, $within, $call),
+            Store::Stepped($store) => in_time!($within, $call),
         }
     };
 }
@@ -144,14 +135,14 @@ impl Store {
     /// What stands under a key.
     pub(crate) async fn read(&self, key: &str, within: Duration) -> Answer<Option<Bytes>> {
         match self {
-            Store::Memory(store) => store.read(key).await,
+            Store::Memory(store) => in_time!(within, store.read(key)),
             // Reads that travel together have one limit of time.
             #[cfg(feature = "redis")]
             Store::Redis(store) => store.read(key, within).await,
             #[cfg(test)]
-            Store::Faulty(store) => in_time!(Clock::Callers, within, store.read(key)),
+            Store::Faulty(store) => in_time!(within, store.read(key)),
             #[cfg(test)]
-            Store::Stepped(store) => in_time!(Clock::Callers, within, store.read(key)),
+            Store::Stepped(store) => in_time!(within, store.read(key)),
         }
     }
 
@@ -344,20 +335,6 @@ impl Store {
     /// Asks whether the store is there.
     pub(crate) async fn ping(&self, within: Duration) -> Answer<()> {
         boxed_verb!(self, within, store => store.ping())
-    }
-
-    /// Whether a step takes more than this process.
-    pub(crate) fn is_remote(&self) -> bool {
-        match self {
-            #[cfg(feature = "redis")]
-            Store::Redis(_) => true,
-            _ => false,
-        }
-    }
-
-    /// Which time bounds a step.
-    pub(crate) fn clock(&self) -> Clock {
-        if self.is_remote() { Clock::Real } else { Clock::Callers }
     }
 
     /// The servers behind it.

@@ -10,7 +10,10 @@ use std::{
     time::Duration,
 };
 
-use tokio::time::Instant;
+use tokio::{
+    runtime::Handle,
+    time::{Instant, sleep},
+};
 
 use super::{Failures, Written, failure};
 use crate::{
@@ -115,7 +118,7 @@ impl Guarded {
             let names: Vec<&str> = keys.iter().map(AnyKey::as_str).collect();
             let within = cache.timeout.min(hold);
             loop {
-                cache.clock.sleep(hold / 3).await;
+                sleep(hold / 3).await;
                 let answers = cache.store.renew_guard(&names, token, hold, within).await;
                 let lost = names.iter().zip(answers).filter(|(_, answer)| *answer == Ok(false));
                 let lost: Vec<&str> = lost.map(|(name, _)| *name).collect();
@@ -188,7 +191,13 @@ impl Drop for Guarded {
         let failures = mem::take(&mut self.failures);
         let lost = self.lost.clone();
         let guarded = Guarded { cache, keys, failures, settle, lost, stage: Stage::Released, ..*self };
-        let cache = guarded.cache.clone();
-        drop(cache.spawn(guarded.release(Vec::new())));
+        match Handle::try_current() {
+            Ok(runtime) => {
+                let cache = guarded.cache.clone();
+                drop(cache.spawn(&runtime, guarded.release(Vec::new())));
+            }
+            // Outside a runtime nothing can be sent: the guards end by themselves, and nothing is stored until then.
+            Err(_) => guarded.failures.iter().for_each(|(key, _)| guarded.cache.recovery.end(key.as_str())),
+        }
     }
 }

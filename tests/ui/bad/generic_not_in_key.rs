@@ -25,4 +25,55 @@ trait Count {
     }
 }
 
+/// In the return type: two instantiations would evict each other's entries.
+#[cached_aside(ttl = "5m", key = "any:{id}")]
+async fn any<T: serde::Serialize + serde::de::DeserializeOwned>(id: u64) -> Option<T> {
+    None
+}
+
+trait Named: Sync {
+    fn name(&self) -> &'static str;
+
+    #[cached_aside(ttl = "5m", key = "greeting:{id}", skip(self))]
+    async fn greeting(&self, id: u64) -> String {
+        format!("{} {id}", self.name())
+    }
+}
+
+trait Sized<T, const N: usize>: Sync {
+    #[cached_aside(ttl = "5m", key = "size:{Self}:{id}", skip(self))]
+    async fn size(&self, id: u64) -> u64 {
+        id
+    }
+}
+
+trait Size<T> {
+    async fn size(&self, id: u64) -> u64;
+}
+
+impl<T> Size<T> for Repo<T> {
+    #[cached_aside(ttl = "5m", key = "size:{id}", skip(self))]
+    async fn size(&self, id: u64) -> u64 {
+        id
+    }
+}
+
+impl<T> Size<T> for u8 {
+    #[cached_aside(ttl = "5m", key = "size:{Self}:{id}", skip(self))]
+    async fn size(&self, id: u64) -> u64 {
+        id
+    }
+}
+
+trait Blanket {
+    async fn blanket(&self, id: u64) -> u64;
+}
+
+impl<T> Blanket for Box<T> {
+    #[cached_aside(ttl = "5m", key = "blanket:{id}", skip(self))]
+    async fn blanket(&self, id: u64) -> u64 {
+        id
+    }
+}
+
 fn main() {}

@@ -19,14 +19,14 @@ use redis::{
     AsyncConnectionConfig, Client, Cmd, ConnectionAddr, ConnectionInfo, ErrorKind, FromRedisValue,
     RedisError, RedisResult, ServerErrorKind, Value,
 };
-use tokio::time::{sleep, timeout};
+use tokio::{runtime::Handle, sync::Notify, time::sleep};
 
 use super::{
     address::{elsewhere, host_and_port},
-    connection::{Common, Failure, Link},
+    connection::{Failure, Limits, Link},
     handshake::Target,
 };
-use crate::{backoff::Backoff, engine};
+use crate::{backoff::Backoff, patience::in_awake_time, store::Watches};
 
 /// So many slots there are.
 const SLOTS: usize = 16_384;
@@ -55,7 +55,9 @@ pub(super) struct Cluster(Arc<Shared>);
 
 struct Shared {
     seeds: Vec<ConnectionInfo>,
-    common: Common,
+    limits: Limits,
+    watches: Watches,
+    back: Arc<Notify>,
     map: RwLock<Map>,
     /// The task that asks for the nodes, while there is one.
     asking: AtomicBool,
@@ -79,14 +81,16 @@ enum Elsewhere {
 
 impl Cluster {
     /// Asks for the nodes and connects to them once, and goes on trying in the background.
-    pub(super) async fn connect(seeds: Vec<ConnectionInfo>, common: Common) -> Cluster {
-        let limits = common.limits;
+    pub(super) async fn connect(
+        seeds: Vec<ConnectionInfo>,
+        limits: Limits,
+        watches: Watches,
+        back: Arc<Notify>,
+    ) -> Cluster {
         let map = RwLock::new(Map { owners: vec![0; SLOTS].into(), nodes: Vec::new() });
-        let cluster = Cluster(Arc::new(Shared { seeds, common, map, asking: AtomicBool::new(false) }));
-        let first = cluster.clone();
-        let attempt =
-            engine::spawn(async move { timeout(limits.connect, first.0.refresh()).await == Ok(true) });
-        if !attempt.await.unwrap_or(false) {
+        let cluster =
+            Cluster(Arc::new(Shared { seeds, limits, watches, back, map, asking: AtomicBool::new(false) }));
+        if in_awake_time!(limits.connect, cluster.0.refresh()) != Some(true) {
             cluster.0.keep_asking();
         }
         cluster
@@ -197,7 +201,7 @@ impl Shared {
         // A node that names no host is where we asked.
         let host = if host.is_empty() { host_of(&self.seeds[0])? } else { host };
         let info = elsewhere(&self.seeds[0], host, port);
-        Some(Link::new(Target::Server(info.into()), &self.common))
+        Some(Link::new(Target::Server(info.into()), self.limits, self.watches.clone(), self.back.clone()))
     }
 
     /// A node has said where a slot is.
@@ -217,11 +221,12 @@ impl Shared {
 
     /// Asks in the background who has what, until every slot's node is known and connected, unless somebody is doing so.
     fn keep_asking(self: &Arc<Self>) {
+        let Ok(runtime) = Handle::try_current() else { return };
         if self.asking.load(Relaxed) || self.asking.swap(true, Relaxed) {
             return;
         }
         let task = Asking(Arc::downgrade(self));
-        engine::spawn(async move {
+        runtime.spawn(async move {
             let mut pauses = ASK.pauses();
             loop {
                 // The last cache has gone: so may this.
@@ -274,7 +279,7 @@ impl Shared {
             }
         }
         for seed in &self.seeds {
-            if let Ok(Some(nodes)) = timeout(self.common.limits.connect, ask_seed(seed)).await {
+            if let Some(Some(nodes)) = in_awake_time!(self.limits.connect, ask_seed(seed)) {
                 return Some(nodes);
             }
         }
@@ -282,7 +287,7 @@ impl Shared {
     }
 
     async fn ask_node(&self, link: &Link) -> Option<Nodes> {
-        let answer = timeout(self.common.limits.call, link.call(&question())).await.ok()?.ok()?;
+        let answer = in_awake_time!(self.limits.call, link.call(&question()))?.ok()?;
         understood(&answer, host_of(link.info()?)?)
     }
 }

@@ -3,8 +3,10 @@
 //! redis-rs has a manager that reconnects, but it keeps a failed handshake for ever, never replaces a connection that has
 //! stopped answering, and forgets the session's state (`CLIENT TRACKING`). So this is our own, over its multiplexed connection.
 //!
-//! A link is up or down. Up, commands go out. After several in a row without an answer, or refusals that say that the server
-//! can't serve at all, it goes down: every call is turned away at once, and in the background connections are tried, each of
+//! A link is up or down. Up, commands go out. After several in a row without an answer the server is asked for a sign of life,
+//! first on the same connection, then on a new one, which takes the place of the old one where it is answered: what was silent may
+//! have been this process, or a connection that is busy with one large answer. Where there is none, or refusals say that the server
+//! can't serve at all, the link goes down: every call is turned away at once, and in the background connections are tried, each of
 //! which has to answer a probe within the time that calls are given, until one does. That is a circuit breaker (closed, open,
 //! half-open); the crates that offer one guard a call and can't replace the connection beneath it.
 
@@ -22,12 +24,11 @@ use redis::{
     Value, aio::MultiplexedConnection,
 };
 use tokio::{
-    runtime,
-    sync::Notify,
-    time::{sleep, timeout},
+    runtime::Handle,
+    sync::{Notify, Semaphore},
+    time::sleep,
 };
 
-use self::own::Role;
 use super::{
     gather::Gather,
     handshake::{self, Opened, Target},
@@ -36,14 +37,12 @@ use super::{
 };
 use crate::{
     backoff::Backoff,
-    engine,
+    patience::in_awake_time,
     store::{StoreError, Watches, boxed},
     telemetry::{Node, NodeState},
 };
 
-mod own;
-
-/// After so many commands in a row without an answer in time the connection is replaced.
+/// After so many commands in a row without an answer in time the server is asked for a sign of life.
 const TIMEOUTS_IN_A_ROW: u32 = 3;
 /// After so many commands in a row whose callers went away before there was an answer, the server is asked for a sign of life.
 const ABANDONED_IN_A_ROW: u32 = 16;
@@ -61,19 +60,8 @@ pub(crate) struct Limits {
     pub(crate) connect: Duration,
     /// A call waits no longer for the store.
     pub(crate) call: Duration,
-    /// No more commands than this are on their way at once.
+    /// Maximum number of commands of reads on their way at once, and of steps of writes.
     pub(crate) in_flight: usize,
-}
-
-/// What all links of a store have in common.
-#[derive(Debug, Clone)]
-pub(super) struct Common {
-    pub(super) limits: Limits,
-    pub(super) watches: Watches,
-    /// Told when a connection is there again.
-    pub(super) back: Arc<Notify>,
-    /// The runtime that has connections of its own.
-    pub(super) home: Option<runtime::Id>,
 }
 
 /// Why a command came to nothing.
@@ -102,7 +90,6 @@ pub(super) struct Link(Arc<Shared>);
 
 pub(super) struct Shared {
     target: Target,
-    role: Role,
     limits: Limits,
     watches: Watches,
     /// Told when a connection is there again.
@@ -114,8 +101,9 @@ pub(super) struct Shared {
     dialling: tokio::sync::Mutex<()>,
     /// The task that asks for a sign of life, while there is one.
     probing: AtomicBool,
-    /// Over all connections to the server.
-    in_flight: Arc<AtomicUsize>,
+    in_flight: AtomicUsize,
+    /// Room for the steps of writes, which is their own: however much is read, a write is announced.
+    writes: Semaphore,
     /// Reads that wait to travel together.
     reads: Gather<Given>,
     timeouts: AtomicU32,
@@ -150,28 +138,36 @@ struct Up {
 
 impl Link {
     /// A link that has not tried to connect yet.
-    pub(super) fn new(target: Target, common: &Common) -> Link {
-        let in_flight = Arc::default();
-        Link(Arc::new_cyclic(|lasting: &Weak<Shared>| {
-            let own = common.home.map(|runtime| {
-                let role = Role::Own { lasting: lasting.clone() };
-                (runtime, Link(Arc::new(Shared::new(target.clone(), role, common, Arc::clone(&in_flight)))))
-            });
-            Shared::new(target, Role::Lasting { own }, common, Arc::clone(&in_flight))
+    pub(super) fn new(target: Target, limits: Limits, watches: Watches, back: Arc<Notify>) -> Link {
+        Link(Arc::new(Shared {
+            target,
+            limits,
+            watches,
+            back,
+            state: RwLock::new(State::Down { reason: "not connected yet".to_owned(), since: Instant::now() }),
+            connecting: AtomicBool::new(false),
+            dialling: tokio::sync::Mutex::default(),
+            probing: AtomicBool::new(false),
+            in_flight: AtomicUsize::new(0),
+            writes: Semaphore::new(limits.in_flight.min(Semaphore::MAX_PERMITS)),
+            reads: Gather::new(limits.in_flight),
+            timeouts: AtomicU32::new(0),
+            abandoned: AtomicU32::new(0),
+            refusals: AtomicU32::new(0),
+            outages: AtomicU64::new(0),
+            number: AtomicU64::new(0),
+            resp2: AtomicBool::new(false),
+            second: OnceLock::new(),
+            said: Mutex::default(),
         }))
     }
 
-    /// Tries to connect once, and goes on trying in the background. The connection is driven by the library's thread.
+    /// Tries to connect once, and goes on trying in the background.
     pub(super) async fn connect(&self) {
-        let link = self.0.clone();
-        let attempt = async move {
-            if let Err(error) = boxed(link.connect()).await {
-                link.down(&error);
-                link.keep_connecting();
-            }
-        };
-        // It does not panic; if it did, there would be no connection.
-        let _ = engine::spawn(attempt).await;
+        if let Err(error) = boxed(self.0.connect()).await {
+            self.0.down(&error);
+            self.0.keep_connecting();
+        }
     }
 
     /// How to connect to the server, if that is known once and for all.
@@ -230,14 +226,26 @@ impl Link {
         command: &Cmd,
         take: impl FnOnce(Value) -> RedisResult<T>,
     ) -> Result<T, Failure> {
-        let mut call = self.begin()?;
+        let mut call = self.begin(self.0.limits.in_flight)?;
         let sent = call.up.connection.send_packed_command(command).await;
         call.end(sent.and_then(take))
     }
 
     /// Sends several commands at once; each has its own answer.
     pub(super) async fn call_all<T: FromRedisValue>(&self, pipeline: &mut Pipeline) -> Result<T, Failure> {
-        let mut call = self.begin()?;
+        let mut call = self.begin(self.0.limits.in_flight)?;
+        let result = pipeline.ignore_errors().query_async(&mut call.up.connection).await;
+        call.end(result)
+    }
+
+    /// The same for a step of a write. Where there are too many it waits for room instead of being turned away.
+    pub(super) async fn call_all_of_write<T: FromRedisValue>(
+        &self,
+        pipeline: &mut Pipeline,
+    ) -> Result<T, Failure> {
+        // Nobody closes it.
+        let _room = self.0.writes.acquire().await;
+        let mut call = self.begin(usize::MAX)?;
         let result = pipeline.ignore_errors().query_async(&mut call.up.connection).await;
         call.end(result)
     }
@@ -251,8 +259,7 @@ impl Link {
     pub(super) async fn second(&self) -> Link {
         let new = || {
             let Shared { target, limits, watches, back, .. } = &*self.0;
-            let common = Common { limits: *limits, watches: watches.clone(), back: back.clone(), home: None };
-            Link::new(target.clone(), &common)
+            Link::new(target.clone(), *limits, watches.clone(), back.clone())
         };
         let second = self.0.second.get_or_init(new);
         if !second.is_up() {
@@ -266,7 +273,8 @@ impl Link {
         self.0.refused(self.0.number.load(Relaxed), error);
     }
 
-    fn begin(&self) -> Result<Call<'_>, Failure> {
+    /// Begins a command, unless so many are on their way.
+    fn begin(&self, limit: usize) -> Result<Call<'_>, Failure> {
         let up = match &*self.0.state() {
             State::Up(up) => up.clone(),
             State::Down { reason, .. } => {
@@ -276,7 +284,7 @@ impl Link {
         };
         // Counted first, so that the call gives back what it took even where it is turned away.
         let call = Call { link: &self.0, up, began: Instant::now(), ended: false };
-        if self.0.in_flight.fetch_add(1, Relaxed) >= self.0.limits.in_flight {
+        if self.0.in_flight.fetch_add(1, Relaxed) >= limit {
             drop(call.silent());
             return Err(Failure::Full);
         }
@@ -333,44 +341,20 @@ impl Drop for Call<'_> {
         if self.ended {
             return;
         }
-        // The last steps of a call have only what the first ones have left of its time.
-        if self.began.elapsed() >= self.link.limits.call / 2 {
-            if self.link.timeouts.fetch_add(1, Relaxed) + 1 >= TIMEOUTS_IN_A_ROW {
-                self.link.lost(self.up.number, "the server stopped answering");
-            }
-        } else if self.link.abandoned.fetch_add(1, Relaxed) + 1 >= ABANDONED_IN_A_ROW {
+        // The last steps of a call have only what the first ones have left of its time. And a caller that went away after a pause
+        // of this process may have waited for less than it seems: nothing is concluded from that alone.
+        let (silences, many) = if self.began.elapsed() >= self.link.limits.call / 2 {
+            (&self.link.timeouts, TIMEOUTS_IN_A_ROW)
+        } else {
+            (&self.link.abandoned, ABANDONED_IN_A_ROW)
+        };
+        if silences.fetch_add(1, Relaxed) + 1 >= many {
             self.link.probe(&self.up);
         }
     }
 }
 
 impl Shared {
-    /// Not connected yet.
-    fn new(target: Target, role: Role, common: &Common, in_flight: Arc<AtomicUsize>) -> Shared {
-        let Common { limits, watches, back, .. } = common;
-        Shared {
-            target,
-            role,
-            limits: *limits,
-            watches: watches.clone(),
-            back: back.clone(),
-            state: RwLock::new(State::Down { reason: "not connected yet".to_owned(), since: Instant::now() }),
-            connecting: AtomicBool::new(false),
-            dialling: tokio::sync::Mutex::default(),
-            probing: AtomicBool::new(false),
-            in_flight,
-            reads: Gather::new(limits.in_flight),
-            timeouts: AtomicU32::new(0),
-            abandoned: AtomicU32::new(0),
-            refusals: AtomicU32::new(0),
-            outages: AtomicU64::new(0),
-            number: AtomicU64::new(0),
-            resp2: AtomicBool::new(false),
-            second: OnceLock::new(),
-            said: Mutex::default(),
-        }
-    }
-
     fn state(&self) -> RwLockReadGuard<'_, State> {
         self.state.read().unwrap_or_else(PoisonError::into_inner)
     }
@@ -416,59 +400,56 @@ impl Shared {
         }
     }
 
-    /// Asks for a sign of life in the background: every caller went away too early to know.
+    /// Asks for a sign of life in the background, and gives the connection up where there is none.
     fn probe(self: &Arc<Self>, up: &Up) {
+        let Ok(runtime) = Handle::try_current() else { return };
         if self.probing.swap(true, Relaxed) {
             return;
         }
-        let (link, mut up) = (Arc::downgrade(self), up.clone());
-        let within = self.limits.call;
-        engine::spawn(async move {
-            let answer = timeout(within, redis::cmd("PING").exec_async(&mut up.connection)).await;
-            let Some(link) = link.upgrade() else { return };
-            link.probing.store(false, Relaxed);
-            link.abandoned.store(0, Relaxed);
-            if answer.is_err() {
+        let (task, mut up) = (Probing(Arc::downgrade(self)), up.clone());
+        // Whoever asks knows by then on a connection that is in order; the rest of the time is for a new one.
+        let within = self.limits.call / 2;
+        runtime.spawn(async move {
+            let answer = in_awake_time!(within, redis::cmd("PING").exec_async(&mut up.connection));
+            let Some(link) = task.0.upgrade() else { return };
+            if answer.is_none() && !link.replace(up.number).await {
                 link.lost(up.number, "the server stopped answering");
+            }
+            for silences in [&link.timeouts, &link.abandoned] {
+                silences.store(0, Relaxed);
             }
         });
     }
 
-    /// The connection with this number is of no use any more.
-    pub(super) fn lost(self: &Arc<Self>, number: u64, reason: &str) {
-        if !self.end(number, reason) {
-            return;
+    /// Puts a new connection in the place of a silent one, if there is one in the time of a call. Those who still wait for an
+    /// answer on the old one may go on doing so.
+    async fn replace(self: &Arc<Self>, silent: u64) -> bool {
+        let _alone = self.dialling.lock().await;
+        if !self.uses(silent) {
+            return true;
         }
-        if let Role::Own { .. } = &self.role {
-            self.ask_lasting();
-            return;
-        }
-        self.end_own(reason);
-        self.down(reason);
-        self.keep_connecting();
-    }
-
-    /// Takes the connection with this number out of use; `false` if it is not in use.
-    fn end(&self, number: u64, reason: &str) -> bool {
-        {
-            let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
-            if !matches!(&*state, State::Up(up) if up.number == number) {
-                return false;
-            }
-            *state = State::Down { reason: reason.to_owned(), since: Instant::now() };
-        }
+        let Some(Ok(opened)) = in_awake_time!(self.limits.call, handshake::open(self, &self.target)) else {
+            return false;
+        };
+        tracing::debug!(cache = %self.target, "a connection that stopped answering was replaced");
+        self.put(opened);
+        // Nobody announces changes on the old one for much longer.
         self.watches.all_changed();
         true
     }
 
-    /// Takes a connection into use.
-    fn use_connection(&self, opened: Opened) {
-        let Opened { connection, number, tracking, at } = opened;
-        for counter in [&self.timeouts, &self.abandoned, &self.refusals] {
-            counter.store(0, Relaxed);
+    /// The connection with this number is of no use any more.
+    pub(super) fn lost(self: &Arc<Self>, number: u64, reason: &str) {
+        {
+            let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
+            if !matches!(&*state, State::Up(up) if up.number == number) {
+                return;
+            }
+            *state = State::Down { reason: reason.to_owned(), since: Instant::now() };
         }
-        let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
-        *state = State::Up(Up { connection, number, tracking, at: at.into() });
+        self.watches.all_changed();
+        self.down(reason);
+        self.keep_connecting();
     }
 
     /// Notes why there is no connection; says so once.
@@ -494,15 +475,13 @@ impl Shared {
 
     /// Connects in the background until it has succeeded, unless somebody is doing so.
     fn keep_connecting(self: &Arc<Self>) {
-        // A runtime's own is dialled there.
-        if let Role::Own { .. } = &self.role {
-            return;
-        }
+        // Outside a runtime nobody can wait for the connection either; the next call inside one comes here again.
+        let Ok(runtime) = Handle::try_current() else { return };
         if self.connecting.load(Relaxed) || self.connecting.swap(true, Relaxed) {
             return;
         }
         let task = Connecting(Arc::downgrade(self));
-        engine::spawn(async move {
+        runtime.spawn(async move {
             let mut pauses = RECONNECT.pauses();
             loop {
                 sleep(pauses.next_pause()).await;
@@ -523,18 +502,40 @@ impl Shared {
             return Ok(());
         }
         let within = self.limits.connect;
-        let attempt = timeout(within, handshake::open(self, &self.target)).await;
-        let opened = attempt.map_err(|_| format!("no connection within {within:?}"))??;
-        let (number, at) = (opened.number, opened.at.clone());
-        self.use_connection(opened);
+        let attempt = in_awake_time!(within, handshake::open(self, &self.target));
+        let opened = attempt.ok_or_else(|| format!("no connection within {within:?}"))??;
+        let at = self.put(opened);
         if !std::mem::take(&mut *self.said()).is_empty() {
-            tracing::info!(cache = %self.target, at = at.as_str(), "cache reachable again");
-        }
-        if let Target::Sentinels(_) = &self.target {
-            sentinel::follow(Arc::downgrade(self), at, number);
+            tracing::info!(cache = %self.target, at = &*at, "cache reachable again");
         }
         self.back.notify_waiters();
         Ok(())
+    }
+
+    /// Uses a connection from now on; says where it goes to.
+    fn put(self: &Arc<Self>, opened: Opened) -> Arc<str> {
+        let Opened { connection, number, tracking, at } = opened;
+        for counter in [&self.timeouts, &self.abandoned, &self.refusals] {
+            counter.store(0, Relaxed);
+        }
+        let up = Up { connection, number, tracking, at: at.as_str().into() };
+        let place = up.at.clone();
+        *self.state.write().unwrap_or_else(PoisonError::into_inner) = State::Up(up);
+        if let Target::Sentinels(_) = &self.target {
+            sentinel::follow(Arc::downgrade(self), at, number);
+        }
+        place
+    }
+}
+
+/// Says, when it ends for whatever reason, that nobody is asking for a sign of life any more.
+struct Probing(Weak<Shared>);
+
+impl Drop for Probing {
+    fn drop(&mut self) {
+        if let Some(link) = self.0.upgrade() {
+            link.probing.store(false, Relaxed);
+        }
     }
 }
 

@@ -5,13 +5,12 @@ use std::{
     sync::{Arc, Weak, atomic::Ordering::Relaxed},
 };
 
+use super::{connection::Shared, sentinel::Sentinels};
+use crate::patience::in_awake_time;
 use redis::{
     AsyncConnectionConfig, Client, ConnectionInfo, ErrorKind, ProtocolVersion, PushInfo, PushKind,
     RedisError, RedisResult, Value, aio::MultiplexedConnection,
 };
-
-use super::{connection::Shared, sentinel::Sentinels};
-use crate::engine;
 
 /// What a link connects to.
 #[derive(Debug, Clone)]
@@ -64,8 +63,8 @@ pub(super) async fn open(link: &Arc<Shared>, target: &Target) -> Result<Opened, 
     let (mut connection, number, tracking) = speak(link, info).await?;
     // What answers, but not within the time that calls have, is of no use to them.
     let within = link.limits().call;
-    let answer = engine::timeout(within, fit(&mut connection)).await;
-    answer.map_err(|_| format!("it answers, but not within {within:?}"))??;
+    let answer = in_awake_time!(within, fit(&mut connection));
+    answer.ok_or_else(|| format!("it answers, but not within {within:?}"))??;
     Ok(Opened { connection, number, tracking, at })
 }
 
@@ -101,7 +100,13 @@ async fn dial(
 ) -> Result<(MultiplexedConnection, u64), RedisError> {
     let redis = info.redis_settings().clone().set_protocol(protocol);
     let client = Client::open(info.clone().set_redis_settings(redis))?;
-    let mut config = AsyncConnectionConfig::new().set_connection_timeout(None).set_response_timeout(None);
+    // Room for whatever may be on its way, so that a write need not queue behind reads that have not even been sent: in a burst each
+    // of those takes a turn of the runtime.
+    let room = link.limits().in_flight.saturating_mul(2).clamp(64, 1 << 16);
+    let mut config = AsyncConnectionConfig::new()
+        .set_connection_timeout(None)
+        .set_response_timeout(None)
+        .set_pipeline_buffer_size(room);
     let number = link.next_number();
     if protocol == ProtocolVersion::RESP3 {
         let link = Arc::downgrade(link);

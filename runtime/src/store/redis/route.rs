@@ -8,16 +8,18 @@ use std::{
     },
 };
 
+use redis::{Cmd, ErrorKind, FromRedisValue, RedisError, ServerErrorKind};
+use tokio::sync::Notify;
+
 use super::{
     FullKey,
     address::Address,
     cluster::{self, Cluster},
-    connection::{Common, Failure, Link, store_error},
+    connection::{Failure, Limits, Link, store_error},
     handshake::Target,
     sentinel::Sentinels,
 };
-use crate::store::{Answer, boxed};
-use redis::{Cmd, ErrorKind, FromRedisValue, RedisError, ServerErrorKind};
+use crate::store::{Answer, Watches, boxed};
 
 #[derive(Debug)]
 pub(super) enum Route {
@@ -27,17 +29,22 @@ pub(super) enum Route {
 
 impl Route {
     /// Connects once, and goes on trying in the background.
-    pub(super) async fn connect(address: Address, common: Common) -> Route {
+    pub(super) async fn connect(
+        address: Address,
+        limits: Limits,
+        watches: &Watches,
+        back: &Arc<Notify>,
+    ) -> Route {
         let target = match address {
             Address::Server(info) => Target::Server(info.into()),
             Address::Sentinels { sentinels, service, primary } => {
                 Target::Sentinels(Arc::new(Sentinels::new(sentinels, service, primary)))
             }
             Address::Cluster(seeds) => {
-                return Route::Cluster(Cluster::connect(seeds, common).await);
+                return Route::Cluster(Cluster::connect(seeds, limits, watches.clone(), back.clone()).await);
             }
         };
-        let link = Link::new(target, &common);
+        let link = Link::new(target, limits, watches.clone(), back.clone());
         link.connect().await;
         Route::One { link, said_cluster: AtomicBool::new(false) }
     }
@@ -73,16 +80,6 @@ impl Route {
     {
         let owner = self.owner(key)?;
         self.call_at(&owner, command).await
-    }
-
-    /// The same for what a caller reads, over the connection of its runtime. What was not sent there is sent over the lasting one;
-    /// what may have been is not sent twice.
-    pub(super) async fn call_here<T>(&self, key: FullKey<'_>, command: &Cmd) -> Answer<T>
-    where
-        T: FromRedisValue + Send,
-    {
-        let owner = self.owner(key)?;
-        self.call_at(owner.here_if_up(), command).await
     }
 
     /// Sends one command to a server, and on to where that says that the key is.

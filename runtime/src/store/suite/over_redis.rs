@@ -219,7 +219,7 @@ async fn a_server_that_is_slow_is_not_used_until_it_is_fast() {
     for _ in 0..3 {
         assert_eq!(store.read("k", call).await, Err(StoreError::Timeout(call)));
     }
-    until(|| !is_up(&store), "the slow connection is kept").await;
+    until(|| !is_up(&store), "a slow server is used").await;
     // Connections are opened and found wanting meanwhile.
     let begun = Instant::now();
     while begun.elapsed() < call * 20 {

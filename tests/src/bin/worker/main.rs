@@ -3,6 +3,7 @@
 #![expect(clippy::unused_async, reason = "what is cached is asynchronous, also where the origin is not")]
 
 mod app;
+mod pauses;
 mod whole;
 
 use cached_aside_tests::RedisServer;
@@ -20,6 +21,7 @@ fn main() -> ExitCode {
         Some("nest") => nest(),
         Some("environment") => whole::environment(),
         Some("install") => whole::install(),
+        Some("pauses") => pauses::run(&args.collect::<Vec<_>>()),
         Some("app") => app::run(&args.collect::<Vec<_>>()),
         _ => Err(io::Error::other(format!("unknown role {role:?}"))),
     };
