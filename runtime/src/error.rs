@@ -53,12 +53,13 @@ pub enum Error {
         within: Duration,
     },
 
-    /// There is no connection to the store at the moment; it is being restored in the background.
-    #[error("the cache can't be reached ({doing}): {reason}; it is connected to again as soon as it answers")]
+    /// There is no connection to the store at the moment, or its server refuses what the cache needs; it is tried again in the
+    /// background.
+    #[error("the cache can't be used ({doing}): {reason}; it is tried again in the background")]
     Unreachable {
         /// The step that was being taken.
         doing: &'static str,
-        /// What the connection said.
+        /// What the connection said, or what the server refuses and what to grant.
         reason: String,
     },
 

@@ -25,6 +25,7 @@ use super::{
     address::{elsewhere, host_and_port},
     connection::{Failure, Limits, Link},
     handshake::Target,
+    trial::Trial,
 };
 use crate::{backoff::Backoff, patience::in_awake_time, store::Watches};
 
@@ -58,6 +59,7 @@ struct Shared {
     limits: Limits,
     watches: Watches,
     back: Arc<Notify>,
+    trial: Trial,
     map: RwLock<Map>,
     /// The task that asks for the nodes, while there is one.
     asking: AtomicBool,
@@ -86,10 +88,11 @@ impl Cluster {
         limits: Limits,
         watches: Watches,
         back: Arc<Notify>,
+        trial: Trial,
     ) -> Cluster {
         let map = RwLock::new(Map { owners: vec![0; SLOTS].into(), nodes: Vec::new() });
-        let cluster =
-            Cluster(Arc::new(Shared { seeds, limits, watches, back, map, asking: AtomicBool::new(false) }));
+        let asking = AtomicBool::new(false);
+        let cluster = Cluster(Arc::new(Shared { seeds, limits, watches, back, trial, map, asking }));
         if in_awake_time!(limits.connect, cluster.0.refresh()) != Some(true) {
             cluster.0.keep_asking();
         }
@@ -201,7 +204,8 @@ impl Shared {
         // A node that names no host is where we asked.
         let host = if host.is_empty() { host_of(&self.seeds[0])? } else { host };
         let info = elsewhere(&self.seeds[0], host, port);
-        Some(Link::new(Target::Server(info.into()), self.limits, self.watches.clone(), self.back.clone()))
+        let (watches, back) = (self.watches.clone(), self.back.clone());
+        Some(Link::new(Target::Server(info.into()), self.limits, watches, back, self.trial.clone()))
     }
 
     /// A node has said where a slot is.

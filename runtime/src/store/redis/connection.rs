@@ -34,6 +34,7 @@ use super::{
     handshake::{self, Opened, Target},
     reads::Given,
     sentinel,
+    trial::{self, Trial},
 };
 use crate::{
     backoff::Backoff,
@@ -52,6 +53,9 @@ const REFUSALS_IN_A_ROW: u32 = 5;
 const REASONS: usize = 8;
 /// The pauses between attempts to connect.
 const RECONNECT: Backoff = Backoff::new(Duration::from_millis(20), Duration::from_secs(2));
+
+/// Minimum time between two trials of one connection.
+const TRY_AGAIN: Duration = Duration::from_secs(1);
 
 /// How long a link waits, and for how many.
 #[derive(Debug, Clone, Copy)]
@@ -94,6 +98,10 @@ pub(super) struct Shared {
     watches: Watches,
     /// Told when a connection is there again.
     back: Arc<Notify>,
+    /// What every connection is tried with.
+    trial: Trial,
+    /// The task that tries the present connection again, while there is one.
+    trying: AtomicBool,
     state: RwLock<State>,
     /// The task that connects, while there is one.
     connecting: AtomicBool,
@@ -138,12 +146,20 @@ struct Up {
 
 impl Link {
     /// A link that has not tried to connect yet.
-    pub(super) fn new(target: Target, limits: Limits, watches: Watches, back: Arc<Notify>) -> Link {
+    pub(super) fn new(
+        target: Target,
+        limits: Limits,
+        watches: Watches,
+        back: Arc<Notify>,
+        trial: Trial,
+    ) -> Link {
         Link(Arc::new(Shared {
             target,
             limits,
             watches,
             back,
+            trial,
+            trying: AtomicBool::new(false),
             state: RwLock::new(State::Down { reason: "not connected yet".to_owned(), since: Instant::now() }),
             connecting: AtomicBool::new(false),
             dialling: tokio::sync::Mutex::default(),
@@ -258,8 +274,8 @@ impl Link {
     /// Another link to the same server, for commands that hold up those behind them.
     pub(super) async fn second(&self) -> Link {
         let new = || {
-            let Shared { target, limits, watches, back, .. } = &*self.0;
-            Link::new(target.clone(), *limits, watches.clone(), back.clone())
+            let Shared { target, limits, watches, back, trial, .. } = &*self.0;
+            Link::new(target.clone(), *limits, watches.clone(), back.clone(), trial.clone())
         };
         let second = self.0.second.get_or_init(new);
         if !second.is_up() {
@@ -371,6 +387,10 @@ impl Shared {
         &self.watches
     }
 
+    pub(super) fn trial(&self) -> &Trial {
+        &self.trial
+    }
+
     /// Where the primary is now, if sentinels know it.
     pub(super) async fn primary(&self) -> Option<String> {
         match &self.target {
@@ -397,7 +417,32 @@ impl Shared {
             self.lost(number, &error.to_string());
         } else if concerns_the_server(error) && self.refusals.fetch_add(1, Relaxed) + 1 >= REFUSALS_IN_A_ROW {
             self.lost(number, &error.to_string());
+        } else if trial::may_be_for_good(error) {
+            self.try_again(number);
         }
+    }
+
+    /// Tries the present connection in the background, as a new one is tried: rights may have been taken away. It is given up
+    /// if it fails. What was refused may also be something that we can do without, or somebody else's key.
+    fn try_again(self: &Arc<Self>, number: u64) {
+        let Ok(runtime) = Handle::try_current() else { return };
+        let mut connection = match &*self.state() {
+            State::Up(up) if up.number == number => up.connection.clone(),
+            _ => return,
+        };
+        if self.trying.swap(true, Relaxed) {
+            return;
+        }
+        let task = Trying(Arc::downgrade(self));
+        let (trial, within) = (self.trial.clone(), self.limits.call);
+        runtime.spawn(async move {
+            let verdict = in_awake_time!(within, trial.hold(&mut connection));
+            if let (Some(Err(reason)), Some(link)) = (verdict, task.0.upgrade()) {
+                link.lost(number, &reason);
+            }
+            // While it stays as it is, refusals cost no more than one trial in this time.
+            sleep(TRY_AGAIN).await;
+        });
     }
 
     /// Asks for a sign of life in the background, and gives the connection up where there is none.
@@ -546,6 +591,17 @@ impl Drop for Connecting {
     fn drop(&mut self) {
         if let Some(link) = self.0.upgrade() {
             link.connecting.store(false, Relaxed);
+        }
+    }
+}
+
+/// Says, when it ends for whatever reason, that nobody is trying the connection any more.
+struct Trying(Weak<Shared>);
+
+impl Drop for Trying {
+    fn drop(&mut self) {
+        if let Some(link) = self.0.upgrade() {
+            link.trying.store(false, Relaxed);
         }
     }
 }

@@ -9,7 +9,7 @@ use super::{connection::Shared, sentinel::Sentinels};
 use crate::patience::in_awake_time;
 use redis::{
     AsyncConnectionConfig, Client, ConnectionInfo, ErrorKind, ProtocolVersion, PushInfo, PushKind,
-    RedisError, RedisResult, Value, aio::MultiplexedConnection,
+    RedisError, Value, aio::MultiplexedConnection,
 };
 
 /// What a link connects to.
@@ -63,7 +63,7 @@ pub(super) async fn open(link: &Arc<Shared>, target: &Target) -> Result<Opened, 
     let (mut connection, number, tracking) = speak(link, info).await?;
     // What answers, but not within the time that calls have, is of no use to them.
     let within = link.limits().call;
-    let answer = in_awake_time!(within, fit(&mut connection));
+    let answer = in_awake_time!(within, link.trial().hold(&mut connection));
     answer.ok_or_else(|| format!("it answers, but not within {within:?}"))??;
     Ok(Opened { connection, number, tracking, at })
 }
@@ -116,23 +116,6 @@ async fn dial(
         });
     }
     Ok((client.get_multiplexed_async_connection_with_config(&config).await?, number))
-}
-
-/// Whether the server can serve: it answers `PING` (one that is loading or busy does not), and it is not a replica, which
-/// would refuse every write and may hold less than was written. A user who may not ask for the role is believed.
-async fn fit(connection: &mut MultiplexedConnection) -> Result<(), String> {
-    let mut questions = redis::pipe();
-    questions.cmd("PING").cmd("ROLE").ignore_errors();
-    let answers: RedisResult<(RedisResult<()>, RedisResult<Value>)> = questions.query_async(connection).await;
-    let (ping, role) = answers.map_err(|error| error.to_string())?;
-    ping.map_err(|error| error.to_string())?;
-    if let Ok(Value::Array(role)) = role
-        && let Some(Value::BulkString(role)) = role.first()
-        && role != b"master"
-    {
-        return Err("it is a replica, which takes no writes; name its primary".to_owned());
-    }
-    Ok(())
 }
 
 /// What the server says without being asked.

@@ -11,6 +11,7 @@ mod scripts;
 mod sentinel;
 #[cfg(feature = "tls")]
 mod tls;
+mod trial;
 
 use std::{
     borrow::Cow,
@@ -34,6 +35,7 @@ use self::{
     connection::{Link, store_error},
     route::Route,
     scripts::Verb,
+    trial::Trial,
 };
 use super::{Acquired, Answer, Put, StoreError, Watched, Watches};
 use crate::{
@@ -55,7 +57,8 @@ pub(crate) struct RedisStore {
 impl RedisStore {
     pub(crate) async fn connect(address: Address, namespace: String, limits: Limits) -> RedisStore {
         let (watches, back) = (Watches::default(), Arc::default());
-        let route = Route::connect(address.tuned(), limits, &watches, &back).await;
+        let trial = Trial::new(&namespace);
+        let route = Route::connect(address.tuned(), limits, &watches, &back, trial).await;
         RedisStore { namespace, route, watches, back, no_nx_get: AtomicBool::new(false) }
     }
 

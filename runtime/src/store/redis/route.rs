@@ -18,6 +18,7 @@ use super::{
     connection::{Failure, Limits, Link, store_error},
     handshake::Target,
     sentinel::Sentinels,
+    trial::Trial,
 };
 use crate::store::{Answer, Watches, boxed};
 
@@ -34,6 +35,7 @@ impl Route {
         limits: Limits,
         watches: &Watches,
         back: &Arc<Notify>,
+        trial: Trial,
     ) -> Route {
         let target = match address {
             Address::Server(info) => Target::Server(info.into()),
@@ -41,10 +43,13 @@ impl Route {
                 Target::Sentinels(Arc::new(Sentinels::new(sentinels, service, primary)))
             }
             Address::Cluster(seeds) => {
-                return Route::Cluster(Cluster::connect(seeds, limits, watches.clone(), back.clone()).await);
+                let (watches, back) = (watches.clone(), back.clone());
+                return Route::Cluster(
+                    Cluster::connect(seeds, limits, watches, back, trial.clustered()).await,
+                );
             }
         };
-        let link = Link::new(target, limits, watches.clone(), back.clone());
+        let link = Link::new(target, limits, watches.clone(), back.clone(), trial);
         link.connect().await;
         Route::One { link, said_cluster: AtomicBool::new(false) }
     }

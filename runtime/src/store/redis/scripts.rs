@@ -17,15 +17,29 @@ impl Verb {
 
     /// The call of a script on one key, by its hash: the server is expected to know it.
     pub(super) fn by_hash(&self) -> Cmd {
+        let mut command = self.hash_of();
+        command.arg(1);
+        command
+    }
+
+    /// The same without the number of keys.
+    pub(super) fn hash_of(&self) -> Cmd {
         let mut command = redis::cmd("EVALSHA");
-        command.arg(&self.hash).arg(1);
+        command.arg(&self.hash);
         command
     }
 
     /// The same with its source, from which the server learns it.
     pub(super) fn by_source(&self) -> Cmd {
+        let mut command = self.source_of();
+        command.arg(1);
+        command
+    }
+
+    /// The same without the number of keys.
+    pub(super) fn source_of(&self) -> Cmd {
         let mut command = redis::cmd("EVAL");
-        command.arg(self.source).arg(1);
+        command.arg(self.source);
         command
     }
 }
@@ -53,4 +67,5 @@ scripts! {
     RELEASE = "writers" "release";
     RELEASE_WITH = "writers" "release_with";
     REMOVE = "writers" "remove";
+    TRIAL = "trial";
 }

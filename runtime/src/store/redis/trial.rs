@@ -1,0 +1,230 @@
+//! Whether a server lets us do what the protocol needs: tried on every new connection, since a server that takes leases and
+//! refuses scripts would keep every reader waiting, and one that refuses deletions would serve old values.
+
+use std::{fmt::Write, sync::Arc};
+
+use redis::{Pipeline, RedisError, RedisResult, Value, aio::MultiplexedConnection};
+
+use super::{FullKey, scripts};
+
+/// No key of a program is this: values are written without white space.
+const KEY: &str = "is anybody there";
+
+/// What a new connection is tried with.
+#[derive(Debug, Clone)]
+pub(super) struct Trial {
+    namespace: Arc<str>,
+    /// The key may be on another node.
+    clustered: bool,
+}
+
+impl Trial {
+    pub(super) fn new(namespace: &str) -> Trial {
+        Trial { namespace: namespace.into(), clustered: false }
+    }
+
+    /// The same for a node of a cluster.
+    pub(super) fn clustered(self) -> Trial {
+        Trial { clustered: true, ..self }
+    }
+
+    /// Whether the server can serve: it answers `PING` (one that is loading or busy does not), it lets us use all that the
+    /// protocol needs, and it is not a replica, which would refuse every write and may hold less than was written. A user who may
+    /// not ask for the role is believed.
+    pub(super) async fn hold(&self, connection: &mut MultiplexedConnection) -> Result<(), String> {
+        let key = FullKey { namespace: &self.namespace, key: KEY }.to_string();
+        let (names, questions) = self.questions(&key);
+        let answers: RedisResult<Vec<RedisResult<Value>>> = questions.query_async(connection).await;
+        let answers = answers.map_err(|error| interrupted(&error, &names))?;
+        let mut refusals = Refusals::default();
+        for (name, answer) in names.into_iter().zip(answers) {
+            match (name, answer) {
+                ("ping", answer) => drop(answer.map_err(|error| error.to_string())?),
+                ("role", answer) => is_primary(answer)?,
+                ("eval", Ok(Value::Array(refused))) => refusals.of_script(&refused),
+                (name, Err(error)) => refusals.of_command(name, &error),
+                _ => {}
+            }
+        }
+        refusals.verdict(&self.namespace)
+    }
+
+    fn questions(&self, key: &str) -> (Vec<&'static str>, Pipeline) {
+        let mut pipeline = redis::pipe();
+        pipeline.cmd("PING").cmd("ROLE").cmd("TIME").cmd("GET").arg(key).cmd("PTTL").arg(key);
+        for mut command in [scripts::TRIAL.source_of(), scripts::TRIAL.hash_of()] {
+            // A node refuses a script on keys that it does not have, before it looks at the script.
+            command.arg(u8::from(!self.clustered)).arg(key);
+            pipeline.add_command(command);
+        }
+        pipeline.ignore_errors();
+        (vec!["ping", "role", "time", "get", "pttl", "eval", "evalsha"], pipeline)
+    }
+}
+
+/// Proxies close a connection on which a command is sent that they don't know.
+fn interrupted(error: &RedisError, names: &[&str]) -> String {
+    if error.is_connection_dropped() {
+        format!("{error}, on being asked {}; is it a proxy that does not know one of them?", names.join(", "))
+    } else {
+        error.to_string()
+    }
+}
+
+fn is_primary(role: RedisResult<Value>) -> Result<(), String> {
+    if let Ok(Value::Array(role)) = role
+        && let Some(Value::BulkString(role)) = role.first()
+        && role != b"master"
+    {
+        return Err("it is a replica, which takes no writes; name its primary".to_owned());
+    }
+    Ok(())
+}
+
+/// What a server refused, as far as it will refuse that again.
+#[derive(Debug, Default)]
+struct Refusals {
+    commands: Vec<String>,
+    /// The user may not use our keys.
+    keys: bool,
+    /// Whether the user lacks a right, rather than the server a command.
+    rights: bool,
+    /// The server's words, the first time.
+    said: Option<String>,
+}
+
+impl Refusals {
+    fn of_command(&mut self, name: &str, error: &RedisError) {
+        // `MOVED`, `NOSCRIPT`, `OOM` and so on say that the command as such is allowed.
+        if matches!(error.code(), Some("ERR" | "NOPERM")) {
+            self.note(
+                name,
+                &format!("{} {}", error.code().unwrap_or_default(), error.detail().unwrap_or_default()),
+            );
+        }
+    }
+
+    fn of_script(&mut self, refused: &[Value]) {
+        for pair in refused.chunks_exact(2) {
+            if let [Value::BulkString(name), Value::BulkString(said)] = pair {
+                let (name, said) = (String::from_utf8_lossy(name), String::from_utf8_lossy(said));
+                if refuses(&said) {
+                    self.note(&name, &said);
+                }
+            }
+        }
+    }
+
+    fn note(&mut self, name: &str, said: &str) {
+        if concerns_keys(said) {
+            (self.keys, self.rights) = (true, true);
+        } else {
+            self.rights |= lacks_a_right(said);
+            if !self.commands.iter().any(|known| known == name) {
+                self.commands.push(name.to_owned());
+            }
+        }
+        self.said.get_or_insert_with(|| said.to_owned());
+    }
+
+    fn verdict(self, namespace: &str) -> Result<(), String> {
+        let Refusals { commands, keys, rights, said: Some(said) } = self else { return Ok(()) };
+        let mut reason = "the server refuses what the cache needs".to_owned();
+        let (mut what, mut grant) = (commands.clone(), Vec::new());
+        if keys {
+            what.push(format!("keys that begin with `{namespace}:`"));
+            grant.push(format!("~{namespace}:*"));
+        }
+        grant.extend(commands.iter().map(|name| format!("+{name}")));
+        // Writing into a string can't fail.
+        let _ = write!(reason, ": {} ({said}); ", what.join(", "));
+        if rights {
+            let _ = write!(reason, "grant the user `{}`", grant.join(" "));
+        } else {
+            reason.push_str("take out its `rename-command`, or name a server instead of a proxy");
+        }
+        Err(reason)
+    }
+}
+
+/// Whether a command on its way may have been refused because the user or the server lacks it.
+pub(super) fn may_be_for_good(error: &RedisError) -> bool {
+    error.code() == Some("NOPERM") || error.code() == Some("ERR") && error.detail().is_some_and(refuses)
+}
+
+/// Whether an error of a script's command is one of those that it will give again.
+fn refuses(said: &str) -> bool {
+    // `OOM command not allowed when used memory > 'maxmemory'` passes.
+    !said.contains("OOM command") && (concerns_keys(said) || lacks_a_right(said) || lacks_a_command(said))
+}
+
+fn concerns_keys(said: &str) -> bool {
+    said.contains("can't access at least one of the keys") || said.contains("permissions to access")
+}
+
+fn lacks_a_right(said: &str) -> bool {
+    said.contains("can't run this command") || said.contains("permission")
+}
+
+fn lacks_a_command(said: &str) -> bool {
+    let said = said.to_lowercase();
+    ["unknown command", "unknown redis command", "not allowed", "not support"]
+        .iter()
+        .any(|words| said.contains(words))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn verdict(refused: &[(&str, &str)]) -> Option<String> {
+        let mut refusals = Refusals::default();
+        let bulk = |text: &str| Value::BulkString(text.as_bytes().to_vec());
+        let answer: Vec<Value> = refused.iter().flat_map(|(name, said)| [bulk(name), bulk(said)]).collect();
+        refusals.of_script(&answer);
+        refusals.verdict("shop").err()
+    }
+
+    #[test]
+    fn what_servers_say_of_a_command_that_they_refuse() {
+        for said in [
+            "ERR The user executing the script can't run this command or subcommand",
+            "@user_script: 6: The user executing the script can't run this command or subcommand",
+            "ERR ACL failure in script: User app has no permissions to run the 'setrange' command",
+            "NOPERM User app has no permissions to run the 'setrange' command",
+        ] {
+            let reason = verdict(&[("setrange", said), ("unlink", said)]).unwrap();
+            assert!(reason.contains("setrange, unlink"), "{reason}");
+            assert!(reason.ends_with("grant the user `+setrange +unlink`"), "{reason}");
+        }
+        for said in [
+            "ERR The user executing the script can't access at least one of the keys mentioned in the command arguments",
+            "ERR ACL failure in script: User app has no permissions to access the 'shop:x' key",
+        ] {
+            let reason = verdict(&[("get", said), ("set", said)]).unwrap();
+            assert!(reason.ends_with("grant the user `~shop:*`"), "{reason}");
+        }
+        for said in [
+            "ERR Unknown Redis command called from script",
+            "@user_script: 6: Unknown Redis command called from Lua script",
+        ] {
+            let reason = verdict(&[("unlink", said)]).unwrap();
+            assert!(reason.contains("unlink") && reason.contains("rename-command"), "{reason}");
+        }
+    }
+
+    #[test]
+    fn what_passes_is_no_refusal() {
+        for said in [
+            "OOM command not allowed when used memory > 'maxmemory'.",
+            "@user_script: 6: -OOM command not allowed when used memory > 'maxmemory'.",
+            "READONLY You can't write against a read only replica.",
+            "MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist to disk. Commands that may modify the data set are disabled, because this instance is configured to report errors during writes if RDB snapshotting fails (stop-writes-on-bgsave-error option).",
+            "NOREPLICAS Not enough good replicas to write.",
+            "ERR Script attempted to access a non local key in a cluster node",
+            "WRONGTYPE Operation against a key holding the wrong kind of value",
+        ] {
+            assert_eq!(verdict(&[("set", said)]), None, "{said}");
+        }
+    }
+}
