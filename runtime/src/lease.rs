@@ -11,7 +11,12 @@ use std::{
 
 use tokio::{runtime::Handle, time::sleep};
 
-use crate::{backoff::Backoff, cache::Inner, entry::Token, store::Answer};
+use crate::{
+    backoff::Backoff,
+    cache::Inner,
+    entry::Token,
+    store::{Answer, StoreError},
+};
 
 /// The pauses between refreshes that fail, for all callers of all processes together.
 pub(crate) const RETRY: Backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(60));
@@ -49,6 +54,11 @@ impl Held {
         self.ours = false;
     }
 
+    /// The question for it failed. Unless that says that it was not granted, it may be ours all the same, and is given up.
+    pub(crate) fn unanswered(mut self, error: &StoreError) {
+        self.ours = error.is_ambiguous();
+    }
+
     /// Renews it for ever.
     pub(crate) fn keep(&self, hold: Duration) -> impl Future<Output = ()> + Send + 'static {
         let (cache, key, token, right) = (self.cache.clone(), self.key.clone(), self.token, self.right);
@@ -71,16 +81,20 @@ impl Held {
         }
     }
 
-    /// Stores a value in the place of the lease, or of the value that was refreshed.
+    /// Stores a value in the place of the lease, or of the value that was refreshed. The right is still held after an error,
+    /// and while there is no answer: a server that refuses a value (full memory) would otherwise keep the lease, and others
+    /// waiting for it.
     pub(crate) async fn fill(&mut self, value: &[u8], ttl: Duration) -> Answer<bool> {
-        self.ours = false;
         // Longer than any caller waits: it costs nobody anything.
         let within = self.cache.timeout.max(Duration::from_secs(1));
         let store = &self.cache.store;
-        match self.right {
+        let answer = match self.right {
             Right::Lease => store.fill(&self.key, self.token, value, ttl, within).await,
             Right::Refresh { .. } => store.refill(&self.key, self.token, value, ttl, within).await,
-        }
+        };
+        // Whatever became of a fill without an answer, to give up the right after it harms no value: it bears no lease.
+        self.ours = answer.is_err();
+        answer
     }
 
     /// The load failed. A value that it was to refresh stays, and nobody tries again before a pause is over.

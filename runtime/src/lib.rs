@@ -119,8 +119,8 @@ pub mod docs {
 /// | `skip(self, db)` | nothing | parameters that are deliberately not part of the key |
 /// | `none_ttl = "30s"` | `None` is not stored | store `None` too, this long |
 /// | `jitter = "10%"` | `"10%"` | shorten each TTL by a random part, up to this |
-/// | `lease = "5s"` | `"5s"` | how long a load may go unrenewed before another process may begin one |
-/// | `wait = "5s"` | `"5s"` | how long others wait for a load before they run the body themselves |
+/// | `lease = "1s"` | `"1s"` | how long a load may go unrenewed before another process may begin one |
+/// | `wait = "5s"` | `"5s"` | how long others wait for a load that goes on before they run the body themselves |
 /// | `stale_while_revalidate = "1m"` | no window | so long past its TTL a value is given while one caller reloads it |
 /// | `stale_if_error = "1h"` | no window | so long past its TTL a value is given when its reload fails |
 /// | `refresh = "background"` | `"inline"` | the caller that reloads does not wait either |
@@ -429,8 +429,15 @@ pub mod docs {
 /// ## `lease` and `wait`
 ///
 /// Of all processes that miss a key, one acquires a lease and runs the body; the others wait for its result. The lease is
-/// renewed each third of its length while the body runs, so it may be shorter than the body. If the process dies, others
-/// go on when the lease ends. Who has waited for `wait` runs the body without storing. A lease is 10 ms to one hour.
+/// renewed each third of its length while the body runs, so it may be shorter than the body, and a load that takes less than a
+/// third of it costs no renewal. A call that fails, is cancelled, or whose value Redis refuses gives its lease up at once. If the
+/// process dies, others go on when the lease ends: after a second by default. Who has waited for `wait` runs the body without
+/// storing. A lease is 10 ms to one hour.
+///
+/// A body that calls its own function with the same key, directly or through another, would wait for itself: the inner call runs
+/// the body without storing, and one line at `warn` says so, once for each function. The same holds for loads of one process that
+/// wait for each other. What a body spawns is not seen to be part of it, and neither are loads of other processes: such a wait
+/// ends after `wait`.
 ///
 /// ## `stale_while_revalidate`, `stale_if_error`
 ///

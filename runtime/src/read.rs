@@ -30,6 +30,7 @@ mod load;
 mod loader;
 mod look;
 mod miss;
+mod nested;
 mod refresh;
 
 use self::{lent::beside, look::Seen};
@@ -60,7 +61,8 @@ where
         Err(Some(absent)) => return absent,
         Err(None) => return uncached(function, key.as_str(), &asked, body).await,
     };
-    let body = Here { body, limit: Limit::of(&way.0, function, returns.given_up) };
+    let limit = Limit::of(&way.0, function, returns.given_up);
+    let body = Here { body, limit, cache: &way.0.inner, key: key.as_str() };
     Call::new(function, &way, &key, &coding, &returns.sharing, asked).run(body, returns.absent).await
 }
 
@@ -86,7 +88,8 @@ where
     };
     let mut make = Some(make);
     let mut make = || make.take().map(|make| Box::pin(make()) as Begun<R>);
-    let body = Owned { make: &mut make, limit: Limit::of(&way.0, function, returns.given_up) };
+    let limit = Limit::of(&way.0, function, returns.given_up);
+    let body = Owned { make: &mut make, limit, cache: &way.0.inner, key: key.as_str() };
     Call::new(function, &way, &key, &coding, &returns.sharing, asked).run(body, returns.absent).await
 }
 

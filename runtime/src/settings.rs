@@ -19,6 +19,11 @@ use crate::{
 
 /// No TTL is longer: 100 years. It keeps every deadline within what Redis and the wire format can hold.
 pub(crate) const MAX_TTL: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
+/// How long a load may go unrenewed, unless the attribute says so: nobody waits longer for a process that has died. It is renewed
+/// each third of it, so that only loads that take longer than that cost a renewal.
+const LEASE: Duration = Duration::from_secs(1);
+/// Maximum time to wait for a load that goes on, unless the attribute says so.
+const WAIT: Duration = Duration::from_secs(5);
 /// Redis counts in milliseconds.
 const MIN: Duration = Duration::from_millis(1);
 
@@ -69,8 +74,8 @@ impl ReadSettings {
             none_ttl: None,
             error_ttl: None,
             jitter_per_mille: 100,
-            lease: Duration::from_secs(5),
-            wait: Duration::from_secs(5),
+            lease: LEASE,
+            wait: WAIT,
             staleness: Staleness::NONE,
         }
     }
@@ -163,6 +168,7 @@ struct Said {
     undecodable: AtomicBool,
     unencodable: AtomicBool,
     unprintable: AtomicBool,
+    recursive: AtomicBool,
 }
 
 impl ReadFunction {
@@ -174,6 +180,7 @@ impl ReadFunction {
             undecodable: AtomicBool::new(false),
             unencodable: AtomicBool::new(false),
             unprintable: AtomicBool::new(false),
+            recursive: AtomicBool::new(false),
         };
         ReadFunction {
             settings,
@@ -277,6 +284,20 @@ impl ReadFunction {
                 key,
                 %error,
                 "the codec can't read back what it wrote; take `codec = Json` or `codec = MessagePack`"
+            );
+        }
+    }
+
+    pub(crate) fn say_recursive(&self, key: &str) {
+        if first_time(&self.said.recursive) {
+            let ReadSettings { module, name, file, line, .. } = self.settings;
+            tracing::warn!(
+                module,
+                function = name,
+                file,
+                line,
+                key,
+                "recursive load: the body calls this function with the same key again, directly or through another; the inner call runs the body uncached"
             );
         }
     }
@@ -436,7 +457,7 @@ mod tests {
         static WRITE: WriteFunction = WriteFunction::declare("module", "save");
         let ReadSettings { jitter_per_mille, lease, wait, none_ttl, .. } = READ.settings;
         assert_eq!((jitter_per_mille, none_ttl), (100, None));
-        assert_eq!((lease, wait), (Duration::from_secs(5), Duration::from_secs(5)));
+        assert_eq!((lease, wait), (Duration::from_secs(1), Duration::from_secs(5)));
         let WriteSettings { guard, guard_for, settle, .. } = WRITE.settings;
         assert_eq!((guard, guard_for, settle), (Guard::BestEffort, Duration::from_secs(10), Duration::ZERO));
         assert!(READ.settings.file.ends_with("settings.rs") && READ.settings.line < WRITE.settings.line);

@@ -26,6 +26,7 @@ mod telling;
 mod torture;
 mod updates;
 mod values;
+mod waiting;
 
 use cached_aside_tests::Worker;
 

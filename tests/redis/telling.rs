@@ -29,7 +29,7 @@ async fn save(id: u64) {
 
 /// What was logged by one thread.
 #[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
+pub(crate) struct Log(Arc<Mutex<Vec<u8>>>);
 
 thread_local! {
     static LISTENER: RefCell<Option<Log>> = const { RefCell::new(None) };
@@ -49,7 +49,7 @@ impl io::Write for Log {
 impl Log {
     /// Everything logged by this thread from now on. There is one subscriber for the whole program: while subscribers come
     /// and go, events of other threads can be lost.
-    fn listen() -> Log {
+    pub(crate) fn listen() -> Log {
         static ONCE: Once = Once::new();
         ONCE.call_once(|| {
             let subscriber = fmt().with_max_level(tracing::Level::TRACE).with_ansi(false).without_time();
@@ -60,14 +60,14 @@ impl Log {
         log
     }
 
-    fn take(&self) -> String {
+    pub(crate) fn take(&self) -> String {
         let bytes = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
         String::from_utf8(bytes).unwrap()
     }
 }
 
 /// The lines of our own that say this.
-fn said<'a>(log: &'a str, words: &str) -> Vec<&'a str> {
+pub(crate) fn said<'a>(log: &'a str, words: &str) -> Vec<&'a str> {
     log.lines().filter(|line| line.contains("cached_aside") && line.contains(words)).collect()
 }
 

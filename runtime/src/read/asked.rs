@@ -52,6 +52,10 @@ impl<V, E> Call<'_, V, E> {
         R: Outcome<SHAPE, Value = V, Error = E>,
         L: Loader<Output = R>,
     {
+        if self.waits_for_itself() {
+            // The load around this one ends what stands there.
+            return self.run_alone(body).await;
+        }
         let patience = Instant::now() + self.function.settings.wait;
         let mut ticket = match self.cache.flights.join(self.key, true) {
             Turn::Lead(ticket) => ticket,

@@ -169,7 +169,10 @@ pub(super) async fn fill(
             counters.fills_refused.one();
             tracing::debug!(key, ?took, "fill refused: invalidated meanwhile, or the lease was lost");
         }
-        Err(ref error) => cache.trouble(function, key, "fill", error),
+        Err(ref error) => {
+            cache.trouble(function, key, "fill", error);
+            held.fail();
+        }
     }
     answer == Ok(true)
 }

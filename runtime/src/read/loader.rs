@@ -13,6 +13,7 @@ use tracing::Instrument;
 
 use super::{
     lent::{Lent, lend},
+    nested,
     refresh::Refreshing,
 };
 use crate::{
@@ -64,14 +65,20 @@ pub(crate) trait Loader: Sized {
 pub(crate) struct Here<'a, B: Future> {
     pub(super) body: Pin<&'a mut B>,
     pub(super) limit: Option<Limit<B::Output>>,
+    pub(super) cache: &'a Arc<Inner>,
+    pub(super) key: &'a str,
 }
 
 impl<B: Future> Here<'_, B> {
     async fn begin(self) -> B::Output {
-        match self.limit {
-            None => self.body.await,
-            Some(limit) => limit.keep(self.body).await,
-        }
+        let Here { body, limit, cache, key } = self;
+        let body = async {
+            match limit {
+                None => body.await,
+                Some(limit) => limit.keep(body).await,
+            }
+        };
+        nested::within(cache, key, body).await
     }
 }
 
@@ -94,6 +101,8 @@ pub(crate) struct Owned<'a, R> {
     /// Not generic: of a type that mentions both the body and what makes it, the compiler can't always tell that it is `Send`.
     pub(super) make: &'a mut (dyn FnMut() -> Option<Begun<R>> + Send),
     pub(super) limit: Option<Limit<R>>,
+    pub(super) cache: &'a Arc<Inner>,
+    pub(super) key: &'a str,
 }
 
 impl<R> Owned<'_, R> {
@@ -124,7 +133,8 @@ impl<R: Send + 'static> Loader for Owned<'_, R> {
     }
 
     async fn begin(mut self) -> R {
-        Here { body: pin!(self.body()), limit: self.limit }.begin().await
+        let body = pin!(self.body());
+        Here { body, limit: self.limit, cache: self.cache, key: self.key }.begin().await
     }
 
     fn detach<const SHAPE: u8>(
@@ -137,10 +147,11 @@ impl<R: Send + 'static> Loader for Owned<'_, R> {
     {
         let (told, result) = oneshot::channel();
         let (body, limit, cache) = (self.body(), self.limit, refreshing.cache.clone());
+        let (inner, key) = (cache.clone(), self.key.to_owned());
         // Nobody waits for the store any more.
         let budget = Budget::new(cache.timeout);
         let load = async move {
-            let body = Here { body: pin!(body), limit };
+            let body = Here { body: pin!(body), limit, cache: &inner, key: &key };
             let result = refreshing.run::<R, SHAPE>(body.begin(), budget).await;
             // Nobody may be waiting any more.
             let _ = told.send(result);

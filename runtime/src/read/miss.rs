@@ -10,6 +10,7 @@ use tokio::{
 use super::{
     Call, Loader,
     look::{Seen, given},
+    nested,
     refresh::Election,
 };
 use crate::{
@@ -32,6 +33,9 @@ impl<V, E> Call<'_, V, E> {
     {
         self.counters.misses.one();
         tracing::debug!(key = self.key, took = ?budget.spent(), "miss");
+        if self.waits_for_itself() {
+            return self.run_alone(body).await;
+        }
         let patience = Instant::now() + self.function.settings.wait;
         let word = match self.cache.flights.join(self.key, false) {
             Turn::Lead(ticket) => return self.lead(ticket, seen, budget, patience, body).await,
@@ -67,11 +71,21 @@ impl<V, E> Call<'_, V, E> {
         }
     }
 
+    /// Whether this is part of the load of its own key, which is told once.
+    pub(super) fn waits_for_itself(&self) -> bool {
+        let inside = nested::is_inside(self.cache, self.key);
+        if inside {
+            self.function.say_recursive(self.key);
+        }
+        inside
+    }
+
     /// When a caller that has an old value at hand waits no longer.
     fn soft_end(&self) -> Option<Instant> {
         self.function.settings.staleness.soft_limit.map(|limit| Instant::now() + limit)
     }
 
+    /// Waits for what the leader learns, at most until `patience` is over; not at all if that leader waits for this.
     pub(super) async fn follow<R, const SHAPE: u8>(
         &self,
         word: oneshot::Receiver<Word>,
@@ -81,6 +95,10 @@ impl<V, E> Call<'_, V, E> {
         R: Outcome<SHAPE, Value = V, Error = E>,
     {
         let begun = Instant::now();
+        let Some(_waiting) = nested::wait_for(self.cache, self.key) else {
+            self.function.say_recursive(self.key);
+            return Followed::Alone;
+        };
         match timeout_at(patience, word).await {
             Ok(Ok(Word::Lead(ticket))) => Followed::Lead(ticket),
             Ok(Ok(Word::Failed(bodies))) => Followed::AfterAnother(bodies),
@@ -209,21 +227,25 @@ impl<V, E> Call<'_, V, E> {
                 Seen::Free(head) => {
                     let token = Token::fresh();
                     looked = ticket.step();
-                    let lease = self.function.settings.lease;
+                    let hold = self.function.settings.lease;
                     let store = &self.cache.store;
-                    match budget.spend(|within| store.acquire(self.key, &head, token, lease, within)).await {
+                    // It exists before it is acquired: dropped while that is being asked, it gives up what may have been acquired.
+                    let lease = Held::new(self.cache, self.key, token, Right::Lease);
+                    match budget.spend(|within| store.acquire(self.key, &head, token, hold, within)).await {
                         Ok(Acquired::Yes) => {
-                            let lease = Held::new(self.cache, self.key, token, Right::Lease);
                             return self.load_and_fill(ticket, lease, budget, body).await;
                         }
-                        Ok(Acquired::No(there)) => self.make_out(Ok(Some(there)), None),
+                        Ok(Acquired::No(there)) => {
+                            lease.forget();
+                            self.make_out(Ok(Some(there)), None)
+                        }
                         Ok(Acquired::Changed) => {
+                            lease.forget();
                             looked = ticket.step();
                             self.look(&mut budget).await
                         }
                         Err(error) => {
-                            // It may have been acquired all the same, and would keep others waiting.
-                            drop(Held::new(self.cache, self.key, token, Right::Lease));
+                            lease.unanswered(&error);
                             self.trouble("acquire", &error);
                             Seen::Closed
                         }

@@ -35,9 +35,12 @@ const TIMEOUT: Duration = Duration::from_millis(250);
 mod refresh;
 #[cfg(feature = "metrics")]
 mod times;
+mod waiting;
 
 /// Timers count in these.
 const TICK: Duration = Duration::from_millis(2);
+/// A fill is given no longer than this.
+const FILL: Duration = Duration::from_secs(1);
 /// What a body takes.
 const BODY: Duration = Duration::from_millis(30);
 
@@ -486,11 +489,11 @@ async fn the_wait_for_another_is_bounded() {
 }
 
 /// Whatever the fill comes to: who loaded a missing entry has its value when the body has given it. Who came meanwhile is told
-/// when the fill was answered. Without an answer in time it may not be given what may not be stored, and waits for the lease's
-/// end to run a body of its own.
+/// when the fill was answered. Without an answer in time it may not be given what may not be stored, and waits until the fill is
+/// given up to run a body of its own.
 #[tokio::test(start_paused = true)]
 async fn nobody_waits_for_the_fill_of_his_own_load() {
-    let gates = [(Gate::Passes, Duration::ZERO), (Gate::Slow, SLOW), (Gate::Hangs, LEASE)];
+    let gates = [(Gate::Passes, Duration::ZERO), (Gate::Slow, SLOW), (Gate::Hangs, FILL + BODY)];
     for (gate, told) in gates {
         let world = World::new();
         world.store().set("fill", gate);

@@ -48,6 +48,18 @@ pub(crate) enum StoreError {
 }
 
 impl StoreError {
+    /// Whether the step may have been taken all the same.
+    pub(crate) fn is_ambiguous(&self) -> bool {
+        match self {
+            StoreError::Timeout(_) => true,
+            #[cfg(any(feature = "redis", test))]
+            StoreError::Unreachable(_) => true,
+            #[cfg(feature = "redis")]
+            StoreError::Server(_) | StoreError::Full => false,
+            StoreError::Foreign => false,
+        }
+    }
+
     /// The error of the public face.
     pub(crate) fn into_error(self, doing: &'static str, key: &str) -> Error {
         match self {

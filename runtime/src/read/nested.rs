@@ -1,0 +1,118 @@
+//! Loads inside of loads: a call that its own load waits for must not wait for that load.
+//!
+//! Each body runs with the list of the loads that it is part of. A call that misses a key of that list, or would follow a load
+//! that waits for one of them, runs its body instead. What is spawned inside of a body is not part of it; nor are loads of other
+//! processes seen here: those waits end after `wait`.
+
+use std::{
+    collections::{HashMap, HashSet},
+    future::Future,
+    sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError},
+};
+
+use tokio::task_local;
+
+use crate::cache::Inner;
+
+task_local! {
+    static LOADING: Arc<Loading>;
+}
+
+/// For each load, those of this process that it waits for.
+static WAITING: LazyLock<Mutex<HashMap<Load, Vec<Load>>>> = LazyLock::new(Mutex::default);
+
+fn waiting() -> MutexGuard<'static, HashMap<Load, Vec<Load>>> {
+    WAITING.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The load of one key of one cache.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct Load {
+    /// The address of the cache, which lives longer.
+    cache: usize,
+    key: Arc<str>,
+}
+
+impl Load {
+    fn is(&self, cache: &Arc<Inner>, key: &str) -> bool {
+        self.cache == address(cache) && *self.key == *key
+    }
+}
+
+fn address(cache: &Arc<Inner>) -> usize {
+    Arc::as_ptr(cache).addr()
+}
+
+/// A load that runs, and the load whose body called for it.
+#[derive(Debug)]
+struct Loading {
+    load: Load,
+    outer: Option<Arc<Loading>>,
+}
+
+impl Loading {
+    fn here() -> Option<Arc<Loading>> {
+        LOADING.try_with(Clone::clone).ok()
+    }
+
+    /// This load and all those around it.
+    fn loads(&self) -> impl Iterator<Item = &Load> {
+        let mut next = Some(self);
+        std::iter::from_fn(move || {
+            let Loading { load, outer } = next?;
+            next = outer.as_deref();
+            Some(load)
+        })
+    }
+}
+
+/// Runs the body of a load.
+pub(super) async fn within<T>(cache: &Arc<Inner>, key: &str, body: impl Future<Output = T>) -> T {
+    let load = Load { cache: address(cache), key: key.into() };
+    let loading = Loading { load, outer: Loading::here() };
+    LOADING.scope(Arc::new(loading), body).await
+}
+
+/// Whether this is part of the load of that key.
+pub(super) fn is_inside(cache: &Arc<Inner>, key: &str) -> bool {
+    LOADING.try_with(|loading| loading.loads().any(|load| load.is(cache, key))).unwrap_or(false)
+}
+
+/// The loads that this is part of wait for that key's, until this is dropped. `None` if that one waits for one of them.
+pub(super) fn wait_for(cache: &Arc<Inner>, key: &str) -> Option<Waiting> {
+    let Some(inside) = Loading::here() else { return Some(Waiting(None)) };
+    let awaited = Load { cache: address(cache), key: key.into() };
+    let mut waiting = waiting();
+    let (mut seen, mut next) = (HashSet::new(), vec![&awaited]);
+    while let Some(load) = next.pop() {
+        if inside.loads().any(|one| one == load) {
+            return None;
+        }
+        if seen.insert(load) {
+            next.extend(waiting.get(load).into_iter().flatten());
+        }
+    }
+    for load in inside.loads() {
+        waiting.entry(load.clone()).or_default().push(awaited.clone());
+    }
+    Some(Waiting(Some((inside, awaited))))
+}
+
+/// That one load waits for another.
+pub(super) struct Waiting(Option<(Arc<Loading>, Load)>);
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        let Some((inside, awaited)) = self.0.take() else { return };
+        let mut waiting = waiting();
+        for load in inside.loads() {
+            let Some(all) = waiting.get_mut(load) else { continue };
+            if let Some(place) = all.iter().position(|one| *one == awaited) {
+                all.swap_remove(place);
+            }
+            if all.is_empty() {
+                waiting.remove(load);
+            }
+        }
+    }
+}
