@@ -2,8 +2,11 @@
 
 use std::{
     future::{Future, pending},
+    io::{Read, Write},
+    net::{Ipv4Addr, SocketAddr, TcpListener},
     pin::Pin,
     sync::atomic::{AtomicU64, Ordering::SeqCst},
+    thread,
     time::{Duration, Instant},
 };
 
@@ -357,6 +360,33 @@ async fn a_server_without_a_command_is_not_used() {
         skips_the_cache(&cache, command).await;
         assert_eq!(server.run::<u64>(&cmd("DBSIZE")), 0, "{command}: a lease was taken");
     }
+}
+
+/// Answers like a server that knows nothing, and closes the connection when it is tried, as some proxies do.
+fn proxy_that_closes() -> SocketAddr {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let addr = listener.local_addr().unwrap();
+    thread::spawn(move || {
+        for mut stream in listener.incoming().map_while(Result::ok) {
+            let mut buffer = [0; 4096];
+            while let Ok(read @ 1..) = stream.read(&mut buffer) {
+                if buffer[..read].windows(4).any(|word| word == b"PING") {
+                    break;
+                }
+                let commands = String::from_utf8_lossy(&buffer[..read]).matches('*').count();
+                stream.write_all("-ERR unknown command\r\n".repeat(commands).as_bytes()).unwrap();
+            }
+        }
+    });
+    addr
+}
+
+#[tokio::test]
+async fn a_proxy_that_closes_the_connection_is_not_used() {
+    let cache = cache(&format!("redis://{}", proxy_that_closes()), "proxy").await;
+    let reason = reason(&cache).unwrap_or_default();
+    assert!(reason.contains("evalsha") && reason.contains("is it a proxy"), "{reason}");
+    skips_the_cache(&cache, "a proxy").await;
 }
 
 #[tokio::test]

@@ -91,6 +91,25 @@ async fn a_fill_that_is_refused_or_lost_leaves_nothing_that_the_next_call_waits_
     }
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_guard_that_is_dropped_while_it_is_placed_leaves_no_guard() {
+    for gate in [Gate::Slow, Gate::LosesReply, Gate::Passes] {
+        let mut polls = 0;
+        loop {
+            let world = World::new();
+            world.store().set("guard", gate);
+            let placed = cancelled_after(polls, world.cache.guard([AnyKey::new("k")])).await;
+            sleep(SLOW * 3).await;
+            if placed {
+                break;
+            }
+            let there = world.store().inside.read("k").await.unwrap();
+            assert_eq!(there, None, "{gate:?}, {polls} polls");
+            polls += 1;
+        }
+    }
+}
+
 static OUTLIVED: ReadFunction = patient(
     "outlived",
     Staleness { while_revalidate: Duration::from_secs(1), if_error: FOR_EVER, ..Staleness::NONE },
