@@ -52,21 +52,19 @@ pub(crate) enum Uncacheable {
     HiddenOutcome { type_name: &'static str },
 }
 
-/// How many fields `Deserialize` asks for, by struct or by enum and variant.
+/// How many fields the structs and variants with named fields have; the lists of names that serde gives have aliases in them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct FieldCounts(HashMap<(&'static str, &'static str), Vec<usize>>);
+pub(crate) struct FieldCounts(HashMap<(&'static str, &'static [&'static str]), usize>);
 
 impl FieldCounts {
-    fn note(&mut self, name: &'static str, variant: &'static str, fields: usize) {
-        let counts = self.0.entry((name, variant)).or_default();
-        if !counts.contains(&fields) {
-            counts.push(fields);
-        }
+    fn note(&mut self, name: &'static str, fields: &'static [&'static str], count: usize) {
+        let known = self.0.entry((name, fields)).or_default();
+        *known = count.max(*known);
     }
 
-    /// Whether a struct with so many fields can be read. Types that the trace did not reach are not judged.
-    pub(crate) fn allow(&self, name: &'static str, variant: &'static str, fields: usize) -> bool {
-        self.0.get(&(name, variant)).is_none_or(|counts| counts.contains(&fields))
+    /// `None` for what the trace did not reach.
+    pub(crate) fn of(&self, name: &'static str, fields: &'static [&'static str]) -> Option<usize> {
+        self.0.get(&(name, fields)).copied()
     }
 }
 

@@ -283,7 +283,7 @@ impl ReadFunction {
                 function = self.settings.name,
                 key,
                 %error,
-                "the codec can't read back what it wrote; take `codec = Json` or `codec = MessagePack`"
+                "the entry can't be read and is replaced"
             );
         }
     }

@@ -8,6 +8,7 @@
 )]
 
 mod asked;
+mod codecs;
 mod deployments;
 mod failovers;
 mod faults;

@@ -1,7 +1,7 @@
 use bincode::config::{Config, standard};
 use serde::{Serialize, de::DeserializeOwned};
 
-use super::{Codec, CodecError, borrowing};
+use super::{Codec, CodecError, Limits};
 
 /// [bincode 2](https://docs.rs/bincode/2.0.1) in its standard configuration: small, fast, positional. The default.
 ///
@@ -12,12 +12,20 @@ pub struct Bincode;
 
 /// bincode charges each number with its size in memory, which for small numbers is up to sixteen times the
 /// bytes read, and believes a claimed length until it comes to the input's end. So the limit follows the input.
-fn decode_within<T: DeserializeOwned, const LIMIT: usize>(bytes: &[u8]) -> Result<T, CodecError> {
-    decode_with(bytes, standard().with_limit::<LIMIT>())
+fn decode_within<T: DeserializeOwned, const LIMIT: usize>(
+    bytes: &[u8],
+    limits: &Limits,
+) -> Result<T, CodecError> {
+    decode_with(bytes, limits, standard().with_limit::<LIMIT>())
 }
 
-fn decode_with<T: DeserializeOwned>(bytes: &[u8], config: impl Config) -> Result<T, CodecError> {
-    let (value, read) = borrowing::decode(bytes, config).map_err(CodecError::new)?;
+fn decode_with<T: DeserializeOwned>(
+    bytes: &[u8],
+    limits: &Limits,
+    config: impl Config,
+) -> Result<T, CodecError> {
+    let decoded = bincode::serde::seed_decode_from_slice(limits.seed::<T>(), bytes, config);
+    let (value, read) = decoded.map_err(CodecError::new)?;
     if read == bytes.len() { Ok(value) } else { Err(CodecError::new("bytes are left over")) }
 }
 
@@ -32,11 +40,15 @@ impl Codec for Bincode {
     }
 
     fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, CodecError> {
+        Self::decode_bounded(bytes, &Limits::of(bytes))
+    }
+
+    fn decode_bounded<T: DeserializeOwned>(bytes: &[u8], limits: &Limits) -> Result<T, CodecError> {
         match bytes.len() {
-            0..0x1000 => decode_within::<T, { 16 * 0x1000 }>(bytes),
-            0x1000..0x1_0000 => decode_within::<T, { 16 * 0x1_0000 }>(bytes),
-            0x1_0000..0x10_0000 => decode_within::<T, { 16 * 0x10_0000 }>(bytes),
-            _ => decode_within::<T, { 16 * crate::entry::MAX_PAYLOAD }>(bytes),
+            0..0x1000 => decode_within::<T, { 16 * 0x1000 }>(bytes, limits),
+            0x1000..0x1_0000 => decode_within::<T, { 16 * 0x1_0000 }>(bytes, limits),
+            0x1_0000..0x10_0000 => decode_within::<T, { 16 * 0x10_0000 }>(bytes, limits),
+            _ => decode_within::<T, { 16 * crate::entry::MAX_PAYLOAD }>(bytes, limits),
         }
     }
 }

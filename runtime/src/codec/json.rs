@@ -1,6 +1,9 @@
-use serde::{Serialize, de::DeserializeOwned};
+use serde::{
+    Serialize,
+    de::{DeserializeOwned, DeserializeSeed},
+};
 
-use super::{Codec, CodecError};
+use super::{Codec, CodecError, Limits};
 
 /// JSON: self-describing, and readable in `redis-cli`. Needs the feature `json`.
 #[derive(Debug, Clone, Copy)]
@@ -16,6 +19,13 @@ impl Codec for Json {
     }
 
     fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, CodecError> {
-        serde_json::from_slice(bytes).map_err(CodecError::new)
+        Self::decode_bounded(bytes, &Limits::of(bytes))
+    }
+
+    fn decode_bounded<T: DeserializeOwned>(bytes: &[u8], limits: &Limits) -> Result<T, CodecError> {
+        let mut from = serde_json::Deserializer::from_slice(bytes);
+        let value = limits.seed::<T>().deserialize(&mut from).map_err(CodecError::new)?;
+        from.end().map_err(CodecError::new)?;
+        Ok(value)
     }
 }

@@ -1,8 +1,11 @@
 use std::io::Cursor;
 
-use serde::{Serialize, de::DeserializeOwned};
+use serde::{
+    Serialize,
+    de::{DeserializeOwned, DeserializeSeed},
+};
 
-use super::{Codec, CodecError};
+use super::{Codec, CodecError, Limits};
 
 /// `MessagePack` with field names: self-describing, and smaller than JSON. Needs the feature `messagepack`.
 #[derive(Debug, Clone, Copy)]
@@ -18,8 +21,12 @@ impl Codec for MessagePack {
     }
 
     fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, CodecError> {
+        Self::decode_bounded(bytes, &Limits::of(bytes))
+    }
+
+    fn decode_bounded<T: DeserializeOwned>(bytes: &[u8], limits: &Limits) -> Result<T, CodecError> {
         let mut deserializer = rmp_serde::Deserializer::new(Cursor::new(bytes));
-        let value = T::deserialize(&mut deserializer).map_err(CodecError::new)?;
+        let value = limits.seed::<T>().deserialize(&mut deserializer).map_err(CodecError::new)?;
         if deserializer.position() == bytes.len() as u64 {
             Ok(value)
         } else {

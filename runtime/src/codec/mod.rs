@@ -2,15 +2,15 @@
 
 #[cfg(feature = "bincode")]
 mod bincode;
-#[cfg(feature = "bincode")]
-mod borrowing;
+mod bounded;
+mod faithful;
 #[cfg(feature = "json")]
 mod json;
 #[cfg(feature = "messagepack")]
 mod messagepack;
-mod positional;
 #[cfg(feature = "postcard")]
 mod postcard;
+mod walk;
 
 use std::time::Duration;
 
@@ -19,6 +19,7 @@ use typeid::ConstTypeId;
 
 #[cfg(feature = "bincode")]
 pub use self::bincode::Bincode;
+pub(crate) use self::bounded::Limits;
 #[cfg(feature = "json")]
 pub use self::json::Json;
 #[cfg(feature = "messagepack")]
@@ -93,6 +94,19 @@ pub trait Codec {
     ///
     /// When the bytes are not those of a `T`. It is then a miss.
     fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, CodecError>;
+
+    /// The same within limits; not for users.
+    ///
+    /// # Errors
+    ///
+    /// As [`decode`](Codec::decode), and when the bytes nest too deep or claim too many elements.
+    #[doc(hidden)]
+    fn decode_bounded<T: DeserializeOwned>(bytes: &[u8], limits: &Limits) -> Result<T, CodecError>
+    where
+        Self: Sized,
+    {
+        bounded::decode_by::<T, Self>(bytes, limits)
+    }
 }
 
 /// A value could not be written, or not be read.
@@ -179,18 +193,6 @@ impl<V> Coding<V> {
     }
 }
 
-/// Encodes a value that the codec will be able to read back.
-fn encode<V: Serialize, C: Codec>(
-    value: &V,
-    counts: &FieldCounts,
-    into: &mut Vec<u8>,
-) -> Result<(), CodecError> {
-    if !C::SELF_DESCRIBING {
-        positional::check(value, C::HUMAN_READABLE, counts)?;
-    }
-    C::encode(value, into)
-}
-
 /// The coding of a function's errors.
 #[must_use]
 pub const fn error_coding<E: CacheableError, C: Codec>(version: u32) -> Coding<E> {
@@ -203,8 +205,8 @@ pub const fn coding<V: Cacheable, C: Codec>(version: u32) -> Coding<V> {
     Coding {
         store_if: None,
         ttl_for: None,
-        encode: encode::<V, C>,
-        decode: C::decode::<V>,
+        encode: faithful::encode::<V, C>,
+        decode: faithful::decode::<V, C>,
         kind: CodingKind {
             type_id: ConstTypeId::of::<V>(),
             type_name: std::any::type_name::<V>,

@@ -1,6 +1,9 @@
-use serde::{Serialize, de::DeserializeOwned};
+use serde::{
+    Serialize,
+    de::{DeserializeOwned, DeserializeSeed},
+};
 
-use super::{Codec, CodecError};
+use super::{Codec, CodecError, Limits};
 
 /// [postcard](https://docs.rs/postcard): small, fast, positional, maintained. Needs the feature `postcard`.
 #[derive(Debug, Clone, Copy)]
@@ -18,9 +21,13 @@ impl Codec for Postcard {
     }
 
     fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, CodecError> {
-        match postcard::take_from_bytes(bytes).map_err(CodecError::new)? {
-            (value, []) => Ok(value),
-            _ => Err(CodecError::new("bytes are left over")),
-        }
+        Self::decode_bounded(bytes, &Limits::of(bytes))
+    }
+
+    fn decode_bounded<T: DeserializeOwned>(bytes: &[u8], limits: &Limits) -> Result<T, CodecError> {
+        let mut from = postcard::Deserializer::from_bytes(bytes);
+        let value = limits.seed::<T>().deserialize(&mut from).map_err(CodecError::new)?;
+        let left_over = from.finalize().map_err(CodecError::new)?;
+        if left_over.is_empty() { Ok(value) } else { Err(CodecError::new("bytes are left over")) }
     }
 }

@@ -208,6 +208,20 @@ impl Tracer {
         result
     }
 
+    /// The fields of a struct or variant, and how many there are.
+    fn fields<'de, V: Visitor<'de>>(
+        &mut self,
+        name: &'static str,
+        fields: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Stop> {
+        let mut elements = Elements { tracer: self, next: 0, len: fields.len(), alike: false };
+        let value = visitor.visit_seq(&mut elements)?;
+        let count = elements.next;
+        self.counts.note(name, fields, count);
+        Ok(value)
+    }
+
     fn within_type<T>(
         &mut self,
         this: (&'static str, usize),
@@ -377,7 +391,6 @@ impl<'de> Deserializer<'de> for Probe<'_> {
         visitor: V,
     ) -> Result<V::Value, Stop> {
         self.0.note(format!("tuple {name} {len}"));
-        self.0.counts.note(name, "", len);
         visitor.visit_seq(Elements { tracer: self.0, next: 0, len, alike: false })
     }
 
@@ -399,10 +412,7 @@ impl<'de> Deserializer<'de> for Probe<'_> {
             return Err(Stop);
         }
         self.0.note(format!("struct {name}{fields:?}"));
-        self.0.counts.note(name, "", fields.len());
-        self.0.within_type(this, |tracer| {
-            visitor.visit_seq(Elements { tracer, next: 0, len: fields.len(), alike: false })
-        })
+        self.0.within_type(this, |tracer| tracer.fields(name, fields, visitor))
     }
 
     fn deserialize_enum<V: Visitor<'de>>(
@@ -431,8 +441,7 @@ impl<'de> Deserializer<'de> for Probe<'_> {
             _ => return Err(Stop),
         };
         tracer.inside(format!("#{variant}"), |tracer| {
-            let names = (name, variants.get(variant).copied().unwrap_or_default());
-            tracer.within_type(this, |tracer| visitor.visit_enum(Variant { tracer, index: variant, names }))
+            tracer.within_type(this, |tracer| visitor.visit_enum(Variant { tracer, index: variant, name }))
         })
     }
 }
@@ -499,8 +508,8 @@ impl<'de> MapAccess<'de> for Nothing {
 struct Variant<'a> {
     tracer: &'a mut Tracer,
     index: usize,
-    /// Of the enum and of the variant.
-    names: (&'static str, &'static str),
+    /// The enum's.
+    name: &'static str,
 }
 
 impl<'de> EnumAccess<'de> for Variant<'_> {
@@ -528,7 +537,6 @@ impl<'de> VariantAccess<'de> for Variant<'_> {
 
     fn tuple_variant<V: Visitor<'de>>(self, len: usize, visitor: V) -> Result<V::Value, Stop> {
         self.tracer.note(format!("tuple {len}"));
-        self.tracer.counts.note(self.names.0, self.names.1, len);
         visitor.visit_seq(Elements { tracer: self.tracer, next: 0, len, alike: false })
     }
 
@@ -538,7 +546,6 @@ impl<'de> VariantAccess<'de> for Variant<'_> {
         visitor: V,
     ) -> Result<V::Value, Stop> {
         self.tracer.note(format!("struct {fields:?}"));
-        self.tracer.counts.note(self.names.0, self.names.1, fields.len());
-        visitor.visit_seq(Elements { tracer: self.tracer, next: 0, len: fields.len(), alike: false })
+        self.tracer.fields(self.name, fields, visitor)
     }
 }
