@@ -39,7 +39,7 @@ impl Repo {
                 .literal(":")
                 .integer(day)
                 .finish(),
-            __aside::coding::<_, __aside::DefaultCodec>(0),
+            __aside::coding::<_, __aside::DefaultCodec>(2).by_version(),
         )
     }
     #[doc(hidden)]
@@ -74,7 +74,7 @@ impl Repo {
                 ::core::option::Option::Some(&cache),
                 Self::__report_read(),
                 key,
-                __aside::coding::<_, __aside::DefaultCodec>(0),
+                __aside::coding::<_, __aside::DefaultCodec>(2).by_version(),
                 __aside::Returns::<
                     Result<Report, Failed>,
                     { Self::__REPORT_SHAPE },

@@ -43,7 +43,7 @@ pub(crate) struct ReadArgs {
     pub(crate) load_timeout: Option<Given<LoadTimeout>>,
     pub(crate) early_refresh: Option<Given<Expr>>,
     pub(crate) codec: Option<Given<Type>>,
-    pub(crate) version: Option<Given<Expr>>,
+    pub(crate) version: Option<Given<Version>>,
     pub(crate) cache: Option<Given<Expr>>,
     pub(crate) store_if: Option<Given<Expr>>,
     pub(crate) ttl_for: Option<Given<Expr>>,
@@ -58,6 +58,13 @@ pub(crate) struct ReadArgs {
 pub(crate) enum Refresh {
     Inline,
     Background,
+}
+
+/// `version = 2` or `version = only(2)`.
+pub(crate) struct Version {
+    pub(crate) number: Expr,
+    /// It stands for the type's structure, which is not looked at.
+    pub(crate) only: bool,
 }
 
 /// `load_timeout(soft = "…", hard = "…")`, either or both.

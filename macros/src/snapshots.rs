@@ -95,6 +95,7 @@ fn in_the_background() {
     check(
         cached(
             quote! {
+                version = only(2),
                 ttl = "1m", key = "report:{name}:{day}", skip(self), stale_while_revalidate = "5m", stale_if_error = "1h",
                 refresh = "background", load_timeout(soft = "100ms", hard = "2s"), early_refresh = 1.0, cache = self.cache
             },

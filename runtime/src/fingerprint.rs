@@ -2,25 +2,34 @@
 //!
 //! Positional codecs read the bytes of one type as another without noticing: two swapped fields of the same type, an
 //! inserted enum variant. So every value carries 64 bits of XXH3 over: the codec's name, the type's name, the
-//! attribute's `version`, and the structure that `Deserialize` reveals when it is run against [`Tracer`], a deserializer
+//! attribute's `version`, and the structure that `Deserialize` reveals when it is run against [`tracer`], a deserializer
 //! that answers every question with a sample and writes the questions down.
 //!
-//! What it notices: names and order of fields, names and order of enum variants, the types of all leaves, at every depth, also
-//! through generics and foreign types, and whether the type asks the format what comes next (`deserialize_any`), which
-//! positional codecs can't answer. What it does not notice: a changed meaning (raise `version`), and what lies behind a leaf
-//! whose own `Deserialize` refuses all samples (the names around it are still in).
+//! Compared are names and order of fields, names and order of enum variants, and the types of all leaves, at every depth,
+//! also through generics and foreign types. A changed meaning is not noticed (raise `version`).
+//!
+//! Not every structure can be seen whole: what asks the format (`flatten`, `tag`, `untagged`), what refuses or panics at
+//! every sample, what is too large. Then the build of the program stands in the structure's place, so that only processes
+//! of the same build read each other's entries; `version = only(…)` puts nothing in its place. A process in which a panic aborts runs
+//! no `Deserialize` with samples, and is such a case for all types.
+//!
+//! Small types are seen through at once. Others are left to a thread, and until it is done their functions run uncached.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, hash_map::Entry},
+    fmt,
     sync::{Mutex, OnceLock, PoisonError},
+    thread,
+    time::{Duration, Instant},
 };
 
 use typeid::ConstTypeId;
 use xxhash_rust::xxh3::xxh3_64;
 
-pub(crate) use self::tracer::trace;
+pub(crate) use self::tracer::{Effort, trace};
 use crate::codec::CodingKind;
 
+mod build;
 mod tracer;
 
 /// What is known of a type with a codec, or why it can't be cached.
@@ -32,6 +41,32 @@ pub(crate) struct Known {
     pub(crate) fingerprint: u64,
     /// Worked out once for each type and never forgotten.
     pub(crate) counts: &'static FieldCounts,
+    /// Why entries count for one build of the program only, if so.
+    pub(crate) one_build: Option<Incomplete>,
+}
+
+/// Why a structure is not known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Incomplete {
+    AsksTheFormat,
+    Refuses,
+    Panics,
+    TooLarge,
+    Aborts,
+}
+
+impl fmt::Display for Incomplete {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Incomplete::AsksTheFormat => {
+                "a type in it asks the format what comes next (`flatten`, `tag`, `untagged`)"
+            }
+            Incomplete::Refuses => "a `Deserialize` in it accepts none of the samples that it was given",
+            Incomplete::Panics => "a `Deserialize` in it panics at a sample",
+            Incomplete::TooLarge => "it has too many types and variants, or a `Deserialize` in it is slow",
+            Incomplete::Aborts => "with `panic = \"abort\"` no `Deserialize` is run with samples",
+        })
+    }
 }
 
 /// Why a function's values can't be cached.
@@ -50,6 +85,16 @@ pub(crate) enum Uncacheable {
          write the `Result` or `Option` in the signature, around the parameter"
     )]
     HiddenOutcome { type_name: &'static str },
+    /// The type is large, and its structure is still being found out.
+    #[error("the structure of `{type_name}` is being found out")]
+    NotYetKnown { type_name: &'static str },
+}
+
+impl Uncacheable {
+    /// Whether it will be over.
+    pub(crate) fn is_passing(&self) -> bool {
+        matches!(self, Uncacheable::NotYetKnown { .. })
+    }
 }
 
 /// How many fields the structs and variants with named fields have; the lists of names that serde gives have aliases in them.
@@ -78,10 +123,27 @@ impl FingerprintCell {
     }
 
     /// What is known of the function's type. `shape` is its return type's, see [`crate::outcome`].
-    pub(crate) fn get(&self, kind: &CodingKind, shape: u8) -> Verdict {
-        let judge = || of(kind).and_then(|known| is_open((kind.type_name)(), shape).map(|()| known));
-        let (type_id, verdict) = self.0.get_or_init(|| (kind.type_id, judge()));
-        if *type_id == kind.type_id { *verdict } else { judge() }
+    /// `say` is told once if entries count for one build only.
+    pub(crate) fn get(&self, kind: &CodingKind, shape: u8, say: impl FnOnce(Incomplete)) -> Verdict {
+        match self.0.get() {
+            Some((type_id, verdict)) if *type_id == kind.type_id => *verdict,
+            _ => self.judge(kind, shape, say),
+        }
+    }
+
+    #[cold]
+    fn judge(&self, kind: &CodingKind, shape: u8, say: impl FnOnce(Incomplete)) -> Verdict {
+        let verdict = of(kind).and_then(|known| is_open((kind.type_name)(), shape).map(|()| known));
+        if !verdict.is_err_and(|error| error.is_passing()) {
+            // A generic function has one cell, which its first type has.
+            let first = self.0.set((kind.type_id, verdict)).is_ok();
+            if let Ok(Known { one_build: Some(why), .. }) = verdict
+                && first
+            {
+                say(why);
+            }
+        }
+        verdict
     }
 }
 
@@ -96,32 +158,80 @@ fn is_open(type_name: &'static str, shape: u8) -> Result<(), Uncacheable> {
     if hidden { Err(Uncacheable::HiddenOutcome { type_name }) } else { Ok(()) }
 }
 
+/// What the first caller of a type spends on its structure. Nearly every type is done by then.
+const AT_ONCE: (usize, Duration) = (5_000, Duration::from_millis(5));
+/// What a thread spends on it: 20 ms of questions, and longer only where a `Deserialize` takes its time.
+const ON_A_THREAD: (usize, Duration) = (100_000, Duration::from_secs(1));
+
+type Verdicts = HashMap<(ConstTypeId, &'static str, u32, bool), Verdict>;
+
+fn verdicts() -> &'static Mutex<Verdicts> {
+    static VERDICTS: OnceLock<Mutex<Verdicts>> = OnceLock::new();
+    VERDICTS.get_or_init(Mutex::default)
+}
+
 /// The fingerprint, worked out at the first call for each type, codec and version.
 pub(crate) fn of(kind: &CodingKind) -> Verdict {
-    type Known = HashMap<(ConstTypeId, &'static str, u32), Verdict>;
-    static KNOWN: OnceLock<Mutex<Known>> = OnceLock::new();
-    let known = KNOWN.get_or_init(Mutex::default);
-    let key = (kind.type_id, kind.codec, kind.version);
-    if let Some(verdict) = known.lock().unwrap_or_else(PoisonError::into_inner).get(&key) {
+    let key = (kind.type_id, kind.codec, kind.version, kind.by_version);
+    if let Some(verdict) = verdicts().lock().unwrap_or_else(PoisonError::into_inner).get(&key) {
         return *verdict;
     }
-    let verdict = work_out(kind);
-    known.lock().unwrap_or_else(PoisonError::into_inner).insert(key, verdict);
+    let structure = structure(kind, AT_ONCE, PANICS_ABORT);
+    let verdict = if structure.gave_up { None } else { judge(kind, structure, build::quick_id) };
+    let verdict = verdict.unwrap_or(Err(Uncacheable::NotYetKnown { type_name: (kind.type_name)() }));
+    match verdicts().lock().unwrap_or_else(PoisonError::into_inner).entry(key) {
+        Entry::Occupied(of_another_caller) => return *of_another_caller.get(),
+        Entry::Vacant(place) => place.insert(verdict),
+    };
+    if verdict.is_err_and(|error| error.is_passing()) {
+        let kind = *kind;
+        let set = move || {
+            let verdict =
+                judge(&kind, self::structure(&kind, ON_A_THREAD, PANICS_ABORT), || Some(build::id()));
+            let mut verdicts = verdicts().lock().unwrap_or_else(PoisonError::into_inner);
+            verdict.map(|verdict| verdicts.insert(key, verdict));
+        };
+        if thread::Builder::new().name("cached-aside-types".to_owned()).spawn(set).is_err() {
+            // The next call tries again.
+            verdicts().lock().unwrap_or_else(PoisonError::into_inner).remove(&key);
+        }
+    }
     verdict
 }
 
-fn work_out(kind: &CodingKind) -> Verdict {
-    let type_name = (kind.type_name)();
-    let structure = (kind.structure)();
-    if structure.asks_the_format && !kind.self_describing {
-        return Err(Uncacheable::NotReadable { codec: kind.codec, type_name });
+/// Nothing can be caught then: a `Deserialize` that panics at a sample would end the process.
+const PANICS_ABORT: bool = cfg!(panic = "abort");
+
+fn structure(kind: &CodingKind, (questions, time): (usize, Duration), panics_abort: bool) -> Structure {
+    if kind.by_version {
+        return Structure::default();
     }
-    let text = format!("{}\n{type_name}\n{}\n{}", kind.codec, kind.version, structure.text);
-    Ok(Known { fingerprint: xxh3_64(text.as_bytes()), counts: Box::leak(Box::new(structure.counts)) })
+    if panics_abort {
+        return Structure { incomplete: Some(Incomplete::Aborts), ..Structure::default() };
+    }
+    (kind.structure)(Effort { questions, until: Instant::now() + time })
+}
+
+/// What follows from a structure; `None` if that takes the build, and it is not known.
+fn judge(kind: &CodingKind, structure: Structure, build: impl FnOnce() -> Option<u64>) -> Option<Verdict> {
+    let type_name = (kind.type_name)();
+    if structure.asks_the_format && !kind.self_describing {
+        return Some(Err(Uncacheable::NotReadable { codec: kind.codec, type_name }));
+    }
+    let seen = match structure.incomplete {
+        None => structure.text,
+        Some(_) => format!("build {:016x}", build()?),
+    };
+    let text = format!("{}\n{type_name}\n{}\n{seen}", kind.codec, kind.version);
+    Some(Ok(Known {
+        fingerprint: xxh3_64(text.as_bytes()),
+        counts: Box::leak(Box::new(structure.counts)),
+        one_build: structure.incomplete,
+    }))
 }
 
 /// What a type's `Deserialize` revealed.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Structure {
     /// One line a place: path and what was asked for there.
     pub(crate) text: String,
@@ -129,6 +239,10 @@ pub(crate) struct Structure {
     pub(crate) asks_the_format: bool,
     /// How many fields each struct has.
     pub(crate) counts: FieldCounts,
+    /// Why there may be more than was revealed.
+    pub(crate) incomplete: Option<Incomplete>,
+    /// It would have taken more than was to be spent.
+    pub(crate) gave_up: bool,
 }
 
 #[cfg(test)]

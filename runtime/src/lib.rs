@@ -127,7 +127,7 @@ pub mod docs {
 /// | `load_timeout(soft = "100ms", hard = "2s")` | no limits | with an old value at hand no caller waits longer than `soft`; no load takes longer than `hard` |
 /// | `early_refresh = 1.0` | not at all | one caller reloads a value before it is stale, by chance |
 /// | `codec = Json` | `Bincode` | how values become bytes |
-/// | `version = 2` | `0` | raise it when the meaning of the value changes but its type does not |
+/// | `version = 2` | `0` | raise it when the meaning of the value changes but its type does not; `version = only(2)`: the type's structure is not compared |
 /// | `cache = self.cache` | the one in scope, else the installed one | the [`Cache`] to use, an expression |
 /// | `error_ttl = "5s"`, `error_if = \|error: &DbError\| …` | `Err` is not stored | store those errors too, this long |
 /// | `store_if = \|user: &User\| user.active` | always | whether a value is stored |
@@ -545,8 +545,9 @@ pub mod docs {
 /// | `Json` | `json` | yes |
 ///
 /// Without the feature `bincode`, `Postcard` is the default. A function whose type its codec could write but never read
-/// back runs uncached and says so once in the log, naming a codec that can. A value of which a field was left out
-/// (`skip_serializing_if`) is not stored by the first two: they could not tell, and would read it back as another.
+/// back runs uncached and says so once in the log, naming a codec that can. A value that the codec would not give back as it was
+/// is not stored: each one is read back before it is stored and compared, which a hit pays nothing for. The table of
+/// what that means for `skip`, `Some(None)`, NaN, deep values and panics is in `docs/codecs.md`.
 ///
 /// ```
 /// # #[cfg(feature = "json")]
@@ -559,6 +560,24 @@ pub mod docs {
 /// #   serde_json::Value::Null
 /// }
 /// # }
+/// ```
+///
+/// ## `version`
+///
+/// An entry is read only by programs in which the value's type has the same structure: fields, variants, leaves, at every depth.
+/// What that can't see, a changed meaning, is what the version is for. Where the structure can't be compared (`flatten`, `tag`, `untagged`;
+/// any type in a program with `panic = "abort"`), entries are shared only by processes that run the same build, and one line in the
+/// log says so. `version = only(2)` compares nothing but the version, and shares entries with all builds: raise it with
+/// *every* change of the type, or a release reads what another meant differently.
+///
+/// ```
+/// # use cached_aside::cached_aside;
+/// #[cached_aside(ttl = "1h", key = "rate:{currency}", version = only(2))]
+/// async fn rate(currency: &str) -> f64 {
+/// #   let _ = currency;
+///     // …
+/// #   1.0
+/// }
 /// ```
 ///
 /// ## `cache`

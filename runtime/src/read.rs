@@ -124,7 +124,7 @@ where
         bypass();
         return Err(without(Error::NotCached { key: key.to_string() }));
     }
-    match function.fingerprint.get(kind, SHAPE) {
+    match function.of_value(kind, SHAPE) {
         Ok(known) if key.is_whole() => return Ok((cache, known)),
         Ok(_) => function.say_unprintable(key.as_str()),
         Err(error) => function.say_uncacheable(&error),

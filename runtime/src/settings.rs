@@ -11,8 +11,8 @@ use std::{
 
 use crate::{
     CodecError,
-    codec::Coding,
-    fingerprint::{FingerprintCell, Known, Uncacheable},
+    codec::{Coding, CodingKind},
+    fingerprint::{FingerprintCell, Incomplete, Known, Uncacheable, Verdict},
     staleness::Staleness,
     telemetry,
 };
@@ -155,7 +155,7 @@ impl ReadSettings {
 #[derive(Debug)]
 pub struct ReadFunction {
     pub(crate) settings: ReadSettings,
-    pub(crate) fingerprint: FingerprintCell,
+    fingerprint: FingerprintCell,
     error_fingerprint: FingerprintCell,
     number: OnceLock<usize>,
     said: Said,
@@ -248,15 +248,46 @@ impl ReadFunction {
         *self.number.get_or_init(|| telemetry::enter(self))
     }
 
+    /// What is known of the function's values, if they can be cached.
+    pub(crate) fn of_value(&self, kind: &CodingKind, shape: u8) -> Verdict {
+        self.fingerprint.get(kind, shape, |why| self.say_one_build(why))
+    }
+
     /// What is known of the function's errors, if they can be cached.
     pub(crate) fn of_error<E>(&self, coding: &Coding<E>, key: &str) -> Option<Known> {
         // An `Option` or a `Result` inside of an error hides nothing.
-        let known = self.error_fingerprint.get(&coding.kind, u8::MAX);
-        known.inspect_err(|error| self.say_unencodable(key, &error.to_string())).ok()
+        let known = self.error_fingerprint.get(&coding.kind, u8::MAX, |why| self.say_one_build(why));
+        let say = |error: &Uncacheable| {
+            if !error.is_passing() {
+                self.say_unencodable(key, &error.to_string());
+            }
+        };
+        known.inspect_err(say).ok()
+    }
+
+    /// What a type's structure does not tell apart is told apart by the build.
+    fn say_one_build(&self, why: Incomplete) {
+        static ABORTS: AtomicBool = AtomicBool::new(false);
+        if why == Incomplete::Aborts && !first_time(&ABORTS) {
+            // It is the same for all functions.
+            return;
+        }
+        let ReadSettings { module, name, file, line, .. } = self.settings;
+        tracing::warn!(
+            module,
+            function = name,
+            file,
+            line,
+            %why,
+            "entries are shared by processes of the same build only: the structure of the type can't be compared; \
+             `version = only(1)` shares them with all builds, and the version must then be raised with every change of the type"
+        );
     }
 
     pub(crate) fn say_uncacheable(&self, error: &Uncacheable) {
-        if first_time(&self.said.uncacheable) {
+        if error.is_passing() {
+            tracing::debug!(function = self.settings.name, %error, "the function runs uncached until then");
+        } else if first_time(&self.said.uncacheable) {
             let ReadSettings { module, name, template, file, line, .. } = self.settings;
             tracing::error!(module, function = name, template, file, line, %error, "the function runs uncached");
         }

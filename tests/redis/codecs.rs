@@ -131,7 +131,8 @@ async fn a_hit_gives_what_the_body_gave_or_there_is_none() {
         calls_give(&cache, "user_json", user::uncached().await, 2, user_json).await;
         calls_give(&cache, "patch", patch::uncached().await, 2, patch).await;
         calls_give(&cache, "patch_json", patch_json::uncached().await, 0, patch_json).await;
-        calls_give(&cache, "patch_messagepack", patch_messagepack::uncached().await, 0, patch_messagepack).await;
+        calls_give(&cache, "patch_messagepack", patch_messagepack::uncached().await, 0, patch_messagepack)
+            .await;
         calls_give(&cache, "infinite_json", infinite_json::uncached().await, 0, infinite_json).await;
         calls_give(&cache, "rate_json", 1.577_777_777_777_000_1, 2, rate_json).await;
         calls_give(&cache, "login_json", login_json::uncached().await, 0, login_json).await;
@@ -286,4 +287,76 @@ async fn planted_values_are_misses() {
 fn crc32(bytes: &[u8]) -> u32 {
     let step = |crc: u32, _| if crc & 1 == 1 { (crc >> 1) ^ 0xEDB8_8320 } else { crc >> 1 };
     !bytes.iter().fold(u32::MAX, |crc, byte| (0..8).fold(crc ^ u32::from(*byte), step))
+}
+
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type")]
+enum Tagged {
+    User { name: String },
+}
+
+#[cached_aside(ttl = "5m", key = "tagged:{id}", codec = Json)]
+async fn tagged(id: u64) -> Tagged {
+    Tagged::User { name: id.to_string() }
+}
+
+#[cached_aside(ttl = "5m", key = "tagged-by-version:{id}", codec = Json, version = only(1))]
+async fn tagged_by_version(id: u64) -> Tagged {
+    Tagged::User { name: id.to_string() }
+}
+
+/// What can't be compared is cached, and one line says with whom it is shared.
+#[tokio::test]
+async fn a_type_that_cannot_be_compared_is_shared_by_one_build_and_says_so() {
+    let log = Log::listen();
+    let cache = Cache::in_process();
+    let user = |id: u64| Tagged::User { name: id.to_string() };
+    cache
+        .scope(async {
+            for id in [1, 2, 1, 2] {
+                assert_eq!((tagged(id).await, tagged_by_version(id).await), (user(id), user(id)));
+            }
+        })
+        .await;
+    assert_eq!(cache.stats().total.hits, 4);
+    let log = log.take();
+    let lines: Vec<&str> = log.lines().filter(|line| line.contains("WARN")).collect();
+    let [line] = lines[..] else { panic!("{log}") };
+    for sign in ["function=\"tagged\"", "same build", "`version = only(1)`", "`flatten`, `tag`, `untagged`"] {
+        assert!(line.contains(sign), "{line}");
+    }
+}
+
+/// Takes its time to be read.
+#[derive(Debug, PartialEq, Serialize)]
+struct Slow(u8);
+
+impl<'de> Deserialize<'de> for Slow {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        std::thread::sleep(std::time::Duration::from_millis(1));
+        u8::deserialize(from).map(Slow)
+    }
+}
+
+#[cached_aside(ttl = "5m", key = "slow")]
+async fn slow() -> [[Slow; 12]; 12] {
+    std::array::from_fn(|_| std::array::from_fn(|_| Slow(1)))
+}
+
+/// Until a large type has been seen through its function runs uncached, and then it does not.
+#[tokio::test]
+async fn a_type_that_takes_long_to_see_through_is_cached_afterwards() {
+    let cache = Cache::in_process();
+    cache
+        .scope(async {
+            slow().await;
+            assert_eq!((cache.stats().total.bypassed, cache.stats().total.loads), (1, 0));
+            let begun = std::time::Instant::now();
+            while cache.stats().total.hits == 0 {
+                slow().await;
+                assert!(begun.elapsed() < std::time::Duration::from_secs(20), "{:?}", cache.stats().total);
+                tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+            }
+        })
+        .await;
 }

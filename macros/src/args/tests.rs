@@ -26,6 +26,14 @@ fn every_option_is_read() {
     assert_eq!(args.skip.unwrap().value.len(), 2);
     assert_eq!(args.jitter.unwrap().value, 25);
     assert!(matches!(args.none_ttl.unwrap().value, Length::Constant(_)));
+    assert!(!args.version.unwrap().value.only);
+    for version in ["only(2)", "only(VERSION)"] {
+        let (args, problems) = read(&format!(r#"ttl = "5m", version = {version}"#));
+        assert_eq!(problems, [""; 0]);
+        assert!(args.version.unwrap().value.only);
+    }
+    let (_, problems) = read("version = only(2, 3)");
+    assert_eq!(problems, ["a version is a whole number, such as `version = 2`, or a constant of type `u32`"]);
     let (args, problems) = read(
         r#"stale_while_revalidate = "1m", stale_if_error = HOUR, refresh = "background", early_refresh = 1,
            load_timeout(hard = "2s", soft = SOFT)"#,

@@ -1,10 +1,11 @@
 //! The values of options, as written.
 
 use syn::{
-    Expr, ExprLit, Ident, Lit, LitInt, LitStr, Type, parenthesized, parse::ParseStream, spanned::Spanned,
+    Expr, ExprCall, ExprLit, Ident, Lit, LitInt, LitStr, Type, parenthesized, parse::ParseStream,
+    spanned::Spanned,
 };
 
-use super::{LoadTimeout, Policy, Refresh, each, name, set};
+use super::{LoadTimeout, Policy, Refresh, Version, each, name, set};
 use crate::{
     duration::{Length, Zero},
     problem::{Problems, nearest, one_of},
@@ -131,16 +132,29 @@ pub(super) fn codec(input: ParseStream) -> syn::Result<Type> {
     input.parse()
 }
 
-pub(super) fn version(input: ParseStream) -> syn::Result<Expr> {
+/// `2`, `VERSION`, or `only(…)` around either.
+pub(super) fn version(input: ParseStream) -> syn::Result<Version> {
     let expr: Expr = input.parse()?;
-    match &expr {
-        Expr::Lit(ExprLit { lit: Lit::Int(number), .. }) => is_u32(number).map(|()| expr),
-        Expr::Path(_) => Ok(expr),
+    let (number, only) = match expr {
+        Expr::Call(ExprCall { ref func, ref args, .. }) if args.len() == 1 && is_only(func) => {
+            (args[0].clone(), true)
+        }
+        expr => (expr, false),
+    };
+    match &number {
+        Expr::Lit(ExprLit { lit: Lit::Int(literal), .. }) => {
+            is_u32(literal).map(|()| Version { number, only })
+        }
+        Expr::Path(_) => Ok(Version { number, only }),
         other => Err(syn::Error::new(
             other.span(),
             "a version is a whole number, such as `version = 2`, or a constant of type `u32`",
         )),
     }
+}
+
+fn is_only(function: &Expr) -> bool {
+    matches!(function, Expr::Path(path) if path.path.is_ident("only"))
 }
 
 fn is_u32(number: &LitInt) -> syn::Result<()> {

@@ -35,6 +35,8 @@ pub(crate) struct ReadPlan {
     pub(crate) staleness: Staleness,
     pub(crate) codec: TokenStream,
     pub(crate) version: TokenStream,
+    /// `.by_version()`, if the version stands for the type's structure.
+    pub(crate) by_version: Option<TokenStream>,
     pub(crate) cache: Option<Expr>,
     /// What says of a value whether and for how long it is stored: calls that follow `coding`.
     pub(crate) conditions: TokenStream,
@@ -93,7 +95,12 @@ pub(crate) fn read(args: ReadArgs, function: &Function, mut problems: Problems) 
         conditions: conditions(&args),
         error_ttl: args.error_ttl.as_ref().map(|error_ttl| error_ttl.name.span()),
         errors: args.error_if.as_ref().map(|error_if| error_if.value.clone()),
-        version: version(args.version.as_ref().map(|version| &version.value)),
+        version: version(args.version.as_ref().map(|version| &version.value.number)),
+        by_version: args
+            .version
+            .as_ref()
+            .is_some_and(|version| version.value.only)
+            .then(|| quote!(.by_version())),
         cache: args.cache.map(|cache| cache.value),
     })
 }

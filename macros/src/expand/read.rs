@@ -112,14 +112,14 @@ fn located(tokens: &TokenStream, at: Span) -> TokenStream {
 
 /// How values are encoded; this is what asks the return type for `Serialize`.
 pub(super) fn coding(plan: &ReadPlan, output: &Type, shape: &TokenStream) -> TokenStream {
-    let ReadPlan { codec, version, conditions, .. } = plan;
+    let ReadPlan { codec, version, by_version, conditions, .. } = plan;
     let at_output = Span::mixed_site().located_at(output.span());
     if conditions.is_empty() {
-        return quote_spanned!(at_output=> __aside::coding::<_, #codec>(#version));
+        return quote_spanned!(at_output=> __aside::coding::<_, #codec>(#version) #by_version);
     }
     // Closures are read from left to right: by then the type must be known.
     let value = quote_spanned!(at_output=> __aside::Value<#output, #shape>);
-    let coding = quote_spanned!(at_output=> __aside::coding::<#value, #codec>(#version));
+    let coding = quote_spanned!(at_output=> __aside::coding::<#value, #codec>(#version) #by_version);
     quote!(#coding #conditions)
 }
 
@@ -139,9 +139,10 @@ fn returns(plan: &ReadPlan, output: &Type, shape: &TokenStream) -> TokenStream {
         quote!(.or_given_up(#given_up))
     });
     let storing = plan.errors.as_ref().map(|error_if| {
-        let ReadPlan { codec, version, .. } = plan;
+        let ReadPlan { codec, version, by_version, .. } = plan;
         let error = quote_spanned!(at_output=> __aside::ErrorOf<#output, #shape>);
-        let coding = quote_spanned!(at_output=> __aside::error_coding::<#error, #codec>(#version));
+        let coding =
+            quote_spanned!(at_output=> __aside::error_coding::<#error, #codec>(#version) #by_version);
         quote!(.storing(#coding, #error_if))
     });
     let sharing = if has_lifetimes(output) { quote!(unshared()) } else { quote!(SHARED) };

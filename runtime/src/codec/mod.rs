@@ -26,7 +26,7 @@ pub use self::json::Json;
 pub use self::messagepack::MessagePack;
 #[cfg(feature = "postcard")]
 pub use self::postcard::Postcard;
-use crate::fingerprint::{self, FieldCounts, Structure};
+use crate::fingerprint::{self, Effort, FieldCounts, Structure};
 
 /// The codec of functions that name none.
 #[cfg(feature = "bincode")]
@@ -157,10 +157,12 @@ pub struct Coding<V> {
 pub(crate) struct CodingKind {
     pub(crate) type_id: ConstTypeId,
     pub(crate) type_name: fn() -> &'static str,
-    pub(crate) structure: fn() -> Structure,
+    pub(crate) structure: fn(Effort) -> Structure,
     pub(crate) codec: &'static str,
     pub(crate) self_describing: bool,
     pub(crate) version: u32,
+    /// The version stands for the structure.
+    pub(crate) by_version: bool,
 }
 
 impl<V> Clone for Coding<V> {
@@ -182,6 +184,13 @@ impl<V> Coding<V> {
     #[must_use]
     pub const fn store_if(mut self, store_if: fn(&V) -> bool) -> Self {
         self.store_if = Some(store_if);
+        self
+    }
+
+    /// `version = only(…)`
+    #[must_use]
+    pub const fn by_version(mut self) -> Self {
+        self.kind.by_version = true;
         self
     }
 
@@ -214,6 +223,7 @@ pub const fn coding<V: Cacheable, C: Codec>(version: u32) -> Coding<V> {
             codec: C::NAME,
             self_describing: C::SELF_DESCRIBING,
             version,
+            by_version: false,
         },
     }
 }

@@ -173,8 +173,7 @@ pub(super) struct Parts<'a> {
 impl Parts<'_> {
     fn part(&mut self, part: u64, ordered: bool) {
         self.count += 1;
-        self.digest =
-            if ordered { fold(self.digest, part) } else { self.digest.wrapping_add(spread(part)) };
+        self.digest = if ordered { fold(self.digest, part) } else { self.digest.wrapping_add(spread(part)) };
     }
 
     fn element<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Refused> {

@@ -11,7 +11,12 @@ use super::*;
 use crate::codec::{Bincode, coding};
 
 fn structure<T: DeserializeOwned>() -> Structure {
-    trace::<T, Bincode>()
+    trace::<T, Bincode>(effort(AT_ONCE.0))
+}
+
+/// So many questions, and time enough.
+fn effort(questions: usize) -> Effort {
+    Effort { questions, until: Instant::now() + Duration::from_secs(60) }
 }
 
 /// The same type in two versions of a program has one name; here their names are the same up to the module.
@@ -94,6 +99,26 @@ fn recursive_types_come_to_an_end() {
     assert!(structure::<Tree>().text.contains("Node"));
     assert!(structure::<ConsFirst>().text.contains("Nil"));
     assert!(structure::<Employee>().text.contains("reports"));
+    for structure in
+        [structure::<Tree>(), structure::<ConsFirst>(), structure::<Employee>(), structure::<Term>()]
+    {
+        assert_eq!(structure.incomplete, None, "{}", structure.text);
+    }
+    assert!(structure::<Term>().text.contains("enum Factor[\"Term\", \"Number\", \"Name\"]"));
+}
+
+/// Two enums that are inside each other, and not only at their ends.
+#[derive(Serialize, Deserialize)]
+enum Term {
+    Sum(Box<Term>, Box<Factor>),
+    Factor(Factor),
+}
+
+#[derive(Serialize, Deserialize)]
+enum Factor {
+    Term(u8, Box<Term>),
+    Number(one::Address),
+    Name { name: String, of: Option<Box<Factor>> },
 }
 
 #[derive(Serialize, Deserialize)]
@@ -219,6 +244,9 @@ fn leaves_that_validate_are_given_samples_and_never_do_harm() {
     assert!(structure::<Validated>().text.contains(".2=u8"), "all three fields were reached");
     assert!(structure::<Guarded>().text.contains("struct Guarded[\"before\", \"secret\"]"));
     assert!(structure::<Panicking>().text.contains("struct Panicking[\"before\", \"inner\"]"));
+    assert_eq!(structure::<Validated>().incomplete, None);
+    assert_eq!(structure::<Guarded>().incomplete, Some(Incomplete::Refuses));
+    assert_eq!(structure::<Panicking>().incomplete, Some(Incomplete::Panics));
     for _ in 0..3 {
         assert_eq!(structure::<Guarded>(), structure::<Guarded>(), "the same each time");
     }
@@ -240,7 +268,8 @@ fn name_codec_and_version_count() {
 fn structure_counts() {
     let before = coding::<one::User, Bincode>(0).kind;
     let after = CodingKind { structure: trace::<reordered::User, Bincode>, ..before };
-    let fingerprint = |kind| work_out(kind).unwrap().fingerprint;
+    let fingerprint =
+        |kind| judge(kind, (kind.structure)(effort(100)), || None).unwrap().unwrap().fingerprint;
     assert_eq!(fingerprint(&before), fingerprint(&before));
     assert_ne!(fingerprint(&before), fingerprint(&after));
 }
@@ -250,7 +279,7 @@ fn structure_counts() {
 fn a_cell_is_not_confused_by_a_second_type() {
     let cell = FingerprintCell::new();
     let (bytes, words) = (coding::<Vec<u8>, Bincode>(0).kind, coding::<Vec<u16>, Bincode>(0).kind);
-    let fingerprint = |kind| cell.get(kind, 0).unwrap().fingerprint;
+    let fingerprint = |kind| cell.get(kind, 0, |_| ()).unwrap().fingerprint;
     let (first, second) = (fingerprint(&bytes), fingerprint(&words));
     assert_ne!(first, second);
     assert_eq!((fingerprint(&bytes), fingerprint(&words)), (first, second));
@@ -258,7 +287,7 @@ fn a_cell_is_not_confused_by_a_second_type() {
 
 #[test]
 fn a_result_behind_a_type_parameter_is_recognised() {
-    let judge = |kind: &CodingKind, shape| FingerprintCell::new().get(kind, shape).map(drop);
+    let judge = |kind: &CodingKind, shape| FingerprintCell::new().get(kind, shape, |_| ()).map(drop);
     let hidden = coding::<Result<u8, String>, Bincode>(0).kind;
     let error = judge(&hidden, 0).unwrap_err();
     assert!(error.to_string().contains("Result<u8, alloc::string::String>"), "{error}");
@@ -267,4 +296,198 @@ fn a_result_behind_a_type_parameter_is_recognised() {
     // Written out, an option inside an option is a value like any other.
     assert!(judge(&option, 1).is_ok() && judge(&option, 3).is_ok());
     assert!(judge(&coding::<Vec<Option<u8>>, Bincode>(0).kind, 0).is_ok());
+}
+
+macro_rules! family {
+    ($($type:ident)*) => { family!(@ [$($type)*] $($type)*); };
+    (@ $all:tt $($type:ident)*) => { $(family!(# $type $all);)* };
+    (# $type:ident [$($other:ident)*]) => {
+        #[derive(Serialize, Deserialize)]
+        #[allow(non_snake_case, reason = "a field for each type")]
+        struct $type { $($other: Vec<$other>),* }
+    };
+}
+family!(A B C D E F G H I J K L);
+
+/// Types that all contain one another: seen through in a moment, and not a path at a time.
+#[test]
+fn types_that_contain_one_another_cost_their_sum() {
+    let structure = structure::<A>();
+    assert_eq!((structure.incomplete, structure.gave_up), (None, false));
+    for name in ["struct A[", "struct F[", "struct L["] {
+        assert!(structure.text.contains(name), "{name}");
+    }
+}
+
+/// An enum with many variants, inside of each variant of another.
+macro_rules! releases {
+    ($($module:ident: $from:ident $to:ident;)*) => {$(
+        mod $module {
+            use super::*;
+
+            #[derive(Serialize, Deserialize)]
+            pub(super) enum Event {
+                One(Country), Two(Country), Three { country: Country }, Four(Country), Five { at: Country },
+                Transfer { country: Country, $from: u32, $to: u32 },
+            }
+        }
+    )*};
+}
+releases! { before: from to; after: to from; }
+
+macro_rules! country {
+    ($($tens:ident)*) => { country!(@ $($tens)*); };
+    (@ $($name:ident)*) => {
+        #[derive(Serialize, Deserialize)]
+        #[allow(non_camel_case_types, reason = "they are many")]
+        enum Country { $($name { code: u8, within: Region }),* }
+    };
+}
+country! {
+    AA AB AC AD AE AF AG AH AI AJ AK AL AM AN AO AP AQ AR AS AT AU AV AW AX AY AZ
+    BA BB BC BD BE BF BG BH BI BJ BK BL BM BN BO BP BQ BR BS BT BU BV BW BX BY BZ
+    CA CB CC CD CE CF CG CH CI CJ CK CL CM CN CO CP CQ CR CS CT CU CV CW CX CY CZ
+    DA DB DC DD DE DF DG DH DI DJ DK DL DM DN DO DP DQ DR DS DT DU DV DW DX DY DZ
+}
+
+#[derive(Serialize, Deserialize)]
+enum Region {
+    North(Coast),
+    South(Coast),
+    East { coast: Coast, near: Option<Box<Country>> },
+    Nowhere,
+}
+
+#[derive(Serialize, Deserialize)]
+enum Coast {
+    None,
+    Sea(u8),
+    Lake { name: String },
+}
+
+#[test]
+fn every_variant_is_seen_however_many_there_are() {
+    let (before, after) = (structure::<before::Event>(), structure::<after::Event>());
+    for structure in [&before, &after] {
+        assert_eq!((structure.incomplete, structure.gave_up), (None, false), "{}", structure.text);
+        for sign in
+            ["[\"country\", ", "#103=struct [\"code\", \"within\"]", "[\"coast\", \"near\"]", "[\"name\"]"]
+        {
+            assert!(structure.text.contains(sign), "{sign}");
+        }
+    }
+    assert_ne!(before.text, after.text, "two fields of the last variant are swapped");
+}
+
+/// Asks the format, and takes text or numbers only: there is no more to it.
+struct Number;
+
+impl<'de> Deserialize<'de> for Number {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visits;
+        impl de::Visitor<'_> for Visits {
+            type Value = Number;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a number")
+            }
+
+            fn visit_str<E>(self, _: &str) -> Result<Number, E> {
+                Ok(Number)
+            }
+        }
+        deserializer.deserialize_any(Visits)
+    }
+}
+
+#[test]
+fn what_can_be_compared_is_told_from_what_cannot() {
+    for (incomplete, structure) in [
+        (Some(Incomplete::AsksTheFormat), structure::<Untagged>()),
+        (Some(Incomplete::AsksTheFormat), structure::<Tagged>()),
+        (Some(Incomplete::AsksTheFormat), structure::<Flat>()),
+        (Some(Incomplete::AsksTheFormat), structure::<Vec<Flat>>()),
+        (Some(Incomplete::TooLarge), trace::<Employee, Bincode>(effort(10))),
+        (None, structure::<Holder>()),
+        (None, structure::<Vec<Number>>()),
+        (None, structure::<Plain>()),
+        (None, structure::<one::Page<Validated>>()),
+    ] {
+        assert_eq!(structure.incomplete, incomplete, "{}", structure.text);
+    }
+}
+
+/// A field that is new in a release and has a default is nowhere in what can be seen of a tagged type.
+#[cfg(feature = "json")]
+#[test]
+fn what_cannot_be_compared_is_told_apart_by_the_build() {
+    let in_build = |kind: &CodingKind, build| {
+        judge(kind, (kind.structure)(effort(5_000)), || Some(build)).unwrap().unwrap()
+    };
+    let tagged = coding::<Tagged, crate::Json>(0).kind;
+    assert_eq!(in_build(&tagged, 1).one_build, Some(Incomplete::AsksTheFormat));
+    assert_eq!(in_build(&tagged, 1).fingerprint, in_build(&tagged, 1).fingerprint);
+    assert_ne!(in_build(&tagged, 1).fingerprint, in_build(&tagged, 2).fingerprint);
+    let plain = coding::<one::User, crate::Json>(0).kind;
+    assert_eq!(in_build(&plain, 1).one_build, None);
+    assert_eq!(in_build(&plain, 1).fingerprint, in_build(&plain, 2).fingerprint);
+    assert_eq!(of(&tagged).unwrap().fingerprint, in_build(&tagged, build::id()).fingerprint);
+}
+
+/// Not to be run.
+fn never(_: Effort) -> Structure {
+    panic!("a `Deserialize` was run with samples");
+}
+
+#[test]
+fn nothing_is_run_where_a_panic_aborts_or_the_version_stands_for_the_structure() {
+    let kind = CodingKind { structure: never, ..coding::<one::User, Bincode>(1).kind };
+    let seen = structure_of(&kind, true);
+    assert_eq!(seen.incomplete, Some(Incomplete::Aborts));
+    let by_version = |version| coding::<one::User, Bincode>(version).by_version().kind;
+    let kind = CodingKind { structure: never, ..by_version(1) };
+    assert_eq!(structure_of(&kind, false), Structure::default());
+    let known = of(&kind).unwrap();
+    assert_eq!(known.one_build, None);
+    assert_ne!(known.fingerprint, of(&by_version(2)).unwrap().fingerprint);
+    assert_ne!(known.fingerprint, of(&coding::<one::User, Bincode>(1).kind).unwrap().fingerprint);
+}
+
+fn structure_of(kind: &CodingKind, panics_abort: bool) -> Structure {
+    super::structure(kind, AT_ONCE, panics_abort)
+}
+
+thread_local! {
+    static SLOW_READS: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
+}
+
+/// Takes its time.
+#[derive(Debug, Serialize)]
+struct Slow;
+
+impl<'de> Deserialize<'de> for Slow {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        SLOW_READS.set(SLOW_READS.get() + 1);
+        thread::sleep(Duration::from_millis(1));
+        u8::deserialize(deserializer).map(|_| Slow)
+    }
+}
+
+/// The caller goes on without, and a thread finds out.
+#[test]
+fn a_type_that_takes_long_is_left_to_a_thread() {
+    let kind = coding::<[[Slow; 16]; 16], Bincode>(0).kind;
+    let error = of(&kind).unwrap_err();
+    assert!(error.is_passing() && error.to_string().contains("Slow"), "{error}");
+    assert!(SLOW_READS.get() < 200, "{} of 256 samples were given here", SLOW_READS.get());
+    let begun = Instant::now();
+    let known = loop {
+        match of(&kind) {
+            Ok(known) => break known,
+            Err(error) => assert!(error.is_passing() && begun.elapsed() < Duration::from_secs(20), "{error}"),
+        }
+        thread::sleep(Duration::from_millis(5));
+    };
+    assert_eq!(known.one_build, None);
+    assert!(SLOW_READS.get() < 200);
 }

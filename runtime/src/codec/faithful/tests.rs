@@ -265,7 +265,8 @@ macro_rules! rows {
 #[test]
 fn the_table_of_what_codecs_keep_says_what_happens() {
     let none = || None::<Option<String>>;
-    let token = |role: &str, token: &str| Account { name: "ada".into(), role: role.into(), token: token.into() };
+    let token =
+        |role: &str, token: &str| Account { name: "ada".into(), role: role.into(), token: token.into() };
     let rows = rows! {
         "the bits of `f32` and `f64`": 1.577_777_777_777_000_1_f64, 0.1_f32, -0.0_f64, f64::MIN_POSITIVE, vec![1e-310, 1e300];
         "NaN and the infinities": Score { score: Some(f64::NAN) }, Score { score: Some(f64::INFINITY) };
