@@ -81,6 +81,7 @@ struct User {
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[expect(clippy::option_option, reason = "that is what is tested")]
 struct Patch {
     nick: Option<Option<String>>,
     seen: Option<()>,

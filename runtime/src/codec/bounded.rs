@@ -414,5 +414,6 @@ impl<'de, A: VariantAccess<'de>> VariantAccess<'de> for Variants<'_, A> {
     }
 }
 
-#[cfg(all(test, feature = "bincode", feature = "json", feature = "messagepack", feature = "postcard"))]
+#[cfg(test)]
+#[cfg(all(feature = "bincode", feature = "json", feature = "messagepack", feature = "postcard"))]
 mod tests;

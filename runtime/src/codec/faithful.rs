@@ -138,5 +138,6 @@ fn left_out(written: &FieldsWritten, read: &FieldsRead) -> CodecError {
     ))
 }
 
-#[cfg(all(test, feature = "bincode", feature = "json", feature = "messagepack", feature = "postcard"))]
+#[cfg(test)]
+#[cfg(all(feature = "bincode", feature = "json", feature = "messagepack", feature = "postcard"))]
 mod tests;

@@ -16,6 +16,7 @@ use super::bounded::{MAX_DEPTH, MAX_EMPTY_ELEMENTS, TOO_DEEP, TOO_MANY};
 
 /// What to look at in a walk.
 #[derive(Debug, Clone, Copy, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is asked for by itself")]
 pub(super) struct Options {
     pub(super) human_readable: bool,
     /// A field that is skipped ends the walk: a positional codec can't tell.

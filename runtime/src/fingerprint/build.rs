@@ -145,7 +145,7 @@ mod tests {
             let open = || File::open(folder.join(name)).unwrap();
             (build_id(&mut open()).ok().flatten(), hash(open()).unwrap())
         };
-        let mut elf = vec![0; 64 + 56];
+        let mut elf = [0; 64 + 56];
         elf[..6].copy_from_slice(b"\x7fELF\x02\x01");
         (elf[32], elf[54], elf[56]) = (64, 56, 1);
         (elf[64], elf[64 + 8], elf[64 + 32]) = (4, 120, 32);

@@ -190,20 +190,19 @@ impl Tracer {
         if self.gave_up {
             self.miss_out(Incomplete::TooLarge);
         }
+        let step = |(at, step): (usize, &Step)| match *step {
+            number if at == 0 => format!("T{number}"),
+            ELEMENT => "[]".to_owned(),
+            SOME => "?".to_owned(),
+            INNER => "/".to_owned(),
+            KEY => "{key}".to_owned(),
+            VALUE => "{value}".to_owned(),
+            variant if variant >= VARIANT => format!("#{}", variant - VARIANT),
+            field => format!(".{field}"),
+        };
         let mut text = String::new();
         for (path, what) in &self.places {
-            for (at, step) in path.iter().enumerate() {
-                text += &match *step {
-                    number if at == 0 => format!("T{number}"),
-                    ELEMENT => "[]".to_owned(),
-                    SOME => "?".to_owned(),
-                    INNER => "/".to_owned(),
-                    KEY => "{key}".to_owned(),
-                    VALUE => "{value}".to_owned(),
-                    variant if variant >= VARIANT => format!("#{}", variant - VARIANT),
-                    field => format!(".{field}"),
-                };
-            }
+            text.extend(path.iter().enumerate().map(step));
             text.extend(["=", what, "\n"]);
         }
         Structure {

@@ -33,6 +33,7 @@ fn refusal<V: Cacheable, C: Codec>(value: &V) -> String {
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[expect(clippy::option_option, reason = "that is what is tested")]
 struct Patch {
     nick: Option<Option<String>>,
     seen: Option<()>,
@@ -249,11 +250,10 @@ struct Node(Option<Box<Node>>);
 macro_rules! rows {
     ($($what:literal: $($value:expr),+;)*) => {
         vec![$({
-            let mut cells = Vec::new();
-            $(cells.push([
+            let cells = [$([
                 [becomes::<_, Bincode>(&$value), becomes::<_, Postcard>(&$value)],
                 [becomes::<_, MessagePack>(&$value), becomes::<_, Json>(&$value)],
-            ]);)+
+            ]),+];
             assert!(cells.iter().all(|cell| *cell == cells[0]), "{}: {cells:?}", $what);
             let [[bincode, postcard], [messagepack, json]] = cells[0];
             assert_eq!(bincode, postcard, "{}", $what);
