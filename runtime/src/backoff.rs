@@ -14,6 +14,11 @@ impl Backoff {
         Backoff { first, most }
     }
 
+    /// No pause is longer.
+    pub(crate) const fn longest(self) -> Duration {
+        self.most
+    }
+
     /// The pause after so many failures in a row.
     pub(crate) fn pause_after(self, failures: u8) -> Duration {
         let doublings = u32::from(failures.saturating_sub(1)).min(20);

@@ -90,8 +90,8 @@ const BATCH: usize = 128;
 /// A load that was under way when its key was written, and that nobody could stop, is over after this, so that what it stored
 /// has ended this much after the longest TTL.
 const UNDER_WAY: Duration = Duration::from_secs(60);
-/// The pauses between attempts to deliver.
-const DELIVERY: Backoff = Backoff::new(Duration::from_millis(50), Duration::from_secs(2));
+/// The pauses between attempts to deliver. After an outage everybody waits for the longest of them.
+pub(crate) const DELIVERY: Backoff = Backoff::new(Duration::from_millis(50), Duration::from_millis(250));
 
 /// Invalidations that have not been delivered. While a key is here, this process neither reads nor stores it.
 #[derive(Debug, Default)]
@@ -322,7 +322,7 @@ impl Drop for Undelivered<'_> {
 }
 
 /// Waits until the store is back, or for so long.
-async fn wait(back: Option<&Notify>, pause: Duration) {
+pub(crate) async fn wait(back: Option<&Notify>, pause: Duration) {
     match back {
         // What it waited for, or the pause: both mean to try again.
         Some(back) => drop(timeout(pause, back.notified()).await),

@@ -24,8 +24,10 @@ const SLICES: u32 = 8;
 const SHORTEST: Duration = Duration::from_millis(5);
 /// Maximum length of a slice.
 const LONGEST: Duration = Duration::from_millis(50);
+/// Maximum lateness of a slice that is no pause: a busy machine is late by that much all the time. A quarter of a shorter limit.
+const BUSY: Duration = Duration::from_millis(60);
 /// Maximum number of late slices of one step that do not count, so that a step ends on a machine that is always late as well.
-const MAX_LATE: u32 = 8;
+const MAX_LATE: u32 = 3;
 /// The same for slices that are late by the whole limit or more: a runtime with that much to do needs a long time for anything.
 const MAX_STILL: u32 = 64;
 
@@ -52,7 +54,7 @@ impl Awake {
 
     /// A slice is over, and was noticed so much later than it should have been.
     fn passed(&mut self, late_by: Duration) {
-        let is_late = late_by > (self.slice / 2).max(SHORTEST);
+        let is_late = late_by > (self.limit / 4).clamp(SHORTEST, BUSY);
         let (slices, most) =
             if late_by < self.limit { (&mut self.late, MAX_LATE) } else { (&mut self.still, MAX_STILL) };
         if is_late && *slices < most {
@@ -171,7 +173,7 @@ mod tests {
     #[tokio::test]
     async fn a_step_ends_where_every_timer_is_late() {
         pause();
-        for (late_by, most) in [(60, MAX_LATE), (1_000, MAX_STILL)] {
+        for (late_by, most) in [(150, MAX_LATE), (1_000, MAX_STILL)] {
             let (_answers, waiting) = waiting();
             yield_now().await;
             let mut turns = 0;

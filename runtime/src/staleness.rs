@@ -39,6 +39,10 @@ pub(crate) enum Due {
     Replacement,
 }
 
+/// How far in the future of the server's clock a value may seem to have been stored. Beyond that the clock went back, or another
+/// server took over, and nobody knows how old the value is.
+const AHEAD: Duration = Duration::from_secs(10);
+
 /// The largest `-ln` of a number between 0 and 1 that is drawn from 32 bits.
 const LARGEST_LOGARITHM: f64 = 22.2;
 
@@ -74,7 +78,11 @@ impl Staleness {
             // It ends with its freshness.
             return Some(Due::Nothing);
         }
-        let age = now?.saturating_sub(value.stored_at);
+        let now = now?;
+        if value.stored_at > now + AHEAD {
+            return Some(Due::Replacement);
+        }
+        let age = now.saturating_sub(value.stored_at);
         let Some(past) = age.checked_sub(value.fresh_for) else {
             let left = value.fresh_for.saturating_sub(age);
             let early = self.early > 0.0 && is_early(value.load_time, self.early, left, draw);

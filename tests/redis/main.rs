@@ -19,6 +19,7 @@ mod outages;
 mod pauses;
 mod processes;
 mod recovery;
+mod restarts;
 mod servers;
 mod staleness;
 mod support;

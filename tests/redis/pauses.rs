@@ -10,14 +10,14 @@ use tempfile::NamedTempFile;
 use tokio::time::sleep;
 
 /// Two processes that share rows: one reads and writes them, the other reads them and counts what is stale.
-struct Pair {
-    writer: Worker,
-    reader: Worker,
+pub(crate) struct Pair {
+    pub(crate) writer: Worker,
+    pub(crate) reader: Worker,
     _rows: NamedTempFile,
 }
 
 impl Pair {
-    async fn start(server: &RedisServer) -> Pair {
+    pub(crate) async fn start(server: &RedisServer) -> Pair {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let namespace = format!("pauses-{}", NEXT.fetch_add(1, Relaxed));
         let rows = NamedTempFile::new().unwrap();
@@ -30,7 +30,7 @@ impl Pair {
         Pair { writer, reader, _rows: rows }
     }
 
-    async fn counts(worker: &mut Worker) -> Counts {
+    pub(crate) async fn counts(worker: &mut Worker) -> Counts {
         worker.send("counts");
         let line = worker.line().await;
         let count = |name: &str| {
@@ -50,14 +50,14 @@ impl Pair {
 }
 
 #[derive(Debug)]
-struct Counts {
-    writes: u64,
-    unguarded: u64,
-    undelivered: u64,
-    outages: u64,
-    hits: u64,
-    reads: u64,
-    stale: u64,
+pub(crate) struct Counts {
+    pub(crate) writes: u64,
+    pub(crate) unguarded: u64,
+    pub(crate) undelivered: u64,
+    pub(crate) outages: u64,
+    pub(crate) hits: u64,
+    pub(crate) reads: u64,
+    pub(crate) stale: u64,
 }
 
 impl Counts {

@@ -33,6 +33,9 @@ use crate::{
     storing::Storable,
 };
 
+/// Maximum of `lease`, and more than the longest pause between refreshes that fail.
+const LONGEST_HOLD: Duration = Duration::from_secs(3600);
+
 /// An entry that is due for a refresh.
 pub(super) struct Old<T> {
     /// What it holds; in the end, what a caller is given.
@@ -47,9 +50,11 @@ pub(super) struct Old<T> {
 }
 
 impl<R> Old<R> {
-    /// How long nobody may begin a refresh: another runs, or the last one has failed.
+    /// How long nobody may begin a refresh: another runs, or the last one has failed. No right to refresh is given for longer than
+    /// an hour: one that seems to be was given before the server's clock went back, and is over.
     pub(super) fn taken_for(&self) -> Duration {
-        self.refresh.until.saturating_sub(self.now)
+        let left = self.refresh.until.saturating_sub(self.now);
+        if left > LONGEST_HOLD { Duration::ZERO } else { left }
     }
 
     /// Whether somebody refreshes it now.

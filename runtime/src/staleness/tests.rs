@@ -28,6 +28,10 @@ fn what_is_due_at_which_age() {
         (windows(10, 0), 59, Due::Nothing),
         // The clock of another server after a failover.
         (windows(10, 0), -5, Due::Nothing),
+        // The clock went back.
+        (windows(10, 0), -11, Due::Replacement),
+        (windows(0, 10), -11, Due::Replacement),
+        (Staleness::NONE, -11, Due::Replacement),
         (windows(10, 0), 60, Due::Revalidation),
         (windows(10, 0), 69, Due::Revalidation),
         (windows(10, 0), 70, Due::Replacement),

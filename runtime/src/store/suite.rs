@@ -1,6 +1,8 @@
 //! What every store does, verb by verb. Adding a store is adding it to `on_every_store`.
 
 #[cfg(feature = "redis")]
+mod clock;
+#[cfg(feature = "redis")]
 mod deployments;
 mod guards;
 #[cfg(feature = "redis")]

@@ -10,16 +10,14 @@ use std::{
     time::Duration,
 };
 
-use tokio::{
-    runtime::Handle,
-    time::{Instant, sleep},
-};
+use tokio::{runtime::Handle, time::Instant};
 
 use super::{Failures, Written, failure};
 use crate::{
     AnyKey,
     cache::Inner,
     entry::Token,
+    health::wait,
     key::Listed,
     settings::{GUARD_FOR, WriteSettings},
     store::{Put, StoreError},
@@ -118,7 +116,8 @@ impl Guarded {
             let names: Vec<&str> = keys.iter().map(AnyKey::as_str).collect();
             let within = cache.timeout.min(hold);
             loop {
-                sleep(hold / 3).await;
+                // A guard that could not be placed is placed as soon as the store is back.
+                wait(cache.store.back().map(Arc::as_ref), hold / 3).await;
                 let answers = cache.store.renew_guard(&names, token, hold, within).await;
                 let lost = names.iter().zip(answers).filter(|(_, answer)| *answer == Ok(false));
                 let lost: Vec<&str> = lost.map(|(name, _)| *name).collect();

@@ -23,7 +23,7 @@ use tokio::{runtime::Handle, sync::Notify, time::sleep};
 
 use super::{
     address::{elsewhere, host_and_port},
-    connection::{Failure, Limits, Link},
+    connection::{Failure, For, Limits, Link},
     handshake::Target,
     trial::Trial,
 };
@@ -136,6 +136,7 @@ impl Cluster {
         &self,
         mut error: RedisError,
         command: &Cmd,
+        purpose: For,
     ) -> Result<T, Failure> {
         for _ in 0..HOPS {
             let (link, asking) = match self.elsewhere(&error) {
@@ -146,7 +147,11 @@ impl Cluster {
             if !link.is_up() {
                 link.connect().await;
             }
-            let answer = if asking { ask(&link, command).await } else { link.call(command).await };
+            let answer = match (asking, purpose) {
+                (true, _) => ask(&link, command, purpose).await,
+                (false, For::Reads) => link.call(command).await,
+                (false, For::Writes) => link.call_of_write(command).await,
+            };
             match answer {
                 Err(Failure::Redis(next)) => error = next,
                 answer => return answer,
@@ -183,10 +188,13 @@ impl fmt::Debug for Cluster {
 }
 
 /// Sends a command to a node that does not have the slot yet, but the key already.
-async fn ask<T: FromRedisValue>(link: &Link, command: &Cmd) -> Result<T, Failure> {
+async fn ask<T: FromRedisValue>(link: &Link, command: &Cmd, purpose: For) -> Result<T, Failure> {
     let mut both = redis::pipe();
     both.cmd("ASKING").ignore().add_command(command.clone());
-    let (answer,): (RedisResult<T>,) = link.call_all(&mut both).await?;
+    let (answer,): (RedisResult<T>,) = match purpose {
+        For::Reads => link.call_all(&mut both).await?,
+        For::Writes => link.call_all_of_write(&mut both).await?,
+    };
     answer.map_err(Failure::Redis)
 }
 
@@ -205,7 +213,12 @@ impl Shared {
         let host = if host.is_empty() { host_of(&self.seeds[0])? } else { host };
         let info = elsewhere(&self.seeds[0], host, port);
         let (watches, back) = (self.watches.clone(), self.back.clone());
-        Some(Link::new(Target::Server(info.into()), self.limits, watches, back, self.trial.clone()))
+        let link = Link::new(Target::Server(info.into()), self.limits, watches, back, self.trial.clone());
+        if self.map().nodes.iter().any(|(_, link)| !link.is_up()) {
+            // It may have taken over from that one.
+            link.expect_outage();
+        }
+        Some(link)
     }
 
     /// A node has said where a slot is.

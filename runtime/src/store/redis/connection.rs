@@ -30,6 +30,7 @@ use tokio::{
 };
 
 use super::{
+    away::Away,
     gather::Gather,
     handshake::{self, Opened, Target},
     reads::Given,
@@ -51,8 +52,10 @@ const ABANDONED_IN_A_ROW: u32 = 16;
 const REFUSALS_IN_A_ROW: u32 = 5;
 /// No more reasons than this are told of in one outage.
 const REASONS: usize = 8;
-/// The pauses between attempts to connect.
-const RECONNECT: Backoff = Backoff::new(Duration::from_millis(20), Duration::from_secs(2));
+/// The pauses between attempts to connect. After an outage everybody waits for the longest of them.
+pub(super) const RECONNECT: Backoff = Backoff::new(Duration::from_millis(20), Duration::from_millis(250));
+/// Why a server is not used to which there is a connection.
+const BACK: &str = "it is back after an outage, and others may still have to say what they wrote meanwhile";
 
 /// Minimum time between two trials of one connection.
 const TRY_AGAIN: Duration = Duration::from_secs(1);
@@ -118,6 +121,8 @@ pub(super) struct Shared {
     abandoned: AtomicU32,
     refusals: AtomicU32,
     outages: AtomicU64,
+    /// What is known of the server's outages.
+    away: Away,
     /// The number of the newest connection.
     number: AtomicU64,
     /// The server does not speak RESP3.
@@ -142,6 +147,24 @@ struct Up {
     tracking: bool,
     /// Where it goes to.
     at: Arc<str>,
+    /// Until then only the steps of writes are sent, after an outage that began then.
+    closed: Option<(Instant, Instant)>,
+}
+
+/// What a command is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum For {
+    /// To read or to store: limited in number, and not while others may still have to say what they wrote during an outage.
+    Reads,
+    /// To guard or to delete.
+    Writes,
+}
+
+impl Up {
+    /// When the outage began that others may not be back from yet.
+    fn closed_since(&self, now: Instant) -> Option<Instant> {
+        self.closed.filter(|(_, until)| now < *until).map(|(since, _)| since)
+    }
 }
 
 impl Link {
@@ -171,6 +194,7 @@ impl Link {
             abandoned: AtomicU32::new(0),
             refusals: AtomicU32::new(0),
             outages: AtomicU64::new(0),
+            away: Away::default(),
             number: AtomicU64::new(0),
             resp2: AtomicBool::new(false),
             second: OnceLock::new(),
@@ -202,7 +226,11 @@ impl Link {
     /// Whether there is a connection, and what has become of it so far.
     pub(super) fn node(&self) -> Node {
         let (address, state) = match &*self.0.state() {
-            State::Up(up) => (up.at.to_string(), NodeState::Up),
+            State::Up(up) => {
+                let closed = up.closed_since(Instant::now());
+                let down = closed.map(|since| NodeState::Down { reason: BACK.to_owned(), since });
+                (up.at.to_string(), down.unwrap_or(NodeState::Up))
+            }
             State::Down { reason, since } => {
                 (self.0.target.address(), NodeState::Down { reason: reason.clone(), since: *since })
             }
@@ -242,28 +270,53 @@ impl Link {
         command: &Cmd,
         take: impl FnOnce(Value) -> RedisResult<T>,
     ) -> Result<T, Failure> {
-        let mut call = self.begin(self.0.limits.in_flight)?;
+        let mut call = self.begin(For::Reads)?;
         let sent = call.up.connection.send_packed_command(command).await;
         call.end(sent.and_then(take))
     }
 
     /// Sends several commands at once; each has its own answer.
     pub(super) async fn call_all<T: FromRedisValue>(&self, pipeline: &mut Pipeline) -> Result<T, Failure> {
-        let mut call = self.begin(self.0.limits.in_flight)?;
+        let mut call = self.begin(For::Reads)?;
         let result = pipeline.ignore_errors().query_async(&mut call.up.connection).await;
         call.end(result)
     }
 
-    /// The same for a step of a write. Where there are too many it waits for room instead of being turned away.
+    /// Sends one command of a step of a write.
+    pub(super) async fn call_of_write<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, Failure> {
+        let mut pipeline = Pipeline::with_capacity(1);
+        pipeline.add_command(command.clone());
+        let (answer,): (RedisResult<T>,) = self.call_all_of_write(&mut pipeline).await?;
+        answer.map_err(Failure::Redis)
+    }
+
+    /// Sends several commands of a step of a write. Where there are too many it waits for room instead of being turned away.
     pub(super) async fn call_all_of_write<T: FromRedisValue>(
         &self,
         pipeline: &mut Pipeline,
     ) -> Result<T, Failure> {
         // Nobody closes it.
         let _room = self.0.writes.acquire().await;
-        let mut call = self.begin(usize::MAX)?;
+        let mut call = self.begin(For::Writes)?;
         let result = pipeline.ignore_errors().query_async(&mut call.up.connection).await;
         call.end(result)
+    }
+
+    /// Asks whether the server is there.
+    pub(super) async fn ping(&self) -> Result<(), Failure> {
+        let mut call = self.begin(For::Writes)?;
+        let answer = redis::cmd("PING").exec_async(&mut call.up.connection).await;
+        call.end(answer)
+    }
+
+    /// Whether the server can be read, and store anything, now.
+    pub(super) fn is_open(&self) -> bool {
+        matches!(&*self.0.state(), State::Up(up) if up.closed_since(Instant::now()).is_none())
+    }
+
+    /// The server takes the place of one that was lost.
+    pub(super) fn expect_outage(&self) {
+        self.0.away.failed(false);
     }
 
     /// Whether this is the same link.
@@ -289,8 +342,8 @@ impl Link {
         self.0.refused(self.0.number.load(Relaxed), error);
     }
 
-    /// Begins a command, unless so many are on their way.
-    fn begin(&self, limit: usize) -> Result<Call<'_>, Failure> {
+    /// Begins a command.
+    fn begin(&self, purpose: For) -> Result<Call<'_>, Failure> {
         let up = match &*self.0.state() {
             State::Up(up) => up.clone(),
             State::Down { reason, .. } => {
@@ -298,9 +351,14 @@ impl Link {
                 return Err(Failure::Down(reason.clone()));
             }
         };
+        let began = Instant::now();
+        if purpose == For::Reads && up.closed_since(began).is_some() {
+            return Err(Failure::Down(BACK.to_owned()));
+        }
         // Counted first, so that the call gives back what it took even where it is turned away.
-        let call = Call { link: &self.0, up, began: Instant::now(), ended: false };
-        if self.0.in_flight.fetch_add(1, Relaxed) >= limit {
+        let call = Call { link: &self.0, up, began, ended: false };
+        let too_many = self.0.in_flight.fetch_add(1, Relaxed) >= self.0.limits.in_flight;
+        if too_many && purpose == For::Reads {
             drop(call.silent());
             return Err(Failure::Full);
         }
@@ -411,7 +469,7 @@ impl Shared {
     /// Concludes from an error what it says about the connection and the server.
     fn refused(self: &Arc<Self>, number: u64, error: &RedisError) {
         if error.is_unrecoverable_error() || error.is_io_error() {
-            self.lost(number, &error.to_string());
+            self.closed(number, &error.to_string());
         } else if error.kind() == ErrorKind::Server(ServerErrorKind::ReadOnly) {
             // What it holds may be older than what was written: not even its values are of use.
             self.lost(number, &error.to_string());
@@ -483,8 +541,17 @@ impl Shared {
         true
     }
 
-    /// The connection with this number is of no use any more.
+    /// The server is of no use any more over the connection with this number.
     pub(super) fn lost(self: &Arc<Self>, number: u64, reason: &str) {
+        self.end(number, reason, false);
+    }
+
+    /// The connection with this number was closed, which says nothing about the server yet.
+    pub(super) fn closed(self: &Arc<Self>, number: u64, reason: &str) {
+        self.end(number, reason, true);
+    }
+
+    fn end(self: &Arc<Self>, number: u64, reason: &str, closed: bool) {
         {
             let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
             if !matches!(&*state, State::Up(up) if up.number == number) {
@@ -492,6 +559,7 @@ impl Shared {
             }
             *state = State::Down { reason: reason.to_owned(), since: Instant::now() };
         }
+        self.away.lost(closed);
         self.watches.all_changed();
         self.down(reason);
         self.keep_connecting();
@@ -548,28 +616,37 @@ impl Shared {
         }
         let within = self.limits.connect;
         let attempt = in_awake_time!(within, handshake::open(self, &self.target));
+        if !matches!(attempt, Some(Ok(_))) {
+            self.away.failed(attempt.is_none());
+        }
         let opened = attempt.ok_or_else(|| format!("no connection within {within:?}"))??;
-        let at = self.put(opened);
+        let (at, closed_for) = self.put(opened);
         if !std::mem::take(&mut *self.said()).is_empty() {
-            tracing::info!(cache = %self.target, at = &*at, "cache reachable again");
+            tracing::info!(cache = %self.target, at = &*at, used_in = ?closed_for, "cache reachable again");
         }
         self.back.notify_waiters();
         Ok(())
     }
 
-    /// Uses a connection from now on; says where it goes to.
-    fn put(self: &Arc<Self>, opened: Opened) -> Arc<str> {
-        let Opened { connection, number, tracking, at } = opened;
+    /// Uses a connection from now on; says where it goes to, and after which time for more than writes.
+    fn put(self: &Arc<Self>, opened: Opened) -> (Arc<str>, Duration) {
+        let Opened { connection, number, tracking, at, run } = opened;
         for counter in [&self.timeouts, &self.abandoned, &self.refusals] {
             counter.store(0, Relaxed);
         }
-        let up = Up { connection, number, tracking, at: at.as_str().into() };
-        let place = up.at.clone();
-        *self.state.write().unwrap_or_else(PoisonError::into_inner) = State::Up(up);
+        let place: Arc<str> = at.as_str().into();
+        let now = Instant::now();
+        let until = self.away.back(run, self.limits, now);
+        {
+            let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
+            let since = if let State::Down { since, .. } = &*state { *since } else { now };
+            let closed = until.map(|until| (since, until));
+            *state = State::Up(Up { connection, number, tracking, at: place.clone(), closed });
+        }
         if let Target::Sentinels(_) = &self.target {
             sentinel::follow(Arc::downgrade(self), at, number);
         }
-        place
+        (place, until.map(|until| until - now).unwrap_or_default())
     }
 }
 

@@ -51,6 +51,8 @@ pub(super) struct Opened {
     pub(super) tracking: bool,
     /// Where it goes to.
     pub(super) at: String,
+    /// What tells this run of the server from others, if it says so.
+    pub(super) run: Option<String>,
 }
 
 /// One attempt.
@@ -65,7 +67,8 @@ pub(super) async fn open(link: &Arc<Shared>, target: &Target) -> Result<Opened, 
     let within = link.limits().call;
     let answer = in_awake_time!(within, link.trial().hold(&mut connection));
     answer.ok_or_else(|| format!("it answers, but not within {within:?}"))??;
-    Ok(Opened { connection, number, tracking, at })
+    let run = in_awake_time!(within, run_of(&mut connection)).flatten();
+    Ok(Opened { connection, number, tracking, at, run })
 }
 
 /// Agrees on a protocol, and asks for changes to be announced where the server can.
@@ -118,6 +121,13 @@ async fn dial(
     Ok((client.get_multiplexed_async_connection_with_config(&config).await?, number))
 }
 
+/// The run of the server, which a restart changes; `None` where the user may not ask.
+async fn run_of(connection: &mut MultiplexedConnection) -> Option<String> {
+    let info: String = redis::cmd("INFO").arg("server").query_async(connection).await.ok()?;
+    let run = info.lines().find_map(|line| line.strip_prefix("run_id:"))?.trim();
+    (!run.is_empty()).then(|| run.to_owned())
+}
+
 /// What the server says without being asked.
 fn receive(link: &Weak<Shared>, number: u64, push: PushInfo) {
     let Some(link) = link.upgrade() else { return };
@@ -133,7 +143,7 @@ fn receive(link: &Weak<Shared>, number: u64, push: PushInfo) {
         }
         // `FLUSHALL` and `FLUSHDB` name no keys.
         (PushKind::Invalidate, _) => link.watches().all_changed(),
-        (PushKind::Disconnection, _) => link.lost(number, "the connection was closed"),
+        (PushKind::Disconnection, _) => link.closed(number, "the connection was closed"),
         _ => {}
     }
 }

@@ -1,6 +1,7 @@
 //! The verbs over one Redis server.
 
 mod address;
+mod away;
 mod cluster;
 mod connection;
 mod gather;
@@ -194,6 +195,11 @@ impl RedisStore {
 
     pub(crate) async fn release_with(&self, puts: &[Put<'_>], token: Token) -> Answer<Vec<Answer<bool>>> {
         let keys: Vec<&str> = puts.iter().map(|put| put.key).collect();
+        if !keys.iter().all(|key| self.route.owner(self.full(key)).is_ok_and(|owner| owner.is_open())) {
+            // Right after an outage nothing is stored.
+            let released = self.release(&keys, token, Duration::ZERO).await?;
+            return Ok(released.into_iter().map(|answer| answer.map(|()| false)).collect());
+        }
         let arguments = |place: usize| {
             let Put { value, ttl, .. } = puts[place];
             (&token.as_bytes()[..], value, millis(ttl))
@@ -302,8 +308,7 @@ impl RedisStore {
         if links.is_empty() {
             return Err(StoreError::Unreachable("no node of the cluster is known".to_owned()));
         }
-        let ping = redis::cmd("PING");
-        for answer in join_all(links.iter().map(|link| link.call::<()>(&ping))).await {
+        for answer in join_all(links.iter().map(Link::ping)).await {
             answer?;
         }
         Ok(())
@@ -320,6 +325,25 @@ impl RedisStore {
         let answer: i64 = match known {
             Err(StoreError::Server(reason)) if is_unknown(&reason) => {
                 self.route.call(full, verb.by_source().arg(full).arg(&arguments)).await?
+            }
+            answer => answer?,
+        };
+        verdict(answer)
+    }
+
+    /// The same for a step of a write.
+    async fn run_of_write(
+        &self,
+        link: &Link,
+        verb: &Verb,
+        key: &str,
+        arguments: impl ToRedisArgs,
+    ) -> Answer<bool> {
+        let full = self.full(key);
+        let known = self.route.call_of_write(link, verb.by_hash().arg(full).arg(&arguments)).await;
+        let answer: i64 = match known {
+            Err(StoreError::Server(reason)) if is_unknown(&reason) => {
+                self.route.call_of_write(link, verb.by_source().arg(full).arg(&arguments)).await?
             }
             answer => answer?,
         };
@@ -379,11 +403,14 @@ impl RedisStore {
                         if let Ok(link) = &owner {
                             self.route.refused(link, &error);
                         }
-                        if is_unknown(error.code().unwrap_or_default()) || error.redirect_node().is_some() {
+                        let not_done =
+                            is_unknown(error.code().unwrap_or_default()) || error.redirect_node().is_some();
+                        match &owner {
                             // The server has forgotten the script, or the key is on another: it was not carried out.
-                            self.run(verb, keys[place], arguments(place)).await
-                        } else {
-                            Err(store_error(&error))
+                            Ok(link) if not_done => {
+                                self.run_of_write(link, verb, keys[place], arguments(place)).await
+                            }
+                            _ => Err(store_error(&error)),
                         }
                     }
                 };

@@ -15,7 +15,7 @@ use super::{
     FullKey,
     address::Address,
     cluster::{self, Cluster},
-    connection::{Failure, Limits, Link, store_error},
+    connection::{Failure, For, Limits, Link, store_error},
     handshake::Target,
     sentinel::Sentinels,
     trial::Trial,
@@ -97,11 +97,27 @@ impl Route {
             answer => return Ok(answer?),
         };
         match self {
-            Route::Cluster(cluster) => Ok(boxed(cluster.send_on(error, command)).await?),
+            Route::Cluster(cluster) => Ok(boxed(cluster.send_on(error, command, For::Reads)).await?),
             Route::One { .. } => {
                 self.refused(link, &error);
                 Err(store_error(&error))
             }
+        }
+    }
+
+    /// The same with a command of a step of a write.
+    pub(super) async fn call_of_write<T>(&self, link: &Link, command: &Cmd) -> Answer<T>
+    where
+        T: FromRedisValue + Send,
+    {
+        let error = match link.call_of_write(command).await {
+            Err(Failure::Redis(error)) => error,
+            answer => return Ok(answer?),
+        };
+        self.refused(link, &error);
+        match self {
+            Route::Cluster(cluster) => Ok(cluster.send_on(error, command, For::Writes).await?),
+            Route::One { .. } => Err(store_error(&error)),
         }
     }
 

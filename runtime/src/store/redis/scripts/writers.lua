@@ -17,6 +17,9 @@ local function kind()
   return ours and 'ours' or 'foreign'
 end
 
+-- No deadline is set further ahead than an hour. One that lies further was set before the clock went back, and counts as that hour.
+local LONGEST = 3600 * 1000
+
 -- The slots of the others who are still in time, whether we were inside, and whether writers have overlapped.
 local function others()
   local guard = redis.call('GET', key)
@@ -24,8 +27,11 @@ local function others()
   for at = 6, #guard - 13, 14 do
     if guard:sub(at, at + 7) == token then
       inside = true
-    elseif struct.unpack('>I6', guard, at + 8) > now then
-      slots[#slots + 1] = guard:sub(at, at + 13)
+    else
+      local deadline = math.min((struct.unpack('>I6', guard, at + 8)), now + LONGEST)
+      if deadline > now then
+        slots[#slots + 1] = guard:sub(at, at + 7) .. struct.pack('>I6', deadline)
+      end
     end
   end
   return table.concat(slots), inside, (guard:byte(5) or 0) % 2 == 1
@@ -52,6 +58,9 @@ end
 -- Somebody who is not inside has written all the same: the writers inside are not alone.
 local function mark()
   redis.call('SETRANGE', key, 4, '\1')
+  if redis.call('PTTL', key) > LONGEST then
+    redis.call('PEXPIRE', key, LONGEST)
+  end
   return 0
 end
 
