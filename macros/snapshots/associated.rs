@@ -1,4 +1,5 @@
 impl<T: Row> Repo<T> {
+    #[doc(hidden)]
     fn __load_read() -> &'static ::cached_aside::__private::ReadFunction {
         use ::cached_aside::__private as __aside;
         static __READ: __aside::ReadFunction = __aside::ReadFunction::declare(
@@ -9,8 +10,13 @@ impl<T: Row> Repo<T> {
         );
         &__READ
     }
+    #[cfg(doc)]
     /// The key of `load(id)`.
-    #[allow(dead_code)]
+    fn load_key(id: u64) -> ::cached_aside::Key<T> {
+        ::core::unimplemented!()
+    }
+    #[cfg(not(doc))]
+    /// The key of `load(id)`.
     fn load_key(
         id: u64,
     ) -> ::cached_aside::Key<
@@ -35,7 +41,6 @@ impl<T: Row> Repo<T> {
         )
     }
     /// `load` without the cache.
-    #[allow(dead_code)]
     async fn load_uncached(id: u64) -> Result<T, Error> {
         T::load(id).await
     }

@@ -1,9 +1,5 @@
 impl Repo {
-    const __REPORT_SHAPE: u8 = {
-        use ::cached_aside::__private::{NoShape as _, Shape};
-        Shape::<Result<Report, Failed>>::OPTION + Shape::<Result<Report, Failed>>::RESULT
-            + Shape::<Result<Report, Failed>>::RESULT_OPTION
-    };
+    #[doc(hidden)]
     fn __report_read() -> &'static ::cached_aside::__private::ReadFunction {
         use ::cached_aside::__private as __aside;
         static __READ: __aside::ReadFunction = __aside::ReadFunction::declare(
@@ -20,15 +16,25 @@ impl Repo {
             .early_refresh(1.0);
         &__READ
     }
+    #[cfg(doc)]
     /// The key of `report(name, day)`.
-    #[allow(dead_code)]
+    fn report_key(name: &str, day: u32) -> ::cached_aside::Key<Report> {
+        ::core::unimplemented!()
+    }
+    #[cfg(not(doc))]
+    /// The key of `report(name, day)`.
     fn report_key(
         name: &str,
         day: u32,
     ) -> ::cached_aside::Key<
         ::cached_aside::__private::Value<
             Result<Report, Failed>,
-            { Self::__REPORT_SHAPE },
+            {
+                use ::cached_aside::__private::{NoShape as _, Shape};
+                Shape::<Result<Report, Failed>>::OPTION
+                    + Shape::<Result<Report, Failed>>::RESULT
+                    + Shape::<Result<Report, Failed>>::RESULT_OPTION
+            },
         >,
     > {
         use ::cached_aside::__private as __aside;
@@ -43,7 +49,7 @@ impl Repo {
         )
     }
     #[doc(hidden)]
-    #[allow(dead_code, clippy::unused_self)]
+    #[allow(clippy::unused_self)]
     fn __report_key(
         &self,
         name: &str,
@@ -51,19 +57,44 @@ impl Repo {
     ) -> ::cached_aside::Key<
         ::cached_aside::__private::Value<
             Result<Report, Failed>,
-            { Self::__REPORT_SHAPE },
+            {
+                use ::cached_aside::__private::{NoShape as _, Shape};
+                Shape::<Result<Report, Failed>>::OPTION
+                    + Shape::<Result<Report, Failed>>::RESULT
+                    + Shape::<Result<Report, Failed>>::RESULT_OPTION
+            },
         >,
     > {
         Self::report_key(name, day)
     }
     /// `report` without the cache.
-    #[allow(dead_code)]
     async fn report_uncached(&self, name: &str, day: u32) -> Result<Report, Failed> {
         self.db.report(name, day).await
     }
+    #[doc(hidden)]
+    fn __report_owned(
+        &self,
+        name: &str,
+        day: u32,
+    ) -> ::cached_aside::__private::Begun<Result<Report, Failed>> {
+        use ::cached_aside::__private as __aside;
+        let kept0 = __aside::owned(self);
+        let kept1 = __aside::owned(name);
+        let kept2 = __aside::moved(day);
+        ::std::boxed::Box::pin(async move {
+            Self::report_uncached(kept0.lend(), kept1.lend(), kept2).await
+        })
+    }
     async fn report(&self, name: &str, day: u32) -> Result<Report, Failed> {
         use ::cached_aside::__private::{self as __aside, NotShared as _, NoAbsent as _};
-        __aside::assert_error::<{ Self::__REPORT_SHAPE }>();
+        __aside::assert_error::<
+            {
+                use ::cached_aside::__private::{NoShape as _, Shape};
+                Shape::<Result<Report, Failed>>::OPTION
+                    + Shape::<Result<Report, Failed>>::RESULT
+                    + Shape::<Result<Report, Failed>>::RESULT_OPTION
+            },
+        >();
         let key = __aside::KeyWriter::new("report:")
             .value(&name)
             .literal(":")
@@ -77,18 +108,16 @@ impl Repo {
                 __aside::coding::<_, __aside::DefaultCodec>(2).by_version(),
                 __aside::Returns::<
                     Result<Report, Failed>,
-                    { Self::__REPORT_SHAPE },
+                    {
+                        use ::cached_aside::__private::{NoShape as _, Shape};
+                        Shape::<Result<Report, Failed>>::OPTION
+                            + Shape::<Result<Report, Failed>>::RESULT
+                            + Shape::<Result<Report, Failed>>::RESULT_OPTION
+                    },
                 >::SHARED
                     .or_given_up(__aside::given_up::<Result<Report, Failed>>)
                     .or_absent(),
-                move || {
-                    let kept0 = __aside::owned(self);
-                    let kept1 = __aside::owned(name);
-                    let kept2 = __aside::moved(day);
-                    async move {
-                        Self::report_uncached(kept0.lend(), kept1.lend(), kept2).await
-                    }
-                },
+                move || Self::__report_owned(self, name, day),
             )
             .await
     }

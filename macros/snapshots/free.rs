@@ -1,14 +1,13 @@
 /// The companions of [`load_user()`]: its keys, and its body without the cache.
-#[allow(non_camel_case_types, dead_code)]
 pub(crate) enum load_user {}
-impl load_user {
-    const __SHAPE: u8 = {
+impl ::cached_aside::__private::Companion for load_user {
+    const SHAPE: u8 = {
         use ::cached_aside::__private::{NoShape as _, Shape};
         Shape::<Result<Option<User>, DbError>>::OPTION
             + Shape::<Result<Option<User>, DbError>>::RESULT
             + Shape::<Result<Option<User>, DbError>>::RESULT_OPTION
     };
-    fn __read() -> &'static ::cached_aside::__private::ReadFunction {
+    fn function() -> &'static ::cached_aside::__private::ReadFunction {
         use ::cached_aside::__private as __aside;
         static __READ: __aside::ReadFunction = __aside::ReadFunction::declare(
             ::core::module_path!(),
@@ -18,25 +17,32 @@ impl load_user {
         );
         &__READ
     }
+}
+impl load_user {
+    #[cfg(doc)]
     /// The key of `load_user(id)`.
-    #[allow(dead_code)]
+    pub(crate) fn key(id: u64) -> ::cached_aside::Key<User> {
+        ::core::unimplemented!()
+    }
+    #[cfg(not(doc))]
+    /// The key of `load_user(id)`.
     pub(crate) fn key(
         id: u64,
     ) -> ::cached_aside::Key<
         ::cached_aside::__private::Value<
             Result<Option<User>, DbError>,
-            { Self::__SHAPE },
+            { <Self as ::cached_aside::__private::Companion>::SHAPE },
         >,
     > {
         use ::cached_aside::__private as __aside;
         __aside::key(
-            Self::__read(),
+            <load_user as ::cached_aside::__private::Companion>::function(),
             __aside::KeyWriter::new("user:").integer(id).finish(),
             __aside::coding::<_, __aside::DefaultCodec>(0),
         )
     }
     /// `load_user` without the cache.
-    #[allow(dead_code, clippy::missing_errors_doc, clippy::missing_panics_doc)]
+    #[allow(clippy::missing_errors_doc, clippy::missing_panics_doc)]
     pub(crate) async fn uncached(db: &Db, id: u64) -> Result<Option<User>, DbError> {
         db.user(id).await
     }
@@ -46,12 +52,12 @@ pub(crate) async fn load_user(db: &Db, id: u64) -> Result<Option<User>, DbError>
     use ::cached_aside::__private::{self as __aside, NotShared as _, NoAbsent as _};
     let key = __aside::KeyWriter::new("user:").integer(id).finish();
     __aside::load(
-            load_user::__read(),
+            <load_user as ::cached_aside::__private::Companion>::function(),
             key,
             __aside::coding::<_, __aside::DefaultCodec>(0),
             __aside::Returns::<
                 Result<Option<User>, DbError>,
-                { load_user::__SHAPE },
+                { <load_user as ::cached_aside::__private::Companion>::SHAPE },
             >::SHARED
                 .or_absent(),
             load_user::uncached(db, id),

@@ -1,14 +1,12 @@
 /// The companions of [`search()`]: its keys, and its body without the cache.
-#[allow(non_camel_case_types, dead_code)]
 enum search {}
-impl search {
-    const __SHAPE: u8 = {
+impl ::cached_aside::__private::Companion for search {
+    const SHAPE: u8 = {
         use ::cached_aside::__private::{NoShape as _, Shape};
-        Shape::<io::Result<Page<(), 0>>>::OPTION
-            + Shape::<io::Result<Page<(), 0>>>::RESULT
-            + Shape::<io::Result<Page<(), 0>>>::RESULT_OPTION
+        Shape::<io::Result<()>>::OPTION + Shape::<io::Result<()>>::RESULT
+            + Shape::<io::Result<()>>::RESULT_OPTION
     };
-    fn __read() -> &'static ::cached_aside::__private::ReadFunction {
+    fn function() -> &'static ::cached_aside::__private::ReadFunction {
         use ::cached_aside::__private as __aside;
         static __READ: __aside::ReadFunction = __aside::ReadFunction::declare(
                 ::core::module_path!(),
@@ -24,20 +22,38 @@ impl search {
             .wait(__aside::Duration::from_secs(0u64));
         &__READ
     }
+}
+impl search {
+    #[allow(clippy::too_many_lines)]
+    #[cfg(doc)]
     /// The key of `search(page, _tenant)`.
-    #[allow(dead_code)]
+    fn key<T: Row, const N: usize>(
+        page: u32,
+        _tenant: &str,
+    ) -> ::cached_aside::Key<Page<T, N>>
+    where
+        T: DeserializeOwned,
+    {
+        ::core::unimplemented!()
+    }
+    #[allow(clippy::too_many_lines)]
+    #[cfg(not(doc))]
+    /// The key of `search(page, _tenant)`.
     fn key<T: Row, const N: usize>(
         page: u32,
         _tenant: &str,
     ) -> ::cached_aside::Key<
-        ::cached_aside::__private::Value<io::Result<Page<T, N>>, { Self::__SHAPE }>,
+        ::cached_aside::__private::Value<
+            io::Result<Page<T, N>>,
+            { <Self as ::cached_aside::__private::Companion>::SHAPE },
+        >,
     >
     where
         T: DeserializeOwned,
     {
         use ::cached_aside::__private as __aside;
         __aside::key(
-            Self::__read(),
+            <search as ::cached_aside::__private::Companion>::function(),
             __aside::KeyWriter::new(__aside::type_name::<search>())
                 .literal(":")
                 .value(&__aside::type_name::<T>())
@@ -52,7 +68,6 @@ impl search {
         )
     }
     /// `search` without the cache.
-    #[allow(dead_code)]
     #[expect(clippy::too_many_lines)]
     async fn uncached<'a, D: Db, T: Row, const N: usize>(
         db: &'a D,
@@ -63,6 +78,7 @@ impl search {
     where
         T: DeserializeOwned,
     {
+        let _ = (&_tenant);
         page += 1;
         db.search(page, text, kind).await
     }
@@ -79,7 +95,20 @@ where
     T: DeserializeOwned,
 {
     use ::cached_aside::__private::{self as __aside, NotShared as _, NoAbsent as _};
-    __aside::assert_none::<{ search::__SHAPE }>();
+    const {
+        __aside::assert_shape(
+            {
+                use ::cached_aside::__private::{NoShape as _, Shape};
+                Shape::<io::Result<Page<T, N>>>::OPTION
+                    + Shape::<io::Result<Page<T, N>>>::RESULT
+                    + Shape::<io::Result<Page<T, N>>>::RESULT_OPTION
+            },
+            { <search as ::cached_aside::__private::Companion>::SHAPE },
+        )
+    };
+    __aside::assert_none::<
+        { <search as ::cached_aside::__private::Companion>::SHAPE },
+    >();
     let key = __aside::KeyWriter::new(__aside::type_name::<search>())
         .literal(":")
         .value(&__aside::type_name::<T>())
@@ -93,10 +122,13 @@ where
     let cache: &::cached_aside::Cache = &db.cache;
     __aside::load_in(
             cache,
-            search::__read(),
+            <search as ::cached_aside::__private::Companion>::function(),
             key,
             __aside::coding::<_, ::cached_aside::Json>(const { VERSION }),
-            __aside::Returns::<io::Result<Page<T, N>>, { search::__SHAPE }>::SHARED
+            __aside::Returns::<
+                io::Result<Page<T, N>>,
+                { <search as ::cached_aside::__private::Companion>::SHAPE },
+            >::SHARED
                 .or_absent(),
             search::uncached::<D, T, N>(db, page, __arg2, _tenant),
         )

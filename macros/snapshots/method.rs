@@ -1,9 +1,5 @@
 impl Repo {
-    const __LOAD_USER_SHAPE: u8 = {
-        use ::cached_aside::__private::{NoShape as _, Shape};
-        Shape::<Option<User>>::OPTION + Shape::<Option<User>>::RESULT
-            + Shape::<Option<User>>::RESULT_OPTION
-    };
+    #[doc(hidden)]
     fn __load_user_read() -> &'static ::cached_aside::__private::ReadFunction {
         use ::cached_aside::__private as __aside;
         static __READ: __aside::ReadFunction = __aside::ReadFunction::declare(
@@ -14,14 +10,26 @@ impl Repo {
         );
         &__READ
     }
+    #[cfg(doc)]
     /// The key of `load_user(id, kind)`.
-    #[allow(dead_code)]
+    pub fn load_user_key(&self, id: u64, kind: Kind) -> ::cached_aside::Key<User> {
+        ::core::unimplemented!()
+    }
+    #[cfg(not(doc))]
+    /// The key of `load_user(id, kind)`.
     pub fn load_user_key(
         &self,
         id: u64,
         kind: Kind,
     ) -> ::cached_aside::Key<
-        ::cached_aside::__private::Value<Option<User>, { Self::__LOAD_USER_SHAPE }>,
+        ::cached_aside::__private::Value<
+            Option<User>,
+            {
+                use ::cached_aside::__private::{NoShape as _, Shape};
+                Shape::<Option<User>>::OPTION + Shape::<Option<User>>::RESULT
+                    + Shape::<Option<User>>::RESULT_OPTION
+            },
+        >,
     > {
         use ::cached_aside::__private as __aside;
         __aside::key(
@@ -37,18 +45,25 @@ impl Repo {
         )
     }
     #[doc(hidden)]
-    #[allow(dead_code, clippy::unused_self)]
+    #[allow(clippy::unused_self)]
     pub fn __load_user_key(
         &self,
         id: u64,
         kind: Kind,
     ) -> ::cached_aside::Key<
-        ::cached_aside::__private::Value<Option<User>, { Self::__LOAD_USER_SHAPE }>,
+        ::cached_aside::__private::Value<
+            Option<User>,
+            {
+                use ::cached_aside::__private::{NoShape as _, Shape};
+                Shape::<Option<User>>::OPTION + Shape::<Option<User>>::RESULT
+                    + Shape::<Option<User>>::RESULT_OPTION
+            },
+        >,
     > {
         Self::load_user_key(self, id, kind)
     }
     /// `load_user` without the cache.
-    #[allow(dead_code, clippy::missing_errors_doc, clippy::missing_panics_doc)]
+    #[allow(clippy::missing_errors_doc, clippy::missing_panics_doc)]
     pub async fn load_user_uncached(&self, id: u64, kind: Kind) -> Option<User> {
         self.db.user(id, kind).await
     }
@@ -65,7 +80,14 @@ impl Repo {
                 Self::__load_user_read(),
                 key,
                 __aside::coding::<_, __aside::DefaultCodec>(0),
-                __aside::Returns::<Option<User>, { Self::__LOAD_USER_SHAPE }>::SHARED
+                __aside::Returns::<
+                    Option<User>,
+                    {
+                        use ::cached_aside::__private::{NoShape as _, Shape};
+                        Shape::<Option<User>>::OPTION + Shape::<Option<User>>::RESULT
+                            + Shape::<Option<User>>::RESULT_OPTION
+                    },
+                >::SHARED
                     .or_absent(),
                 Self::load_user_uncached(self, id, kind),
             )

@@ -2,7 +2,7 @@
 
 use proc_macro2::{TokenStream, TokenTree};
 use syn::{
-    Expr, Ident, LitInt, LitStr, Token, Type,
+    Expr, Ident, LitInt, LitStr, Path, Token, Type,
     ext::IdentExt,
     parenthesized,
     parse::{Parse, ParseStream, Parser},
@@ -49,6 +49,8 @@ pub(crate) struct ReadArgs {
     pub(crate) ttl_for: Option<Given<Expr>>,
     pub(crate) error_ttl: Option<Given<Length>>,
     pub(crate) error_if: Option<Given<Expr>>,
+    /// Where the library is found.
+    pub(crate) root: Option<Given<Path>>,
     /// Every option that was named, also those whose value can't be read.
     seen: Vec<Ident>,
 }
@@ -74,7 +76,7 @@ pub(crate) struct LoadTimeout {
     pub(crate) hard: Option<Given<Length>>,
 }
 
-const READ_OPTIONS: [&str; 19] = [
+const READ_OPTIONS: [&str; 20] = [
     "ttl",
     "key",
     "skip",
@@ -94,6 +96,7 @@ const READ_OPTIONS: [&str; 19] = [
     "ttl_for",
     "error_ttl",
     "error_if",
+    "crate",
 ];
 
 impl ReadArgs {
@@ -106,6 +109,23 @@ impl ReadArgs {
     /// Whether the option was named, even if its value can't be read.
     pub(crate) fn names(&self, option: &str) -> bool {
         self.seen.iter().any(|seen| seen == option)
+    }
+
+    /// The lengths of time that were written.
+    pub(crate) fn lengths_mut(&mut self) -> impl Iterator<Item = &mut Length> {
+        let limits = self.load_timeout.as_mut().map(|given| &mut given.value);
+        let (soft, hard) = limits.map_or((None, None), |limits| (limits.soft.as_mut(), limits.hard.as_mut()));
+        let lengths = [
+            &mut self.ttl,
+            &mut self.none_ttl,
+            &mut self.lease,
+            &mut self.wait,
+            &mut self.stale_while_revalidate,
+            &mut self.stale_if_error,
+            &mut self.error_ttl,
+        ];
+        let lengths = lengths.into_iter().filter_map(Option::as_mut).chain(soft).chain(hard);
+        lengths.map(|given| &mut given.value)
     }
 
     fn option(&mut self, input: ParseStream) -> syn::Result<()> {
@@ -137,6 +157,7 @@ impl ReadArgs {
             "store_if" => set(&mut self.store_if, name, input, closure("|user: &User| user.active")),
             "ttl_for" => set(&mut self.ttl_for, name, input, closure("|token: &Token| token.expires_in")),
             "error_ttl" => set(&mut self.error_ttl, name, input, |input| Length::parse(input, Zero::Refused)),
+            "crate" => set(&mut self.root, name, input, Path::parse_mod_style),
             "error_if" => set(&mut self.error_if, name, input, closure("|error: &DbError| error.is_final()")),
             written => {
                 // Whoever wrote `tll` isn't told that a `ttl` is missing.
@@ -159,6 +180,8 @@ pub(crate) struct WriteArgs {
     pub(crate) wait_replicas: Option<Given<LitInt>>,
     pub(crate) when: Option<Given<Expr>>,
     pub(crate) cache: Option<Given<Expr>>,
+    /// Where the library is found.
+    pub(crate) root: Option<Given<Path>>,
     /// Whether anything but an option was written, even if it can't be read.
     pub(crate) names_a_key: bool,
 }
@@ -176,7 +199,7 @@ pub(crate) enum Policy {
     Off,
 }
 
-const WRITE_OPTIONS: [&str; 6] = ["guard", "guard_for", "settle", "wait_replicas", "when", "cache"];
+const WRITE_OPTIONS: [&str; 7] = ["guard", "guard_for", "settle", "wait_replicas", "when", "cache", "crate"];
 
 impl WriteArgs {
     pub(crate) fn parse(tokens: TokenStream, problems: &mut Problems) -> WriteArgs {
@@ -198,6 +221,12 @@ impl WriteArgs {
         Ok(())
     }
 
+    /// The lengths of time that were written.
+    pub(crate) fn lengths_mut(&mut self) -> impl Iterator<Item = &mut Length> {
+        let lengths = [&mut self.guard_for, &mut self.settle];
+        lengths.into_iter().filter_map(Option::as_mut).map(|given| &mut given.value)
+    }
+
     fn option(&mut self, input: ParseStream) -> syn::Result<()> {
         let name = name(input, &WRITE_OPTIONS)?;
         match name.to_string().as_str() {
@@ -205,6 +234,7 @@ impl WriteArgs {
             "guard_for" => set(&mut self.guard_for, name, input, |input| Length::parse(input, Zero::Refused)),
             "settle" => set(&mut self.settle, name, input, |input| Length::parse(input, Zero::Allowed)),
             "wait_replicas" => set(&mut self.wait_replicas, name, input, replicas),
+            "crate" => set(&mut self.root, name, input, Path::parse_mod_style),
             "when" => set(&mut self.when, name, input, Expr::parse),
             "cache" => set(&mut self.cache, name, input, Expr::parse),
             _ => Err(unknown(&name, &WRITE_OPTIONS)),

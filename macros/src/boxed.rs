@@ -2,12 +2,15 @@
 
 use proc_macro2::TokenStream;
 use quote::quote;
-use syn::{Block, Expr, Ident, Pat, ReturnType, Stmt, Type};
+use syn::{Block, Expr, Ident, Pat, ReturnType, Stmt, Type, parse_quote};
 
 use crate::signature::{future_output, inside};
 
 /// `{ …; Box::pin(async move { … }) }`
+#[derive(Clone)]
 pub(crate) struct Boxed {
+    /// As it was written.
+    pub(crate) block: Block,
     /// What the future gives.
     pub(crate) output: Type,
     /// The statements inside of the future.
@@ -30,6 +33,7 @@ impl Boxed {
         let Expr::Async(future) = call.args.first()? else { return None };
         future.capture?;
         Some(Boxed {
+            block: block.clone(),
             output,
             statements: future.block.stmts.clone(),
             before: before.to_vec(),
@@ -43,15 +47,24 @@ impl Boxed {
         quote!({ #(#before)* #pin(async move { #statements }) })
     }
 
-    /// The pattern that a parameter is taken apart by, inside: `let (a, b) = __arg0;`.
+    /// The pattern that a parameter is taken apart by, inside: `let (a, b) = __arg0;`, or
+    /// `let (a, b) = { let __arg0 = __arg0; __arg0 };`. One that is only bound again was a `_`.
     pub(crate) fn destructured(&self, parameter: &Ident) -> Option<Pat> {
         if !parameter.to_string().starts_with("__arg") {
             return None;
         }
         self.statements.iter().find_map(|statement| {
             let Stmt::Local(local) = statement else { return None };
-            let Expr::Path(path) = &*local.init.as_ref()?.expr else { return None };
-            path.path.is_ident(parameter).then(|| local.pat.clone())
+            let is_parameter =
+                |expr: &Expr| matches!(expr, Expr::Path(path) if path.path.is_ident(parameter));
+            let is_given = match &*local.init.as_ref()?.expr {
+                Expr::Block(block) => {
+                    matches!(block.block.stmts.last()?, Stmt::Expr(last, None) if is_parameter(last))
+                }
+                expr => is_parameter(expr),
+            };
+            let is_itself = matches!(&local.pat, Pat::Ident(pat) if pat.ident == *parameter);
+            is_given.then(|| if is_itself { parse_quote!(_) } else { local.pat.clone() })
         })
     }
 }

@@ -1,12 +1,12 @@
 //! What a key is made of, once every name in its template has been found.
 
 use proc_macro2::{Span, TokenStream};
-use quote::{quote, quote_spanned};
+use quote::{ToTokens, quote, quote_spanned};
 use syn::{GenericParam, Ident, Index, LitStr, Token, ext::IdentExt};
 
 use crate::{
     problem::{Problems, nearest, one_of},
-    signature::{Function, Parameter, same},
+    signature::{Function, Parameter, mentions, same},
     template::{Format, Mistake, Part, Placeholder, Template},
 };
 
@@ -77,7 +77,12 @@ impl Key {
                 Part::Literal(text) => pieces.push(Piece::Literal(text.clone())),
                 Part::Placeholder(placeholder) => {
                     match resolve(placeholder, &template.literal, function, scope) {
-                        Ok(value) => pieces.push(Piece::Value(value)),
+                        Ok(value) => {
+                            pieces.push(Piece::Value(value));
+                            if placeholder.name == "Self" {
+                                pieces.extend(of_trait(template, function));
+                            }
+                        }
                         Err(mistake) => {
                             problems.push(mistake.at(&template.literal));
                             complete = false;
@@ -162,6 +167,21 @@ impl Value {
             _ => place.clone(),
         }
     }
+}
+
+/// The parameters of a trait, which `{Self}` stands for as well: one type may have the trait several times.
+fn of_trait(template: &Template, function: &Function) -> impl Iterator<Item = Piece> {
+    let self_ty = function.implementation().map(|item| item.self_ty.to_token_stream()).unwrap_or_default();
+    let is_said = move |name: &Ident| {
+        let name = name.to_string();
+        mentions(&self_ty, &name) || template.placeholders().any(|placeholder| placeholder.name == name)
+    };
+    let unsaid = function.parameters_around().filter(move |parameter| match parameter {
+        GenericParam::Type(parameter) => !is_said(&parameter.ident),
+        GenericParam::Const(parameter) => !is_said(&parameter.ident),
+        GenericParam::Lifetime(_) => false,
+    });
+    unsaid.filter_map(Value::generic).flat_map(|value| [Piece::Literal(":".into()), Piece::Value(value)])
 }
 
 /// What a template can name besides parameters.

@@ -5,12 +5,14 @@ mod args;
 mod boxed;
 mod call;
 mod check;
+mod configured;
 mod duration;
 mod expand;
 mod generics;
 mod key;
 mod place;
 mod problem;
+mod root;
 mod shape;
 mod signature;
 mod template;
@@ -52,21 +54,27 @@ fn expand_with(
 
 fn cached(args: TokenStream, function: &Function) -> syn::Result<TokenStream> {
     let mut problems = Problems::default();
-    let args = args::ReadArgs::parse(args, &mut problems);
+    if let Some(either) = configured::either(&args, function) {
+        return Ok(either);
+    }
+    let mut args = args::ReadArgs::parse(args, &mut problems);
+    let root = args.root.take();
     let plan = check::read(args, function, problems)?;
-    Ok(expand::read(&plan, function))
+    Ok(root::found_at(root, expand::read(&plan, function)))
 }
 
 fn invalidating(args: TokenStream, function: &Function) -> syn::Result<TokenStream> {
     let mut problems = Problems::default();
-    let args = args::WriteArgs::parse(args, &mut problems);
+    let mut args = args::WriteArgs::parse(args, &mut problems);
+    let root = args.root.take();
     let plan = check::write(args, function, problems)?;
-    Ok(expand::write(&plan, function))
+    Ok(root::found_at(root, expand::write(&plan, function)))
 }
 
 fn updating(args: TokenStream, function: &Function) -> syn::Result<TokenStream> {
     let mut problems = Problems::default();
-    let args = args::WriteArgs::parse(args, &mut problems);
+    let mut args = args::WriteArgs::parse(args, &mut problems);
+    let root = args.root.take();
     let plan = check::update(args, function, problems)?;
-    Ok(expand::update(&plan, function))
+    Ok(root::found_at(root, expand::update(&plan, function)))
 }

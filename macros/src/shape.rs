@@ -1,32 +1,171 @@
 //! A return type without its generic parameters: only its shape (`Option`, `Result`) is asked for where it is used, and
 //! that place may not depend on generic parameters.
 
-use proc_macro2::Span;
+use proc_macro2::{Span, TokenStream, TokenTree};
 use quote::ToTokens;
 use syn::{
-    Expr, GenericArgument, GenericParam, Ident, Lifetime, Type, TypeReference, parse_quote,
+    Expr, GenericArgument, GenericParam, Ident, Lifetime, PathArguments, Type, TypeParamBound, TypeReference,
+    WherePredicate, parse_quote,
     visit_mut::{self, VisitMut},
 };
 
-use crate::{place::OF_MACRO, signature::Function};
+use crate::{
+    place::{OF_MACRO, Place},
+    signature::{Function, mentions},
+};
 
-/// The type with `()` for type parameters and what is projected from them, a value for const parameters, and `'static` for
-/// lifetimes.
+/// The type as far as its shape needs it: with `()` for type parameters and what is projected from them, a value for const
+/// parameters, and `'static` for lifetimes. What might not accept a `()` is replaced as a whole.
 pub(crate) fn without_parameters(ty: &Type, function: &Function) -> Type {
-    let mut types = vec![Ident::new("Self", Span::call_site())];
-    let mut constants = Vec::new();
-    for parameter in function.generic_parameters() {
-        match parameter {
-            GenericParam::Type(parameter) => types.push(parameter.ident.clone()),
-            GenericParam::Const(parameter) => {
-                constants.push((parameter.ident.clone(), value_of(&parameter.ty)));
-            }
-            GenericParam::Lifetime(_) => {}
-        }
-    }
+    let replace = Replace::of(function);
     let mut ty = concrete(ty, function).unwrap_or_else(|| ty.clone());
-    Replace { types, constants }.visit_type_mut(&mut ty);
+    replace.reduce(&mut ty, function);
+    replace.clone().visit_type_mut(&mut ty);
     ty
+}
+
+/// Whether a part of the type was replaced as a whole that may be an alias of an `Option` or a `Result`.
+pub(crate) fn is_opaque(ty: &Type, function: &Function) -> bool {
+    Replace::of(function).reduce(&mut ty.clone(), function)
+}
+
+/// Traits of which `()` has an implementation.
+const OF_UNIT: [&str; 15] = [
+    "Clone",
+    "Copy",
+    "Debug",
+    "Default",
+    "Deserialize",
+    "DeserializeOwned",
+    "Eq",
+    "Hash",
+    "Ord",
+    "PartialEq",
+    "PartialOrd",
+    "Send",
+    "Serialize",
+    "Sized",
+    "Sync",
+];
+
+/// Whether these bounds hold for `()` too.
+fn hold_for_unit<'a>(bounds: impl IntoIterator<Item = &'a TypeParamBound>) -> bool {
+    bounds.into_iter().all(|bound| match bound {
+        TypeParamBound::Lifetime(_) => true,
+        TypeParamBound::Trait(bound) => {
+            bound.path.segments.last().is_some_and(|last| OF_UNIT.iter().any(|name| last.ident == name))
+        }
+        _ => false,
+    })
+}
+
+/// Whether nothing is asked of the type parameters in these tokens that `()` lacks.
+fn accepts_unit(tokens: &TokenStream, function: &Function) -> bool {
+    let own = Some(&function.sig.generics);
+    let generics = || own.into_iter().chain(function.place.generics());
+    let plain = generics()
+        .flat_map(|generics| generics.type_params())
+        .all(|parameter| !mentions(tokens, &parameter.ident.to_string()) || hold_for_unit(&parameter.bounds));
+    let clauses = generics().filter_map(|generics| generics.where_clause.as_ref());
+    let predicates = clauses.flat_map(|clause| &clause.predicates);
+    let named = |bounded: &Type| {
+        let bounded = bounded.to_token_stream();
+        function.generic_parameters().any(|parameter| match parameter {
+            GenericParam::Type(parameter) => {
+                let name = parameter.ident.to_string();
+                mentions(&bounded, &name) && mentions(tokens, &name)
+            }
+            _ => false,
+        })
+    };
+    let mut about = predicates.filter_map(|predicate| match predicate {
+        WherePredicate::Type(predicate) if named(&predicate.bounded_ty) => Some(predicate),
+        _ => None,
+    });
+    let is_name = |ty: &Type| matches!(ty, Type::Path(path) if path.path.get_ident().is_some());
+    plain && about.all(|predicate| is_name(&predicate.bounded_ty) && hold_for_unit(&predicate.bounds))
+}
+
+impl Replace {
+    fn of(function: &Function) -> Replace {
+        let mut types = vec![Ident::new("Self", Span::call_site())];
+        let mut constants = Vec::new();
+        for parameter in function.generic_parameters() {
+            match parameter {
+                GenericParam::Type(parameter) => types.push(parameter.ident.clone()),
+                GenericParam::Const(parameter) => {
+                    constants.push((parameter.ident.clone(), value_of(&parameter.ty)));
+                }
+                GenericParam::Lifetime(_) => {}
+            }
+        }
+        // What a macro puts together can't be read: such names are parameters more often than types.
+        let is_unread = matches!(function.place, Place::Inherent(None) | Place::TraitImpl(None));
+        Replace { types, constants, is_unread }
+    }
+
+    /// Replaces what may not accept a `()` by one as a whole; whether that was so for something that may be an alias.
+    fn reduce(&self, ty: &mut Type, function: &Function) -> bool {
+        let path = match ty {
+            Type::Group(group) => return self.reduce(&mut group.elem, function),
+            Type::Paren(paren) => return self.reduce(&mut paren.elem, function),
+            _ if !self.mentions_parameter(ty) || self.is_type_parameter(ty) => return false,
+            Type::Path(path) if path.qself.is_none() => path,
+            // It can't be an alias.
+            Type::Tuple(_) | Type::Array(_) | Type::Slice(_) | Type::Reference(_) | Type::Ptr(_) => {
+                *ty = parse_quote!(());
+                return false;
+            }
+            _ => {
+                *ty = parse_quote!(());
+                return true;
+            }
+        };
+        let Some(last) = path.path.segments.last_mut() else { return false };
+        let is_result = last.ident == "Result";
+        if let PathArguments::AngleBracketed(arguments) = &mut last.arguments
+            && (is_result || last.ident == "Option")
+        {
+            let mut is_opaque = false;
+            let types = arguments.args.iter_mut().filter_map(|argument| match argument {
+                GenericArgument::Type(ty) => Some(ty),
+                _ => None,
+            });
+            for (number, ty) in types.enumerate() {
+                if number == 0 && is_result {
+                    is_opaque = self.reduce(ty, function);
+                } else if self.mentions_parameter(ty) {
+                    *ty = parse_quote!(());
+                }
+            }
+            return is_opaque;
+        }
+        let accepts = !self.is_unread && accepts_unit(&ty.to_token_stream(), function);
+        if !accepts {
+            *ty = parse_quote!(());
+        }
+        !accepts
+    }
+
+    fn mentions_parameter(&self, ty: &Type) -> bool {
+        let tokens = ty.to_token_stream();
+        self.types.iter().any(|name| mentions(&tokens, &name.to_string()))
+            || self.is_unread && mentions_letter(&tokens)
+    }
+}
+
+/// Whether there is a name of one capital letter, as parameters have them.
+fn mentions_letter(tokens: &TokenStream) -> bool {
+    tokens.clone().into_iter().any(|token| match token {
+        TokenTree::Ident(name) => is_letter(&name),
+        TokenTree::Group(group) => mentions_letter(&group.stream()),
+        _ => false,
+    })
+}
+
+fn is_letter(name: &Ident) -> bool {
+    let name = name.to_string();
+    name.len() == 1 && name.starts_with(|character: char| character.is_ascii_uppercase())
 }
 
 /// Whether the type is `Self::Answer` of a type that isn't known here: it may be a `Result`, and it may not.
@@ -63,7 +202,7 @@ fn projected_from_self(ty: &Type) -> Option<&Ident> {
 /// The type with `'static` for every lifetime.
 pub(crate) fn without_lifetimes(ty: &Type) -> Type {
     let mut ty = ty.clone();
-    Replace { types: vec![], constants: vec![] }.visit_type_mut(&mut ty);
+    Replace::default().visit_type_mut(&mut ty);
     ty
 }
 
@@ -82,9 +221,12 @@ fn value_of(ty: &Type) -> Expr {
     }
 }
 
+#[derive(Clone, Default)]
 struct Replace {
     types: Vec<Ident>,
     constants: Vec<(Ident, Expr)>,
+    /// The parameters of the `impl` are not known.
+    is_unread: bool,
 }
 
 impl Replace {
@@ -95,7 +237,10 @@ impl Replace {
             Some(qself) => self.is_type_parameter(&qself.ty),
             None => {
                 path.path.leading_colon.is_none()
-                    && path.path.segments.first().is_some_and(|first| self.types.contains(&first.ident))
+                    && path.path.segments.first().is_some_and(|first| {
+                        self.types.contains(&first.ident)
+                            || self.is_unread && path.path.segments.len() == 1 && is_letter(&first.ident)
+                    })
             }
         }
     }
@@ -149,7 +294,6 @@ impl VisitMut for Replace {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::place::Place;
 
     #[test]
     fn nothing_generic_is_left() {
@@ -167,9 +311,15 @@ mod tests {
             ("my::Result<Page<U>>", "my::Result<Page<()>>"),
             ("Result<Self, Self::Error>", "Result<(),()>"),
             ("Result<[u8; N], Flag<B, N>>", "Result<[u8;0],Flag<false,0>>"),
+            ("Result<Page<T>, Error>", "Result<(),Error>"),
+            ("Result<Option<Page<T>>, <Page<T> as Load>::Error>", "Result<Option<()>,()>"),
+            ("Alias<T>", "()"),
+            ("Alias<U, T>", "()"),
+            ("Alias<U>", "Alias<()>"),
+            ("(T, U)", "()"),
             ("Result<&'a str, &str>", "Result<&'staticstr,&'staticstr>"),
             ("Cow<'_, str>", "Cow<'static,str>"),
-            ("Box<dyn Fn(T) -> U>", "Box<dynFn(())->()>"),
+            ("Box<dyn Fn(U) -> U>", "Box<dynFn(())->()>"),
             ("()", "()"),
         ] {
             let ty = syn::parse_str(written).unwrap();

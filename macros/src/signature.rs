@@ -57,6 +57,18 @@ impl Parameter {
         }
     }
 
+    /// Whether it is a shared reference, which others can have as well.
+    pub(crate) fn is_lent(&self) -> bool {
+        match &self.written {
+            FnArg::Receiver(receiver) => match &receiver.kind {
+                ReceiverKind::Reference(_, _, mutable) => mutable.is_none(),
+                ReceiverKind::Typed(_, ty) => matches!(&**ty, Type::Reference(ty) if ty.mutability.is_none()),
+                _ => false,
+            },
+            FnArg::Typed(typed) => matches!(&*typed.ty, Type::Reference(ty) if ty.mutability.is_none()),
+        }
+    }
+
     /// Whether its type is an integer, as far as its name tells.
     pub(crate) fn is_integer(&self) -> bool {
         const INTEGERS: [&str; 12] =
@@ -227,17 +239,17 @@ impl Function {
                 format!("`#[{attribute}]` can't stand on a variadic function"),
             ));
         }
-        if sig.asyncness.is_some() {
-            let mut found = ImplTrait::default();
-            found.visit_type(&self.output);
-            if let Some(span) = found.0 {
-                problems.push(syn::Error::new(
-                    span,
-                    format!(
-                        "`#[{attribute}]` needs to know the return type; write its name instead of `impl …`"
-                    ),
-                ));
-            }
+    }
+
+    /// What an attribute asks of a function whose result it looks into.
+    pub(crate) fn check_output(&self, attribute: &str, problems: &mut Problems) {
+        if self.sig.asyncness.is_some()
+            && let Some(span) = impl_trait(&self.output)
+        {
+            problems.push(syn::Error::new(
+                span,
+                format!("`#[{attribute}]` needs to know the return type; write its name instead of `impl …`"),
+            ));
         }
     }
 
@@ -298,6 +310,17 @@ pub(crate) fn mentions(tokens: &TokenStream, name: &str) -> bool {
         proc_macro2::TokenTree::Group(group) => mentions(&group.stream(), name),
         _ => false,
     })
+}
+
+/// Whether the type can be written elsewhere: there is no `impl …` in it.
+pub(crate) fn is_nameable(ty: &Type) -> bool {
+    impl_trait(ty).is_none()
+}
+
+fn impl_trait(ty: &Type) -> Option<Span> {
+    let mut found = ImplTrait::default();
+    found.visit_type(ty);
+    found.0
 }
 
 #[derive(Default)]

@@ -1,6 +1,6 @@
 //! Exactly what expansions call. No part of the public promise.
 
-use std::future::Future;
+use std::{future::Future, pin::Pin};
 
 pub use core::time::Duration;
 
@@ -10,10 +10,10 @@ pub use crate::{
     key::{KeyWriter, any_key, key, number, type_name},
     outcome::{
         NoAbsent, NoShape, NotShared, Outcome, Refusable, Returns, Shape, Success, Updates, assert_error,
-        assert_fails, assert_none, given_up, refuse,
+        assert_fails, assert_none, assert_shape, given_up, refuse,
     },
     owned::{MadeOwned, Movable, Owned, moved, owned},
-    settings::{Guard, ReadFunction, WriteFunction},
+    settings::{Companion, Guard, ReadFunction, WriteFunction},
 };
 use crate::{
     cache::Inner,
@@ -26,6 +26,9 @@ pub type Value<R, const SHAPE: u8> = <R as Outcome<SHAPE>>::Value;
 
 /// The type of a return type's errors.
 pub type ErrorOf<R, const SHAPE: u8> = <R as Outcome<SHAPE>>::Error;
+
+/// A body that has its arguments.
+pub type Begun<R> = Pin<Box<dyn Future<Output = R> + Send>>;
 
 /// One call of a cached function, in the cache that is in scope or installed.
 pub fn load<R: Outcome<SHAPE>, const SHAPE: u8, B: Future<Output = R>>(
@@ -51,7 +54,7 @@ pub fn load_in<R: Outcome<SHAPE>, const SHAPE: u8, B: Future<Output = R>>(
 }
 
 /// One call of a cached function that can go on without its caller, in this cache or the one in scope or installed.
-pub fn load_owned<R, const SHAPE: u8, M, B>(
+pub fn load_owned<R, const SHAPE: u8, M>(
     cache: Option<&Cache>,
     function: &'static ReadFunction,
     key: AnyKey,
@@ -61,8 +64,7 @@ pub fn load_owned<R, const SHAPE: u8, M, B>(
 ) -> impl Future<Output = R>
 where
     R: Outcome<SHAPE> + Send + 'static,
-    M: FnOnce() -> B + Send,
-    B: Future<Output = R> + Send + 'static,
+    M: FnOnce() -> Begun<R> + Send,
 {
     read::load_owned(function, cache, key, coding, returns, body)
 }

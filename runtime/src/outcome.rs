@@ -221,6 +221,19 @@ impl<V> Updates<V> for V {
 )]
 pub trait HasNone {}
 
+/// Compiles only if a return type has the shape that it was taken for.
+///
+/// # Panics
+///
+/// When compiling, if it has another.
+pub const fn assert_shape(real: u8, taken_for: u8) {
+    assert!(
+        real == taken_for,
+        "this return type is an alias of a `Result` or an `Option`, and hides it behind generic parameters; write the `Result` \
+         or the `Option` out"
+    );
+}
+
 /// A shape as a type.
 #[derive(Debug)]
 pub struct ShapeNumber<const SHAPE: u8>;

@@ -67,7 +67,7 @@ where
 }
 
 /// The same with a body that can go on without its caller. It is made only if it is needed.
-pub(crate) async fn load_owned<R, const SHAPE: u8, M, B>(
+pub(crate) async fn load_owned<R, const SHAPE: u8, M>(
     function: &'static ReadFunction,
     cache: Option<&Cache>,
     key: AnyKey,
@@ -77,8 +77,7 @@ pub(crate) async fn load_owned<R, const SHAPE: u8, M, B>(
 ) -> R
 where
     R: Outcome<SHAPE> + Send + 'static,
-    M: FnOnce() -> B + Send,
-    B: Future<Output = R> + Send + 'static,
+    M: FnOnce() -> Begun<R> + Send,
 {
     let asked = Asked::here();
     let way = match way::<R, SHAPE>(function, cache, &coding.kind, &asked, &returns, &key) {
@@ -87,7 +86,7 @@ where
         Err(None) => return uncached(function, key.as_str(), &asked, make()).await,
     };
     let mut make = Some(make);
-    let mut make = || make.take().map(|make| Box::pin(make()) as Begun<R>);
+    let mut make = || make.take().map(|make| make());
     let limit = Limit::of(&way.0, function, returns.given_up);
     let body = Owned { make: &mut make, limit, cache: &way.0.inner, key: key.as_str() };
     Call::new(function, &way, &key, &coding, &returns.sharing, asked).run(body, returns.absent).await

@@ -151,6 +151,16 @@ impl ReadSettings {
     }
 }
 
+/// What the companions of a free function and the function itself share. In a trait of ours, so that it isn't among what one
+/// can write behind the function's name.
+pub trait Companion {
+    /// The shape of its return type.
+    const SHAPE: u8;
+
+    /// What the attribute fixed.
+    fn function() -> &'static ReadFunction;
+}
+
 /// One function with `#[cached_aside]`.
 #[derive(Debug)]
 pub struct ReadFunction {

@@ -67,7 +67,7 @@ fn one_mistake_does_not_hide_another() {
             "expected `,`",
             "expected an option: `ttl`, `key`, `skip`, `none_ttl`, `jitter`, `lease`, `wait`, `stale_while_revalidate`, \
              `stale_if_error`, `refresh`, `load_timeout`, `early_refresh`, `codec`, `version`, `cache`, `store_if`, `ttl_for`, \
-             `error_ttl` or `error_if`",
+             `error_ttl`, `error_if` or `crate`",
         ]
     );
 }

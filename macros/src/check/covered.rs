@@ -72,7 +72,7 @@ pub(super) fn parameters(named: &Named, function: &Function, problems: &mut Prob
 /// Type and const parameters that nothing in the key tells apart: two instantiations would share their entries, or evict
 /// each other's where the value is of another type.
 pub(super) fn generics(
-    skip: &[Ident],
+    (skip, stores_errors): (&[Ident], bool),
     key: &Key,
     named: &Named,
     function: &Function,
@@ -83,7 +83,7 @@ pub(super) fn generics(
         let is_kept = !is_skipped(parameter, skip) && !parameter.unused && named.mean(parameter);
         parameter.written.to_tokens(if is_kept { &mut kept } else { &mut skipped });
     }
-    let output = function.output.to_token_stream();
+    let output = value(&function.output).to_token_stream();
     let self_ty = function.implementation().map(|item| &*item.self_ty);
     let is_named = |name: &Ident| {
         let name = name.to_string();
@@ -116,7 +116,9 @@ pub(super) fn generics(
         };
         let text = name.to_string();
         let by_value = mentions(&kept, &text);
-        let by_skipped = mentions(&skipped, &text) && !mentions(&output, &text);
+        // An error is made of what the function came upon: it is not stored.
+        let by_error = mentions(&function.output.to_token_stream(), &text) && !stores_errors;
+        let by_skipped = (mentions(&skipped, &text) || by_error) && !mentions(&output, &text);
         let told_apart = by_value || by_skipped || is_around && in_self(&text);
         if !told_apart && !is_named(name) {
             missing(name, if is_around { function.sig.ident.span() } else { name.span() });
@@ -126,6 +128,11 @@ pub(super) fn generics(
         let name = Ident::new("Self", function.sig.ident.span());
         missing(&name, name.span());
     }
+}
+
+/// The part of a return type that is stored, as far as it can be seen.
+fn value(output: &Type) -> &Type {
+    inside(output, "Result").unwrap_or(output)
 }
 
 /// Whether the type is a generic parameter, or only points to one: then it says nothing of its own.

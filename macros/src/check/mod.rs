@@ -1,5 +1,6 @@
 //! The arguments against the function: every rule, and a plan in which nothing is left to ask.
 
+mod constants;
 mod covered;
 mod derived;
 mod read;

@@ -5,7 +5,7 @@ use quote::{ToTokens, quote, quote_spanned};
 use syn::{Expr, Ident, Type, TypeReference, spanned::Spanned};
 
 use super::{
-    covered, derived, display_name, setting,
+    constants, covered, derived, display_name, setting,
     staleness::{Staleness, staleness},
 };
 use crate::{
@@ -15,7 +15,7 @@ use crate::{
     place::Place,
     problem::Problems,
     shape::is_unknown,
-    signature::{Body, Function, inside},
+    signature::{Function, inside},
 };
 
 /// Everything about a cached function that its expansion needs.
@@ -59,17 +59,22 @@ pub(crate) enum Form {
 
 impl Form {
     fn of(function: &Function) -> Form {
-        match (&function.body, &function.place) {
-            (Body::Boxed(_), _) | (_, Place::TraitImpl(_) | Place::Trait(_)) => Form::Alone,
-            (_, Place::Inherent(_)) => Form::Method,
-            (_, Place::Free | Place::Nested | Place::Unknown) => Form::Free,
+        match &function.place {
+            Place::TraitImpl(_) | Place::Trait(_) => Form::Alone,
+            Place::Inherent(_) => Form::Method,
+            Place::Free | Place::Nested | Place::Unknown => Form::Free,
         }
     }
 }
 
-pub(crate) fn read(args: ReadArgs, function: &Function, mut problems: Problems) -> syn::Result<ReadPlan> {
+pub(crate) fn read(mut args: ReadArgs, function: &Function, mut problems: Problems) -> syn::Result<ReadPlan> {
     let form = Form::of(function);
     function.check("cached_aside", &mut problems);
+    function.check_output("cached_aside", &mut problems);
+    constants::in_static(args.lengths_mut(), function, &mut problems);
+    if let Some(beta) = &mut args.early_refresh {
+        constants::constant(&mut beta.value, function, &mut problems);
+    }
     unchanged_self(function, &mut problems);
     storable(function, &mut problems);
     errors(&args, &mut problems);
@@ -170,7 +175,7 @@ fn key(
         let named = covered::Named::new(template, skip, function);
         covered::parameters(&named, function, problems);
         if let Some((key, _)) = &key {
-            covered::generics(skip, key, &named, function, problems);
+            covered::generics((skip, args.names("error_ttl")), key, &named, function, problems);
         }
     }
     key

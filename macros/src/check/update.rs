@@ -5,7 +5,7 @@ use quote::ToTokens;
 use syn::Expr;
 
 use super::{
-    display_name,
+    constants, display_name,
     write::{mention_of_result, required, settings, undecided_when},
 };
 use crate::{
@@ -29,11 +29,13 @@ pub(crate) struct UpdatePlan {
 }
 
 pub(crate) fn update(
-    args: WriteArgs,
+    mut args: WriteArgs,
     function: &Function,
     mut problems: Problems,
 ) -> syn::Result<UpdatePlan> {
     function.check("updates", &mut problems);
+    constants::in_static(args.lengths_mut(), function, &mut problems);
+    function.check_output("updates", &mut problems);
     if !args.names_a_key {
         problems.push(syn::Error::new(
             Span::call_site(),

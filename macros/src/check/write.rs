@@ -4,7 +4,7 @@ use proc_macro2::{Span, TokenStream, TokenTree};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::{Expr, Ident, spanned::Spanned};
 
-use super::{display_name, setting};
+use super::{constants, display_name, setting};
 use crate::{
     args::{Given, Policy, Target, WriteArgs},
     call::Call,
@@ -38,8 +38,13 @@ pub(crate) struct After {
     pub(crate) keys: Vec<TokenStream>,
 }
 
-pub(crate) fn write(args: WriteArgs, function: &Function, mut problems: Problems) -> syn::Result<WritePlan> {
+pub(crate) fn write(
+    mut args: WriteArgs,
+    function: &Function,
+    mut problems: Problems,
+) -> syn::Result<WritePlan> {
     function.check("invalidates", &mut problems);
+    constants::in_static(args.lengths_mut(), function, &mut problems);
     if !args.names_a_key {
         problems.push(syn::Error::new(
             Span::call_site(),
@@ -63,6 +68,9 @@ pub(crate) fn write(args: WriteArgs, function: &Function, mut problems: Problems
                 }
             }
         }
+    }
+    if keys.result.is_some() || required(&args).is_some() {
+        function.check_output("invalidates", &mut problems);
     }
     problems.finish()?;
     Ok(WritePlan {

@@ -3,8 +3,8 @@
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::{
-    Attribute, Block, FnArg, Pat, PatIdent, PatType, Signature, Visibility, ext::IdentExt, parse_quote,
-    spanned::Spanned,
+    Attribute, Block, FnArg, Pat, PatIdent, PatType, Receiver, Signature, Type, Visibility, ext::IdentExt,
+    parse_quote, spanned::Spanned,
 };
 
 use super::{around, imports, key_text, ours, outer, read, shape};
@@ -13,37 +13,50 @@ use crate::{
     generics::{needed_by, turbofish},
     key::Source,
     shape::without_lifetimes,
-    signature::{Body, Function},
+    signature::{Body, Function, inside, mentions},
 };
 
 /// An enum with the function's name: it lives among the types, so that importing the function imports both.
 pub(super) fn free(plan: &ReadPlan, function: &Function) -> TokenStream {
     let Function { vis, sig, .. } = function;
-    let name = &sig.ident;
+    // The name of an item that we made: the compiler's lints about names and unused items leave it alone.
+    let mut name = sig.ident.clone();
+    name.set_span(Span::call_site());
     let cfgs: Vec<_> = kept_everywhere(function).collect();
     let shape_block = shape(function);
-    let (inside, outside) = (quote!({ Self::__SHAPE }), quote!({ #name::__SHAPE }));
+    let companion = quote!(::cached_aside::__private::Companion);
+    let (inside, outside) =
+        (quote!({ <Self as #companion>::SHAPE }), quote!({ <#name as #companion>::SHAPE }));
     let names = Names {
-        key: Ident::new("key", name.span()),
-        uncached: Ident::new("uncached", name.span()),
-        read: format_ident!("__read"),
+        key: generated("key", sig.ident.span()),
+        uncached: generated("uncached", sig.ident.span()),
+        owned: generated("__owned", sig.ident.span()),
+        read: quote!(<#name as #companion>::function),
     };
-    let read = read_function(plan, function, &names.read);
+    let (imports, settings) = (imports(&[]), read::settings(plan));
     let key = key(plan, function, &inside, &names);
-    let uncached = uncached(function, &names.uncached);
+    let uncached = uncached(plan, function, &names.uncached);
+    let owned = owned(plan, function, &quote!(Self), &names);
     let load = outer_function(plan, function, &outside, &quote!(#name), &names);
     let doc = format!(" The companions of [`{name}()`]: its keys, and its body without the cache.");
     quote! {
         #(#cfgs)*
         #[doc = #doc]
-        #[allow(non_camel_case_types, dead_code)]
         #vis enum #name {}
         #(#cfgs)*
+        impl #companion for #name {
+            const SHAPE: u8 = #shape_block;
+            fn function() -> &'static ::cached_aside::__private::ReadFunction {
+                #imports
+                #settings
+                &__READ
+            }
+        }
+        #(#cfgs)*
         impl #name {
-            const __SHAPE: u8 = #shape_block;
-            #read
             #key
             #uncached
+            #owned
         }
         #load
     }
@@ -53,34 +66,36 @@ pub(super) fn free(plan: &ReadPlan, function: &Function) -> TokenStream {
 pub(super) fn method(plan: &ReadPlan, function: &Function) -> TokenStream {
     let name = function.sig.ident.unraw();
     let span = function.sig.ident.span();
+    let read = generated(&format!("__{name}_read"), span);
     let names = Names {
-        key: format_ident!("{name}_key", span = span),
-        uncached: format_ident!("{name}_uncached", span = span),
-        read: format_ident!("__{name}_read"),
+        key: generated(&format!("{name}_key"), span),
+        uncached: generated(&format!("{name}_uncached"), span),
+        owned: generated(&format!("__{name}_owned"), span),
+        read: quote!(Self::#read),
     };
-    let shape_block = shape(function);
-    // A constant of a generic type can't be named where the shape is asked for.
-    let generic = function.implementation().is_none_or(|item| !item.generics.params.is_empty());
-    let (constant, reference) = if generic {
-        (None, shape_block)
-    } else {
-        let constant = format_ident!("__{}_SHAPE", name.to_string().to_uppercase(), span = span);
-        let cfgs = kept_everywhere(function);
-        (Some(quote!(#(#cfgs)* const #constant: u8 = #shape_block;)), quote!({ Self::#constant }))
-    };
-    let read = read_function(plan, function, &names.read);
-    let key = key(plan, function, &reference, &names);
-    let of_self = key_of_self(plan, function, &reference, &names.key);
-    let uncached = uncached(function, &names.uncached);
-    let load = outer_function(plan, function, &reference, &quote!(Self), &names);
-    quote!(#constant #read #key #of_self #uncached #load)
+    // Not a constant beside the method: one of a type with parameters or lifetimes can't be named where the shape is asked for.
+    let shape = shape(function);
+    let read = read_function(plan, function, &read);
+    let key = key(plan, function, &shape, &names);
+    let of_self = key_of_self(plan, function, &shape, &names.key);
+    let uncached = uncached(plan, function, &names.uncached);
+    let owned = owned(plan, function, &quote!(Self), &names);
+    let load = outer_function(plan, function, &shape, &quote!(Self), &names);
+    quote!(#read #key #of_self #uncached #owned #load)
+}
+
+/// A name that we made, shown where the function's is: lints about names and unused items leave it alone.
+fn generated(name: &str, at: Span) -> Ident {
+    Ident::new(name, Span::mixed_site().located_at(at))
 }
 
 struct Names {
     key: Ident,
     uncached: Ident,
+    /// What makes a body that goes on without its caller.
+    owned: Ident,
     /// What gives the settings.
-    read: Ident,
+    read: TokenStream,
 }
 
 /// What the attribute fixed, for the function and for its keys.
@@ -90,6 +105,7 @@ fn read_function(plan: &ReadPlan, function: &Function, name: &Ident) -> TokenStr
     let cfgs = kept_everywhere(function);
     quote! {
         #(#cfgs)*
+        #[doc(hidden)]
         fn #name() -> &'static ::cached_aside::__private::ReadFunction {
             #imports
             #settings
@@ -110,16 +126,32 @@ fn key(plan: &ReadPlan, function: &Function, shape: &TokenStream, names: &Names)
     let coding = read::coding(plan, &value, shape);
     let imports = imports(&[]);
     let vis = &function.vis;
-    let cfgs = kept_everywhere(function);
+    let attributes: Vec<_> = kept_everywhere(function).chain(kept_on_keys(function)).collect();
+    let documented = documented(&sig, &value);
     quote! {
-        #(#cfgs)*
+        #(#attributes)*
+        #[cfg(doc)]
         #[doc = #doc]
-        #[allow(dead_code)]
+        #vis #documented {
+            ::core::unimplemented!()
+        }
+        #(#attributes)*
+        #[cfg(not(doc))]
+        #[doc = #doc]
         #vis #sig {
             #imports
-            __aside::key(Self::#read(), #text, #coding)
+            __aside::key(#read(), #text, #coding)
         }
     }
+}
+
+/// The signature as people read it: with the value's type as it is written, where the compiler has to look it up.
+fn documented(sig: &Signature, output: &Type) -> Signature {
+    let mut value = output;
+    while let Some(inner) = inside(value, "Result").or_else(|| inside(value, "Option")) {
+        value = inner;
+    }
+    Signature { output: parse_quote!(-> ::cached_aside::Key<#value>), ..sig.clone() }
 }
 
 /// The same, of a method, whether its key uses `self` or not: `#[invalidates(self.load_user(id))]` calls it.
@@ -130,7 +162,7 @@ fn key_of_self(
     key: &Ident,
 ) -> Option<TokenStream> {
     let receiver = function.receiver()?;
-    let name = format_ident!("__{}", key);
+    let name = generated(&format!("__{key}"), key.span());
     let self_token = receiver.self_token;
     let of_self: FnArg = parse_quote!(&#self_token);
     let mut parameters: Vec<_> = key_parameters(plan, function).collect();
@@ -146,11 +178,11 @@ fn key_of_self(
     let KeySignature { sig, .. } = KeySignature::new(plan, function, shape, &name, parameters);
     let arguments = turbofish(&sig.generics);
     let vis = &function.vis;
-    let cfgs = kept_everywhere(function);
+    let attributes = kept_everywhere(function).chain(kept_on_keys(function));
     Some(quote! {
-        #(#cfgs)*
+        #(#attributes)*
         #[doc(hidden)]
-        #[allow(dead_code, clippy::unused_self)]
+        #[allow(clippy::unused_self)]
         #vis #sig {
             Self::#key #arguments(#(#used),*)
         }
@@ -208,25 +240,51 @@ fn key_parameters<'a>(
 }
 
 /// The body as the user wrote it. Lints about the signature are left to the function itself.
-fn uncached(function: &Function, name: &Ident) -> TokenStream {
+fn uncached(plan: &ReadPlan, function: &Function, name: &Ident) -> TokenStream {
     let Function { vis, sig, .. } = function;
-    let Body::Async(block) = &function.body else { return TokenStream::new() };
+    let mut block = match &function.body {
+        Body::Async(block) => block.clone(),
+        Body::Boxed(boxed) => boxed.block.clone(),
+    };
+    let used = key_only(plan, function, &block);
+    if !used.is_empty() {
+        // The key uses them.
+        block.stmts.insert(0, parse_quote!(let _ = (#(&#used),*);));
+    }
     let mut sig = sig.clone();
     let doc = format!(" `{}` without the cache.", sig.ident);
     sig.ident = name.clone();
     let allowed = match vis {
-        Visibility::Inherited => quote!(dead_code),
-        _ => quote!(dead_code, clippy::missing_errors_doc, clippy::missing_panics_doc),
+        Visibility::Inherited => None,
+        _ => Some(quote!(#[allow(clippy::missing_errors_doc, clippy::missing_panics_doc)])),
     };
-    let lints = function.attrs.iter().filter(|attribute| is_lint_level(attribute)).map(outer);
+    let kept = function
+        .attrs
+        .iter()
+        .filter(|attribute| is_lint_level(attribute) || is_deprecated(attribute))
+        .map(outer);
     let cfgs = kept_everywhere(function);
     quote! {
         #(#cfgs)*
         #[doc = #doc]
-        #[allow(#allowed)]
-        #(#lints)*
+        #allowed
+        #(#kept)*
         #vis #sig #block
     }
+}
+
+/// The parameters that the key uses and the body doesn't, unless the user says something about that.
+fn key_only(plan: &ReadPlan, function: &Function, block: &Block) -> Vec<Ident> {
+    let body = block.to_token_stream();
+    let text = body.to_string();
+    let used = function.parameters.iter().enumerate().filter(|(number, _)| plan.key.uses(*number));
+    used.filter_map(|(_, parameter)| match (&parameter.written, &parameter.name) {
+        (FnArg::Typed(typed), Some(name)) if !typed.attrs.iter().any(is_lint_level) => Some(name),
+        _ => None,
+    })
+    .filter(|name| !mentions(&body, &name.to_string()) && !text.contains(&format!("{{{name}")))
+    .cloned()
+    .collect()
 }
 
 /// The function that the user wrote, which looks into the cache and else hands everything on.
@@ -235,12 +293,14 @@ fn outer_function(
     function: &Function,
     shape: &TokenStream,
     owner: &TokenStream,
-    Names { uncached, read, .. }: &Names,
+    Names { uncached, owned, read, .. }: &Names,
 ) -> TokenStream {
     debug_assert_ne!(plan.form, Form::Alone);
     let mut sig = function.sig.clone();
     let mut handed_on = Vec::new();
     for (number, argument) in sig.inputs.iter_mut().enumerate() {
+        let (FnArg::Receiver(Receiver { attrs, .. }) | FnArg::Typed(PatType { attrs, .. })) = argument;
+        attrs.iter_mut().for_each(|attribute| *attribute = on_outer_function(attribute));
         match argument {
             FnArg::Receiver(receiver) => {
                 receiver.mutability = None;
@@ -253,18 +313,20 @@ fn outer_function(
         }
     }
     let arguments = turbofish(&sig.generics);
-    let uncached = quote!(#owner::#uncached #arguments);
     let body = match &plan.staleness.kept {
-        None => quote!(#uncached(#(#handed_on),*)),
-        Some(kept) => kept_body(kept, &sig, &uncached, &handed_on),
+        None => quote!(#owner::#uncached #arguments(#(#handed_on),*)),
+        Some(_) => quote!(move || #owner::#owned #arguments(#(#handed_on),*)),
     };
-    let load = read::load(plan, function, shape, &quote!(#owner::#read()), &body);
-    let Body::Async(block) = &function.body else { return TokenStream::new() };
+    let load = read::load(plan, function, shape, &quote!(#read()), &body);
+    let body = match &function.body {
+        Body::Async(block) => Body::Async(Block { brace_token: block.brace_token, stmts: vec![] }),
+        Body::Boxed(boxed) => Body::Boxed(boxed.clone()),
+    };
     let function = Function {
-        attrs: function.attrs.iter().map(on_outer_function).collect(),
+        attrs: function.attrs.iter().map(on_outer_function).chain(allowed_here(function)).collect(),
         vis: function.vis.clone(),
         sig,
-        body: Body::Async(Block { brace_token: block.brace_token, stmts: vec![] }),
+        body,
         place: function.place.clone(),
         parameters: vec![],
         output: function.output.clone(),
@@ -272,20 +334,29 @@ fn outer_function(
     around(&function, &load)
 }
 
-/// The body with arguments of its own, made when it begins: it may go on without its caller.
-fn kept_body(
-    kept: &[Kept],
-    sig: &Signature,
-    uncached: &TokenStream,
-    arguments: &[TokenStream],
-) -> TokenStream {
+/// The function that makes a body with arguments of its own, which may go on without its caller. Its type is written out: a
+/// function that calls itself can't be asked for it while it is being compiled.
+fn owned(plan: &ReadPlan, function: &Function, owner: &TokenStream, names: &Names) -> Option<TokenStream> {
+    let kept = plan.staleness.kept.as_ref()?;
+    let Names { uncached, owned, .. } = names;
+    let mut sig = function.sig.clone();
+    (sig.ident, sig.asyncness) = (owned.clone(), None);
+    let output = &function.output;
+    sig.output = parse_quote!(-> ::cached_aside::__private::Begun<#output>);
     let (mut kept_here, mut lent) = (Vec::new(), Vec::new());
-    for (number, ((kept, argument), written)) in kept.iter().zip(arguments).zip(&sig.inputs).enumerate() {
+    for (number, (kept, written)) in kept.iter().zip(&mut sig.inputs).enumerate() {
         let name = ours(&format!("kept{number}"));
-        let at = Span::mixed_site().located_at(match written {
-            FnArg::Receiver(receiver) => receiver.self_token.span,
-            FnArg::Typed(typed) => typed.ty.span(),
-        });
+        let (argument, at) = match written {
+            FnArg::Receiver(receiver) => {
+                receiver.mutability = None;
+                (receiver.self_token.to_token_stream(), receiver.self_token.span)
+            }
+            FnArg::Typed(typed) => {
+                typed.attrs.clear();
+                (plain_name(typed, number).to_token_stream(), typed.ty.span())
+            }
+        };
+        let at = Span::mixed_site().located_at(at);
         match kept {
             Kept::Moved => {
                 kept_here.push(quote_spanned!(at=> let #name = __aside::moved(#argument);));
@@ -297,12 +368,17 @@ fn kept_body(
             }
         }
     }
-    quote! {
-        move || {
+    let (arguments, imports) = (turbofish(&sig.generics), imports(&[]));
+    let attributes = kept_everywhere(function).chain(kept_on_keys(function));
+    Some(quote! {
+        #(#attributes)*
+        #[doc(hidden)]
+        #sig {
+            #imports
             #(#kept_here)*
-            async move { #uncached(#(#lent),*).await }
+            ::std::boxed::Box::pin(async move { #owner::#uncached #arguments(#(#lent),*).await })
         }
-    }
+    })
 }
 
 /// Binds the parameter as a whole; taking it apart is left to the body.
@@ -331,6 +407,21 @@ fn on_outer_function(attribute: &Attribute) -> Attribute {
         list.path = parse_quote!(allow);
     }
     attribute
+}
+
+fn is_deprecated(attribute: &Attribute) -> bool {
+    attribute.path().is_ident("deprecated")
+}
+
+/// A deprecated function's companions call each other.
+fn allowed_here(function: &Function) -> Option<Attribute> {
+    function.attrs.iter().any(is_deprecated).then(|| parse_quote!(#[allow(deprecated)]))
+}
+
+/// What is said about the function's signature holds for its keys too.
+fn kept_on_keys(function: &Function) -> impl Iterator<Item = Attribute> {
+    let kept = |attribute: &&Attribute| is_lint_level(attribute) || is_deprecated(attribute);
+    function.attrs.iter().filter(kept).map(on_outer_function).chain(allowed_here(function))
 }
 
 fn is_lint_level(attribute: &Attribute) -> bool {

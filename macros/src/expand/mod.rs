@@ -7,7 +7,7 @@ mod write;
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
-use syn::{AttrStyle, Attribute, Expr, spanned::Spanned};
+use syn::{AttrStyle, Attribute, Expr, Type, spanned::Spanned};
 
 pub(crate) use read::read;
 pub(crate) use update::update;
@@ -16,7 +16,7 @@ pub(crate) use write::write;
 use crate::{
     key::{Key, Piece, Value, ValueFormat},
     shape::without_parameters,
-    signature::{Body, Function},
+    signature::{Body, Function, is_nameable},
     template::Format,
 };
 
@@ -76,7 +76,10 @@ fn argument(value: &Value) -> TokenStream {
 
 /// The number of a return type's shape, in a block: it must not leave a trait in scope.
 fn shape(function: &Function) -> TokenStream {
-    let output = without_parameters(&function.output, function);
+    shape_of(&without_parameters(&function.output, function), function)
+}
+
+fn shape_of(output: &Type, function: &Function) -> TokenStream {
     let at_output = Span::mixed_site().located_at(function.output.span());
     let of = quote_spanned!(at_output=> Shape::<#output>);
     quote!({
@@ -100,12 +103,15 @@ fn body(function: &Function) -> TokenStream {
     };
     let never = ours("never");
     let at_output = Span::mixed_site().located_at(output.span());
-    // This never runs. It tells the compiler the type of the block, so that a wrong body is reported where it is wrong.
-    let edge = quote_spanned! {at_output=>
-        if let ::core::option::Option::Some(#never) = ::core::option::Option::None::<#output> {
-            return #never;
+    // This never runs. It tells the compiler the type of the block, so that a wrong body is reported where it is wrong. Only the
+    // body itself knows what an `impl …` is.
+    let edge = is_nameable(output).then(|| {
+        quote_spanned! {at_output=>
+            if let ::core::option::Option::Some(#never) = ::core::option::Option::None::<#output> {
+                return #never;
+            }
         }
-    };
+    });
     quote!(async move { #edge #(#statements)* })
 }
 
@@ -126,8 +132,12 @@ fn around(function: &Function, statements: &TokenStream) -> TokenStream {
 }
 
 /// The cache that the attribute names, as a statement and as the argument of type `&Cache`.
-fn cache(written: Option<&Expr>) -> (Option<TokenStream>, Option<Ident>) {
+fn cache(written: Option<&Expr>, function: &Function) -> (Option<TokenStream>, Option<TokenStream>) {
     let Some(expr) = written else { return (None, None) };
+    if is_taken(expr, function) {
+        let (kept, cache) = kept_cache(expr);
+        return (Some(kept), Some(cache));
+    }
     let cache = ours("cache");
     let reference = syn::ExprReference {
         attrs: vec![],
@@ -135,15 +145,32 @@ fn cache(written: Option<&Expr>) -> (Option<TokenStream>, Option<Ident>) {
         mutability: None,
         expr: Box::new(expr.clone()),
     };
-    (Some(quote!(let #cache: &::cached_aside::Cache = #reference;)), Some(cache))
+    (Some(quote!(let #cache: &::cached_aside::Cache = #reference;)), Some(cache.to_token_stream()))
 }
 
-/// The same for a load that may go on without its caller: it borrows nothing.
-fn kept_cache(written: Option<&Expr>) -> (Option<TokenStream>, TokenStream) {
-    let (Some(_), Some(cache)) = cache(written) else { return (None, quote!(::core::option::Option::None)) };
-    let expr = written.map(|expr| quote_spanned!(expr.span()=> &#expr));
-    let kept = quote!(let #cache: ::cached_aside::Cache = ::core::clone::Clone::clone(#expr););
-    (Some(kept), quote!(::core::option::Option::Some(&#cache)))
+/// The same for a body that takes what holds the cache, or goes on without its caller.
+fn kept_cache(expr: &Expr) -> (TokenStream, TokenStream) {
+    let cache = ours("cache");
+    let lent = quote_spanned!(expr.span()=> &#expr);
+    (quote!(let #cache: ::cached_aside::Cache = ::core::clone::Clone::clone(#lent);), quote!(&#cache))
+}
+
+/// Whether the expression begins with a parameter that the body takes, or borrows for itself alone.
+fn is_taken(expr: &Expr, function: &Function) -> bool {
+    match expr {
+        Expr::Field(field) => is_taken(&field.base, function),
+        Expr::MethodCall(call) => is_taken(&call.receiver, function),
+        Expr::Index(index) => is_taken(&index.expr, function),
+        Expr::Paren(paren) => is_taken(&paren.expr, function),
+        Expr::Group(group) => is_taken(&group.expr, function),
+        Expr::Reference(reference) => is_taken(&reference.expr, function),
+        Expr::Unary(unary) => is_taken(&unary.expr, function),
+        Expr::Path(path) => path.path.get_ident().is_some_and(|name| {
+            let parameter = function.parameters.iter().find(|parameter| parameter.binds(&name.to_string()));
+            parameter.is_some_and(|parameter| !parameter.is_lent())
+        }),
+        _ => false,
+    }
 }
 
 /// An attribute in front of its function, also if it was written inside.

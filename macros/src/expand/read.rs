@@ -4,10 +4,13 @@ use proc_macro2::{Group, Span, TokenStream, TokenTree};
 use quote::{quote, quote_spanned};
 use syn::{Type, spanned::Spanned};
 
-use super::{around, body, cache, companion, imports, kept_cache, key_text, ours, shape_constant};
+use super::{
+    around, body, cache, companion, imports, kept_cache, key_text, ours, shape_constant, shape_of,
+    write::optional,
+};
 use crate::{
     check::{Form, ReadPlan},
-    shape::has_lifetimes,
+    shape::{has_lifetimes, is_opaque},
     signature::Function,
 };
 
@@ -40,10 +43,15 @@ pub(super) fn load(
     let has_error = has_error(plan, shape);
     let fails = fails(plan, shape);
     let (cache, load, cache_argument) = if plan.staleness.kept.is_some() {
-        let (cache, argument) = kept_cache(plan.cache.as_ref());
-        (cache, quote_spanned!(at_output=> __aside::load_owned), Some(quote!(#argument,)))
+        let kept = plan.cache.as_ref().map(kept_cache);
+        let argument = optional(kept.as_ref().map(|(_, cache)| cache));
+        (
+            kept.map(|(kept, _)| kept),
+            quote_spanned!(at_output=> __aside::load_owned),
+            Some(quote!(#argument,)),
+        )
     } else {
-        match cache(plan.cache.as_ref()) {
+        match cache(plan.cache.as_ref(), function) {
             (cache, None) => (cache, quote_spanned!(at_output=> __aside::load), None),
             (cache, Some(argument)) => {
                 (cache, quote_spanned!(at_output=> __aside::load_in), Some(quote!(#argument,)))
@@ -53,8 +61,14 @@ pub(super) fn load(
     let coding = coding(plan, output, shape);
     let imports = imports(if has_lifetimes(output) { &["NoAbsent"] } else { &["NotShared", "NoAbsent"] });
     let returns = returns(plan, output, shape);
+    // A type that could not be looked into where the shape is asked for is looked into once its parameters are known.
+    let checked = is_opaque(output, function).then(|| {
+        let real = shape_of(output, function);
+        quote_spanned!(at_output=> const { __aside::assert_shape(#real, #shape) };)
+    });
     quote! {
         #imports
+        #checked
         #has_none
         #has_error
         #fails

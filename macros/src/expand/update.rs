@@ -22,7 +22,7 @@ pub(crate) fn update(plan: &UpdatePlan, function: &Function) -> TokenStream {
     };
     let keys = plan.keys.iter().map(key);
     let keys = quote!([#(#keys),*]);
-    let (cache, cache_argument) = cache(plan.cache.as_ref());
+    let (cache, cache_argument) = cache(plan.cache.as_ref(), function);
     let cache_argument = optional(cache_argument.as_ref());
     let refuse = optional(refuse(plan.required, function).as_ref());
     let body = body(function);

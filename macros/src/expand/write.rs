@@ -12,7 +12,7 @@ pub(crate) fn write(plan: &WritePlan, function: &Function) -> TokenStream {
     let settings = settings(&plan.name, &plan.settings);
     let keys = keys_before(plan);
     let (arguments, after) = after(plan, function);
-    let (cache, cache_argument) = cache(plan.cache.as_ref());
+    let (cache, cache_argument) = cache(plan.cache.as_ref(), function);
     let refuse = refuse(plan.required, function);
     let body = body(function);
     let call = |keys: &TokenStream, body: &TokenStream| match (&cache_argument, &refuse, &after) {

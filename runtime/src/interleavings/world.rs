@@ -28,7 +28,7 @@ use crate::{
     fingerprint::{self, Known},
     outcome::Returns,
     overrides::{How, refresh},
-    read::{load, load_owned},
+    read::{Begun, load, load_owned},
     settings::Guard,
     store::{Store, memory::MemoryStore},
     write::write,
@@ -374,8 +374,8 @@ impl<'a> World<'a> {
                 let call = async move {
                     let (cache, coding) = (Some(&cache), coded());
                     if cached.settings.staleness.in_background {
-                        let make = || body;
-                        load_owned::<Result<u64, Failed>, 2, _, _>(cached, cache, key, coding, returns, make)
+                        let make = || Box::pin(body) as Begun<_>;
+                        load_owned::<Result<u64, Failed>, 2, _>(cached, cache, key, coding, returns, make)
                             .await
                     } else {
                         load::<Result<u64, Failed>, 2, _>(cached, cache, key, coding, returns, body).await

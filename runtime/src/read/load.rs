@@ -48,11 +48,14 @@ impl<V, E> Call<'_, V, E> {
         let load_time = started.elapsed();
         self.counters.load_times.record(|| load_time);
         tracing::debug!(key = self.key, took = ?load_time, "loaded");
-        let gave = result.gave();
+        // No reference to the result may live on: it need not be `Sync`.
+        let (entry, failed) = {
+            let gave = result.gave();
+            let entry = self.storing().entry(&gave, self.sharing.stored.as_ref(), lease.token, load_time);
+            (entry, matches!(gave, Gave::Error(_)))
+        };
         let listed = self.cache.recovery.has(self.key);
-        let entry = self.storing().entry(&gave, self.sharing.stored.as_ref(), lease.token, load_time);
         let Some(Storable { value, ttl }) = entry.filter(|_| !listed) else {
-            let failed = matches!(gave, Gave::Error(_));
             if listed {
                 drop(lease);
             } else if failed {

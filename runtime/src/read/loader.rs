@@ -91,8 +91,7 @@ impl<B: Future> Lend for Here<'_, B> {
     }
 }
 
-/// A body that has its arguments.
-pub(crate) type Begun<R> = Pin<Box<dyn Future<Output = R> + Send>>;
+pub(crate) use crate::__private::Begun;
 
 /// A body whose arguments become its own when it begins: on the heap then, and nowhere before.
 pub(crate) struct Owned<'a, R> {

@@ -202,7 +202,7 @@ impl<V, E> Call<'_, V, E> {
                     looked = step;
                     next
                 }
-                Seen::Old(old) => match self.elect(&old, &mut budget).await {
+                Seen::Old(old) => match self.elect(old.without_value(), &mut budget).await {
                     Election::Won(held) => {
                         return self.reload(ticket, (old, looked), held, budget, body).await;
                     }

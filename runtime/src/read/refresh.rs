@@ -50,6 +50,12 @@ pub(super) struct Old<T> {
 }
 
 impl<R> Old<R> {
+    /// Without the value, which need not be `Sync`: an election may not refer to it.
+    pub(super) fn without_value(&self) -> Old<()> {
+        let Old { due, refresh, now, age, .. } = *self;
+        Old { value: (), bytes: self.bytes.clone(), due, refresh, now, age }
+    }
+
     /// How long nobody may begin a refresh: another runs, or the last one has failed. No right to refresh is given for longer than
     /// an hour: one that seems to be was given before the server's clock went back, and is over.
     pub(super) fn taken_for(&self) -> Duration {
@@ -115,7 +121,9 @@ impl<V, E> Call<'_, V, E> {
         if crowded {
             return self.give(old);
         }
-        let Election::Won(held) = self.elect(&old, &mut budget).await else { return self.give(old) };
+        let Election::Won(held) = self.elect(old.without_value(), &mut budget).await else {
+            return self.give(old);
+        };
         if old.due == Due::Early {
             self.counters.early_refreshes.one();
         }
@@ -185,7 +193,7 @@ impl<V, E> Call<'_, V, E> {
     }
 
     /// Tries to become the one who refreshes an entry.
-    pub(super) async fn elect<T>(&self, old: &Old<T>, budget: &mut Budget) -> Election {
+    pub(super) async fn elect(&self, old: Old<()>, budget: &mut Budget) -> Election {
         let (store, lease, token) = (&self.cache.store, self.function.settings.lease, Token::fresh());
         let right = Right::Refresh { failures: old.refresh.failures };
         // It exists before it is won: dropped while that is being asked, it gives up what may have been won.

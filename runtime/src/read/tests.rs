@@ -19,7 +19,7 @@ use crate::{
     codec::coding,
     outcome::Returns,
     overrides::refresh,
-    read::{load, load_owned},
+    read::{Begun, load, load_owned},
     settings::{GUARD_FOR, Guard, ReadFunction, ReadSettings, WriteFunction, WriteSettings},
     store::{
         Store,
@@ -130,8 +130,8 @@ impl World {
                 (AnyKey::new("k"), coding::<u64, Bincode>(0), Returns::<Result<u64, Failed>, 2>::SHARED);
             let cache = Some(&cache);
             if function.settings.staleness.in_background {
-                let make = || origin;
-                return load_owned::<_, 2, _, _>(function, cache, key, coding, returns, make).await;
+                let make = || Box::pin(origin) as Begun<_>;
+                return load_owned::<_, 2, _>(function, cache, key, coding, returns, make).await;
             }
             load::<_, 2, _>(function, cache, key, coding, returns, origin).await
         }

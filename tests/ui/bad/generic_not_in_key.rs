@@ -41,7 +41,7 @@ trait Named: Sync {
 }
 
 trait Sized<T, const N: usize>: Sync {
-    #[cached_aside(ttl = "5m", key = "size:{Self}:{id}", skip(self))]
+    #[cached_aside(ttl = "5m", key = "size:{id}", skip(self, Self))]
     async fn size(&self, id: u64) -> u64 {
         id
     }
@@ -59,7 +59,7 @@ impl<T> Size<T> for Repo<T> {
 }
 
 impl<T> Size<T> for u8 {
-    #[cached_aside(ttl = "5m", key = "size:{Self}:{id}", skip(self))]
+    #[cached_aside(ttl = "5m", key = "size:{id}", skip(self))]
     async fn size(&self, id: u64) -> u64 {
         id
     }
