@@ -46,12 +46,14 @@ fn is_root(tokens: &[TokenTree]) -> bool {
     }
 }
 
-/// Whether a path goes on behind this token.
-fn continues(before: Option<&TokenTree>) -> bool {
+/// Whether a path goes on behind these tokens.
+fn continues(before: &[TokenTree]) -> bool {
+    const KEYWORDS: [&str; 9] = ["as", "dyn", "for", "impl", "in", "move", "mut", "return", "use"];
     match before {
-        Some(TokenTree::Ident(name)) => !["as", "dyn", "for", "impl", "in", "move", "mut", "return", "use"]
-            .iter()
-            .any(|keyword| name == keyword),
+        [.., TokenTree::Punct(arrow), TokenTree::Punct(_)] if matches!(arrow.as_char(), '-' | '=') => false,
+        // A lifetime.
+        [.., TokenTree::Punct(quote), TokenTree::Ident(_)] if quote.as_char() == '\'' => false,
+        [.., TokenTree::Ident(name)] => !KEYWORDS.iter().any(|keyword| name == keyword),
         [.., TokenTree::Punct(punct)] => punct.as_char() == '>',
         _ => false,
     }
