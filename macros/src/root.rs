@@ -107,7 +107,7 @@ mod tests {
         for place in [
             Place::Free,
             Place::Inherent(Some(Box::new(parse_quote!(
-                impl<T> Repo<T> {}
+                impl Repo {}
             )))),
         ] {
             for tokens in [
