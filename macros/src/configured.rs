@@ -25,9 +25,8 @@ pub(crate) fn either(args: &TokenStream, function: &Function) -> Option<TokenStr
             .inputs
             .into_iter()
             .enumerate()
-            .filter_map(|(number, argument)| match number == configured {
-                true => kept.then(|| without_condition(argument)),
-                false => Some(argument),
+            .filter_map(|(number, argument)| {
+                if number == configured { kept.then(|| without_condition(argument)) } else { Some(argument) }
             })
             .collect();
         let block = match body {

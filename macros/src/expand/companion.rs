@@ -300,7 +300,9 @@ fn outer_function(
     let mut handed_on = Vec::new();
     for (number, argument) in sig.inputs.iter_mut().enumerate() {
         let (FnArg::Receiver(Receiver { attrs, .. }) | FnArg::Typed(PatType { attrs, .. })) = argument;
-        attrs.iter_mut().for_each(|attribute| *attribute = on_outer_function(attribute));
+        for attribute in attrs.iter_mut() {
+            *attribute = on_outer_function(attribute);
+        }
         match argument {
             FnArg::Receiver(receiver) => {
                 receiver.mutability = None;

@@ -63,8 +63,8 @@ pub(super) fn load(
     let returns = returns(plan, output, shape);
     // A type that could not be looked into where the shape is asked for is looked into once its parameters are known.
     let checked = is_opaque(output, function).then(|| {
-        let real = shape_of(output, function);
-        quote_spanned!(at_output=> const { __aside::assert_shape(#real, #shape) };)
+        let known = shape_of(output, function);
+        quote_spanned!(at_output=> const { __aside::assert_shape(#known, #shape) };)
     });
     quote! {
         #imports
