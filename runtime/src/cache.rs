@@ -13,12 +13,7 @@ use std::{
 };
 
 use once_cell::sync::OnceCell;
-use tokio::{
-    runtime::Handle,
-    task::JoinHandle,
-    task_local,
-    time::{Instant, timeout},
-};
+use tokio::{runtime::Handle, task::JoinHandle, task_local, time::Instant};
 use tokio_util::task::TaskTracker;
 
 pub use self::builder::CacheBuilder;
@@ -26,6 +21,7 @@ use self::switch::Switch;
 use crate::{
     AnyKey, Error, Key, WriteGuard,
     background::Background,
+    engine::{self, Clock},
     flight::Flights,
     health::Recovery,
     settings::ReadFunction,
@@ -49,7 +45,10 @@ task_local! {
     static SCOPE: Cache;
 }
 
-/// A cache: a cheap handle that can be cloned and shared between threads.
+/// A cache: a cheap handle that can be cloned and shared between threads, and used on any tokio runtime or outside of tokio.
+///
+/// Hits are fastest on the runtime on which it was made. What must outlast a call runs on a thread of the library's own,
+/// `cached-aside`: see [what runs where](crate::docs::production#what-runs-where).
 ///
 /// ```no_run
 /// use cached_aside::Cache;
@@ -69,6 +68,7 @@ pub struct Cache {
 pub(crate) struct Inner {
     pub(crate) store: Store,
     pub(crate) timeout: Duration,
+    pub(crate) clock: Clock,
     pub(crate) flights: Arc<Flights>,
     pub(crate) recovery: Recovery,
     pub(crate) background: Background,
@@ -85,8 +85,27 @@ pub(crate) struct Inner {
 const FOREIGN_KEYS: usize = 1_000;
 
 impl Inner {
-    /// Goes on with something without its caller. [`Cache::shutdown`] waits for it.
-    pub(crate) fn spawn<F>(&self, runtime: &Handle, future: F) -> JoinHandle<F::Output>
+    /// Goes on with something of our own without its caller, and without the caller's runtime. [`Cache::shutdown`] waits for it.
+    pub(crate) fn spawn<F>(&self, future: F) -> JoinHandle<F::Output>
+    where
+        F: Future<Output: Send> + Send + 'static,
+    {
+        self.tasks.spawn_on(future, &self.runtime())
+    }
+
+    /// The same with what [`Cache::shutdown`] does not wait for.
+    pub(crate) fn spawn_for_ever(&self, future: impl Future<Output = ()> + Send + 'static) {
+        drop(self.runtime().spawn(future));
+    }
+
+    fn runtime(&self) -> Handle {
+        // A store in this process takes a step at once, so that the caller's runtime has no time to end.
+        let here = if self.store.is_remote() { None } else { Handle::try_current().ok() };
+        here.unwrap_or_else(engine::handle)
+    }
+
+    /// The same with a body, which may block, and may need its caller's runtime.
+    pub(crate) fn spawn_body<F>(&self, runtime: &Handle, future: F) -> JoinHandle<F::Output>
     where
         F: Future<Output: Send> + Send + 'static,
     {
@@ -171,6 +190,7 @@ impl Cache {
     pub(crate) fn with_store(store: Store, timeout: Duration, namespace: String) -> Cache {
         Cache {
             inner: Arc::new(Inner {
+                clock: store.clock(),
                 store,
                 timeout,
                 flights: Arc::default(),
@@ -323,7 +343,7 @@ impl Cache {
         inner.background.close();
         inner.tasks.close();
         let begun = Instant::now();
-        let _ = timeout(within / 2, inner.tasks.wait()).await;
+        let _ = inner.clock.timeout(within / 2, inner.tasks.wait()).await;
         let ended = inner.background.stop();
         if ended > 0 {
             tracing::warn!(ended, "loads in the background took too long and were ended");
@@ -333,7 +353,7 @@ impl Cache {
             Recovery::delivered(inner).await;
         };
         // What is left is asked for below.
-        let _ = timeout(within.saturating_sub(begun.elapsed()), finish).await;
+        let _ = inner.clock.timeout(within.saturating_sub(begun.elapsed()), finish).await;
         match inner.recovery.len() {
             0 => Ok(()),
             keys => Err(Error::Undelivered { keys }),

@@ -12,15 +12,12 @@ use std::{
 };
 
 use futures_util::future::join_all;
-use tokio::{
-    runtime::Handle,
-    sync::Notify,
-    time::{Instant, sleep, timeout},
-};
+use tokio::{sync::Notify, time::Instant};
 
 use crate::{
     backoff::Backoff,
     cache::Inner,
+    engine::Clock,
     entry::Token,
     store::{Answer, StoreError},
     telemetry::Counter,
@@ -184,19 +181,18 @@ impl Recovery {
 
     /// Delivers in the background until nothing is left, unless somebody is doing so.
     pub(crate) fn deliver(cache: &Arc<Inner>) {
-        let Ok(runtime) = Handle::try_current() else { return };
         let recovery = &cache.recovery;
         if std::mem::replace(&mut recovery.list().delivering, true) {
             return;
         }
-        let delivery = Delivery(Arc::downgrade(cache));
-        runtime.spawn(async move {
+        let (delivery, clock) = (Delivery(Arc::downgrade(cache)), cache.clock);
+        cache.spawn_for_ever(async move {
             let mut pauses = DELIVERY.pauses();
             loop {
                 let Some(cache) = delivery.0.upgrade() else { return };
                 let back = cache.store.back().cloned();
                 drop(cache);
-                wait(back.as_deref(), pauses.next_pause()).await;
+                wait(clock, back.as_deref(), pauses.next_pause()).await;
                 let Some(cache) = delivery.0.upgrade() else { return };
                 loop {
                     let _alone = cache.recovery.attempt.lock().await;
@@ -229,7 +225,7 @@ impl Recovery {
             if cache.recovery.len() == 0 {
                 return;
             }
-            wait(cache.store.back().map(Arc::as_ref), pauses.next_pause()).await;
+            wait(cache.clock, cache.store.back().map(Arc::as_ref), pauses.next_pause()).await;
         }
     }
 
@@ -322,11 +318,11 @@ impl Drop for Undelivered<'_> {
 }
 
 /// Waits until the store is back, or for so long.
-pub(crate) async fn wait(back: Option<&Notify>, pause: Duration) {
+pub(crate) async fn wait(clock: Clock, back: Option<&Notify>, pause: Duration) {
     match back {
         // What it waited for, or the pause: both mean to try again.
-        Some(back) => drop(timeout(pause, back.notified()).await),
-        None => sleep(pause).await,
+        Some(back) => drop(clock.timeout(pause, back.notified()).await),
+        None => clock.sleep(pause).await,
     }
 }
 

@@ -4,16 +4,15 @@ use std::{
     future::{Future, poll_fn},
     pin::{Pin, pin},
     sync::Arc,
-    task::Poll,
+    task::{Context, Poll, Waker},
     thread::panicking,
     time::Duration,
 };
 
-use tokio::{runtime::Handle, time::sleep};
-
 use crate::{
     backoff::Backoff,
     cache::Inner,
+    engine::{Beside, Clock},
     entry::Token,
     store::{Answer, StoreError},
 };
@@ -65,7 +64,7 @@ impl Held {
         async move {
             let pause = hold / 3;
             loop {
-                sleep(pause).await;
+                cache.clock.sleep(pause).await;
                 let within = cache.timeout.min(hold);
                 let renewed = match right {
                     Right::Lease => cache.store.renew(&key, token, hold, within).await,
@@ -125,10 +124,8 @@ impl Held {
     /// Sends what nobody waits for.
     fn end(&mut self, end: End) {
         self.ours = false;
-        // Outside a runtime nothing can be sent; the right then ends by itself.
-        let Ok(runtime) = Handle::try_current() else { return };
         let (cache, key, token) = (self.cache.clone(), self.key.clone(), self.token);
-        let send = async move {
+        let ending = async move {
             let (store, within) = (&cache.store, cache.timeout);
             match end {
                 End::Abandon => store.abandon(&key, token, within).await,
@@ -136,7 +133,13 @@ impl Held {
                 End::Rest { failures, pause } => store.rest(&key, token, failures, pause, within).await,
             }
         };
-        drop(self.cache.spawn(&runtime, send));
+        let mut ending = Box::pin(ending);
+        // Begun here, so that it takes the same way as what asked for the right, and does not overtake that.
+        let sent = self.cache.store.is_remote()
+            && ending.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_ready();
+        if !sent {
+            drop(self.cache.spawn(ending));
+        }
     }
 }
 
@@ -156,11 +159,16 @@ impl Drop for Held {
     }
 }
 
-/// Runs a body to its end while something else is kept up beside it.
+/// Runs a body to its end while something else is kept up, on the library's thread: the body may block its own.
 pub(crate) async fn while_renewing<T>(
+    clock: Clock,
     mut body: Pin<&mut impl Future<Output = T>>,
-    renewal: impl Future<Output = ()>,
+    renewal: impl Future<Output = ()> + Send + 'static,
 ) -> T {
+    if !clock.is_paused() {
+        let _renewing = Beside::begin(clock, renewal);
+        return body.await;
+    }
     let mut renewal = pin!(renewal);
     let mut renewing = true;
     poll_fn(|context| {

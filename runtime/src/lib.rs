@@ -31,6 +31,7 @@ mod background;
 mod backoff;
 mod cache;
 mod codec;
+mod engine;
 mod entry;
 mod error;
 mod fingerprint;

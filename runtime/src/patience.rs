@@ -16,7 +16,7 @@ use std::{
     time::Duration,
 };
 
-use tokio::time::{Instant, sleep};
+use crate::engine::Clock;
 
 /// Number of slices of a limit, as long as they are neither too short nor too long.
 const SLICES: u32 = 8;
@@ -67,9 +67,13 @@ impl Awake {
 }
 
 /// Waits for an answer, at most for so long in which this process was awake. `None` if there was no answer.
-pub(crate) async fn answer<T>(limit: Duration, mut step: Pin<&mut impl Future<Output = T>>) -> Option<T> {
+pub(crate) async fn answer<T>(
+    clock: Clock,
+    limit: Duration,
+    mut step: Pin<&mut impl Future<Output = T>>,
+) -> Option<T> {
     let mut awake = Awake::new(limit);
-    let mut timer = pin!(sleep(awake.next()));
+    let mut timer = pin!(clock.sleep(awake.next()));
     poll_fn(|context| {
         // Answers first, then the clock.
         if let Poll::Ready(answer) = step.as_mut().poll(context) {
@@ -77,7 +81,7 @@ pub(crate) async fn answer<T>(limit: Duration, mut step: Pin<&mut impl Future<Ou
         }
         loop {
             ready!(timer.as_mut().poll(context));
-            let now = Instant::now();
+            let now = clock.now();
             awake.passed(now.saturating_duration_since(timer.deadline()));
             if awake.left.is_zero() {
                 return Poll::Ready(None);
@@ -90,8 +94,8 @@ pub(crate) async fn answer<T>(limit: Duration, mut step: Pin<&mut impl Future<Ou
 
 /// Waits for an answer in the same way. A function would carry the step twice.
 macro_rules! in_awake_time {
-    ($limit:expr, $step:expr) => {
-        $crate::patience::answer($limit, ::std::pin::pin!($step)).await
+    ($clock:expr, $limit:expr, $step:expr) => {
+        $crate::patience::answer($clock, $limit, ::std::pin::pin!($step)).await
     };
 }
 pub(crate) use in_awake_time;
@@ -103,7 +107,7 @@ mod tests {
     use tokio::{
         sync::oneshot,
         task::yield_now,
-        time::{advance, pause},
+        time::{Instant, advance, pause},
     };
 
     use super::*;
@@ -114,20 +118,27 @@ mod tests {
     async fn a_silent_server_is_waited_for_as_long_as_the_limit_says() {
         for limit in [1, 7, 30, 250, 10_000].map(Duration::from_millis) {
             let begun = Instant::now();
-            assert_eq!(in_awake_time!(limit, pending::<()>()), None);
+            assert_eq!(in_awake_time!(Clock::Callers, limit, pending::<()>()), None);
             let took = begun.elapsed();
             assert!(took >= limit && took <= limit + Duration::from_millis(1), "{limit:?}: {took:?}");
         }
         let begun = Instant::now();
-        assert_eq!(in_awake_time!(Duration::ZERO, pending::<()>()), None);
+        assert_eq!(in_awake_time!(Clock::Callers, Duration::ZERO, pending::<()>()), None);
         assert!(begun.elapsed() <= Duration::from_millis(1));
-        assert_eq!(in_awake_time!(Duration::ZERO, async { 1 }), Some(1), "what is there needs no time");
+        assert_eq!(
+            in_awake_time!(Clock::Callers, Duration::ZERO, async { 1 }),
+            Some(1),
+            "what is there needs no time"
+        );
     }
 
     /// A step that is waited for in the background, and what gives it its answer.
     fn waiting() -> (oneshot::Sender<u8>, tokio::task::JoinHandle<Option<u8>>) {
         let (answers, answer) = oneshot::channel();
-        (answers, tokio::spawn(async move { in_awake_time!(LIMIT, answer).and_then(Result::ok) }))
+        (
+            answers,
+            tokio::spawn(async move { in_awake_time!(Clock::Callers, LIMIT, answer).and_then(Result::ok) }),
+        )
     }
 
     /// The clock goes on, and nothing of this process does.

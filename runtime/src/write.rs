@@ -11,12 +11,13 @@ use std::{
     time::Duration,
 };
 
-use tokio::{runtime::Handle, task::JoinHandle, time::Instant};
+use tokio::time::Instant;
 use tracing::Instrument;
 
 use crate::{
     AnyKey, Cache, Error,
     cache::Inner,
+    engine::Beside,
     entry::Token,
     health::Recovery,
     key::Listed,
@@ -136,7 +137,7 @@ where
             return refuse(error);
         }
         guarded.stage = Stage::Running;
-        let result = while_renewing(body, guarded.keep()).await;
+        let result = while_renewing(inner.clock, body, guarded.keep()).await;
         guarded.stage = Stage::After;
         let After { keys, puts } = after(&result, inner, guarded.token);
         let removal = Removal::new(inner, keys);
@@ -212,14 +213,8 @@ impl Drop for Removal {
             return;
         }
         let (cache, keys) = (self.cache.clone(), mem::take(&mut self.keys));
-        match Handle::try_current() {
-            Ok(runtime) => {
-                let inner = cache.clone();
-                drop(cache.spawn(&runtime, async move { remove(&inner, &keys, inner.timeout).await }));
-            }
-            // Outside a runtime nothing can be sent, nor delivered later until somebody writes inside one.
-            Err(_) => keys.iter().for_each(|key| cache.list(key, Token::fresh(), Duration::ZERO)),
-        }
+        let inner = cache.clone();
+        drop(cache.spawn(async move { remove(&inner, &keys, inner.timeout).await }));
     }
 }
 
@@ -314,17 +309,7 @@ impl Inner {
 #[must_use = "a guard that is dropped and not released holds for a while"]
 pub struct WriteGuard {
     guarded: Guarded,
-    keeper: Keeper,
-}
-
-/// The task that renews a guard, ended with it.
-#[derive(Debug)]
-struct Keeper(JoinHandle<()>);
-
-impl Drop for Keeper {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
+    renewing: Beside,
 }
 
 /// How a guard is placed that no attribute describes.
@@ -338,8 +323,8 @@ impl WriteGuard {
             return Err(error.clone().into_error("guard", key.as_str()));
         }
         guarded.stage = Stage::Running;
-        let keeper = Keeper(Handle::current().spawn(guarded.keep()));
-        Ok(WriteGuard { guarded, keeper })
+        let renewing = Beside::begin(cache.inner.clock, guarded.keep());
+        Ok(WriteGuard { guarded, renewing })
     }
 
     /// Ends the guard and deletes the entries: from here on readers see what was written.
@@ -349,9 +334,10 @@ impl WriteGuard {
     /// When the cache did not answer. This process then does not use the entries until it has been told, which is tried
     /// again in the background; other processes see the guard's end at the latest ten seconds later.
     pub async fn release(self) -> Result<(), Error> {
-        let WriteGuard { guarded, keeper } = self;
+        let WriteGuard { guarded, renewing } = self;
+        // A renewal after the release would find no guard, and place it anew.
+        drop(renewing);
         let failures = guarded.release(Vec::new()).await;
-        drop(keeper);
         match failures.into_iter().find(|(_, error)| *error != StoreError::Foreign) {
             Some((key, error)) => Err(error.into_error("release", key.as_str())),
             None => Ok(()),

@@ -95,6 +95,8 @@ async fn a_refresh_loads_whatever_is_there() {
         assert_eq!(fallible(&row).await, Ok(3));
         // What is not to be stored ends it, and what is stored instead is given.
         option(&row).await;
+        // A write that comes before the fill refuses it.
+        filled(&cache, 5).await;
         write(&row).await;
         assert_eq!(option(&row).await, Some(1));
         row.version.store(0, SeqCst);
@@ -313,6 +315,7 @@ async fn sources_and_ages() {
         let sources: Vec<_> = nested.calls().iter().map(|call| (call.function, call.source)).collect();
         assert_eq!(sources, [("plain", Source::Hit), ("outer", Source::Loaded)]);
         assert!(nested.age() >= Some(age));
+        filled(&cache, 2).await;
         let (_, nested) = observe(outer(&row)).await;
         assert_eq!((nested.calls().len(), nested.source()), (1, Some(Source::Hit)));
         let (_, bypassed) = observe(bypass(plain(&row))).await;

@@ -20,6 +20,7 @@ mod pauses;
 mod processes;
 mod recovery;
 mod restarts;
+mod runtimes;
 mod servers;
 mod staleness;
 mod support;

@@ -629,7 +629,7 @@ async fn entries_stand_for_their_ttl_and_the_larger_window_and_no_longer() {
     let cache = Cache::connect(&server.url()).await.unwrap();
     let db = Db::default();
     cache.scope(windows(&db)).await.unwrap();
-    carried_out(&cache).await;
+    filled(&cache, 1).await;
     let left: u64 = server.run(cmd("PTTL").arg("cached-aside:windows"));
     assert!((3_580_000..=3_610_000).contains(&left), "{left} ms");
 }

@@ -14,7 +14,7 @@ use redis::cmd;
 use serde::{Deserialize, Serialize};
 use tokio::{sync::Barrier, time::timeout};
 
-use crate::functions::on_both_stores;
+use crate::{functions::on_both_stores, support::filled};
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 struct User {
@@ -277,6 +277,7 @@ async fn a_load_of_before_does_not_store() {
         });
         assert_eq!(before.name, "before");
         assert_eq!(slow(1, &begun, &go_on).await.name, "written");
+        filled(&cache, 1).await;
         assert_eq!(cache.stats().total.fills_refused, 1);
     })
     .await;

@@ -101,6 +101,7 @@ async fn values_decide_whether_and_how_long_they_are_stored() {
                 assert_eq!(for_seconds(seconds).await, seconds);
             }
         }
+        filled(&cache, 6).await;
         let even = cache.stats().function("even");
         assert_eq!((even.stored, even.not_stored, even.hits), (2, 4, 2), "`None` is not asked about");
         let seconds = cache.stats().function("for_seconds");
@@ -143,6 +144,7 @@ async fn errors_that_are_answers_are_stored() {
             assert_eq!(found(&db, 13).await, Err(DbError::Down));
         }
         assert_eq!(db.asked(), 4);
+        filled(&cache, 1).await;
         assert_eq!((cache.stats().total.hits, cache.stats().total.stored), (2, 1));
         assert_eq!(found::key(1).peek().await.unwrap(), None, "there is no value");
         found_now(&db, 1).await;

@@ -330,6 +330,7 @@ async fn a_user_who_lacks_a_right_is_told_what_to_grant() {
     ];
     for (rules, grant) in cases {
         let server = RedisServer::builder().user("app", "pass", rules).start();
+        let log = log.clone().and_of_the_library(server.addr().to_string());
         log.take();
         let cache = cache(&server.url_as("app", "pass"), "rights").await;
         let told = format!("grant the user `{grant}`");

@@ -154,6 +154,12 @@ impl CacheBuilder {
     #[cfg(feature = "redis")]
     async fn build_redis(&self, url: &str) -> Result<Cache, Error> {
         let address = Address::parse(url).map_err(|reason| Error::Url { reason })?;
+        if let Err(reason) = crate::engine::start() {
+            return Err(Error::Option {
+                option: "url",
+                reason: format!("{reason}; let the process have one more"),
+            });
+        }
         #[cfg(feature = "tls")]
         let address = self.certificates.apply(address)?;
         let limits =

@@ -1,6 +1,6 @@
 //! Calls that are asked for something else than their attribute says: the cache alone, or a new load.
 
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 
 use super::{Call, Loader, absent, look::Seen, miss::Followed, refresh::is_error};
 use crate::{
@@ -64,7 +64,7 @@ impl<V, E> Call<'_, V, E> {
                 Followed::Lead(ticket) => ticket,
                 Followed::Alone => return self.run_anew(body, &mut budget).await,
                 Followed::AfterAnother(bodies) => {
-                    let _permit = timeout_at(patience, bodies.acquire()).await;
+                    let _permit = self.cache.clock.timeout_at(patience, bodies.acquire()).await;
                     return self.run_anew(body, &mut budget).await;
                 }
             },

@@ -9,12 +9,13 @@ use std::{
 };
 
 use bytes::Bytes;
-use tokio::{runtime::Handle, time::Instant};
+use tokio::time::Instant;
 use tracing::Instrument;
 
 use super::{Call, Loader, refresh::Old};
 use crate::{
     cache::Inner,
+    engine::Clock,
     entry::{Header, Token},
     flight::{Landed, Step, Ticket},
     health::Budget,
@@ -44,7 +45,8 @@ impl<V, E> Call<'_, V, E> {
         self.counters.loads.one();
         self.note(Source::Loaded, Some(Duration::ZERO));
         let started = Instant::now();
-        let result = while_renewing(pin!(body.begin()), lease.keep(self.function.settings.lease)).await;
+        let renewal = lease.keep(self.function.settings.lease);
+        let result = while_renewing(self.cache.clock, pin!(body.begin()), renewal).await;
         let load_time = started.elapsed();
         self.counters.load_times.record(|| load_time);
         tracing::debug!(key = self.key, took = ?load_time, "loaded");
@@ -80,7 +82,8 @@ impl<V, E> Call<'_, V, E> {
         } else {
             // Nothing but our lease stands there, and nobody is given that: the caller need not wait.
             let (landed, within) = (Landed::Entry(value), budget.left());
-            let filled_and_landed = fill_and_land(filled, within, ticket, landed, (began, filling));
+            let clock = self.cache.clock;
+            let filled_and_landed = fill_and_land(filled, (clock, within), ticket, landed, (began, filling));
             begin(self.cache, filled_and_landed.instrument(tracing::Span::current())).await;
         }
         result
@@ -184,13 +187,13 @@ pub(super) async fn fill(
 /// was loaded.
 async fn fill_and_land(
     filled: impl Future<Output = bool>,
-    within: Duration,
+    (clock, within): (Clock, Duration),
     ticket: Ticket,
     landed: Landed,
     (began, filling): (Step, Step),
 ) {
     let mut filled = pin!(filled);
-    let in_time = patience::answer(within, filled.as_mut()).await;
+    let in_time = patience::answer(clock, within, filled.as_mut()).await;
     ticket.land(&landed, if in_time == Some(true) { filling } else { began });
     if in_time.is_none() {
         filled.await;
@@ -203,8 +206,10 @@ pub(super) async fn within_budget(
     filled: impl Future<Output = bool> + Send + 'static,
     budget: &mut Budget,
 ) -> bool {
-    let filled = cache.spawn(&Handle::current(), filled.instrument(tracing::Span::current()));
-    let in_time = |within| async move { in_awake_time!(within, filled).ok_or(StoreError::Timeout(within)) };
+    let filled = cache.spawn(filled.instrument(tracing::Span::current()));
+    let in_time = |within| async move {
+        in_awake_time!(cache.clock, within, filled).ok_or(StoreError::Timeout(within))
+    };
     matches!(budget.spend(in_time).await, Ok(Ok(true)))
 }
 
@@ -214,6 +219,6 @@ async fn begin(cache: &Inner, rest: impl Future<Output = ()> + Send + 'static) {
     let mut rest = Box::pin(rest);
     let ended = poll_fn(|context| Poll::Ready(rest.as_mut().poll(context).is_ready())).await;
     if !ended {
-        drop(cache.spawn(&Handle::current(), rest));
+        drop(cache.spawn(rest));
     }
 }

@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use tokio::{runtime::Handle, sync::oneshot, time::timeout};
+use tokio::{runtime::Handle, sync::oneshot};
 use tracing::Instrument;
 
 use super::{
@@ -156,7 +156,7 @@ impl<R: Send + 'static> Loader for Owned<'_, R> {
             let _ = told.send(result);
         };
         let load = in_this_scope(load).instrument(tracing::Span::current());
-        drop(cache.spawn(&Handle::current(), place.run(load)));
+        drop(cache.spawn_body(&Handle::current(), place.run(load)));
         result
     }
 }
@@ -182,7 +182,7 @@ impl<R> Limit<R> {
 
     /// Runs a body for no longer than this.
     async fn keep(self, body: Pin<&mut impl Future<Output = R>>) -> R {
-        match timeout(self.after, body).await {
+        match self.cache.clock.timeout(self.after, body).await {
             Ok(result) => result,
             Err(_) => {
                 let function = self.function.settings.name;

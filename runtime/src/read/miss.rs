@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::{
     sync::{Semaphore, oneshot},
-    time::{Instant, timeout_at},
+    time::Instant,
 };
 
 use super::{
@@ -48,7 +48,7 @@ impl<V, E> Call<'_, V, E> {
             Followed::Alone => {}
             Followed::AfterAnother(bodies) => {
                 // The permit bounds how many run at once, not how long anybody waits.
-                let _permit = timeout_at(patience, bodies.acquire()).await;
+                let _permit = self.cache.clock.timeout_at(patience, bodies.acquire()).await;
                 return self.run_alone(body).await;
             }
             Followed::Lead(ticket) => {
@@ -99,7 +99,7 @@ impl<V, E> Call<'_, V, E> {
             self.function.say_recursive(self.key);
             return Followed::Alone;
         };
-        match timeout_at(patience, word).await {
+        match self.cache.clock.timeout_at(patience, word).await {
             Ok(Ok(Word::Lead(ticket))) => Followed::Lead(ticket),
             Ok(Ok(Word::Failed(bodies))) => Followed::AfterAnother(bodies),
             Ok(Ok(Word::Shared(landed))) => match self.received::<R, SHAPE>(&landed) {

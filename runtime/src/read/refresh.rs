@@ -11,7 +11,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use tokio::time::{Instant, timeout};
+use tokio::{runtime::Handle, time::Instant};
 
 use super::{
     Call,
@@ -116,6 +116,7 @@ impl<V, E> Call<'_, V, E> {
     {
         let staleness = &self.function.settings.staleness;
         let patience = if staleness.in_background { Some(Duration::ZERO) } else { staleness.soft_limit };
+        let patience = patience.filter(|_| can_detach());
         let place = patience.and_then(|_| L::place(&self.cache.background));
         let crowded = patience.is_some() && place.is_none();
         if crowded {
@@ -145,7 +146,7 @@ impl<V, E> Call<'_, V, E> {
         L: Loader<Output = R>,
     {
         let began = ticket.load();
-        let patience = self.function.settings.staleness.soft_limit;
+        let patience = self.function.settings.staleness.soft_limit.filter(|_| can_detach());
         let place = patience.and_then(|_| L::place(&self.cache.background));
         let result = self.refresh::<R, SHAPE, L>(held, patience.zip(place), budget, body).await;
         self.land_or_stale::<R, SHAPE>(ticket, began, result, (old, looked))
@@ -236,7 +237,11 @@ impl<V, E> Call<'_, V, E> {
             Some((patience, place)) => {
                 let result = body.detach::<SHAPE>(place, refreshing);
                 // Even the shortest sleep lasts a while; a load that panics gives nothing.
-                if patience.is_zero() { None } else { timeout(patience, result).await.ok()?.ok() }
+                if patience.is_zero() {
+                    None
+                } else {
+                    self.cache.clock.timeout(patience, result).await.ok()?.ok()
+                }
             }
             None => Some(refreshing.run::<R, SHAPE>(body.begin(), budget).await),
         }
@@ -262,7 +267,7 @@ impl<V> Refreshing<V> {
         let counters = cache.table.of(function);
         counters.loads.one();
         let started = Instant::now();
-        let result = while_renewing(pin!(body), held.keep(function.settings.lease)).await;
+        let result = while_renewing(cache.clock, pin!(body), held.keep(function.settings.lease)).await;
         let load_time = started.elapsed();
         counters.load_times.record(|| load_time);
         let (key, sharing) = (held.key().to_owned(), Sharing::<R::Error>::none());
@@ -289,6 +294,11 @@ impl<V> Refreshing<V> {
         }
         result
     }
+}
+
+/// Whether there is a runtime that a body could go on on without its caller.
+fn can_detach() -> bool {
+    Handle::try_current().is_ok()
 }
 
 pub(super) fn is_error<R, const SHAPE: u8>(result: &R) -> bool

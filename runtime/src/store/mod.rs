@@ -15,7 +15,7 @@ use bytes::Bytes;
 use tokio::sync::Notify;
 
 pub(crate) use self::watches::{Watch, Watches};
-use crate::{Error, entry::Token, patience::in_awake_time, telemetry::Node};
+use crate::{Error, engine::Clock, entry::Token, patience::in_awake_time, telemetry::Node};
 
 /// Where entries are kept.
 #[derive(Debug)]
@@ -111,8 +111,8 @@ pub(crate) enum Acquired {
 
 /// Takes a step within a time, in which this process has to be awake. A function would carry the step twice.
 macro_rules! in_time {
-    ($within:ident, $step:expr) => {
-        in_awake_time!($within, $step).unwrap_or(Err(StoreError::Timeout($within)))
+    ($clock:expr, $within:ident, $step:expr) => {
+        in_awake_time!($clock, $within, $step).unwrap_or(Err(StoreError::Timeout($within)))
     };
 }
 
@@ -120,13 +120,14 @@ macro_rules! in_time {
 macro_rules! verb {
     ($self:ident, $within:ident, $store:ident => $call:expr) => {
         match $self {
-            Store::Memory($store) => in_time!($within, $call),
+            // It takes a step at once.
+            Store::Memory($store) => $call.await,
             #[cfg(feature = "redis")]
-            Store::Redis($store) => in_time!($within, $call),
+            Store::Redis($store) => in_time!(Clock::Real, $within, $call),
             #[cfg(test)]
-            Store::Faulty($store) => in_time!($within, $call),
+            Store::Faulty($store) => in_time!(Clock::Callers, $within, $call),
             #[cfg(test)]
-            Store::Stepped($store) => in_time!($within, $call),
+            Store::Stepped($store) => in_time!(Clock::Callers, $within, $call),
         }
     };
 }
@@ -147,14 +148,14 @@ impl Store {
     /// What stands under a key.
     pub(crate) async fn read(&self, key: &str, within: Duration) -> Answer<Option<Bytes>> {
         match self {
-            Store::Memory(store) => in_time!(within, store.read(key)),
+            Store::Memory(store) => store.read(key).await,
             // Reads that travel together have one limit of time.
             #[cfg(feature = "redis")]
             Store::Redis(store) => store.read(key, within).await,
             #[cfg(test)]
-            Store::Faulty(store) => in_time!(within, store.read(key)),
+            Store::Faulty(store) => in_time!(Clock::Callers, within, store.read(key)),
             #[cfg(test)]
-            Store::Stepped(store) => in_time!(within, store.read(key)),
+            Store::Stepped(store) => in_time!(Clock::Callers, within, store.read(key)),
         }
     }
 
@@ -293,7 +294,7 @@ impl Store {
             #[cfg(feature = "redis")]
             Store::Redis(store) => {
                 let call = store.guard_on_replicas(keys, token, hold, replicas, within);
-                each(keys, boxed(async move { in_time!(within, call) }).await)
+                each(keys, boxed(async move { in_time!(Clock::Real, within, call) }).await)
             }
             _ => self.guard(keys, token, hold, within).await,
         }
@@ -347,6 +348,20 @@ impl Store {
     /// Asks whether the store is there.
     pub(crate) async fn ping(&self, within: Duration) -> Answer<()> {
         boxed_verb!(self, within, store => store.ping())
+    }
+
+    /// Whether a step takes more than this process.
+    pub(crate) fn is_remote(&self) -> bool {
+        match self {
+            #[cfg(feature = "redis")]
+            Store::Redis(_) => true,
+            _ => false,
+        }
+    }
+
+    /// Which time bounds a step.
+    pub(crate) fn clock(&self) -> Clock {
+        if self.is_remote() { Clock::Real } else { Clock::Callers }
     }
 
     /// The servers behind it.

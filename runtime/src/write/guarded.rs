@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use tokio::{runtime::Handle, time::Instant};
+use tokio::time::Instant;
 
 use super::{Failures, Written, failure};
 use crate::{
@@ -117,7 +117,7 @@ impl Guarded {
             let within = cache.timeout.min(hold);
             loop {
                 // A guard that could not be placed is placed as soon as the store is back.
-                wait(cache.store.back().map(Arc::as_ref), hold / 3).await;
+                wait(cache.clock, cache.store.back().map(Arc::as_ref), hold / 3).await;
                 let answers = cache.store.renew_guard(&names, token, hold, within).await;
                 let lost = names.iter().zip(answers).filter(|(_, answer)| *answer == Ok(false));
                 let lost: Vec<&str> = lost.map(|(name, _)| *name).collect();
@@ -190,13 +190,7 @@ impl Drop for Guarded {
         let failures = mem::take(&mut self.failures);
         let lost = self.lost.clone();
         let guarded = Guarded { cache, keys, failures, settle, lost, stage: Stage::Released, ..*self };
-        match Handle::try_current() {
-            Ok(runtime) => {
-                let cache = guarded.cache.clone();
-                drop(cache.spawn(&runtime, guarded.release(Vec::new())));
-            }
-            // Outside a runtime nothing can be sent: the guards end by themselves, and nothing is stored until then.
-            Err(_) => guarded.failures.iter().for_each(|(key, _)| guarded.cache.recovery.end(key.as_str())),
-        }
+        let cache = guarded.cache.clone();
+        drop(cache.spawn(guarded.release(Vec::new())));
     }
 }

@@ -19,15 +19,18 @@ use redis::{
     AsyncConnectionConfig, Client, Cmd, ConnectionAddr, ConnectionInfo, ErrorKind, FromRedisValue,
     RedisError, RedisResult, ServerErrorKind, Value,
 };
-use tokio::{runtime::Handle, sync::Notify, time::sleep};
+use tokio::time::sleep;
 
 use super::{
     address::{elsewhere, host_and_port},
-    connection::{Failure, For, Limits, Link},
+    connection::{Common, Failure, For, Link},
     handshake::Target,
-    trial::Trial,
 };
-use crate::{backoff::Backoff, patience::in_awake_time, store::Watches};
+use crate::{
+    backoff::Backoff,
+    engine::{self, Clock},
+    patience::in_awake_time,
+};
 
 /// So many slots there are.
 const SLOTS: usize = 16_384;
@@ -56,10 +59,7 @@ pub(super) struct Cluster(Arc<Shared>);
 
 struct Shared {
     seeds: Vec<ConnectionInfo>,
-    limits: Limits,
-    watches: Watches,
-    back: Arc<Notify>,
-    trial: Trial,
+    common: Common,
     map: RwLock<Map>,
     /// The task that asks for the nodes, while there is one.
     asking: AtomicBool,
@@ -83,17 +83,15 @@ enum Elsewhere {
 
 impl Cluster {
     /// Asks for the nodes and connects to them once, and goes on trying in the background.
-    pub(super) async fn connect(
-        seeds: Vec<ConnectionInfo>,
-        limits: Limits,
-        watches: Watches,
-        back: Arc<Notify>,
-        trial: Trial,
-    ) -> Cluster {
+    pub(super) async fn connect(seeds: Vec<ConnectionInfo>, common: Common) -> Cluster {
+        let limits = common.limits;
         let map = RwLock::new(Map { owners: vec![0; SLOTS].into(), nodes: Vec::new() });
-        let asking = AtomicBool::new(false);
-        let cluster = Cluster(Arc::new(Shared { seeds, limits, watches, back, trial, map, asking }));
-        if in_awake_time!(limits.connect, cluster.0.refresh()) != Some(true) {
+        let cluster = Cluster(Arc::new(Shared { seeds, common, map, asking: AtomicBool::new(false) }));
+        let first = cluster.clone();
+        let attempt = engine::spawn(async move {
+            in_awake_time!(Clock::Real, limits.connect, first.0.refresh()) == Some(true)
+        });
+        if !attempt.await.unwrap_or(false) {
             cluster.0.keep_asking();
         }
         cluster
@@ -212,8 +210,7 @@ impl Shared {
         // A node that names no host is where we asked.
         let host = if host.is_empty() { host_of(&self.seeds[0])? } else { host };
         let info = elsewhere(&self.seeds[0], host, port);
-        let (watches, back) = (self.watches.clone(), self.back.clone());
-        let link = Link::new(Target::Server(info.into()), self.limits, watches, back, self.trial.clone());
+        let link = Link::new(Target::Server(info.into()), &self.common);
         if self.map().nodes.iter().any(|(_, link)| !link.is_up()) {
             // It may have taken over from that one.
             link.expect_outage();
@@ -238,12 +235,11 @@ impl Shared {
 
     /// Asks in the background who has what, until every slot's node is known and connected, unless somebody is doing so.
     fn keep_asking(self: &Arc<Self>) {
-        let Ok(runtime) = Handle::try_current() else { return };
         if self.asking.load(Relaxed) || self.asking.swap(true, Relaxed) {
             return;
         }
         let task = Asking(Arc::downgrade(self));
-        runtime.spawn(async move {
+        engine::spawn(async move {
             let mut pauses = ASK.pauses();
             loop {
                 // The last cache has gone: so may this.
@@ -296,7 +292,8 @@ impl Shared {
             }
         }
         for seed in &self.seeds {
-            if let Some(Some(nodes)) = in_awake_time!(self.limits.connect, ask_seed(seed)) {
+            if let Some(Some(nodes)) = in_awake_time!(Clock::Real, self.common.limits.connect, ask_seed(seed))
+            {
                 return Some(nodes);
             }
         }
@@ -304,7 +301,8 @@ impl Shared {
     }
 
     async fn ask_node(&self, link: &Link) -> Option<Nodes> {
-        let answer = in_awake_time!(self.limits.call, link.call(&question()))?.ok()?;
+        let within = self.common.limits.call;
+        let answer = in_awake_time!(Clock::Real, within, link.call(&question()))?.ok()?;
         understood(&answer, host_of(link.info()?)?)
     }
 }

@@ -24,11 +24,12 @@ use redis::{
     Value, aio::MultiplexedConnection,
 };
 use tokio::{
-    runtime::Handle,
+    runtime,
     sync::{Notify, Semaphore},
     time::sleep,
 };
 
+use self::own::Role;
 use super::{
     away::Away,
     gather::Gather,
@@ -39,10 +40,13 @@ use super::{
 };
 use crate::{
     backoff::Backoff,
+    engine::{self, Clock},
     patience::in_awake_time,
     store::{StoreError, Watches, boxed},
     telemetry::{Node, NodeState},
 };
+
+mod own;
 
 /// After so many commands in a row without an answer in time the server is asked for a sign of life.
 const TIMEOUTS_IN_A_ROW: u32 = 3;
@@ -71,6 +75,18 @@ pub(crate) struct Limits {
     pub(crate) in_flight: usize,
 }
 
+/// What all links of a store have in common.
+#[derive(Debug, Clone)]
+pub(super) struct Common {
+    pub(super) limits: Limits,
+    pub(super) watches: Watches,
+    /// Told when a connection is there again.
+    pub(super) back: Arc<Notify>,
+    pub(super) trial: Trial,
+    /// The runtime that has connections of its own.
+    pub(super) home: Option<runtime::Id>,
+}
+
 /// Why a command came to nothing.
 #[derive(Debug)]
 pub(super) enum Failure {
@@ -97,6 +113,7 @@ pub(super) struct Link(Arc<Shared>);
 
 pub(super) struct Shared {
     target: Target,
+    role: Role,
     limits: Limits,
     watches: Watches,
     /// Told when a connection is there again.
@@ -112,7 +129,8 @@ pub(super) struct Shared {
     dialling: tokio::sync::Mutex<()>,
     /// The task that asks for a sign of life, while there is one.
     probing: AtomicBool,
-    in_flight: AtomicUsize,
+    /// Over all connections to the server.
+    in_flight: Arc<AtomicUsize>,
     /// Room for the steps of writes, which is their own: however much is read, a write is announced.
     writes: Semaphore,
     /// Reads that wait to travel together.
@@ -169,45 +187,28 @@ impl Up {
 
 impl Link {
     /// A link that has not tried to connect yet.
-    pub(super) fn new(
-        target: Target,
-        limits: Limits,
-        watches: Watches,
-        back: Arc<Notify>,
-        trial: Trial,
-    ) -> Link {
-        Link(Arc::new(Shared {
-            target,
-            limits,
-            watches,
-            back,
-            trial,
-            trying: AtomicBool::new(false),
-            state: RwLock::new(State::Down { reason: "not connected yet".to_owned(), since: Instant::now() }),
-            connecting: AtomicBool::new(false),
-            dialling: tokio::sync::Mutex::default(),
-            probing: AtomicBool::new(false),
-            in_flight: AtomicUsize::new(0),
-            writes: Semaphore::new(limits.in_flight.min(Semaphore::MAX_PERMITS)),
-            reads: Gather::new(limits.in_flight),
-            timeouts: AtomicU32::new(0),
-            abandoned: AtomicU32::new(0),
-            refusals: AtomicU32::new(0),
-            outages: AtomicU64::new(0),
-            away: Away::default(),
-            number: AtomicU64::new(0),
-            resp2: AtomicBool::new(false),
-            second: OnceLock::new(),
-            said: Mutex::default(),
+    pub(super) fn new(target: Target, common: &Common) -> Link {
+        let in_flight = Arc::default();
+        Link(Arc::new_cyclic(|lasting: &Weak<Shared>| {
+            let own = common.home.map(|runtime| {
+                let role = Role::Own { lasting: lasting.clone() };
+                (runtime, Link(Arc::new(Shared::new(target.clone(), role, common, Arc::clone(&in_flight)))))
+            });
+            Shared::new(target, Role::Lasting { own }, common, Arc::clone(&in_flight))
         }))
     }
 
-    /// Tries to connect once, and goes on trying in the background.
+    /// Tries to connect once, and goes on trying in the background. The connection is driven by the library's thread.
     pub(super) async fn connect(&self) {
-        if let Err(error) = boxed(self.0.connect()).await {
-            self.0.down(&error);
-            self.0.keep_connecting();
-        }
+        let link = self.0.clone();
+        let attempt = async move {
+            if let Err(error) = boxed(link.connect()).await {
+                link.down(&error);
+                link.keep_connecting();
+            }
+        };
+        // It does not panic; if it did, there would be no connection.
+        let _ = engine::spawn(attempt).await;
     }
 
     /// How to connect to the server, if that is known once and for all.
@@ -328,7 +329,8 @@ impl Link {
     pub(super) async fn second(&self) -> Link {
         let new = || {
             let Shared { target, limits, watches, back, trial, .. } = &*self.0;
-            Link::new(target.clone(), *limits, watches.clone(), back.clone(), trial.clone())
+            let (limits, watches, back, trial) = (*limits, watches.clone(), back.clone(), trial.clone());
+            Link::new(target.clone(), &Common { limits, watches, back, trial, home: None })
         };
         let second = self.0.second.get_or_init(new);
         if !second.is_up() {
@@ -424,11 +426,42 @@ impl Drop for Call<'_> {
         };
         if silences.fetch_add(1, Relaxed) + 1 >= many {
             self.link.probe(&self.up);
+            self.link.ask_lasting();
         }
     }
 }
 
 impl Shared {
+    /// Not connected yet.
+    fn new(target: Target, role: Role, common: &Common, in_flight: Arc<AtomicUsize>) -> Shared {
+        let Common { limits, watches, back, trial, .. } = common;
+        Shared {
+            target,
+            role,
+            limits: *limits,
+            watches: watches.clone(),
+            back: back.clone(),
+            trial: trial.clone(),
+            trying: AtomicBool::new(false),
+            state: RwLock::new(State::Down { reason: "not connected yet".to_owned(), since: Instant::now() }),
+            connecting: AtomicBool::new(false),
+            dialling: tokio::sync::Mutex::default(),
+            probing: AtomicBool::new(false),
+            in_flight,
+            writes: Semaphore::new(limits.in_flight.min(Semaphore::MAX_PERMITS)),
+            reads: Gather::new(limits.in_flight),
+            timeouts: AtomicU32::new(0),
+            abandoned: AtomicU32::new(0),
+            refusals: AtomicU32::new(0),
+            outages: AtomicU64::new(0),
+            away: Away::default(),
+            number: AtomicU64::new(0),
+            resp2: AtomicBool::new(false),
+            second: OnceLock::new(),
+            said: Mutex::default(),
+        }
+    }
+
     fn state(&self) -> RwLockReadGuard<'_, State> {
         self.state.read().unwrap_or_else(PoisonError::into_inner)
     }
@@ -483,7 +516,6 @@ impl Shared {
     /// Tries the present connection in the background, as a new one is tried: rights may have been taken away. It is given up
     /// if it fails. What was refused may also be something that we can do without, or somebody else's key.
     fn try_again(self: &Arc<Self>, number: u64) {
-        let Ok(runtime) = Handle::try_current() else { return };
         let mut connection = match &*self.state() {
             State::Up(up) if up.number == number => up.connection.clone(),
             _ => return,
@@ -493,8 +525,8 @@ impl Shared {
         }
         let task = Trying(Arc::downgrade(self));
         let (trial, within) = (self.trial.clone(), self.limits.call);
-        runtime.spawn(async move {
-            let verdict = in_awake_time!(within, trial.hold(&mut connection));
+        engine::spawn(async move {
+            let verdict = in_awake_time!(Clock::Real, within, trial.hold(&mut connection));
             if let (Some(Err(reason)), Some(link)) = (verdict, task.0.upgrade()) {
                 link.lost(number, &reason);
             }
@@ -505,17 +537,18 @@ impl Shared {
 
     /// Asks for a sign of life in the background, and gives the connection up where there is none.
     fn probe(self: &Arc<Self>, up: &Up) {
-        let Ok(runtime) = Handle::try_current() else { return };
         if self.probing.swap(true, Relaxed) {
             return;
         }
         let (task, mut up) = (Probing(Arc::downgrade(self)), up.clone());
         // Whoever asks knows by then on a connection that is in order; the rest of the time is for a new one.
         let within = self.limits.call / 2;
-        runtime.spawn(async move {
-            let answer = in_awake_time!(within, redis::cmd("PING").exec_async(&mut up.connection));
+        engine::spawn(async move {
+            let ping = redis::cmd("PING");
+            let answer = in_awake_time!(Clock::Real, within, ping.exec_async(&mut up.connection));
             let Some(link) = task.0.upgrade() else { return };
-            if answer.is_none() && !link.replace(up.number).await {
+            // A runtime's own is dialled there.
+            if answer.is_none() && (link.is_own() || !link.replace(up.number).await) {
                 link.lost(up.number, "the server stopped answering");
             }
             for silences in [&link.timeouts, &link.abandoned] {
@@ -531,9 +564,8 @@ impl Shared {
         if !self.uses(silent) {
             return true;
         }
-        let Some(Ok(opened)) = in_awake_time!(self.limits.call, handshake::open(self, &self.target)) else {
-            return false;
-        };
+        let attempt = in_awake_time!(Clock::Real, self.limits.call, handshake::open(self, &self.target));
+        let Some(Ok(opened)) = attempt else { return false };
         tracing::debug!(cache = %self.target, "a connection that stopped answering was replaced");
         self.put(opened);
         // Nobody announces changes on the old one for much longer.
@@ -543,26 +575,39 @@ impl Shared {
 
     /// The server is of no use any more over the connection with this number.
     pub(super) fn lost(self: &Arc<Self>, number: u64, reason: &str) {
-        self.end(number, reason, false);
+        self.leave(number, reason, false);
     }
 
     /// The connection with this number was closed, which says nothing about the server yet.
     pub(super) fn closed(self: &Arc<Self>, number: u64, reason: &str) {
-        self.end(number, reason, true);
+        self.leave(number, reason, true);
     }
 
-    fn end(self: &Arc<Self>, number: u64, reason: &str, closed: bool) {
+    fn leave(self: &Arc<Self>, number: u64, reason: &str, closed: bool) {
+        if !self.end(number, reason) {
+            return;
+        }
+        if self.is_own() {
+            self.ask_lasting();
+            return;
+        }
+        self.away.lost(closed);
+        self.end_own(reason);
+        self.down(reason);
+        self.keep_connecting();
+    }
+
+    /// Takes the connection with this number out of use; `false` if it is not in use.
+    fn end(&self, number: u64, reason: &str) -> bool {
         {
             let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
             if !matches!(&*state, State::Up(up) if up.number == number) {
-                return;
+                return false;
             }
             *state = State::Down { reason: reason.to_owned(), since: Instant::now() };
         }
-        self.away.lost(closed);
         self.watches.all_changed();
-        self.down(reason);
-        self.keep_connecting();
+        true
     }
 
     /// Notes why there is no connection; says so once.
@@ -588,13 +633,15 @@ impl Shared {
 
     /// Connects in the background until it has succeeded, unless somebody is doing so.
     fn keep_connecting(self: &Arc<Self>) {
-        // Outside a runtime nobody can wait for the connection either; the next call inside one comes here again.
-        let Ok(runtime) = Handle::try_current() else { return };
+        // A runtime's own is dialled there.
+        if self.is_own() {
+            return;
+        }
         if self.connecting.load(Relaxed) || self.connecting.swap(true, Relaxed) {
             return;
         }
         let task = Connecting(Arc::downgrade(self));
-        runtime.spawn(async move {
+        engine::spawn(async move {
             let mut pauses = RECONNECT.pauses();
             loop {
                 sleep(pauses.next_pause()).await;
@@ -615,7 +662,7 @@ impl Shared {
             return Ok(());
         }
         let within = self.limits.connect;
-        let attempt = in_awake_time!(within, handshake::open(self, &self.target));
+        let attempt = in_awake_time!(Clock::Real, within, handshake::open(self, &self.target));
         if !matches!(attempt, Some(Ok(_))) {
             self.away.failed(attempt.is_none());
         }
@@ -636,14 +683,16 @@ impl Shared {
         }
         let place: Arc<str> = at.as_str().into();
         let now = Instant::now();
-        let until = self.away.back(run, self.limits, now);
+        // A runtime's own is not there while the lasting one is closed.
+        let until = if self.is_own() { None } else { self.away.back(run, self.limits, now) };
         {
             let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
             let since = if let State::Down { since, .. } = &*state { *since } else { now };
             let closed = until.map(|until| (since, until));
             *state = State::Up(Up { connection, number, tracking, at: place.clone(), closed });
         }
-        if let Target::Sentinels(_) = &self.target {
+        self.end_own("the lasting connection is a new one");
+        if let (Target::Sentinels(_), false) = (&self.target, self.is_own()) {
             sentinel::follow(Arc::downgrade(self), at, number);
         }
         (place, until.map(|until| until - now).unwrap_or_default())

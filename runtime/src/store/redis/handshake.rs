@@ -5,12 +5,13 @@ use std::{
     sync::{Arc, Weak, atomic::Ordering::Relaxed},
 };
 
-use super::{connection::Shared, sentinel::Sentinels};
-use crate::patience::in_awake_time;
 use redis::{
     AsyncConnectionConfig, Client, ConnectionInfo, ErrorKind, ProtocolVersion, PushInfo, PushKind,
     RedisError, Value, aio::MultiplexedConnection,
 };
+
+use super::{connection::Shared, sentinel::Sentinels};
+use crate::{engine::Clock, patience::in_awake_time};
 
 /// What a link connects to.
 #[derive(Debug, Clone)]
@@ -65,9 +66,9 @@ pub(super) async fn open(link: &Arc<Shared>, target: &Target) -> Result<Opened, 
     let (mut connection, number, tracking) = speak(link, info).await?;
     // What answers, but not within the time that calls have, is of no use to them.
     let within = link.limits().call;
-    let answer = in_awake_time!(within, link.trial().hold(&mut connection));
+    let answer = in_awake_time!(Clock::Real, within, link.trial().hold(&mut connection));
     answer.ok_or_else(|| format!("it answers, but not within {within:?}"))??;
-    let run = in_awake_time!(within, run_of(&mut connection)).flatten();
+    let run = in_awake_time!(Clock::Real, within, run_of(&mut connection)).flatten();
     Ok(Opened { connection, number, tracking, at, run })
 }
 

@@ -17,6 +17,8 @@ mod trial;
 use std::{
     borrow::Cow,
     io::Write,
+    iter,
+    pin::pin,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering::Relaxed},
@@ -27,19 +29,20 @@ use std::{
 use bytes::Bytes;
 use futures_util::future::join_all;
 use redis::{Cmd, FromRedisValue, RedisResult, RedisWrite, ToRedisArgs, ToSingleRedisArg};
-use tokio::sync::Notify;
+use tokio::{runtime::Handle, sync::Notify};
 
 #[cfg(feature = "tls")]
 pub(crate) use self::tls::Certificates;
 pub(crate) use self::{address::Address, connection::Limits};
 use self::{
-    connection::{Link, store_error},
+    connection::{Common, Link, store_error},
     route::Route,
     scripts::Verb,
     trial::Trial,
 };
 use super::{Acquired, Answer, Put, StoreError, Watched, Watches};
 use crate::{
+    engine::{self, Clock},
     entry::{self, Token},
     telemetry::Node,
 };
@@ -58,8 +61,13 @@ pub(crate) struct RedisStore {
 impl RedisStore {
     pub(crate) async fn connect(address: Address, namespace: String, limits: Limits) -> RedisStore {
         let (watches, back) = (Watches::default(), Arc::default());
+        // Where time is paused, a connection that is driven there would be taken for silent.
+        let home = Handle::try_current().ok().filter(|_| !Clock::Callers.is_paused()).map(|home| home.id());
         let trial = Trial::new(&namespace);
-        let route = Route::connect(address.tuned(), limits, &watches, &back, trial).await;
+        let common =
+            Common { limits, watches: Watches::clone(&watches), back: Arc::clone(&back), trial, home };
+        let route = Route::connect(address.tuned(), common).await;
+        join_all(route.links().iter().map(Link::connect_own)).await;
         RedisStore { namespace, route, watches, back, no_nx_get: AtomicBool::new(false) }
     }
 
@@ -77,7 +85,15 @@ impl RedisStore {
 
     pub(crate) async fn read_timed(&self, key: &str) -> Answer<(Option<Bytes>, Duration)> {
         let full = self.full(key);
-        let link = self.route.owner(full)?;
+        let owner = self.route.owner(full)?;
+        let link = owner.here_if_up();
+        match self.read_timed_at(link, full).await {
+            Err(StoreError::Unreachable(_)) if link.is_own() => self.read_timed_at(&owner, full).await,
+            answer => answer,
+        }
+    }
+
+    async fn read_timed_at(&self, link: &Link, full: FullKey<'_>) -> Answer<(Option<Bytes>, Duration)> {
         let mut pipeline = redis::pipe();
         // Asked afterwards, the time makes an entry rather older than younger than it is.
         pipeline.cmd("GET").arg(full).cmd("TIME");
@@ -86,12 +102,12 @@ impl RedisStore {
         match (there, now) {
             (Ok(there), Ok(now)) => Ok((there, now.since_the_epoch())),
             (Err(error), _) if error.redirect_node().is_some() => {
-                self.route.refused(&link, &error);
+                self.route.refused(link, &error);
                 let there = self.route.call(full, redis::cmd("GET").arg(full)).await?;
                 Ok((there, self.time(full).await?))
             }
             (Err(error), _) | (_, Err(error)) => {
-                self.route.refused(&link, &error);
+                self.route.refused(link, &error);
                 Err(store_error(&error))
             }
         }
@@ -115,7 +131,7 @@ impl RedisStore {
             let full = self.full(key);
             let mut set = redis::cmd("SET");
             set.arg(full).arg(&mine).arg("NX").arg("GET").arg("PX").arg(millis(lease));
-            match self.route.call::<Option<Bytes>>(full, &set).await {
+            match self.route.call_here::<Option<Bytes>>(full, &set).await {
                 Ok(None) => return Ok(Acquired::Yes),
                 Ok(Some(there)) => return Ok(Acquired::No(there)),
                 Err(StoreError::Server(reason)) if reason.contains("syntax error") => {
@@ -124,7 +140,7 @@ impl RedisStore {
                 Err(error) => return Err(error),
             }
         }
-        let acquired = self.run(&scripts::ACQUIRE, key, (seen, &mine[..], millis(lease))).await?;
+        let acquired = self.run_here(&scripts::ACQUIRE, key, (seen, &mine[..], millis(lease)), false).await?;
         Ok(if acquired { Acquired::Yes } else { Acquired::Changed })
     }
 
@@ -133,15 +149,15 @@ impl RedisStore {
     }
 
     pub(crate) async fn fill(&self, key: &str, token: Token, value: &[u8], ttl: Duration) -> Answer<bool> {
-        self.run(&scripts::FILL, key, (&entry::lease(token)[..], value, millis(ttl))).await
+        self.run_here(&scripts::FILL, key, (&entry::lease(token)[..], value, millis(ttl)), true).await
     }
 
     pub(crate) async fn abandon(&self, key: &str, token: Token) -> Answer<bool> {
-        self.run(&scripts::ABANDON, key, &entry::lease(token)[..]).await
+        self.run_here(&scripts::ABANDON, key, &entry::lease(token)[..], true).await
     }
 
     pub(crate) async fn elect(&self, key: &str, seen: &[u8], token: Token, hold: Duration) -> Answer<bool> {
-        self.run(&scripts::ELECT, key, (seen, &token.as_bytes()[..], millis(hold))).await
+        self.run_here(&scripts::ELECT, key, (seen, &token.as_bytes()[..], millis(hold)), false).await
     }
 
     pub(crate) async fn take_over(
@@ -151,7 +167,7 @@ impl RedisStore {
         token: Token,
         hold: Duration,
     ) -> Answer<bool> {
-        self.run(&scripts::TAKE_OVER, key, (seen, &token.as_bytes()[..], millis(hold))).await
+        self.run_here(&scripts::TAKE_OVER, key, (seen, &token.as_bytes()[..], millis(hold)), false).await
     }
 
     pub(crate) async fn renew_refresh(&self, key: &str, token: Token, hold: Duration) -> Answer<bool> {
@@ -159,16 +175,17 @@ impl RedisStore {
     }
 
     pub(crate) async fn refill(&self, key: &str, token: Token, value: &[u8], ttl: Duration) -> Answer<bool> {
-        self.run(&scripts::REFILL, key, (&token.as_bytes()[..], value, millis(ttl))).await
+        self.run_here(&scripts::REFILL, key, (&token.as_bytes()[..], value, millis(ttl)), true).await
     }
 
     pub(crate) async fn rest(&self, key: &str, token: Token, failures: u8, pause: Duration) -> Answer<bool> {
         let failures = entry::failures(failures);
-        self.run(&scripts::REST, key, (&token.as_bytes()[..], &failures[..], settle_millis(pause))).await
+        let arguments = (&token.as_bytes()[..], &failures[..], settle_millis(pause));
+        self.run_here(&scripts::REST, key, arguments, true).await
     }
 
     pub(crate) async fn discard(&self, key: &str, token: Token) -> Answer<bool> {
-        self.run(&scripts::DISCARD, key, &token.as_bytes()[..]).await
+        self.run_here(&scripts::DISCARD, key, &token.as_bytes()[..], true).await
     }
 
     pub(crate) async fn guard(&self, keys: &[&str], token: Token, hold: Duration) -> Answer<Vec<Answer<()>>> {
@@ -308,7 +325,12 @@ impl RedisStore {
         if links.is_empty() {
             return Err(StoreError::Unreachable("no node of the cluster is known".to_owned()));
         }
-        for answer in join_all(links.iter().map(Link::ping)).await {
+        // What this caller has sent is behind it, over whichever connection it was.
+        let ways = links.iter().flat_map(|link| {
+            let here = link.here_if_up();
+            iter::once(link).chain((!here.is(link)).then_some(here))
+        });
+        for answer in join_all(ways.map(Link::ping)).await {
             answer?;
         }
         Ok(())
@@ -321,10 +343,48 @@ impl RedisStore {
     /// Runs a script on one key, teaching it to the server where it does not know it.
     async fn run(&self, verb: &Verb, key: &str, arguments: impl ToRedisArgs) -> Answer<bool> {
         let full = self.full(key);
-        let known = self.route.call(full, verb.by_hash().arg(full).arg(&arguments)).await;
+        let owner = self.route.owner(full)?;
+        self.run_at(&owner, verb, full, arguments).await
+    }
+
+    /// The same over the connection of the caller's runtime. Where that broke, or stands still for half of the time that calls
+    /// have, what may be sent `again` is sent over the lasting one; and if that finds it done, the first may have done it.
+    async fn run_here(
+        &self,
+        verb: &Verb,
+        key: &str,
+        arguments: impl ToRedisArgs,
+        again: bool,
+    ) -> Answer<bool> {
+        let full = self.full(key);
+        let owner = self.route.owner(full)?;
+        let link = owner.here_if_up();
+        let run = self.run_at(link, verb, full, &arguments);
+        if !link.is_own() || !again {
+            return run.await;
+        }
+        let (half, mut run) = (link.limits().call / 2, pin!(run));
+        match engine::timeout(half, run.as_mut()).await {
+            Ok(Err(StoreError::Unreachable(_))) => self.run_at(&owner, verb, full, &arguments).await,
+            Ok(answer) => answer,
+            Err(_) => match self.run_at(&owner, verb, full, &arguments).await {
+                Ok(false) => engine::timeout(half, run).await.unwrap_or(Ok(false)),
+                answer => answer,
+            },
+        }
+    }
+
+    async fn run_at(
+        &self,
+        link: &Link,
+        verb: &Verb,
+        full: FullKey<'_>,
+        arguments: impl ToRedisArgs,
+    ) -> Answer<bool> {
+        let known = self.route.call_at(link, verb.by_hash().arg(full).arg(&arguments)).await;
         let answer: i64 = match known {
             Err(StoreError::Server(reason)) if is_unknown(&reason) => {
-                self.route.call(full, verb.by_source().arg(full).arg(&arguments)).await?
+                self.route.call_at(link, verb.by_source().arg(full).arg(&arguments)).await?
             }
             answer => answer?,
         };

@@ -4,7 +4,7 @@ use std::{iter::repeat_n, time::Duration};
 
 use bytes::Bytes;
 use redis::{Cmd, ErrorKind, Pipeline, RedisError, RedisResult, ServerErrorKind, Value};
-use tokio::{runtime::Handle, time::Instant};
+use tokio::time::Instant;
 
 use super::{
     FullKey, RedisStore,
@@ -13,6 +13,7 @@ use super::{
     route::Route,
 };
 use crate::{
+    engine::Clock,
     patience::in_awake_time,
     store::{Answer, StoreError, boxed},
 };
@@ -23,11 +24,12 @@ pub(super) type Given = Result<Answer<Option<Bytes>>, Instant>;
 impl RedisStore {
     pub(crate) async fn read(&self, key: &str, within: Duration) -> Answer<Option<Bytes>> {
         let full = self.full(key);
-        let link = self.route.owner(full)?;
+        let owner = self.route.owner(full)?;
+        let link = owner.here();
         let reads = link.reads();
-        let word = match reads.join(full.parts(), || Handle::current().id()) {
+        let word = match reads.join(full.parts(), || link.runtime()) {
             Turn::Alone(_permit) => {
-                let answer = self.read_alone(&link, full, within).await;
+                let answer = self.read_alone(&owner, link, full, within).await;
                 if let Ok(Some(value)) = &answer {
                     reads.note(value.len());
                 }
@@ -35,18 +37,18 @@ impl RedisStore {
             }
             Turn::Wait(word) => word,
             Turn::Begin(word, begun) => {
-                let (link, one_by_one) = (link.clone().into_owned(), self.reads_one_by_one(&link));
-                tokio::spawn(async move {
+                let (here, one_by_one) = (link.clone(), self.reads_one_by_one(link));
+                link.spawn(async move {
                     next_turn().await;
                     if let Some(batch) = begun.close() {
-                        send(link, batch, one_by_one).await;
+                        send(here, batch, one_by_one).await;
                     }
                 });
                 word
             }
             Turn::Send(word, batch) => {
-                let one_by_one = self.reads_one_by_one(&link);
-                tokio::spawn(send(link.clone().into_owned(), batch, one_by_one));
+                let one_by_one = self.reads_one_by_one(link);
+                link.spawn(send(link.clone(), batch, one_by_one));
                 word
             }
             Turn::Full => return Err(StoreError::Full),
@@ -57,21 +59,36 @@ impl RedisStore {
                 Ok(answer) => answer,
                 Err(until) => {
                     let left = until.saturating_duration_since(Instant::now());
-                    boxed(self.read_alone(&link, full, left)).await
+                    boxed(self.read_alone(&owner, link, full, left)).await
                 }
             }
         };
         // A batch is answered in the time of a call. Who has less left is told so earlier.
         if within < link.limits().call {
-            return in_awake_time!(within, told).unwrap_or(Err(StoreError::Timeout(within)));
+            return in_awake_time!(Clock::Real, within, told).unwrap_or(Err(StoreError::Timeout(within)));
         }
         told.await
     }
 
-    async fn read_alone(&self, link: &Link, full: FullKey<'_>, within: Duration) -> Answer<Option<Bytes>> {
+    async fn read_alone(
+        &self,
+        owner: &Link,
+        link: &Link,
+        full: FullKey<'_>,
+        within: Duration,
+    ) -> Answer<Option<Bytes>> {
         let mut get = Cmd::with_capacity(2, "GET".len() + full.len());
         get.arg("GET").arg(full);
-        in_awake_time!(within, self.route.call_at(link, &get)).unwrap_or(Err(StoreError::Timeout(within)))
+        let read = async {
+            match self.route.call_at(link, &get).await {
+                Err(StoreError::Unreachable(_)) if link.is_own() => {
+                    link.dial_again();
+                    boxed(self.route.call_at(owner, &get)).await
+                }
+                answer => answer,
+            }
+        };
+        in_awake_time!(Clock::Real, within, read).unwrap_or(Err(StoreError::Timeout(within)))
     }
 
     /// The nodes of a cluster take no command with keys of several slots.
@@ -87,7 +104,16 @@ async fn send(link: Link, batch: Batch<Given>, one_by_one: bool) {
     }
     let (within, keys) = (link.limits().call, batch.keys().len());
     let until = Instant::now() + within;
-    let given = in_awake_time!(within, ask(&link, &batch, one_by_one, until));
+    let asked = async {
+        match (ask(&link, &batch, one_by_one, until).await, link.lasting()) {
+            (Err(StoreError::Unreachable(_)), Some(lasting)) => {
+                link.dial_again();
+                ask(&lasting, &batch, one_by_one, until).await
+            }
+            (answer, _) => answer,
+        }
+    };
+    let given = in_awake_time!(Clock::Real, within, asked);
     let given = given
         .unwrap_or(Err(StoreError::Timeout(within)))
         .unwrap_or_else(|error| repeat_n(Ok(Err(error)), keys).collect());

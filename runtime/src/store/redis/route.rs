@@ -9,18 +9,16 @@ use std::{
 };
 
 use redis::{Cmd, ErrorKind, FromRedisValue, RedisError, ServerErrorKind};
-use tokio::sync::Notify;
 
 use super::{
     FullKey,
     address::Address,
     cluster::{self, Cluster},
-    connection::{Failure, For, Limits, Link, store_error},
+    connection::{Common, Failure, For, Link, store_error},
     handshake::Target,
     sentinel::Sentinels,
-    trial::Trial,
 };
-use crate::store::{Answer, Watches, boxed};
+use crate::store::{Answer, boxed};
 
 #[derive(Debug)]
 pub(super) enum Route {
@@ -30,26 +28,18 @@ pub(super) enum Route {
 
 impl Route {
     /// Connects once, and goes on trying in the background.
-    pub(super) async fn connect(
-        address: Address,
-        limits: Limits,
-        watches: &Watches,
-        back: &Arc<Notify>,
-        trial: Trial,
-    ) -> Route {
+    pub(super) async fn connect(address: Address, common: Common) -> Route {
         let target = match address {
             Address::Server(info) => Target::Server(info.into()),
             Address::Sentinels { sentinels, service, primary } => {
                 Target::Sentinels(Arc::new(Sentinels::new(sentinels, service, primary)))
             }
             Address::Cluster(seeds) => {
-                let (watches, back) = (watches.clone(), back.clone());
-                return Route::Cluster(
-                    Cluster::connect(seeds, limits, watches, back, trial.clustered()).await,
-                );
+                let common = Common { trial: common.trial.clustered(), ..common };
+                return Route::Cluster(Cluster::connect(seeds, common).await);
             }
         };
-        let link = Link::new(target, limits, watches.clone(), back.clone(), trial);
+        let link = Link::new(target, &common);
         link.connect().await;
         Route::One { link, said_cluster: AtomicBool::new(false) }
     }
@@ -85,6 +75,16 @@ impl Route {
     {
         let owner = self.owner(key)?;
         self.call_at(&owner, command).await
+    }
+
+    /// The same for what a caller reads, over the connection of its runtime. What was not sent there is sent over the lasting one;
+    /// what may have been is not sent twice.
+    pub(super) async fn call_here<T>(&self, key: FullKey<'_>, command: &Cmd) -> Answer<T>
+    where
+        T: FromRedisValue + Send,
+    {
+        let owner = self.owner(key)?;
+        self.call_at(owner.here_if_up(), command).await
     }
 
     /// Sends one command to a server, and on to where that says that the key is.

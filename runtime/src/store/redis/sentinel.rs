@@ -11,10 +11,13 @@ use std::{
 };
 
 use redis::{AsyncConnectionConfig, Client, ConnectionInfo, RedisResult, aio::MultiplexedConnection};
-use tokio::{runtime::Handle, time::sleep};
+use tokio::time::sleep;
 
 use super::{address::elsewhere, connection::Shared};
-use crate::patience::in_awake_time;
+use crate::{
+    engine::{self, Clock},
+    patience::in_awake_time,
+};
 
 /// How often sentinels are asked whether the primary is still the same.
 const EVERY: Duration = Duration::from_secs(1);
@@ -64,7 +67,7 @@ impl Sentinels {
         for turn in 0..self.addresses.len() {
             let number = (self.good.load(Relaxed) + turn) % self.addresses.len();
             let sentinel = &self.addresses[number];
-            let answer = in_awake_time!(ANSWER, self.ask(sentinel));
+            let answer = in_awake_time!(Clock::Real, ANSWER, self.ask(sentinel));
             match answer.unwrap_or_else(|| Err(format!("no answer within {ANSWER:?}"))) {
                 Ok((host, port)) => {
                     self.good.store(number, Relaxed);
@@ -93,8 +96,7 @@ impl Sentinels {
 
 /// Asks, while a connection is in use, whether it still goes to the primary.
 pub(super) fn follow(link: Weak<Shared>, at: String, number: u64) {
-    let Ok(runtime) = Handle::try_current() else { return };
-    runtime.spawn(async move {
+    engine::spawn(async move {
         loop {
             sleep(EVERY).await;
             let Some(link) = link.upgrade().filter(|link| link.uses(number)) else { return };
