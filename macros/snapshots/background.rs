@@ -36,9 +36,10 @@ impl Repo {
                     + Shape::<Result<Report, Failed>>::RESULT_OPTION
             },
         >,
+        ::cached_aside::Unplaced,
     > {
         use ::cached_aside::__private as __aside;
-        __aside::key(
+        __aside::key_without_cache(
             Self::__report_read(),
             __aside::KeyWriter::new("report:")
                 .value(&name)
@@ -65,7 +66,7 @@ impl Repo {
             },
         >,
     > {
-        Self::report_key(name, day)
+        Self::report_key(name, day).in_cache(&self.cache)
     }
     /// `report` without the cache.
     async fn report_uncached(&self, name: &str, day: u32) -> Result<Report, Failed> {

@@ -47,12 +47,13 @@ impl search {
             io::Result<Page<T, N>>,
             { <Self as ::cached_aside::__private::Companion>::SHAPE },
         >,
+        ::cached_aside::Unplaced,
     >
     where
         T: DeserializeOwned,
     {
         use ::cached_aside::__private as __aside;
-        __aside::key(
+        __aside::key_without_cache(
             <search as ::cached_aside::__private::Companion>::function(),
             __aside::KeyWriter::new(__aside::type_name::<search>())
                 .literal(":")

@@ -10,7 +10,9 @@ impl Repo {
             .settle(__aside::Duration::new(0u64, 250000000u32));
         let when: bool = user.active;
         let keys = if when {
-            ::core::option::Option::Some([__aside::any_key(Self::count_key(&tenant))])
+            ::core::option::Option::Some([
+                __aside::any_key(__aside::in_cache_of_write(Self::count_key(&tenant))),
+            ])
         } else {
             ::core::option::Option::None
         };
@@ -46,9 +48,13 @@ impl Repo {
                     >(
                         returned,
                         |result| [
-                            __aside::any_key(self.__load_key(result.id)),
                             __aside::any_key(
-                                <users::by_name>::key(argument0, &result.name),
+                                __aside::in_cache_of_write(self.__load_key(result.id)),
+                            ),
+                            __aside::any_key(
+                                __aside::in_cache_of_write(
+                                    <users::by_name>::key(argument0, &result.name),
+                                ),
                             ),
                             __aside::KeyWriter::new("users:")
                                 .value(&argument1)

@@ -51,6 +51,7 @@ pub(crate) struct ReadArgs {
     pub(crate) error_if: Option<Given<Expr>>,
     /// Where the library is found.
     pub(crate) root: Option<Given<Path>>,
+    pub(crate) shares_key: Option<Given<()>>,
     /// Every option that was named, also those whose value can't be read.
     seen: Vec<Ident>,
 }
@@ -76,7 +77,7 @@ pub(crate) struct LoadTimeout {
     pub(crate) hard: Option<Given<Length>>,
 }
 
-const READ_OPTIONS: [&str; 20] = [
+const READ_OPTIONS: [&str; 21] = [
     "ttl",
     "key",
     "skip",
@@ -97,6 +98,7 @@ const READ_OPTIONS: [&str; 20] = [
     "error_ttl",
     "error_if",
     "crate",
+    "shares_key",
 ];
 
 impl ReadArgs {
@@ -159,6 +161,7 @@ impl ReadArgs {
             "error_ttl" => set(&mut self.error_ttl, name, input, |input| Length::parse(input, Zero::Refused)),
             "crate" => set(&mut self.root, name, input, Path::parse_mod_style),
             "error_if" => set(&mut self.error_if, name, input, closure("|error: &DbError| error.is_final()")),
+            "shares_key" => set_flag(&mut self.shares_key, name, input),
             written => {
                 // Whoever wrote `tll` isn't told that a `ttl` is missing.
                 if let Some(near) = nearest(written, READ_OPTIONS) {
@@ -293,6 +296,14 @@ fn set<T>(
         return Err(syn::Error::new(name.span(), format!("`{name}` needs a value: write `{name} = …`")));
     }
     fill(slot, name, value(input)?)
+}
+
+/// Reads an option that has no value into its slot, which must be empty.
+fn set_flag(slot: &mut Option<Given<()>>, name: Ident, input: ParseStream) -> syn::Result<()> {
+    if !input.is_empty() && !input.peek(Token![,]) {
+        return Err(syn::Error::new(name.span(), format!("`{name}` takes no value: write `{name}` alone")));
+    }
+    fill(slot, name, ())
 }
 
 /// Reads `(name, name)` into the slot of the option, which must be empty.

@@ -132,6 +132,15 @@ pub(crate) fn parse(text: &str) -> Result<Vec<Part>, Mistake> {
     if !literal.is_empty() {
         parts.push(Part::Literal(literal));
     }
+    if let [Part::Placeholder(first), Part::Literal(next), ..] = &parts[..]
+        && next.starts_with('#')
+    {
+        return Err(Mistake::new(
+            first.at - 1,
+            "with an empty value this key would start with `#`, and such names are kept for tags; \
+             start with a word, such as `user:`",
+        ));
+    }
     Ok(parts)
 }
 

@@ -48,6 +48,8 @@ fn mistakes_say_what_and_where() {
     for (text, at, why) in [
         ("", 0, "an empty key"),
         ("#a:{id}", 0, "can't start with `#`"),
+        ("{a}#b", 0, "would start with `#`"),
+        ("{ a}#{b}", 1, "would start with `#`"),
         ("user:{id", 5, "never closed"),
         ("user:id}", 7, "never opened"),
         ("user:{}", 6, "names a parameter"),

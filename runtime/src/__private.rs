@@ -7,7 +7,9 @@ pub use core::time::Duration;
 pub use crate::{
     AnyKey, Cache, Key,
     codec::{Cacheable, CacheableError, Coding, DefaultCodec, coding, error_coding},
-    key::{KeyWriter, any_key, key, number, type_name},
+    key::{
+        KeyWriter, KnowsCache, any_key, in_cache_of_write, key, key_in, key_without_cache, number, type_name,
+    },
     outcome::{
         NoAbsent, NoShape, NotShared, Outcome, Refusable, Returns, Shape, Success, Updates, assert_error,
         assert_fails, assert_none, assert_shape, given_up, refuse,
@@ -16,9 +18,8 @@ pub use crate::{
     settings::{Companion, Guard, ReadFunction, WriteFunction},
 };
 use crate::{
-    cache::Inner,
     read,
-    write::{self, Written},
+    write::{self, Inside, Written},
 };
 
 /// What is stored of a return type of this shape.
@@ -102,10 +103,12 @@ pub fn update<R: Outcome<SHAPE>, const SHAPE: u8, B: Future<Output = R>>(
 ) -> impl Future<Output = R> {
     let keys: Vec<_> = keys.into_iter().filter(Key::is_whole).collect();
     let names = keys.iter().map(AnyKey::from).collect();
-    let puts = move |returned: &R, cache: &Inner, token| {
+    let puts = move |returned: &R, inside: &Inside<'_>| {
         let written = |key: Key<R::Value>| {
+            let name = AnyKey::from(&key);
+            let (cache, token) = inside.of(&name)?;
             let entry = key.entry(cache, &returned.gave(), token)?;
-            Some(Written { key: AnyKey::from(key), entry })
+            Some(Written { cache: cache.clone(), key: name.without_cache(), entry })
         };
         keys.into_iter().filter_map(written).collect()
     };
@@ -114,15 +117,16 @@ pub fn update<R: Outcome<SHAPE>, const SHAPE: u8, B: Future<Output = R>>(
 
 /// A key that a function updates.
 #[derive(Debug)]
-pub struct Updated<V>(pub Key<V>);
+pub struct Updated<V, C>(pub Key<V, C>);
 
-impl<V> Updated<V> {
+impl<V, C> Updated<V, C> {
     /// The function returns `R`: the values are of one type.
     pub fn by<R: Outcome<SHAPE>, const SHAPE: u8>(self) -> Key<R::Value>
     where
         R::Value: Updates<V>,
+        C: KnowsCache,
     {
-        R::Value::key(self.0)
+        R::Value::key(in_cache_of_write(self.0))
     }
 }
 

@@ -156,14 +156,17 @@ impl Cache {
         Cache::builder().url(url).build().await
     }
 
-    /// The same behaviour inside this process, with nothing to install: for development and tests. Entries live in memory,
-    /// are not shared with other processes, and have no bound but their TTLs.
+    /// The same behaviour inside this process, with nothing to install: for development and tests. Entries live in memory, 128 MiB
+    /// of them at the most (see [`CacheBuilder::capacity`]). Other processes neither see them nor invalidate them.
     #[must_use]
     pub fn in_process() -> Cache {
         Cache::with_store(Store::Memory(MemoryStore::new()), TIMEOUT, NAMESPACE.to_owned())
     }
 
-    /// The cache that the environment names: `CACHED_ASIDE_URL`, else `REDIS_URL`, else one in this process. The log says which.
+    /// The cache that the environment names: `CACHED_ASIDE_URL`, else `REDIS_URL`. The log says which.
+    ///
+    /// Where neither is set, the cache is inside this process, and a warning says what that means: replicas of a program do not
+    /// invalidate each other's entries. `CACHED_ASIDE_URL=in-process` asks for that by name, and is not warned of.
     ///
     /// # Errors
     ///
@@ -178,7 +181,11 @@ impl Cache {
             tracing::info!(cache = cache.place(), variable, "caching where the environment says");
             return Ok(cache);
         }
-        tracing::info!("caching in this process: neither CACHED_ASIDE_URL nor REDIS_URL is set");
+        tracing::warn!(
+            "caching in this process alone, because neither CACHED_ASIDE_URL nor REDIS_URL is set: other processes do not see what \
+             this one stores or invalidates, and read old values until their TTLs end; set `CACHED_ASIDE_URL=redis://…`, or \
+             `CACHED_ASIDE_URL=in-process` if there is only one process"
+        );
         Ok(Cache::in_process())
     }
 
@@ -254,13 +261,14 @@ impl Cache {
         self.inner.store.ping(self.inner.timeout).await.map_err(|error| error.into_error("ping", ""))
     }
 
-    /// Deletes an entry, and refuses whatever is being loaded for it now.
+    /// Deletes an entry, and refuses whatever is being loaded for it now. A key that names a cache of its own
+    /// ([`Key::in_cache`], or its function's `cache = …`) is deleted there.
     ///
     /// # Errors
     ///
     /// When the cache does not answer. This process then does not use the entry until the deletion has been delivered, which is
     /// tried again in the background.
-    pub async fn invalidate<T>(&self, key: &Key<T>) -> Result<(), Error> {
+    pub async fn invalidate<T, C>(&self, key: &Key<T, C>) -> Result<(), Error> {
         write::invalidate(self, &key.into()).await
     }
 
@@ -270,7 +278,8 @@ impl Cache {
     /// This is the guard that `guard = "required"` asks for: with an error the write should not begin. A program that would
     /// rather write than wait goes on without a guard, and invalidates the keys after the commit.
     ///
-    /// Keys of different types are given as [`AnyKey`]s:
+    /// Keys that name a cache of their own ([`Key::in_cache`], or their function's `cache = …`) are guarded there. Keys of different
+    /// types are given as [`AnyKey`]s:
     ///
     /// ```
     /// # use cached_aside::{AnyKey, Cache, cached_aside};
@@ -299,9 +308,7 @@ impl Cache {
     #[must_use]
     pub fn stats(&self) -> Stats {
         let recovering = u64::try_from(self.inner.recovery.len()).unwrap_or(u64::MAX);
-        let counted = self.inner.table.read();
-        let given_up = counted.given_up + self.inner.recovery.moot();
-        Stats { recovering, given_up, nodes: self.inner.store.nodes(), ..counted }
+        Stats { recovering, nodes: self.inner.store.nodes(), ..self.inner.table.read() }
     }
 
     /// Delivers the invalidations that could not be delivered when they were due, as the background does, but now. Gives up at

@@ -1,5 +1,8 @@
 //! Sharing a load inside one process.
 //!
+//! A flight is of one key and of one [`Kind`]: another function whose key has the same text flies alone, so that it is never
+//! given what this one's body gave, be it `None` or an error.
+//!
 //! Of the callers that miss one key one leads, the others follow. What the leader learns may be given to a follower
 //! only if it was observed by a step that began **after the follower arrived**: a read of the store, a run of the body,
 //! or a fill that the store accepted. Anything else could be older than a write that the follower has already seen
@@ -15,8 +18,9 @@ use std::{
 
 use bytes::Bytes;
 use tokio::sync::{Semaphore, oneshot};
+use typeid::ConstTypeId;
 
-use crate::outcome::SharedError;
+use crate::{codec::CodingKind, outcome::SharedError};
 
 /// What a caller of a missing key does next.
 #[derive(Debug)]
@@ -52,9 +56,30 @@ pub(crate) enum Landed {
 /// So many of those that can't be given the leader's error run their bodies at the same time.
 const BODIES_AFTER_A_FAILURE: usize = 8;
 
-/// The loads in progress, by key.
+/// The loads in progress, by what they carry and by key.
 #[derive(Debug, Default)]
-pub(crate) struct Flights(Mutex<HashMap<Arc<str>, Flight>>);
+pub(crate) struct Flights(Mutex<HashMap<Kind, ByKey>>);
+
+type ByKey = HashMap<Arc<str>, Flight>;
+
+/// What a flight carries: results of one function, for one type of value, codec and return shape. A generic function has
+/// several kinds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct Kind {
+    /// The function's number.
+    function: usize,
+    value: ConstTypeId,
+    codec: &'static str,
+    version: u32,
+    shape: u8,
+}
+
+impl Kind {
+    pub(crate) fn new(function: usize, coding: &CodingKind, shape: u8) -> Kind {
+        let CodingKind { type_id: value, codec, version, .. } = *coding;
+        Kind { function, value, codec, version, shape }
+    }
+}
 
 #[derive(Debug)]
 struct Flight {
@@ -84,8 +109,9 @@ impl Step {
 
 impl Flights {
     /// Joins the load of this key, or begins it. Who comes to load `anew` is not given what was there before.
-    pub(crate) fn join(self: &Arc<Self>, key: &str, anew: bool) -> Turn {
+    pub(crate) fn join(self: &Arc<Self>, kind: Kind, key: &str, anew: bool) -> Turn {
         let mut flights = self.lock();
+        let flights = flights.entry(kind).or_default();
         if let Some(flight) = flights.get_mut(key) {
             let (word, receiver) = oneshot::channel();
             flight.followers.push_back(Follower { came_during: flight.step, anew, word });
@@ -93,24 +119,25 @@ impl Flights {
         }
         let key: Arc<str> = key.into();
         flights.insert(key.clone(), Flight { step: Step(0), followers: VecDeque::new() });
-        Turn::Lead(Ticket { flights: self.clone(), key, anew, loading: Step::NONE, landed: false })
+        Turn::Lead(Ticket { flights: self.clone(), kind, key, anew, loading: Step::NONE, landed: false })
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<Arc<str>, Flight>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<Kind, ByKey>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// How many keys are being loaded.
     #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
-        self.lock().len()
+        self.lock().values().map(HashMap::len).sum()
     }
 
     /// Makes the first follower that is still there the leader of all the others; without any the flight ends.
-    fn hand_over(self: &Arc<Self>, key: &Arc<str>) {
+    fn hand_over(self: &Arc<Self>, kind: Kind, key: &Arc<str>) {
         loop {
             let next = {
                 let mut flights = self.lock();
+                let Some(flights) = flights.get_mut(&kind) else { return };
                 let Some(flight) = flights.get_mut(key) else { return };
                 // All who are waiting now came before whatever the next leader does.
                 flight.step = Step(flight.step.0 + 1);
@@ -123,7 +150,7 @@ impl Flights {
                 }
             };
             let (flights, key, anew) = (self.clone(), key.clone(), next.anew);
-            let ticket = Ticket { flights, key, anew, loading: Step::NONE, landed: false };
+            let ticket = Ticket { flights, kind, key, anew, loading: Step::NONE, landed: false };
             let Err(Word::Lead(mut ticket)) = next.word.send(Word::Lead(ticket)) else { return };
             // That one has gone away; the ticket came back and must not hand over by itself.
             ticket.landed = true;
@@ -135,6 +162,7 @@ impl Flights {
 #[derive(Debug)]
 pub(crate) struct Ticket {
     flights: Arc<Flights>,
+    kind: Kind,
     key: Arc<str>,
     /// Its leader loads anew.
     anew: bool,
@@ -153,7 +181,7 @@ impl Ticket {
     /// Begins a step: what it observes may be given to everybody who is here now.
     pub(crate) fn step(&self) -> Step {
         let mut flights = self.flights.lock();
-        match flights.get_mut(&self.key) {
+        match self.flight(&mut flights) {
             Some(flight) => {
                 flight.step = Step(flight.step.0 + 1);
                 flight.step
@@ -162,10 +190,15 @@ impl Ticket {
         }
     }
 
+    fn flight<'a>(&self, flights: &'a mut HashMap<Kind, ByKey>) -> Option<&'a mut Flight> {
+        flights.get_mut(&self.kind)?.get_mut(&self.key)
+    }
+
     /// Whether anybody would be given what was observed at `step`.
     pub(crate) fn followed(&self, step: Step) -> bool {
-        let flights = self.flights.lock();
-        flights.get(&self.key).is_some_and(|flight| flight.followers.iter().any(|one| one.came_during < step))
+        let mut flights = self.flights.lock();
+        self.flight(&mut flights)
+            .is_some_and(|flight| flight.followers.iter().any(|one| one.came_during < step))
     }
 
     /// Gives what was observed at `step` to those who came before it; the others begin anew.
@@ -183,7 +216,7 @@ impl Ticket {
         self.landed = true;
         let served: Vec<Follower> = {
             let mut flights = self.flights.lock();
-            let Some(flight) = flights.get_mut(&self.key) else { return };
+            let Some(flight) = self.flight(&mut flights) else { return };
             let kept = self.anew || self.loading < step;
             let (served, rest): (VecDeque<_>, VecDeque<_>) =
                 mem::take(&mut flight.followers).into_iter().partition(|one| {
@@ -196,14 +229,14 @@ impl Ticket {
             // A follower that has gone away needs no word.
             let _ = follower.word.send(word());
         }
-        self.flights.hand_over(&self.key);
+        self.flights.hand_over(self.kind, &self.key);
     }
 }
 
 impl Drop for Ticket {
     fn drop(&mut self) {
         if !self.landed {
-            self.flights.hand_over(&self.key);
+            self.flights.hand_over(self.kind, &self.key);
         }
     }
 }

@@ -20,7 +20,6 @@ use crate::{
     engine::Clock,
     entry::Token,
     store::{Answer, StoreError},
-    telemetry::Counter,
 };
 
 /// The time that one call may still spend on the store.
@@ -80,17 +79,17 @@ impl Budget {
     }
 }
 
-/// So many keys are kept for later delivery, about a hundred bytes each.
-const MOST_KEYS: usize = 100_000;
+/// Maximum number of keys on the list, about two hundred bytes each.
+const MAX_KEYS: usize = 100_000;
 /// So many are delivered in one step.
 const BATCH: usize = 128;
-/// A load that was under way when its key was written, and that nobody could stop, is over after this, so that what it stored
-/// has ended this much after the longest TTL.
-const UNDER_WAY: Duration = Duration::from_secs(60);
 /// The pauses between attempts to deliver. After an outage everybody waits for the longest of them.
 pub(crate) const DELIVERY: Backoff = Backoff::new(Duration::from_millis(50), Duration::from_millis(250));
 
 /// Invalidations that have not been delivered. While a key is here, this process neither reads nor stores it.
+///
+/// A key stays until its invalidation is delivered, however long that takes: another function, or another release, may have
+/// stored its entry for longer than whoever wrote it knows. Only where the list is full does the oldest leave undelivered.
 #[derive(Debug, Default)]
 pub(crate) struct Recovery {
     /// How many keys there are, so that a hit asks no lock while there are none.
@@ -98,28 +97,28 @@ pub(crate) struct Recovery {
     list: Mutex<List>,
     /// Held during an attempt: what one has taken from the list is not missing for another.
     attempt: tokio::sync::Mutex<()>,
-    /// Keys that nothing is left to delete of.
-    moot: Counter,
 }
 
 #[derive(Debug, Default)]
 struct List {
-    keys: HashMap<String, Item>,
-    /// The keys that something is due for, in the order of their next attempt. A key that is no longer here, or has been
-    /// put in twice, is passed over when its turn comes.
-    turns: VecDeque<String>,
+    keys: HashMap<Arc<str>, Item>,
+    /// The keys that can be delivered, in the order of their next attempt, each once. One that is no longer here, or is being
+    /// written again, is passed over when its turn comes.
+    turns: VecDeque<Arc<str>>,
     delivering: bool,
 }
 
 #[derive(Debug, Default)]
 struct Item {
     /// Writes whose body still runs: nothing is delivered before they are through.
-    writing: usize,
+    writing: Vec<Token>,
     /// What to deliver; `None` while only a running write keeps the key here.
     due: Option<Due>,
-    /// When nothing is left to delete, because every entry has come to its end; `None` where nobody knows.
-    moot: Option<Instant>,
+    /// Whether it is among the turns.
+    queued: bool,
 }
+
+type Batch = Vec<(Arc<str>, Due)>;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Due {
@@ -128,11 +127,6 @@ struct Due {
 }
 
 impl Recovery {
-    /// How many keys left the list because their entries had come to their ends.
-    pub(crate) fn moot(&self) -> u64 {
-        self.moot.get()
-    }
-
     /// How many keys are waiting.
     pub(crate) fn len(&self) -> usize {
         self.count.load(Relaxed)
@@ -143,36 +137,42 @@ impl Recovery {
         self.len() > 0 && self.list().keys.contains_key(key)
     }
 
-    /// A write begins whose guard could not be placed.
-    pub(crate) fn begin(&self, key: &str) {
+    /// A write begins whose guard could not be placed. Returns how many keys were given up for this one. Where all others are
+    /// being written as well, there is no room for it.
+    pub(crate) fn begin(&self, key: &str, write: Token) -> usize {
         let mut list = self.list();
-        list.keys.entry(key.to_owned()).or_default().writing += 1;
-        self.count.store(list.keys.len(), Relaxed);
+        let room = list.make_room(key);
+        if room != Room::None {
+            list.keys.entry(key.into()).or_default().writing.push(write);
+            self.count.store(list.keys.len(), Relaxed);
+        }
+        usize::from(room == Room::OfTheOldest)
     }
 
     /// That write is over.
-    pub(crate) fn end(&self, key: &str) {
+    pub(crate) fn end(&self, key: &str, write: Token) {
         let mut list = self.list();
         if let Some(item) = list.keys.get_mut(key) {
-            item.writing = item.writing.saturating_sub(1);
-            if item.writing == 0 && item.due.is_none() {
+            item.writing.retain(|writing| *writing != write);
+            if item.writing.is_empty() && item.due.is_none() {
                 list.keys.remove(key);
             }
         }
+        list.queue(key);
         self.count.store(list.keys.len(), Relaxed);
     }
 
-    /// An invalidation could not be delivered; `longest` is how long an entry under the key can live. Gives up the oldest where
-    /// there are too many; returns how many.
-    pub(crate) fn add(&self, key: &str, token: Token, settle: Duration, longest: Option<Duration>) -> usize {
+    /// An invalidation could not be delivered. Returns how many keys were given up: the oldest where there are too many, or this
+    /// one where all others are being written.
+    pub(crate) fn add(&self, key: &str, token: Token, settle: Duration) -> usize {
         let mut list = self.list();
-        let item = list.keys.entry(key.to_owned()).or_default();
-        item.due = Some(Due { token, settle });
-        item.moot = longest.and_then(|longest| Instant::now().checked_add(longest + UNDER_WAY));
-        list.turns.push_back(key.to_owned());
-        let given_up = list.give_up();
-        self.count.store(list.keys.len(), Relaxed);
-        given_up
+        let room = list.make_room(key);
+        if room != Room::None {
+            list.keys.entry(key.into()).or_default().due = Some(Due { token, settle });
+            list.queue(key);
+            self.count.store(list.keys.len(), Relaxed);
+        }
+        usize::from(room != Room::Free)
     }
 
     fn list(&self) -> MutexGuard<'_, List> {
@@ -230,7 +230,7 @@ impl Recovery {
     }
 
     /// What is due next, or `None` when nothing is left, in which case the delivery is over.
-    fn batch(&self) -> Option<Vec<(String, Due)>> {
+    fn batch(&self) -> Option<Batch> {
         let mut list = self.list();
         if list.keys.is_empty() {
             list.turns.clear();
@@ -242,32 +242,19 @@ impl Recovery {
     }
 
     /// What is due next.
-    fn take_turns(&self) -> Vec<(String, Due)> {
-        let now = Instant::now();
+    fn take_turns(&self) -> Batch {
         let mut list = self.list();
-        let mut batch = Vec::new();
-        for _ in 0..list.turns.len() {
-            let Some(key) = list.turns.pop_front() else { break };
-            match list.keys.get(&key) {
-                Some(Item { writing: 0, due: Some(_), moot: Some(moot) }) if *moot <= now => {
-                    tracing::debug!(key, "an undelivered invalidation is moot: its entry has ended");
-                    list.keys.remove(&key);
-                    self.moot.one();
-                }
-                Some(Item { writing: 0, due: Some(due), .. }) => batch.push((key, *due)),
-                Some(_) => list.turns.push_back(key),
-                None => {}
-            }
-            if batch.len() == BATCH {
-                break;
-            }
+        let mut batch = Batch::new();
+        while batch.len() < BATCH
+            && let Some((key, due)) = list.next_turn()
+        {
+            batch.push((key, due));
         }
-        self.count.store(list.keys.len(), Relaxed);
         batch
     }
 
     /// Delivers each; those that were delivered leave the list, the others wait for their next turn. `true` if any was.
-    async fn deliver_batch(&self, cache: &Inner, batch: Vec<(String, Due)>) -> bool {
+    async fn deliver_batch(&self, cache: &Inner, batch: Batch) -> bool {
         let mut batch = Undelivered { recovery: self, left: batch.into() };
         let Some(first) = batch.left.front().cloned() else { return false };
         // One goes ahead: where it gets no answer, the others would fare no better now.
@@ -275,7 +262,7 @@ impl Recovery {
             return false;
         }
         batch.left.pop_front();
-        let rest: Vec<(String, Due)> = batch.left.iter().cloned().collect();
+        let rest: Batch = batch.left.iter().cloned().collect();
         let delivered = join_all(rest.iter().map(|item| self.deliver_one(cache, item))).await;
         let mut delivered = delivered.into_iter();
         batch.left.retain(|_| delivered.next() == Some(false));
@@ -283,20 +270,20 @@ impl Recovery {
     }
 
     /// `true` if it was delivered.
-    async fn deliver_one(&self, cache: &Inner, (key, due): &(String, Due)) -> bool {
+    async fn deliver_one(&self, cache: &Inner, (key, due): &(Arc<str>, Due)) -> bool {
         let answer = cache.store.release(&[key], due.token, due.settle, cache.timeout).await.pop();
         if !matches!(answer, Some(Ok(()) | Err(StoreError::Foreign))) {
-            tracing::debug!(key, ?answer, "an invalidation is still undelivered");
+            tracing::debug!(%key, ?answer, "an invalidation is still undelivered");
             return false;
         }
         let mut list = self.list();
         // A write that failed meanwhile is due by itself.
-        if list.keys.get(key).is_some_and(|item| item.due == Some(*due) && item.writing == 0) {
-            tracing::debug!(key, "an invalidation was delivered late");
+        if list.keys.get(key).is_some_and(|item| item.due == Some(*due) && item.writing.is_empty()) {
+            tracing::debug!(%key, "an invalidation was delivered late");
             cache.table.writes.delivered.one();
             list.keys.remove(key);
         } else {
-            list.turns.push_back(key.clone());
+            list.queue(key);
         }
         self.count.store(list.keys.len(), Relaxed);
         true
@@ -307,13 +294,13 @@ impl Recovery {
 /// next turn.
 struct Undelivered<'a> {
     recovery: &'a Recovery,
-    left: VecDeque<(String, Due)>,
+    left: VecDeque<(Arc<str>, Due)>,
 }
 
 impl Drop for Undelivered<'_> {
     fn drop(&mut self) {
-        let left = self.left.drain(..).map(|(key, _)| key);
-        self.recovery.list().turns.extend(left);
+        let mut list = self.recovery.list();
+        self.left.drain(..).for_each(|(key, _)| list.queue(&key));
     }
 }
 
@@ -327,21 +314,58 @@ pub(crate) async fn wait(clock: Clock, back: Option<&Notify>, pause: Duration) {
 }
 
 impl List {
-    /// Gives the oldest up that are over the bound; returns how many.
-    fn give_up(&mut self) -> usize {
-        let before = self.keys.len();
-        for _ in 0..self.turns.len() {
-            if self.keys.len() <= MOST_KEYS {
-                break;
+    /// Room for this key.
+    fn make_room(&mut self, key: &str) -> Room {
+        if self.keys.len() < MAX_KEYS || self.keys.contains_key(key) {
+            return Room::Free;
+        }
+        match self.next_turn() {
+            Some((oldest, _)) => {
+                self.keys.remove(&oldest);
+                Room::OfTheOldest
             }
-            let Some(key) = self.turns.pop_front() else { break };
-            match self.keys.get(&key) {
-                Some(item) if item.writing > 0 => self.turns.push_back(key),
-                _ => drop(self.keys.remove(&key)),
+            None => Room::None,
+        }
+    }
+
+    /// Puts a key that can be delivered at the end of the turns, unless it has one.
+    fn queue(&mut self, key: &str) {
+        let Some((key, _)) = self.keys.get_key_value(key) else { return };
+        let key = key.clone();
+        if let Some(item) = self.keys.get_mut(&key)
+            && item.due.is_some()
+            && item.writing.is_empty()
+            && !item.queued
+        {
+            item.queued = true;
+            self.turns.push_back(key);
+        }
+    }
+
+    /// The key whose turn it is.
+    fn next_turn(&mut self) -> Option<(Arc<str>, Due)> {
+        while let Some(key) = self.turns.pop_front() {
+            let Some(item) = self.keys.get_mut(&key) else { continue };
+            item.queued = false;
+            // While it is written it has no turn; it has one again when the write is over.
+            if item.writing.is_empty()
+                && let Some(due) = item.due
+            {
+                return Some((key, due));
             }
         }
-        before - self.keys.len()
+        None
     }
+}
+
+/// Whether there is room for one more key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Room {
+    Free,
+    /// The oldest key was given up for it.
+    OfTheOldest,
+    /// All keys are being written or delivered.
+    None,
 }
 
 /// Says, when it ends for whatever reason, that nobody is delivering any more.
@@ -360,26 +384,65 @@ mod tests {
     use super::*;
 
     fn due(recovery: &Recovery) -> Vec<String> {
-        recovery.batch().unwrap_or_default().into_iter().map(|(key, _)| key).collect()
+        recovery.batch().unwrap_or_default().into_iter().map(|(key, _)| key.to_string()).collect()
+    }
+
+    fn token(number: usize) -> Token {
+        Token::numbered(number as u64)
     }
 
     #[test]
     fn the_list_is_bounded_and_gives_up_the_oldest() {
         let recovery = Recovery::default();
-        recovery.begin("written now");
+        assert_eq!(recovery.begin("written now", token(0)), 0);
         let mut given_up = 0;
-        for number in 0..MOST_KEYS + 10 {
-            given_up += recovery.add(&format!("key {number}"), Token::numbered(1), Duration::ZERO, None);
+        for number in 0..MAX_KEYS + 10 {
+            given_up += recovery.add(&format!("key {number}"), token(1), Duration::ZERO);
         }
-        assert_eq!((recovery.len(), given_up), (MOST_KEYS, 11));
+        assert_eq!((recovery.len(), given_up), (MAX_KEYS, 11));
         assert!(!recovery.has("key 10") && recovery.has("key 11") && recovery.has("written now"));
+        assert_eq!(recovery.begin("written next", token(2)), 1);
+        assert!(!recovery.has("key 11") && recovery.has("written next"));
+    }
+
+    #[test]
+    fn the_list_is_bounded_while_its_keys_are_written() {
+        let recovery = Recovery::default();
+        let keys: Vec<String> = (0..3 * MAX_KEYS).map(|number| format!("key {number}")).collect();
+        for key in &keys {
+            assert_eq!(recovery.begin(key, token(1)), 0);
+            assert!(recovery.len() <= MAX_KEYS);
+        }
+        let given_up: usize = keys.iter().map(|key| recovery.add(key, token(1), Duration::ZERO)).sum();
+        for key in &keys {
+            recovery.end(key, token(1));
+        }
+        assert_eq!((recovery.len(), given_up), (MAX_KEYS, 2 * MAX_KEYS));
+        assert_eq!(recovery.list().turns.len(), MAX_KEYS);
+    }
+
+    #[test]
+    fn a_key_that_is_written_again_and_again_takes_one_place() {
+        let recovery = Recovery::default();
+        for number in 0..1000 {
+            recovery.begin("k", token(number));
+            recovery.add("k", token(number), Duration::ZERO);
+            recovery.end("k", token(number));
+            if number % 3 == 0 {
+                let batch = recovery.take_turns();
+                drop(Undelivered { recovery: &recovery, left: batch.into() });
+            }
+        }
+        assert_eq!((recovery.len(), recovery.list().turns.len()), (1, 1));
+        let latest = Due { token: token(999), settle: Duration::ZERO };
+        assert_eq!(recovery.take_turns(), [("k".into(), latest)]);
     }
 
     #[test]
     fn a_key_that_fails_is_not_in_the_way_of_others() {
         let recovery = Recovery::default();
         for number in 0..BATCH * 2 {
-            recovery.add(&format!("{number:03}"), Token::numbered(1), Duration::ZERO, None);
+            recovery.add(&format!("{number:03}"), token(1), Duration::ZERO);
         }
         let first = due(&recovery);
         assert_eq!((first.len(), first[0].as_str()), (BATCH, "000"));
@@ -387,35 +450,28 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_key_whose_entry_has_ended_leaves_the_list() {
+    async fn a_key_stays_until_its_invalidation_is_delivered() {
         let recovery = Recovery::default();
-        let minute = Duration::from_secs(60);
-        recovery.add("a minute", Token::numbered(1), Duration::ZERO, Some(minute));
-        recovery.add("for ever", Token::numbered(2), Duration::ZERO, None);
-        recovery.add("written", Token::numbered(3), Duration::ZERO, Some(minute));
-        recovery.begin("written");
-        tokio::time::advance(minute).await;
-        assert_eq!(recovery.take_turns().len(), 2, "a load that was under way may have stored it since");
-        for key in ["a minute", "for ever", "written"] {
-            recovery.list().turns.push_back(key.to_owned());
-        }
-        tokio::time::advance(UNDER_WAY).await;
-        assert_eq!(due(&recovery), ["for ever"]);
-        assert!(!recovery.has("a minute") && recovery.has("written"));
-        assert_eq!((recovery.len(), recovery.moot()), (2, 1));
+        recovery.add("k", token(1), Duration::ZERO);
+        tokio::time::advance(Duration::from_secs(365 * 24 * 3600)).await;
+        assert_eq!(due(&recovery), ["k"]);
+        assert!(recovery.has("k"));
     }
 
     #[test]
     fn nothing_is_delivered_while_a_write_runs() {
         let recovery = Recovery::default();
-        recovery.begin("k");
-        recovery.add("k", Token::numbered(1), Duration::ZERO, None);
-        assert_eq!(due(&recovery), [""; 0]);
-        recovery.end("k");
+        recovery.begin("k", token(1));
+        recovery.begin("k", token(2));
+        recovery.add("k", token(1), Duration::ZERO);
+        recovery.end("k", token(1));
+        recovery.end("k", token(1));
+        assert_eq!(due(&recovery), [""; 0], "the other write runs");
+        recovery.end("k", token(2));
         assert_eq!(due(&recovery), ["k"]);
         assert!(recovery.has("k"), "it stays until it has been delivered");
-        recovery.begin("only written");
-        recovery.end("only written");
+        recovery.begin("only written", token(3));
+        recovery.end("only written", token(3));
         assert!(!recovery.has("only written"));
     }
 }

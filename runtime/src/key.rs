@@ -5,6 +5,7 @@ use std::{
     hash::{Hash, Hasher},
     marker::PhantomData,
     num::NonZero,
+    sync::Arc,
     time::Duration,
 };
 
@@ -33,6 +34,8 @@ use part::Part;
 const MAX_KEY: usize = 200;
 /// As much of a long key is kept at the most (bytes).
 const KEPT: usize = 160;
+/// Length of a SHA-256 in hexadecimal.
+const DIGEST: usize = 64;
 
 /// Writes a key: literals as they are, values with everything percent-encoded that could separate.
 #[derive(Debug)]
@@ -89,13 +92,13 @@ impl KeyWriter {
     #[must_use]
     pub fn finish(self) -> AnyKey {
         let text = if self.text.len() > MAX_KEY { shorten(&self.text) } else { self.text };
-        AnyKey { text, function: None, failed: self.failed }
+        AnyKey { text, cache: None, failed: self.failed }
     }
 }
 
 fn shorten(text: &str) -> String {
     let kept = (0..=KEPT).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
-    let mut short = String::with_capacity(KEPT + 1 + 64);
+    let mut short = String::with_capacity(KEPT + 1 + DIGEST);
     short.push_str(&text[..kept]);
     short.push('~');
     for byte in Sha256::digest(text) {
@@ -103,6 +106,18 @@ fn shorten(text: &str) -> String {
         let _ = write!(short, "{byte:02x}");
     }
     short
+}
+
+/// Whether this is what `shorten` made of a key.
+fn is_shortened(text: &str) -> bool {
+    let Some(at) = text.len().checked_sub(DIGEST).filter(|at| text.is_char_boundary(*at)) else {
+        return false;
+    };
+    let (start, digest) = text.split_at(at);
+    // Less is kept where a character would have been cut, which has four bytes at the most.
+    !text.starts_with('#')
+        && start.strip_suffix('~').is_some_and(|kept| (KEPT - 3..=KEPT).contains(&kept.len()))
+        && digest.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 
 /// Percent-encodes what a template uses to separate, white space, control characters and invisible ones.
@@ -207,15 +222,17 @@ pub fn type_name<T: ?Sized>() -> &'static str {
 #[derive(Clone)]
 pub struct AnyKey {
     text: String,
-    /// The cached function that stores under this key, where that is known.
-    function: Option<&'static ReadFunction>,
+    /// The cache that it lies in, where the key says so itself.
+    cache: Option<Cache>,
     /// Whether the `Display` of a value in it failed: then it is the key of nothing.
     failed: bool,
 }
 
+/// The same text in the same cache.
 impl PartialEq for AnyKey {
     fn eq(&self, other: &AnyKey) -> bool {
-        self.text == other.text
+        let cache = |key: &AnyKey| key.cache.as_ref().map(|cache| Arc::as_ptr(&cache.inner));
+        self.text == other.text && cache(self) == cache(other)
     }
 }
 
@@ -236,15 +253,24 @@ impl Debug for AnyKey {
 impl AnyKey {
     /// A key written out by hand, as it stands: nothing is encoded, so a value that holds `:` or a space does not become what a
     /// template would make of it. Prefer the companions of the cached function, which do that and which the compiler checks.
-    /// A key of more than 200 bytes is shortened as a template's is.
+    /// A key of more than 200 bytes is shortened as a template's is, to its start, a `~` and a SHA-256. A name that has been
+    /// shortened already, as the log and Redis show it, is taken as it is.
+    ///
+    /// A `#` at the start is written `%23`: names that begin with one are kept for tags.
     #[must_use]
     pub fn new(text: &str) -> AnyKey {
-        KeyWriter::new(text).finish()
+        if is_shortened(text) {
+            return AnyKey::finished(text);
+        }
+        match text.strip_prefix('#') {
+            Some(rest) => KeyWriter::new("%23").literal(rest).finish(),
+            None => KeyWriter::new(text).finish(),
+        }
     }
 
-    /// A key of this function.
-    pub(crate) fn of(function: &'static ReadFunction, text: &str) -> AnyKey {
-        AnyKey { text: text.to_owned(), function: Some(function), failed: false }
+    /// A key whose text is finished.
+    pub(crate) fn finished(text: &str) -> AnyKey {
+        AnyKey { text: text.to_owned(), cache: None, failed: false }
     }
 
     /// The key as the template says, without the namespace.
@@ -253,28 +279,30 @@ impl AnyKey {
         &self.text
     }
 
-    /// Deletes the entry in the cache in scope, or in the installed one; see [`Key::invalidate`].
+    /// Deletes the entry: in the cache that the key names, else in the one in scope, or in the installed one; see
+    /// [`Key::invalidate`].
     ///
     /// # Errors
     ///
     /// As [`Key::invalidate`].
     pub async fn invalidate(&self) -> Result<(), Error> {
-        write::invalidate(&Cache::current().ok_or(Error::NoCache)?, self).await
+        let cache = self.cache.clone().or_else(Cache::current).ok_or(Error::NoCache)?;
+        write::invalidate(&cache, self).await
     }
 
-    /// The cached function that stores under this key, if that is known.
-    pub(crate) fn function(&self) -> Option<&'static ReadFunction> {
-        self.function
+    /// The cache that the key names.
+    pub(crate) fn cache(&self) -> Option<&Cache> {
+        self.cache.as_ref()
+    }
+
+    /// The key in whichever cache it is asked for.
+    pub(crate) fn without_cache(self) -> AnyKey {
+        AnyKey { cache: None, ..self }
     }
 
     /// Whether every value in it could be written. If not, nothing is stored under it, and there is nothing to delete.
     pub(crate) fn is_whole(&self) -> bool {
         !self.failed
-    }
-
-    /// How long an entry under this key can live, if that is known.
-    pub(crate) fn longest(&self) -> Option<Duration> {
-        Some(self.function?.settings.longest())
     }
 }
 
@@ -302,9 +330,9 @@ impl<K: Debug> Debug for Listed<'_, K> {
     }
 }
 
-impl<T> From<Key<T>> for AnyKey {
-    fn from(key: Key<T>) -> AnyKey {
-        AnyKey { function: Some(key.function), ..key.text }
+impl<T, C> From<Key<T, C>> for AnyKey {
+    fn from(key: Key<T, C>) -> AnyKey {
+        key.text
     }
 }
 
@@ -314,16 +342,39 @@ impl From<&AnyKey> for AnyKey {
     }
 }
 
-impl<T> From<&Key<T>> for AnyKey {
-    fn from(key: &Key<T>) -> AnyKey {
-        key.clone().into()
+impl<T, C> From<&Key<T, C>> for AnyKey {
+    fn from(key: &Key<T, C>) -> AnyKey {
+        key.text.clone()
     }
 }
+
+/// Marks a [`Key`] that can be used as it is: it lies in the cache that its function names, else in the one in scope, or in
+/// the installed one.
+#[derive(Debug)]
+pub struct Placed;
+
+/// Marks a [`Key`] of a function whose `cache = …` can't be evaluated from what the key was made of, such as
+/// `cache = self.cache` for `Repo::load_user_key(42)`. [`Key::in_cache`] says where it lies.
+#[derive(Debug)]
+pub struct Unplaced;
+
+/// Keys that know where they lie.
+#[diagnostic::on_unimplemented(
+    message = "the cache of this key is not known here",
+    label = "the cached function has a `cache` of its own, which depends on more than its key",
+    note = "in `#[invalidates(…)]` and `#[updates(…)]`: call a method on the value that holds the cache, such as `self.load_user(id)`, or write `cache = …` there too",
+    note = "by hand: say which cache it is, `key.in_cache(&cache)`"
+)]
+pub trait KnowsCache {}
+
+impl KnowsCache for Placed {}
 
 /// The key of one call of a cached function, with the type of its value: made by the function's companion
 /// (`load_user::key(42)`, `Repo::load_user_key(42)`).
 ///
-/// Without [`in_cache`](Key::in_cache) it speaks of the cache in scope, or of the installed one.
+/// It lies in the cache that the function names with `cache = …`, else in the one in scope, or in the installed one. Where the
+/// key does not know what the function names (`cache = self.cache`, and no `self` in the key), it is a `Key<T, Unplaced>`: it
+/// can't be invalidated before [`in_cache`](Key::in_cache) has said where it lies.
 ///
 /// ```
 /// # use cached_aside::{Cache, cached_aside};
@@ -346,19 +397,24 @@ impl<T> From<&Key<T>> for AnyKey {
 /// # }
 /// ```
 #[must_use = "a key does nothing by itself"]
-pub struct Key<T> {
+pub struct Key<T, C = Placed> {
     text: AnyKey,
     function: &'static ReadFunction,
     coding: Coding<T>,
-    cache: Option<Cache>,
-    value: PhantomData<fn() -> T>,
+    value: PhantomData<fn() -> (T, C)>,
 }
 
-impl<T> Key<T> {
+impl<T, C> Key<T, C> {
     /// The key as the template says, without the namespace.
     #[must_use]
     pub fn as_str(&self) -> &str {
         self.text.as_str()
+    }
+
+    /// The same key in this cache, whatever its function says.
+    pub fn in_cache(self, cache: &Cache) -> Key<T> {
+        let text = AnyKey { cache: Some(cache.clone()), ..self.text };
+        Key { text, function: self.function, coding: self.coding, value: PhantomData }
     }
 
     /// Reads what is stored, without loading. `None` when there is no entry that can be read: absent, being loaded, being
@@ -382,13 +438,11 @@ impl<T> Key<T> {
     ///
     /// [`Error::NoCache`] without a cache, otherwise when the cache does not answer; this process then does not use the
     /// entry until the deletion has been delivered.
-    pub async fn invalidate(&self) -> Result<(), Error> {
+    pub async fn invalidate(&self) -> Result<(), Error>
+    where
+        C: KnowsCache,
+    {
         self.cache()?.invalidate(self).await
-    }
-
-    /// The same key in a cache other than the installed one.
-    pub fn in_cache(self, cache: &Cache) -> Key<T> {
-        Key { cache: Some(cache.clone()), ..self }
     }
 
     /// Whether every value in it could be written.
@@ -396,8 +450,11 @@ impl<T> Key<T> {
         self.text.is_whole()
     }
 
-    /// The entry that the cached function would have stored of this.
+    /// The entry that the cached function would have stored of this; none while it is turned off.
     pub(crate) fn entry<E>(&self, cache: &Inner, gave: &Gave<'_, T, E>, token: Token) -> Option<Storable> {
+        if cache.switch.is_off(self.function) {
+            return None;
+        }
         let known = fingerprint::of(&self.coding.kind).ok()?;
         let (function, key, coding) = (self.function, self.as_str(), &self.coding);
         let storing = Storing { function, counters: cache.table.of(function), key, known, coding };
@@ -405,36 +462,55 @@ impl<T> Key<T> {
     }
 
     fn cache(&self) -> Result<Cache, Error> {
-        self.cache.clone().or_else(Cache::current).ok_or(Error::NoCache)
+        self.text.cache.clone().or_else(Cache::current).ok_or(Error::NoCache)
     }
 }
 
-impl<T> Clone for Key<T> {
+impl<T, C> Clone for Key<T, C> {
     fn clone(&self) -> Self {
-        Key { text: self.text.clone(), cache: self.cache.clone(), ..*self }
+        Key { text: self.text.clone(), ..*self }
     }
 }
 
-impl<T> Debug for Key<T> {
+impl<T, C> Debug for Key<T, C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Key").field(&self.as_str()).finish()
     }
 }
 
-impl<T> Display for Key<T> {
+impl<T, C> Display for Key<T, C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
     }
 }
 
-/// A typed key of a written one.
+/// A typed key of a written one, of a function that names no cache.
 pub fn key<V>(function: &'static ReadFunction, text: AnyKey, coding: Coding<V>) -> Key<V> {
-    Key { text, function, coding, cache: None, value: PhantomData }
+    Key { text, function, coding, value: PhantomData }
+}
+
+/// A typed key of a written one, in the cache that its function names.
+pub fn key_in<V>(cache: &Cache, function: &'static ReadFunction, text: AnyKey, coding: Coding<V>) -> Key<V> {
+    key(function, text, coding).in_cache(cache)
+}
+
+/// A typed key of a written one, of a function whose cache is known to its calls alone.
+pub fn key_without_cache<V>(
+    function: &'static ReadFunction,
+    text: AnyKey,
+    coding: Coding<V>,
+) -> Key<V, Unplaced> {
+    Key { text, function, coding, value: PhantomData }
+}
+
+/// A key that lies in the cache that a write names, unless it names one itself.
+pub fn in_cache_of_write<V, C>(key: Key<V, C>) -> Key<V> {
+    Key { text: key.text, function: key.function, coding: key.coding, value: PhantomData }
 }
 
 /// A typed key without its type.
 #[must_use]
-pub fn any_key<V>(key: Key<V>) -> AnyKey {
+pub fn any_key<V, C: KnowsCache>(key: Key<V, C>) -> AnyKey {
     key.into()
 }
 

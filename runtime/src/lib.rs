@@ -53,6 +53,7 @@ mod staleness;
 mod store;
 mod storing;
 mod telemetry;
+mod templates;
 mod write;
 
 /// What needs more than a line.
@@ -133,6 +134,7 @@ pub mod docs {
 /// | `error_ttl = "5s"`, `error_if = \|error: &DbError\| …` | `Err` is not stored | store those errors too, this long |
 /// | `store_if = \|user: &User\| user.active` | always | whether a value is stored |
 /// | `ttl_for = \|user: &User\| …` | `ttl` | how long this value is stored, `ttl` at the most |
+/// | `shares_key` | the key is this function's alone | another function has the same key on purpose; on both |
 ///
 /// A length of time is a string with units (`"500ms"`, `"1h 30m"`, `"7days"`), or a constant expression of type
 /// `Duration`. Both are checked when compiling.
@@ -262,6 +264,34 @@ pub mod docs {
 /// assert_eq!(by_name::key("Ada", "Byron/King").as_str(), "name:Ada/Byron%2FKing");
 /// ```
 ///
+/// A key can't start with `#`: in Redis such names are kept for tags. Where the first placeholder is followed by `#`, its value
+/// might be empty, so that does not compile either.
+///
+/// Two functions of one program whose templates are alike (the names of placeholders do not matter) have the same keys. Each
+/// waits for its own loads only and is never given a value of another type, but it is given what the other stored where the
+/// types of their values are one, and else the two replace each other's entries. So the second one's first call logs an
+/// `error` with both places, unless both say `shares_key`:
+///
+/// ```
+/// # use cached_aside::{Cache, cached_aside};
+/// #[cached_aside(ttl = "5m", key = "user_name:{id}", shares_key)]
+/// async fn user_name(id: u64) -> String {
+///     format!("user {id}")
+/// }
+///
+/// #[cached_aside(ttl = "5m", key = "user_name:{user_id}", skip(replica), shares_key)]
+/// async fn user_name_from(replica: &str, user_id: u64) -> String {
+/// #   let _ = replica;
+///     format!("user {user_id}")
+/// }
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// # let cache = Cache::in_process();
+/// # cache.scope(async { user_name(1).await; user_name_from("eu", 1).await; }).await;
+/// # assert_eq!(cache.stats().total.loads, 1);
+/// # }
+/// ```
+///
 /// Without `key` the key is derived: the module path, the function's name, and every parameter that is not skipped. It takes
 /// only types of which it is known that their text tells their values apart: numbers, `bool`, `char`, strings, and `Option`s,
 /// tuples and ordered collections of these; other types implement [`KeyPart`], are named in a `key`, or are skipped. For a
@@ -282,6 +312,66 @@ pub mod docs {
 ///
 /// let key = users::search::key("a: b", Some(2));
 /// assert!(key.as_str().ends_with("users::search:a%3A%20b:Some(2)"));
+/// ```
+///
+/// ## `cache`
+///
+/// An expression that gives the [`Cache`], as it is or behind a reference. Whoever names the function in a write, or makes a key
+/// of it, reaches that cache, if it can be known there:
+///
+/// | the expression needs | its keys | in [`invalidates`](macro@invalidates) and [`updates`](macro@updates) |
+/// | --- | --- | --- |
+/// | no parameter, or such as are in the key (`cache = CACHE`) | know the cache | `load_user(id)` |
+/// | `self` too (`cache = self.cache`) | need [`in_cache`](Key::in_cache) | `self.load_user(id)`, `repo.load_user(id)` |
+/// | a skipped parameter (`cache = state.cache`), or `.await` | need [`in_cache`](Key::in_cache) | `load_user(id)`, and the write's own `cache = …` |
+///
+/// Anything else does not compile: the deletion would go to the cache in scope, and the stale value would stay. A write that
+/// names a cache too names it for the keys that don't know theirs, templates among them; a key that does goes where it lies.
+///
+/// ```
+/// # use cached_aside::{Cache, cached_aside, invalidates};
+/// # use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
+/// struct Counter {
+///     cache: Cache,
+///     value: AtomicU64,
+/// }
+///
+/// impl Counter {
+///     #[cached_aside(ttl = "5m", key = "counter", skip(self), cache = self.cache)]
+///     async fn value(&self) -> u64 {
+///         self.value.load(SeqCst)
+///     }
+///
+///     #[invalidates(self.value())]
+///     async fn add(&self, number: u64) {
+///         self.value.fetch_add(number, SeqCst);
+///     }
+/// }
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// let counter = Counter { cache: Cache::in_process(), value: AtomicU64::new(1) };
+/// assert_eq!(counter.value().await, 1);
+/// counter.add(2).await;
+/// assert_eq!(counter.value().await, 3);
+/// # }
+/// ```
+///
+/// ```compile_fail
+/// # use cached_aside::{Cache, cached_aside, invalidates};
+/// # struct Counter { cache: Cache }
+/// # impl Counter {
+/// #[cached_aside(ttl = "5m", key = "counter", skip(self), cache = self.cache)]
+/// async fn value(&self) -> u64 {
+/// #   1
+///     // …
+/// }
+///
+/// #[invalidates(Counter::value())] // of which counter?
+/// async fn add(&self, number: u64) {
+/// #   let _ = number;
+///     // …
+/// }
+/// # }
 /// ```
 ///
 /// ## What is stored, `none_ttl`
@@ -913,7 +1003,7 @@ pub use {
     cache::{Cache, CacheBuilder},
     codec::{Codec, CodecError},
     error::Error,
-    key::{AnyKey, Key, KeyPart},
+    key::{AnyKey, Key, KeyPart, Placed, Unplaced},
     overrides::{Observed, ObservedCall, Source, bypass, observe, only_cached, refresh},
     telemetry::{Counts, Node, NodeState, Stats},
     write::WriteGuard,

@@ -15,6 +15,7 @@ use crate::{
     cache::Inner,
     codec::{Coding, CodingKind},
     fingerprint::Known,
+    flight::Kind,
     health::Budget,
     outcome::{Outcome, Returns, Sharing},
     overrides::{Asked, How, Source},
@@ -194,6 +195,11 @@ impl<'a, V, E> Call<'a, V, E> {
         let (cache, known, key) = (&cache.inner, *known, key.as_str());
         let counters = cache.table.of(function);
         Call { cache, function, counters, key, known, coding, sharing, asked, told: Mutex::default() }
+    }
+
+    /// What its load could be shared with.
+    fn kind(&self, shape: u8) -> Kind {
+        Kind::new(self.function.number(), &self.coding.kind, shape)
     }
 
     async fn run<R, const SHAPE: u8, L>(&self, body: L, absent: Option<fn(Error) -> R>) -> R

@@ -42,6 +42,7 @@ pub struct ReadSettings {
     pub(crate) lease: Duration,
     pub(crate) wait: Duration,
     pub(crate) staleness: Staleness,
+    pub(crate) shares_key: bool,
 }
 
 impl ReadSettings {
@@ -77,6 +78,7 @@ impl ReadSettings {
             lease: LEASE,
             wait: WAIT,
             staleness: Staleness::NONE,
+            shares_key: false,
         }
     }
 
@@ -144,10 +146,11 @@ impl ReadSettings {
         self
     }
 
-    /// How long an entry can live.
-    pub(crate) fn longest(&self) -> Duration {
-        let value = self.ttl.max(self.none_ttl.unwrap_or_default()) + self.staleness.window();
-        value.max(self.error_ttl.unwrap_or_default())
+    /// `shares_key`.
+    #[must_use]
+    pub const fn shares_key(mut self) -> Self {
+        self.shares_key = true;
+        self
     }
 }
 
@@ -253,6 +256,13 @@ impl ReadFunction {
         self
     }
 
+    /// `shares_key`; see [`ReadSettings::shares_key`].
+    #[must_use]
+    pub const fn shares_key(mut self) -> Self {
+        self.settings = self.settings.shares_key();
+        self
+    }
+
     /// The function's number in this program, given at its first call.
     pub(crate) fn number(&'static self) -> usize {
         *self.number.get_or_init(|| telemetry::enter(self))
@@ -263,8 +273,9 @@ impl ReadFunction {
         self.fingerprint.get(kind, shape, |why| self.say_one_build(why))
     }
 
-    /// What is known of the function's errors, if they can be cached.
-    pub(crate) fn of_error<E>(&self, coding: &Coding<E>, key: &str) -> Option<Known> {
+    /// What is known of the function's errors, if they can be cached. The error of a function that gives other values is another
+    /// error, whatever its type.
+    pub(crate) fn of_error<E>(&self, coding: &Coding<E>, values: Known, key: &str) -> Option<Known> {
         // An `Option` or a `Result` inside of an error hides nothing.
         let known = self.error_fingerprint.get(&coding.kind, u8::MAX, |why| self.say_one_build(why));
         let say = |error: &Uncacheable| {
@@ -272,7 +283,8 @@ impl ReadFunction {
                 self.say_unencodable(key, &error.to_string());
             }
         };
-        known.inspect_err(say).ok()
+        let known = known.inspect_err(say).ok()?;
+        Some(Known { fingerprint: known.fingerprint.rotate_left(1) ^ values.fingerprint, ..known })
     }
 
     /// What a type's structure does not tell apart is told apart by the build.

@@ -66,7 +66,7 @@ impl<V> Storing<'_, V> {
         let settings = &self.function.settings;
         let ttl = settings.error_ttl.filter(|_| (errors.error_if)(error))?;
         let ttl = shorten(ttl, settings.jitter_per_mille).max(MIN_TTL);
-        let known = self.function.of_error(&errors.coding, self.key)?;
+        let known = self.function.of_error(&errors.coding, self.known, self.key)?;
         let mut bytes = self.payload(error, known, &errors.coding)?;
         let header = Header { fingerprint: known.fingerprint, fresh_for: ttl, load_time, lingers: false };
         entry::finish_failure(&mut bytes, token, header);

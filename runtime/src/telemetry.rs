@@ -14,7 +14,10 @@ use std::{
 
 #[cfg(feature = "metrics")]
 use self::histogram::Histogram;
-use crate::settings::{ReadFunction, ReadSettings};
+use crate::{
+    settings::{ReadFunction, ReadSettings},
+    templates,
+};
 
 #[cfg(feature = "metrics")]
 mod export;
@@ -24,8 +27,9 @@ mod histogram;
 /// Every cached function that has been called, by its number.
 static FUNCTIONS: RwLock<Vec<&'static ReadFunction>> = RwLock::new(Vec::new());
 
-/// Gives a function its number.
+/// Gives a function its number, and reports one whose template another has already.
 pub(crate) fn enter(function: &'static ReadFunction) -> usize {
+    templates::enter(function);
     let mut functions = FUNCTIONS.write().unwrap_or_else(PoisonError::into_inner);
     functions.push(function);
     functions.len() - 1
@@ -209,8 +213,7 @@ write_counters! {
     undelivered,
     /// Keys of the recovery list that were delivered later.
     delivered,
-    /// Keys of the recovery list that were given up, because there were too many, or because the longest TTL of their entries
-    /// had passed.
+    /// Keys of the recovery list that were given up, because there were too many.
     given_up,
 }
 

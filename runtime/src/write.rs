@@ -11,6 +11,7 @@ use std::{
     time::Duration,
 };
 
+use futures_util::future::join_all;
 use tokio::time::Instant;
 use tracing::Instrument;
 
@@ -22,14 +23,19 @@ use crate::{
     health::Recovery,
     key::Listed,
     lease::while_renewing,
-    settings::{Guard, WriteFunction, WriteSettings},
+    settings::{WriteFunction, WriteSettings},
     store::StoreError,
     storing::Storable,
 };
 
 mod guarded;
+mod places;
 
-use self::guarded::{Guarded, Stage};
+pub(crate) use self::places::Inside;
+use self::{
+    guarded::{Guards, Stage},
+    places::{Part, Places},
+};
 
 /// One call of a function that invalidates: its keys are guarded while the body runs, and deleted after it.
 ///
@@ -46,7 +52,7 @@ where
     B: Future<Output = R>,
     A: FnOnce(&R) -> Vec<AnyKey>,
 {
-    let after = |returned: &R, _: &Inner, _| After { keys: after(returned), puts: Vec::new() };
+    let after = |returned: &R, _: &Inside<'_>| After { keys: after(returned), puts: Vec::new() };
     call(function, cache, keys, refuse, body, after).await
 }
 
@@ -62,10 +68,9 @@ pub(crate) async fn update<R, B, P>(
 ) -> R
 where
     B: Future<Output = R>,
-    P: FnOnce(&R, &Inner, Token) -> Vec<Written>,
+    P: FnOnce(&R, &Inside<'_>) -> Vec<Written>,
 {
-    let after =
-        |returned: &R, inner: &Inner, token| After { keys: Vec::new(), puts: puts(returned, inner, token) };
+    let after = |returned: &R, inside: &Inside<'_>| After { keys: Vec::new(), puts: puts(returned, inside) };
     call(function, cache, keys, refuse, body, after).await
 }
 
@@ -78,6 +83,7 @@ struct After {
 /// An entry that a write leaves behind.
 #[derive(Debug)]
 pub(crate) struct Written {
+    pub(crate) cache: Arc<Inner>,
     pub(crate) key: AnyKey,
     pub(crate) entry: Storable,
 }
@@ -92,67 +98,51 @@ async fn call<R, B, A>(
 ) -> R
 where
     B: Future<Output = R>,
-    A: FnOnce(&R, &Inner, Token) -> After,
+    A: FnOnce(&R, &Inside<'_>) -> After,
 {
-    let settings = &function.settings;
-    let cache = match cache {
-        Some(cache) => cache.clone(),
-        None => match Cache::of_call(settings.name) {
-            Some(cache) => cache.into_owned(),
-            None => return body.await,
-        },
-    };
-    let span = tracing::debug_span!("invalidates", function = settings.name);
-    Box::pin(carry_out(function, &cache.inner, keys, refuse, body, after)).instrument(span).await
+    let places = Places::new(function.settings.name, cache);
+    let parts = places.sort(keys);
+    let span = tracing::debug_span!("invalidates", function = function.settings.name);
+    Box::pin(carry_out(function, places, parts, refuse, body, after)).instrument(span).await
 }
 
 async fn carry_out<R, B, A>(
     function: &'static WriteFunction,
-    inner: &Arc<Inner>,
-    keys: Vec<AnyKey>,
+    places: Places,
+    parts: Vec<Part>,
     refuse: Option<fn(Error) -> R>,
     body: B,
     after: A,
 ) -> R
 where
     B: Future<Output = R>,
-    A: FnOnce(&R, &Inner, Token) -> After,
+    A: FnOnce(&R, &Inside<'_>) -> After,
 {
     let settings = &function.settings;
-    inner.table.writes.writes.one();
-    let keys = each_once(keys);
+    places.count(&parts);
     let body = pin!(body);
-    let (result, removal) = if keys.is_empty() {
-        let result = body.await;
-        let After { keys, .. } = after(&result, inner, Token::fresh());
-        (result, Removal::new(inner, keys))
-    } else {
-        let mut guarded = match settings.guard {
-            Guard::Off => Guarded::nothing(inner, keys),
-            Guard::BestEffort | Guard::Required => Guarded::place(inner, keys, settings).await,
-        };
+    let (result, removals) = if let Some(Part { cache, .. }) = parts.first() {
+        let clock = cache.clock;
+        let mut guards = Guards::place(parts, settings).await;
         if let Some(refuse) = refuse
-            && let Some(error) = refusal(inner, &guarded, settings)
+            && let Some(error) = refusal(&guards, settings)
         {
             return refuse(error);
         }
-        guarded.stage = Stage::Running;
-        let result = while_renewing(inner.clock, body, guarded.keep()).await;
-        guarded.stage = Stage::After;
-        let After { keys, puts } = after(&result, inner, guarded.token);
-        let removal = Removal::new(inner, keys);
-        guarded.release(puts).await;
-        (result, removal)
+        guards.enter(Stage::Running);
+        let result = while_renewing(clock, body, guards.keep()).await;
+        guards.enter(Stage::After);
+        let After { keys, puts } = after(&result, &Inside { places: &places, guards: &guards });
+        let removals = places.removals(keys);
+        guards.release(puts).await;
+        (result, removals)
+    } else {
+        let result = body.await;
+        let After { keys, .. } = after(&result, &Inside { places: &places, guards: &Guards::default() });
+        (result, places.removals(keys))
     };
-    removal.carry_out().await;
+    join_all(removals.into_iter().map(Removal::carry_out)).await;
     result
-}
-
-fn each_once(keys: Vec<AnyKey>) -> Vec<AnyKey> {
-    let mut keys = whole(keys);
-    keys.sort_unstable_by(|one, other| one.as_str().cmp(other.as_str()));
-    keys.dedup();
-    keys
 }
 
 /// Without the keys in which the `Display` of a value failed: reads with such a value run uncached, so that nothing is stored
@@ -169,9 +159,9 @@ fn whole(mut keys: Vec<AnyKey>) -> Vec<AnyKey> {
 }
 
 /// The error of a write that needs its guards and lacks one, which is counted and told.
-fn refusal(inner: &Inner, guarded: &Guarded, settings: &WriteSettings) -> Option<Error> {
-    let (key, error) = guarded.failures.first()?;
-    inner.table.writes.writes_refused.one();
+fn refusal(guards: &Guards, settings: &WriteSettings) -> Option<Error> {
+    let (cache, key, error) = guards.failure()?;
+    cache.table.writes.writes_refused.one();
     let WriteSettings { module, name, file, line, .. } = settings;
     tracing::warn!(
         module,
@@ -194,10 +184,6 @@ struct Removal {
 }
 
 impl Removal {
-    fn new(cache: &Arc<Inner>, keys: Vec<AnyKey>) -> Removal {
-        Removal { cache: cache.clone(), keys: whole(keys) }
-    }
-
     async fn carry_out(mut self) {
         if !self.keys.is_empty() {
             // An undelivered deletion is on the recovery list; the write itself is done.
@@ -218,11 +204,12 @@ impl Drop for Removal {
     }
 }
 
-/// Deletes one entry.
+/// Deletes one entry: in the cache that the key names, else in this one.
 pub(crate) async fn invalidate(cache: &Cache, key: &AnyKey) -> Result<(), Error> {
     if whole(vec![key.clone()]).is_empty() {
         return Ok(());
     }
+    let cache = key.cache().unwrap_or(cache);
     match remove(&cache.inner, std::slice::from_ref(key), cache.inner.timeout).await.pop() {
         Some((key, error)) => Err(error.into_error("invalidate", key.as_str())),
         None => Ok(()),
@@ -242,10 +229,8 @@ async fn remove(cache: &Arc<Inner>, keys: &[AnyKey], within: Duration) -> Failur
     let answers = cache.store.remove(&names, within).await;
     tracing::debug!(keys = ?Listed(keys), took = ?begun.elapsed(), "deleted");
     let failures: Failures = keys.iter().cloned().zip(answers).filter_map(failure).collect();
-    for (key, error) in failures.iter().filter(|(_, error)| *error != StoreError::Foreign) {
-        // With a token that is in no guard, a late release is a deletion.
-        cache.undelivered(key, error, Token::fresh(), Duration::ZERO);
-    }
+    // With a token that is in no guard, a late release is a deletion.
+    cache.undelivered(&failures, Token::fresh(), Duration::ZERO);
     cache.table.writes.invalidated.add((keys.len() - failures.len()) as u64);
     failures
 }
@@ -258,21 +243,32 @@ fn failure<T>((key, answer): (AnyKey, Result<T, StoreError>)) -> Option<(AnyKey,
 }
 
 impl Inner {
-    /// Puts a key on the recovery list, says so, and has it delivered.
-    fn undelivered(self: &Arc<Self>, key: &AnyKey, error: &StoreError, token: Token, settle: Duration) {
+    /// Puts keys on the recovery list, says so in one line, and has them delivered.
+    fn undelivered(self: &Arc<Self>, failures: &Failures, token: Token, settle: Duration) {
+        let failures = failures.iter().filter(|(_, error)| *error != StoreError::Foreign);
+        let keys: Vec<&AnyKey> = failures.clone().map(|(key, _)| key).collect();
+        let Some((_, error)) = failures.clone().next() else { return };
         tracing::warn!(
-            %key,
+            keys = ?Listed(&keys),
             ?error,
-            "an invalidation could not be delivered; this process leaves the entry alone until it is"
+            "invalidations could not be delivered; this process leaves the entries alone until they are"
         );
-        self.list(key, token, settle);
+        self.list(&keys, token, settle);
         Recovery::deliver(self);
     }
 
-    /// Puts a key on the recovery list.
-    fn list(&self, key: &AnyKey, token: Token, settle: Duration) {
-        self.table.writes.undelivered.one();
-        let given_up = self.recovery.add(key.as_str(), token, settle, key.longest());
+    /// Puts keys on the recovery list.
+    fn list(&self, keys: &[&AnyKey], token: Token, settle: Duration) {
+        self.table.writes.undelivered.add(keys.len() as u64);
+        let add = |key: &&AnyKey| {
+            tracing::debug!(%key, "on the recovery list");
+            self.recovery.add(key.as_str(), token, settle)
+        };
+        self.given_up(keys.iter().map(add).sum());
+    }
+
+    /// Counts and reports keys that left the recovery list undelivered.
+    fn given_up(&self, given_up: usize) {
         if given_up > 0 {
             self.table.writes.given_up.add(given_up as u64);
             tracing::error!(
@@ -308,7 +304,7 @@ impl Inner {
 #[derive(Debug)]
 #[must_use = "a guard that is dropped and not released holds for a while"]
 pub struct WriteGuard {
-    guarded: Guarded,
+    guards: Guards,
     renewing: Beside,
 }
 
@@ -317,14 +313,16 @@ const BY_HAND: WriteSettings = WriteSettings::new(module_path!(), "guard", file!
 
 impl WriteGuard {
     pub(crate) async fn place(cache: &Cache, keys: Vec<AnyKey>) -> Result<WriteGuard, Error> {
-        cache.inner.table.writes.writes.one();
-        let mut guarded = Guarded::place(&cache.inner, whole(keys), &BY_HAND).await;
-        if let Some((key, error)) = guarded.failures.first() {
+        let places = Places::new(BY_HAND.name, Some(cache));
+        let parts = places.sort(keys);
+        places.count(&parts);
+        let mut guards = Guards::place(parts, &BY_HAND).await;
+        if let Some((_, key, error)) = guards.failure() {
             return Err(error.clone().into_error("guard", key.as_str()));
         }
-        guarded.stage = Stage::Running;
-        let renewing = Beside::begin(cache.inner.clock, guarded.keep());
-        Ok(WriteGuard { guarded, renewing })
+        guards.enter(Stage::Running);
+        let renewing = Beside::begin(cache.inner.clock, guards.keep());
+        Ok(WriteGuard { guards, renewing })
     }
 
     /// Ends the guard and deletes the entries: from here on readers see what was written.
@@ -334,10 +332,10 @@ impl WriteGuard {
     /// When the cache did not answer. This process then does not use the entries until it has been told, which is tried
     /// again in the background; other processes see the guard's end at the latest ten seconds later.
     pub async fn release(self) -> Result<(), Error> {
-        let WriteGuard { guarded, renewing } = self;
+        let WriteGuard { guards, renewing } = self;
         // A renewal after the release would find no guard, and place it anew.
         drop(renewing);
-        let failures = guarded.release(Vec::new()).await;
+        let failures = guards.release(Vec::new()).await;
         match failures.into_iter().find(|(_, error)| *error != StoreError::Foreign) {
             Some((key, error)) => Err(error.into_error("release", key.as_str())),
             None => Ok(()),

@@ -8,11 +8,13 @@
 )]
 
 mod asked;
+mod caches;
 mod codecs;
 mod deployments;
 mod failovers;
 mod faults;
 mod functions;
+mod identity;
 mod keys;
 mod limits;
 mod outages;

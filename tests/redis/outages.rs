@@ -290,6 +290,12 @@ async fn urls_that_can_never_work() {
         (Cache::builder().timeout(Duration::ZERO), "timeout"),
         (Cache::builder().connect_timeout(Duration::ZERO), "connect_timeout"),
         (Cache::builder().max_in_flight(0), "max_in_flight"),
+        (Cache::builder(), "url"),
+        (Cache::builder().namespace("shop"), "url"),
+        (Cache::builder().capacity(1 << 20), "url"),
+        (Cache::builder().in_process().capacity(0), "capacity"),
+        (Cache::builder().url("redis://localhost").capacity(1 << 20), "capacity"),
+        (Cache::builder().url("redis://localhost").in_process(), "in_process"),
         (Cache::builder().url("redis://localhost").tls_ca("-----BEGIN CERTIFICATE-----"), "tls_ca"),
         (Cache::builder().url("rediss://localhost").tls_ca("none"), "tls_ca"),
         (Cache::builder().url("rediss://localhost").tls_client("none", "none"), "tls_client"),
@@ -323,8 +329,11 @@ fn installing_and_the_environment() {
     );
     let both = run("environment", &[("REDIS_URL", &url), ("CACHED_ASIDE_URL", &unix)]);
     assert!(both.contains("redis.sock"), "CACHED_ASIDE_URL comes first: {both}");
+    assert!(nothing.contains("WARN") && nothing.contains("other processes do not see"), "{nothing}");
     let empty = run("environment", &[("REDIS_URL", " ")]);
-    assert!(empty.contains("this process"), "{empty}");
+    assert!(empty.contains("this process") && empty.contains("WARN"), "{empty}");
+    let by_name = run("environment", &[("CACHED_ASIDE_URL", "in-process"), ("REDIS_URL", &url)]);
+    assert!(by_name.contains("this process") && !by_name.contains("WARN"), "{by_name}");
     let wrong = run("environment", &[("REDIS_URL", "ftp://user:s3cret@host")]);
     assert!(wrong.contains("unknown scheme") && !wrong.contains("s3cret"), "{wrong}");
 
@@ -339,4 +348,31 @@ fn installing_and_the_environment() {
     );
     assert!(lines.contains(&"in scope: 4, 4; then 3"), "{installed}");
     assert!(lines.contains(&"another runtime: 3"), "{installed}");
+}
+
+/// Whoever asks for it is given it, by either name.
+#[tokio::test]
+async fn a_cache_in_this_process_is_asked_for_by_name_and_bounded() {
+    #[cached_aside(ttl = "5m", key = "bounded:{id}")]
+    async fn page(id: u64) -> Vec<u8> {
+        vec![id.to_le_bytes()[0]; 10_000]
+    }
+    for builder in [Cache::builder().in_process(), Cache::builder().url("in-process")] {
+        let cache = builder.capacity(105_000).build().await.unwrap();
+        assert!(format!("{cache:?}").contains("this process"), "{cache:?}");
+        cache
+            .scope(async {
+                for id in 0..100 {
+                    page(id).await;
+                }
+                for id in 90..100 {
+                    page(id).await;
+                }
+                assert_eq!(cache.stats().total.hits, 10, "the last ones are there");
+                page(0).await;
+                assert_eq!(cache.stats().total.loads, 101, "the first ones had to go");
+            })
+            .await;
+    }
+    assert!(format!("{:?}", Cache::connect("in-process").await.unwrap()).contains("this process"));
 }

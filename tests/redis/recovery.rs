@@ -82,6 +82,20 @@ async fn the_list_is_flushed() {
     }
 }
 
+/// A single call that brings more keys than the list holds.
+#[tokio::test]
+async fn the_list_is_bounded_whatever_one_call_brings() {
+    let server = RedisServer::start();
+    let cache = cache(&server.url(), "bounded").await;
+    server.kill();
+    until("the loss is noticed", || cache.stats().nodes[0].state != NodeState::Up).await;
+    let error = cache.guard((0..300_000).map(load::key)).await.unwrap_err();
+    assert!(matches!(error, Error::Unreachable { .. }), "{error}");
+    until("the guards are released", || cache.stats().undelivered == 300_000).await;
+    let stats = cache.stats();
+    assert_eq!((stats.recovering, stats.given_up), (100_000, 200_000));
+}
+
 #[tokio::test]
 async fn the_end_of_a_program_waits_for_its_deliveries_but_not_for_ever() {
     let server = RedisServer::shared();

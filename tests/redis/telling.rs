@@ -415,3 +415,64 @@ async fn secrets_are_nowhere() {
         assert!(!line.contains(SECRET), "{line}");
     }
 }
+
+/// Once, at the second one's first use, with both places; and not where both say that it is meant.
+#[tokio::test]
+async fn two_functions_with_one_key_are_reported() {
+    #[cached_aside(ttl = "1m", key = "reported:{id}")]
+    async fn name(id: u64) -> String {
+        format!("name {id}")
+    }
+    #[cached_aside(ttl = "1m", key = "reported:{user_id}", shares_key)]
+    async fn email(user_id: u64) -> String {
+        format!("email {user_id}")
+    }
+    #[cached_aside(ttl = "1m", key = "meant:{id}", shares_key)]
+    async fn one(id: u64) -> u64 {
+        id
+    }
+    #[cached_aside(ttl = "1m", key = "meant:{number:04}", shares_key)]
+    async fn other(number: u64) -> u64 {
+        number
+    }
+    #[cached_aside(ttl = "1m")]
+    async fn derived(id: u64) -> u64 {
+        id
+    }
+    let log = Log::listen();
+    let cache = Cache::in_process();
+    cache.scope(async { (name(1).await, one(1).await, other(1).await, derived(1).await) }).await;
+    assert_eq!(said(&log.take(), "ERROR"), [""; 0]);
+    cache.scope(email(1)).await;
+    let told = log.take();
+    let lines = said(&told, "two functions have the same key");
+    let [line] = lines[..] else { panic!("{told}") };
+    for part in
+        ["ERROR", "telling::name", "telling::email", "reported:{id}", "reported:{user_id}", "shares_key"]
+    {
+        assert!(line.contains(part), "{part}: {line}");
+    }
+    assert_eq!(line.matches("telling.rs:").count(), 2, "{line}");
+    Cache::in_process().scope(async { (name(1).await, email(1).await) }).await;
+    assert_eq!(said(&log.take(), "ERROR"), [""; 0]);
+}
+
+#[tokio::test]
+async fn a_write_of_many_keys_that_is_not_announced_is_one_line() {
+    let server = RedisServer::start();
+    let cache = Cache::builder().url(server.url()).namespace("telling-many").build().await.unwrap();
+    server.kill();
+    let log = Log::listen();
+    cache.guard((0..30).map(load::key)).await.unwrap_err();
+    let begun = std::time::Instant::now();
+    while cache.stats().undelivered < 30 {
+        assert!(begun.elapsed() < Duration::from_secs(20));
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    let told = log.take();
+    for words in ["keys could not be guarded", "invalidations could not be delivered"] {
+        let lines = said(&told, words);
+        let [line] = lines[..] else { panic!("{told}") };
+        assert!(line.contains("WARN") && line.contains("told:0") && line.contains("and 22 more"), "{line}");
+    }
+}

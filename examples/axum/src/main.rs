@@ -28,7 +28,7 @@ use crate::users::{Db, load_user, rename_user};
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     tracing_subscriber::fmt().init();
-    // `CACHED_ASIDE_URL` or `REDIS_URL`, else inside this process.
+    // `CACHED_ASIDE_URL` or `REDIS_URL`, else inside this process, with a warning.
     Cache::from_env().await?.install()?;
     let listener = tokio::net::TcpListener::bind("127.0.0.1:3000").await?;
     axum::serve(listener, app(Arc::new(Db::with_a_few_users()))).await?;

@@ -1,7 +1,7 @@
 //! A user directory in SQLite that reads through a cache.
 //!
 //! ```sh
-//! cargo run -p quickstart                                      # the cache lives in this process
+//! CACHED_ASIDE_URL=in-process cargo run -p quickstart          # the cache lives in this process
 //! REDIS_URL=redis://127.0.0.1:6379 cargo run -p quickstart     # the cache lives in Redis
 //! RUST_LOG=cached_aside=debug cargo run -p quickstart          # and tells what it does
 //! ```
@@ -56,7 +56,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let filter = EnvFilter::builder().with_default_directive(LevelFilter::INFO.into()).from_env_lossy();
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).init();
 
-    // Redis if `REDIS_URL` is set, otherwise this process.
+    // Redis if `CACHED_ASIDE_URL` or `REDIS_URL` is set, otherwise this process, with a warning.
     Cache::from_env().await?.install()?;
     let db = Arc::new(Db::open()?);
 

@@ -20,10 +20,11 @@ fn messages(problems: Problems) -> Vec<String> {
 fn every_option_is_read() {
     let (args, problems) = read(
         r#"ttl = "5m", key = "user:{id}", skip(self, db,), none_ttl = SHORT, jitter = "2.5%", lease = "5s",
-           wait = "0s", codec = Json, version = 2, cache = self.cache,"#,
+           wait = "0s", codec = Json, version = 2, cache = self.cache, shares_key,"#,
     );
     assert_eq!(problems, [""; 0]);
     assert_eq!(args.skip.unwrap().value.len(), 2);
+    assert!(args.shares_key.is_some());
     assert_eq!(args.jitter.unwrap().value, 25);
     assert!(matches!(args.none_ttl.unwrap().value, Length::Constant(_)));
     assert!(!args.version.unwrap().value.only);
@@ -54,7 +55,9 @@ fn every_option_is_read() {
 
 #[test]
 fn one_mistake_does_not_hide_another() {
-    let (args, problems) = read(r#"tll = "5m", key = "a:{", skip = db, ttl = 5, wait = "2s" lease, 7"#);
+    let (args, problems) = read(
+        r#"tll = "5m", key = "a:{", skip = db, ttl = 5, wait = "2s" lease, 7, shares_key = true, shared_key"#,
+    );
     assert!(args.wait.is_some());
     assert!(args.names("ttl") && args.names("key"));
     assert_eq!(
@@ -67,7 +70,9 @@ fn one_mistake_does_not_hide_another() {
             "expected `,`",
             "expected an option: `ttl`, `key`, `skip`, `none_ttl`, `jitter`, `lease`, `wait`, `stale_while_revalidate`, \
              `stale_if_error`, `refresh`, `load_timeout`, `early_refresh`, `codec`, `version`, `cache`, `store_if`, `ttl_for`, \
-             `error_ttl`, `error_if` or `crate`",
+             `error_ttl`, `error_if`, `crate` or `shares_key`",
+            "`shares_key` takes no value: write `shares_key` alone",
+            "unknown option `shared_key`; did you mean `shares_key`?",
         ]
     );
 }

@@ -11,7 +11,7 @@ mod write;
 use proc_macro2::TokenStream;
 use quote::{ToTokens, quote_spanned};
 
-pub(crate) use read::{Form, ReadPlan, read};
+pub(crate) use read::{CacheKnown, Form, ReadPlan, read};
 pub(crate) use staleness::Kept;
 pub(crate) use update::{UpdatePlan, update};
 pub(crate) use write::{WritePlan, write};

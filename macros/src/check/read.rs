@@ -1,6 +1,6 @@
 //! `#[cached_aside]`: what will be generated.
 
-use proc_macro2::{Span, TokenStream};
+use proc_macro2::{Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::{Expr, Ident, Type, TypeReference, spanned::Spanned};
 
@@ -37,13 +37,80 @@ pub(crate) struct ReadPlan {
     pub(crate) version: TokenStream,
     /// `.by_version()`, if the version stands for the type's structure.
     pub(crate) by_version: Option<TokenStream>,
-    pub(crate) cache: Option<Expr>,
+    pub(crate) cache: Option<Cache>,
     /// What says of a value whether and for how long it is stored: calls that follow `coding`.
     pub(crate) conditions: TokenStream,
     /// What says which errors are stored.
     pub(crate) errors: Option<Expr>,
     /// Where `error_ttl` was written: the return type must have an `Err`.
     pub(crate) error_ttl: Option<Span>,
+}
+
+/// The cache that the attribute names.
+pub(crate) struct Cache {
+    pub(crate) expr: Expr,
+    pub(crate) known: CacheKnown,
+}
+
+/// Which companions can evaluate `cache = …`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum CacheKnown {
+    /// All: it needs no more than the key does.
+    Everywhere,
+    /// Those that are called on `self`.
+    OnSelf,
+    /// None: it needs a parameter that is not in the key.
+    InCalls,
+}
+
+impl Cache {
+    fn of(expr: Expr, key: &Key, function: &Function) -> Cache {
+        let named = names(&expr.to_token_stream());
+        let beside_the_key: Vec<_> = function
+            .parameters
+            .iter()
+            .enumerate()
+            .filter(|(number, parameter)| {
+                !key.uses(*number) && named.iter().any(|name| parameter.binds(name))
+            })
+            .map(|(_, parameter)| parameter)
+            .collect();
+        let known = if only_in_async(&expr.to_token_stream()) {
+            CacheKnown::InCalls
+        } else if beside_the_key.is_empty() {
+            CacheKnown::Everywhere
+        } else if beside_the_key.iter().all(|parameter| parameter.is_self()) {
+            CacheKnown::OnSelf
+        } else {
+            CacheKnown::InCalls
+        };
+        Cache { expr, known }
+    }
+}
+
+/// The names that an expression begins with: neither fields and methods, nor what follows in a path.
+fn names(tokens: &TokenStream) -> Vec<String> {
+    let mut names = Vec::new();
+    let mut follows = false;
+    for token in tokens.clone() {
+        match &token {
+            TokenTree::Ident(ident) if !follows => names.push(ident.to_string()),
+            TokenTree::Group(group) => names.extend(self::names(&group.stream())),
+            _ => {}
+        }
+        follows = matches!(&token, TokenTree::Punct(punct) if matches!(punct.as_char(), '.' | ':'));
+    }
+    names
+}
+
+/// Whether the expression awaits something or returns: no companion can do that.
+fn only_in_async(tokens: &TokenStream) -> bool {
+    tokens.clone().into_iter().any(|token| match token {
+        TokenTree::Ident(ident) => ident == "await" || ident == "return",
+        TokenTree::Punct(punct) => punct.as_char() == '?',
+        TokenTree::Group(group) => only_in_async(&group.stream()),
+        TokenTree::Literal(_) => false,
+    })
 }
 
 /// What kind of items the function becomes.
@@ -78,6 +145,7 @@ pub(crate) fn read(mut args: ReadArgs, function: &Function, mut problems: Proble
     unchanged_self(function, &mut problems);
     storable(function, &mut problems);
     errors(&args, &mut problems);
+    shared(&args, &mut problems);
     let key = key(&args, function, form, &mut problems);
     let ttl = ttl(&args, &mut problems);
     let staleness = staleness(&args, function, form, &mut problems);
@@ -88,7 +156,6 @@ pub(crate) fn read(mut args: ReadArgs, function: &Function, mut problems: Proble
     };
     Ok(ReadPlan {
         form,
-        key,
         name: display_name(function),
         template,
         ttl,
@@ -106,7 +173,8 @@ pub(crate) fn read(mut args: ReadArgs, function: &Function, mut problems: Proble
             .as_ref()
             .is_some_and(|version| version.value.only)
             .then(|| quote!(.by_version())),
-        cache: args.cache.map(|cache| cache.value),
+        cache: args.cache.map(|cache| Cache::of(cache.value, &key, function)),
+        key,
     })
 }
 
@@ -133,6 +201,18 @@ fn errors(args: &ReadArgs, problems: &mut Problems) {
             "`error_if` says which errors are stored, and none are; write `error_ttl = \"5s\"` too, or leave it out",
         ),
         _ => {}
+    }
+}
+
+/// A derived key is the function's own.
+fn shared(args: &ReadArgs, problems: &mut Problems) {
+    if let Some(Given { name, .. }) = &args.shares_key
+        && !args.names("key")
+    {
+        problems.push(syn::Error::new(
+            name.span(),
+            "no other function has the key that is derived for this one; write the shared one, such as `key = \"user:{id}\"`",
+        ));
     }
 }
 
@@ -216,6 +296,9 @@ fn settings(args: &ReadArgs) -> TokenStream {
     );
     calls.extend(length(&args.lease, "lease"));
     calls.extend(length(&args.wait, "wait"));
+    calls.extend(
+        args.shares_key.as_ref().map(|given| setting("shares_key", &TokenStream::new(), given.name.span())),
+    );
     calls
 }
 

@@ -6,7 +6,7 @@ use syn::Expr;
 
 use super::{
     constants, display_name,
-    write::{mention_of_result, required, settings, undecided_when},
+    write::{key_of, mention_of_result, required, settings, undecided_when},
 };
 use crate::{
     args::{Given, Policy, Target, WriteArgs},
@@ -44,7 +44,8 @@ pub(crate) fn update(
     }
     guarded(&args, &mut problems);
     undecided_when(&args, function, &mut problems);
-    let keys = args.targets.iter().filter_map(|target| key(target, &mut problems)).collect();
+    let in_named_cache = args.cache.is_some();
+    let keys = args.targets.iter().filter_map(|target| key(target, in_named_cache, &mut problems)).collect();
     problems.finish()?;
     Ok(UpdatePlan {
         name: display_name(function),
@@ -72,7 +73,7 @@ fn guarded(args: &WriteArgs, problems: &mut Problems) {
     }
 }
 
-fn key(target: &Target, problems: &mut Problems) -> Option<TokenStream> {
+fn key(target: &Target, in_named_cache: bool, problems: &mut Problems) -> Option<TokenStream> {
     match target {
         Target::Template(template) => {
             problems.push(syn::Error::new(
@@ -89,7 +90,7 @@ fn key(target: &Target, problems: &mut Problems) -> Option<TokenStream> {
                 ));
                 None
             }
-            None => Some(call.key()),
+            None => Some(key_of(call, in_named_cache)),
         },
     }
 }

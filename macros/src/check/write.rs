@@ -53,7 +53,7 @@ pub(crate) fn write(
     }
     without_guard(&args, &mut problems);
     undecided_when(&args, function, &mut problems);
-    let mut keys = Keys::default();
+    let mut keys = Keys { in_named_cache: args.cache.is_some(), ..Keys::default() };
     for target in &args.targets {
         match target {
             Target::Call(call) => keys.call(call, function, &mut problems),
@@ -154,6 +154,8 @@ pub(super) fn settings(args: &WriteArgs) -> TokenStream {
 /// The keys of all targets, sorted by when they are known.
 #[derive(Default)]
 struct Keys {
+    /// The write names a cache, for keys that don't know theirs.
+    in_named_cache: bool,
     before: Vec<TokenStream>,
     arguments: Vec<(Ident, TokenStream)>,
     after: Vec<TokenStream>,
@@ -170,12 +172,17 @@ impl Keys {
                 for argument in call.arguments_mut() {
                     self.precompute(argument);
                 }
-                let key = any_key(&call);
+                let key = self.any_key(&call);
                 self.after.push(key);
                 self.result.get_or_insert(result);
             }
-            None => self.before.push(any_key(call)),
+            None => self.before.push(self.any_key(call)),
         }
+    }
+
+    fn any_key(&self, call: &Call) -> TokenStream {
+        let key = key_of(call, self.in_named_cache);
+        quote_spanned!(key.span()=> __aside::any_key(#key))
     }
 
     fn template(&mut self, key: &Key, span: Span) {
@@ -212,9 +219,10 @@ impl Keys {
     }
 }
 
-fn any_key(call: &Call) -> TokenStream {
+/// The key of a call, which may be one that does not know its cache where the write names one.
+pub(super) fn key_of(call: &Call, in_named_cache: bool) -> TokenStream {
     let key = call.key();
-    quote_spanned!(key.span()=> __aside::any_key(#key))
+    if in_named_cache { quote_spanned!(key.span()=> __aside::in_cache_of_write(#key)) } else { key }
 }
 
 /// A parameter with the name of the result.

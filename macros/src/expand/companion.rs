@@ -7,9 +7,9 @@ use syn::{
     parse_quote, spanned::Spanned,
 };
 
-use super::{around, imports, key_text, ours, outer, read, shape};
+use super::{around, imports, key_text, ours, outer, read, reference, shape};
 use crate::{
-    check::{Form, Kept, ReadPlan},
+    check::{CacheKnown, Form, Kept, ReadPlan},
     generics::{needed_by, turbofish},
     key::Source,
     shape::without_lifetimes,
@@ -122,8 +122,18 @@ fn key(plan: &ReadPlan, function: &Function, shape: &TokenStream, names: &Names)
     let listed = quote!(#(#listed),*).to_string().replace(" ,", ",");
     let doc = format!(" The key of `{}({listed})`.", function.sig.ident);
     let text = key_text(&plan.key);
-    let KeySignature { sig, value } = KeySignature::new(plan, function, shape, name, parameters);
+    let known = plan.cache.as_ref().map(|cache| cache.known);
+    let placed = matches!(known, None | Some(CacheKnown::Everywhere));
+    let KeySignature { sig, value } = KeySignature::new(plan, function, shape, name, parameters, placed);
     let coding = read::coding(plan, &value, shape);
+    let key = match &plan.cache {
+        None => quote!(__aside::key(#read(), #text, #coding)),
+        Some(cache) if placed => {
+            let cache = reference(&cache.expr);
+            quote!(__aside::key_in(#cache, #read(), #text, #coding))
+        }
+        Some(_) => quote!(__aside::key_without_cache(#read(), #text, #coding)),
+    };
     let imports = imports(&[]);
     let vis = &function.vis;
     let attributes: Vec<_> = kept_everywhere(function).chain(kept_on_keys(function)).collect();
@@ -140,7 +150,7 @@ fn key(plan: &ReadPlan, function: &Function, shape: &TokenStream, names: &Names)
         #[doc = #doc]
         #vis #sig {
             #imports
-            __aside::key(#read(), #text, #coding)
+            #key
         }
     }
 }
@@ -175,8 +185,14 @@ fn key_of_self(
     if !parameters.iter().any(|(name, _)| name.is_none()) {
         parameters.insert(0, (None, of_self));
     }
-    let KeySignature { sig, .. } = KeySignature::new(plan, function, shape, &name, parameters);
+    let known = plan.cache.as_ref().map(|cache| cache.known);
+    let placed = known != Some(CacheKnown::InCalls);
+    let KeySignature { sig, .. } = KeySignature::new(plan, function, shape, &name, parameters, placed);
     let arguments = turbofish(&sig.generics);
+    let in_cache = plan.cache.as_ref().filter(|cache| cache.known == CacheKnown::OnSelf).map(|cache| {
+        let cache = reference(&cache.expr);
+        quote!(.in_cache(#cache))
+    });
     let vis = &function.vis;
     let attributes = kept_everywhere(function).chain(kept_on_keys(function));
     Some(quote! {
@@ -184,7 +200,7 @@ fn key_of_self(
         #[doc(hidden)]
         #[allow(clippy::unused_self)]
         #vis #sig {
-            Self::#key #arguments(#(#used),*)
+            Self::#key #arguments(#(#used),*) #in_cache
         }
     })
 }
@@ -202,6 +218,7 @@ impl KeySignature {
         shape: &TokenStream,
         name: &Ident,
         parameters: Vec<(Option<Ident>, FnArg)>,
+        placed: bool,
     ) -> KeySignature {
         let output = without_lifetimes(&function.output);
         let value = read::value(&output, shape);
@@ -212,10 +229,15 @@ impl KeySignature {
         for (_, parameter) in &parameters {
             parameter.to_tokens(&mut used);
         }
+        if let Some(cache) = plan.cache.as_ref().filter(|_| placed) {
+            cache.expr.to_tokens(&mut used);
+        }
         let generics = needed_by(&used, &function.sig.generics);
         let (params, clause) = (&generics, &generics.where_clause);
         let parameters = parameters.into_iter().map(|(_, parameter)| parameter);
-        let sig = parse_quote!(fn #name #params(#(#parameters),*) -> ::cached_aside::Key<#value> #clause);
+        let place = (!placed).then(|| quote!(, ::cached_aside::Unplaced));
+        let sig =
+            parse_quote!(fn #name #params(#(#parameters),*) -> ::cached_aside::Key<#value #place> #clause);
         KeySignature { sig, value: output }
     }
 }

@@ -139,13 +139,18 @@ fn cache(written: Option<&Expr>, function: &Function) -> (Option<TokenStream>, O
         return (Some(kept), Some(cache));
     }
     let cache = ours("cache");
-    let reference = syn::ExprReference {
+    let reference = reference(expr);
+    (Some(quote!(let #cache: &::cached_aside::Cache = #reference;)), Some(cache.to_token_stream()))
+}
+
+/// `&expr`
+fn reference(expr: &Expr) -> syn::ExprReference {
+    syn::ExprReference {
         attrs: vec![],
         and_token: syn::Token![&](expr.span()),
         mutability: None,
         expr: Box::new(expr.clone()),
-    };
-    (Some(quote!(let #cache: &::cached_aside::Cache = #reference;)), Some(cache.to_token_stream()))
+    }
 }
 
 /// The same for a body that takes what holds the cache, or goes on without its caller.

@@ -42,8 +42,9 @@ pub(super) fn load(
     let has_none = has_none(plan, shape);
     let has_error = has_error(plan, shape);
     let fails = fails(plan, shape);
+    let named = plan.cache.as_ref().map(|cache| &cache.expr);
     let (cache, load, cache_argument) = if plan.staleness.kept.is_some() {
-        let kept = plan.cache.as_ref().map(kept_cache);
+        let kept = named.map(kept_cache);
         let argument = optional(kept.as_ref().map(|(_, cache)| cache));
         (
             kept.map(|(kept, _)| kept),
@@ -51,7 +52,7 @@ pub(super) fn load(
             Some(quote!(#argument,)),
         )
     } else {
-        match cache(plan.cache.as_ref(), function) {
+        match cache(named, function) {
             (cache, None) => (cache, quote_spanned!(at_output=> __aside::load), None),
             (cache, Some(argument)) => {
                 (cache, quote_spanned!(at_output=> __aside::load_in), Some(quote!(#argument,)))

@@ -17,11 +17,16 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 /// No more commands are on their way to one server at once.
 const MAX_IN_FLIGHT: usize = 4_096;
 
+/// The URL of a cache inside this process.
+const IN_PROCESS: &str = "in-process";
+
 /// Settings of a cache: see [`Cache::builder`].
 #[derive(Clone)]
 #[must_use = "a builder does nothing until `build` is called"]
 pub struct CacheBuilder {
     url: Option<String>,
+    in_process: bool,
+    capacity: Option<usize>,
     namespace: String,
     timeout: Duration,
     connect_timeout: Duration,
@@ -34,6 +39,8 @@ impl Default for CacheBuilder {
     fn default() -> Self {
         CacheBuilder {
             url: None,
+            in_process: false,
+            capacity: None,
             namespace: NAMESPACE.to_owned(),
             timeout: TIMEOUT,
             connect_timeout: CONNECT_TIMEOUT,
@@ -57,7 +64,7 @@ impl fmt::Debug for CacheBuilder {
 }
 
 impl CacheBuilder {
-    /// Where Redis is. Without a URL the cache is inside this process.
+    /// Where Redis is. `in-process` as the URL is [`in_process`](CacheBuilder::in_process), for programs that are given theirs.
     ///
     /// | | |
     /// | --- | --- |
@@ -75,8 +82,40 @@ impl CacheBuilder {
         self
     }
 
+    /// Keeps the entries inside this process, as [`Cache::in_process`] does. Other processes, other replicas of this program
+    /// among them, neither see these entries nor invalidate them.
+    ///
+    /// ```
+    /// # use cached_aside::Cache;
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), cached_aside::Error> {
+    /// let cache = Cache::builder().in_process().capacity(16 << 20).build().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn in_process(mut self) -> Self {
+        self.in_process = true;
+        self
+    }
+
+    /// Maximum number of bytes that a cache inside this process holds, keys and bookkeeping included. Beyond it the values go
+    /// that were not used for the longest time; one that is larger than all of it is not stored. Guards and leases of calls that
+    /// are under way always have room. 128 MiB by default.
+    ///
+    /// For a cache in Redis the bound is the server's own (`maxmemory`), and this is an error.
+    pub fn capacity(mut self, bytes: usize) -> Self {
+        self.capacity = Some(bytes);
+        self
+    }
+
     /// What every key in Redis begins with, followed by `:`. Applications that share a Redis need one each; those that share
     /// entries, the same. `cached-aside` by default.
+    ///
+    /// No namespace is inside another: a `:` of its own is written `%3A` in Redis, and a `%` is written `%25`. So the keys of
+    /// `shop:eu` begin with `shop%3Aeu:`, and the pattern `shop:*` (in an ACL or a `SCAN`) covers those of `shop` alone.
+    ///
+    /// It may not be empty nor contain `{`, `}`, `#`, white space or control characters: [`build`](CacheBuilder::build) refuses
+    /// that.
     pub fn namespace(mut self, namespace: impl Into<String>) -> Self {
         self.namespace = namespace.into();
         self
@@ -124,16 +163,20 @@ impl CacheBuilder {
     ///
     /// # Errors
     ///
-    /// [`Error::Url`] or [`Error::Option`] for what can never work.
+    /// [`Error::Url`] or [`Error::Option`] for what can never work; also where nothing says where the entries are kept, which
+    /// takes [`url`](CacheBuilder::url) or [`in_process`](CacheBuilder::in_process).
     pub async fn build(self) -> Result<Cache, Error> {
         let refuse = |option, reason: &str| Err(Error::Option { option, reason: reason.to_owned() });
         if self.namespace.is_empty() {
             return refuse("namespace", "it is empty; give the application a name of its own");
         }
-        if self.namespace.contains(['{', '}', '#']) || self.namespace.contains(char::is_whitespace) {
+        let refused = |character: char| {
+            matches!(character, '{' | '}' | '#') || character.is_whitespace() || character.is_control()
+        };
+        if self.namespace.contains(refused) {
             return refuse(
                 "namespace",
-                "it may not contain `{`, `}`, `#` or white space; use letters, digits, `-` and `:`",
+                "it may not contain `{`, `}`, `#`, white space or control characters; use letters, digits, `-` and `:`",
             );
         }
         if self.timeout.is_zero() {
@@ -145,10 +188,30 @@ impl CacheBuilder {
         if self.max_in_flight == 0 {
             return refuse("max_in_flight", "it is zero; let some commands through, such as 4,096");
         }
-        let Some(url) = &self.url else {
-            return Ok(Cache::with_store(Store::Memory(MemoryStore::new()), self.timeout, self.namespace));
-        };
-        self.build_redis(url).await
+        if self.capacity == Some(0) {
+            return refuse("capacity", "it is zero; give the cache room, such as 64 MiB (`64 << 20`)");
+        }
+        match &self.url {
+            Some(url) if url.trim() != IN_PROCESS => {
+                if self.in_process {
+                    return refuse("in_process", "there is a URL as well; keep one of the two");
+                }
+                if self.capacity.is_some() {
+                    let reason = "it bounds a cache inside this process; in Redis set `maxmemory` and an eviction policy";
+                    return refuse("capacity", reason);
+                }
+                self.build_redis(url).await
+            }
+            None if !self.in_process => refuse(
+                "url",
+                "there is none; write `.url(\"redis://…\")`, or `.in_process()` for a cache that other processes neither share \
+                 nor invalidate",
+            ),
+            _ => {
+                let store = self.capacity.map_or_else(MemoryStore::new, MemoryStore::with_capacity);
+                Ok(Cache::with_store(Store::Memory(store), self.timeout, self.namespace))
+            }
+        }
     }
 
     #[cfg(feature = "redis")]
@@ -164,7 +227,7 @@ impl CacheBuilder {
         let address = self.certificates.apply(address)?;
         let limits =
             Limits { connect: self.connect_timeout, call: self.timeout, in_flight: self.max_in_flight };
-        let store = RedisStore::connect(address, self.namespace.clone(), limits).await;
+        let store = RedisStore::connect(address, prefix(&self.namespace), limits).await;
         Ok(Cache::with_store(Store::Redis(Box::new(store)), self.timeout, self.namespace.clone()))
     }
 
@@ -174,4 +237,10 @@ impl CacheBuilder {
             "cached-aside was built without its feature `redis`; enable it, or use `Cache::in_process()`";
         Err(Error::Url { reason: reason.to_owned() })
     }
+}
+
+/// The namespace as keys begin with it: without a `:`, which ends it.
+#[cfg(feature = "redis")]
+fn prefix(namespace: &str) -> String {
+    namespace.replace('%', "%25").replace(':', "%3A")
 }

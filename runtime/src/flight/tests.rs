@@ -4,15 +4,19 @@ use tokio::sync::oneshot::error::TryRecvError;
 
 use super::*;
 
+fn kind() -> Kind {
+    Kind { function: 0, value: ConstTypeId::of::<u64>(), codec: "codec", version: 0, shape: 0 }
+}
+
 fn lead(flights: &Arc<Flights>) -> Ticket {
-    match flights.join("k", false) {
+    match flights.join(kind(), "k", false) {
         Turn::Lead(ticket) => ticket,
         Turn::Follow(_) => panic!("somebody else leads"),
     }
 }
 
 fn follow(flights: &Arc<Flights>) -> oneshot::Receiver<Word> {
-    match flights.join("k", false) {
+    match flights.join(kind(), "k", false) {
         Turn::Lead(_) => panic!("nobody leads"),
         Turn::Follow(word) => word,
     }
@@ -109,7 +113,7 @@ async fn nobody_hangs_whatever_leaders_do() {
         .map(|number| {
             let flights = flights.clone();
             tokio::spawn(async move {
-                let ticket = match flights.join("k", false) {
+                let ticket = match flights.join(kind(), "k", false) {
                     Turn::Lead(ticket) => ticket,
                     Turn::Follow(word) => match word.await.expect("word comes") {
                         Word::Lead(ticket) => ticket,
@@ -139,7 +143,7 @@ async fn nobody_hangs_whatever_leaders_do() {
 /// Who loads anew is given what a body gave that began after it came, and nothing that was only found or stored since.
 #[test]
 fn who_loads_anew_takes_no_load_that_had_begun() {
-    let follow_anew = |flights: &Arc<Flights>| match flights.join("k", true) {
+    let follow_anew = |flights: &Arc<Flights>| match flights.join(kind(), "k", true) {
         Turn::Lead(_) => panic!("nobody leads"),
         Turn::Follow(word) => word,
     };
@@ -165,7 +169,7 @@ fn who_loads_anew_takes_no_load_that_had_begun() {
 /// What was loaded and not stored may be newer than what stands there. Only who loads anew itself ends that.
 #[test]
 fn who_loads_anew_takes_nothing_that_was_not_stored() {
-    let follow_anew = |flights: &Arc<Flights>| match flights.join("k", true) {
+    let follow_anew = |flights: &Arc<Flights>| match flights.join(kind(), "k", true) {
         Turn::Lead(_) => panic!("nobody leads"),
         Turn::Follow(word) => word,
     };
@@ -179,5 +183,32 @@ fn who_loads_anew_takes_nothing_that_was_not_stored() {
     let began = next.load();
     next.land(&Landed::None, began);
     assert!(shared(&mut other), "what stood there instead has ended");
+    assert_eq!(flights.len(), 0);
+}
+
+/// Each part of a kind tells two loads of one key apart.
+#[test]
+fn loads_of_one_key_that_carry_different_things_are_not_shared() {
+    let flights = Arc::new(Flights::default());
+    let kinds = [
+        kind(),
+        Kind { function: 1, ..kind() },
+        Kind { value: ConstTypeId::of::<u32>(), ..kind() },
+        Kind { codec: "other", ..kind() },
+        Kind { version: 1, ..kind() },
+        Kind { shape: 1, ..kind() },
+    ];
+    let join = |kind| match flights.join(kind, "k", false) {
+        Turn::Lead(ticket) => Ok(ticket),
+        Turn::Follow(word) => Err(word),
+    };
+    let tickets = kinds.map(|kind| join(kind).expect("nobody else carries this"));
+    assert_eq!(flights.len(), kinds.len());
+    for (ticket, kind) in tickets.into_iter().zip(kinds) {
+        let mut word = join(kind).expect_err("the same is shared");
+        let step = ticket.step();
+        ticket.land(&Landed::None, step);
+        assert!(shared(&mut word));
+    }
     assert_eq!(flights.len(), 0);
 }

@@ -45,7 +45,35 @@ fn long_keys_keep_their_start_and_end_in_a_digest() {
     let longest = KeyWriter::new(&"a".repeat(MAX_KEY)).finish();
     assert_eq!(longest.as_str().len(), MAX_KEY);
     // A value that looks like a shortened key is longer than any that is left as it is.
-    assert_ne!(AnyKey::new(&key).as_str(), key);
+    assert_ne!(KeyWriter::new(&key).finish().as_str(), key);
+}
+
+#[test]
+fn a_shortened_name_is_taken_as_it_is() {
+    for character in ["a", "ä", "€", "🦀"] {
+        for start in ["", "x", "xy", "xyz"] {
+            let key = KeyWriter::new(start).literal(&character.repeat(210)).finish();
+            assert_eq!(AnyKey::new(key.as_str()).as_str(), key.as_str());
+        }
+    }
+    let digest = "0f".repeat(32);
+    for other in [
+        format!("{}~{digest}", "a".repeat(156)),
+        format!("{}~{digest}", "a".repeat(161)),
+        format!("{}~{}", "a".repeat(160), "0F".repeat(32)),
+        format!("{}-{digest}", "a".repeat(160)),
+    ] {
+        assert_ne!(AnyKey::new(&other).as_str(), other);
+    }
+    assert_eq!(AnyKey::new("a~ä").as_str(), "a~ä");
+}
+
+#[test]
+fn a_name_by_hand_is_never_that_of_a_tag() {
+    assert_eq!(AnyKey::new("#tenant:7").as_str(), "%23tenant:7");
+    assert_eq!(AnyKey::new("a#b").as_str(), "a#b");
+    let shortened = format!("#{}~{}", "a".repeat(159), "0f".repeat(32));
+    assert!(!AnyKey::new(&shortened).as_str().starts_with('#'));
 }
 
 #[test]

@@ -57,7 +57,7 @@ impl<V, E> Call<'_, V, E> {
             return self.run_alone(body).await;
         }
         let patience = Instant::now() + self.function.settings.wait;
-        let mut ticket = match self.cache.flights.join(self.key, true) {
+        let mut ticket = match self.cache.flights.join(self.kind(SHAPE), self.key, true) {
             Turn::Lead(ticket) => ticket,
             Turn::Follow(word) => match self.follow::<R, SHAPE>(word, patience).await {
                 Followed::Given(result) => return result,
@@ -151,7 +151,7 @@ impl<V, E> Call<'_, V, E> {
     /// another is loading under a right that it took from this call. What can't be delivered is on the recovery list.
     pub(super) async fn end_replaced(&self, budget: &mut Budget) {
         if self.asked.how == How::Refresh && !self.cache.recovery.has(self.key) {
-            let key = AnyKey::of(self.function, self.key);
+            let key = AnyKey::finished(self.key);
             // On the heap: every miss carries the room, and hardly any needs it.
             Box::pin(write::end(self.cache, &key, budget.left())).await;
         }

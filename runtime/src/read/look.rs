@@ -176,7 +176,7 @@ impl<V, E> Call<'_, V, E> {
     /// A stored error, if this function stores errors of that type.
     pub(super) fn error_of(&self, failure: &Failure<'_>) -> Result<E, Unusable> {
         let errors = self.sharing.stored.as_ref().ok_or(Unusable::Type)?;
-        let known = self.function.of_error(&errors.coding, self.key);
+        let known = self.function.of_error(&errors.coding, self.known, self.key);
         known.filter(|known| known.fingerprint == failure.fingerprint).ok_or(Unusable::Type)?;
         (errors.coding.decode)(failure.payload).map_err(|error| {
             self.function.say_undecodable(self.key, &error);

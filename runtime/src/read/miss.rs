@@ -37,7 +37,7 @@ impl<V, E> Call<'_, V, E> {
             return self.run_alone(body).await;
         }
         let patience = Instant::now() + self.function.settings.wait;
-        let word = match self.cache.flights.join(self.key, false) {
+        let word = match self.cache.flights.join(self.kind(SHAPE), self.key, false) {
             Turn::Lead(ticket) => return self.lead(ticket, seen, budget, patience, body).await,
             Turn::Follow(word) => word,
         };

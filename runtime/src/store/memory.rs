@@ -3,7 +3,6 @@
 //! It keeps the very bytes that Redis would, so that both stores behave alike to the last header field.
 
 use std::{
-    collections::HashMap,
     sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -11,8 +10,11 @@ use std::{
 use bytes::Bytes;
 use tokio::time::Instant;
 
+use self::slots::Slots;
 use super::{Acquired, Answer, Put, StoreError, Watched, Watches};
 use crate::entry::{self, Token, Writers};
+
+mod slots;
 
 #[derive(Debug)]
 pub(crate) struct MemoryStore {
@@ -22,32 +24,23 @@ pub(crate) struct MemoryStore {
     watches: Watches,
 }
 
-#[derive(Debug, Default)]
-struct Slots {
-    by_key: HashMap<Box<str>, Slot>,
-    /// Expired slots are swept away when there are this many.
-    sweep_at: usize,
-}
-
-#[derive(Debug)]
-struct Slot {
-    bytes: Vec<u8>,
-    /// There is no slot without one.
-    expires: Instant,
-}
-
-/// No sweep before there are so many slots.
-const SWEEP_AT_LEAST: usize = 1024;
+/// What a store holds at most unless the builder says otherwise (bytes).
+const CAPACITY: usize = 128 << 20;
 
 #[expect(clippy::unused_async, reason = "the verbs of all stores are alike")]
 impl MemoryStore {
     pub(crate) fn new() -> Self {
-        let slots = Slots { by_key: HashMap::new(), sweep_at: SWEEP_AT_LEAST };
-        MemoryStore { epoch: Instant::now(), slots: Mutex::new(slots), watches: Watches::default() }
+        MemoryStore::with_capacity(CAPACITY)
+    }
+
+    /// A store that holds so many bytes, keys and what is kept beside them included.
+    pub(crate) fn with_capacity(bytes: usize) -> Self {
+        let slots = Mutex::new(Slots::new(bytes));
+        MemoryStore { epoch: Instant::now(), slots, watches: Watches::default() }
     }
 
     pub(crate) async fn read(&self, key: &str) -> Answer<Option<Bytes>> {
-        Ok(self.lock().get(key).map(Bytes::copy_from_slice))
+        Ok(self.lock().read(key).map(Bytes::copy_from_slice))
     }
 
     pub(crate) async fn read_timed(&self, key: &str) -> Answer<(Option<Bytes>, Duration)> {
@@ -76,7 +69,7 @@ impl MemoryStore {
     pub(crate) async fn renew(&self, key: &str, token: Token, lease: Duration) -> Answer<bool> {
         let mut slots = self.lock();
         let mine = holds_lease(slots.get(key), token);
-        if let Some(slot) = slots.by_key.get_mut(key).filter(|_| mine) {
+        if let Some(slot) = slots.slot_mut(key).filter(|_| mine) {
             slot.expires = Instant::now() + lease;
             self.watches.changed(key);
         }
@@ -266,7 +259,7 @@ impl MemoryStore {
     pub(crate) async fn watch(&self, key: &str) -> Answer<Watched> {
         let watch = self.watches.watch(key, true);
         let slots = self.lock();
-        let expires = slots.by_key.get(key).map(|slot| slot.expires.duration_since(Instant::now()));
+        let expires = slots.slot(key).map(|slot| slot.expires.duration_since(Instant::now()));
         let left = expires.unwrap_or_default();
         Ok(Watched { watch, there: slots.get(key).map(Bytes::copy_from_slice), left, now: self.now() })
     }
@@ -285,9 +278,11 @@ impl MemoryStore {
     }
 
     fn put(&self, slots: &mut Slots, key: &str, bytes: Vec<u8>, ttl: Duration) {
-        slots.by_key.insert(key.into(), Slot { bytes, expires: Instant::now() + ttl });
-        slots.sweep();
+        let evicted = slots.insert(key, bytes, Instant::now() + ttl);
         self.watches.changed(key);
+        for key in &evicted {
+            self.watches.changed(key);
+        }
     }
 
     /// Puts a guard, or deletes the key where nobody is inside.
@@ -300,21 +295,21 @@ impl MemoryStore {
 
     /// Changes who refreshes a value, and nothing else.
     fn set_refresh(&self, slots: &mut Slots, key: &str, holder: [u8; 8], until: Duration) {
-        if let Some(slot) = slots.by_key.get_mut(key) {
+        if let Some(slot) = slots.slot_mut(key) {
             entry::set_refresh(&mut slot.bytes, holder, until);
             self.watches.changed(key);
         }
     }
 
     fn take(&self, slots: &mut Slots, key: &str) {
-        if slots.by_key.remove(key).is_some() {
+        if slots.remove(key) {
             self.watches.changed(key);
         }
     }
 
     #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
-        self.lock().by_key.len()
+        self.lock().len()
     }
 
     /// How many keys are being watched.
@@ -327,22 +322,6 @@ impl MemoryStore {
     #[cfg(test)]
     pub(crate) fn plant(&self, key: &str, bytes: Vec<u8>) {
         self.put(&mut self.lock(), key, bytes, Duration::from_secs(3600));
-    }
-}
-
-impl Slots {
-    /// What stands under a key, unless it has expired.
-    fn get(&self, key: &str) -> Option<&[u8]> {
-        self.by_key.get(key).filter(|slot| slot.expires > Instant::now()).map(|slot| slot.bytes.as_slice())
-    }
-
-    /// Lets expired slots go, each time their number has doubled.
-    fn sweep(&mut self) {
-        if self.by_key.len() >= self.sweep_at {
-            let now = Instant::now();
-            self.by_key.retain(|_, slot| slot.expires > now);
-            self.sweep_at = SWEEP_AT_LEAST.max(self.by_key.len() * 2);
-        }
     }
 }
 

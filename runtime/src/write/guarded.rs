@@ -10,16 +10,17 @@ use std::{
     time::Duration,
 };
 
+use futures_util::future::join_all;
 use tokio::time::Instant;
 
-use super::{Failures, Written, failure};
+use super::{Failures, Part, Written, failure};
 use crate::{
     AnyKey,
     cache::Inner,
     entry::Token,
     health::wait,
     key::Listed,
-    settings::{GUARD_FOR, WriteSettings},
+    settings::{GUARD_FOR, Guard, WriteSettings},
     store::{Put, StoreError},
     storing::Storable,
 };
@@ -89,13 +90,14 @@ impl Guarded {
         // Somebody else's data is not ours to guard, and never served either.
         guarded.failures = failures.filter(|(_, error)| *error != StoreError::Foreign).collect();
         tracing::debug!(keys = ?Listed(&guarded.keys), failed = guarded.failures.len(), ?took, "guarded");
-        for (key, error) in &guarded.failures {
+        if let Some((_, error)) = guarded.failures.first() {
+            let keys: Vec<&AnyKey> = guarded.failures.iter().map(|(key, _)| key).collect();
             tracing::warn!(
-                %key,
+                keys = ?Listed(&keys),
                 ?error,
-                "the key could not be guarded; this process leaves the entry alone meanwhile"
+                "keys could not be guarded; this process leaves their entries alone until the write is over and they are invalidated"
             );
-            cache.recovery.begin(key.as_str());
+            cache.given_up(keys.iter().map(|key| cache.recovery.begin(key.as_str(), token)).sum());
         }
         cache.table.writes.guards_failed.add(guarded.failures.len() as u64);
         guarded
@@ -103,6 +105,11 @@ impl Guarded {
 
     fn names(&self) -> Vec<&str> {
         self.keys.iter().map(AnyKey::as_str).collect()
+    }
+
+    /// Ends the write for the recovery list.
+    fn written(&self) {
+        self.failures.iter().for_each(|(key, _)| self.cache.recovery.end(key.as_str(), self.token));
     }
 
     /// Renews the guards for ever.
@@ -138,10 +145,7 @@ impl Guarded {
         let begun = Instant::now();
         let Guarded { cache, token, settle, .. } = &self;
         // Without its guard, or where another write is still to be delivered, this may not be the last that was written.
-        puts.retain(|put| {
-            let off = put.key.function().is_some_and(|function| cache.switch.is_off(function));
-            !off && !self.lost.load(Relaxed) && !cache.recovery.has(put.key.as_str())
-        });
+        puts.retain(|put| !self.lost.load(Relaxed) && !cache.recovery.has(put.key.as_str()));
         let is_put = |key: &&AnyKey| puts.iter().any(|put| put.key == **key);
         let (with, without): (Vec<&AnyKey>, Vec<&AnyKey>) = self.keys.iter().partition(is_put);
         let entry = |key: &'_ AnyKey| {
@@ -166,14 +170,62 @@ impl Guarded {
         let failures: Failures = keys.zip(answers).filter_map(failure).collect();
         cache.table.writes.updated.add(updated as u64);
         self.stage = Stage::Released;
-        for (key, error) in failures.iter().filter(|(_, error)| *error != StoreError::Foreign) {
-            self.cache.undelivered(key, error, self.token, self.settle);
-        }
-        for (key, _) in &self.failures {
-            self.cache.recovery.end(key.as_str());
-        }
+        self.cache.undelivered(&failures, self.token, self.settle);
+        self.written();
         self.cache.table.writes.invalidated.add((self.keys.len() - failures.len()) as u64);
         failures
+    }
+}
+
+/// The guards of one write: one [`Guarded`] for each cache that its keys lie in.
+#[derive(Debug, Default)]
+pub(super) struct Guards(Vec<Guarded>);
+
+impl Guards {
+    /// Places the guards, all at once; with `guard = "off"` none.
+    pub(super) async fn place(parts: Vec<Part>, settings: &WriteSettings) -> Guards {
+        let place = |Part { cache, keys }| async move {
+            match settings.guard {
+                Guard::Off => Guarded::nothing(&cache, keys),
+                Guard::BestEffort | Guard::Required => Guarded::place(&cache, keys, settings).await,
+            }
+        };
+        Guards(join_all(parts.into_iter().map(place)).await)
+    }
+
+    pub(super) fn enter(&mut self, stage: Stage) {
+        self.0.iter_mut().for_each(|guarded| guarded.stage = stage);
+    }
+
+    /// The first key that could not be guarded, in which cache, and why.
+    pub(super) fn failure(&self) -> Option<(&Inner, &AnyKey, &StoreError)> {
+        self.0.iter().find_map(|guarded| {
+            let (key, error) = guarded.failures.first()?;
+            Some((&*guarded.cache, key, error))
+        })
+    }
+
+    /// The write's token in this cache.
+    pub(super) fn token(&self, cache: &Arc<Inner>) -> Option<Token> {
+        self.0.iter().find(|guarded| Arc::ptr_eq(&guarded.cache, cache)).map(|guarded| guarded.token)
+    }
+
+    /// Renews the guards for ever.
+    pub(super) fn keep(&self) -> impl Future<Output = ()> + Send + 'static {
+        let kept: Vec<_> = self.0.iter().map(Guarded::keep).collect();
+        async move { drop(join_all(kept).await) }
+    }
+
+    /// Leaves the guards, all at once, as [`Guarded::release`] does.
+    pub(super) async fn release(self, puts: Vec<Written>) -> Failures {
+        let mut puts: Vec<Option<Written>> = puts.into_iter().map(Some).collect();
+        let mut release = |guarded: Guarded| {
+            let here = |put: &mut Option<Written>| put.take_if(|put| Arc::ptr_eq(&put.cache, &guarded.cache));
+            let puts = puts.iter_mut().filter_map(here).collect();
+            guarded.release(puts)
+        };
+        let releases: Vec<_> = self.0.into_iter().map(&mut release).collect();
+        join_all(releases).await.concat()
     }
 }
 

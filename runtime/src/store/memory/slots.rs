@@ -1,0 +1,328 @@
+//! What the in-process store holds, within a bound.
+//!
+//! Where the bound is reached, values that were not read or written for the longest time go. Leases and guards stay: without its
+//! guard a write is not announced. They end within seconds, and there are no more of them than calls that are under way.
+//!
+//! Nothing here visits all keys at once: what has expired is found by a hand that goes round, a few places with each insertion.
+
+use std::{collections::HashMap, sync::Arc};
+
+use tokio::time::Instant;
+
+use crate::entry;
+
+/// One key.
+#[derive(Debug)]
+pub(super) struct Slot {
+    key: Arc<str>,
+    pub(super) bytes: Vec<u8>,
+    /// There is no slot without one.
+    pub(super) expires: Instant,
+    /// The neighbours in the order of use, where this is a value.
+    order: Option<Neighbours>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Neighbours {
+    newer: Option<usize>,
+    older: Option<usize>,
+}
+
+#[derive(Debug)]
+pub(super) struct Slots {
+    /// Where each key is, in several maps: when one grows, it moves only its own part.
+    places: Vec<HashMap<Arc<str>, usize>>,
+    all: Vec<Option<Slot>>,
+    free: Vec<usize>,
+    newest: Option<usize>,
+    oldest: Option<usize>,
+    /// What all slots take (bytes).
+    held: usize,
+    capacity: usize,
+    /// The place that is looked at next for what has expired.
+    hand: usize,
+    /// How many slots were looked at, for the tests.
+    #[cfg(test)]
+    pub(super) visited: usize,
+}
+
+/// Number of maps that keys are spread over.
+const MAPS: usize = 64;
+/// Number of places that an insertion looks at for expired slots.
+const SWEPT: usize = 4;
+/// What a slot takes besides its key and its bytes, roughly (bytes).
+const OVERHEAD: usize = 160;
+
+impl Slots {
+    pub(super) fn new(capacity: usize) -> Slots {
+        Slots {
+            places: (0..MAPS).map(|_| HashMap::new()).collect(),
+            all: Vec::new(),
+            free: Vec::new(),
+            newest: None,
+            oldest: None,
+            held: 0,
+            capacity,
+            hand: 0,
+            #[cfg(test)]
+            visited: 0,
+        }
+    }
+
+    /// What stands under a key, unless it has expired.
+    pub(super) fn get(&self, key: &str) -> Option<&[u8]> {
+        let slot = self.all[self.place(key)?].as_ref()?;
+        (slot.expires > Instant::now()).then_some(slot.bytes.as_slice())
+    }
+
+    /// The same for a reader: what is read is kept longer.
+    pub(super) fn read(&mut self, key: &str) -> Option<&[u8]> {
+        let at = self.place(key)?;
+        if self.newest != Some(at) && self.all[at].as_ref()?.order.is_some() {
+            self.unlink(at);
+            self.link(at);
+        }
+        self.get(key)
+    }
+
+    pub(super) fn slot(&self, key: &str) -> Option<&Slot> {
+        self.all[self.place(key)?].as_ref()
+    }
+
+    /// The slot of a key, to change it without changing its length.
+    pub(super) fn slot_mut(&mut self, key: &str) -> Option<&mut Slot> {
+        let at = self.place(key)?;
+        self.all[at].as_mut()
+    }
+
+    /// Puts this under a key. Returns the keys whose values had to go for it, which may be this one.
+    pub(super) fn insert(&mut self, key: &str, bytes: Vec<u8>, expires: Instant) -> Vec<Arc<str>> {
+        self.remove(key);
+        let is_value = entry::refresh_until(&bytes).is_some();
+        let key: Arc<str> = key.into();
+        let slot = Slot { key: key.clone(), bytes, expires, order: None };
+        if is_value && slot.size() > self.capacity {
+            // For nothing that large would everything else have to go.
+            return vec![key];
+        }
+        self.held += slot.size();
+        let at = self.free.pop().unwrap_or(self.all.len());
+        if at == self.all.len() {
+            self.all.push(Some(slot));
+        } else {
+            self.all[at] = Some(slot);
+        }
+        self.places[map_of(&key)].insert(key, at);
+        if is_value {
+            self.link(at);
+        }
+        self.sweep();
+        let mut evicted = Vec::new();
+        while self.held > self.capacity
+            && let Some(slot) = self.oldest.and_then(|oldest| self.take(oldest))
+        {
+            evicted.push(slot.key);
+        }
+        evicted
+    }
+
+    /// Whether there was anything.
+    pub(super) fn remove(&mut self, key: &str) -> bool {
+        self.place(key).and_then(|at| self.take(at)).is_some()
+    }
+
+    fn place(&self, key: &str) -> Option<usize> {
+        self.places[map_of(key)].get(key).copied()
+    }
+
+    fn take(&mut self, at: usize) -> Option<Slot> {
+        self.unlink(at);
+        let slot = self.all[at].take()?;
+        self.places[map_of(&slot.key)].remove(&slot.key);
+        self.free.push(at);
+        self.held -= slot.size();
+        self.visit();
+        Some(slot)
+    }
+
+    /// Lets expired slots go that the hand comes by.
+    fn sweep(&mut self) {
+        let now = Instant::now();
+        for _ in 0..SWEPT {
+            self.hand = if self.hand + 1 < self.all.len() { self.hand + 1 } else { 0 };
+            self.visit();
+            if self.all[self.hand].as_ref().is_some_and(|slot| slot.expires <= now) {
+                self.take(self.hand);
+            }
+        }
+    }
+
+    /// Makes a value the newest.
+    fn link(&mut self, at: usize) {
+        let older = self.newest;
+        self.set(at, Some(Neighbours { newer: None, older }));
+        match older {
+            Some(older) => self.change(older, |order| order.newer = Some(at)),
+            None => self.oldest = Some(at),
+        }
+        self.newest = Some(at);
+    }
+
+    fn unlink(&mut self, at: usize) {
+        let Some(Neighbours { newer, older }) = self.all[at].as_ref().and_then(|slot| slot.order) else {
+            return;
+        };
+        self.set(at, None);
+        match newer {
+            Some(newer) => self.change(newer, |order| order.older = older),
+            None => self.newest = older,
+        }
+        match older {
+            Some(older) => self.change(older, |order| order.newer = newer),
+            None => self.oldest = newer,
+        }
+    }
+
+    fn set(&mut self, at: usize, order: Option<Neighbours>) {
+        if let Some(slot) = &mut self.all[at] {
+            slot.order = order;
+        }
+    }
+
+    fn change(&mut self, at: usize, change: impl FnOnce(&mut Neighbours)) {
+        if let Some(order) = self.all[at].as_mut().and_then(|slot| slot.order.as_mut()) {
+            change(order);
+        }
+    }
+
+    #[cfg_attr(not(test), expect(clippy::unused_self, reason = "it counts for the tests"))]
+    fn visit(&mut self) {
+        #[cfg(test)]
+        {
+            self.visited += 1;
+        }
+    }
+
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.places.iter().map(HashMap::len).sum()
+    }
+}
+
+impl Slot {
+    fn size(&self) -> usize {
+        self.key.len() + self.bytes.len() + OVERHEAD
+    }
+}
+
+/// The map of a key, by its last bytes, in which keys differ most.
+fn map_of(key: &str) -> usize {
+    let hash = key
+        .bytes()
+        .rev()
+        .take(8)
+        .fold(0_usize, |hash, byte| (hash ^ usize::from(byte)).wrapping_mul(0x0100_0193));
+    (hash ^ (hash >> 15)) % MAPS
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::entry::{Header, Token, Writers};
+
+    const LONG: Duration = Duration::from_secs(3600);
+
+    fn value(length: usize) -> Vec<u8> {
+        let header = Header { fingerprint: 1, fresh_for: LONG, load_time: Duration::ZERO, lingers: false };
+        let mut bytes = entry::begin();
+        bytes.resize(bytes.len() + length, 7);
+        entry::finish(&mut bytes, Token::numbered(1), header);
+        bytes
+    }
+
+    fn guard() -> Vec<u8> {
+        let mut writers = Writers::default();
+        writers.enter(Token::numbered(1), LONG);
+        writers.write()
+    }
+
+    fn put(slots: &mut Slots, key: &str, bytes: Vec<u8>) -> Vec<String> {
+        let expires = Instant::now() + LONG;
+        slots.insert(key, bytes, expires).iter().map(ToString::to_string).collect()
+    }
+
+    fn size(bytes: &[u8]) -> usize {
+        bytes.len() + "v0".len() + OVERHEAD
+    }
+
+    #[test]
+    fn what_was_used_last_stays() {
+        let mut slots = Slots::new(3 * size(&value(10)));
+        for key in ["v0", "v1", "v2"] {
+            assert_eq!(put(&mut slots, key, value(10)), [""; 0]);
+        }
+        assert!(slots.read("v0").is_some());
+        assert_eq!(put(&mut slots, "v3", value(10)), ["v1"]);
+        assert_eq!(put(&mut slots, "v2", value(10)), [""; 0], "written anew");
+        assert_eq!(put(&mut slots, "v4", value(10)), ["v0"]);
+        assert_eq!(put(&mut slots, "v5", value(10 + size(&value(10)))), ["v3", "v2"]);
+        assert_eq!((slots.len(), slots.held), (2, slots.capacity));
+        let capacity = slots.capacity;
+        assert_eq!(put(&mut slots, "v6", value(capacity)), ["v6"], "larger than all");
+        assert!(slots.get("v6").is_none() && slots.get("v4").is_some() && slots.get("v5").is_some());
+        for key in ["v4", "v5"] {
+            assert!(slots.remove(key));
+        }
+        assert_eq!((slots.len(), slots.held, slots.newest, slots.oldest), (0, 0, None, None));
+    }
+
+    /// The bound is kept by values alone: a guard that went would be a write that nobody hears of.
+    #[test]
+    fn guards_and_leases_are_never_evicted() {
+        let mut slots = Slots::new(4 * size(&value(10)));
+        for number in 0..100 {
+            put(&mut slots, &format!("guard {number}"), guard());
+            put(&mut slots, &format!("lease {number}"), entry::lease(Token::numbered(2)).to_vec());
+            put(&mut slots, &format!("value {number}"), value(10));
+        }
+        for number in 0..100 {
+            assert!(
+                slots.get(&format!("guard {number}")).is_some()
+                    && slots.get(&format!("lease {number}")).is_some()
+            );
+        }
+        assert_eq!(slots.len(), 200, "there is no room for values");
+    }
+
+    #[test]
+    fn the_bound_is_kept() {
+        let mut slots = Slots::new(1_000_000);
+        for number in 0..20_000_usize {
+            put(&mut slots, &format!("key {number}"), value(number % 500));
+            assert!(slots.held <= 1_000_000, "{}", slots.held);
+        }
+        assert!(slots.held > 990_000 && slots.all.len() < 6_000, "{} {}", slots.held, slots.all.len());
+        assert!(slots.get("key 19999").is_some() && slots.get("key 1").is_none());
+    }
+
+    /// Also not when a hundred thousand expire at once, or the maps grow.
+    #[tokio::test(start_paused = true)]
+    async fn no_step_visits_more_than_a_few_slots() {
+        let mut slots = Slots::new(usize::MAX);
+        let mut most = 0;
+        for number in 0..200_000 {
+            if number == 100_000 {
+                tokio::time::advance(2 * LONG).await;
+            }
+            let before = slots.visited;
+            put(&mut slots, &format!("key {number}"), value(0));
+            most = most.max(slots.visited - before);
+        }
+        assert!(most <= 2 * SWEPT, "{most} in one step");
+        assert_eq!(slots.len(), 100_000, "what has expired is gone");
+        let largest = slots.places.iter().map(HashMap::len).max().unwrap_or_default();
+        assert!(largest < 100_000 / MAPS * 4, "{largest} keys in one map");
+    }
+}

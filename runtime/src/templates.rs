@@ -1,0 +1,102 @@
+//! Functions of one program that have the same key template. Their keys are the same texts, so that each is given what the
+//! other stored where the types of their values are one, and else they replace each other's entries for ever.
+
+use std::{
+    collections::{BTreeMap, btree_map::Entry},
+    sync::{Mutex, PoisonError},
+};
+
+use crate::settings::{ReadFunction, ReadSettings};
+
+/// The first function of each template that has been called, by the template's structure.
+static TEMPLATES: Mutex<BTreeMap<String, &'static ReadFunction>> = Mutex::new(BTreeMap::new());
+
+/// Reports a function at its first use if one that was used before has the same template, unless both say that this is meant.
+pub(crate) fn enter(function: &'static ReadFunction) {
+    let here = &function.settings;
+    if is_derived(here) {
+        return;
+    }
+    let other = match TEMPLATES.lock().unwrap_or_else(PoisonError::into_inner).entry(structure(here.template))
+    {
+        Entry::Occupied(first) => &first.get().settings,
+        Entry::Vacant(place) => {
+            place.insert(function);
+            return;
+        }
+    };
+    if here.shares_key && other.shares_key {
+        return;
+    }
+    tracing::error!(
+        function = %format_args!("{}::{}", here.module, here.name),
+        at = %format_args!("{}:{}", here.file, here.line),
+        template = here.template,
+        other = %format_args!("{}::{}", other.module, other.name),
+        other_at = %format_args!("{}:{}", other.file, other.line),
+        other_template = other.template,
+        "two functions have the same key: one is given what the other stored, or they replace each other's entries; give one of \
+         them another `key`, or write `shares_key` on both if they share their entries on purpose"
+    );
+}
+
+/// Whether the key is made of the function's own path, so that no other function has it.
+fn is_derived(ReadSettings { module, name, template, .. }: &ReadSettings) -> bool {
+    let path = template.strip_prefix(module).and_then(|path| path.strip_prefix("::"));
+    path.and_then(|path| path.strip_prefix(name))
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with(":{"))
+}
+
+/// The template without what its placeholders name: `user:{id}` and `user:{user.id:08}` have the same keys, or can have.
+fn structure(template: &str) -> String {
+    let mut structure = String::with_capacity(template.len());
+    let mut rest = template;
+    while let Some(at) = rest.find(['{', '}']) {
+        let (literal, brace) = rest.split_at(at);
+        structure.push_str(literal);
+        if brace.starts_with("{{") || brace.starts_with("}}") {
+            structure.push_str(&brace[..2]);
+            rest = &brace[2..];
+        } else {
+            structure.push_str("{}");
+            rest = brace.split_once('}').map_or("", |(_, rest)| rest);
+        }
+    }
+    structure + rest
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn templates_are_the_same_by_their_structure() {
+        let same = [
+            ("same:{id}", "same:{user_id}"),
+            ("{a}:{b}", "{b}:{a}"),
+            ("user:{user.id:08}", "user:{id}"),
+            ("{{{tag}}}:{id:?}", "{{{id}}}:{kind}"),
+            ("all", "all"),
+        ];
+        for (one, other) in same {
+            assert_eq!(structure(one), structure(other), "{one} {other}");
+        }
+        let apart =
+            [("same:{id}", "same:{{id}}"), ("a:{id}", "b:{id}"), ("a:{id}", "a:{id}:b"), ("{a}:b", "a:{b}")];
+        for (one, other) in apart {
+            assert_ne!(structure(one), structure(other), "{one} {other}");
+        }
+    }
+
+    #[test]
+    fn a_derived_key_is_told_from_a_written_one() {
+        let derived = |module, name, template| {
+            is_derived(&ReadFunction::declare(module, name, template, Duration::from_secs(1)).settings)
+        };
+        assert!(derived("shop::users", "load", "shop::users::load:{id}"));
+        assert!(derived("shop", "Repo<T>::all", "shop::Repo<T>::all"));
+        assert!(!derived("shop", "load", "shop::users:{id}") && !derived("shop", "load", "user:{id}"));
+    }
+}
