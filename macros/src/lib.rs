@@ -10,6 +10,7 @@ mod duration;
 mod expand;
 mod generics;
 mod key;
+mod optional;
 mod place;
 mod problem;
 mod root;

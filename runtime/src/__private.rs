@@ -7,6 +7,7 @@ pub use core::time::Duration;
 pub use crate::{
     AnyKey, Cache, Key,
     codec::{Cacheable, CacheableError, Coding, DefaultCodec, coding, error_coding},
+    given::{Given, GivenNot, GivenRef},
     key::{
         KeyWriter, KnowsCache, any_key, in_cache_of_write, key, key_in, key_without_cache, number, type_name,
     },

@@ -38,6 +38,7 @@ mod fingerprint;
 mod flight;
 #[cfg(fuzzing)]
 pub mod fuzzing;
+mod given;
 mod health;
 #[cfg(test)]
 mod interleavings;
@@ -104,8 +105,9 @@ pub mod docs {
 ///
 /// On an `async fn` with a body: a free function, an associated function, a method with `&self`, `self` or `self: Arc<Self>`,
 /// a function in a trait or in an `impl` of a trait, a method inside `#[async_trait]`, a function inside another function,
-/// each of them generic or not. The signature stays as it is. The future is `Send` whenever the body's is. Doc comments and
-/// other attributes are kept.
+/// each of them generic or not. The signature stays as it is. The future is `Send` whenever the body's is and what it gives is
+/// `Send` (it need not be `Sync`). Doc comments and other attributes are kept; lint levels and `#[deprecated]` hold for the
+/// companions too.
 ///
 /// `&mut self` is refused: a hit does not run the body, so nothing would change. So are `fn` without `async`, `const`,
 /// `unsafe` and `extern` functions, and return types that borrow or are `impl Trait`.
@@ -135,6 +137,7 @@ pub mod docs {
 /// | `store_if = \|user: &User\| user.active` | always | whether a value is stored |
 /// | `ttl_for = \|user: &User\| …` | `ttl` | how long this value is stored, `ttl` at the most |
 /// | `shares_key` | the key is this function's alone | another function has the same key on purpose; on both |
+/// | `crate = ::path` | `::cached_aside` | where this library is found, if it is renamed or re-exported |
 ///
 /// A length of time is a string with units (`"500ms"`, `"1h 30m"`, `"7days"`), or a constant expression of type
 /// `Duration`. Both are checked when compiling.
@@ -728,6 +731,9 @@ pub mod docs {
 /// A function named like a type or module beside it can't be annotated: the companions live in an `enum` with the
 /// function's name.
 ///
+/// A constant that an attribute names (`ttl = Self::TTL`) is one for all instantiations: it may not depend on generic
+/// parameters, nor on the `Self` of a trait; take the longest as `ttl`, and `ttl_for` for each.
+///
 /// An attribute reads in the source file where its function stands. Where it can't, such as in some documentation tests and
 /// generated code, it goes by the signature: a method that is not `pub` (nor `pub(crate)` …) is then taken for one of a trait
 /// and has no companions.
@@ -784,6 +790,7 @@ pub use cached_aside_macros::cached_aside;
 /// | `load_user(user.id)` | the entry of that call. The arguments are those of `load_user::key`, checked by the compiler |
 /// | `users::load_user(id)`, `Repo::load_user(id)`, `Self::load_user(id)`, `self.load_user(id)` | the same, by path or on a receiver |
 /// | `"user:{user.id}"` | a key as a template: for functions in traits, and keys of other programs |
+/// | `load_user(id?)`, `load_user(result?.id)` | if there is one: `id` is an `Option` or a reference to one, and without a value this key is left out |
 /// | the same with `result` in it | `result` is the success value. Deleted after the body only; nothing on `Err` |
 ///
 /// A name that begins with a capital is taken for a type: `Repo::load_user` is a method, `users::load_user` a function.
@@ -837,6 +844,7 @@ pub use cached_aside_macros::cached_aside;
 /// | `wait_replicas = 1` | none | a guard counts as placed only once so many replicas have confirmed it (Redis' `WAIT`), so that it survives a failover; without confirmation within the cache's timeout the key counts as unguarded. 1 to 255; nothing to wait for in process |
 /// | `when = expr` | always | an expression of type `bool` over the arguments; if it is `false`, only the body runs |
 /// | `cache = self.cache` | the one in scope, else the installed one | the [`Cache`] to use, an expression |
+/// | `crate = ::path` | `::cached_aside` | where this library is found, if it is renamed or re-exported |
 ///
 /// | `guard` | Redis can't be reached before the body | cost |
 /// | --- | --- | --- |

@@ -14,7 +14,7 @@ use quote::{ToTokens, quote_spanned};
 pub(crate) use read::{CacheKnown, Form, ReadPlan, read};
 pub(crate) use staleness::Kept;
 pub(crate) use update::{UpdatePlan, update};
-pub(crate) use write::{WritePlan, write};
+pub(crate) use write::{WritePlan, mention_of_result, write};
 
 use crate::{
     place::{OF_MACRO, Place},

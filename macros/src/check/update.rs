@@ -2,7 +2,7 @@
 
 use proc_macro2::{Span, TokenStream};
 use quote::ToTokens;
-use syn::Expr;
+use syn::{Expr, spanned::Spanned};
 
 use super::{
     constants, display_name,
@@ -11,6 +11,7 @@ use super::{
 use crate::{
     args::{Given, Policy, Target, WriteArgs},
     call::Call,
+    optional::has_question,
     problem::Problems,
     signature::Function,
 };
@@ -87,6 +88,14 @@ fn key(target: &Target, in_named_cache: bool, problems: &mut Problems) -> Option
                 problems.push(syn::Error::new(
                     span,
                     "the key must be known before the body, to be guarded while it runs; name it by the arguments, or delete the entry with `#[invalidates(…)]`",
+                ));
+                None
+            }
+            None if call.arguments().any(has_question) => {
+                problems.push(syn::Error::new(
+                    call.key().span(),
+                    "one entry is updated, and `?` names one that there may not be; take the argument out of its `Option` before, or \
+                     delete the entry with `#[invalidates(…)]`",
                 ));
                 None
             }

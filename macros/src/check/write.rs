@@ -10,6 +10,7 @@ use crate::{
     call::Call,
     expand::key_text,
     key::{Key, Piece, Scope, Source, Value},
+    optional::{asked, has_question, panics},
     problem::Problems,
     signature::Function,
 };
@@ -25,6 +26,8 @@ pub(crate) struct WritePlan {
     pub(crate) cache: Option<Expr>,
     /// The keys that are known from the arguments, each an expression of type `AnyKey`.
     pub(crate) before: Vec<TokenStream>,
+    /// They are of type `Option<AnyKey>`: there may be none for an argument.
+    pub(crate) optional: bool,
     pub(crate) after: Option<After>,
 }
 
@@ -36,6 +39,8 @@ pub(crate) struct After {
     pub(crate) arguments: Vec<(Ident, TokenStream)>,
     /// Each an expression of type `AnyKey`.
     pub(crate) keys: Vec<TokenStream>,
+    /// Of type `Option<AnyKey>`, if a key there may not be.
+    pub(crate) optional: bool,
 }
 
 pub(crate) fn write(
@@ -73,14 +78,21 @@ pub(crate) fn write(
         function.check_output("invalidates", &mut problems);
     }
     problems.finish()?;
+    let ((before, optional), (after, after_optional)) = (alike(keys.before), alike(keys.after));
     Ok(WritePlan {
         name: display_name(function),
         settings: settings(&args),
         required: required(&args),
         when: args.when.map(|when| when.value),
         cache: args.cache.map(|cache| cache.value),
-        before: keys.before,
-        after: keys.result.map(|result| After { result, arguments: keys.arguments, keys: keys.after }),
+        before,
+        optional,
+        after: keys.result.map(|result| After {
+            result,
+            arguments: keys.arguments,
+            keys: after,
+            optional: after_optional,
+        }),
     })
 }
 
@@ -156,10 +168,28 @@ pub(super) fn settings(args: &WriteArgs) -> TokenStream {
 struct Keys {
     /// The write names a cache, for keys that don't know theirs.
     in_named_cache: bool,
-    before: Vec<TokenStream>,
+    before: Vec<Found>,
     arguments: Vec<(Ident, TokenStream)>,
-    after: Vec<TokenStream>,
+    after: Vec<Found>,
     result: Option<Ident>,
+}
+
+/// A key, of type `AnyKey`.
+struct Found {
+    key: TokenStream,
+    /// There may be none: it has a `?`.
+    is_optional: bool,
+}
+
+/// The keys, all of one type, and whether that is `Option<AnyKey>`.
+fn alike(keys: Vec<Found>) -> (Vec<TokenStream>, bool) {
+    let optional = keys.iter().any(|found| found.is_optional);
+    let written = keys.into_iter().map(|Found { key, is_optional }| match (optional, is_optional) {
+        (false, _) => key,
+        (true, false) => quote!(::core::option::Option::Some(#key)),
+        (true, true) => quote!((|| ::core::option::Option::Some(#key))()),
+    });
+    (written.collect(), optional)
 }
 
 impl Keys {
@@ -168,15 +198,31 @@ impl Keys {
         match mention {
             Some(result) if is_parameter(function) => problems.push(ambiguous(result.span())),
             Some(result) => {
-                let mut call = call.clone();
+                if let Some(error) = panics(call) {
+                    problems.push(error);
+                }
+                let lacks_result =
+                    |argument: &&Expr| mention_of_result(&argument.to_token_stream()).is_none();
+                if let Some(argument) =
+                    call.arguments().filter(lacks_result).find(|argument| has_question(argument))
+                {
+                    problems.push(syn::Error::new(
+                        argument.span(),
+                        "beside `result` only the result can be asked for what there is; take this argument out of its `Option` \
+                         before, or name the key by the arguments alone",
+                    ));
+                }
+                let (mut call, is_optional) = asked(call);
                 for argument in call.arguments_mut() {
                     self.precompute(argument);
                 }
-                let key = self.any_key(&call);
-                self.after.push(key);
+                self.after.push(Found { key: self.any_key(&call), is_optional });
                 self.result.get_or_insert(result);
             }
-            None => self.before.push(self.any_key(call)),
+            None => {
+                let (call, is_optional) = asked(call);
+                self.before.push(Found { key: self.any_key(&call), is_optional });
+            }
         }
     }
 
@@ -187,7 +233,7 @@ impl Keys {
 
     fn template(&mut self, key: &Key, span: Span) {
         if !key.values().any(|value| value.source == Source::Result) {
-            self.before.push(key_text(key));
+            self.before.push(Found { key: key_text(key), is_optional: false });
             return;
         }
         let mut key = key.clone();
@@ -199,7 +245,7 @@ impl Keys {
                 *value = Value { place: quote!(#name), format: Value::plain(), ..value.clone() };
             }
         }
-        self.after.push(key_text(&key));
+        self.after.push(Found { key: key_text(&key), is_optional: false });
         self.result.get_or_insert(Ident::new("result", span));
     }
 
@@ -238,7 +284,7 @@ fn ambiguous(span: Span) -> syn::Error {
 }
 
 /// `result` where it is a name of its own: not a field, not in another word. Also inside of a format string.
-pub(super) fn mention_of_result(tokens: &TokenStream) -> Option<Ident> {
+pub(crate) fn mention_of_result(tokens: &TokenStream) -> Option<Ident> {
     let mut after_dot = false;
     for token in tokens.clone() {
         match &token {

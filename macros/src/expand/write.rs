@@ -8,7 +8,8 @@ use super::{around, body, cache, imports, ours, shape};
 use crate::{check::WritePlan, signature::Function};
 
 pub(crate) fn write(plan: &WritePlan, function: &Function) -> TokenStream {
-    let imports = imports(&[]);
+    let asks = plan.optional || plan.after.as_ref().is_some_and(|after| after.optional);
+    let imports = imports(if asks { &["GivenRef", "GivenNot"] } else { &[] });
     let settings = settings(&plan.name, &plan.settings);
     let keys = keys_before(plan);
     let (arguments, after) = after(plan, function);
@@ -73,18 +74,26 @@ pub(super) fn settings(name: &str, settings: &TokenStream) -> TokenStream {
 
 fn keys_before(plan: &WritePlan) -> TokenStream {
     let keys = &plan.before;
-    if keys.is_empty() { quote!(::core::iter::empty()) } else { quote!([#(#keys),*]) }
+    if keys.is_empty() { quote!(::core::iter::empty()) } else { list(keys, plan.optional) }
+}
+
+fn list(keys: &[TokenStream], optional: bool) -> TokenStream {
+    if optional {
+        quote!(::core::iter::Iterator::flatten(::core::iter::IntoIterator::into_iter([#(#keys),*])))
+    } else {
+        quote!([#(#keys),*])
+    }
 }
 
 /// What is computed before the body for the keys behind it, and the closure that makes them of what it returned.
 fn after(plan: &WritePlan, function: &Function) -> (TokenStream, Option<TokenStream>) {
     let Some(after) = &plan.after else { return (TokenStream::new(), None) };
     let shape = shape(function);
-    let (result, keys) = (&after.result, &after.keys);
+    let (result, keys) = (&after.result, list(&after.keys, after.optional));
     let arguments = after.arguments.iter().map(|(name, value)| quote!(let #name = #value;));
     let returned = ours("returned");
     let closure = quote! {
-        move |#returned| __aside::of_success::<_, #shape, _>(#returned, |#result| [#(#keys),*])
+        move |#returned| __aside::of_success::<_, #shape, _>(#returned, |#result| #keys)
     };
     (quote!(#(#arguments)*), Some(closure))
 }
