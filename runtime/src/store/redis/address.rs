@@ -7,6 +7,8 @@ use redis::{ConnectionAddr, ConnectionInfo, IntoConnectionInfo, io::tcp::TcpSett
 #[cfg(feature = "tls")]
 use super::tls::Certificates;
 
+mod query;
+
 /// Schemes of single servers, without and with TLS.
 const SCHEMES: [&str; 7] = ["redis", "valkey", "redis+unix", "valkey+unix", "unix", "rediss", "valkeys"];
 /// The kernel gives a connection up when sent data has not been acknowledged for this long.
@@ -33,9 +35,7 @@ impl Address {
     /// The address that a URL names.
     pub(crate) fn parse(url: &str) -> Result<Address, String> {
         let Some((scheme, rest)) = url.split_once("://") else {
-            return Err(
-                "it has no scheme; write `redis://host:6379` or `redis+unix:///path/to/socket`".to_owned()
-            );
+            return Err(without_slashes(url));
         };
         let (kind, tls) = match scheme {
             "redis-cluster" | "valkey-cluster" => (Address::cluster as fn(&Parts) -> _, false),
@@ -51,9 +51,17 @@ impl Address {
             }
             scheme => {
                 let tls = matches!(scheme, "rediss" | "valkeys");
+                if scheme.ends_with("unix") {
+                    query::check(rest, &query::SOCKET)?;
+                } else {
+                    query::check(rest, &query::SERVER)?;
+                    port(rest)?;
+                }
                 return one(url, tls, "redis://[user:password@]host[:port][/database]").map(Address::Server);
             }
         };
+        let known: &[&str] = if scheme.ends_with("sentinel") { &query::SENTINEL } else { &query::SERVER };
+        query::check(rest, known)?;
         kind(&Parts::of(rest, tls)?)
     }
 
@@ -178,6 +186,7 @@ impl Parts<'_> {
         if hosts.iter().any(|host| host.is_empty()) {
             return Err(format!("a host is missing; write `{PORT}`"));
         }
+        hosts.iter().try_for_each(|host| port(host))?;
         Ok(Parts { login, hosts, path: path.trim_end_matches('/'), query, tls })
     }
 
@@ -193,17 +202,36 @@ impl Parts<'_> {
     }
 }
 
+/// What is wrong with a URL that has no `://`.
+fn without_slashes(url: &str) -> String {
+    let scheme = url.split(':').next().filter(|_| url.contains(':')).unwrap_or_default();
+    let known = scheme.strip_suffix("-cluster").or(scheme.strip_suffix("-sentinel")).unwrap_or(scheme);
+    // What is not a scheme may be a user name with a password behind it, and is not repeated.
+    if SCHEMES.contains(&known) {
+        format!("after `{scheme}` comes `://`; write `{scheme}://…`")
+    } else {
+        "it has no scheme; write `redis://host:6379` or `redis+unix:///path/to/socket`".to_owned()
+    }
+}
+
+/// A port behind the host at the start of this text must be one.
+fn port(rest: &str) -> Result<(), String> {
+    let authority = rest.split(['/', '?']).next().unwrap_or_default();
+    let host = authority.rsplit('@').next().unwrap_or_default();
+    let after_address = host.rsplit(']').next().unwrap_or_default();
+    match after_address.split_once(':') {
+        Some((_, port)) if port.parse::<u16>().is_ok_and(|port| port > 0) => Ok(()),
+        Some((_, "")) | None => Ok(()),
+        Some(_) => Err(format!(
+            "the port is not a number from 1 to 65535; write `redis://host:6379`{}",
+            query::if_secret_was_cut(rest)
+        )),
+    }
+}
+
 fn one(url: &str, tls: bool, form: &str) -> Result<ConnectionInfo, String> {
-    if tls {
-        if cfg!(not(feature = "tls")) {
-            return Err("cached-aside was built without TLS; enable its feature `tls`".to_owned());
-        }
-        if url.contains('#') {
-            return Err(
-                "certificates are always checked; leave the `#…` out, and name your own authority with `Cache::builder().tls_ca(…)`"
-                    .to_owned(),
-            );
-        }
+    if tls && cfg!(not(feature = "tls")) {
+        return Err("cached-aside was built without TLS; enable its feature `tls`".to_owned());
     }
     url.into_connection_info().map_err(|error| explain(&error, form))
 }
@@ -253,7 +281,26 @@ mod tests {
         for (url, says) in [
             ("localhost:6379", "no scheme"),
             ("http://secret@localhost", "unknown scheme"),
+            ("redis:/secret", "after `redis` comes `://`"),
+            ("rediss-sentinel:secret@a:1/main", "after `rediss-sentinel` comes `://`"),
+            ("secret:secret@localhost", "no scheme"),
             ("redis://secret@localhost:port", "write `redis://"),
+            ("redis://:secret@localhost:99999", "from 1 to 65535"),
+            ("redis://:secret@localhost:0/1", "from 1 to 65535"),
+            ("redis://:secret@[::1]:99999", "from 1 to 65535"),
+            ("redis-cluster://:secret@a:1,b:99999", "from 1 to 65535"),
+            ("redis-sentinel://:secret@a:99999/main", "from 1 to 65535"),
+            ("redis://:sec/ret@localhost", "`%2F`"),
+            ("redis://:sec?ret@localhost", "`%2F`"),
+            ("redis://localhost?timeout=5&secret=1", "`Cache::builder().timeout(…)`"),
+            ("redis://localhost/?password=secret", "`redis://user:password@host`"),
+            ("redis://localhost?db=3", "`redis://host/3`"),
+            ("redis://localhost?ssl=true", "`rediss://host`"),
+            ("redis://localhost/0?secret=x", "only `protocol`"),
+            ("redis-cluster://a,b?secret", "only `protocol`"),
+            ("redis-sentinel://a/main?secret=5", "`sentinel_user`"),
+            ("redis+unix:///run/redis.sock?secret=5", "`db`"),
+            ("redis://:secret@localhost/#insecure", "leave the `#…` out"),
             ("redis://:secret@localhost/zero", "database number"),
             ("redis-cluster://:secret@", "a host is missing"),
             ("redis-cluster://:secret@a,,b", "a host is missing"),
@@ -263,6 +310,21 @@ mod tests {
         ] {
             let error = Address::parse(url).unwrap_err();
             assert!(error.contains(says) && !error.contains("secret"), "{url}: {error}");
+        }
+    }
+
+    #[test]
+    fn what_the_client_understands_is_not_refused() {
+        for url in [
+            "redis://:a%2Fb@localhost:65535/3?protocol=resp3",
+            "redis://user:a:b@[::1]:6380",
+            "redis://[::1]",
+            "redis://localhost:/1",
+            "redis+unix:///run/redis.sock?db=3&user=a&pass=b@c&protocol=resp3",
+            "redis-cluster://a:1,b:2?protocol=resp3",
+            "redis-sentinel://a/main?sentinel_user=u&sentinel_pass=p@q&protocol=3",
+        ] {
+            assert!(Address::parse(url).is_ok(), "{url}");
         }
     }
 
