@@ -8,6 +8,9 @@ impl<T: Row> Repo<T> {
             ::core::concat!(::core::module_path!(), "::Repo<T>::load:{id}"),
             __aside::Duration::from_secs(60u64),
         );
+        ::cached_aside::__private::inventory::submit! {
+            ::cached_aside::__private::Linked(& __READ)
+        }
         &__READ
     }
     #[cfg(doc)]

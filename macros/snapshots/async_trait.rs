@@ -26,6 +26,9 @@ impl Load for Repo {
                 "user:{self.tenant}:{id}",
                 __aside::Duration::from_secs(60u64),
             );
+            ::cached_aside::__private::inventory::submit! {
+                ::cached_aside::__private::Linked(& __READ)
+            }
             use ::cached_aside::__private::{
                 self as __aside, NotShared as _, NoAbsent as _,
             };

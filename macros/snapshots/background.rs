@@ -13,7 +13,25 @@ impl Repo {
             .refresh_in_background()
             .hard_limit(__aside::Duration::from_secs(2u64))
             .soft_limit(__aside::Duration::new(0u64, 100000000u32))
-            .early_refresh(1.0);
+            .early_refresh(1.0)
+            .stores(
+                &__aside::coding::<
+                    __aside::Value<
+                        Result<Report, Failed>,
+                        {
+                            use ::cached_aside::__private::{NoShape as _, Shape};
+                            Shape::<Result<Report, Failed>>::OPTION
+                                + Shape::<Result<Report, Failed>>::RESULT
+                                + Shape::<Result<Report, Failed>>::RESULT_OPTION
+                        },
+                    >,
+                    __aside::DefaultCodec,
+                >(2)
+                    .by_version(),
+            );
+        ::cached_aside::__private::inventory::submit! {
+            ::cached_aside::__private::Linked(& __READ)
+        }
         &__READ
     }
     #[cfg(doc)]

@@ -10,11 +10,23 @@ impl ::cached_aside::__private::Companion for load_user {
     fn function() -> &'static ::cached_aside::__private::ReadFunction {
         use ::cached_aside::__private as __aside;
         static __READ: __aside::ReadFunction = __aside::ReadFunction::declare(
-            ::core::module_path!(),
-            "load_user",
-            "user:{id}",
-            __aside::Duration::from_secs(300u64),
-        );
+                ::core::module_path!(),
+                "load_user",
+                "user:{id}",
+                __aside::Duration::from_secs(300u64),
+            )
+            .stores(
+                &__aside::coding::<
+                    __aside::Value<
+                        Result<Option<User>, DbError>,
+                        { <load_user as ::cached_aside::__private::Companion>::SHAPE },
+                    >,
+                    __aside::DefaultCodec,
+                >(0),
+            );
+        ::cached_aside::__private::inventory::submit! {
+            ::cached_aside::__private::Linked(& __READ)
+        }
         &__READ
     }
 }

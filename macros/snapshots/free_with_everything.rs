@@ -14,12 +14,18 @@ impl ::cached_aside::__private::Companion for search {
                 ::core::concat!(
                     ::core::module_path!(), "::search:{T}:{N}:{page}:{_tenant}"
                 ),
-                TTL,
+                {
+                    let length = TTL;
+                    __aside::length(&length).of(length)
+                },
             )
             .none_ttl(__aside::Duration::new(0u64, 500000000u32))
             .jitter(0u16)
             .lease(__aside::Duration::from_secs(2u64))
             .wait(__aside::Duration::from_secs(0u64));
+        ::cached_aside::__private::inventory::submit! {
+            ::cached_aside::__private::Linked(& __READ)
+        }
         &__READ
     }
 }

@@ -5,7 +5,13 @@ pub async fn save_user(db: &Db, user: User) -> Result<(), DbError> {
         "save_user",
     );
     let keys = [
-        __aside::any_key(<load_user>::key(user.id)),
+        __aside::any_key({
+            use ::cached_aside::__private::not_cached::Of1 as __named;
+            {
+                use load_user as __named;
+                <__named>::key(user.id)
+            }
+        }),
         __aside::KeyWriter::new("users:recent").finish(),
         __aside::KeyWriter::new("email:").value(&user.email).finish(),
     ];

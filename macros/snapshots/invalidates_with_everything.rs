@@ -11,7 +11,17 @@ impl Repo {
         let when: bool = user.active;
         let keys = if when {
             ::core::option::Option::Some([
-                __aside::any_key(__aside::in_cache_of_write(Self::count_key(&tenant))),
+                __aside::any_key(
+                    __aside::in_cache_of_write({
+                        trait CachedMethod {
+                            fn count_key() {}
+                        }
+                        impl<
+                            T: ::cached_aside::__private::CachedMethod + ?Sized,
+                        > CachedMethod for T {}
+                        Self::count_key(&tenant)
+                    }),
+                ),
             ])
         } else {
             ::core::option::Option::None
@@ -49,12 +59,24 @@ impl Repo {
                         returned,
                         |result| [
                             __aside::any_key(
-                                __aside::in_cache_of_write(self.__load_key(result.id)),
+                                __aside::in_cache_of_write({
+                                    trait CachedMethod {
+                                        fn __load_key(&self) {}
+                                    }
+                                    impl<
+                                        T: ::cached_aside::__private::CachedMethod + ?Sized,
+                                    > CachedMethod for T {}
+                                    (*self).__load_key(result.id)
+                                }),
                             ),
                             __aside::any_key(
-                                __aside::in_cache_of_write(
-                                    <users::by_name>::key(argument0, &result.name),
-                                ),
+                                __aside::in_cache_of_write({
+                                    use ::cached_aside::__private::not_cached::Of2 as __named;
+                                    {
+                                        use users::by_name as __named;
+                                        <__named>::key(argument0, &result.name)
+                                    }
+                                }),
                             ),
                             __aside::KeyWriter::new("users:")
                                 .value(&argument1)

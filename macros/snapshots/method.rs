@@ -3,11 +3,27 @@ impl Repo {
     fn __load_user_read() -> &'static ::cached_aside::__private::ReadFunction {
         use ::cached_aside::__private as __aside;
         static __READ: __aside::ReadFunction = __aside::ReadFunction::declare(
-            ::core::module_path!(),
-            "Repo::load_user",
-            "{self.tenant}:user:{id:08}:{kind:?}",
-            __aside::Duration::from_secs(60u64),
-        );
+                ::core::module_path!(),
+                "Repo::load_user",
+                "{self.tenant}:user:{id:08}:{kind:?}",
+                __aside::Duration::from_secs(60u64),
+            )
+            .stores(
+                &__aside::coding::<
+                    __aside::Value<
+                        Option<User>,
+                        {
+                            use ::cached_aside::__private::{NoShape as _, Shape};
+                            Shape::<Option<User>>::OPTION + Shape::<Option<User>>::RESULT
+                                + Shape::<Option<User>>::RESULT_OPTION
+                        },
+                    >,
+                    __aside::DefaultCodec,
+                >(0),
+            );
+        ::cached_aside::__private::inventory::submit! {
+            ::cached_aside::__private::Linked(& __READ)
+        }
         &__READ
     }
     #[cfg(doc)]

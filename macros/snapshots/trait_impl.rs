@@ -5,11 +5,20 @@ impl users::Load for Repo {
             Shape::<User>::OPTION + Shape::<User>::RESULT + Shape::<User>::RESULT_OPTION
         };
         static __READ: __aside::ReadFunction = __aside::ReadFunction::declare(
-            ::core::module_path!(),
-            "Repo::load",
-            ::core::concat!(::core::module_path!(), "::Repo::load:{id}"),
-            __aside::Duration::from_secs(60u64),
-        );
+                ::core::module_path!(),
+                "Repo::load",
+                ::core::concat!(::core::module_path!(), "::Repo::load:{id}"),
+                __aside::Duration::from_secs(60u64),
+            )
+            .stores(
+                &__aside::coding::<
+                    __aside::Value<User, __SHAPE>,
+                    __aside::DefaultCodec,
+                >(0),
+            );
+        ::cached_aside::__private::inventory::submit! {
+            ::cached_aside::__private::Linked(& __READ)
+        }
         use ::cached_aside::__private::{self as __aside, NotShared as _, NoAbsent as _};
         let key = __aside::KeyWriter::new("<")
             .literal(__aside::type_name::<Self>())

@@ -10,8 +10,22 @@ pub async fn rename_user(db: &Db, id: u64, name: String) -> Result<User, DbError
         "rename_user",
     );
     let keys = [
-        __aside::Updated(<load_user>::key(id)).by::<Result<User, DbError>, __SHAPE>(),
-        __aside::Updated(<users::by_id>::key(id)).by::<Result<User, DbError>, __SHAPE>(),
+        __aside::Updated({
+                use ::cached_aside::__private::not_cached::Of1 as __named;
+                {
+                    use load_user as __named;
+                    <__named>::key(id)
+                }
+            })
+            .by::<Result<User, DbError>, __SHAPE>(),
+        __aside::Updated({
+                use ::cached_aside::__private::not_cached::Of1 as __named;
+                {
+                    use users::by_id as __named;
+                    <__named>::key(id)
+                }
+            })
+            .by::<Result<User, DbError>, __SHAPE>(),
     ];
     __aside::update::<
         Result<User, DbError>,

@@ -17,7 +17,17 @@ impl Repo {
         let when: bool = id > 0;
         let keys = if when {
             ::core::option::Option::Some([
-                __aside::Updated(__aside::in_cache_of_write(self.__load_key(id)))
+                __aside::Updated(
+                        __aside::in_cache_of_write({
+                            trait CachedMethod {
+                                fn __load_key(&self) {}
+                            }
+                            impl<
+                                T: ::cached_aside::__private::CachedMethod + ?Sized,
+                            > CachedMethod for T {}
+                            (*self).__load_key(id)
+                        }),
+                    )
                     .by::<Result<Option<User>, Error>, __SHAPE>(),
             ])
         } else {

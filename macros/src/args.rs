@@ -240,6 +240,10 @@ impl WriteArgs {
             "crate" => set(&mut self.root, name, input, Path::parse_mod_style),
             "when" => set(&mut self.when, name, input, Expr::parse),
             "cache" => set(&mut self.cache, name, input, Expr::parse),
+            "key" => {
+                self.names_a_key = true;
+                Err(syn::Error::new(name.span(), "a key is written without a name, such as `\"user:{id}\"`"))
+            }
             _ => Err(unknown(&name, &WRITE_OPTIONS)),
         }
     }

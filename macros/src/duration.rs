@@ -47,6 +47,14 @@ impl Length {
         }
     }
 
+    /// The constant, unless it is written out.
+    pub(crate) fn constant(&self) -> Option<&Expr> {
+        match self {
+            Length::Known(_) => None,
+            Length::Constant(expr) => Some(expr),
+        }
+    }
+
     /// An expression of type `Duration`.
     pub(crate) fn tokens(&self) -> TokenStream {
         match self {
@@ -58,7 +66,11 @@ impl Length {
                 let (seconds, nanos) = (duration.as_secs(), duration.subsec_nanos());
                 quote!(__aside::Duration::new(#seconds, #nanos))
             }
-            Length::Constant(expr) => quote_spanned!(expr.span()=> #expr),
+            Length::Constant(expr) => {
+                // All at one place, where what is wrong with it is then said once.
+                let at = Span::mixed_site().located_at(expr.span());
+                quote_spanned!(at=> { let length = #expr; __aside::length(&length).of(length) })
+            }
         }
     }
 }

@@ -5,6 +5,7 @@ use quote::{ToTokens, quote, quote_spanned};
 use syn::{GenericParam, Ident, Index, LitStr, Token, ext::IdentExt};
 
 use crate::{
+    part,
     problem::{Problems, nearest, one_of},
     signature::{Function, Parameter, mentions, same},
     template::{Format, Mistake, Part, Placeholder, Template},
@@ -205,8 +206,10 @@ fn resolve(
     let parameter = function.parameters.iter().enumerate().find(|(_, parameter)| parameter.binds(name));
     if let Some((number, parameter)) = parameter {
         let Some(ident) = &parameter.name else {
+            let (whole, part) = part::instead(parameter, name)
+                .unwrap_or_else(|| ("a name".to_owned(), format!("query.{name}")));
             return Err(mistake(format!(
-                "`{name}` is only a part of its parameter; give the parameter a name and write a field of it, such as `{{query.{name}}}`"
+                "`{name}` is only a part of its parameter; take the whole, `{whole}`, and write `{{{part}}}`"
             )));
         };
         if parameter.is_self() && placeholder.fields.is_empty() {
@@ -215,7 +218,11 @@ fn resolve(
                     .into(),
             ));
         }
-        let place = path(ident, &placeholder.fields, span).map_err(mistake)?;
+        // A whole parameter is shown where it is declared: a template shows only itself.
+        let place = match placeholder.fields.as_slice() {
+            [] => quote!(#ident),
+            fields => path(ident, fields, span).map_err(mistake)?,
+        };
         let whole = placeholder.fields.is_empty() && placeholder.format == Format::Plain;
         let format = if whole && parameter.is_integer() { ValueFormat::Integer } else { format };
         return Ok(Value { source: Source::Parameter(number), place, format, span });

@@ -2,6 +2,7 @@
 //! what is generated here calls private functions of exactly its own version of it.
 
 mod args;
+mod beside;
 mod boxed;
 mod call;
 mod check;
@@ -11,6 +12,7 @@ mod expand;
 mod generics;
 mod key;
 mod optional;
+mod part;
 mod place;
 mod problem;
 mod root;

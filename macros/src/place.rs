@@ -78,7 +78,7 @@ fn namesakes(source: &str, line: usize, column: usize, name: &str) -> usize {
 
 /// The text of the file that the span is in, and the line and column (from one) where it starts. Outside of a compiler,
 /// as in this crate's own tests, there is none.
-fn source(span: proc_macro2::Span) -> Option<(String, usize, usize)> {
+pub(crate) fn source(span: proc_macro2::Span) -> Option<(String, usize, usize)> {
     if !proc_macro::is_available() {
         return None;
     }
@@ -105,7 +105,7 @@ fn is_function(text: &str) -> bool {
     text.starts_with("fn") || text.starts_with("async")
 }
 
-fn offset(source: &str, line: usize, column: usize) -> Option<usize> {
+pub(crate) fn offset(source: &str, line: usize, column: usize) -> Option<usize> {
     let text = source.split_inclusive('\n').nth(line.checked_sub(1)?)?;
     let before = text.char_indices().nth(column.checked_sub(1)?)?.0;
     Some(text.as_ptr() as usize - source.as_ptr() as usize + before)
@@ -224,7 +224,7 @@ fn enclosing(text: &str) -> Vec<Frame> {
 }
 
 /// The length of the comment, literal or character at the start of the text (which isn't empty).
-fn skip(text: &str) -> usize {
+pub(crate) fn skip(text: &str) -> usize {
     let first = text.chars().next().map_or(0, char::len_utf8);
     if text.starts_with("//") {
         return text.find('\n').unwrap_or(text.len());

@@ -1,6 +1,7 @@
 //! The function that an attribute stands on: its kind, its parameters, and what of it a key can name.
 
 use proc_macro2::{Span, TokenStream};
+use quote::ToTokens;
 use syn::{
     Attribute, Block, FnArg, GenericArgument, GenericParam, Ident, ItemFn, ItemImpl, Pat, PathArguments,
     Receiver, ReceiverKind, ReturnType, Safety, Signature, Type, TypeParamBound, TypePath, Visibility,
@@ -10,7 +11,7 @@ use syn::{
     visit::{self, Visit},
 };
 
-use crate::{boxed::Boxed, place::Place, problem::Problems};
+use crate::{boxed::Boxed, check::compact, place::Place, problem::Problems};
 
 /// An annotated function.
 pub(crate) struct Function {
@@ -210,10 +211,20 @@ impl Function {
     pub(crate) fn check(&self, attribute: &str, problems: &mut Problems) {
         let sig = &self.sig;
         if sig.asyncness.is_none() && matches!(self.body, Body::Async(_)) {
-            problems.push(syn::Error::new(
-                sig.fn_token.span,
-                format!("`#[{attribute}]` needs an `async fn`: it waits for Redis"),
-            ));
+            problems.push(match made_by_hand(&self.output) {
+                Some(output) => syn::Error::new(
+                    self.output.span(),
+                    format!(
+                        "`#[{attribute}]` needs an `async fn`, and not a future that is made by hand; write `async fn {}(…) -> {}`",
+                        sig.ident,
+                        compact(&output.to_token_stream())
+                    ),
+                ),
+                None => syn::Error::new(
+                    sig.fn_token.span,
+                    format!("`#[{attribute}]` needs an `async fn`: it waits for Redis"),
+                ),
+            });
         }
         if let Some(token) = &sig.constness {
             problems.push(syn::Error::new(
@@ -267,9 +278,22 @@ impl Function {
     }
 }
 
+/// What the future gives that a function returns: `impl Future<Output = T>`, `Pin<Box<dyn Future<Output = T>>>`,
+/// `BoxFuture<'_, T>`.
+fn made_by_hand(output: &Type) -> Option<&Type> {
+    match output {
+        Type::ImplTrait(future) => future_output(&future.bounds),
+        Type::TraitObject(future) => future_output(&future.bounds),
+        other => match inside(other, "Pin").or_else(|| inside(other, "Box")) {
+            Some(boxed) => made_by_hand(boxed),
+            None => inside(other, "BoxFuture").or_else(|| inside(other, "LocalBoxFuture")),
+        },
+    }
+}
+
 /// Says what the attribute was put on, when that isn't a function with a body.
 fn better(item: ParseStream, error: syn::Error) -> syn::Error {
-    let start = item.span();
+    let (start, around) = (item.span(), item.fork());
     let without_body = || {
         item.call(Attribute::parse_outer)?;
         item.parse::<Visibility>()?;
@@ -280,6 +304,21 @@ fn better(item: ParseStream, error: syn::Error) -> syn::Error {
         return syn::Error::new(
             semicolon.span,
             "there is no body here; put the attribute on the function in the `impl` of the trait",
+        );
+    }
+    let of_functions = || {
+        around.call(Attribute::parse_outer)?;
+        around.parse::<Visibility>()?;
+        around.parse::<Option<syn::Token![unsafe]>>()?;
+        let is = around.peek(syn::Token![impl])
+            || around.peek(syn::Token![trait])
+            || around.peek(syn::Token![mod]);
+        syn::Result::Ok(is)
+    };
+    if of_functions().is_ok_and(|is| is) {
+        return syn::Error::new(
+            start,
+            "this attribute stands on an `async fn`; put it on each one inside, with its own key",
         );
     }
     let text = error.to_string();

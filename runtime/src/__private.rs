@@ -1,16 +1,30 @@
 //! Exactly what expansions call. No part of the public promise.
 
+mod length;
+pub mod not_cached;
+
 use std::{future::Future, pin::Pin};
 
 pub use core::time::Duration;
 
+pub use self::{
+    length::{AsItIs, IsLength, length},
+    not_cached::CachedMethod,
+};
+pub use inventory;
+
 pub use crate::{
     AnyKey, Cache, Key,
-    codec::{Cacheable, CacheableError, Coding, DefaultCodec, coding, error_coding},
+    codec::{
+        Cacheable, CacheableError, CacheableParts, Coding, DefaultCodec, coding, coding_of_parts,
+        error_coding,
+    },
     given::{Given, GivenNot, GivenRef},
     key::{
-        KeyWriter, KnowsCache, any_key, in_cache_of_write, key, key_in, key_without_cache, number, type_name,
+        Displayed, KeyWriter, KnowsCache, any_key, in_cache_of_write, key, key_in, key_without_cache, number,
+        type_name,
     },
+    linked::Linked,
     outcome::{
         NoAbsent, NoShape, NotShared, Outcome, Refusable, Returns, Shape, Success, Updates, assert_error,
         assert_fails, assert_none, assert_shape, given_up, refuse,

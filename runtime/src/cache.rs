@@ -24,6 +24,7 @@ use crate::{
     engine::{self, Clock},
     flight::Flights,
     health::Recovery,
+    linked,
     settings::ReadFunction,
     store::{Store, StoreError, memory::MemoryStore},
     telemetry::{Stats, Table},
@@ -219,7 +220,10 @@ impl Cache {
     /// [`Error::AlreadyInstalled`] the second time.
     pub fn install(self) -> Result<(), Error> {
         match INSTALLED.try_insert(self) {
-            Ok(_) => Ok(()),
+            Ok(_) => {
+                linked::check_at_start();
+                Ok(())
+            }
             Err((installed, _)) => Err(Error::AlreadyInstalled { installed: installed.place() }),
         }
     }

@@ -63,7 +63,7 @@ impl KeyWriter {
 
     /// Adds a value.
     #[must_use]
-    pub fn value<V: Display + ?Sized>(mut self, value: &V) -> KeyWriter {
+    pub fn value<V: Displayed + ?Sized>(mut self, value: &V) -> KeyWriter {
         let before = self.text.len();
         if write!(Escape(&mut self.text), "{value}").is_err() {
             // Only a `Display` that fails by itself comes here. Two values that can't be written must not share an entry:
@@ -180,6 +180,17 @@ fn is_invisible(character: char) -> bool {
             | '\u{E0000}'..='\u{E007F}'
     )
 }
+
+/// A value that a template writes.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` can't be written into a key as it is",
+    label = "it has no `Display`, which a placeholder without a format asks for",
+    note = "write `{{x:?}}` for what its `Debug` gives, or fields of it that tell its values apart, such as `{{x.0}}` or `{{x.id}}`"
+)]
+pub trait Displayed: Display {}
+
+#[diagnostic::do_not_recommend]
+impl<T: Display + ?Sized> Displayed for T {}
 
 /// A value that a key may pad to a width.
 #[diagnostic::on_unimplemented(

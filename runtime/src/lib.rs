@@ -14,6 +14,7 @@
 //! [observe]: crate::observe()
 //! [only-cached]: crate::only_cached()
 //! [production]: crate::docs::production
+//! [recipes]: crate::docs::recipes
 //! [refresh]: crate::refresh()
 //! [shutdown]: crate::Cache::shutdown
 //! [attr-updates]: macro@crate::updates
@@ -44,6 +45,7 @@ mod health;
 mod interleavings;
 mod key;
 mod lease;
+mod linked;
 mod outcome;
 mod overrides;
 mod owned;
@@ -68,6 +70,12 @@ pub mod docs {
     #[doc = ""]
     #[doc = include_str!("../docs/production.md")]
     pub mod production {}
+    /// [cache-guard]: crate::Cache::guard
+    /// [cache-scope]: crate::Cache::scope
+    /// [key]: crate::Key::peek
+    #[doc = ""]
+    #[doc = include_str!("../docs/recipes.md")]
+    pub mod recipes {}
 }
 
 /// Reads through the cache: on an `async fn`, whose body runs when the cache has no entry.
@@ -639,7 +647,9 @@ pub mod docs {
 /// | `Json` | `json` | yes |
 ///
 /// Without the feature `bincode`, `Postcard` is the default. A function whose type its codec could write but never read
-/// back runs uncached and says so once in the log, naming a codec that can. A value that the codec would not give back as it was
+/// back runs uncached and says so once in the log, naming a codec that can. It is found before anybody calls
+/// it: by [`check()`] in a test, and by a log line when the cache is installed; only of a function whose value type depends on a
+/// type parameter is it found at its first call. A value that the codec would not give back as it was
 /// is not stored: each one is read back before it is stored and compared, which a hit pays nothing for. The table of
 /// what that means for `skip`, `Some(None)`, NaN, deep values and panics is in `docs/codecs.md`.
 ///
@@ -1012,6 +1022,7 @@ pub use {
     codec::{Codec, CodecError},
     error::Error,
     key::{AnyKey, Key, KeyPart, Placed, Unplaced},
+    linked::{Uncached, check},
     overrides::{Observed, ObservedCall, Source, bypass, observe, only_cached, refresh},
     telemetry::{Counts, Node, NodeState, Stats},
     write::WriteGuard,

@@ -170,8 +170,16 @@ pub struct ReadFunction {
     pub(crate) settings: ReadSettings,
     fingerprint: FingerprintCell,
     error_fingerprint: FingerprintCell,
+    pub(crate) stored: Stored,
     number: OnceLock<usize>,
     said: Said,
+}
+
+/// How the types are encoded that a function stores, where they are known without a call.
+#[derive(Debug)]
+pub(crate) struct Stored {
+    pub(crate) values: Option<CodingKind>,
+    pub(crate) errors: Option<CodingKind>,
 }
 
 /// What was said already, once for each function.
@@ -199,6 +207,7 @@ impl ReadFunction {
             settings,
             fingerprint: FingerprintCell::new(),
             error_fingerprint: FingerprintCell::new(),
+            stored: Stored { values: None, errors: None },
             number: OnceLock::new(),
             said,
         }
@@ -260,6 +269,20 @@ impl ReadFunction {
     #[must_use]
     pub const fn shares_key(mut self) -> Self {
         self.settings = self.settings.shares_key();
+        self
+    }
+
+    /// The type of its values, which is the same for all calls.
+    #[must_use]
+    pub const fn stores<V>(mut self, coding: &Coding<V>) -> Self {
+        self.stored.values = Some(coding.kind);
+        self
+    }
+
+    /// The type of its errors, which is the same for all calls.
+    #[must_use]
+    pub const fn errors<E>(mut self, coding: &Coding<E>) -> Self {
+        self.stored.errors = Some(coding.kind);
         self
     }
 
@@ -327,6 +350,13 @@ impl ReadFunction {
                 key,
                 "the `Display` of a value in the key failed; such calls run uncached"
             );
+        }
+    }
+
+    pub(crate) fn say_errors_unreadable(&self, error: &Uncacheable) {
+        if first_time(&self.said.unencodable) {
+            let ReadSettings { module, name, file, line, .. } = self.settings;
+            tracing::error!(module, function = name, file, line, %error, "the function's errors are not stored");
         }
     }
 

@@ -6,6 +6,7 @@ use syn::{GenericParam, Ident, Type};
 
 use crate::{
     key::{Key, Source, Value},
+    part,
     place::Place,
     problem::{Problems, nearest, one_of},
     signature::{Function, Parameter, inside, mentions, same},
@@ -177,11 +178,15 @@ fn neither(parameter: &Parameter, derived: bool) -> String {
              write `{{{name}}}` into the key, or `skip({name})` if the result never depends on it"
         ),
         None => match parameter.bindings.first() {
-            Some(binding) => format!(
-                "this parameter is neither in the key nor skipped, so that callers with different values would share one entry; \
-                 give it a name and write a field, such as `{{query.{binding}}}`, into the key, or `skip({binding})` if the result \
-                 never depends on it"
-            ),
+            Some(binding) => {
+                let (whole, part) = part::instead(parameter, &binding.to_string())
+                    .unwrap_or_else(|| ("a name".to_owned(), format!("query.{binding}")));
+                format!(
+                    "this parameter is neither in the key nor skipped, so that callers with different values would share one \
+                     entry; take the whole, `{whole}`, and write `{{{part}}}` into the key, or `skip({binding})` if the result \
+                     never depends on it"
+                )
+            }
             None => "this parameter is neither in the key nor skipped; give it a name".into(),
         },
     }

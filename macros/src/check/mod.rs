@@ -3,6 +3,8 @@
 mod constants;
 mod covered;
 mod derived;
+mod fixed;
+mod named;
 mod read;
 mod staleness;
 mod update;
@@ -34,7 +36,7 @@ fn display_name(function: &Function) -> String {
 }
 
 /// Tokens as one would write them: `Repo<T>`.
-fn compact(tokens: &TokenStream) -> String {
+pub(crate) fn compact(tokens: &TokenStream) -> String {
     let mut text = tokens.to_string().replace(OF_MACRO, "$");
     for (spaced, tight) in
         [(" :: ", "::"), (":: ", "::"), (" < ", "<"), ("< ", "<"), (" >", ">"), (" ,", ","), ("& ", "&")]

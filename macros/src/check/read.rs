@@ -2,20 +2,21 @@
 
 use proc_macro2::{Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote, quote_spanned};
-use syn::{Expr, Ident, Type, TypeReference, spanned::Spanned};
+use syn::{Expr, GenericArgument, Ident, PathArguments, Type, TypeReference, spanned::Spanned};
 
 use super::{
-    constants, covered, derived, display_name, setting,
+    constants, covered, derived, display_name, fixed, setting,
     staleness::{Staleness, staleness},
 };
 use crate::{
     args::{Given, ReadArgs},
+    beside::Beside,
     duration::Length,
     key::{Key, Scope},
     place::Place,
     problem::Problems,
     shape::is_unknown,
-    signature::{Function, inside},
+    signature::Function,
 };
 
 /// Everything about a cached function that its expansion needs.
@@ -146,6 +147,8 @@ pub(crate) fn read(mut args: ReadArgs, function: &Function, mut problems: Proble
     storable(function, &mut problems);
     errors(&args, &mut problems);
     shared(&args, &mut problems);
+    fixed::of_read(&args, function, &mut problems);
+    name_of_companions(function, form, &mut problems);
     let key = key(&args, function, form, &mut problems);
     let ttl = ttl(&args, &mut problems);
     let staleness = staleness(&args, function, form, &mut problems);
@@ -176,6 +179,22 @@ pub(crate) fn read(mut args: ReadArgs, function: &Function, mut problems: Proble
         cache: args.cache.map(|cache| Cache::of(cache.value, &key, function)),
         key,
     })
+}
+
+/// The companions are an enum of the function's name: nothing else among the types can have it.
+fn name_of_companions(function: &Function, form: Form, problems: &mut Problems) {
+    let name = function.sig.ident.to_string();
+    if form == Form::Free
+        && let Some(kind) = Beside::of(function).and_then(|beside| beside.item(&name))
+    {
+        problems.push(syn::Error::new(
+            function.sig.ident.span(),
+            format!(
+                "`{kind} {name}` stands beside this function, whose companions need that name (`{name}::key(…)`); call one of \
+                 the two differently, such as `load_{name}`"
+            ),
+        ));
+    }
 }
 
 fn unchanged_self(function: &Function, problems: &mut Problems) {
@@ -278,7 +297,24 @@ fn borrowed_value(output: &Type) -> Option<&TypeReference> {
         Type::Reference(reference) => Some(reference),
         Type::Group(group) => borrowed_value(&group.elem),
         Type::Paren(paren) => borrowed_value(&paren.elem),
-        other => borrowed_value(inside(other, "Result").or_else(|| inside(other, "Option"))?),
+        Type::Tuple(tuple) => tuple.elems.iter().find_map(borrowed_value),
+        Type::Array(array) => borrowed_value(&array.elem),
+        Type::Path(path) => {
+            let last = path.path.segments.last()?;
+            let PathArguments::AngleBracketed(arguments) = &last.arguments else { return None };
+            // An error is not stored, and what a type of the user's does with its parameters isn't known.
+            let stored = match last.ident.to_string().as_str() {
+                "Result" | "Option" | "Vec" | "VecDeque" | "Box" | "Arc" | "Rc" | "HashSet" | "BTreeSet" => 1,
+                "HashMap" | "BTreeMap" | "IndexMap" => 2,
+                _ => 0,
+            };
+            let types = arguments.args.iter().filter_map(|argument| match argument {
+                GenericArgument::Type(ty) => Some(ty),
+                _ => None,
+            });
+            types.take(stored).find_map(borrowed_value)
+        }
+        _ => None,
     }
 }
 

@@ -5,12 +5,13 @@ use quote::ToTokens;
 use syn::{Expr, spanned::Spanned};
 
 use super::{
-    constants, display_name,
+    constants, display_name, fixed,
+    named::misnamed,
     write::{key_of, mention_of_result, required, settings, undecided_when},
 };
 use crate::{
     args::{Given, Policy, Target, WriteArgs},
-    call::Call,
+    call::{Call, Context},
     optional::has_question,
     problem::Problems,
     signature::Function,
@@ -45,8 +46,14 @@ pub(crate) fn update(
     }
     guarded(&args, &mut problems);
     undecided_when(&args, function, &mut problems);
+    fixed::of_write(&args, function, &mut problems);
+    let context = Context::of(function);
     let in_named_cache = args.cache.is_some();
-    let keys = args.targets.iter().filter_map(|target| key(target, in_named_cache, &mut problems)).collect();
+    let keys = args
+        .targets
+        .iter()
+        .filter_map(|target| key(target, &context, in_named_cache, &mut problems))
+        .collect();
     problems.finish()?;
     Ok(UpdatePlan {
         name: display_name(function),
@@ -74,7 +81,12 @@ fn guarded(args: &WriteArgs, problems: &mut Problems) {
     }
 }
 
-fn key(target: &Target, in_named_cache: bool, problems: &mut Problems) -> Option<TokenStream> {
+fn key(
+    target: &Target,
+    context: &Context,
+    in_named_cache: bool,
+    problems: &mut Problems,
+) -> Option<TokenStream> {
     match target {
         Target::Template(template) => {
             problems.push(syn::Error::new(
@@ -93,13 +105,19 @@ fn key(target: &Target, in_named_cache: bool, problems: &mut Problems) -> Option
             }
             None if call.arguments().any(has_question) => {
                 problems.push(syn::Error::new(
-                    call.key().span(),
+                    call.key(context).span(),
                     "one entry is updated, and `?` names one that there may not be; take the argument out of its `Option` before, or \
                      delete the entry with `#[invalidates(…)]`",
                 ));
                 None
             }
-            None => Some(key_of(call, in_named_cache)),
+            None => match misnamed(call, context) {
+                Some(problem) => {
+                    problems.push(problem);
+                    None
+                }
+                None => Some(key_of(call, context, in_named_cache)),
+            },
         },
     }
 }

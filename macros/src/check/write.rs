@@ -4,10 +4,10 @@ use proc_macro2::{Span, TokenStream, TokenTree};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::{Expr, Ident, spanned::Spanned};
 
-use super::{constants, display_name, setting};
+use super::{constants, display_name, fixed, named::misnamed, setting};
 use crate::{
     args::{Given, Policy, Target, WriteArgs},
-    call::Call,
+    call::{Call, Context},
     expand::key_text,
     key::{Key, Piece, Scope, Source, Value},
     optional::{asked, has_question, panics},
@@ -58,10 +58,12 @@ pub(crate) fn write(
     }
     without_guard(&args, &mut problems);
     undecided_when(&args, function, &mut problems);
+    fixed::of_write(&args, function, &mut problems);
     let mut keys = Keys { in_named_cache: args.cache.is_some(), ..Keys::default() };
+    let context = Context::of(function);
     for target in &args.targets {
         match target {
-            Target::Call(call) => keys.call(call, function, &mut problems),
+            Target::Call(call) => keys.call(call, &context, &mut problems),
             Target::Template(template) => {
                 if is_parameter(function)
                     && template.placeholders().any(|placeholder| placeholder.name == "result")
@@ -193,10 +195,14 @@ fn alike(keys: Vec<Found>) -> (Vec<TokenStream>, bool) {
 }
 
 impl Keys {
-    fn call(&mut self, call: &Call, function: &Function, problems: &mut Problems) {
+    fn call(&mut self, call: &Call, context: &Context, problems: &mut Problems) {
+        if let Some(problem) = misnamed(call, context) {
+            problems.push(problem);
+            return;
+        }
         let mention = call.arguments().find_map(|argument| mention_of_result(&argument.to_token_stream()));
         match mention {
-            Some(result) if is_parameter(function) => problems.push(ambiguous(result.span())),
+            Some(result) if is_parameter(context.function) => problems.push(ambiguous(result.span())),
             Some(result) => {
                 if let Some(error) = panics(call) {
                     problems.push(error);
@@ -216,18 +222,18 @@ impl Keys {
                 for argument in call.arguments_mut() {
                     self.precompute(argument);
                 }
-                self.after.push(Found { key: self.any_key(&call), is_optional });
+                self.after.push(Found { key: self.any_key(&call, context), is_optional });
                 self.result.get_or_insert(result);
             }
             None => {
                 let (call, is_optional) = asked(call);
-                self.before.push(Found { key: self.any_key(&call), is_optional });
+                self.before.push(Found { key: self.any_key(&call, context), is_optional });
             }
         }
     }
 
-    fn any_key(&self, call: &Call) -> TokenStream {
-        let key = key_of(call, self.in_named_cache);
+    fn any_key(&self, call: &Call, context: &Context) -> TokenStream {
+        let key = key_of(call, context, self.in_named_cache);
         quote_spanned!(key.span()=> __aside::any_key(#key))
     }
 
@@ -266,8 +272,8 @@ impl Keys {
 }
 
 /// The key of a call, which may be one that does not know its cache where the write names one.
-pub(super) fn key_of(call: &Call, in_named_cache: bool) -> TokenStream {
-    let key = call.key();
+pub(super) fn key_of(call: &Call, context: &Context, in_named_cache: bool) -> TokenStream {
+    let key = call.key(context);
     if in_named_cache { quote_spanned!(key.span()=> __aside::in_cache_of_write(#key)) } else { key }
 }
 

@@ -33,7 +33,7 @@ pub(super) fn free(plan: &ReadPlan, function: &Function) -> TokenStream {
         owned: generated("__owned", sig.ident.span()),
         read: quote!(<#name as #companion>::function),
     };
-    let (imports, settings) = (imports(&[]), read::settings(plan));
+    let (imports, settings) = (imports(&[]), read::settings(plan, function, &outside));
     let key = key(plan, function, &inside, &names);
     let uncached = uncached(plan, function, &names.uncached);
     let owned = owned(plan, function, &quote!(Self), &names);
@@ -75,7 +75,7 @@ pub(super) fn method(plan: &ReadPlan, function: &Function) -> TokenStream {
     };
     // Not a constant beside the method: one of a type with parameters or lifetimes can't be named where the shape is asked for.
     let shape = shape(function);
-    let read = read_function(plan, function, &read);
+    let read = read_function(plan, function, &shape, &read);
     let key = key(plan, function, &shape, &names);
     let of_self = key_of_self(plan, function, &shape, &names.key);
     let uncached = uncached(plan, function, &names.uncached);
@@ -99,9 +99,9 @@ struct Names {
 }
 
 /// What the attribute fixed, for the function and for its keys.
-fn read_function(plan: &ReadPlan, function: &Function, name: &Ident) -> TokenStream {
+fn read_function(plan: &ReadPlan, function: &Function, shape: &TokenStream, name: &Ident) -> TokenStream {
     let imports = imports(&[]);
-    let settings = read::settings(plan);
+    let settings = read::settings(plan, function, shape);
     let cfgs = kept_everywhere(function);
     quote! {
         #(#cfgs)*
@@ -126,13 +126,14 @@ fn key(plan: &ReadPlan, function: &Function, shape: &TokenStream, names: &Names)
     let placed = matches!(known, None | Some(CacheKnown::Everywhere));
     let KeySignature { sig, value } = KeySignature::new(plan, function, shape, name, parameters, placed);
     let coding = read::coding(plan, &value, shape);
+    let at_output = Span::mixed_site().located_at(function.output.span());
     let key = match &plan.cache {
-        None => quote!(__aside::key(#read(), #text, #coding)),
+        None => quote_spanned!(at_output=> __aside::key(#read(), #text, #coding)),
         Some(cache) if placed => {
             let cache = reference(&cache.expr);
-            quote!(__aside::key_in(#cache, #read(), #text, #coding))
+            quote_spanned!(at_output=> __aside::key_in(#cache, #read(), #text, #coding))
         }
-        Some(_) => quote!(__aside::key_without_cache(#read(), #text, #coding)),
+        Some(_) => quote_spanned!(at_output=> __aside::key_without_cache(#read(), #text, #coding)),
     };
     let imports = imports(&[]);
     let vis = &function.vis;

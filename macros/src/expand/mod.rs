@@ -56,7 +56,9 @@ fn piece(piece: &Piece) -> TokenStream {
         }
         Piece::Value(value) => {
             let argument = argument(value);
-            quote_spanned!(value.span=> .value(&#argument))
+            let at_argument = argument.span();
+            let argument = quote_spanned!(at_argument=> &#argument);
+            quote_spanned!(value.span=> .value(#argument))
         }
     }
 }

@@ -1,8 +1,8 @@
 //! A cached function: its settings, its key, one call.
 
 use proc_macro2::{Group, Span, TokenStream, TokenTree};
-use quote::{quote, quote_spanned};
-use syn::{Type, spanned::Spanned};
+use quote::{ToTokens, quote, quote_spanned};
+use syn::{GenericParam, Type, spanned::Spanned};
 
 use super::{
     around, body, cache, companion, imports, kept_cache, key_text, ours, shape_constant, shape_of,
@@ -10,8 +10,9 @@ use super::{
 };
 use crate::{
     check::{Form, ReadPlan},
-    shape::{has_lifetimes, is_opaque},
-    signature::Function,
+    place::{OF_MACRO, Place},
+    shape::{has_lifetimes, is_opaque, parts, without_lifetimes},
+    signature::{Function, mentions},
 };
 
 pub(crate) fn read(plan: &ReadPlan, function: &Function) -> TokenStream {
@@ -20,7 +21,7 @@ pub(crate) fn read(plan: &ReadPlan, function: &Function) -> TokenStream {
         Form::Method => companion::method(plan, function),
         Form::Alone => {
             let shape = shape_constant(function);
-            let settings = settings(plan);
+            let settings = settings(plan, function, &quote!(__SHAPE));
             let load = load(plan, function, &quote!(__SHAPE), &quote!(&__READ), &body(function));
             around(function, &quote!(#shape #settings #load))
         }
@@ -79,14 +80,59 @@ pub(super) fn load(
     }
 }
 
-/// What the attribute fixes, as a static.
-pub(super) fn settings(plan: &ReadPlan) -> TokenStream {
+/// What the attribute fixes, as a static that the program can find without a call.
+pub(super) fn settings(plan: &ReadPlan, function: &Function, shape: &TokenStream) -> TokenStream {
     let ReadPlan { name, template, ttl, settings, staleness, .. } = plan;
     let old = &staleness.settings;
+    let types = types(plan, function, shape);
     let new = quote_spanned! {plan.at_ttl=>
         __aside::ReadFunction::declare(::core::module_path!(), #name, #template, #ttl)
     };
-    quote!(static __READ: __aside::ReadFunction = #new #settings #old;)
+    quote! {
+        static __READ: __aside::ReadFunction = #new #settings #old #types;
+        ::cached_aside::__private::inventory::submit! { ::cached_aside::__private::Linked(&__READ) }
+    }
+}
+
+/// How the types are encoded that the function stores, where they are known without a call.
+fn types(plan: &ReadPlan, function: &Function, shape: &TokenStream) -> Option<TokenStream> {
+    let ReadPlan { codec, version, by_version, .. } = plan;
+    let output = without_lifetimes(&function.output);
+    let used = quote!(#output #codec #version);
+    let generic = |parameter: &GenericParam| match parameter {
+        GenericParam::Type(parameter) => mentions(&used, &parameter.ident.to_string()),
+        GenericParam::Const(parameter) => mentions(&used, &parameter.ident.to_string()),
+        GenericParam::Lifetime(_) => false,
+    };
+    // A static is an item of its own: generic parameters and `Self` mean nothing in it.
+    if mentions(&used, "Self")
+        || function.generic_parameters().any(generic)
+        || is_of_unknown_generics(function)
+    {
+        return None;
+    }
+    let at_output = Span::mixed_site().located_at(output.span());
+    let value = quote_spanned!(at_output=> __aside::Value<#output, #shape>);
+    let stores = coding_of(plan, &output, &value);
+    let errors = plan.errors.as_ref().map(|_| {
+        let error = quote_spanned!(at_output=> __aside::ErrorOf<#output, #shape>);
+        let coding =
+            quote_spanned!(at_output=> __aside::error_coding::<#error, #codec>(#version) #by_version);
+        quote!(.errors(&#coding))
+    });
+    Some(quote!(.stores(&#stores) #errors))
+}
+
+/// An `impl` around the function that can't be read may have parameters of any name.
+fn is_of_unknown_generics(function: &Function) -> bool {
+    match &function.place {
+        Place::Inherent(None) | Place::TraitImpl(None) => true,
+        Place::Inherent(Some(item)) | Place::TraitImpl(Some(item)) => {
+            item.to_token_stream().to_string().contains(OF_MACRO)
+        }
+        // What is generic around a nested function means nothing in it either.
+        Place::Free | Place::Nested | Place::Trait(_) | Place::Unknown => false,
+    }
 }
 
 /// Compiles only if the return type has a `None` that could be stored.
@@ -127,15 +173,30 @@ fn located(tokens: &TokenStream, at: Span) -> TokenStream {
 
 /// How values are encoded; this is what asks the return type for `Serialize`.
 pub(super) fn coding(plan: &ReadPlan, output: &Type, shape: &TokenStream) -> TokenStream {
-    let ReadPlan { codec, version, by_version, conditions, .. } = plan;
+    let conditions = &plan.conditions;
     let at_output = Span::mixed_site().located_at(output.span());
-    if conditions.is_empty() {
-        return quote_spanned!(at_output=> __aside::coding::<_, #codec>(#version) #by_version);
-    }
     // Closures are read from left to right: by then the type must be known.
-    let value = quote_spanned!(at_output=> __aside::Value<#output, #shape>);
-    let coding = quote_spanned!(at_output=> __aside::coding::<#value, #codec>(#version) #by_version);
+    let value = if conditions.is_empty() {
+        quote_spanned!(at_output=> _)
+    } else {
+        quote_spanned!(at_output=> __aside::Value<#output, #shape>)
+    };
+    let coding = coding_of(plan, output, &value);
     quote!(#coding #conditions)
+}
+
+fn coding_of(plan: &ReadPlan, output: &Type, value: &TokenStream) -> TokenStream {
+    let ReadPlan { codec, version, by_version, .. } = plan;
+    let parts = parts(output);
+    // What is said of a part is said where it stands, if it is the only one that can be meant.
+    let at = Span::mixed_site().located_at(match parts.as_slice() {
+        [part] => part.span(),
+        _ => output.span(),
+    });
+    let value = located(value, at);
+    let coding =
+        if parts.is_empty() { quote_spanned!(at=> coding) } else { quote_spanned!(at=> coding_of_parts) };
+    quote_spanned!(at=> __aside::#coding::<#value, #codec>(#version) #by_version)
 }
 
 /// The type of what is stored.

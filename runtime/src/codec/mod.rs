@@ -125,12 +125,19 @@ impl CodecError {
 #[diagnostic::on_unimplemented(
     message = "values of type `{Self}` can't be cached",
     label = "a cached value must implement `serde::Serialize` and `serde::de::DeserializeOwned`",
-    note = "add `#[derive(serde::Serialize, serde::Deserialize)]` to the type, without borrowed fields"
+    note = "add `#[derive(serde::Serialize, serde::Deserialize)]` to the type, without borrowed fields",
+    note = "of a type that is about an answer and not a value, such as `Json<User>`, return what is inside, and wrap it where \
+            the function is called; what stands inside of another type needs the two as well"
 )]
 pub trait Cacheable: Serialize + DeserializeOwned {}
 
 #[diagnostic::do_not_recommend]
 impl<T: Serialize + DeserializeOwned> Cacheable for T {}
+
+/// A tuple or a container that can be cached. Here the compiler is to say which part can't.
+pub trait CacheableParts: Serialize + DeserializeOwned {}
+
+impl<T: Serialize + DeserializeOwned> CacheableParts for T {}
 
 /// An error that can be cached: written and read by serde.
 #[diagnostic::on_unimplemented(
@@ -163,6 +170,15 @@ pub(crate) struct CodingKind {
     pub(crate) version: u32,
     /// The version stands for the structure.
     pub(crate) by_version: bool,
+}
+
+impl std::fmt::Debug for CodingKind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("CodingKind")
+            .field("type", &(self.type_name)())
+            .field("codec", &self.codec)
+            .finish_non_exhaustive()
+    }
 }
 
 impl<V> Clone for Coding<V> {
@@ -206,6 +222,12 @@ impl<V> Coding<V> {
 #[must_use]
 pub const fn error_coding<E: CacheableError, C: Codec>(version: u32) -> Coding<E> {
     coding::<E, C>(version)
+}
+
+/// The coding of a tuple or a container.
+#[must_use]
+pub const fn coding_of_parts<V: CacheableParts, C: Codec>(version: u32) -> Coding<V> {
+    coding::<V, C>(version)
 }
 
 /// The coding of one type with one codec.

@@ -2,6 +2,8 @@
 
 #![allow(unused)]
 
+use std::pin::Pin;
+
 use cached_aside::{cached_aside, invalidates};
 
 #[cached_aside(ttl = "5m")]
@@ -10,6 +12,11 @@ fn blocking() {}
 #[cached_aside(ttl = "5m")]
 fn future() -> impl Future<Output = u8> {
     async { 5 }
+}
+
+#[cached_aside(ttl = "5m")]
+fn boxed<'a>(id: &'a u64) -> Pin<Box<dyn Future<Output = Option<u64>> + Send + 'a>> {
+    Box::pin(std::future::ready(Some(*id)))
 }
 
 #[cached_aside(ttl = "5m")]
@@ -28,6 +35,9 @@ struct Structure;
 
 #[invalidates("a")]
 impl Structure {}
+
+#[cached_aside(ttl = "5m")]
+pub mod module {}
 
 impl Structure {
     #[cached_aside(ttl = "5m", skip(self))]

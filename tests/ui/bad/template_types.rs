@@ -2,7 +2,7 @@
 
 #![allow(unused)]
 
-use cached_aside::cached_aside;
+use cached_aside::{cached_aside, invalidates};
 
 #[derive(Debug)]
 struct Debuggable {
@@ -22,6 +22,16 @@ async fn no_field(user: Debuggable) -> u64 {
 #[cached_aside(ttl = "5m", key = "user:{name:08}")]
 async fn width_of_a_text(name: &str) -> usize {
     name.len()
+}
+
+#[cached_aside(ttl = "5m", key = "users:{ids}:{page}")]
+async fn a_list(ids: &[u64], page: Option<u64>) -> u64 {
+    5
+}
+
+#[invalidates("user:{user}", "user:{result}")]
+async fn no_display_in_a_write(user: &Debuggable) -> Debuggable {
+    Debuggable { id: user.id }
 }
 
 fn main() {}

@@ -1,0 +1,51 @@
+//! What a call in `#[invalidates]` or `#[updates]` finds when it names no cached function: nothing of it is ever run, its
+//! bounds say what to write.
+
+use crate::Key;
+
+/// A cached function, in the place of one that isn't.
+#[diagnostic::on_unimplemented(
+    message = "only the call of a cached function names a key",
+    label = "this function has no `#[cached_aside(…)]`",
+    note = "put `#[cached_aside(ttl = …, key = …)]` above the function, or give `#[invalidates]` the key as text, such as \
+            `\"user:{{id}}\"`"
+)]
+pub trait Cached {
+    /// Its key.
+    type Value;
+}
+
+/// A cached method, in the place of one that isn't. No type implements it.
+#[diagnostic::on_unimplemented(
+    message = "only the call of a cached method or associated function names a key",
+    label = "no `#[cached_aside(…)]` is on a method of this name, or it stands in a trait",
+    note = "put `#[cached_aside(ttl = …, key = …)]` above it in the `impl` of its type; what stands in a trait, in an `impl` of \
+            one or under `#[async_trait]` has no companions: give `#[invalidates]` its key as text, such as `\"user:{{id}}\"`",
+    note = "a call in the attribute names one key; for a list take `Cache::guard`"
+)]
+pub trait CachedMethod {}
+
+macro_rules! functions {
+    ($($name:ident($($argument:ident)*),)*) => {$(
+        /// Stands for the companions in a call with so many arguments.
+        #[derive(Debug)]
+        pub struct $name<T = ()>(T);
+
+        impl<T> $name<T> {
+            /// Stands for the companion that makes the key.
+            #[allow(clippy::too_many_arguments, reason = "as many as a companion may have")]
+            pub fn key<$($argument),*>($(_: $argument),*) -> Key<T::Value>
+            where
+                T: Cached,
+            {
+                unreachable!("`Cached` is implemented by nothing")
+            }
+        }
+    )*};
+}
+
+functions! {
+    Of0(), Of1(A), Of2(A B), Of3(A B C), Of4(A B C D), Of5(A B C D E), Of6(A B C D E F), Of7(A B C D E F G),
+    Of8(A B C D E F G H), Of9(A B C D E F G H I), Of10(A B C D E F G H I J), Of11(A B C D E F G H I J K),
+    Of12(A B C D E F G H I J K L),
+}

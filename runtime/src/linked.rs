@@ -1,0 +1,133 @@
+//! The annotated functions that are linked into the program, known without a call of them.
+
+use std::{fmt, thread, time::Duration};
+
+use crate::{
+    codec::CodingKind,
+    fingerprint::{self, Uncacheable},
+    settings::{ReadFunction, ReadSettings},
+};
+
+/// A cached function, where the linker put it.
+#[derive(Debug)]
+pub struct Linked(pub &'static ReadFunction);
+
+inventory::collect!(Linked);
+
+/// The cached functions of the program, sorted by module, name and place.
+fn functions() -> Vec<&'static ReadFunction> {
+    let mut functions: Vec<_> =
+        inventory::iter::<Linked>.into_iter().map(|Linked(function)| *function).collect();
+    functions.sort_unstable_by_key(|function| {
+        let settings = &function.settings;
+        (settings.module, settings.name, settings.file, settings.line)
+    });
+    functions
+}
+
+/// Checks every cached function of the program for what would make it run uncached: a type that its codec can write and never
+/// read back, such as `rust_decimal::Decimal` or `serde_json::Value` with the default codec. Meant for one line in a test:
+///
+/// ```
+/// # use cached_aside::cached_aside;
+/// #[cached_aside(ttl = "5m", key = "square:{n}")]
+/// async fn square(n: u64) -> u64 {
+///     n * n
+/// }
+///
+/// // #[test]
+/// fn what_is_cached_can_be_read_back() {
+///     cached_aside::check().unwrap();
+/// }
+/// # what_is_cached_can_be_read_back();
+/// ```
+///
+/// It knows the functions that are linked into the program that calls it. In a test of the folder `tests/` that names nothing
+/// of a library write `use my_library as _;`, or the library is not linked. A function whose value type depends on a type
+/// parameter is checked at its first call only.
+///
+/// [`Cache::install`](crate::Cache::install) checks the same in a thread of its own, and logs what it finds as an error.
+///
+/// # Errors
+///
+/// [`Uncached`], with one line for each function that would run uncached: what to change.
+pub fn check() -> Result<(), Uncached> {
+    let problems: Vec<String> = functions().into_iter().filter_map(problem).collect();
+    if problems.is_empty() { Ok(()) } else { Err(Uncached { problems }) }
+}
+
+fn problem(function: &'static ReadFunction) -> Option<String> {
+    let (values, errors) = unreadable(function);
+    let (would, error) = match (values, errors) {
+        (Some(error), _) => ("run uncached", error),
+        (None, Some(error)) => ("store no errors", error),
+        (None, None) => return None,
+    };
+    let ReadSettings { module, name, file, line, .. } = function.settings;
+    Some(format!("`{module}::{name}` ({file}:{line}) would {would}: {error}"))
+}
+
+/// Why the function's values and its errors can't be read back, if they can't.
+fn unreadable(function: &'static ReadFunction) -> (Option<Uncacheable>, Option<Uncacheable>) {
+    // A large type is looked at by another thread, for a second at the most.
+    let of = |kind: &Option<CodingKind>| {
+        let kind = kind.as_ref()?;
+        for _ in 0..500 {
+            match fingerprint::of(kind) {
+                Err(error) if error.is_passing() => thread::sleep(Duration::from_millis(10)),
+                verdict => return verdict.err(),
+            }
+        }
+        None
+    };
+    (of(&function.stored.values), of(&function.stored.errors))
+}
+
+/// Logs what [`check`] finds, without keeping anybody waiting: types are looked at as at their first call.
+pub(crate) fn check_at_start() {
+    let dispatch = tracing::dispatcher::get_default(Clone::clone);
+    let look = move || {
+        tracing::dispatcher::with_default(&dispatch, || {
+            for function in functions() {
+                let (values, errors) = unreadable(function);
+                if let Some(error) = values {
+                    function.say_uncacheable(&error);
+                }
+                if let Some(error) = errors {
+                    function.say_errors_unreadable(&error);
+                }
+            }
+        });
+    };
+    // Without a thread the same is found at the first calls.
+    let _ = thread::Builder::new().name("cached-aside-check".to_owned()).spawn(look);
+}
+
+/// Cached functions that would run uncached, found by [`check`].
+#[derive(Clone, PartialEq, Eq)]
+pub struct Uncached {
+    problems: Vec<String>,
+}
+
+impl Uncached {
+    /// One line for each function.
+    #[must_use]
+    pub fn problems(&self) -> &[String] {
+        &self.problems
+    }
+}
+
+impl fmt::Display for Uncached {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.problems.join("\n"))
+    }
+}
+
+/// As [`Display`](fmt::Display): it is what a failed test shows.
+impl fmt::Debug for Uncached {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl std::error::Error for Uncached {}

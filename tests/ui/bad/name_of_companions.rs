@@ -1,0 +1,24 @@
+//! The companions of a function need its name among the types.
+
+#![allow(unused)]
+
+use cached_aside::cached_aside;
+
+mod user {}
+
+#[cached_aside(ttl = "5m", key = "user:{id}")]
+async fn user(id: u64) -> u64 {
+    id
+}
+
+mod inside {
+    #[allow(non_camel_case_types)]
+    pub trait account {}
+
+    #[cached_aside::cached_aside(ttl = "5m", key = "account:{id}")]
+    pub async fn account(id: u64) -> u64 {
+        id
+    }
+}
+
+fn main() {}

@@ -1,0 +1,29 @@
+//! A part of a parameter is not in the key under its own name.
+
+#![allow(unused)]
+
+use cached_aside::{cached_aside, invalidates};
+
+struct Path<T>(T);
+struct Query<T>(T);
+
+struct Filter {
+    text: String,
+}
+
+#[cached_aside(ttl = "5m", key = "user:{id}")]
+async fn handler(Path(id): Path<u64>) {}
+
+#[cached_aside(ttl = "5m", key = "user:{tenant}:{id}")]
+async fn two(Path((tenant, id)): Path<(u64, u64)>) {}
+
+#[cached_aside(ttl = "5m", key = "search:{text}")]
+async fn search(Query(Filter { text }): Query<Filter>) {}
+
+#[cached_aside(ttl = "5m")]
+async fn derived(Path(id): Path<u64>) {}
+
+#[invalidates("user:{id}")]
+async fn save(Path(id): Path<u64>) {}
+
+fn main() {}

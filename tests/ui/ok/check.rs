@@ -1,0 +1,130 @@
+//! A type that its codec never reads back is found before anybody calls its function.
+
+#![forbid(unsafe_code)]
+#![deny(warnings)]
+
+use std::{
+    io,
+    sync::{Arc, Mutex},
+    thread::sleep,
+    time::{Duration, Instant},
+};
+
+use cached_aside::{Cache, cached_aside};
+use serde::{Deserialize, Serialize};
+
+/// Asks the format what comes next, as `serde_json::Value` does.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(untagged)]
+enum Value {
+    Number(u64),
+    Text(String),
+}
+
+#[derive(Serialize, Deserialize)]
+struct Line {
+    amount: u32,
+    price: Value,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Order {
+    id: u64,
+    lines: Vec<Line>,
+}
+
+mod orders {
+    /// Nobody ever calls or names it.
+    #[allow(dead_code)]
+    #[cached_aside::cached_aside(ttl = "5m", key = "order:{id}")]
+    pub async fn load_order(id: u64) -> Result<Option<super::Order>, String> {
+        Err(id.to_string())
+    }
+}
+
+struct Repo<T>(T);
+
+impl<T: Sync> Repo<T> {
+    /// Of a generic type, and not generic itself.
+    #[cached_aside(ttl = "5m", key = "value:{id}", skip(self, T))]
+    async fn value(&self, id: u64) -> Value {
+        let _ = &self.0;
+        Value::Number(id)
+    }
+}
+
+trait Store {
+    async fn get(&self, id: u64) -> Vec<Value>;
+}
+
+impl Store for () {
+    #[cached_aside(ttl = "5m", key = "get:{id}", skip(self))]
+    async fn get(&self, id: u64) -> Vec<Value> {
+        vec![Value::Number(id)]
+    }
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Denied(Value);
+
+#[cached_aside(ttl = "5m", key = "denied:{id}", error_ttl = "5s", error_if = |_| true)]
+async fn stored_errors(id: u64) -> Result<u64, Denied> {
+    Err(Denied(Value::Number(id)))
+}
+
+/// With a codec that reads it.
+#[cached_aside(ttl = "5m", key = "json:{id}", codec = Json)]
+async fn as_json(id: u64) -> Value {
+    Value::Number(id)
+}
+
+#[cached_aside(ttl = "5m", key = "plain:{id}")]
+async fn plain(id: u64) -> Vec<(u64, String)> {
+    vec![(id, id.to_string())]
+}
+
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+fn main() {
+    let _ = Value::Text(String::new());
+    let _ = (as_json, plain, stored_errors, Repo::<u8>::value, <() as Store>::get);
+    let uncached = cached_aside::check().unwrap_err();
+    let expected = [
+        ("orders::load_order`", "::Order`"),
+        ("::()::get`", "::Value>`"),
+        ("::Repo<T>::value`", "::Value`"),
+        ("::stored_errors`", "::Denied`"),
+    ];
+    assert_eq!(uncached.problems().len(), expected.len(), "{uncached}");
+    for (function, ty) in expected {
+        let found = uncached.problems().iter().find(|problem| problem.contains(function));
+        let problem = found.unwrap_or_else(|| panic!("{function} is missing: {uncached}"));
+        assert!(problem.contains(ty) && problem.contains("`codec = Json`"), "{problem}");
+        assert!(problem.contains("check.rs:"), "{problem}");
+    }
+
+    let log = Log::default();
+    let writer = log.clone();
+    let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).finish();
+    tracing::subscriber::with_default(subscriber, || Cache::in_process().install().unwrap());
+    let text = || String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    let started = Instant::now();
+    while text().lines().count() < 4 && started.elapsed() < Duration::from_secs(60) {
+        sleep(Duration::from_millis(10));
+    }
+    let text = text();
+    assert!(text.contains("load_order") && text.contains("::Order`"), "{text}");
+    assert!(text.lines().all(|line| line.contains("ERROR") && line.contains("the function")), "{text}");
+}
