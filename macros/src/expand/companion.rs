@@ -130,8 +130,10 @@ fn key(plan: &ReadPlan, function: &Function, shape: &TokenStream, names: &Names)
     let key = match &plan.cache {
         None => quote_spanned!(at_output=> __aside::key(#read(), #text, #coding)),
         Some(cache) if placed => {
-            let cache = reference(&cache.expr);
-            quote_spanned!(at_output=> __aside::key_in(#cache, #read(), #text, #coding))
+            // As in the function, so that what is wrong with it is said once.
+            let (name, cache) = (ours("cache"), reference(&cache.expr));
+            let key = quote_spanned!(at_output=> __aside::key_in(#name, #read(), #text, #coding));
+            quote!(let #name: &::cached_aside::Cache = #cache; #key)
         }
         Some(_) => quote_spanned!(at_output=> __aside::key_without_cache(#read(), #text, #coding)),
     };
