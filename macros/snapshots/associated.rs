@@ -54,6 +54,7 @@ impl<T: Row> Repo<T> {
             .literal(":")
             .integer(id)
             .finish();
+        let body = ::core::pin::pin!(Self::load_uncached(id));
         __aside::load(
                 Self::__load_read(),
                 key,
@@ -68,7 +69,7 @@ impl<T: Row> Repo<T> {
                     },
                 >::SHARED
                     .or_absent(),
-                Self::load_uncached(id),
+                body,
             )
             .await
     }

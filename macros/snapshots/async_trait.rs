@@ -37,26 +37,20 @@ impl Load for Repo {
                 .literal(":")
                 .integer(id)
                 .finish();
+            let body = ::core::pin::pin!(
+                async move { if let ::core::option::Option::Some(never) =
+                ::core::option::Option::None:: < Result < User, Self::Error > > { return
+                never; } let __self = self; let id = id; let Filter { text, .. } =
+                __arg2; let __ret : Result < User, Self::Error > = { __self.db.user(id,
+                text). await }; __ret }
+            );
             __aside::load(
                     &__READ,
                     key,
                     __aside::coding::<_, __aside::DefaultCodec>(0),
                     __aside::Returns::<Result<User, Self::Error>, __SHAPE>::SHARED
                         .or_absent(),
-                    async move {
-                        if let ::core::option::Option::Some(never) = ::core::option::Option::None::<
-                            Result<User, Self::Error>,
-                        > {
-                            return never;
-                        }
-                        let __self = self;
-                        let id = id;
-                        let Filter { text, .. } = __arg2;
-                        let __ret: Result<User, Self::Error> = {
-                            __self.db.user(id, text).await
-                        };
-                        __ret
-                    },
+                    body,
                 )
                 .await
         })

@@ -63,6 +63,7 @@ impl load_user {
 pub(crate) async fn load_user(db: &Db, id: u64) -> Result<Option<User>, DbError> {
     use ::cached_aside::__private::{self as __aside, NotShared as _, NoAbsent as _};
     let key = __aside::KeyWriter::new("user:").integer(id).finish();
+    let body = ::core::pin::pin!(load_user::uncached(db, id));
     __aside::load(
             <load_user as ::cached_aside::__private::Companion>::function(),
             key,
@@ -72,7 +73,7 @@ pub(crate) async fn load_user(db: &Db, id: u64) -> Result<Option<User>, DbError>
                 { <load_user as ::cached_aside::__private::Companion>::SHAPE },
             >::SHARED
                 .or_absent(),
-            load_user::uncached(db, id),
+            body,
         )
         .await
 }

@@ -127,6 +127,9 @@ where
         .part(&_tenant)
         .finish();
     let cache: &::cached_aside::Cache = &db.cache;
+    let body = ::core::pin::pin!(
+        search::uncached:: < D, T, N > (db, page, __arg2, _tenant)
+    );
     __aside::load_in(
             cache,
             <search as ::cached_aside::__private::Companion>::function(),
@@ -137,7 +140,7 @@ where
                 { <search as ::cached_aside::__private::Companion>::SHAPE },
             >::SHARED
                 .or_absent(),
-            search::uncached::<D, T, N>(db, page, __arg2, _tenant),
+            body,
         )
         .await
 }

@@ -15,18 +15,10 @@ pub async fn save_user(db: &Db, user: User) -> Result<(), DbError> {
         __aside::KeyWriter::new("users:recent").finish(),
         __aside::KeyWriter::new("email:").value(&user.email).finish(),
     ];
-    __aside::write(
-            &__WRITE,
-            keys,
-            async move {
-                if let ::core::option::Option::Some(never) = ::core::option::Option::None::<
-                    Result<(), DbError>,
-                > {
-                    return never;
-                }
-                db.save(user).await?;
-                Ok(())
-            },
-        )
-        .await
+    let body = ::core::pin::pin!(
+        async move { if let ::core::option::Option::Some(never) =
+        ::core::option::Option::None:: < Result < (), DbError > > { return never; } db
+        .save(user). await ?; Ok(()) }
+    );
+    __aside::write(&__WRITE, keys, body).await
 }

@@ -29,14 +29,11 @@ impl Repo {
         let argument0 = tenant.clone();
         let argument1 = ::std::format!("{}", tenant);
         let cache: &::cached_aside::Cache = &self.cache;
-        let body = async move {
-            if let ::core::option::Option::Some(never) = ::core::option::Option::None::<
-                Result<User, Error>,
-            > {
-                return never;
-            }
-            self.db.insert(tenant, user).await
-        };
+        let body = ::core::pin::pin!(
+            async move { if let ::core::option::Option::Some(never) =
+            ::core::option::Option::None:: < Result < User, Error > > { return never; }
+            self.db.insert(tenant, user). await }
+        );
         if when {
             __aside::write_with(
                     &__WRITE,

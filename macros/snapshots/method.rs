@@ -92,6 +92,7 @@ impl Repo {
             .literal(":")
             .value(&::core::format_args!("{:?}", kind))
             .finish();
+        let body = ::core::pin::pin!(Self::load_user_uncached(self, id, kind));
         __aside::load(
                 Self::__load_user_read(),
                 key,
@@ -105,7 +106,7 @@ impl Repo {
                     },
                 >::SHARED
                     .or_absent(),
-                Self::load_user_uncached(self, id, kind),
+                body,
             )
             .await
     }

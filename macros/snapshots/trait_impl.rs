@@ -28,19 +28,17 @@ impl users::Load for Repo {
             .literal(":")
             .integer(id)
             .finish();
+        let body = ::core::pin::pin!(
+            async move { if let ::core::option::Option::Some(never) =
+            ::core::option::Option::None:: < User > { return never; } self.db.user(id).
+            await }
+        );
         __aside::load(
                 &__READ,
                 key,
                 __aside::coding::<_, __aside::DefaultCodec>(0),
                 __aside::Returns::<User, __SHAPE>::SHARED.or_absent(),
-                async move {
-                    if let ::core::option::Option::Some(never) = ::core::option::Option::None::<
-                        User,
-                    > {
-                        return never;
-                    }
-                    self.db.user(id).await
-                },
+                body,
             )
             .await
     }

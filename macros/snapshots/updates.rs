@@ -27,23 +27,15 @@ pub async fn rename_user(db: &Db, id: u64, name: String) -> Result<User, DbError
             })
             .by::<Result<User, DbError>, __SHAPE>(),
     ];
+    let body = ::core::pin::pin!(
+        async move { if let ::core::option::Option::Some(never) =
+        ::core::option::Option::None:: < Result < User, DbError > > { return never; } db
+        .rename(id, name). await }
+    );
     __aside::update::<
         Result<User, DbError>,
         __SHAPE,
         _,
-    >(
-            &__WRITE,
-            ::core::option::Option::None,
-            ::core::option::Option::None,
-            keys,
-            async move {
-                if let ::core::option::Option::Some(never) = ::core::option::Option::None::<
-                    Result<User, DbError>,
-                > {
-                    return never;
-                }
-                db.rename(id, name).await
-            },
-        )
+    >(&__WRITE, ::core::option::Option::None, ::core::option::Option::None, keys, body)
         .await
 }

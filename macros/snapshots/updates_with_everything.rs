@@ -34,14 +34,11 @@ impl Repo {
             ::core::option::Option::None
         };
         let cache: &::cached_aside::Cache = &self.cache;
-        let body = async move {
-            if let ::core::option::Option::Some(never) = ::core::option::Option::None::<
-                Result<Option<User>, Error>,
-            > {
-                return never;
-            }
-            self.db.rename(id, name).await
-        };
+        let body = ::core::pin::pin!(
+            async move { if let ::core::option::Option::Some(never) =
+            ::core::option::Option::None:: < Result < Option < User >, Error > > { return
+            never; } self.db.rename(id, name). await }
+        );
         if when {
             __aside::update::<
                 Result<Option<User>, Error>,

@@ -52,7 +52,7 @@ pub fn load<R: Outcome<SHAPE>, const SHAPE: u8, B: Future<Output = R>>(
     key: AnyKey,
     coding: Coding<R::Value>,
     returns: Returns<R, SHAPE>,
-    body: B,
+    body: Pin<&mut B>,
 ) -> impl Future<Output = R> {
     read::load(function, None, key, coding, returns, body)
 }
@@ -64,7 +64,7 @@ pub fn load_in<R: Outcome<SHAPE>, const SHAPE: u8, B: Future<Output = R>>(
     key: AnyKey,
     coding: Coding<R::Value>,
     returns: Returns<R, SHAPE>,
-    body: B,
+    body: Pin<&mut B>,
 ) -> impl Future<Output = R> {
     read::load(function, Some(cache), key, coding, returns, body)
 }
@@ -89,7 +89,7 @@ where
 pub fn write<R, B: Future<Output = R>>(
     function: &'static WriteFunction,
     keys: impl IntoIterator<Item = AnyKey>,
-    body: B,
+    body: Pin<&mut B>,
 ) -> impl Future<Output = R> {
     write::write(function, None, keys.into_iter().collect(), None, body, |_| Vec::new())
 }
@@ -100,7 +100,7 @@ pub fn write_with<R, B: Future<Output = R>, A: IntoIterator<Item = AnyKey>>(
     cache: Option<&Cache>,
     refuse: Option<fn(crate::Error) -> R>,
     keys: impl IntoIterator<Item = AnyKey>,
-    body: B,
+    body: Pin<&mut B>,
     after: impl FnOnce(&R) -> A,
 ) -> impl Future<Output = R> {
     let after = |returned: &R| after(returned).into_iter().collect();
@@ -114,7 +114,7 @@ pub fn update<R: Outcome<SHAPE>, const SHAPE: u8, B: Future<Output = R>>(
     cache: Option<&Cache>,
     refuse: Option<fn(crate::Error) -> R>,
     keys: impl IntoIterator<Item = Key<R::Value>>,
-    body: B,
+    body: Pin<&mut B>,
 ) -> impl Future<Output = R> {
     let keys: Vec<_> = keys.into_iter().filter(Key::is_whole).collect();
     let names = keys.iter().map(AnyKey::from).collect();

@@ -32,6 +32,7 @@ mod background;
 mod backoff;
 mod cache;
 mod codec;
+mod course;
 mod engine;
 mod entry;
 mod error;
@@ -114,8 +115,12 @@ pub mod docs {
 /// On an `async fn` with a body: a free function, an associated function, a method with `&self`, `self` or `self: Arc<Self>`,
 /// a function in a trait or in an `impl` of a trait, a method inside `#[async_trait]`, a function inside another function,
 /// each of them generic or not. The signature stays as it is. The future is `Send` whenever the body's is and what it gives is
-/// `Send` (it need not be `Sync`). Doc comments and other attributes are kept; lint levels and `#[deprecated]` hold for the
-/// companions too.
+/// `Send` (it need not be `Sync`), and takes at most a kibibyte more than the body's. Doc comments and other attributes are kept;
+/// lint levels and `#[deprecated]` hold for the companions too.
+///
+/// Annotated functions can call each other as deeply as plain ones, with one difference: the compiler follows a chain of different
+/// functions through two futures for each of them when it asks whether the whole is `Send`. A long chain may ask for
+/// `#![recursion_limit = "256"]`.
 ///
 /// `&mut self` is refused: a hit does not run the body, so nothing would change. So are `fn` without `async`, `const`,
 /// `unsafe` and `extern` functions, and return types that borrow or are `impl Trait`.

@@ -3,10 +3,13 @@
 use std::{
     fmt,
     future::Future,
+    pin::Pin,
     sync::{Arc, Mutex, PoisonError},
+    task::{Context, Poll, ready},
     time::Duration,
 };
 
+use pin_project_lite::pin_project;
 use tokio::task_local;
 
 use crate::settings::ReadFunction;
@@ -72,9 +75,51 @@ struct Observer {
     outer: Option<Arc<Observer>>,
 }
 
-async fn asking<F: Future>(how: How, future: F) -> F::Output {
-    let asked = Asked { how, ..Asked::here() };
-    ASKED.scope(asked, future).await
+pin_project! {
+    /// A future in which something is asked of the calls. It is carried once, which an `async fn` would not do.
+    struct Asking<F> {
+        // What is asked, from when it begins.
+        ask: fn() -> Asked,
+        asked: Option<Asked>,
+        #[pin]
+        future: F,
+    }
+}
+
+fn asking<F>(ask: fn() -> Asked, future: F) -> Asking<F> {
+    Asking { ask, asked: None, future }
+}
+
+impl<F: Future> Future for Asking<F> {
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
+        let this = self.project();
+        let asked = this.asked.get_or_insert_with(this.ask);
+        ASKED.sync_scope(asked.clone(), || this.future.poll(context))
+    }
+}
+
+pin_project! {
+    /// The same for a future that is observed.
+    struct Observing<F> {
+        #[pin]
+        asking: Asking<F>,
+    }
+}
+
+impl<F: Future> Future for Observing<F> {
+    type Output = (F::Output, Observed);
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut asking = self.project().asking;
+        let output = ready!(asking.as_mut().poll(context));
+        let observer = asking.project().asked.as_ref().and_then(|asked| asked.observer.as_ref());
+        let calls = observer.map(|observer| {
+            std::mem::take(&mut *observer.calls.lock().unwrap_or_else(PoisonError::into_inner))
+        });
+        Poll::Ready((output, Observed { calls: calls.unwrap_or_default() }))
+    }
 }
 
 /// Runs a future in which cached functions run their bodies: nothing is read from the cache and nothing stored. Writes
@@ -83,8 +128,8 @@ async fn asking<F: Future>(how: How, future: F) -> F::Output {
 /// Like [`refresh`] and [`only_cached`] it is asked of every call that the future makes, also by the bodies of cached functions,
 /// but not of those in tasks that it spawns, nor of loads in the background. Of several, one inside of another, the innermost
 /// counts.
-pub async fn bypass<F: Future>(future: F) -> F::Output {
-    asking(How::Bypass, future).await
+pub fn bypass<F: Future>(future: F) -> impl Future<Output = F::Output> {
+    asking(|| Asked { how: How::Bypass, ..Asked::here() }, future)
 }
 
 /// Runs a future in which cached functions load anew: each call runs its body, or is given what a body gave that began after
@@ -123,8 +168,8 @@ pub async fn bypass<F: Future>(future: F) -> F::Output {
 /// then runs its own without storing.
 ///
 /// For all calls inside of the future, see [`bypass`].
-pub async fn refresh<F: Future>(future: F) -> F::Output {
-    asking(How::Refresh, future).await
+pub fn refresh<F: Future>(future: F) -> impl Future<Output = F::Output> {
+    asking(|| Asked { how: How::Refresh, ..Asked::here() }, future)
 }
 
 /// Runs a future in which cached functions run no body: what is not in the cache is absent.
@@ -164,8 +209,8 @@ pub async fn refresh<F: Future>(future: F) -> F::Output {
 /// When a cached function is called that has no way to say that there is nothing. It is a mistake of the program, and shows at
 /// the first call, not at the first miss: running the body would be what was not to happen. Ask such a function's key instead
 /// ([`Key::peek`](crate::Key::peek)).
-pub async fn only_cached<F: Future>(future: F) -> F::Output {
-    asking(How::OnlyCached, future).await
+pub fn only_cached<F: Future>(future: F) -> impl Future<Output = F::Output> {
+    asking(|| Asked { how: How::OnlyCached, ..Asked::here() }, future)
 }
 
 /// Runs a future, and says where the cached functions that it called had their values from, and how old those are: what an HTTP
@@ -197,13 +242,12 @@ pub async fn only_cached<F: Future>(future: F) -> F::Output {
 /// Ages are those of the store's clock: Redis stamps a value when it is stored, and says its time when it is asked for the value,
 /// in the same round trip. No clock of the application takes part. After a failover to a server whose clock differs, ages are off
 /// by as much; they are never negative.
-pub async fn observe<F: Future>(future: F) -> (F::Output, Observed) {
-    let Asked { how, observer: outer } = Asked::here();
-    let observer = Arc::new(Observer { calls: Mutex::default(), outer });
-    let asked = Asked { how, observer: Some(observer.clone()) };
-    let output = ASKED.scope(asked, future).await;
-    let calls = std::mem::take(&mut *observer.calls.lock().unwrap_or_else(PoisonError::into_inner));
-    (output, Observed { calls })
+pub fn observe<F: Future>(future: F) -> impl Future<Output = (F::Output, Observed)> {
+    let ask = || {
+        let Asked { how, observer: outer } = Asked::here();
+        Asked { how, observer: Some(Arc::new(Observer { calls: Mutex::default(), outer })) }
+    };
+    Observing { asking: asking(ask, future) }
 }
 
 /// Where the values of a future came from, by [`observe`].

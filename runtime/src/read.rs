@@ -3,7 +3,7 @@
 use std::{
     borrow::Cow,
     future::Future,
-    pin::pin,
+    pin::{Pin, pin},
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -14,6 +14,7 @@ use crate::{
     AnyKey, Cache, Error,
     cache::Inner,
     codec::{Coding, CodingKind},
+    course::Course,
     fingerprint::Known,
     flight::Kind,
     health::Budget,
@@ -26,71 +27,99 @@ use crate::{
 };
 
 mod asked;
-mod lent;
 mod load;
 mod loader;
 mod look;
 mod miss;
-mod nested;
+pub(crate) mod nested;
 mod refresh;
 
-use self::{lent::beside, look::Seen};
-pub(crate) use self::{
-    loader::{Begun, Here, Lend, Limit, Loader, Owned},
-    look::peek,
+pub(crate) use self::{loader::Begun, look::peek};
+use self::{
+    loader::{Handed, Lent, Loader, Owned, within_limit},
+    look::Seen,
 };
 
 /// One call of a cached function: the value from the cache, or the body's.
 ///
 /// The body is polled only if it is needed.
-pub(crate) async fn load<R, const SHAPE: u8, B>(
+#[expect(clippy::manual_async_fn, reason = "an async function carries its arguments twice")]
+pub(crate) fn load<R, const SHAPE: u8, B>(
     function: &'static ReadFunction,
     cache: Option<&Cache>,
     key: AnyKey,
     coding: Coding<R::Value>,
     returns: Returns<R, SHAPE>,
-    body: B,
-) -> R
+    body: Pin<&mut B>,
+) -> impl Future<Output = R>
 where
     R: Outcome<SHAPE>,
     B: Future<Output = R>,
 {
-    let body = pin!(body);
-    let asked = Asked::here();
-    let way = match way::<R, SHAPE>(function, cache, &coding.kind, &asked, &returns, &key) {
-        Ok(way) => way,
-        Err(Some(absent)) => return absent,
-        Err(None) => return uncached(function, key.as_str(), &asked, body).await,
-    };
-    let limit = Limit::of(&way.0, function, returns.given_up);
-    let body = Here { body, limit, cache: &way.0.inner, key: key.as_str() };
-    Call::new(function, &way, &key, &coding, &returns.sharing, asked).run(body, returns.absent).await
+    async move {
+        let course = Course::or_given_up(returns.given_up);
+        let lent = Lent { course: &course };
+        let steps = pin!(answer(function, cache, &key, &coding, &returns, lent));
+        course.beside(steps, body).await
+    }
 }
 
 /// The same with a body that can go on without its caller. It is made only if it is needed.
-pub(crate) async fn load_owned<R, const SHAPE: u8, M>(
+pub(crate) fn load_owned<R, const SHAPE: u8, M>(
     function: &'static ReadFunction,
     cache: Option<&Cache>,
     key: AnyKey,
     coding: Coding<R::Value>,
     returns: Returns<R, SHAPE>,
     make: M,
-) -> R
+) -> impl Future<Output = R>
 where
     R: Outcome<SHAPE> + Send + 'static,
     M: FnOnce() -> Begun<R> + Send,
 {
-    let asked = Asked::here();
-    let way = match way::<R, SHAPE>(function, cache, &coding.kind, &asked, &returns, &key) {
-        Ok(way) => way,
-        Err(Some(absent)) => return absent,
-        Err(None) => return uncached(function, key.as_str(), &asked, make()).await,
-    };
     let mut make = Some(make);
-    let mut make = || make.take().map(|make| make());
-    let limit = Limit::of(&way.0, function, returns.given_up);
-    let body = Owned { make: &mut make, limit, cache: &way.0.inner, key: key.as_str() };
-    Call::new(function, &way, &key, &coding, &returns.sharing, asked).run(body, returns.absent).await
+    async move {
+        let mut make = || make.take().map(|make| make());
+        let (course, handed) = (Course::or_given_up(returns.given_up), Handed::new());
+        let lent = Lent { course: &course };
+        let owned = Owned { make: &mut make, handed: &handed, lent };
+        let steps = pin!(answer(function, cache, &key, &coding, &returns, owned));
+        course.beside(steps, pin!(handed.body())).await
+    }
+}
+
+/// The steps of a call, which run beside its body.
+#[expect(clippy::manual_async_fn, reason = "an async function carries its arguments twice")]
+fn answer<R, const SHAPE: u8>(
+    function: &'static ReadFunction,
+    cache: Option<&Cache>,
+    key: &AnyKey,
+    coding: &Coding<R::Value>,
+    returns: &Returns<R, SHAPE>,
+    body: impl Loader<Output = R>,
+) -> impl Future<Output = R>
+where
+    R: Outcome<SHAPE>,
+{
+    async move {
+        let asked = Asked::here();
+        let way = match way::<R, SHAPE>(function, cache, &coding.kind, &asked, returns, key) {
+            Ok(way) => way,
+            Err(Some(absent)) => return absent,
+            Err(None) => {
+                let result = body.begin(None).await;
+                asked.tell(function, key.as_str(), Source::Bypassed, Some(Duration::ZERO));
+                return result;
+            }
+        };
+        let call = Call::new(function, &way, key, coding, &returns.sharing, asked);
+        let result = match call.asked.how {
+            How::OnlyCached => Box::pin(call.only_cached(returns.absent)).await,
+            How::Usual | How::Bypass | How::Refresh => call.look_and_load(body).await,
+        };
+        call.tell();
+        result
+    }
 }
 
 /// The cache that a call goes through, and what is known of its values. Where it goes through none: what it gives without
@@ -131,18 +160,6 @@ where
     }
     bypass();
     Err(without(Error::NotCached { key: key.to_string() }))
-}
-
-/// The body alone.
-async fn uncached<R>(
-    function: &'static ReadFunction,
-    key: &str,
-    asked: &Asked,
-    body: impl Future<Output = R>,
-) -> R {
-    let result = body.await;
-    asked.tell(function, key, Source::Bypassed, Some(Duration::ZERO));
-    result
 }
 
 /// What a function gives where there is nothing.
@@ -202,22 +219,14 @@ impl<'a, V, E> Call<'a, V, E> {
         Kind::new(self.function.number(), &self.coding.kind, shape)
     }
 
-    async fn run<R, const SHAPE: u8, L>(&self, body: L, absent: Option<fn(Error) -> R>) -> R
-    where
-        R: Outcome<SHAPE, Value = V, Error = E>,
-        L: Lend<Output = R>,
-    {
-        let result = match self.asked.how {
-            How::OnlyCached => Box::pin(self.only_cached(absent)).await,
-            How::Usual | How::Bypass | How::Refresh => self.look_and_load(body).await,
-        };
+    /// Tells where the value came from, if anybody observes it.
+    fn tell(&self) {
         // Nobody asks, as a rule, and then a hit takes no lock.
         if self.asked.is_observed()
             && let Some((source, age)) = self.told.lock().unwrap_or_else(PoisonError::into_inner).take()
         {
             self.asked.tell(self.function, self.key, source, age);
         }
-        result
     }
 
     /// Notes where the value came from, if anybody observes it; what is noted last counts.
@@ -230,7 +239,7 @@ impl<'a, V, E> Call<'a, V, E> {
     async fn look_and_load<R, const SHAPE: u8, L>(&self, body: L) -> R
     where
         R: Outcome<SHAPE, Value = V, Error = E>,
-        L: Lend<Output = R>,
+        L: Loader<Output = R>,
     {
         let mut budget = Budget::new(self.cache.timeout);
         let seen = match self.asked.how {
@@ -250,8 +259,8 @@ impl<'a, V, E> Call<'a, V, E> {
         let span =
             tracing::debug_span!("cached_aside", function = self.function.settings.name, key = self.key);
         // On the heap, so that a hit does not carry the room that a miss needs.
-        let (lent, body) = body.lend();
-        beside(Box::pin(self.go_on(seen, budget, lent)), body).instrument(span).await
+        body.inside(&span);
+        Box::pin(self.go_on(seen, budget, body)).instrument(span).await
     }
 
     /// What follows a look that is no hit; or no look.
@@ -265,6 +274,12 @@ impl<'a, V, E> Call<'a, V, E> {
             Some(Seen::Old(old)) if old.due != Due::Reload => self.revalidate(old, budget, body).await,
             Some(seen) => self.miss(seen, budget, body).await,
         }
+    }
+
+    /// Runs the body, for no longer than the function says.
+    fn begin<L: Loader>(&self, body: L) -> impl Future<Output = L::Output> {
+        let (given_up, loading) = (body.given_up(), nested::loading(self.cache, self.key));
+        within_limit(self.cache, self.function, given_up, body.begin(Some(loading)))
     }
 
     /// A step that the store did not take: counted and told, and the body runs.

@@ -3,7 +3,7 @@
 use std::{
     future::Future,
     mem,
-    pin::pin,
+    pin::{Pin, pin},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering::Relaxed},
@@ -18,6 +18,7 @@ use tracing::Instrument;
 use crate::{
     AnyKey, Cache, Error,
     cache::Inner,
+    course::Course,
     engine::Beside,
     entry::Token,
     health::Recovery,
@@ -40,38 +41,38 @@ use self::{
 /// One call of a function that invalidates: its keys are guarded while the body runs, and deleted after it.
 ///
 /// `after` names the keys that only the return value knows.
-pub(crate) async fn write<R, B, A>(
+pub(crate) fn write<R, B, A>(
     function: &'static WriteFunction,
     cache: Option<&Cache>,
     keys: Vec<AnyKey>,
     refuse: Option<fn(Error) -> R>,
-    body: B,
+    body: Pin<&mut B>,
     after: A,
-) -> R
+) -> impl Future<Output = R>
 where
     B: Future<Output = R>,
     A: FnOnce(&R) -> Vec<AnyKey>,
 {
     let after = |returned: &R, _: &Inside<'_>| After { keys: after(returned), puts: Vec::new() };
-    call(function, cache, keys, refuse, body, after).await
+    call(function, cache, keys, refuse, body, after)
 }
 
 /// One call of a function that updates: the same, but the entries that `puts` makes of what the function gave take the
 /// guards' places, where this write was the only one.
-pub(crate) async fn update<R, B, P>(
+pub(crate) fn update<R, B, P>(
     function: &'static WriteFunction,
     cache: Option<&Cache>,
     keys: Vec<AnyKey>,
     refuse: Option<fn(Error) -> R>,
-    body: B,
+    body: Pin<&mut B>,
     puts: P,
-) -> R
+) -> impl Future<Output = R>
 where
     B: Future<Output = R>,
     P: FnOnce(&R, &Inside<'_>) -> Vec<Written>,
 {
     let after = |returned: &R, inside: &Inside<'_>| After { keys: Vec::new(), puts: puts(returned, inside) };
-    call(function, cache, keys, refuse, body, after).await
+    call(function, cache, keys, refuse, body, after)
 }
 
 /// What is known after the body: keys to delete, and entries to store.
@@ -88,39 +89,61 @@ pub(crate) struct Written {
     pub(crate) entry: Storable,
 }
 
-async fn call<R, B, A>(
+fn call<R, B, A>(
     function: &'static WriteFunction,
     cache: Option<&Cache>,
     keys: Vec<AnyKey>,
     refuse: Option<fn(Error) -> R>,
-    body: B,
+    body: Pin<&mut B>,
     after: A,
-) -> R
+) -> impl Future<Output = R>
 where
     B: Future<Output = R>,
     A: FnOnce(&R, &Inside<'_>) -> After,
 {
+    // No `async fn`, which would carry its arguments twice.
+    let mut after = Some(after);
+    async move {
+        let course = Course::new();
+        let steps = pin!(steps(function, cache, keys, refuse, &course, &mut after));
+        course.beside(steps, body).await
+    }
+}
+
+/// The steps of a call, which run beside its body.
+async fn steps<R, A>(
+    function: &'static WriteFunction,
+    cache: Option<&Cache>,
+    keys: Vec<AnyKey>,
+    refuse: Option<fn(Error) -> R>,
+    course: &Course<R>,
+    after: &mut Option<A>,
+) -> R
+where
+    A: FnOnce(&R, &Inside<'_>) -> After,
+{
+    let Some(after) = after.take() else { return course.run().await };
     let places = Places::new(function.settings.name, cache);
     let parts = places.sort(keys);
     let span = tracing::debug_span!("invalidates", function = function.settings.name);
-    Box::pin(carry_out(function, places, parts, refuse, body, after)).instrument(span).await
+    course.inside(&span);
+    // On the heap, without the body's type: so small, and easily found to be `Send`.
+    Box::pin(carry_out(function, places, parts, refuse, course, after)).instrument(span).await
 }
 
-async fn carry_out<R, B, A>(
+async fn carry_out<R, A>(
     function: &'static WriteFunction,
     places: Places,
     parts: Vec<Part>,
     refuse: Option<fn(Error) -> R>,
-    body: B,
+    body: &Course<R>,
     after: A,
 ) -> R
 where
-    B: Future<Output = R>,
     A: FnOnce(&R, &Inside<'_>) -> After,
 {
     let settings = &function.settings;
     places.count(&parts);
-    let body = pin!(body);
     let (result, removals) = if let Some(Part { cache, .. }) = parts.first() {
         let clock = cache.clock;
         let mut guards = Guards::place(parts, settings).await;
@@ -130,14 +153,14 @@ where
             return refuse(error);
         }
         guards.enter(Stage::Running);
-        let result = while_renewing(clock, body, guards.keep()).await;
+        let result = while_renewing(clock, pin!(body.run()), guards.keep()).await;
         guards.enter(Stage::After);
         let After { keys, puts } = after(&result, &Inside { places: &places, guards: &guards });
         let removals = places.removals(keys);
         guards.release(puts).await;
         (result, removals)
     } else {
-        let result = body.await;
+        let result = body.run().await;
         let After { keys, .. } = after(&result, &Inside { places: &places, guards: &Guards::default() });
         (result, places.removals(keys))
     };

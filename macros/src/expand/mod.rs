@@ -117,6 +117,12 @@ fn body(function: &Function) -> TokenStream {
     quote!(async move { #edge #(#statements)* })
 }
 
+/// A future in the place in which it stays: a call carries it no second time.
+fn pinned(future: &TokenStream) -> TokenStream {
+    let name = ours("body");
+    quote!(let #name = ::core::pin::pin!(#future);)
+}
+
 /// The function with other statements in its body; the signature stays as it is.
 fn around(function: &Function, statements: &TokenStream) -> TokenStream {
     let Function { vis, sig, .. } = function;

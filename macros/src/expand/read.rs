@@ -5,7 +5,7 @@ use quote::{ToTokens, quote, quote_spanned};
 use syn::{GenericParam, Type, spanned::Spanned};
 
 use super::{
-    around, body, cache, companion, imports, kept_cache, key_text, ours, shape_constant, shape_of,
+    around, body, cache, companion, imports, kept_cache, key_text, ours, pinned, shape_constant, shape_of,
     write::optional,
 };
 use crate::{
@@ -44,6 +44,11 @@ pub(super) fn load(
     let has_error = has_error(plan, shape);
     let fails = fails(plan, shape);
     let named = plan.cache.as_ref().map(|cache| &cache.expr);
+    let (pinned, name) = (pinned(body), ours("body"));
+    let (pinned, body) = match &plan.staleness.kept {
+        Some(_) => (None, body),
+        None => (Some(&pinned), &name.to_token_stream()),
+    };
     let (cache, load, cache_argument) = if plan.staleness.kept.is_some() {
         let kept = named.map(kept_cache);
         let argument = optional(kept.as_ref().map(|(_, cache)| cache));
@@ -76,6 +81,7 @@ pub(super) fn load(
         #fails
         let #key = #text;
         #cache
+        #pinned
         #load(#cache_argument #read, #key, #coding, #returns, #body).await
     }
 }

@@ -5,7 +5,7 @@ use quote::{ToTokens, quote, quote_spanned};
 use syn::spanned::Spanned;
 
 use super::{
-    around, body, cache, imports, ours, shape_constant,
+    around, body, cache, imports, ours, pinned, shape_constant,
     write::{optional, refuse, settings},
 };
 use crate::{check::UpdatePlan, signature::Function};
@@ -25,21 +25,20 @@ pub(crate) fn update(plan: &UpdatePlan, function: &Function) -> TokenStream {
     let (cache, cache_argument) = cache(plan.cache.as_ref(), function);
     let cache_argument = optional(cache_argument.as_ref());
     let refuse = optional(refuse(plan.required, function).as_ref());
-    let body = body(function);
+    let pinned = pinned(&body(function));
+    let future = ours("body");
     let update = quote!(__aside::update::<#output, __SHAPE, _>);
-    let call = |keys: &TokenStream, body: &TokenStream| quote!(#update(&__WRITE, #cache_argument, #refuse, #keys, #body).await);
+    let call = |keys: &TokenStream| quote!(#update(&__WRITE, #cache_argument, #refuse, #keys, #future).await);
     let name = ours("keys");
     let statements = match &plan.when {
         None => {
-            let call = call(&name.to_token_stream(), &body);
-            quote!(#imports #shape #settings let #name = #keys; #cache #call)
+            let call = call(&name.to_token_stream());
+            quote!(#imports #shape #settings let #name = #keys; #cache #pinned #call)
         }
         Some(condition) => {
-            let (when, future) = (ours("when"), ours("body"));
-            let call = call(
-                &quote!(::core::iter::Iterator::flatten(::core::iter::IntoIterator::into_iter(#name))),
-                &future.to_token_stream(),
-            );
+            let when = ours("when");
+            let call =
+                call(&quote!(::core::iter::Iterator::flatten(::core::iter::IntoIterator::into_iter(#name))));
             quote! {
                 #imports
                 #shape
@@ -47,7 +46,7 @@ pub(crate) fn update(plan: &UpdatePlan, function: &Function) -> TokenStream {
                 let #when: bool = #condition;
                 let #name = if #when { ::core::option::Option::Some(#keys) } else { ::core::option::Option::None };
                 #cache
-                let #future = #body;
+                #pinned
                 if #when { #call } else { #future.await }
             }
         }

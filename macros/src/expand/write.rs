@@ -4,7 +4,7 @@ use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::spanned::Spanned;
 
-use super::{around, body, cache, imports, ours, shape};
+use super::{around, body, cache, imports, ours, pinned, shape};
 use crate::{check::WritePlan, signature::Function};
 
 pub(crate) fn write(plan: &WritePlan, function: &Function) -> TokenStream {
@@ -15,29 +15,28 @@ pub(crate) fn write(plan: &WritePlan, function: &Function) -> TokenStream {
     let (arguments, after) = after(plan, function);
     let (cache, cache_argument) = cache(plan.cache.as_ref(), function);
     let refuse = refuse(plan.required, function);
-    let body = body(function);
-    let call = |keys: &TokenStream, body: &TokenStream| match (&cache_argument, &refuse, &after) {
-        (None, None, None) => quote!(__aside::write(&__WRITE, #keys, #body).await),
+    let pinned = pinned(&body(function));
+    let future = ours("body");
+    let call = |keys: &TokenStream| match (&cache_argument, &refuse, &after) {
+        (None, None, None) => quote!(__aside::write(&__WRITE, #keys, #future).await),
         _ => {
             let cache = optional(cache_argument.as_ref());
             let refuse = optional(refuse.as_ref());
             let nothing = quote!(|_| ::core::option::Option::None);
             let after = after.as_ref().unwrap_or(&nothing);
-            quote!(__aside::write_with(&__WRITE, #cache, #refuse, #keys, #body, #after).await)
+            quote!(__aside::write_with(&__WRITE, #cache, #refuse, #keys, #future, #after).await)
         }
     };
     let statements = match &plan.when {
         None => {
             let name = ours("keys");
-            let call = call(&name.to_token_stream(), &body);
-            quote!(#imports #settings let #name = #keys; #arguments #cache #call)
+            let call = call(&name.to_token_stream());
+            quote!(#imports #settings let #name = #keys; #arguments #cache #pinned #call)
         }
         Some(condition) => {
-            let (when, name, future) = (ours("when"), ours("keys"), ours("body"));
-            let call = call(
-                &quote!(::core::iter::Iterator::flatten(::core::iter::IntoIterator::into_iter(#name))),
-                &future.to_token_stream(),
-            );
+            let (when, name) = (ours("when"), ours("keys"));
+            let call =
+                call(&quote!(::core::iter::Iterator::flatten(::core::iter::IntoIterator::into_iter(#name))));
             quote! {
                 #imports
                 #settings
@@ -45,7 +44,7 @@ pub(crate) fn write(plan: &WritePlan, function: &Function) -> TokenStream {
                 let #name = if #when { ::core::option::Option::Some(#keys) } else { ::core::option::Option::None };
                 #arguments
                 #cache
-                let #future = #body;
+                #pinned
                 if #when { #call } else { #future.await }
             }
         }

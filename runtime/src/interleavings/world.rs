@@ -1,6 +1,7 @@
 //! One run: processes, a store, a database of one row, the calls, and everything that can happen next.
 
 use std::{
+    pin::pin,
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicU64, Ordering::SeqCst},
@@ -378,7 +379,8 @@ impl<'a> World<'a> {
                         load_owned::<Result<u64, Failed>, 2, _>(cached, cache, key, coding, returns, make)
                             .await
                     } else {
-                        load::<Result<u64, Failed>, 2, _>(cached, cache, key, coding, returns, body).await
+                        load::<Result<u64, Failed>, 2, _>(cached, cache, key, coding, returns, pin!(body))
+                            .await
                     }
                 };
                 match asked {
@@ -402,11 +404,13 @@ impl<'a> World<'a> {
                     .then_some(crate::outcome::refuse::<Result<u64, Failed>>);
                 if updates {
                     let keys = [key(cached, AnyKey::new(KEY), coded())];
-                    return update::<_, 2, _>(function, Some(&cache), refuse, keys, body).await;
+                    return update::<_, 2, _>(function, Some(&cache), refuse, keys, pin!(body)).await;
                 }
                 let keys = vec![AnyKey::new(KEY)];
-                write::<Result<u64, Failed>, _, _>(function, Some(&cache), keys, refuse, body, |_| Vec::new())
-                    .await
+                write::<Result<u64, Failed>, _, _>(function, Some(&cache), keys, refuse, pin!(body), |_| {
+                    Vec::new()
+                })
+                .await
             }),
         }
     }

@@ -46,7 +46,7 @@ impl<V, E> Call<'_, V, E> {
         self.note(Source::Loaded, Some(Duration::ZERO));
         let started = Instant::now();
         let renewal = lease.keep(self.function.settings.lease);
-        let result = while_renewing(self.cache.clock, pin!(body.begin()), renewal).await;
+        let result = while_renewing(self.cache.clock, pin!(self.begin(body)), renewal).await;
         let load_time = started.elapsed();
         self.counters.load_times.record(|| load_time);
         tracing::debug!(key = self.key, took = ?load_time, "loaded");
@@ -122,7 +122,7 @@ impl<V, E> Call<'_, V, E> {
         self.counters.unstored.one();
         self.note(Source::Loaded, Some(Duration::ZERO));
         let started = Instant::now();
-        let result = body.begin().await;
+        let result = self.begin(body).await;
         let took = started.elapsed();
         self.counters.load_times.record(|| took);
         tracing::debug!(key = self.key, ?took, "loaded, not stored");

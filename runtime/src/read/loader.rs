@@ -2,42 +2,30 @@
 //! without it.
 
 use std::{
-    future::{Future, pending},
-    pin::{Pin, pin},
-    sync::Arc,
-    time::Duration,
+    convert::Infallible,
+    future::{Future, poll_fn},
+    sync::{Arc, Mutex, PoisonError},
+    task::Poll,
 };
 
 use tokio::{runtime::Handle, sync::oneshot};
-use tracing::Instrument;
+use tracing::{Instrument, Span};
 
 use super::{
-    lent::{Lent, lend},
-    nested,
+    nested::{self, Loading},
     refresh::Refreshing,
 };
 use crate::{
-    Cache, Error,
+    Error,
     background::{Background, Place},
     cache::{Inner, in_this_scope},
+    course::Course,
     health::Budget,
     outcome::Outcome,
     settings::ReadFunction,
 };
 
-/// A body that has not begun, as a call has it.
-pub(crate) trait Lend {
-    /// What it gives.
-    type Output;
-
-    /// What the steps around it are given: of one type for all bodies that give the same.
-    type Lent: Loader<Output = Self::Output>;
-
-    /// Parts it into that and what runs it [beside](super::lent::beside) the steps.
-    fn lend(self) -> (Self::Lent, impl Future<Output = ()>);
-}
-
-/// A body that has not begun, as the steps around it have it.
+/// A body that has not begun, as the steps around it have it: of one type for all bodies that give the same.
 pub(crate) trait Loader: Sized {
     /// What it gives.
     type Output;
@@ -48,8 +36,14 @@ pub(crate) trait Loader: Sized {
     /// Room for this load in the background, if it can go there and there is some.
     fn place(background: &Background) -> Option<Self::Place>;
 
-    /// Runs it.
-    fn begin(self) -> impl Future<Output = Self::Output>;
+    /// What it gives in the place of a result that takes too long.
+    fn given_up(&self) -> Option<fn(Error) -> Self::Output>;
+
+    /// It will run inside of this span.
+    fn inside(&self, span: &Span);
+
+    /// Runs it as this load.
+    fn begin(self, loading: Option<Arc<Loading>>) -> impl Future<Output = Self::Output> + Unpin;
 
     /// Lets a refresh run in the background; what it gives will be there when it is over.
     fn detach<const SHAPE: u8>(
@@ -61,33 +55,40 @@ pub(crate) trait Loader: Sized {
         Self::Output: Outcome<SHAPE>;
 }
 
-/// A body with borrowed arguments.
-pub(crate) struct Here<'a, B: Future> {
-    pub(super) body: Pin<&'a mut B>,
-    pub(super) limit: Option<Limit<B::Output>>,
-    pub(super) cache: &'a Arc<Inner>,
-    pub(super) key: &'a str,
+/// A body with borrowed arguments. It runs where the caller has it.
+pub(crate) struct Lent<'a, R> {
+    pub(super) course: &'a Course<R>,
 }
 
-impl<B: Future> Here<'_, B> {
-    async fn begin(self) -> B::Output {
-        let Here { body, limit, cache, key } = self;
-        let body = async {
-            match limit {
-                None => body.await,
-                Some(limit) => limit.keep(body).await,
-            }
-        };
-        nested::within(cache, key, body).await
+impl<R> Loader for Lent<'_, R> {
+    type Output = R;
+    type Place = Infallible;
+
+    fn place(_: &Background) -> Option<Infallible> {
+        None
     }
-}
 
-impl<B: Future> Lend for Here<'_, B> {
-    type Output = B::Output;
-    type Lent = Lent<B::Output>;
+    fn given_up(&self) -> Option<fn(Error) -> R> {
+        self.course.given_up
+    }
 
-    fn lend(self) -> (Self::Lent, impl Future<Output = ()>) {
-        lend(self.begin())
+    fn inside(&self, span: &Span) {
+        self.course.inside(span);
+    }
+
+    fn begin(self, loading: Option<Arc<Loading>>) -> impl Future<Output = R> + Unpin {
+        self.course.run_as(loading)
+    }
+
+    fn detach<const SHAPE: u8>(
+        self,
+        place: Infallible,
+        _: Refreshing<<R as Outcome<SHAPE>>::Value>,
+    ) -> oneshot::Receiver<R>
+    where
+        R: Outcome<SHAPE>,
+    {
+        match place {}
     }
 }
 
@@ -99,9 +100,9 @@ pub(crate) struct Owned<'a, R> {
     ///
     /// Not generic: of a type that mentions both the body and what makes it, the compiler can't always tell that it is `Send`.
     pub(super) make: &'a mut (dyn FnMut() -> Option<Begun<R>> + Send),
-    pub(super) limit: Option<Limit<R>>,
-    pub(super) cache: &'a Arc<Inner>,
-    pub(super) key: &'a str,
+    /// Where the body is put that the caller is to run.
+    pub(super) handed: &'a Handed<R>,
+    pub(super) lent: Lent<'a, R>,
 }
 
 impl<R> Owned<'_, R> {
@@ -113,16 +114,6 @@ impl<R> Owned<'_, R> {
     }
 }
 
-/// It needs no lending: it does not name its body's type.
-impl<R: Send + 'static> Lend for Owned<'_, R> {
-    type Output = R;
-    type Lent = Self;
-
-    fn lend(self) -> (Self, impl Future<Output = ()>) {
-        (self, pending())
-    }
-}
-
 impl<R: Send + 'static> Loader for Owned<'_, R> {
     type Output = R;
     type Place = Place;
@@ -131,9 +122,17 @@ impl<R: Send + 'static> Loader for Owned<'_, R> {
         background.place()
     }
 
-    async fn begin(mut self) -> R {
-        let body = pin!(self.body());
-        Here { body, limit: self.limit, cache: self.cache, key: self.key }.begin().await
+    fn given_up(&self) -> Option<fn(Error) -> R> {
+        self.lent.given_up()
+    }
+
+    fn inside(&self, span: &Span) {
+        self.lent.inside(span);
+    }
+
+    fn begin(mut self, loading: Option<Arc<Loading>>) -> impl Future<Output = R> + Unpin {
+        self.handed.put(self.body());
+        self.lent.begin(loading)
     }
 
     fn detach<const SHAPE: u8>(
@@ -145,13 +144,14 @@ impl<R: Send + 'static> Loader for Owned<'_, R> {
         R: Outcome<SHAPE>,
     {
         let (told, result) = oneshot::channel();
-        let (body, limit, cache) = (self.body(), self.limit, refreshing.cache.clone());
-        let (inner, key) = (cache.clone(), self.key.to_owned());
+        let (body, given_up) = (self.body(), self.lent.given_up());
+        let (cache, function) = (refreshing.cache.clone(), refreshing.function);
         // Nobody waits for the store any more.
         let budget = Budget::new(cache.timeout);
         let load = async move {
-            let body = Here { body: pin!(body), limit, cache: &inner, key: &key };
-            let result = refreshing.run::<R, SHAPE>(body.begin(), budget).await;
+            let (inner, key) = (refreshing.cache.clone(), refreshing.key().to_owned());
+            let body = nested::within(&inner, &key, within_limit(&inner, function, given_up, body));
+            let result = refreshing.run::<R, SHAPE>(body, budget).await;
             // Nobody may be waiting any more.
             let _ = told.send(result);
         };
@@ -161,35 +161,47 @@ impl<R: Send + 'static> Loader for Owned<'_, R> {
     }
 }
 
-/// The time that a load may take.
-pub(crate) struct Limit<R> {
-    cache: Arc<Inner>,
-    function: &'static ReadFunction,
-    after: Duration,
-    given_up: fn(Error) -> R,
-}
+/// A body on its way from the steps that made it to the caller that runs it.
+pub(crate) struct Handed<R>(Mutex<Option<Begun<R>>>);
 
-impl<R> Limit<R> {
-    /// The limit of a function that has one.
-    pub(super) fn of(
-        cache: &Cache,
-        function: &'static ReadFunction,
-        given_up: Option<fn(Error) -> R>,
-    ) -> Option<Limit<R>> {
-        let (after, given_up) = function.settings.staleness.hard_limit.zip(given_up)?;
-        Some(Limit { cache: cache.inner.clone(), function, after, given_up })
+impl<R> Handed<R> {
+    pub(super) fn new() -> Handed<R> {
+        Handed(Mutex::new(None))
     }
 
-    /// Runs a body for no longer than this.
-    async fn keep(self, body: Pin<&mut impl Future<Output = R>>) -> R {
-        match self.cache.clock.timeout(self.after, body).await {
-            Ok(result) => result,
-            Err(_) => {
-                let function = self.function.settings.name;
-                self.cache.table.of(self.function).timed_out.one();
-                tracing::warn!(function, limit = ?self.after, "the load took too long and was given up");
-                (self.given_up)(Error::LoadTimeout { function, limit: self.after })
+    fn put(&self, body: Begun<R>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(body);
+    }
+
+    /// The body as the caller runs it. It is polled only once it has been put here.
+    pub(super) fn body(&self) -> impl Future<Output = R> {
+        let mut body = None;
+        poll_fn(move |context| {
+            if body.is_none() {
+                body = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
             }
+            body.as_mut().map_or(Poll::Pending, |body| body.as_mut().poll(context))
+        })
+    }
+}
+
+/// Runs a body for no longer than its function's limit.
+pub(super) async fn within_limit<R>(
+    cache: &Inner,
+    function: &'static ReadFunction,
+    given_up: Option<fn(Error) -> R>,
+    mut body: impl Future<Output = R> + Unpin,
+) -> R {
+    let Some((limit, given_up)) = function.settings.staleness.hard_limit.zip(given_up) else {
+        return (&mut body).await;
+    };
+    match cache.clock.timeout(limit, &mut body).await {
+        Ok(result) => result,
+        Err(_) => {
+            cache.table.of(function).timed_out.one();
+            let function = function.settings.name;
+            tracing::warn!(function, ?limit, "the load took too long and was given up");
+            given_up(Error::LoadTimeout { function, limit })
         }
     }
 }

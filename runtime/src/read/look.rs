@@ -80,10 +80,11 @@ impl<V, E> Call<'_, V, E> {
         if self.function.settings.staleness.asks_for_time() || self.asked.is_observed() {
             return self.look_timed(budget).await;
         }
-        let stored = match budget.begin() {
-            Ok(within) => self.cache.store.read(self.key, within).await,
-            Err(error) => Err(error),
+        let within = match budget.begin() {
+            Ok(within) => within,
+            Err(error) => return self.make_out(Err(error), None),
         };
+        let stored = self.cache.store.read(self.key, within).await;
         let silent = matches!(stored, Err(StoreError::Timeout(_)));
         match self.make_out(stored, None) {
             // A hit spends nothing more.

@@ -45,7 +45,7 @@ fn address(cache: &Arc<Inner>) -> usize {
 
 /// A load that runs, and the load whose body called for it.
 #[derive(Debug)]
-struct Loading {
+pub(crate) struct Loading {
     load: Load,
     outer: Option<Arc<Loading>>,
 }
@@ -66,11 +66,20 @@ impl Loading {
     }
 }
 
+/// The load of that key, as part of those that this is part of.
+pub(super) fn loading(cache: &Arc<Inner>, key: &str) -> Arc<Loading> {
+    let load = Load { cache: address(cache), key: key.into() };
+    Arc::new(Loading { load, outer: Loading::here() })
+}
+
 /// Runs the body of a load.
 pub(super) async fn within<T>(cache: &Arc<Inner>, key: &str, body: impl Future<Output = T>) -> T {
-    let load = Load { cache: address(cache), key: key.into() };
-    let loading = Loading { load, outer: Loading::here() };
-    LOADING.scope(Arc::new(loading), body).await
+    LOADING.scope(loading(cache, key), body).await
+}
+
+/// Takes a step of the body of a load.
+pub(crate) fn step<T>(loading: &Arc<Loading>, step: impl FnOnce() -> T) -> T {
+    LOADING.sync_scope(loading.clone(), step)
 }
 
 /// Whether this is part of the load of that key.

@@ -243,7 +243,7 @@ impl<V, E> Call<'_, V, E> {
                     self.cache.clock.timeout(patience, result).await.ok()?.ok()
                 }
             }
-            None => Some(refreshing.run::<R, SHAPE>(body.begin(), budget).await),
+            None => Some(refreshing.run::<R, SHAPE>(self.begin(body), budget).await),
         }
     }
 }
@@ -251,13 +251,17 @@ impl<V, E> Call<'_, V, E> {
 /// A refresh that was won, with all that it needs to go on without its caller.
 pub(crate) struct Refreshing<V> {
     pub(super) cache: Arc<Inner>,
-    function: &'static ReadFunction,
+    pub(super) function: &'static ReadFunction,
     known: Known,
     coding: Coding<V>,
     held: Held,
 }
 
 impl<V> Refreshing<V> {
+    pub(super) fn key(&self) -> &str {
+        self.held.key()
+    }
+
     /// Runs the body, and stores what it gives in the place of what it refreshes.
     pub(super) async fn run<R, const SHAPE: u8>(self, body: impl Future<Output = R>, mut budget: Budget) -> R
     where

@@ -133,7 +133,7 @@ impl World {
                 let make = || Box::pin(origin) as Begun<_>;
                 return load_owned::<_, 2, _>(function, cache, key, coding, returns, make).await;
             }
-            load::<_, 2, _>(function, cache, key, coding, returns, origin).await
+            load::<_, 2, _>(function, cache, key, coding, returns, pin!(origin)).await
         }
     }
 
@@ -160,9 +160,14 @@ impl World {
             let refuse: Option<fn(Error) -> _> = (function.settings.guard == Guard::Required)
                 .then_some(crate::outcome::refuse::<Result<u64, Failed>>);
             let keys = vec![AnyKey::new("k")];
-            write::<Result<u64, Failed>, _, _>(function, Some(&world.cache), keys, refuse, origin, |_| {
-                Vec::new()
-            })
+            write::<Result<u64, Failed>, _, _>(
+                function,
+                Some(&world.cache),
+                keys,
+                refuse,
+                pin!(origin),
+                |_| Vec::new(),
+            )
             .await
         }
     }
@@ -422,7 +427,7 @@ async fn an_error_that_cannot_be_shared_costs_few_bodies_at_a_time() {
                     Err::<u64, _>(Failed("body".to_owned()))
                 };
                 let (key, coding) = (AnyKey::new("k"), coding::<u64, Bincode>(0));
-                load::<_, 2, _>(&LOAD, Some(&world.cache), key, coding, Returns::unshared(), body).await
+                load::<_, 2, _>(&LOAD, Some(&world.cache), key, coding, Returns::unshared(), pin!(body)).await
             })
         })
         .collect();

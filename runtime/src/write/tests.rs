@@ -1,6 +1,6 @@
 //! Writes that leave their value behind, against everything that the store can do. Time is paused.
 
-use std::{future::pending, time::Duration};
+use std::{future::pending, pin::pin, time::Duration};
 
 use tokio::time::{sleep, timeout};
 
@@ -61,7 +61,7 @@ async fn save(cache: &Cache, function: &'static WriteFunction, takes: Duration, 
         Ok(gives)
     };
     let refuse: Option<fn(_) -> _> = (function.settings.guard == Guard::Required).then_some(|_| Err(()));
-    update::<Result<u64, ()>, 2, _>(function, Some(cache), refuse, [version()], body).await.ok()
+    update::<Result<u64, ()>, 2, _>(function, Some(cache), refuse, [version()], pin!(body)).await.ok()
 }
 
 #[tokio::test(start_paused = true)]
@@ -141,7 +141,7 @@ async fn cancelled_while_it_is_released() {
 #[tokio::test(start_paused = true)]
 async fn cancelled_in_its_body() {
     let cache = cache();
-    let body = pending::<Result<u64, ()>>();
+    let body = pin!(pending::<Result<u64, ()>>());
     let write = update::<_, 2, _>(&SAVE, Some(&cache), None, [version()], body);
     timeout(Duration::from_secs(1), write).await.unwrap_err();
     sleep(GUARD_FOR / 2).await;
@@ -163,7 +163,8 @@ async fn cancelled_before_the_keys_of_its_result_are_deleted() {
         store(&cache).set(verb, Gate::Hangs);
         let keys = vec![AnyKey::new("k")];
         let after = |(): &()| vec![AnyKey::new("result")];
-        let call = write(&SAVE, Some(&cache), keys, None, async {}, after);
+        let body = pin!(async {});
+        let call = write(&SAVE, Some(&cache), keys, None, body, after);
         timeout(TIMEOUT / 2, call).await.unwrap_err();
         assert_eq!(inside.len(), if verb == "release" { 2 } else { 1 }, "{verb}: nothing was deleted");
         store(&cache).heal();

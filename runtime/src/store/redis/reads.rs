@@ -1,6 +1,6 @@
 //! The verb `read`: by itself, or together with others.
 
-use std::{iter::repeat_n, time::Duration};
+use std::{cell::Cell, iter::repeat_n, time::Duration};
 
 use bytes::Bytes;
 use redis::{Cmd, ErrorKind, Pipeline, RedisError, RedisResult, ServerErrorKind, Value};
@@ -18,6 +18,11 @@ use crate::{
     store::{Answer, StoreError, boxed},
 };
 
+thread_local! {
+    /// The last `GET` of this thread, cleared: the next one uses its room.
+    static GET: Cell<Option<Cmd>> = const { Cell::new(None) };
+}
+
 /// What those are given who did not ask by themselves: an answer; or until when they may ask, where they have to after all.
 pub(super) type Given = Result<Answer<Option<Bytes>>, Instant>;
 
@@ -27,15 +32,9 @@ impl RedisStore {
         let owner = self.route.owner(full)?;
         let link = owner.here();
         let reads = link.reads();
-        let word = match reads.join(full.parts(), || link.runtime()) {
-            Turn::Alone(_permit) => {
-                let answer = self.read_alone(&owner, link, full, within).await;
-                if let Ok(Some(value)) = &answer {
-                    reads.note(value.len());
-                }
-                return answer;
-            }
-            Turn::Wait(word) => word,
+        let turn = match reads.join(full.parts(), || link.runtime()) {
+            Turn::Alone(permit) => Err(permit),
+            Turn::Wait(word) => Ok(word),
             Turn::Begin(word, begun) => {
                 let (here, one_by_one) = (link.clone(), self.reads_one_by_one(link));
                 link.spawn(async move {
@@ -44,14 +43,26 @@ impl RedisStore {
                         send(here, batch, one_by_one).await;
                     }
                 });
-                word
+                Ok(word)
             }
             Turn::Send(word, batch) => {
                 let one_by_one = self.reads_one_by_one(link);
                 link.spawn(send(link.clone(), batch, one_by_one));
-                word
+                Ok(word)
             }
             Turn::Full => return Err(StoreError::Full),
+        };
+        // What is kept from here on is part of the future of every call.
+        let word = match turn {
+            Ok(word) => word,
+            Err(_permit) => {
+                // On the heap: redis-rs alone takes more than a kibibyte.
+                let answer = boxed(self.read_alone(&owner, link, full, within)).await;
+                if let Ok(Some(value)) = &answer {
+                    reads.note(value.len());
+                }
+                return answer;
+            }
         };
         let told = async {
             // Without word its task has ended before it ran.
@@ -59,13 +70,16 @@ impl RedisStore {
                 Ok(answer) => answer,
                 Err(until) => {
                     let left = until.saturating_duration_since(Instant::now());
-                    boxed(self.read_alone(&owner, link, full, left)).await
+                    boxed(self.read_alone(&owner, link, self.full(key), left)).await
                 }
             }
         };
         // A batch is answered in the time of a call. Who has less left is told so earlier.
         if within < link.limits().call {
-            return in_awake_time!(Clock::Real, within, told).unwrap_or(Err(StoreError::Timeout(within)));
+            let told = async {
+                in_awake_time!(Clock::Real, within, told).unwrap_or(Err(StoreError::Timeout(within)))
+            };
+            return boxed(told).await;
         }
         told.await
     }
@@ -77,7 +91,7 @@ impl RedisStore {
         full: FullKey<'_>,
         within: Duration,
     ) -> Answer<Option<Bytes>> {
-        let mut get = Cmd::with_capacity(2, "GET".len() + full.len());
+        let mut get = GET.take().unwrap_or_else(|| Cmd::with_capacity(2, "GET".len() + full.len()));
         get.arg("GET").arg(full);
         let read = async {
             match self.route.call_at(link, &get).await {
@@ -88,7 +102,10 @@ impl RedisStore {
                 answer => answer,
             }
         };
-        in_awake_time!(Clock::Real, within, read).unwrap_or(Err(StoreError::Timeout(within)))
+        let answer = in_awake_time!(Clock::Real, within, read);
+        get.clear();
+        GET.set(Some(get));
+        answer.unwrap_or(Err(StoreError::Timeout(within)))
     }
 
     /// The nodes of a cluster take no command with keys of several slots.

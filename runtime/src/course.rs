@@ -1,0 +1,234 @@
+//! A body beside the steps of the cache that are taken around it.
+//!
+//! A call is two futures: the body, which stays where the caller pinned it, and the steps, which know neither its type nor its
+//! size. They say when it is to begin and are given its result. So the body is carried once, its stack does not lie on
+//! theirs, and they are compiled once for all bodies that give the same.
+
+use std::{
+    future::Future,
+    pin::Pin,
+    sync::{
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+    task::{Context, Poll},
+};
+
+use tracing::Span;
+
+use crate::{
+    Error,
+    read::nested::{self, Loading},
+};
+
+/// What a call's steps and its body share. Only the task that polls them both uses it.
+#[derive(Debug)]
+pub(crate) struct Course<R> {
+    /// Whether the body is to be polled.
+    runs: AtomicBool,
+    /// What the body runs inside of. On the heap, since a hit needs none.
+    around: OnceLock<Box<Around>>,
+    result: Mutex<Option<R>>,
+    /// What is given in the place of a result that takes too long.
+    pub(crate) given_up: Option<fn(Error) -> R>,
+}
+
+#[derive(Debug)]
+struct Around {
+    span: Span,
+    /// The load that the body is.
+    loading: OnceLock<Arc<Loading>>,
+}
+
+impl<R> Course<R> {
+    pub(crate) fn new() -> Course<R> {
+        Course::or_given_up(None)
+    }
+
+    /// With what is given in the place of a result that takes too long.
+    pub(crate) fn or_given_up(given_up: Option<fn(Error) -> R>) -> Course<R> {
+        Course { runs: AtomicBool::new(false), around: OnceLock::new(), result: Mutex::new(None), given_up }
+    }
+
+    /// The body will run inside of this span.
+    pub(crate) fn inside(&self, span: &Span) {
+        self.around.get_or_init(|| Box::new(Around { span: span.clone(), loading: OnceLock::new() }));
+    }
+
+    /// The same of a body that runs as this load.
+    pub(crate) fn run_as(&self, loading: Option<Arc<Loading>>) -> Running<'_, R> {
+        if let Some((around, loading)) = self.around.get().zip(loading) {
+            around.loading.get_or_init(|| loading);
+        }
+        self.run()
+    }
+
+    /// Has the body run, and waits for its result. Once this is dropped, the body is polled no more.
+    pub(crate) fn run(&self) -> Running<'_, R> {
+        self.runs.store(true, Relaxed);
+        Running(self)
+    }
+
+    /// Polls both futures of a call to the end of its steps.
+    pub(crate) fn beside<'a, S, B>(&'a self, steps: Pin<&'a mut S>, body: Pin<&'a mut B>) -> Both<'a, R, S, B>
+    where
+        S: Future<Output = R>,
+        B: Future<Output = R>,
+    {
+        Both { course: self, steps, body }
+    }
+
+    fn result(&self) -> MutexGuard<'_, Option<R>> {
+        self.result.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A body that runs, as the steps around it wait for it.
+#[derive(Debug)]
+pub(crate) struct Running<'a, R>(&'a Course<R>);
+
+impl<R> Future for Running<'_, R> {
+    type Output = R;
+
+    /// Takes no waker: whoever polls this has polled the body right before, with the same one.
+    fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<R> {
+        self.0.result().take().map_or(Poll::Pending, Poll::Ready)
+    }
+}
+
+impl<R> Drop for Running<'_, R> {
+    fn drop(&mut self) {
+        self.0.runs.store(false, Relaxed);
+    }
+}
+
+/// A call: see [`Course::beside`].
+#[derive(Debug)]
+pub(crate) struct Both<'a, R, S, B> {
+    course: &'a Course<R>,
+    steps: Pin<&'a mut S>,
+    body: Pin<&'a mut B>,
+}
+
+impl<R, S, B> Future for Both<'_, R, S, B>
+where
+    S: Future<Output = R>,
+    B: Future<Output = R>,
+{
+    type Output = R;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<R> {
+        let call = &mut *self;
+        loop {
+            // The body first: a result that is there counts, though its time is over as well.
+            let waits = call.course.runs.load(Relaxed) && call.poll_body(context);
+            if let Poll::Ready(result) = call.steps.as_mut().poll(context) {
+                return Poll::Ready(result);
+            }
+            if waits || !call.course.runs.load(Relaxed) {
+                return Poll::Pending;
+            }
+        }
+    }
+}
+
+impl<R, S, B: Future<Output = R>> Both<'_, R, S, B> {
+    /// Polls the body; `true` if it is not over.
+    fn poll_body(&mut self, context: &mut Context<'_>) -> bool {
+        let mut step = || self.body.as_mut().poll(context);
+        let polled = match self.course.around.get() {
+            None => step(),
+            Some(around) => around.span.in_scope(|| match around.loading.get() {
+                None => step(),
+                Some(loading) => nested::step(loading, step),
+            }),
+        };
+        match polled {
+            Poll::Pending => true,
+            Poll::Ready(result) => {
+                *self.course.result() = Some(result);
+                self.course.runs.store(false, Relaxed);
+                false
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{cell::RefCell, pin::pin, time::Duration};
+
+    use tokio::{
+        task::yield_now,
+        time::{Instant, sleep, timeout},
+    };
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_body_begins_when_the_steps_around_it_ask_for_it_and_they_go_on_meanwhile() {
+        let seen = RefCell::new(Vec::new());
+        let note = |what| seen.borrow_mut().push(what);
+        let course = Course::new();
+        let body = pin!(async {
+            note("body begins");
+            yield_now().await;
+            note("body ends");
+            7
+        });
+        let steps = pin!(async {
+            note("steps begin");
+            yield_now().await;
+            note("steps ask");
+            let running = pin!(course.run());
+            let beside = pin!(async {
+                yield_now().await;
+                note("steps go on");
+            });
+            futures_util::join!(running, beside).0
+        });
+        assert_eq!(course.beside(steps, body).await, 7);
+        let expected =
+            ["steps begin", "steps ask", "body begins", "steps go on", "body ends"].map(str::to_owned);
+        assert_eq!(*seen.borrow(), expected);
+    }
+
+    #[tokio::test]
+    async fn a_body_that_nobody_asks_for_is_never_polled() {
+        let course = Course::new();
+        let body = pin!(async { panic!("it is polled") });
+        let steps = pin!(async {
+            yield_now().await;
+            drop(course.run());
+            yield_now().await;
+        });
+        course.beside(steps, body).await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_that_was_given_up_is_not_polled_again() {
+        let course = Course::new();
+        let body = pin!(async {
+            sleep(Duration::from_secs(2)).await;
+            panic!("it is polled");
+        });
+        let steps = pin!(async {
+            assert!(timeout(Duration::from_secs(1), course.run()).await.is_err());
+            sleep(Duration::from_secs(2)).await;
+        });
+        course.beside(steps, body).await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_result_that_is_there_counts_though_its_time_is_over() {
+        let (course, begun) = (Course::new(), Instant::now());
+        let body = pin!(async {
+            sleep(Duration::from_secs(1)).await;
+            Ok(())
+        });
+        let limit = Duration::from_secs(1);
+        let steps = pin!(async { timeout(limit, course.run()).await.unwrap_or(Err(())) });
+        assert_eq!(course.beside(steps, body).await, Ok(()));
+        assert_eq!(begun.elapsed(), limit);
+    }
+}
