@@ -112,10 +112,10 @@ fn added<T>(call: &T, body: usize) -> usize {
 
 #[test]
 fn a_call_carries_its_body_once_and_at_most_a_kibibyte_beside_it() {
-    type Size = [u8; 40 * KIB];
+    type Size = [u8; 12 * KIB];
 
     async fn large() -> u64 {
-        let room: Size = [0; 40 * KIB];
+        let room: Size = [0; 12 * KIB];
         yield_now().await;
         room.iter().map(|byte| u64::from(*byte)).sum()
     }
