@@ -1,11 +1,12 @@
 //! The torture, for a short time, and its judge, on histories made by hand: it must see what is wrong with bad ones.
 
 use cached_aside_tests::torture::{
+    caller::{Caller, Dropped, Home},
     check::{Verdict, check},
     class::{Class, TTL},
     history::History,
     moment::Moment,
-    nemesis::Nemesis,
+    nemesis::{Act, Nemesis},
     record::Record,
     report,
     storm::Storm,
@@ -15,10 +16,17 @@ use cached_aside_tests::torture::{
 };
 use std::{
     fmt::Write,
+    future::poll_fn,
     path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering::SeqCst},
+    },
+    task::Poll,
     thread,
     time::{Duration, Instant},
 };
+use tokio::runtime::Handle;
 
 /// A history of one process or several, its times in seconds.
 fn history(text: &str) -> History {
@@ -191,6 +199,33 @@ fn an_undelivered_deletion_excuses_others_until_it_is_delivered() {
     assert_eq!(found(Class::BestEffort, &guarded), ["P1:"], "the guard stayed");
 }
 
+/// Where Redis answers, a write is guarded whatever its policy, and may not be missed by anybody.
+#[test]
+fn a_pause_excuses_neither_an_unguarded_write_nor_a_stale_read() {
+    assert_eq!(found(Class::Pauses, UNGUARDED), ["write"]);
+    let verdict = judge(Class::Pauses, UNGUARDED);
+    assert_eq!(verdict.violations, [Violation::Unguarded("1.2".parse().unwrap())]);
+    let guarded = UNGUARDED.replace("unguarded", "guarded");
+    assert_eq!(found(Class::Pauses, &guarded), [""; 0]);
+    let stale = format!("{guarded}\nread 2.9 cached 1 60 200 ok 1 1");
+    assert_eq!(found(Class::Pauses, &stale), ["P1:"]);
+}
+
+/// What could not be guarded and what lost its guard may be missed, until its deletion has been delivered.
+#[test]
+fn an_outage_of_the_server_excuses_others_until_the_delivery() {
+    let stale = |begin, process| format!("{UNGUARDED}\nread {process}.9 cached 1 {begin} 200 ok 1 1");
+    let lost = |begin, process, at: u64| {
+        let guarded = stale(begin, process).replace("unguarded", "guarded");
+        format!("{guarded}\nevent {at} {} lost Redis is killed", at + 5)
+    };
+    assert_eq!(found(Class::Restarts, &stale(99, 2)), [""; 0]);
+    assert_eq!(found(Class::Restarts, &lost(99, 2, 45)), [""; 0]);
+    for broken in [stale(101, 2), stale(99, 1), lost(101, 2, 45), lost(99, 1, 45), lost(99, 2, 55)] {
+        assert_eq!(found(Class::Restarts, &broken), ["P1:"], "{broken}");
+    }
+}
+
 /// What a dead process owed ends with the TTL of what may have been stored.
 #[test]
 fn a_dead_process_excuses_others_for_a_ttl() {
@@ -274,6 +309,81 @@ fn the_same_seed_disturbs_in_the_same_way() {
     };
     assert_eq!(acts(7), acts(7));
     assert_ne!(acts(7), acts(8));
+}
+
+/// What a nemesis does in a thousand turns, one after the other.
+fn acts(class: Class) -> Vec<Act> {
+    let mut now = Instant::now();
+    let mut nemesis = Nemesis::new(1, class, 3, now);
+    let mut next = || {
+        now += nemesis.pause();
+        nemesis.act(now)
+    };
+    (0..1_000).filter_map(|_| next()).collect()
+}
+
+#[test]
+fn processes_pause_for_up_to_two_seconds_and_redis_is_left_alone() {
+    let acts = acts(Class::Pauses);
+    let pauses = acts.iter().filter_map(|act| match act {
+        Act::Stop(_, time) => Some(*time),
+        Act::Kill(_) | Act::ScriptFlush => None,
+        other => panic!("{other}"),
+    });
+    let pauses: Vec<Duration> = pauses.collect();
+    let range = Duration::from_millis(200)..=Duration::from_secs(2);
+    assert!(pauses.len() > 50 && pauses.iter().all(|pause| range.contains(pause)), "{pauses:?}");
+    assert!(pauses.iter().any(|pause| *pause > Duration::from_millis(1_500)), "{pauses:?}");
+}
+
+#[test]
+fn a_server_is_killed_and_stopped_again_and_again() {
+    let acts = acts(Class::Restarts);
+    let count = |is: fn(&Act) -> bool| acts.iter().filter(|act| is(act)).count();
+    let restarts = count(|act| matches!(act, Act::Restart(_)));
+    let stops = count(|act| matches!(act, Act::StopRedis(_)));
+    assert!(restarts > 10 && stops > 5, "{restarts} restarts, {stops} stops");
+}
+
+/// What tells that it was dropped.
+struct Tells(Arc<AtomicBool>);
+
+impl Drop for Tells {
+    fn drop(&mut self) {
+        self.0.store(true, SeqCst);
+    }
+}
+
+#[tokio::test]
+async fn a_call_ends_with_its_runtime() {
+    let runtimes = [
+        Home::Here,
+        Home::CurrentThread,
+        Home::StandingStill(Duration::from_millis(1), Duration::from_millis(5)),
+        Home::MultiThread(1),
+        Home::MultiThread(2),
+    ];
+    for from in runtimes {
+        let outcome = Caller { from, dropped: None }.call(async { Handle::current().id() }).await;
+        let elsewhere = outcome.unwrap().unwrap() != Handle::current().id();
+        assert_eq!(elsewhere, from != Home::Here, "{from:?}");
+        for dropped in [Dropped::After(Duration::from_millis(5)), Dropped::AfterPolls(3)] {
+            let (told, polls) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
+            let (tells, polled) = (Tells(told.clone()), polls.clone());
+            let endless = poll_fn(move |context| {
+                let _ = &tells;
+                polled.fetch_add(1, SeqCst);
+                context.waker().wake_by_ref();
+                Poll::Pending
+            });
+            let outcome: Option<()> = Caller { from, dropped: Some(dropped) }.call(endless).await.unwrap();
+            assert_eq!(outcome, None, "{from:?}, {dropped:?}");
+            assert!(told.load(SeqCst), "{from:?}, {dropped:?}: it goes on");
+            if dropped == Dropped::AfterPolls(3) {
+                assert_eq!(polls.load(SeqCst), 3, "{from:?}");
+            }
+        }
+    }
 }
 
 #[test]

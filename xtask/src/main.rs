@@ -21,7 +21,7 @@ cargo xtask test [--sudo] [-- ARGUMENTS]
     it says how), or takes the server that CACHED_ASIDE_TEST_SERVER names. With CACHED_ASIDE_TEST_SERVERS=PATH,PATH what depends on the server
     is run with each of them. Arguments go to `cargo test`, and only that is run then:
     `cargo xtask test -- --test redis support`.
-cargo xtask torture [--seconds N] [--seed S]
+cargo xtask torture [--seconds N] [--seed S] [--class NAME]
     Several processes read and write through the cache while everything around them fails, first with a
     naive cache-aside, then with the annotated functions, each for N seconds (60), by the seed S (1).
     Fails unless the naive one breaks the promises and the annotated functions keep them.

@@ -35,6 +35,9 @@ pub fn check(history: &History, class: Class) -> Verdict {
     verdict.violations.extend(history.stray.iter().map(|op| Violation::WroteAllTheSame(*op)));
     for write in history.writes.values() {
         let refused = write.done.is_some_and(|done| done.ended == Ended::Refused);
+        if class.reaches() && write.done.is_some_and(|done| done.unguarded) {
+            verdict.violations.push(Violation::Unguarded(write.op));
+        }
         if refused && !write.versions.is_empty() {
             verdict.violations.push(Violation::WroteAllTheSame(write.op));
         }

@@ -8,7 +8,7 @@ pub const TTL: Duration = Duration::from_secs(3);
 pub const HOLD: Duration = Duration::from_secs(4);
 /// The same for the guards of writes that take longer than that.
 pub const PATIENT_HOLD: Duration = Duration::from_secs(2);
-/// What a call may spend on the cache.
+/// What a call may spend on the cache, where Redis is not reached now and then.
 pub const TIMEOUT: Duration = Duration::from_millis(100);
 /// The keys that are named by arguments, and guarded.
 pub const ROWS: u64 = 5;
@@ -34,6 +34,12 @@ pub enum Class {
     /// The same with `guard = "best_effort"`: a write that could not be guarded may be missed until its deletion has
     /// been delivered, though never by its own process.
     BestEffort,
+    /// Processes stand still for 0.2 to 2 s and are killed, while Redis answers. `guard = "best_effort"`: every write is
+    /// guarded, and the promise holds in full.
+    Pauses,
+    /// Redis is killed and comes back empty, or stands still. `guard = "best_effort"`: a write that could not be guarded, or
+    /// lost its guard, may be missed until its deletion has been delivered, though never by its own process.
+    Restarts,
     /// Redis forgets everything as well: a write that lost its guard may be missed until it returned, or until its
     /// deletion has been delivered.
     Loss,
@@ -48,14 +54,31 @@ pub enum Class {
 
 impl Class {
     /// Each of those with one server, with its share of the time in hundredths.
-    pub const ALL: [(Self, u32); 4] =
-        [(Self::Crashes, 25), (Self::Outages, 35), (Self::BestEffort, 20), (Self::Loss, 20)];
+    pub const ALL: [(Self, u32); 6] = [
+        (Self::Crashes, 15),
+        (Self::Outages, 25),
+        (Self::BestEffort, 15),
+        (Self::Pauses, 20),
+        (Self::Restarts, 15),
+        (Self::Loss, 10),
+    ];
     /// Those with several, each with its share of the time, beyond that of the others.
     pub const FAILOVERS: [(Self, u32); 2] = [(Self::Cluster, 25), (Self::Sentinels, 25)];
 
     /// Whether writes that cannot be guarded are refused.
     pub fn required(self) -> bool {
-        self != Self::BestEffort
+        !matches!(self, Self::BestEffort | Self::Pauses | Self::Restarts)
+    }
+
+    /// Whether Redis is reached at all times, so that every write is guarded whatever its policy.
+    pub fn reaches(self) -> bool {
+        self == Self::Pauses
+    }
+
+    /// What a call may spend on the cache.
+    pub fn timeout(self) -> Duration {
+        // What is promised of a Redis that answers is promised of the default.
+        if self.reaches() { Duration::from_millis(250) } else { TIMEOUT }
     }
 
     /// Whether there are several servers, of which one takes over from another.
@@ -70,6 +93,8 @@ impl fmt::Display for Class {
             Self::Crashes => "crashes",
             Self::Outages => "outages",
             Self::BestEffort => "best-effort",
+            Self::Pauses => "pauses",
+            Self::Restarts => "restarts",
             Self::Loss => "loss",
             Self::Cluster => "cluster",
             Self::Sentinels => "sentinels",

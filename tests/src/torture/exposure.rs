@@ -26,20 +26,23 @@ const BACKGROUND: Duration = Duration::from_secs(1);
 pub fn until(history: &History, class: Class, write: &Write, key: u64) -> Option<Moment> {
     let slot = key >= FIRST_SLOT;
     let died = || history.killed.get(&write.op.process).copied().unwrap_or(Moment(u64::MAX));
+    let is_unguarded = || write.done.is_none_or(|done| done.unguarded);
+    let lost_its_guard = || {
+        let end = write.done.map_or_else(|| died().plus(HOLD), |done| done.end);
+        history.losses().any(|loss| loss.begin <= end && write.begin <= loss.end)
+    };
     let exposed = match class {
         // Nothing guards a key that is known after the body.
         _ if slot => true,
-        Class::Crashes | Class::Outages | Class::Cluster => false,
+        Class::Crashes | Class::Outages | Class::Pauses | Class::Cluster => false,
         Class::Sentinels => {
             let end = write.done.map_or_else(|| died().plus(HOLD), |done| done.end);
             let mut replaced = history.losses().map(|loss| (loss.begin, loss.end.plus(NOTICED)));
             return replaced.find(|(from, to)| *from <= end && write.begin <= *to).map(|(_, to)| to);
         }
-        Class::BestEffort => write.done.is_none_or(|done| done.unguarded),
-        Class::Loss => {
-            let end = write.done.map_or_else(|| died().plus(HOLD), |done| done.end);
-            history.losses().any(|loss| loss.begin <= end && write.begin <= loss.end)
-        }
+        Class::BestEffort => is_unguarded(),
+        Class::Restarts => is_unguarded() || lost_its_guard(),
+        Class::Loss => lost_its_guard(),
     };
     if !exposed {
         return None;

@@ -1,7 +1,8 @@
 //! The workload of one process: several tasks, each one operation after another, until it is told to finish.
 
 use super::{
-    class::{Class, PATIENT_HOLD, ROWS, TIMEOUT},
+    caller::{Caller, Outcome},
+    class::{Class, PATIENT_HOLD, ROWS},
     journal::Journal,
     moment::Moment,
     origin::{Failure, Fate, Origin, Row, Step},
@@ -20,7 +21,7 @@ use std::{
 };
 use tokio::{
     sync::watch,
-    task::{JoinError, JoinHandle, JoinSet},
+    task::JoinSet,
     time::{sleep, timeout},
 };
 
@@ -61,7 +62,7 @@ impl Workload {
     pub async fn new(subject: Subject, class: Class, process: u32, places: Places<'_>) -> io::Result<Self> {
         let journal = Arc::new(Journal::open(places.journal)?);
         let origin = Origin::connect(places.origin, journal.clone()).await.map_err(io::Error::other)?;
-        let cached = Cached::connect(subject, places.cache, places.namespace).await?;
+        let cached = Cached::connect(subject, places.cache, places.namespace, class.timeout()).await?;
         Ok(Self { cached, origin, journal, class, process, operations: AtomicU32::new(1) })
     }
 
@@ -86,7 +87,7 @@ impl Workload {
         }
         while working.join_next().await.is_some() {}
         // What a cancelled write still does in the background is on the list after this, or done.
-        sleep(TIMEOUT * 3).await;
+        sleep(self.class.timeout() * 3).await;
         let delivered = timeout(DELIVERED, async {
             while self.cached.counts().recovering > 0 {
                 sleep(COUNTING).await;
@@ -132,7 +133,7 @@ impl Workload {
     /// One read of this key, as chance would have it.
     pub async fn read(self: Arc<Self>, key: u64, direct: bool, random: &mut Random) {
         let step = Step { direct, ..self.step(random) };
-        self.read_in_steps(key, step, cancels(random, 40)).await;
+        self.read_in_steps(key, step, Caller::some(random, 60)).await;
     }
 
     /// One read of this key with nothing in its way.
@@ -144,15 +145,15 @@ impl Workload {
             fate: Fate::Well,
             ..self.step(&mut quiet.clone())
         };
-        self.read_in_steps(key, step, None).await;
+        self.read_in_steps(key, step, Caller::QUIET).await;
     }
 
-    async fn read_in_steps(self: Arc<Self>, key: u64, step: Step, cancelled: Option<Duration>) {
+    async fn read_in_steps(self: Arc<Self>, key: u64, step: Step, caller: Caller) {
         let (op, direct) = (step.op, step.direct);
         let begin = Moment::now();
         let this = self.clone();
-        let reading = tokio::spawn(async move { this.cached.read(&this.origin, &step, key).await });
-        let (ended, row) = outcome(ends(reading, cancelled).await);
+        let reading = async move { this.cached.read(&this.origin, &step, key).await };
+        let (ended, row) = outcome(caller.call(reading).await);
         let end = Moment::now();
         let Row { id: about, version } = row.flatten().unwrap_or(Row { id: key, version: 0 });
         self.journal.note(&Record::Read(Read { op, direct, key, begin, end, ended, about, version }));
@@ -170,12 +171,12 @@ impl Workload {
         } else {
             some_write(random)
         };
-        let (op, cancelled, class) = (step.op, cancels(random, 8), self.class);
+        let (op, caller, class) = (step.op, Caller::some(random, 12), self.class);
         let unguarded = self.cached.counts().unguarded;
         self.journal.note(&Record::Begun(Begun { op, begin: Moment::now() }));
         let this = self.clone();
-        let writing = tokio::spawn(async move { this.cached.write(&this.origin, &step, write, class).await });
-        let (ended, _) = outcome(ends(writing, cancelled).await);
+        let writing = async move { this.cached.write(&this.origin, &step, write, class).await };
+        let (ended, _) = outcome(caller.call(writing).await);
         let counts = self.cached.counts();
         let (unguarded, recovering) = (counts.unguarded > unguarded, counts.recovering);
         let end = Moment::now();
@@ -247,29 +248,13 @@ fn some_fate(random: &mut Random) -> Fate {
     }
 }
 
-fn cancels(random: &mut Random, per_mille: u64) -> Option<Duration> {
-    random.per_mille(per_mille).then(|| random.between(Duration::ZERO, Duration::from_millis(30)))
-}
-
-/// Waits for a task, which is dropped wherever it is if it is to be cancelled before it has ended.
-async fn ends<T>(mut task: JoinHandle<T>, cancelled: Option<Duration>) -> Result<T, JoinError> {
-    let Some(after) = cancelled else { return task.await };
-    match timeout(after, &mut task).await {
-        Ok(result) => result,
-        Err(_) => {
-            task.abort();
-            task.await
-        }
-    }
-}
-
-fn outcome<T>(result: Result<Result<T, Failure>, JoinError>) -> (Ended, Option<T>) {
-    match result {
-        Ok(Ok(value)) => (Ended::Ok, Some(value)),
-        Ok(Err(Failure::Refused(_))) => (Ended::Refused, None),
-        Ok(Err(Failure::Planned)) => (Ended::Err, None),
-        Ok(Err(Failure::Origin(error))) => panic!("the origin is never disturbed, but: {error}"),
-        Err(error) if error.is_cancelled() => (Ended::Cancelled, None),
+fn outcome<T>(outcome: Outcome<Result<T, Failure>>) -> (Ended, Option<T>) {
+    match outcome {
+        Ok(Some(Ok(value))) => (Ended::Ok, Some(value)),
+        Ok(Some(Err(Failure::Refused(_)))) => (Ended::Refused, None),
+        Ok(Some(Err(Failure::Planned))) => (Ended::Err, None),
+        Ok(Some(Err(Failure::Origin(error)))) => panic!("the origin is never disturbed, but: {error}"),
+        Ok(None) => (Ended::Cancelled, None),
         Err(_) => (Ended::Panicked, None),
     }
 }

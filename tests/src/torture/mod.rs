@@ -2,9 +2,10 @@
 //! fails, and a checker that goes through what they saw.
 //!
 //! Data goes one way. The [workload](load) of each process calls either the annotated functions ([`ours`]) or the usual
-//! cache-aside ([`naive`]), over an [`origin`] that gives each write of a key the next version, and writes every
-//! operation with its begin and its end to a [`journal`]. The [`nemesis`] disturbs by seed. A [`storm`] is one
-//! run of all that; its journals make a [`history`], which the [`check`] judges and the [`report`] shows.
+//! cache-aside ([`naive`]), from runtimes that last and from [some that come and go](caller), over an [`origin`] that gives
+//! each write of a key the next version, and writes every operation with its begin and its end to a [`journal`]. The
+//! [`nemesis`] disturbs by seed. A [`storm`] is one run of all that; its journals make a [`history`], which the [`check`]
+//! judges and the [`report`] shows.
 //!
 //! # What is demanded
 //!
@@ -12,6 +13,7 @@
 //! before the read began. With the [full promise](class::Class) no read is. Where the protocol names a limit,
 //! [`exposure`] says which writes are beyond it and until when: only those may be missed, and only so long.
 
+pub mod caller;
 pub mod check;
 pub mod class;
 mod deployment;

@@ -135,6 +135,8 @@ impl Nemesis {
             Class::Loss if self.random.per_mille(150) => self.loss(),
             Class::Outages | Class::Loss => self.outage(place, 120),
             Class::BestEffort => self.outage(place, 40),
+            Class::Pauses => self.standstill(place),
+            Class::Restarts => self.server_outage(place),
             Class::Cluster | Class::Sentinels => self.failover(place),
         };
         let free = match act {
@@ -150,7 +152,9 @@ impl Nemesis {
         }
         self.spared[kept_from_renewing].fill(now + act.lasts() + spared_for);
         match act {
-            Act::StopRedis(time) | Act::Restart(time) => self.redis_busy = now + time,
+            Act::StopRedis(time) | Act::Restart(time) => {
+                self.redis_busy = now + time + self.between_outages();
+            }
             // Until somebody says that it is over.
             _ if act.fails_over() => self.redis_busy = now + FOR_LONG,
             _ => self.busy[place] = now + act.lasts(),
@@ -172,6 +176,8 @@ impl Nemesis {
             // Writes outlast their guards here: of two renewals, a third of that apart, one comes through.
             (Class::Crashes, Act::ClientKill) => (everybody, HOLD / 2),
             (Class::Crashes, Act::Stop(..) | Act::Close(_)) => (place..place + 1, HOLD / 2),
+            // They are renewed as soon as the process goes on.
+            (Class::Pauses, Act::Stop(..)) => (place..place + 1, HOLD / 8),
             // Writes are shorter than their guards here, unless their processes are stopped again and again.
             (_, Act::Stop(..)) => (place..place + 1, HOLD),
             _ => (0..0, Duration::ZERO),
@@ -187,6 +193,32 @@ impl Nemesis {
             650..800 => Act::ClientKill,
             _ => Act::ScriptFlush,
         }
+    }
+
+    /// What a process does to itself, or the machine to it, while Redis answers.
+    fn standstill(&mut self, place: usize) -> Act {
+        match self.random.below(1_000) {
+            0..40 => Act::Kill(place),
+            40..80 => Act::ScriptFlush,
+            // Shorter and longer than a lease, and shorter than a guard without its renewals.
+            _ => Act::Stop(place, self.millis(200, 2_000)),
+        }
+    }
+
+    /// Redis itself is away.
+    fn server_outage(&mut self, place: usize) -> Act {
+        match self.random.below(1_000) {
+            0..20 => Act::Kill(place),
+            20..60 => Act::Stop(place, self.millis(50, 1_200)),
+            60..650 => Act::Restart(self.millis(0, 1_500)),
+            _ => Act::StopRedis(self.millis(150, 1_500)),
+        }
+    }
+
+    /// How long Redis is left alone after it was away.
+    fn between_outages(&mut self) -> Duration {
+        // Until the cache is in use again, or hardly.
+        if self.class == Class::Restarts { self.millis(300, 2_500) } else { Duration::ZERO }
     }
 
     fn outage(&mut self, place: usize, kills: u64) -> Act {

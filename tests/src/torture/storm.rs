@@ -39,17 +39,28 @@ pub struct Storm<'a> {
     pub time: Duration,
 }
 
-/// Tortures both in each class with one server, each for `time` in all, and ours in those with several as well. Every line for people goes to `say`.
+/// Tortures both in each class with one server, each for `time` in all, and ours in those with several as well; or in the one class
+/// that is named, all the time. Every line for people goes to `say`.
 ///
 /// # Panics
 /// What is needed cannot be started.
-pub fn both(program: &Path, seed: u64, time: Duration, mut say: impl FnMut(&str)) -> [Report; 2] {
+pub fn both(
+    program: &Path,
+    seed: u64,
+    time: Duration,
+    only: Option<Class>,
+    mut say: impl FnMut(&str),
+) -> [Report; 2] {
     [Subject::Naive, Subject::Ours].map(|subject| {
         let mut all = Report::default();
         say(&report::head(subject));
         // The naive one speaks to one server only.
         let failovers = Class::FAILOVERS.into_iter().filter(|_| subject == Subject::Ours);
-        for (class, share) in Class::ALL.into_iter().chain(failovers) {
+        let classes = match only {
+            Some(class) => vec![(class, 100)],
+            None => Class::ALL.into_iter().chain(failovers).collect(),
+        };
+        for (class, share) in classes {
             let storm = Storm { program, subject, class, seed, time: time * share / 100 };
             let report = storm.run();
             say(&report.row(class));

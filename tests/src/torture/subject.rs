@@ -1,7 +1,7 @@
 //! Who is tortured.
 
 use super::{
-    class::{Class, TIMEOUT},
+    class::Class,
     naive::Naive,
     origin::{Failure, Origin, Row, Step, Written},
     ours,
@@ -83,11 +83,16 @@ impl Cached {
     ///
     /// # Errors
     /// This can be no address.
-    pub async fn connect(subject: Subject, url: &str, namespace: &str) -> io::Result<Self> {
+    pub async fn connect(
+        subject: Subject,
+        url: &str,
+        namespace: &str,
+        timeout: Duration,
+    ) -> io::Result<Self> {
         Ok(match subject {
             Subject::Naive => Self::Naive(Box::new(Naive::new(url, namespace).map_err(io::Error::other)?)),
             Subject::Ours => {
-                let builder = Cache::builder().url(url).namespace(namespace).timeout(TIMEOUT);
+                let builder = Cache::builder().url(url).namespace(namespace).timeout(timeout);
                 let cache = builder.connect_timeout(Duration::from_millis(300)).build().await;
                 Self::Ours(cache.map_err(io::Error::other)?)
             }

@@ -19,6 +19,8 @@ pub enum Violation {
     WrongLoad(Load, &'static str),
     /// A write that was refused, or that nobody began, has written.
     WroteAllTheSame(OpId),
+    /// A write was not guarded, although Redis answered.
+    Unguarded(OpId),
     /// These would stay in the cache for ever.
     Forever(Vec<String>),
     /// A process found what it could not read, although nobody but us writes there.
@@ -134,6 +136,7 @@ impl fmt::Display for Violation {
                 )
             }
             Self::WroteAllTheSame(op) => write!(f, "write {op} was refused or never begun, and has written"),
+            Self::Unguarded(op) => write!(f, "write {op} was not guarded, although Redis answered"),
             Self::Forever(keys) => write!(f, "without a TTL: {}", keys.join(", ")),
             Self::Unreadable { process, times } => {
                 write!(f, "process {process} found what it could not read, {times} times")

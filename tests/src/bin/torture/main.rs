@@ -1,14 +1,14 @@
-//! `torture --seconds N --seed S`: the naive cache-aside and the annotated functions, each under the same torture for
+//! `torture --seconds N --seed S [--class NAME]`: the naive cache-aside and the annotated functions, each under the same torture for
 //! `N` seconds. Ends with status 1 unless the naive one breaks the promises and ours keeps them.
 //!
 //! `torture work …` is one of the processes that it starts.
 
 mod work;
 
-use cached_aside_tests::torture::{report, storm};
+use cached_aside_tests::torture::{class::Class, report, storm};
 use std::{env, process::ExitCode, time::Duration};
 
-const USAGE: &str = "torture [--seconds N] [--seed S]";
+const USAGE: &str = "torture [--seconds N] [--seed S] [--class NAME]";
 
 fn main() -> ExitCode {
     let args: Vec<String> = env::args().skip(1).collect();
@@ -29,13 +29,18 @@ fn main() -> ExitCode {
 struct Options {
     seconds: u64,
     seed: u64,
+    class: Option<Class>,
 }
 
 impl Options {
     fn parse(args: &[String]) -> Result<Self, String> {
-        let mut options = Self { seconds: 60, seed: 1 };
+        let mut options = Self { seconds: 60, seed: 1, class: None };
         let mut args = args.iter();
         while let Some(arg) = args.next() {
+            if arg == "--class" {
+                options.class = Some(args.next().ok_or(USAGE)?.parse()?);
+                continue;
+            }
             let value = args.next().and_then(|value| value.parse().ok());
             let value: u64 = value.ok_or_else(|| format!("`{arg}` needs a number; {USAGE}"))?;
             match arg.as_str() {
@@ -50,7 +55,7 @@ impl Options {
     fn run(&self) -> Result<bool, String> {
         let program = env::current_exe().map_err(|error| error.to_string())?;
         let time = Duration::from_secs(self.seconds);
-        let [naive, ours] = storm::both(&program, self.seed, time, |line| println!("{line}"));
+        let [naive, ours] = storm::both(&program, self.seed, time, self.class, |line| println!("{line}"));
         println!("{}", report::last_line(&naive));
         println!("{}", report::last_line(&ours));
         Ok(naive.violations > 0 && ours.violations == 0 && ours.tells())
