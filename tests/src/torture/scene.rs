@@ -18,12 +18,15 @@ use std::{
     path::PathBuf,
     sync::Arc,
     thread::{self, JoinHandle},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 /// So many processes, with so many tasks each.
 pub(super) const WORKERS: usize = 3;
 const TASKS: u64 = 8;
+/// How far away Redis is where processes pause, each way: far enough that some questions are on their way at any time, and
+/// answered meanwhile.
+const DISTANCE: Duration = Duration::from_millis(5);
 /// What every key begins with.
 pub(super) const NAMESPACE: &str = "torture";
 
@@ -66,7 +69,13 @@ impl Scene {
             Self { redis, origin, failing_over: None, workers: Vec::new(), processes: 0, journal };
         for _ in 0..WORKERS {
             let proxy = match &*scene.redis {
-                Deployment::One(server) => Some(Proxy::start(server.addr())),
+                Deployment::One(server) => {
+                    let proxy = Proxy::start(server.addr());
+                    if storm.class.reaches() {
+                        proxy.set(Mode::Delay(DISTANCE));
+                    }
+                    Some(proxy)
+                }
                 _ => None,
             };
             let (process, worker) = scene.start_worker(storm, proxy.as_ref());
