@@ -468,7 +468,8 @@ impl<T, C> Key<T, C> {
         }
         let known = fingerprint::of(&self.coding.kind).ok()?;
         let (function, key, coding) = (self.function, self.as_str(), &self.coding);
-        let storing = Storing { function, counters: cache.table.of(function), key, known, coding };
+        let (counters, max_value) = (cache.table.of(function), cache.store.max_value());
+        let storing = Storing { function, counters, key, known, coding, max_value };
         storing.entry(gave, None, token, Duration::ZERO)
     }
 

@@ -27,6 +27,8 @@ pub(crate) struct Storing<'a, V> {
     pub(crate) key: &'a str,
     pub(crate) known: Known,
     pub(crate) coding: &'a Coding<V>,
+    /// Maximum length of what the codec writes (bytes).
+    pub(crate) max_value: usize,
 }
 
 impl<V> Storing<'_, V> {
@@ -99,11 +101,17 @@ impl<V> Storing<'_, V> {
     fn payload<T>(&self, value: &T, known: Known, coding: &Coding<T>) -> Option<Vec<u8>> {
         let mut bytes = entry::begin();
         let encoded = (coding.encode)(value, known.counts, &mut bytes);
-        let too_large = bytes.len() > entry::HEADER_LEN + entry::MAX_PAYLOAD;
-        if encoded.is_err() || too_large {
+        let length = bytes.len() - entry::HEADER_LEN;
+        if encoded.is_err() || length > self.max_value {
             self.counters.unencodable.one();
-            let error = encoded.err().map(|error| error.to_string());
-            self.function.say_unencodable(self.key, error.as_deref().unwrap_or("it is larger than 64 MiB"));
+            let error = encoded.err().map_or_else(
+                || {
+                    let most = self.max_value;
+                    format!("it has {length} bytes; `Cache::builder().max_value_size(…)` allows {most}")
+                },
+                |error| error.to_string(),
+            );
+            self.function.say_unencodable(self.key, &error);
             return None;
         }
         Some(bytes)

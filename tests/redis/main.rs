@@ -18,6 +18,7 @@ mod faults;
 mod functions;
 mod identity;
 mod keys;
+mod large;
 mod limits;
 mod nested;
 mod outages;

@@ -296,6 +296,8 @@ async fn urls_that_can_never_work() {
         (Cache::builder().in_process().capacity(0), "capacity"),
         (Cache::builder().url("redis://localhost").capacity(1 << 20), "capacity"),
         (Cache::builder().url("redis://localhost").in_process(), "in_process"),
+        (Cache::builder().max_value_size(0), "max_value_size"),
+        (Cache::builder().max_value_size((64 << 20) + 1), "max_value_size"),
         (Cache::builder().url("redis://localhost").tls_ca("-----BEGIN CERTIFICATE-----"), "tls_ca"),
         (Cache::builder().url("rediss://localhost").tls_ca("none"), "tls_ca"),
         (Cache::builder().url("rediss://localhost").tls_client("none", "none"), "tls_client"),

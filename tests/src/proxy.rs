@@ -32,6 +32,8 @@ pub enum Mode {
     Refuse,
     /// Whatever is sent arrives this much later, each way.
     Delay(Duration),
+    /// So many bytes a second come through, each way and on each connection.
+    Rate(u32),
     /// A connection is closed after this many more bytes of replies, even in the middle of one.
     Cut(usize),
     /// The same, and the client is told that the connection was reset.
@@ -174,6 +176,8 @@ async fn pump(
     mut mode: watch::Receiver<Mode>,
 ) -> io::Result<()> {
     let mut buffer = vec![0; 64 * 1024];
+    // How long the link is busy with what was relayed (seconds).
+    let mut owed = 0.0;
     // Bytes relayed since the mode was set.
     let mut relayed = 0;
     loop {
@@ -205,6 +209,15 @@ async fn pump(
             Mode::Delay(delay) => {
                 sleep(delay).await;
                 to.write_all(&buffer[..count]).await?;
+            }
+            Mode::Rate(rate) => {
+                to.write_all(&buffer[..count]).await?;
+                owed += f64::from(u32::try_from(count).expect("a buffer is short")) / f64::from(rate);
+                // A sleep lasts a millisecond at least.
+                if owed > 0.002 {
+                    sleep(Duration::from_secs_f64(owed)).await;
+                    owed = 0.0;
+                }
             }
             _ => to.write_all(&buffer[..count]).await?,
         }

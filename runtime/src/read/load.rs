@@ -24,7 +24,7 @@ use crate::{
     overrides::{How, Source},
     patience::{self, in_awake_time},
     settings::ReadFunction,
-    store::StoreError,
+    store::{LARGE, StoreError},
     storing::{Storable, Storing},
 };
 
@@ -91,7 +91,8 @@ impl<V, E> Call<'_, V, E> {
 
     pub(super) fn storing(&self) -> Storing<'_, V> {
         let Call { function, counters, key, known, coding, .. } = *self;
-        Storing { function, counters, key, known, coding }
+        let max_value = self.cache.store.max_value();
+        Storing { function, counters, key, known, coding, max_value }
     }
 
     /// Runs the body as the only one of this process, without storing. An old value is given if that fails.
@@ -164,7 +165,12 @@ pub(super) async fn fill(
     ttl: Duration,
 ) -> bool {
     let begun = Instant::now();
-    let answer = held.fill(&value, ttl).await;
+    let answer = if value.len() > LARGE && cache.store.is_remote() {
+        let renewal = held.keep(function.settings.lease);
+        while_renewing(cache.clock, pin!(held.fill(&value, ttl)), renewal).await
+    } else {
+        held.fill(&value, ttl).await
+    };
     let (counters, key, took) = (cache.table.of(function), held.key(), begun.elapsed());
     match answer {
         Ok(true) => {

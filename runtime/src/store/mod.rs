@@ -15,7 +15,16 @@ use bytes::Bytes;
 use tokio::sync::Notify;
 
 pub(crate) use self::watches::{Watch, Watches};
-use crate::{Error, engine::Clock, entry::Token, patience::in_awake_time, telemetry::Node};
+use crate::{
+    Error,
+    engine::Clock,
+    entry::{self, Token},
+    patience::in_awake_time,
+    telemetry::Node,
+};
+
+/// Length from which on a value is large: it may be on its way for longer than a lease, and holds up what is behind it (bytes).
+pub(crate) const LARGE: usize = 256 << 10;
 
 /// Where entries are kept.
 #[derive(Debug)]
@@ -362,6 +371,15 @@ impl Store {
     /// Which time bounds a step.
     pub(crate) fn clock(&self) -> Clock {
         if self.is_remote() { Clock::Real } else { Clock::Callers }
+    }
+
+    /// Maximum length of a value (bytes).
+    pub(crate) fn max_value(&self) -> usize {
+        match self {
+            #[cfg(feature = "redis")]
+            Store::Redis(store) => store.max_value(),
+            _ => entry::MAX_PAYLOAD,
+        }
     }
 
     /// The servers behind it.

@@ -69,7 +69,7 @@ mod tests {
     use super::*;
 
     const LIMITS: Limits =
-        Limits { connect: Duration::from_secs(1), call: Duration::from_millis(250), in_flight: 8 };
+        Limits { connect: Duration::from_secs(1), call: Duration::from_millis(250), in_flight: 8, value: 0 };
 
     /// There is a connection to this run, so much later. How long the server is not used.
     fn back(away: &Away, run: Option<&str>, later: Duration) -> Option<Duration> {

@@ -71,6 +71,8 @@ pub(crate) struct Limits {
     pub(crate) connect: Duration,
     /// A call waits no longer for the store.
     pub(crate) call: Duration,
+    /// Maximum length of a value (bytes).
+    pub(crate) value: usize,
     /// Maximum number of commands of reads on their way at once, and of steps of writes.
     pub(crate) in_flight: usize,
 }
@@ -145,8 +147,12 @@ pub(super) struct Shared {
     number: AtomicU64,
     /// The server does not speak RESP3.
     pub(super) resp2: AtomicBool,
-    /// The connection for commands that hold up those behind them, once there was one.
+    /// The connection for commands that wait for replicas, once there was one.
     second: OnceLock<Link>,
+    /// The connection for large values, once there was one.
+    large: OnceLock<Link>,
+    /// Another link says whether the server is there.
+    quiet: AtomicBool,
     /// What was logged in this outage, so that it is one line a reason.
     said: Mutex<Vec<String>>,
 }
@@ -325,18 +331,35 @@ impl Link {
         Arc::ptr_eq(&self.0, &other.0)
     }
 
-    /// Another link to the same server, for commands that hold up those behind them.
+    /// Another link to the same server, for commands that wait for replicas and hold up those behind them.
     pub(super) async fn second(&self) -> Link {
+        self.another(&self.0.second).await
+    }
+
+    /// Another link to the same server, for large values, while this one is in use. Its silence says nothing about the server.
+    pub(super) async fn for_large_values(&self) -> Result<Link, Failure> {
+        drop(self.begin(For::Reads)?.silent());
+        Ok(self.another(&self.0.large).await)
+    }
+
+    async fn another(&self, place: &OnceLock<Link>) -> Link {
         let new = || {
             let Shared { target, limits, watches, back, trial, .. } = &*self.0;
             let (limits, watches, back, trial) = (*limits, watches.clone(), back.clone(), trial.clone());
-            Link::new(target.clone(), &Common { limits, watches, back, trial, home: None })
+            let link = Link::new(target.clone(), &Common { limits, watches, back, trial, home: None });
+            link.0.quiet.store(true, Relaxed);
+            link
         };
-        let second = self.0.second.get_or_init(new);
-        if !second.is_up() {
-            second.connect().await;
+        let another = place.get_or_init(new);
+        // Whoever comes during the first attempt waits for that one, and nobody for those in the background.
+        if !another.is_up() && !another.0.connecting.load(Relaxed) {
+            if another.0.dialling.try_lock().is_ok() {
+                another.connect().await;
+            } else {
+                drop(another.0.dialling.lock().await);
+            }
         }
-        second.clone()
+        another.clone()
     }
 
     /// Takes note of a refusal in the answer of several commands.
@@ -458,6 +481,8 @@ impl Shared {
             number: AtomicU64::new(0),
             resp2: AtomicBool::new(false),
             second: OnceLock::new(),
+            large: OnceLock::new(),
+            quiet: AtomicBool::new(false),
             said: Mutex::default(),
         }
     }
@@ -616,6 +641,9 @@ impl Shared {
             &mut *self.state.write().unwrap_or_else(PoisonError::into_inner)
         {
             reason.clone_into(known);
+        }
+        if self.quiet.load(Relaxed) {
+            return tracing::debug!(cache = %self.target, reason, "no further connection");
         }
         let mut said = self.said();
         if said.is_empty() {

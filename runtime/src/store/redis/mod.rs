@@ -6,6 +6,7 @@ mod cluster;
 mod connection;
 mod gather;
 mod handshake;
+mod large;
 mod reads;
 mod route;
 mod scripts;
@@ -23,7 +24,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering::Relaxed},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use bytes::Bytes;
@@ -36,11 +37,12 @@ pub(crate) use self::tls::Certificates;
 pub(crate) use self::{address::Address, connection::Limits};
 use self::{
     connection::{Common, Link, store_error},
+    large::{LargeValues, Way},
     route::Route,
     scripts::Verb,
     trial::Trial,
 };
-use super::{Acquired, Answer, Put, StoreError, Watched, Watches};
+use super::{Acquired, Answer, LARGE, Put, StoreError, Watched, Watches};
 use crate::{
     engine::{self, Clock},
     entry::{self, Token},
@@ -54,6 +56,10 @@ pub(crate) struct RedisStore {
     watches: Watches,
     /// Told when a connection is there again.
     back: Arc<Notify>,
+    /// The keys whose values travel apart from the others.
+    large: LargeValues,
+    /// Maximum length of a value.
+    max_value: usize,
     /// The server is older than 7.0 and does not know `SET … NX GET`.
     no_nx_get: AtomicBool,
 }
@@ -68,7 +74,13 @@ impl RedisStore {
             Common { limits, watches: Watches::clone(&watches), back: Arc::clone(&back), trial, home };
         let route = Route::connect(address.tuned(), common).await;
         join_all(route.links().iter().map(Link::connect_own)).await;
-        RedisStore { namespace, route, watches, back, no_nx_get: AtomicBool::new(false) }
+        let (large, max_value, no_nx_get) = (LargeValues::default(), limits.value, AtomicBool::new(false));
+        RedisStore { namespace, route, watches, back, large, max_value, no_nx_get }
+    }
+
+    /// Maximum length of a value.
+    pub(crate) fn max_value(&self) -> usize {
+        self.max_value
     }
 
     pub(crate) fn place(&self) -> String {
@@ -85,12 +97,14 @@ impl RedisStore {
 
     pub(crate) async fn read_timed(&self, key: &str) -> Answer<(Option<Bytes>, Duration)> {
         let full = self.full(key);
-        let owner = self.route.owner(full)?;
+        let (owner, reading) = self.way(key).await?;
         let link = owner.here_if_up();
-        match self.read_timed_at(link, full).await {
-            Err(StoreError::Unreachable(_)) if link.is_own() => self.read_timed_at(&owner, full).await,
-            answer => answer,
-        }
+        let (there, now) = match self.read_timed_at(link, full).await {
+            Err(StoreError::Unreachable(_)) if link.is_own() => self.read_timed_at(&owner, full).await?,
+            answer => answer?,
+        };
+        reading.end(there.as_ref());
+        Ok((there, now))
     }
 
     async fn read_timed_at(&self, link: &Link, full: FullKey<'_>) -> Answer<(Option<Bytes>, Duration)> {
@@ -127,7 +141,9 @@ impl RedisStore {
         lease: Duration,
     ) -> Answer<Acquired> {
         let mine = entry::lease(token);
-        if seen.is_empty() && !self.no_nx_get.load(Relaxed) {
+        // `GET` would bring a large value along that another process has just stored.
+        let short = || self.large.way(key, Instant::now) == Way::Usual;
+        if seen.is_empty() && !self.no_nx_get.load(Relaxed) && short() {
             let full = self.full(key);
             let mut set = redis::cmd("SET");
             set.arg(full).arg(&mine).arg("NX").arg("GET").arg("PX").arg(millis(lease));
@@ -149,7 +165,8 @@ impl RedisStore {
     }
 
     pub(crate) async fn fill(&self, key: &str, token: Token, value: &[u8], ttl: Duration) -> Answer<bool> {
-        self.run_here(&scripts::FILL, key, (&entry::lease(token)[..], value, millis(ttl)), true).await
+        let arguments = (&entry::lease(token)[..], value, millis(ttl));
+        self.run_with(&scripts::FILL, key, value, arguments).await
     }
 
     pub(crate) async fn abandon(&self, key: &str, token: Token) -> Answer<bool> {
@@ -175,7 +192,7 @@ impl RedisStore {
     }
 
     pub(crate) async fn refill(&self, key: &str, token: Token, value: &[u8], ttl: Duration) -> Answer<bool> {
-        self.run_here(&scripts::REFILL, key, (&token.as_bytes()[..], value, millis(ttl)), true).await
+        self.run_with(&scripts::REFILL, key, value, (&token.as_bytes()[..], value, millis(ttl))).await
     }
 
     pub(crate) async fn rest(&self, key: &str, token: Token, failures: u8, pause: Duration) -> Answer<bool> {
@@ -221,7 +238,19 @@ impl RedisStore {
             let Put { value, ttl, .. } = puts[place];
             (&token.as_bytes()[..], value, millis(ttl))
         };
-        self.run_each(&scripts::RELEASE_WITH, &keys, arguments).await
+        if puts.iter().all(|put| put.value.len() <= LARGE) {
+            return self.run_each(&scripts::RELEASE_WITH, &keys, arguments).await;
+        }
+        let arguments = &arguments;
+        let each = keys.iter().enumerate().map(|(place, key)| async move {
+            let (verb, value) = (&scripts::RELEASE_WITH, puts[place].value);
+            if value.len() > LARGE {
+                return self.run_with(verb, key, value, arguments(place)).await;
+            }
+            let owner = self.route.owner(self.full(key))?;
+            self.run_of_write(&owner, verb, key, arguments(place)).await
+        });
+        Ok(join_all(each).await)
     }
 
     pub(crate) async fn remove(&self, keys: &[&str]) -> Answer<Vec<Answer<()>>> {
@@ -286,7 +315,7 @@ impl RedisStore {
 
     pub(crate) async fn watch(&self, key: &str) -> Answer<Watched> {
         let full = self.full(key);
-        let link = self.route.owner(full)?;
+        let (link, reading) = self.way(key).await?;
         let told = link.tracking();
         let mut watch = self.watches.watch(&full.to_string(), told);
         let mut pipeline = redis::pipe();
@@ -316,6 +345,7 @@ impl RedisStore {
         };
         // Negative where the key has no expiry, or is gone.
         let left = u64::try_from(left).map(Duration::from_millis).unwrap_or_default();
+        reading.end(there.as_ref());
         Ok(Watched { watch, there, left, now })
     }
 
@@ -388,6 +418,25 @@ impl RedisStore {
             }
             answer => answer?,
         };
+        verdict(answer)
+    }
+
+    /// Runs a script that stores a value.
+    async fn run_with(
+        &self,
+        verb: &Verb,
+        key: &str,
+        value: &[u8],
+        arguments: impl ToRedisArgs,
+    ) -> Answer<bool> {
+        self.large.stored(key, value.len());
+        if value.len() <= LARGE {
+            return self.run_here(verb, key, arguments, true).await;
+        }
+        let full = self.full(key);
+        let link = self.route.owner(full)?.for_large_values().await?;
+        // With its source: beside such a value that is nothing, and it is not sent twice.
+        let answer: i64 = self.route.call_at(&link, verb.by_source().arg(full).arg(&arguments)).await?;
         verdict(answer)
     }
 

@@ -10,12 +10,13 @@ use super::{
     FullKey, RedisStore,
     connection::{Failure, Link, store_error},
     gather::{Batch, Turn, next_turn},
+    large::Way,
     route::Route,
 };
 use crate::{
     engine::Clock,
     patience::in_awake_time,
-    store::{Answer, StoreError, boxed},
+    store::{Answer, LARGE, StoreError, boxed},
 };
 
 thread_local! {
@@ -28,6 +29,19 @@ pub(super) type Given = Result<Answer<Option<Bytes>>, Instant>;
 
 impl RedisStore {
     pub(crate) async fn read(&self, key: &str, within: Duration) -> Answer<Option<Bytes>> {
+        if self.large.way(key, std::time::Instant::now) != Way::Usual {
+            return boxed(self.read_large(key, within)).await;
+        }
+        let answer = self.read_usual(key, within).await;
+        match &answer {
+            Ok(Some(value)) if value.len() > LARGE => self.large.read(key, Some(value)),
+            Err(StoreError::Timeout(_)) if !within.is_zero() => self.ask_length(key),
+            _ => {}
+        }
+        answer
+    }
+
+    async fn read_usual(&self, key: &str, within: Duration) -> Answer<Option<Bytes>> {
         let full = self.full(key);
         let owner = self.route.owner(full)?;
         let link = owner.here();
@@ -82,6 +96,19 @@ impl RedisStore {
             return boxed(told).await;
         }
         told.await
+    }
+
+    /// Reads a value that is known to be large.
+    async fn read_large(&self, key: &str, within: Duration) -> Answer<Option<Bytes>> {
+        let mut get = redis::cmd("GET");
+        get.arg(self.full(key));
+        let read = async {
+            let (link, reading) = self.way(key).await?;
+            let there: Option<Bytes> = self.route.call_at(&link, &get).await?;
+            reading.end(there.as_ref());
+            Ok(there)
+        };
+        in_awake_time!(Clock::Real, within, read).unwrap_or(Err(StoreError::Timeout(within)))
     }
 
     async fn read_alone(

@@ -20,7 +20,7 @@ pub(super) fn rules(namespace: &str, further: &[&str]) -> String {
     format!("resetchannels -@all {needed} {}", further.join(" "))
 }
 
-pub(super) const LIMITS: Limits = Limits { connect: WITHIN, call: WITHIN, in_flight: 100 };
+pub(super) const LIMITS: Limits = Limits { connect: WITHIN, call: WITHIN, in_flight: 100, value: 64 << 20 };
 
 pub(super) async fn connect(url: &str, namespace: &str) -> Store {
     connect_with(url, namespace, LIMITS).await
