@@ -14,6 +14,7 @@
 //! [observe]: crate::observe()
 //! [only-cached]: crate::only_cached()
 //! [production]: crate::docs::production
+//! [protocol]: crate::docs::protocol
 //! [recipes]: crate::docs::recipes
 //! [refresh]: crate::refresh()
 //! [shutdown]: crate::Cache::shutdown
@@ -62,6 +63,8 @@ mod write;
 
 /// What needs more than a line.
 pub mod docs {
+    #[doc = include_str!("../docs/codecs.md")]
+    pub mod codecs {}
     #[doc = include_str!("../docs/faults.md")]
     pub mod faults {}
     #[doc = include_str!("../docs/how-old-can-a-value-be.md")]
@@ -71,6 +74,10 @@ pub mod docs {
     #[doc = ""]
     #[doc = include_str!("../docs/production.md")]
     pub mod production {}
+    /// [production.md]: crate::docs::production
+    #[doc = ""]
+    #[doc = include_str!("../docs/protocol.md")]
+    pub mod protocol {}
     /// [cache-guard]: crate::Cache::guard
     /// [cache-scope]: crate::Cache::scope
     /// [key]: crate::Key::peek
