@@ -14,7 +14,7 @@ use cached_aside_tests::RedisServer;
 use redis::cmd;
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::support::{carried_out, filled};
+use crate::support::filled;
 
 /// Past the TTL of every function here.
 const STALE: Duration = Duration::from_millis(2_200);
@@ -651,7 +651,7 @@ async fn a_hit_is_one_round_trip_and_asks_for_the_time_only_where_ages_count() {
         .scope(async {
             plain(&db).await.unwrap();
             aged(&db).await.unwrap();
-            carried_out(&cache).await;
+            filled(&cache, 2).await;
             server.reset_stats();
             for _ in 0..10 {
                 plain(&db).await.unwrap();

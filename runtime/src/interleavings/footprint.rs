@@ -1,6 +1,6 @@
 //! What a step touches, and what it has changed.
 
-use std::sync::atomic::Ordering::SeqCst;
+use std::{collections::BTreeMap, sync::atomic::Ordering::SeqCst};
 
 use super::{
     choice::{Choice, kind},
@@ -12,10 +12,10 @@ use crate::overrides::How;
 
 /// What a step is compared with.
 pub(super) struct Before {
-    pub(super) woken: Vec<bool>,
+    pub(super) wakes: Vec<u64>,
     pub(super) over: Vec<bool>,
-    /// Commands, and the calls that wait for them themselves.
-    pub(super) commands: Vec<(usize, Option<usize>)>,
+    /// Commands, the calls that wait for them themselves, and whether anybody waits for them.
+    pub(super) commands: Vec<(usize, Option<usize>, bool)>,
     pub(super) sent: usize,
     pub(super) bodies: usize,
 }
@@ -115,25 +115,35 @@ impl World<'_> {
                 marks.push(Mark::Ended(step));
             }
             let thing = Thing::Call(number);
-            if Some(thing) != first && !before.woken[number] && call.flag.woken.load(SeqCst) {
+            if Some(thing) != first && call.flag.wakes.load(SeqCst) > before.wakes[number] {
                 marks.push(Mark::Woken(thing, step));
             }
         }
-        let now = self.stage.commands(|(number, _)| *number);
-        for (number, awaited_by) in &before.commands {
+        let now = self.stage.commands(|(number, command)| (*number, command.is_awaited()));
+        let awaited: BTreeMap<usize, bool> = now.into_iter().collect();
+        for (number, awaited_by, was_awaited) in &before.commands {
             let thing = Thing::Command(*number);
-            if !now.contains(number) {
+            let Some(is_awaited) = awaited.get(number) else {
                 marks.push(Mark::Gone(thing));
-            } else if Some(thing) != first
-                && (touched.contains(&thing) || awaited_by.map(Thing::Call) == first)
+                continue;
+            };
+            // A renewal is a task of its own, and is ended by its call.
+            let is_left = was_awaited != is_awaited;
+            if Some(thing) != first
+                && (is_left || touched.contains(&thing) || awaited_by.map(Thing::Call) == first)
             {
                 // Its caller may have gone away.
                 marks.push(Mark::Changed(thing, hash((step, self.past.name(thing), "cut off"))));
             }
         }
-        let sent = before.sent..self.stage.sent();
-        let sent = sent.enumerate().filter(|(_, number)| now.contains(number));
-        marks.extend(sent.map(|(serial, number)| Mark::Sent(number, hash((step, serial)))));
+        // Timers that fire together send in whatever order they were set: a command is named by what it is.
+        let mut serials: BTreeMap<(usize, &str), usize> = BTreeMap::new();
+        for number in (before.sent..self.stage.sent()).filter(|number| awaited.contains_key(number)) {
+            let what = self.stage.command(number, |command| (command.process, command.verb));
+            let serial = serials.entry(what).or_default();
+            marks.push(Mark::Sent(number, hash((step, what, *serial))));
+            *serial += 1;
+        }
 
         let now = self.look();
         let mut changed = |thing, changed: bool| {

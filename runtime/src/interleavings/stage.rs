@@ -52,6 +52,13 @@ pub(super) struct Command {
     request: Box<dyn Request>,
 }
 
+impl Command {
+    /// Whether anybody waits for the answer.
+    pub(super) fn is_awaited(&self) -> bool {
+        self.request.is_awaited()
+    }
+}
+
 /// A command without its types.
 trait Request: Send + fmt::Debug {
     fn take_effect(&mut self);

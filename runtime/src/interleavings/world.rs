@@ -52,12 +52,15 @@ impl From<Error> for Failed {
 /// Whether a call was woken since it was last polled.
 pub(super) struct Flag {
     pub(super) woken: AtomicBool,
+    /// How many times it was woken in all: whoever is woken already may find more when it goes on.
+    pub(super) wakes: AtomicU64,
     stage: Arc<Stage>,
 }
 
 impl Wake for Flag {
     fn wake(self: Arc<Self>) {
         self.woken.store(true, SeqCst);
+        self.wakes.fetch_add(1, SeqCst);
         self.stage.stirred.notify_one();
     }
 }
@@ -125,7 +128,11 @@ impl<'a> World<'a> {
         let caches = (0..processes).map(cache).collect();
         let call = |_: &super::scenario::Call| Running {
             future: None,
-            flag: Arc::new(Flag { woken: AtomicBool::new(false), stage: stage.clone() }),
+            flag: Arc::new(Flag {
+                woken: AtomicBool::new(false),
+                wakes: AtomicU64::new(0),
+                stage: stage.clone(),
+            }),
             begun: false,
             over: false,
             wrote: Arc::default(),
@@ -219,11 +226,11 @@ impl<'a> World<'a> {
         let name = self.past.step(kind(choice), &touched);
         let renews = self.renews(choice);
         let before = Before {
-            woken: self.calls.iter().map(|call| call.flag.woken.load(SeqCst)).collect(),
+            wakes: self.calls.iter().map(|call| call.flag.wakes.load(SeqCst)).collect(),
             over: self.calls.iter().map(|call| call.over).collect(),
-            commands: self
-                .stage
-                .commands(|(number, command)| (*number, command.of.filter(|_| command.awaited))),
+            commands: self.stage.commands(|(number, command)| {
+                (*number, command.of.filter(|_| command.awaited), command.is_awaited())
+            }),
             sent: self.stage.sent(),
             bodies: self.stage.bodies().len(),
         };

@@ -21,7 +21,7 @@ pub const SLACK: Duration = Duration::from_millis(350);
 /// How soon after the fault the cache is in use again.
 pub const BACK: Duration = Duration::from_secs(5);
 /// After so many calls that got nowhere the cache is skipped, in no more time than this.
-pub const TRIES: u32 = 5;
+pub const TRIES: u32 = 6;
 const AT_ONCE: Duration = Duration::from_millis(50);
 /// How soon nothing is left of what was needed for the operation.
 const TIDY: Duration = Duration::from_secs(10);
@@ -257,7 +257,9 @@ impl Cell<'_> {
 
     /// There are as many tasks and connections as before.
     async fn nothing_is_leaked(&self, programs: &Programs) {
-        eventually(&format!("{self}: each program has one connection"), || self.scene.clients() <= 2).await;
+        // The lasting one, its runtime's own, and one for large values where answers were late.
+        eventually(&format!("{self}: each program has three connections"), || self.scene.clients() <= 6)
+            .await;
         if let Some(before) = programs.tasks {
             let alive = || Handle::current().metrics().num_alive_tasks();
             eventually(&format!("{self}: there were {before} tasks"), || alive() <= before).await;
