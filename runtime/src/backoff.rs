@@ -15,6 +15,7 @@ impl Backoff {
     }
 
     /// No pause is longer.
+    #[cfg(any(feature = "redis", test))]
     pub(crate) const fn longest(self) -> Duration {
         self.most
     }

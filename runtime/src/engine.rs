@@ -21,7 +21,7 @@ use std::{
 
 use tokio::{
     runtime::{Builder, EnterGuard, Handle},
-    task::{AbortHandle, JoinHandle},
+    task::AbortHandle,
     time::{Sleep, Timeout},
 };
 
@@ -56,7 +56,8 @@ pub(crate) fn handle() -> Handle {
 }
 
 /// Runs a future on the thread.
-pub(crate) fn spawn<F>(future: F) -> JoinHandle<F::Output>
+#[cfg(feature = "redis")]
+pub(crate) fn spawn<F>(future: F) -> tokio::task::JoinHandle<F::Output>
 where
     F: Future<Output: Send> + Send + 'static,
 {

@@ -15,11 +15,12 @@ use bytes::Bytes;
 use tokio::sync::Notify;
 
 pub(crate) use self::watches::{Watch, Watches};
+#[cfg(any(feature = "redis", test))]
+use crate::patience::in_awake_time;
 use crate::{
     Error,
     engine::Clock,
     entry::{self, Token},
-    patience::in_awake_time,
     telemetry::Node,
 };
 
@@ -119,6 +120,7 @@ pub(crate) enum Acquired {
 }
 
 /// Takes a step within a time, in which this process has to be awake. A function would carry the step twice.
+#[cfg(any(feature = "redis", test))]
 macro_rules! in_time {
     ($clock:expr, $within:ident, $step:expr) => {
         in_awake_time!($clock, $within, $step).unwrap_or(Err(StoreError::Timeout($within)))
@@ -130,7 +132,10 @@ macro_rules! verb {
     ($self:ident, $within:ident, $store:ident => $call:expr) => {
         match $self {
             // It takes a step at once.
-            Store::Memory($store) => $call.await,
+            Store::Memory($store) => {
+                let _ = $within;
+                $call.await
+            }
             #[cfg(feature = "redis")]
             Store::Redis($store) => in_time!(Clock::Real, $within, $call),
             #[cfg(test)]
@@ -157,7 +162,10 @@ impl Store {
     /// What stands under a key.
     pub(crate) async fn read(&self, key: &str, within: Duration) -> Answer<Option<Bytes>> {
         match self {
-            Store::Memory(store) => store.read(key).await,
+            Store::Memory(store) => {
+                let _ = within;
+                store.read(key).await
+            }
             // Reads that travel together have one limit of time.
             #[cfg(feature = "redis")]
             Store::Redis(store) => store.read(key, within).await,
