@@ -26,8 +26,8 @@ pub use crate::{
     },
     linked::Linked,
     outcome::{
-        NoAbsent, NoShape, NotShared, Outcome, Refusable, Returns, Shape, Success, Updates, assert_error,
-        assert_fails, assert_none, assert_shape, given_up, refuse,
+        NoAbsent, NoShape, NotShared, Outcome, Refusable, Returns, Shape, StoredErrors, Success, Updates,
+        assert_error, assert_fails, assert_none, assert_shape, given_up, refuse, stored_errors,
     },
     owned::{MadeOwned, Movable, Owned, moved, owned},
     settings::{Companion, Guard, ReadFunction, WriteFunction},

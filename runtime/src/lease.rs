@@ -159,19 +159,21 @@ impl Drop for Held {
     }
 }
 
-/// Runs a body to its end while something else is kept up, on the library's thread: the body may block its own.
-pub(crate) async fn while_renewing<T>(
+/// Runs a body to its end, and then what is made of its result, while something else is kept up. That runs on the library's
+/// thread: the body may block its own, and so does the encoding of a large value.
+pub(crate) async fn while_renewing<T, U>(
     clock: Clock,
     mut body: Pin<&mut impl Future<Output = T>>,
     renewal: impl Future<Output = ()> + Send + 'static,
-) -> T {
+    then: impl FnOnce(T) -> U,
+) -> U {
     if !clock.is_paused() {
         let _renewing = Beside::begin(clock, renewal);
-        return body.await;
+        return then(body.await);
     }
     let mut renewal = pin!(renewal);
     let mut renewing = true;
-    poll_fn(|context| {
+    let result = poll_fn(|context| {
         if let Poll::Ready(result) = body.as_mut().poll(context) {
             return Poll::Ready(result);
         }
@@ -180,5 +182,6 @@ pub(crate) async fn while_renewing<T>(
         }
         Poll::Pending
     })
-    .await
+    .await;
+    then(result)
 }

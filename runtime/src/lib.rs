@@ -122,7 +122,7 @@ pub mod docs {
 /// On an `async fn` with a body: a free function, an associated function, a method with `&self`, `self` or `self: Arc<Self>`,
 /// a function in a trait or in an `impl` of a trait, a method inside `#[async_trait]`, a function inside another function,
 /// each of them generic or not. The signature stays as it is. The future is `Send` whenever the body's is and what it gives is
-/// `Send` (it need not be `Sync`), and takes at most 1.25 KiB more than the body's. Doc comments and other attributes are kept;
+/// `Send` (it need not be `Sync`), and takes at most 1 KiB more than the body's. Doc comments and other attributes are kept;
 /// lint levels and `#[deprecated]` hold for the companions too.
 ///
 /// Annotated functions can call each other as deeply as plain ones, with one difference: the compiler follows a chain of different

@@ -344,22 +344,22 @@ pub(crate) type SharedError = Arc<dyn Any + Send + Sync>;
 pub(crate) struct Sharing<E> {
     pub(crate) share: Option<fn(&E) -> SharedError>,
     pub(crate) receive: fn(&SharedError) -> Option<E>,
-    pub(crate) stored: Option<StoredErrors<E>>,
+    /// What gives it. A hit needs it only where an error was stored, and no call carries it.
+    pub(crate) stored: Option<fn() -> StoredErrors<E>>,
 }
 
 /// Which errors are stored, and how.
-pub(crate) struct StoredErrors<E> {
+#[derive(Debug)]
+pub struct StoredErrors<E> {
     pub(crate) coding: Coding<E>,
     pub(crate) error_if: fn(&E) -> bool,
 }
 
-impl<E> Clone for StoredErrors<E> {
-    fn clone(&self) -> Self {
-        *self
-    }
+/// Errors for which `error_if` says so, with this coding.
+#[must_use]
+pub fn stored_errors<E>(coding: Coding<E>, error_if: fn(&E) -> bool) -> StoredErrors<E> {
+    StoredErrors { coding, error_if }
 }
-
-impl<E> Copy for StoredErrors<E> {}
 
 impl<E> std::fmt::Debug for Sharing<E> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -427,10 +427,10 @@ impl<R: Outcome<SHAPE>, const SHAPE: u8> Returns<R, SHAPE> {
         Returns { given_up: Some(given_up), ..self }
     }
 
-    /// Errors for which `error_if` says so are stored.
+    /// Some errors are stored.
     #[must_use]
-    pub fn storing(self, coding: Coding<R::Error>, error_if: fn(&R::Error) -> bool) -> Self {
-        let sharing = Sharing { stored: Some(StoredErrors { coding, error_if }), ..self.sharing };
+    pub const fn storing(self, errors: fn() -> StoredErrors<R::Error>) -> Self {
+        let sharing = Sharing { stored: Some(errors), ..self.sharing };
         Returns { sharing, ..self }
     }
 }

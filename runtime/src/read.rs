@@ -36,7 +36,7 @@ mod refresh;
 
 pub(crate) use self::{loader::Begun, look::peek};
 use self::{
-    loader::{Handed, Lent, Loader, Owned, within_limit},
+    loader::{Handed, Lent, Loader, Owned, Parts, within_limit},
     look::Seen,
 };
 
@@ -81,9 +81,8 @@ where
     async move {
         let mut make = || make.take().map(|make| make());
         let (course, handed) = (Course::or_given_up(returns.given_up), Handed::new());
-        let lent = Lent { course: &course };
-        let owned = Owned { make: &mut make, handed: &handed, lent };
-        let steps = pin!(answer(function, cache, &key, &coding, &returns, owned));
+        let mut parts = Parts { make: &mut make, handed: &handed, course: &course };
+        let steps = pin!(answer(function, cache, &key, &coding, &returns, Owned(&mut parts)));
         course.beside(steps, pin!(handed.body())).await
     }
 }
@@ -113,7 +112,7 @@ where
             }
         };
         let call = Call::new(function, &way, key, coding, &returns.sharing, asked);
-        let result = match call.asked.how {
+        let result = match call.how {
             How::OnlyCached => Box::pin(call.only_cached(returns.absent)).await,
             How::Usual | How::Bypass | How::Refresh => call.look_and_load(body).await,
         };
@@ -192,12 +191,19 @@ struct Call<'a, V, E> {
     function: &'static ReadFunction,
     counters: &'a Counters,
     key: &'a str,
-    known: Known,
+    known: &'a Known,
     coding: &'a Coding<V>,
     sharing: &'a Sharing<E>,
+    how: How,
+    /// Who observes it. On the heap, since a call that nobody observes needs none.
+    observed: Option<Box<ObservedHere>>,
+}
+
+/// A call that is observed.
+struct ObservedHere {
     asked: Asked,
-    /// Where the value came from, for those who observe it.
-    told: Mutex<Option<(Source, Option<Duration>)>>,
+    /// Where the value came from, and its age.
+    source: Mutex<Option<(Source, Option<Duration>)>>,
 }
 
 impl<'a, V, E> Call<'a, V, E> {
@@ -209,9 +215,12 @@ impl<'a, V, E> Call<'a, V, E> {
         sharing: &'a Sharing<E>,
         asked: Asked,
     ) -> Self {
-        let (cache, known, key) = (&cache.inner, *known, key.as_str());
+        let (cache, key) = (&cache.inner, key.as_str());
         let counters = cache.table.of(function);
-        Call { cache, function, counters, key, known, coding, sharing, asked, told: Mutex::default() }
+        let how = asked.how;
+        let observed =
+            asked.is_observed().then(|| Box::new(ObservedHere { asked, source: Mutex::default() }));
+        Call { cache, function, counters, key, known, coding, sharing, how, observed }
     }
 
     /// What its load could be shared with.
@@ -221,18 +230,18 @@ impl<'a, V, E> Call<'a, V, E> {
 
     /// Tells where the value came from, if anybody observes it.
     fn tell(&self) {
-        // Nobody asks, as a rule, and then a hit takes no lock.
-        if self.asked.is_observed()
-            && let Some((source, age)) = self.told.lock().unwrap_or_else(PoisonError::into_inner).take()
+        // Nobody does, as a rule, and then a hit takes no lock.
+        if let Some(observed) = &self.observed
+            && let Some((source, age)) = observed.source.lock().unwrap_or_else(PoisonError::into_inner).take()
         {
-            self.asked.tell(self.function, self.key, source, age);
+            observed.asked.tell(self.function, self.key, source, age);
         }
     }
 
     /// Notes where the value came from, if anybody observes it; what is noted last counts.
     fn note(&self, source: Source, age: Option<Duration>) {
-        if self.asked.is_observed() {
-            *self.told.lock().unwrap_or_else(PoisonError::into_inner) = Some((source, age));
+        if let Some(observed) = &self.observed {
+            *observed.source.lock().unwrap_or_else(PoisonError::into_inner) = Some((source, age));
         }
     }
 
@@ -242,7 +251,7 @@ impl<'a, V, E> Call<'a, V, E> {
         L: Loader<Output = R>,
     {
         let mut budget = Budget::new(self.cache.timeout);
-        let seen = match self.asked.how {
+        let seen = match self.how {
             How::Refresh => None,
             _ => match self.look::<R, SHAPE>(&mut budget).await {
                 Seen::Entry(hit, _, age) => {

@@ -36,7 +36,7 @@ impl<V> Storing<'_, V> {
     pub(crate) fn entry<E>(
         &self,
         gave: &Gave<'_, V, E>,
-        errors: Option<&StoredErrors<E>>,
+        errors: Option<fn() -> StoredErrors<E>>,
         token: Token,
         load_time: Duration,
     ) -> Option<Storable> {
@@ -44,7 +44,7 @@ impl<V> Storing<'_, V> {
         let ttl = match gave {
             Gave::Value(value) => self.ttl_of(value)?,
             Gave::None => settings.none_ttl?,
-            Gave::Error(error) => return self.failure(*error, errors?, token, load_time),
+            Gave::Error(error) => return self.failure(*error, &errors?(), token, load_time),
         };
         let fresh_for = shorten(ttl, settings.jitter_per_mille).max(MIN_TTL);
         let window = settings.staleness.window();

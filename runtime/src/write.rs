@@ -153,9 +153,13 @@ where
             return refuse(error);
         }
         guards.enter(Stage::Running);
-        let result = while_renewing(clock, pin!(body.run()), guards.keep()).await;
-        guards.enter(Stage::After);
-        let After { keys, puts } = after(&result, &Inside { places: &places, guards: &guards });
+        let renewal = guards.keep();
+        let encode = |result| {
+            guards.enter(Stage::After);
+            let after = after(&result, &Inside { places: &places, guards: &guards });
+            (result, after)
+        };
+        let (result, After { keys, puts }) = while_renewing(clock, pin!(body.run()), renewal, encode).await;
         let removals = places.removals(keys);
         guards.release(puts).await;
         (result, removals)

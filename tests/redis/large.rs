@@ -1,15 +1,18 @@
 //! Large values beside small ones, on a link that is slow.
 
-use std::time::{Duration, Instant};
+use std::{
+    thread,
+    time::{Duration, Instant},
+};
 
-use cached_aside::{Cache, cached_aside, invalidates};
+use cached_aside::{Cache, cached_aside, invalidates, updates};
 use cached_aside_tests::{Mode, Proxy, RedisServer};
+use serde::{Deserialize, Serialize, Serializer};
 use tokio::time::sleep;
 
 use crate::support::filled;
 
-// To encode a value takes long on a busy machine, and the lease is not to be lost meanwhile.
-#[cached_aside(ttl = "5m", key = "large:{size}:{id}", lease = "10s")]
+#[cached_aside(ttl = "5m", key = "large:{size}:{id}")]
 async fn large(id: u64, size: usize) -> String {
     let _ = id;
     "x".repeat(size)
@@ -132,4 +135,53 @@ async fn a_value_over_the_limit_is_not_stored() {
     let counts = cache.stats().function("large");
     assert_eq!((counts.loads, counts.stored, counts.unencodable), (3, 0, 3), "{counts:?}");
     assert_eq!(server.keys_without_ttl(""), [""; 0]);
+}
+
+/// A value that takes longer to encode than a lease or a guard lasts.
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
+struct Laborious(u64);
+
+impl Serialize for Laborious {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        thread::sleep(Duration::from_millis(400));
+        serializer.serialize_newtype_struct("Laborious", &self.0)
+    }
+}
+
+#[cached_aside(ttl = "5m", key = "laborious", lease = "200ms")]
+async fn laborious() -> Laborious {
+    Laborious(1)
+}
+
+#[cached_aside(
+    ttl = "1s",
+    key = "revalidated",
+    lease = "200ms",
+    stale_while_revalidate = "5m",
+    refresh = "background"
+)]
+async fn revalidated() -> Laborious {
+    Laborious(1)
+}
+
+#[updates(laborious(), guard_for = "200ms")]
+async fn update() -> Laborious {
+    Laborious(2)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_value_that_takes_longer_to_encode_than_a_lease_or_a_guard_lasts_is_stored() {
+    let server = RedisServer::start();
+    let cache = Cache::builder().url(server.url()).namespace("encoded").build().await.unwrap();
+    cache.scope(laborious()).await;
+    filled(&cache, 1).await;
+    cache.scope(update()).await;
+    assert_eq!(cache.scope(laborious()).await, Laborious(2));
+    cache.scope(revalidated()).await;
+    filled(&cache, 2).await;
+    sleep(Duration::from_millis(1_100)).await;
+    assert_eq!(cache.scope(revalidated()).await, Laborious(1));
+    filled(&cache, 3).await;
+    let stats = cache.stats();
+    assert_eq!((stats.total.loads, stats.total.fills_refused, stats.updated), (3, 0, 1), "{stats:?}");
 }

@@ -225,7 +225,7 @@ fn returns(plan: &ReadPlan, output: &Type, shape: &TokenStream) -> TokenStream {
         let error = quote_spanned!(at_output=> __aside::ErrorOf<#output, #shape>);
         let coding =
             quote_spanned!(at_output=> __aside::error_coding::<#error, #codec>(#version) #by_version);
-        quote!(.storing(#coding, #error_if))
+        quote!(.storing(|| __aside::stored_errors(#coding, #error_if)))
     });
     let sharing = if has_lifetimes(output) { quote!(unshared()) } else { quote!(SHARED) };
     quote!(#returns::#sharing #storing #given_up .or_absent())

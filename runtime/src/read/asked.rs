@@ -150,7 +150,7 @@ impl<V, E> Call<'_, V, E> {
     /// After a load anew that was not stored: ends what stands there instead. It may be older, be it from before or what
     /// another is loading under a right that it took from this call. What can't be delivered is on the recovery list.
     pub(super) async fn end_replaced(&self, budget: &mut Budget) {
-        if self.asked.how == How::Refresh && !self.cache.recovery.has(self.key) {
+        if self.how == How::Refresh && !self.cache.recovery.has(self.key) {
             let key = AnyKey::finished(self.key);
             // On the heap: every miss carries the room, and hardly any needs it.
             Box::pin(write::end(self.cache, &key, budget.left())).await;

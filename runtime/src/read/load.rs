@@ -1,6 +1,7 @@
 //! The body and its fill: under a lease, or without storing.
 
 use std::{
+    convert::identity,
     future::{Future, poll_fn},
     pin::pin,
     sync::Arc,
@@ -46,16 +47,18 @@ impl<V, E> Call<'_, V, E> {
         self.note(Source::Loaded, Some(Duration::ZERO));
         let started = Instant::now();
         let renewal = lease.keep(self.function.settings.lease);
-        let result = while_renewing(self.cache.clock, pin!(self.begin(body)), renewal).await;
-        let load_time = started.elapsed();
-        self.counters.load_times.record(|| load_time);
-        tracing::debug!(key = self.key, took = ?load_time, "loaded");
-        // No reference to the result may live on: it need not be `Sync`.
-        let (entry, failed) = {
+        let encode = |result: R| {
+            let load_time = started.elapsed();
+            self.counters.load_times.record(|| load_time);
+            tracing::debug!(key = self.key, took = ?load_time, "loaded");
+            // No reference to the result may live on: it need not be `Sync`.
             let gave = result.gave();
-            let entry = self.storing().entry(&gave, self.sharing.stored.as_ref(), lease.token, load_time);
-            (entry, matches!(gave, Gave::Error(_)))
+            let entry = self.storing().entry(&gave, self.sharing.stored, lease.token, load_time);
+            let failed = matches!(gave, Gave::Error(_));
+            (result, entry, failed)
         };
+        let (result, entry, failed) =
+            while_renewing(self.cache.clock, pin!(self.begin(body)), renewal, encode).await;
         let listed = self.cache.recovery.has(self.key);
         let Some(Storable { value, ttl }) = entry.filter(|_| !listed) else {
             if listed {
@@ -72,7 +75,7 @@ impl<V, E> Call<'_, V, E> {
         let value = Bytes::from(value);
         let filling = ticket.step();
         let filled = fill(self.cache.clone(), self.function, lease, value.clone(), ttl);
-        if self.asked.how == How::Refresh {
+        if self.how == How::Refresh {
             // What is there until this has been stored may be older, and nobody may be given it after this.
             let accepted = within_budget(self.cache, filled, &mut budget).await;
             if !accepted {
@@ -92,7 +95,7 @@ impl<V, E> Call<'_, V, E> {
     pub(super) fn storing(&self) -> Storing<'_, V> {
         let Call { function, counters, key, known, coding, .. } = *self;
         let max_value = self.cache.store.max_value();
-        Storing { function, counters, key, known, coding, max_value }
+        Storing { function, counters, key, known: *known, coding, max_value }
     }
 
     /// Runs the body as the only one of this process, without storing. An old value is given if that fails.
@@ -167,7 +170,7 @@ pub(super) async fn fill(
     let begun = Instant::now();
     let answer = if value.len() > LARGE && cache.store.is_remote() {
         let renewal = held.keep(function.settings.lease);
-        while_renewing(cache.clock, pin!(held.fill(&value, ttl)), renewal).await
+        while_renewing(cache.clock, pin!(held.fill(&value, ttl)), renewal, identity).await
     } else {
         held.fill(&value, ttl).await
     };

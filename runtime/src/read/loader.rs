@@ -95,26 +95,29 @@ impl<R> Loader for Lent<'_, R> {
 pub(crate) use crate::__private::Begun;
 
 /// A body whose arguments become its own when it begins: on the heap then, and nowhere before.
-pub(crate) struct Owned<'a, R> {
+pub(crate) struct Owned<'a, 'b, R>(pub(super) &'a mut Parts<'b, R>);
+
+/// What such a body is made of.
+pub(super) struct Parts<'a, R> {
     /// What gives the body, the first time.
     ///
     /// Not generic: of a type that mentions both the body and what makes it, the compiler can't always tell that it is `Send`.
     pub(super) make: &'a mut (dyn FnMut() -> Option<Begun<R>> + Send),
     /// Where the body is put that the caller is to run.
     pub(super) handed: &'a Handed<R>,
-    pub(super) lent: Lent<'a, R>,
+    pub(super) course: &'a Course<R>,
 }
 
-impl<R> Owned<'_, R> {
+impl<R> Owned<'_, '_, R> {
     fn body(&mut self) -> Begun<R> {
-        match (self.make)() {
+        match (self.0.make)() {
             Some(body) => body,
             None => unreachable!("a body begins once: who begins it gives its loader away"),
         }
     }
 }
 
-impl<R: Send + 'static> Loader for Owned<'_, R> {
+impl<R: Send + 'static> Loader for Owned<'_, '_, R> {
     type Output = R;
     type Place = Place;
 
@@ -123,16 +126,17 @@ impl<R: Send + 'static> Loader for Owned<'_, R> {
     }
 
     fn given_up(&self) -> Option<fn(Error) -> R> {
-        self.lent.given_up()
+        self.0.course.given_up
     }
 
     fn inside(&self, span: &Span) {
-        self.lent.inside(span);
+        self.0.course.inside(span);
     }
 
     fn begin(mut self, loading: Option<Arc<Loading>>) -> impl Future<Output = R> + Unpin {
-        self.handed.put(self.body());
-        self.lent.begin(loading)
+        let body = self.body();
+        self.0.handed.put(body);
+        self.0.course.run_as(loading)
     }
 
     fn detach<const SHAPE: u8>(
@@ -144,7 +148,7 @@ impl<R: Send + 'static> Loader for Owned<'_, R> {
         R: Outcome<SHAPE>,
     {
         let (told, result) = oneshot::channel();
-        let (body, given_up) = (self.body(), self.lent.given_up());
+        let (body, given_up) = (self.body(), self.0.course.given_up);
         let (cache, function) = (refreshing.cache.clone(), refreshing.function);
         // Nobody waits for the store any more.
         let budget = Budget::new(cache.timeout);
@@ -175,12 +179,9 @@ impl<R> Handed<R> {
 
     /// The body as the caller runs it. It is polled only once it has been put here.
     pub(super) fn body(&self) -> impl Future<Output = R> {
-        let mut body = None;
-        poll_fn(move |context| {
-            if body.is_none() {
-                body = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
-            }
-            body.as_mut().map_or(Poll::Pending, |body| body.as_mut().poll(context))
+        poll_fn(|context| match &mut *self.0.lock().unwrap_or_else(PoisonError::into_inner) {
+            Some(body) => body.as_mut().poll(context),
+            None => Poll::Pending,
         })
     }
 }

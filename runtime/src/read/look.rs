@@ -77,7 +77,7 @@ impl<V, E> Call<'_, V, E> {
         if self.cache.recovery.has(self.key) {
             return Seen::Closed;
         }
-        if self.function.settings.staleness.asks_for_time() || self.asked.is_observed() {
+        if self.function.settings.staleness.asks_for_time() || self.observed.is_some() {
             return self.look_timed(budget).await;
         }
         let within = match budget.begin() {
@@ -176,8 +176,8 @@ impl<V, E> Call<'_, V, E> {
 
     /// A stored error, if this function stores errors of that type.
     pub(super) fn error_of(&self, failure: &Failure<'_>) -> Result<E, Unusable> {
-        let errors = self.sharing.stored.as_ref().ok_or(Unusable::Type)?;
-        let known = self.function.of_error(&errors.coding, self.known, self.key);
+        let errors = self.sharing.stored.ok_or(Unusable::Type)?();
+        let known = self.function.of_error(&errors.coding, *self.known, self.key);
         known.filter(|known| known.fingerprint == failure.fingerprint).ok_or(Unusable::Type)?;
         (errors.coding.decode)(failure.payload).map_err(|error| {
             self.function.say_undecodable(self.key, &error);

@@ -136,9 +136,7 @@ impl<V, E> Call<'_, V, E> {
 
     /// How old what another call learned is, if anybody asks.
     async fn age_of(&self, landed: &Landed) -> Option<Duration> {
-        if !self.asked.is_observed() {
-            return None;
-        }
+        self.observed.as_ref()?;
         match landed {
             Landed::Entry(bytes) => match entry::stored_at(bytes) {
                 // It was found in the store.

@@ -3,12 +3,7 @@
 //! The election is one script on the entry's own header, and what the winner loads is stored only while its token stands
 //! there. A guard, a deletion or a later refresh takes it away.
 
-use std::{
-    future::Future,
-    pin::pin,
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+use std::{future::Future, pin::pin, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use tokio::{runtime::Handle, time::Instant};
@@ -26,11 +21,11 @@ use crate::{
     flight::{Landed, Step, Ticket},
     health::Budget,
     lease::{Held, Right, while_renewing},
-    outcome::{Gave, Outcome, Sharing},
-    overrides::{Asked, Source},
+    outcome::{Gave, Outcome},
+    overrides::Source,
     settings::ReadFunction,
     staleness::Due,
-    storing::Storable,
+    storing::{Storable, Storing},
 };
 
 /// Maximum of `lease`, and more than the longest pause between refreshes that fail.
@@ -230,7 +225,7 @@ impl<V, E> Call<'_, V, E> {
         R: Outcome<SHAPE, Value = V, Error = E>,
         L: Loader<Output = R>,
     {
-        let Call { function, known, coding, .. } = *self;
+        let Call { function, known: &known, coding, .. } = *self;
         self.note(Source::Loaded, Some(Duration::ZERO));
         let refreshing = Refreshing { cache: self.cache.clone(), function, known, coding: *coding, held };
         match elsewhere {
@@ -271,28 +266,32 @@ impl<V> Refreshing<V> {
         let counters = cache.table.of(function);
         counters.loads.one();
         let started = Instant::now();
-        let result = while_renewing(cache.clock, pin!(body), held.keep(function.settings.lease)).await;
-        let load_time = started.elapsed();
-        counters.load_times.record(|| load_time);
-        let (key, sharing) = (held.key().to_owned(), Sharing::<R::Error>::none());
-        let (cache, coding, sharing) = (&cache, &coding, &sharing);
-        let (key, asked, told) = (key.as_str(), Asked::default(), Mutex::default());
-        let call = Call { cache, function, counters, key, known, coding, sharing, asked, told };
-        let entry = match result.gave() {
-            Gave::Error(_) => {
-                counters.refreshes_failed.one();
-                tracing::debug!(key, took = ?load_time, "the refresh failed");
-                held.fail();
-                return result;
-            }
-            gave => call.storing().entry(&gave, None, held.token, load_time),
+        let (key, max_value) = (held.key().to_owned(), cache.store.max_value());
+        let key = key.as_str();
+        let storing = Storing { function, counters, key, known, coding: &coding, max_value };
+        let encode = |result: R| {
+            let load_time = started.elapsed();
+            counters.load_times.record(|| load_time);
+            let entry = match result.gave() {
+                Gave::Error(_) => None,
+                gave => Some(storing.entry(&gave, None, held.token, load_time)),
+            };
+            (result, load_time, entry)
+        };
+        let renewal = held.keep(function.settings.lease);
+        let (result, load_time, entry) = while_renewing(cache.clock, pin!(body), renewal, encode).await;
+        let Some(entry) = entry else {
+            counters.refreshes_failed.one();
+            tracing::debug!(key, took = ?load_time, "the refresh failed");
+            held.fail();
+            return result;
         };
         tracing::debug!(key, took = ?load_time, "refreshed");
         match entry {
             _ if cache.recovery.has(key) => drop(held),
             Some(Storable { value, ttl }) => {
                 let filled = fill(cache.clone(), function, held, Bytes::from(value), ttl);
-                within_budget(cache, filled, &mut budget).await;
+                within_budget(&cache, filled, &mut budget).await;
             }
             None => held.discard(),
         }

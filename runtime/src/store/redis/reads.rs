@@ -32,16 +32,6 @@ impl RedisStore {
         if self.large.way(key, std::time::Instant::now) != Way::Usual {
             return boxed(self.read_large(key, within)).await;
         }
-        let answer = self.read_usual(key, within).await;
-        match &answer {
-            Ok(Some(value)) if value.len() > LARGE => self.large.read(key, Some(value)),
-            Err(StoreError::Timeout(_)) if !within.is_zero() => self.ask_length(key),
-            _ => {}
-        }
-        answer
-    }
-
-    async fn read_usual(&self, key: &str, within: Duration) -> Answer<Option<Bytes>> {
         let full = self.full(key);
         let owner = self.route.owner(full)?;
         let link = owner.here();
@@ -75,7 +65,7 @@ impl RedisStore {
                 if let Ok(Some(value)) = &answer {
                     reads.note(value.len());
                 }
-                return answer;
+                return self.note_length(key, within, answer);
             }
         };
         let told = async {
@@ -93,9 +83,24 @@ impl RedisStore {
             let told = async {
                 in_awake_time!(Clock::Real, within, told).unwrap_or(Err(StoreError::Timeout(within)))
             };
-            return boxed(told).await;
+            return self.note_length(key, within, boxed(told).await);
         }
-        told.await
+        self.note_length(key, within, told.await)
+    }
+
+    /// Learns from an answer whether the value is large, and asks for its length where there was none in time.
+    fn note_length(
+        &self,
+        key: &str,
+        within: Duration,
+        answer: Answer<Option<Bytes>>,
+    ) -> Answer<Option<Bytes>> {
+        match &answer {
+            Ok(Some(value)) if value.len() > LARGE => self.large.read(key, Some(value)),
+            Err(StoreError::Timeout(_)) if !within.is_zero() => self.ask_length(key),
+            _ => {}
+        }
+        answer
     }
 
     /// Reads a value that is known to be large.
