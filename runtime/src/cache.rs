@@ -75,6 +75,7 @@ pub(crate) struct Inner {
     pub(crate) background: Background,
     pub(crate) table: Table,
     pub(crate) switch: Switch,
+    pub(crate) events: write::Events,
     /// What goes on without its caller: fills, releases.
     tasks: TaskTracker,
     namespace: String,
@@ -161,7 +162,7 @@ impl Cache {
     /// of them at the most (see [`CacheBuilder::capacity`]). Other processes neither see them nor invalidate them.
     #[must_use]
     pub fn in_process() -> Cache {
-        Cache::with_store(Store::Memory(MemoryStore::new()), TIMEOUT, NAMESPACE.to_owned())
+        Cache::with_store(Store::Memory(MemoryStore::new()), TIMEOUT, NAMESPACE.to_owned()).announced(None)
     }
 
     /// The cache that the environment names: `CACHED_ASIDE_URL`, else `REDIS_URL`. The log says which.
@@ -178,9 +179,7 @@ impl Cache {
             if url.trim().is_empty() {
                 continue;
             }
-            let cache = Cache::connect(url.trim()).await?;
-            tracing::info!(cache = cache.place(), variable, "caching where the environment says");
-            return Ok(cache);
+            return Cache::builder().url(url.trim()).from_variable(variable).build().await;
         }
         tracing::warn!(
             "caching in this process alone, because neither CACHED_ASIDE_URL nor REDIS_URL is set: other processes do not see what \
@@ -199,18 +198,34 @@ impl Cache {
         Cache {
             inner: Arc::new(Inner {
                 clock: store.clock(),
+                recovery: Recovery::new(store.owed()),
                 store,
                 timeout,
                 flights: Arc::default(),
-                recovery: Recovery::default(),
                 background: Background::default(),
                 table: Table::new(),
                 switch: Switch::from_env(),
+                events: write::Events::default(),
                 tasks: TaskTracker::new(),
                 namespace,
                 foreign: Mutex::default(),
             }),
         }
+    }
+
+    /// The same cache, after a line in the log that says which one it is, and which variable named it.
+    fn announced(self, variable: Option<&'static str>) -> Cache {
+        let Inner { store, switch, namespace, .. } = &*self.inner;
+        tracing::info!(
+            cache = store.place(),
+            namespace,
+            in_process = !store.is_remote(),
+            version = env!("CARGO_PKG_VERSION"),
+            caching = if switch.is_all_off() { "off" } else { "on" },
+            variable,
+            "the cache is made"
+        );
+        self
     }
 
     /// Makes this the cache of the whole process: of every annotated function and key that names no other.

@@ -91,7 +91,8 @@ pub enum Error {
 
     /// The key holds something that this library did not write. It is never overwritten or deleted.
     #[error(
-        "the key `{key}` holds data of somebody else, which is left as it is; give the cache a namespace of its own (`Cache::builder().namespace(…)`) or rename the key"
+        "the key `{}` holds data of somebody else, which is left as it is; give the cache a namespace of its own (`Cache::builder().namespace(…)`) or rename the key",
+        key.escape_debug()
     )]
     Foreign {
         /// The key, without the namespace.
@@ -99,7 +100,7 @@ pub enum Error {
     },
 
     /// A function was called inside of [`only_cached`](crate::only_cached()), and its value is not in the cache.
-    #[error("`{key}` is not in the cache, and only the cache was to be asked")]
+    #[error("`{}` is not in the cache, and only the cache was to be asked", key.escape_debug())]
     NotCached {
         /// The key, without the namespace.
         key: String,
@@ -117,7 +118,7 @@ pub enum Error {
 
     /// A write was refused before its body ran, because its keys could not be guarded and it asked for
     /// `guard = "required"`.
-    #[error("the write was not begun, because `{key}` could not be guarded: {source}")]
+    #[error("the write was not begun, because `{}` could not be guarded: {source}", key.escape_debug())]
     NotGuarded {
         /// The first key that could not be guarded, without the namespace.
         key: String,

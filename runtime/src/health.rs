@@ -22,6 +22,10 @@ use crate::{
     store::{Answer, StoreError},
 };
 
+mod owed;
+
+pub(crate) use self::owed::{Counted, Owed};
+
 /// The time that one call may still spend on the store.
 #[derive(Debug)]
 pub(crate) struct Budget {
@@ -95,6 +99,7 @@ pub(crate) struct Recovery {
     /// How many keys there are, so that a hit asks no lock while there are none.
     count: AtomicUsize,
     list: Mutex<List>,
+    owed: Arc<Owed>,
     /// Held during an attempt: what one has taken from the list is not missing for another.
     attempt: tokio::sync::Mutex<()>,
 }
@@ -127,6 +132,11 @@ struct Due {
 }
 
 impl Recovery {
+    /// An empty list that counts its keys there.
+    pub(crate) fn new(owed: Arc<Owed>) -> Recovery {
+        Recovery { owed, ..Recovery::default() }
+    }
+
     /// How many keys are waiting.
     pub(crate) fn len(&self) -> usize {
         self.count.load(Relaxed)
@@ -145,6 +155,9 @@ impl Recovery {
         if room != Room::None {
             list.keys.entry(key.into()).or_default().writing.push(write);
             self.count.store(list.keys.len(), Relaxed);
+        }
+        if room == Room::OfTheOldest {
+            self.owed.gave_up();
         }
         usize::from(room == Room::OfTheOldest)
     }
@@ -167,8 +180,14 @@ impl Recovery {
     pub(crate) fn add(&self, key: &str, token: Token, settle: Duration) -> usize {
         let mut list = self.list();
         let room = list.make_room(key);
+        if room == Room::OfTheOldest {
+            self.owed.gave_up();
+        }
         if room != Room::None {
-            list.keys.entry(key.into()).or_default().due = Some(Due { token, settle });
+            let due = &mut list.keys.entry(key.into()).or_default().due;
+            if due.replace(Due { token, settle }).is_none() {
+                self.owed.add();
+            }
             list.queue(key);
             self.count.store(list.keys.len(), Relaxed);
         }
@@ -273,15 +292,16 @@ impl Recovery {
     async fn deliver_one(&self, cache: &Inner, (key, due): &(Arc<str>, Due)) -> bool {
         let answer = cache.store.release(&[key], due.token, due.settle, cache.timeout).await.pop();
         if !matches!(answer, Some(Ok(()) | Err(StoreError::Foreign))) {
-            tracing::debug!(%key, ?answer, "an invalidation is still undelivered");
+            tracing::debug!(key = &**key, ?answer, "an invalidation is still undelivered");
             return false;
         }
         let mut list = self.list();
         // A write that failed meanwhile is due by itself.
         if list.keys.get(key).is_some_and(|item| item.due == Some(*due) && item.writing.is_empty()) {
-            tracing::debug!(%key, "an invalidation was delivered late");
+            tracing::debug!(key = &**key, "an invalidation was delivered late");
             cache.table.writes.delivered.one();
             list.keys.remove(key);
+            self.owed.delivered();
         } else {
             list.queue(key);
         }

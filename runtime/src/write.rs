@@ -1,6 +1,7 @@
 //! The write path, in the order in which it happens: guard, body, release.
 
 use std::{
+    fmt,
     future::Future,
     mem,
     pin::{Pin, pin},
@@ -29,10 +30,12 @@ use crate::{
     storing::Storable,
 };
 
+mod events;
 mod guarded;
 mod places;
 
-pub(crate) use self::places::Inside;
+use self::events::now_and_then;
+pub(crate) use self::{events::Events, places::Inside};
 use self::{
     guarded::{Guards, Stage},
     places::{Part, Places},
@@ -178,7 +181,10 @@ fn whole(mut keys: Vec<AnyKey>) -> Vec<AnyKey> {
     static SAID: AtomicBool = AtomicBool::new(false);
     if let Some(key) = keys.iter().find(|key| !key.is_whole()) {
         if !SAID.swap(true, Relaxed) {
-            tracing::error!(%key, "the `Display` of a value in a key failed; there is no entry to invalidate");
+            tracing::error!(
+                key = key.as_str(),
+                "the `Display` of a value in a key failed; there is no entry to invalidate"
+            );
         }
         keys.retain(AnyKey::is_whole);
     }
@@ -190,12 +196,14 @@ fn refusal(guards: &Guards, settings: &WriteSettings) -> Option<Error> {
     let (cache, key, error) = guards.failure()?;
     cache.table.writes.writes_refused.one();
     let WriteSettings { module, name, file, line, .. } = settings;
-    tracing::warn!(
+    now_and_then!(
+        cache,
+        refused,
         module,
         function = name,
         file,
         line,
-        %key,
+        key = key.as_str(),
         ?error,
         "the write was refused, its key could not be guarded"
     );
@@ -206,6 +214,7 @@ fn refusal(guards: &Guards, settings: &WriteSettings) -> Option<Error> {
 /// The deletion of keys that only the result names. Dropped before it was carried out, it is carried out in the background:
 /// nothing guards them, and nobody else knows them.
 struct Removal {
+    function: &'static str,
     cache: Arc<Inner>,
     keys: Vec<AnyKey>,
 }
@@ -214,7 +223,7 @@ impl Removal {
     async fn carry_out(mut self) {
         if !self.keys.is_empty() {
             // An undelivered deletion is on the recovery list; the write itself is done.
-            let _ = remove(&self.cache, &self.keys, self.cache.timeout).await;
+            let _ = remove(&self.cache, self.function, &self.keys, self.cache.timeout).await;
             self.keys.clear();
         }
     }
@@ -225,9 +234,9 @@ impl Drop for Removal {
         if self.keys.is_empty() {
             return;
         }
-        let (cache, keys) = (self.cache.clone(), mem::take(&mut self.keys));
+        let (cache, function, keys) = (self.cache.clone(), self.function, mem::take(&mut self.keys));
         let inner = cache.clone();
-        drop(cache.spawn(async move { remove(&inner, &keys, inner.timeout).await }));
+        drop(cache.spawn(async move { remove(&inner, function, &keys, inner.timeout).await }));
     }
 }
 
@@ -237,27 +246,29 @@ pub(crate) async fn invalidate(cache: &Cache, key: &AnyKey) -> Result<(), Error>
         return Ok(());
     }
     let cache = key.cache().unwrap_or(cache);
-    match remove(&cache.inner, std::slice::from_ref(key), cache.inner.timeout).await.pop() {
+    let removed =
+        remove(&cache.inner, "Cache::invalidate", std::slice::from_ref(key), cache.inner.timeout).await;
+    match removed.into_iter().next() {
         Some((key, error)) => Err(error.into_error("invalidate", key.as_str())),
         None => Ok(()),
     }
 }
 
 /// Deletes one entry within a time. What can't be delivered in it is on the recovery list.
-pub(crate) async fn end(cache: &Arc<Inner>, key: &AnyKey, within: Duration) {
+pub(crate) async fn end(cache: &Arc<Inner>, function: &'static str, key: &AnyKey, within: Duration) {
     // The list is all that can be done about it.
-    let _ = remove(cache, std::slice::from_ref(key), within).await;
+    let _ = remove(cache, function, std::slice::from_ref(key), within).await;
 }
 
 /// Deletes entries, unless writers are inside. What can't be delivered goes on the recovery list and is returned.
-async fn remove(cache: &Arc<Inner>, keys: &[AnyKey], within: Duration) -> Failures {
+async fn remove(cache: &Arc<Inner>, function: &'static str, keys: &[AnyKey], within: Duration) -> Failures {
     let names: Vec<&str> = keys.iter().map(AnyKey::as_str).collect();
     let begun = Instant::now();
     let answers = cache.store.remove(&names, within).await;
-    tracing::debug!(keys = ?Listed(keys), took = ?begun.elapsed(), "deleted");
+    tracing::debug!(function, keys = ?Listed(keys), took = ?begun.elapsed(), "deleted");
     let failures: Failures = keys.iter().cloned().zip(answers).filter_map(failure).collect();
     // With a token that is in no guard, a late release is a deletion.
-    cache.undelivered(&failures, Token::fresh(), Duration::ZERO);
+    cache.undelivered(function, &failures, Token::fresh(), Duration::ZERO);
     cache.table.writes.invalidated.add((keys.len() - failures.len()) as u64);
     failures
 }
@@ -271,11 +282,20 @@ fn failure<T>((key, answer): (AnyKey, Result<T, StoreError>)) -> Option<(AnyKey,
 
 impl Inner {
     /// Puts keys on the recovery list, says so in one line, and has them delivered.
-    fn undelivered(self: &Arc<Self>, failures: &Failures, token: Token, settle: Duration) {
+    fn undelivered(
+        self: &Arc<Self>,
+        function: &'static str,
+        failures: &Failures,
+        token: Token,
+        settle: Duration,
+    ) {
         let failures = failures.iter().filter(|(_, error)| *error != StoreError::Foreign);
         let keys: Vec<&AnyKey> = failures.clone().map(|(key, _)| key).collect();
         let Some((_, error)) = failures.clone().next() else { return };
-        tracing::warn!(
+        now_and_then!(
+            self,
+            undelivered,
+            function,
             keys = ?Listed(&keys),
             ?error,
             "invalidations could not be delivered; this process leaves the entries alone until they are"
@@ -288,7 +308,7 @@ impl Inner {
     fn list(&self, keys: &[&AnyKey], token: Token, settle: Duration) {
         self.table.writes.undelivered.add(keys.len() as u64);
         let add = |key: &&AnyKey| {
-            tracing::debug!(%key, "on the recovery list");
+            tracing::debug!(key = key.as_str(), "on the recovery list");
             self.recovery.add(key.as_str(), token, settle)
         };
         self.given_up(keys.iter().map(add).sum());
@@ -298,10 +318,13 @@ impl Inner {
     fn given_up(&self, given_up: usize) {
         if given_up > 0 {
             self.table.writes.given_up.add(given_up as u64);
-            tracing::error!(
-                given_up,
-                "too many undelivered invalidations; the oldest are left to their entries' TTLs"
-            );
+            if let Some(left_out) = self.events.given_up.due() {
+                tracing::error!(
+                    given_up = self.table.writes.given_up.get(),
+                    left_out,
+                    "too many undelivered invalidations; the oldest are left to their entries' TTLs"
+                );
+            }
         }
     }
 }
@@ -328,15 +351,21 @@ impl Inner {
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Debug)]
 #[must_use = "a guard that is dropped and not released holds for a while"]
 pub struct WriteGuard {
     guards: Guards,
     renewing: Beside,
 }
 
+impl fmt::Debug for WriteGuard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let keys: Vec<&AnyKey> = self.guards.keys().collect();
+        f.debug_struct("WriteGuard").field("keys", &Listed(&keys)).finish()
+    }
+}
+
 /// How a guard is placed that no attribute describes.
-const BY_HAND: WriteSettings = WriteSettings::new(module_path!(), "guard", file!(), line!());
+const BY_HAND: WriteSettings = WriteSettings::new(module_path!(), "Cache::guard", file!(), line!());
 
 impl WriteGuard {
     pub(crate) async fn place(cache: &Cache, keys: Vec<AnyKey>) -> Result<WriteGuard, Error> {

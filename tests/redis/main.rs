@@ -21,6 +21,7 @@ mod keys;
 mod large;
 mod limits;
 mod nested;
+mod operation;
 mod outages;
 mod pauses;
 mod processes;

@@ -329,6 +329,17 @@ fn installing_and_the_environment() {
         redis.contains(&server.addr().to_string()) && redis.contains("variable=\"REDIS_URL\""),
         "{redis}"
     );
+    for start in [
+        "the cache is made",
+        "namespace=\"cached-aside\"",
+        "in_process=false",
+        "version=\"",
+        "caching=\"on\"",
+    ] {
+        assert_eq!(redis.matches(start).count(), 1, "{start}: {redis}");
+    }
+    let off = run("environment", &[("REDIS_URL", &url), ("CACHED_ASIDE", "off")]);
+    assert!(off.contains("caching=\"off\""), "{off}");
     let both = run("environment", &[("REDIS_URL", &url), ("CACHED_ASIDE_URL", &unix)]);
     assert!(both.contains("redis.sock"), "CACHED_ASIDE_URL comes first: {both}");
     assert!(nothing.contains("WARN") && nothing.contains("other processes do not see"), "{nothing}");
@@ -336,6 +347,7 @@ fn installing_and_the_environment() {
     assert!(empty.contains("this process") && empty.contains("WARN"), "{empty}");
     let by_name = run("environment", &[("CACHED_ASIDE_URL", "in-process"), ("REDIS_URL", &url)]);
     assert!(by_name.contains("this process") && !by_name.contains("WARN"), "{by_name}");
+    assert!(by_name.contains("in_process=true") && nothing.contains("in_process=true"), "{by_name}");
     let wrong = run("environment", &[("REDIS_URL", "ftp://user:s3cret@host")]);
     assert!(wrong.contains("unknown scheme") && !wrong.contains("s3cret"), "{wrong}");
 

@@ -28,6 +28,8 @@ const IN_PROCESS: &str = "in-process";
 #[must_use = "a builder does nothing until `build` is called"]
 pub struct CacheBuilder {
     url: Option<String>,
+    /// The environment variable that the URL is from.
+    variable: Option<&'static str>,
     in_process: bool,
     capacity: Option<usize>,
     namespace: String,
@@ -43,6 +45,7 @@ impl Default for CacheBuilder {
     fn default() -> Self {
         CacheBuilder {
             url: None,
+            variable: None,
             in_process: false,
             capacity: None,
             namespace: NAMESPACE.to_owned(),
@@ -85,6 +88,12 @@ impl CacheBuilder {
     /// `?sentinel_user=…&sentinel_pass=…`.
     pub fn url(mut self, url: impl Into<String>) -> Self {
         self.url = Some(url.into());
+        self
+    }
+
+    /// The environment variable that the URL is from, for the log.
+    pub(super) fn from_variable(mut self, variable: &'static str) -> Self {
+        self.variable = Some(variable);
         self
     }
 
@@ -221,7 +230,7 @@ impl CacheBuilder {
                     let reason = "it bounds a cache inside this process; in Redis set `maxmemory` and an eviction policy";
                     return refuse("capacity", reason);
                 }
-                self.build_redis(url).await
+                Ok(self.build_redis(url).await?.announced(self.variable))
             }
             None if !self.in_process => refuse(
                 "url",
@@ -230,7 +239,8 @@ impl CacheBuilder {
             ),
             _ => {
                 let store = self.capacity.map_or_else(MemoryStore::new, MemoryStore::with_capacity);
-                Ok(Cache::with_store(Store::Memory(store), self.timeout, self.namespace))
+                let cache = Cache::with_store(Store::Memory(store), self.timeout, self.namespace);
+                Ok(cache.announced(self.variable))
             }
         }
     }

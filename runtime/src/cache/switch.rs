@@ -58,6 +58,11 @@ impl Switch {
         self.any.load(Relaxed) && self.off.read().unwrap_or_else(PoisonError::into_inner).names(function)
     }
 
+    /// Whether the environment turned everything off.
+    pub(super) fn is_all_off(&self) -> bool {
+        self.off.read().unwrap_or_else(PoisonError::into_inner).all
+    }
+
     fn change(&self, change: impl FnOnce(&mut Off)) {
         let mut off = self.off.write().unwrap_or_else(PoisonError::into_inner);
         change(&mut off);

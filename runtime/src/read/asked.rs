@@ -153,7 +153,7 @@ impl<V, E> Call<'_, V, E> {
         if self.how == How::Refresh && !self.cache.recovery.has(self.key) {
             let key = AnyKey::finished(self.key);
             // On the heap: every miss carries the room, and hardly any needs it.
-            Box::pin(write::end(self.cache, &key, budget.left())).await;
+            Box::pin(write::end(self.cache, self.function.settings.name, &key, budget.left())).await;
         }
     }
 }

@@ -21,6 +21,7 @@ use crate::{
     Error,
     engine::Clock,
     entry::{self, Token},
+    health::Owed,
     telemetry::Node,
 };
 
@@ -405,6 +406,24 @@ impl Store {
             #[cfg(feature = "redis")]
             Store::Redis(store) => Some(store.back()),
             _ => None,
+        }
+    }
+
+    /// Where the keys are counted whose invalidations could not be delivered.
+    pub(crate) fn owed(&self) -> Arc<Owed> {
+        match self {
+            #[cfg(feature = "redis")]
+            Store::Redis(store) => store.owed().clone(),
+            _ => Arc::default(),
+        }
+    }
+
+    /// Whether a server is known not to be there.
+    pub(crate) fn is_away(&self) -> bool {
+        match self {
+            #[cfg(feature = "redis")]
+            Store::Redis(store) => store.is_away(),
+            _ => false,
         }
     }
 

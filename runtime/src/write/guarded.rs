@@ -13,7 +13,7 @@ use std::{
 use futures_util::future::join_all;
 use tokio::time::Instant;
 
-use super::{Failures, Part, Written, failure};
+use super::{Failures, Part, Written, events::now_and_then, failure};
 use crate::{
     AnyKey,
     cache::Inner,
@@ -29,6 +29,8 @@ use crate::{
 /// its body was cancelled or panicked, when the time is up for which a guard holds unrenewed.
 #[derive(Debug)]
 pub(super) struct Guarded {
+    /// Which write they are of.
+    function: &'static str,
     cache: Arc<Inner>,
     keys: Arc<[AnyKey]>,
     pub(super) token: Token,
@@ -60,8 +62,9 @@ pub(super) enum Stage {
 
 impl Guarded {
     /// No guard, only the deletion at the end.
-    pub(super) fn nothing(cache: &Arc<Inner>, keys: Vec<AnyKey>) -> Guarded {
+    pub(super) fn nothing(function: &'static str, cache: &Arc<Inner>, keys: Vec<AnyKey>) -> Guarded {
         Guarded {
+            function,
             cache: cache.clone(),
             keys: keys.into(),
             token: Token::fresh(),
@@ -77,9 +80,9 @@ impl Guarded {
 
     /// Places the guards, all at once.
     pub(super) async fn place(cache: &Arc<Inner>, keys: Vec<AnyKey>, settings: &WriteSettings) -> Guarded {
-        let WriteSettings { guard_for: hold, settle, wait_replicas: replicas, .. } = *settings;
+        let WriteSettings { name, guard_for: hold, settle, wait_replicas: replicas, .. } = *settings;
         // It exists before the guards do: dropped while they are being placed, it takes them away again.
-        let mut guarded = Guarded::nothing(cache, keys);
+        let mut guarded = Guarded::nothing(name, cache, keys);
         (guarded.hold, guarded.settle, guarded.replicas, guarded.placed) = (hold, settle, replicas, true);
         let begun = Instant::now();
         let (names, token) = (guarded.names(), guarded.token);
@@ -92,7 +95,10 @@ impl Guarded {
         tracing::debug!(keys = ?Listed(&guarded.keys), failed = guarded.failures.len(), ?took, "guarded");
         if let Some((_, error)) = guarded.failures.first() {
             let keys: Vec<&AnyKey> = guarded.failures.iter().map(|(key, _)| key).collect();
-            tracing::warn!(
+            now_and_then!(
+                cache,
+                unguarded,
+                function = guarded.function,
                 keys = ?Listed(&keys),
                 ?error,
                 "keys could not be guarded; this process leaves their entries alone until the write is over and they are invalidated"
@@ -115,7 +121,7 @@ impl Guarded {
     /// Renews the guards for ever.
     pub(super) fn keep(&self) -> impl Future<Output = ()> + Send + 'static {
         let (cache, keys, token, hold) = (self.cache.clone(), self.keys.clone(), self.token, self.hold);
-        let (placed, any_lost) = (self.placed, self.lost.clone());
+        let (function, placed, any_lost) = (self.function, self.placed, self.lost.clone());
         async move {
             if !placed {
                 return;
@@ -131,7 +137,13 @@ impl Guarded {
                 if !lost.is_empty() {
                     any_lost.store(true, Relaxed);
                     // Evicted, flushed, or too late: what may have been stored since is guarded away.
-                    tracing::warn!(keys = ?Listed(&lost), "the guard was lost while a write was running, and is placed anew");
+                    now_and_then!(
+                        cache,
+                        lost,
+                        function,
+                        keys = ?Listed(&lost),
+                        "the guard was lost while a write was running, and is placed anew"
+                    );
                     cache.table.writes.guards_lost.add(lost.len() as u64);
                     cache.store.guard(&lost, token, hold, within).await;
                 }
@@ -170,7 +182,7 @@ impl Guarded {
         let failures: Failures = keys.zip(answers).filter_map(failure).collect();
         cache.table.writes.updated.add(updated as u64);
         self.stage = Stage::Released;
-        self.cache.undelivered(&failures, self.token, self.settle);
+        self.cache.undelivered(self.function, &failures, self.token, self.settle);
         self.written();
         self.cache.table.writes.invalidated.add((self.keys.len() - failures.len()) as u64);
         failures
@@ -186,7 +198,7 @@ impl Guards {
     pub(super) async fn place(parts: Vec<Part>, settings: &WriteSettings) -> Guards {
         let place = |Part { cache, keys }| async move {
             match settings.guard {
-                Guard::Off => Guarded::nothing(&cache, keys),
+                Guard::Off => Guarded::nothing(settings.name, &cache, keys),
                 Guard::BestEffort | Guard::Required => Guarded::place(&cache, keys, settings).await,
             }
         };
@@ -203,6 +215,11 @@ impl Guards {
             let (key, error) = guarded.failures.first()?;
             Some((&*guarded.cache, key, error))
         })
+    }
+
+    /// All keys.
+    pub(super) fn keys(&self) -> impl Iterator<Item = &AnyKey> {
+        self.0.iter().flat_map(|guarded| guarded.keys.iter())
     }
 
     /// The write's token in this cache.

@@ -66,7 +66,8 @@ impl Places {
 
     /// The deletion of keys that only the result names.
     pub(super) fn removals(&self, keys: Vec<AnyKey>) -> Vec<Removal> {
-        self.sort(keys).into_iter().map(|Part { cache, keys }| Removal { cache, keys }).collect()
+        let function = self.function;
+        self.sort(keys).into_iter().map(|Part { cache, keys }| Removal { function, cache, keys }).collect()
     }
 }
 

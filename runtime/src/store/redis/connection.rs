@@ -13,7 +13,7 @@
 use std::{
     fmt,
     sync::{
-        Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, RwLockReadGuard, Weak,
+        Arc, Mutex, OnceLock, PoisonError, RwLock, RwLockReadGuard, Weak,
         atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering::Relaxed},
     },
     time::{Duration, Instant},
@@ -29,7 +29,7 @@ use tokio::{
     time::sleep,
 };
 
-use self::own::Role;
+use self::{outage::Outage, own::Role};
 use super::{
     away::Away,
     gather::Gather,
@@ -41,11 +41,13 @@ use super::{
 use crate::{
     backoff::Backoff,
     engine::{self, Clock},
+    health::Owed,
     patience::in_awake_time,
     store::{StoreError, Watches, boxed},
     telemetry::{Node, NodeState},
 };
 
+mod outage;
 mod own;
 
 /// After so many commands in a row without an answer in time the server is asked for a sign of life.
@@ -54,8 +56,6 @@ const TIMEOUTS_IN_A_ROW: u32 = 3;
 const ABANDONED_IN_A_ROW: u32 = 16;
 /// After so many refusals in a row that concern the server and not the command, the connection is given up.
 const REFUSALS_IN_A_ROW: u32 = 5;
-/// No more reasons than this are told of in one outage.
-const REASONS: usize = 8;
 /// The pauses between attempts to connect. After an outage everybody waits for the longest of them.
 pub(super) const RECONNECT: Backoff = Backoff::new(Duration::from_millis(20), Duration::from_millis(250));
 /// Why a server is not used to which there is a connection.
@@ -84,6 +84,8 @@ pub(super) struct Common {
     pub(super) watches: Watches,
     /// Told when a connection is there again.
     pub(super) back: Arc<Notify>,
+    /// The keys of the cache whose invalidations could not be delivered, counted.
+    pub(super) owed: Arc<Owed>,
     pub(super) trial: Trial,
     /// The runtime that has connections of its own.
     pub(super) home: Option<runtime::Id>,
@@ -120,6 +122,8 @@ pub(super) struct Shared {
     watches: Watches,
     /// Told when a connection is there again.
     back: Arc<Notify>,
+    /// The keys of the cache whose invalidations could not be delivered, counted.
+    owed: Arc<Owed>,
     /// What every connection is tried with.
     trial: Trial,
     /// The task that tries the present connection again, while there is one.
@@ -153,8 +157,8 @@ pub(super) struct Shared {
     large: OnceLock<Link>,
     /// Another link says whether the server is there.
     quiet: AtomicBool,
-    /// What was logged in this outage, so that it is one line a reason.
-    said: Mutex<Vec<String>>,
+    /// The outage that the log has not seen the end of.
+    outage: Mutex<Option<Outage>>,
 }
 
 enum State {
@@ -344,9 +348,10 @@ impl Link {
 
     async fn another(&self, place: &OnceLock<Link>) -> Link {
         let new = || {
-            let Shared { target, limits, watches, back, trial, .. } = &*self.0;
-            let (limits, watches, back, trial) = (*limits, watches.clone(), back.clone(), trial.clone());
-            let link = Link::new(target.clone(), &Common { limits, watches, back, trial, home: None });
+            let Shared { target, limits, watches, back, owed, trial, .. } = &*self.0;
+            let (limits, watches, back) = (*limits, watches.clone(), back.clone());
+            let (owed, trial) = (owed.clone(), trial.clone());
+            let link = Link::new(target.clone(), &Common { limits, watches, back, owed, trial, home: None });
             link.0.quiet.store(true, Relaxed);
             link
         };
@@ -457,13 +462,14 @@ impl Drop for Call<'_> {
 impl Shared {
     /// Not connected yet.
     fn new(target: Target, role: Role, common: &Common, in_flight: Arc<AtomicUsize>) -> Shared {
-        let Common { limits, watches, back, trial, .. } = common;
+        let Common { limits, watches, back, owed, trial, .. } = common;
         Shared {
             target,
             role,
             limits: *limits,
             watches: watches.clone(),
             back: back.clone(),
+            owed: owed.clone(),
             trial: trial.clone(),
             trying: AtomicBool::new(false),
             state: RwLock::new(State::Down { reason: "not connected yet".to_owned(), since: Instant::now() }),
@@ -483,16 +489,12 @@ impl Shared {
             second: OnceLock::new(),
             large: OnceLock::new(),
             quiet: AtomicBool::new(false),
-            said: Mutex::default(),
+            outage: Mutex::default(),
         }
     }
 
     fn state(&self) -> RwLockReadGuard<'_, State> {
         self.state.read().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn said(&self) -> MutexGuard<'_, Vec<String>> {
-        self.said.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn limits(&self) -> Limits {
@@ -618,7 +620,11 @@ impl Shared {
         }
         self.away.lost(closed);
         self.end_own(reason);
-        self.down(reason);
+        if closed {
+            self.begin_outage(reason);
+        } else {
+            self.down(reason);
+        }
         self.keep_connecting();
     }
 
@@ -630,33 +636,12 @@ impl Shared {
                 return false;
             }
             *state = State::Down { reason: reason.to_owned(), since: Instant::now() };
+            if !self.is_own() {
+                self.outages.fetch_add(1, Relaxed);
+            }
         }
         self.watches.all_changed();
         true
-    }
-
-    /// Notes why there is no connection; says so once.
-    fn down(&self, reason: &str) {
-        if let State::Down { reason: known, .. } =
-            &mut *self.state.write().unwrap_or_else(PoisonError::into_inner)
-        {
-            reason.clone_into(known);
-        }
-        if self.quiet.load(Relaxed) {
-            return tracing::debug!(cache = %self.target, reason, "no further connection");
-        }
-        let mut said = self.said();
-        if said.is_empty() {
-            self.outages.fetch_add(1, Relaxed);
-        }
-        if said.len() < REASONS && !said.iter().any(|known| known == reason) {
-            tracing::warn!(
-                cache = %self.target,
-                reason,
-                "cache unreachable, functions run uncached until it is back"
-            );
-            said.push(reason.to_owned());
-        }
     }
 
     /// Connects in the background until it has succeeded, unless somebody is doing so.
@@ -696,10 +681,8 @@ impl Shared {
         }
         let opened = attempt.ok_or_else(|| format!("no connection within {within:?}"))??;
         let (at, closed_for) = self.put(opened);
-        if !std::mem::take(&mut *self.said()).is_empty() {
-            tracing::info!(cache = %self.target, at = &*at, used_in = ?closed_for, "cache reachable again");
-        }
         self.back.notify_waiters();
+        self.outage_ended(at, closed_for);
         Ok(())
     }
 

@@ -89,6 +89,11 @@ async fn speak(
                 return Ok((connection, number, tracking.is_ok()));
             }
             Err(error) if refuses_resp3(&error) => link.resp2.store(true, Relaxed),
+            // Some proxies close a connection on which they are sent `HELLO`, which they don't know. A server that goes away closes
+            // it too, so the next connection asks again.
+            Err(error) if error.is_connection_dropped() && !error.is_connection_refusal() => {
+                tracing::debug!(%error, "the connection was closed at `HELLO 3`; RESP2 is tried");
+            }
             Err(error) => return Err(error.to_string()),
         }
     }

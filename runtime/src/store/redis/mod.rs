@@ -8,6 +8,7 @@ mod gather;
 mod handshake;
 mod large;
 mod reads;
+mod replicas;
 mod route;
 mod scripts;
 mod sentinel;
@@ -46,6 +47,7 @@ use super::{Acquired, Answer, LARGE, Put, StoreError, Watched, Watches};
 use crate::{
     engine::{self, Clock},
     entry::{self, Token},
+    health::Owed,
     telemetry::Node,
 };
 
@@ -56,6 +58,8 @@ pub(crate) struct RedisStore {
     watches: Watches,
     /// Told when a connection is there again.
     back: Arc<Notify>,
+    /// The keys whose invalidations could not be delivered, counted.
+    owed: Arc<Owed>,
     /// The keys whose values travel apart from the others.
     large: LargeValues,
     /// Maximum length of a value.
@@ -66,16 +70,22 @@ pub(crate) struct RedisStore {
 
 impl RedisStore {
     pub(crate) async fn connect(address: Address, namespace: String, limits: Limits) -> RedisStore {
-        let (watches, back) = (Watches::default(), Arc::default());
+        let (watches, back, owed) = (Watches::default(), Arc::default(), Arc::<Owed>::default());
         // Where time is paused, a connection that is driven there would be taken for silent.
         let home = Handle::try_current().ok().filter(|_| !Clock::Callers.is_paused()).map(|home| home.id());
         let trial = Trial::new(&namespace);
-        let common =
-            Common { limits, watches: Watches::clone(&watches), back: Arc::clone(&back), trial, home };
+        let common = Common {
+            limits,
+            watches: Watches::clone(&watches),
+            back: Arc::clone(&back),
+            owed: Arc::clone(&owed),
+            trial,
+            home,
+        };
         let route = Route::connect(address.tuned(), common).await;
         join_all(route.links().iter().map(Link::connect_own)).await;
         let (large, max_value, no_nx_get) = (LargeValues::default(), limits.value, AtomicBool::new(false));
-        RedisStore { namespace, route, watches, back, large, max_value, no_nx_get }
+        RedisStore { namespace, route, watches, back, owed, large, max_value, no_nx_get }
     }
 
     /// Maximum length of a value.
@@ -93,6 +103,15 @@ impl RedisStore {
 
     pub(crate) fn back(&self) -> &Arc<Notify> {
         &self.back
+    }
+
+    pub(crate) fn owed(&self) -> &Arc<Owed> {
+        &self.owed
+    }
+
+    /// Whether a server is known not to be there.
+    pub(crate) fn is_away(&self) -> bool {
+        self.route.links().iter().any(|link| !link.is_up())
     }
 
     pub(crate) async fn read_timed(&self, key: &str) -> Answer<(Option<Bytes>, Duration)> {
@@ -270,6 +289,7 @@ impl RedisStore {
     ) -> Answer<Vec<Answer<()>>> {
         let each = self.by_owner(keys).into_iter().map(|(owner, places)| async move {
             let outcome = async {
+                let begun = Instant::now();
                 let link = owner?.second().await;
                 let mut pipeline = redis::Pipeline::with_capacity(places.len() + 1);
                 for place in &places {
@@ -277,17 +297,24 @@ impl RedisStore {
                     command.arg(self.full(keys[*place])).arg(&token.as_bytes()[..]).arg(millis(hold));
                     pipeline.add_command(command);
                 }
-                pipeline.cmd("WAIT").arg(replicas).arg(millis(within.mul_f64(0.75)));
+                // The rest is for the answer, and for the reason where there is no confirmation.
+                let left = within.saturating_sub(begun.elapsed());
+                pipeline.cmd("WAIT").arg(replicas).arg(millis(left.mul_f64(0.75)));
                 let mut answers: Vec<RedisResult<i64>> = link.call_all_of_write(&mut pipeline).await?;
                 let confirmed =
                     answers.pop().transpose().map_err(|error| store_error(&error))?.unwrap_or_default();
-                Ok((link, answers, confirmed))
+                let missing = if confirmed < i64::from(replicas) {
+                    Some(replicas::unconfirmed(&link, confirmed, replicas, within).await)
+                } else {
+                    None
+                };
+                Ok((link, answers, missing))
             };
             (outcome.await, places)
         });
         let mut all = vec![Ok(()); keys.len()];
         for (outcome, places) in join_all(each).await {
-            let (link, answers, confirmed) = match outcome {
+            let (link, answers, missing) = match outcome {
                 Ok(outcome) => outcome,
                 Err(error) => {
                     for place in places {
@@ -303,10 +330,7 @@ impl RedisStore {
                         Err(store_error(&error))
                     }
                     Ok(answer) if answer < 0 => Err(StoreError::Foreign),
-                    Ok(_) if confirmed < i64::from(replicas) => Err(StoreError::Server(format!(
-                        "{confirmed} of {replicas} replicas confirmed the guard within {within:?}"
-                    ))),
-                    Ok(_) => Ok(()),
+                    Ok(_) => missing.clone().map_or(Ok(()), |reason| Err(StoreError::Server(reason))),
                 };
             }
         }

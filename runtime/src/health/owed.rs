@@ -1,0 +1,78 @@
+//! How many invalidations Redis is owed, for the line of the log that says how an outage ended.
+
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use tokio::sync::Notify;
+
+/// Counts of the keys of one cache that went through its recovery list.
+#[derive(Debug, Default)]
+pub(crate) struct Owed {
+    owed: AtomicU64,
+    delivered: AtomicU64,
+    given_up: AtomicU64,
+    /// Notified when nothing is owed any more.
+    settled: Notify,
+}
+
+/// The counts at one moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Counted {
+    /// Keys whose invalidation was put on the list so far.
+    owed: u64,
+    /// Those of them whose invalidation was delivered later.
+    delivered: u64,
+    /// Those that are owed still.
+    left: u64,
+}
+
+impl Counted {
+    /// How many keys were owed since then, and how many of them were delivered.
+    pub(crate) fn since(self, then: Counted) -> (u64, u64) {
+        (then.left + self.owed - then.owed, self.delivered - then.delivered)
+    }
+}
+
+impl Owed {
+    pub(super) fn add(&self) {
+        self.owed.fetch_add(1, Relaxed);
+    }
+
+    pub(super) fn delivered(&self) {
+        self.delivered.fetch_add(1, Relaxed);
+        self.check();
+    }
+
+    pub(super) fn gave_up(&self) {
+        self.given_up.fetch_add(1, Relaxed);
+        self.check();
+    }
+
+    fn check(&self) {
+        if self.left() == 0 {
+            self.settled.notify_waiters();
+        }
+    }
+
+    pub(crate) fn counted(&self) -> Counted {
+        Counted { owed: self.owed.load(Relaxed), delivered: self.delivered.load(Relaxed), left: self.left() }
+    }
+
+    /// How many keys are owed now.
+    pub(crate) fn left(&self) -> u64 {
+        let ended = self.delivered.load(Relaxed) + self.given_up.load(Relaxed);
+        self.owed.load(Relaxed).saturating_sub(ended)
+    }
+
+    /// Waits until nothing is owed.
+    pub(crate) async fn settled(&self) {
+        loop {
+            let mut settled = std::pin::pin!(self.settled.notified());
+            // From here on no notification is missed.
+            settled.as_mut().enable();
+            if self.left() == 0 {
+                return;
+            }
+            settled.await;
+        }
+    }
+}

@@ -1,0 +1,23 @@
+//! Why a guard was not confirmed by as many replicas as it was to be.
+
+use std::time::Duration;
+
+use super::connection::Link;
+
+/// The reason, in words.
+pub(super) async fn unconfirmed(link: &Link, confirmed: i64, replicas: u8, within: Duration) -> String {
+    let reason = format!("{confirmed} of {replicas} replicas confirmed the guard within {within:?}");
+    // A user who may not ask is told only that.
+    let info = link.call_of_write::<String>(redis::cmd("INFO").arg("replication")).await.ok();
+    let connected = info.as_deref().and_then(connected);
+    match connected.filter(|connected| *connected < u64::from(replicas)) {
+        Some(connected) => format!(
+            "{reason}: {connected} are connected to the server; connect as many as `wait_replicas` says, or lower it"
+        ),
+        None => reason,
+    }
+}
+
+fn connected(info: &str) -> Option<u64> {
+    info.lines().find_map(|line| line.strip_prefix("connected_slaves:"))?.trim().parse().ok()
+}

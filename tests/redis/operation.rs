@@ -1,0 +1,268 @@
+//! What an operator reads in the log: an outage is two lines, whatever the number of writes, and what concerns single writes names
+//! its function and lists few keys.
+
+use std::{
+    io::{self, Read, Write},
+    net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream},
+    sync::atomic::{AtomicU64, Ordering::Relaxed},
+    thread,
+    time::{Duration, Instant},
+};
+
+use cached_aside::{AnyKey, Cache, Error, cached_aside, invalidates};
+use cached_aside_tests::RedisServer;
+use redis::cmd;
+use tokio::time::sleep;
+
+use crate::telling::{Log, said};
+
+#[cached_aside(ttl = "1m", key = "operated:{id}")]
+async fn load(id: u64) -> u64 {
+    id
+}
+
+#[invalidates(load(id))]
+async fn save(id: u64) {
+    let _ = id;
+}
+
+/// The number behind a word of a line.
+fn number(line: &str, name: &str) -> u64 {
+    let (_, rest) = line.split_once(&format!(" {name}=")).unwrap_or_else(|| panic!("{name}: {line}"));
+    rest.split(' ').next().unwrap().parse().unwrap_or_else(|_| panic!("{name}: {line}"))
+}
+
+/// Takes what is logged until there are so many lines with these words.
+async fn until_said(log: &Log, words: &str, lines: usize) -> String {
+    let (mut told, begun) = (log.take(), Instant::now());
+    while said(&told, words).len() < lines {
+        assert!(begun.elapsed() < Duration::from_secs(20), "{lines} lines `{words}`:\n{told}");
+        sleep(Duration::from_millis(2)).await;
+        told += &log.take();
+    }
+    told
+}
+
+/// Killed and restarted, or stopped and continued.
+#[tokio::test]
+async fn outages_are_two_lines_each_whatever_the_number_of_writes() {
+    const KEYS: u64 = 50;
+    let server = RedisServer::start();
+    let log = Log::listen().and_of_the_library(server.addr().to_string());
+    let cache = Cache::builder().url(server.url()).timeout(Duration::from_millis(50)).build().await.unwrap();
+    let writes = AtomicU64::new(0);
+    let writing = async |first: u64| -> ! {
+        let mut id = first;
+        loop {
+            cache.scope(async { (save(id % KEYS).await, load(id % KEYS).await) }).await;
+            writes.fetch_add(1, Relaxed);
+            id += 1;
+            tokio::task::yield_now().await;
+        }
+    };
+    let outages = async {
+        let mut told = String::new();
+        for outage in 0..5 {
+            sleep(Duration::from_millis(200)).await;
+            let killed = outage % 2 == 0;
+            if killed {
+                server.kill()
+            } else {
+                server.pause()
+            }
+            sleep(Duration::from_secs(1)).await;
+            if killed {
+                server.restart()
+            } else {
+                server.resume()
+            }
+            told += &until_said(&log, "cache reachable again", 1).await;
+        }
+        told
+    };
+    let told = tokio::select! {
+        told = outages => told,
+        _ = writing(0) => unreachable!(),
+        _ = writing(10) => unreachable!(),
+        _ = writing(20) => unreachable!(),
+        _ = writing(30) => unreachable!(),
+    };
+    let (stats, writes) = (cache.stats(), writes.load(Relaxed));
+    assert!(writes > 1_000 && stats.undelivered > 500, "{writes} writes, {stats}");
+    let warnings: Vec<&str> =
+        told.lines().filter(|line| line.contains("WARN") || line.contains("ERROR")).collect();
+    println!("five outages and {writes} writes:\n{}", warnings.join("\n"));
+    let (away, back) = (said(&told, "cache unreachable"), said(&told, "cache reachable again"));
+    assert_eq!((away.len(), back.len()), (5, 5), "{warnings:#?}");
+    // A server that is stopped is known not to be there only after some have waited for it.
+    assert!(warnings.len() <= 14, "{warnings:#?}");
+    for line in back {
+        assert!(
+            line.contains("WARN") && line.contains(" away=") && line.contains(&server.addr().to_string()),
+            "{line}"
+        );
+        let (owed, delivered) = (number(line, "owed"), number(line, "delivered"));
+        assert!((1..=KEYS).contains(&owed) && owed == delivered, "{line}");
+    }
+    for line in away {
+        assert!(line.contains("WARN") && line.contains(" reason="), "{line}");
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_is_there_and_confirms_no_guard_is_told_of_now_and_then() {
+    #[invalidates(
+        load(0),
+        load(1),
+        load(2),
+        load(3),
+        load(4),
+        load(5),
+        load(6),
+        load(7),
+        load(8),
+        load(9),
+        wait_replicas = 1
+    )]
+    async fn save_many() {}
+
+    #[invalidates(load(id), wait_replicas = 1, guard = "required")]
+    async fn save_for_sure(id: u64) -> Result<(), Error> {
+        let _ = id;
+        Ok(())
+    }
+
+    let server = RedisServer::start();
+    let log = Log::listen();
+    let cache = Cache::builder().url(server.url()).timeout(Duration::from_millis(400)).build().await.unwrap();
+    for id in 0..3 {
+        cache.scope(save_many()).await;
+        cache.scope(save_for_sure(id)).await.unwrap_err();
+    }
+    let told = log.take();
+    for (words, function) in
+        [("keys could not be guarded", "save_many"), ("the write was refused", "save_for_sure")]
+    {
+        let lines = said(&told, words);
+        let warnings: Vec<&&str> = lines.iter().filter(|line| line.contains("WARN")).collect();
+        assert_eq!(warnings.len(), 1, "{told}");
+        assert!(warnings[0].contains(&format!("function=\"{function}\"")), "{}", warnings[0]);
+        assert!(lines.len() >= 3, "the others are at `debug`:\n{told}");
+    }
+    let unguarded = said(&told, "keys could not be guarded")[0];
+    assert!(unguarded.contains("operated:0") && unguarded.contains("and 2 more"), "{unguarded}");
+    for line in [unguarded, said(&told, "the write was refused")[0]] {
+        assert!(line.contains("0 of 1 replicas") && line.contains("0 are connected"), "{line}");
+    }
+}
+
+#[tokio::test]
+async fn a_guard_that_is_lost_names_its_function() {
+    #[invalidates(load(id), guard_for = "60ms")]
+    async fn save_slowly(id: u64, server: &RedisServer) {
+        let _ = id;
+        server.run::<()>(&cmd("FLUSHALL"));
+        sleep(Duration::from_millis(200)).await;
+    }
+    let server = RedisServer::start();
+    let log = Log::listen().and_of_the_library("save_slowly");
+    let cache = Cache::connect(&server.url()).await.unwrap();
+    cache.scope(save_slowly(1, &server)).await;
+    let told = until_said(&log, "the guard was lost", 1).await;
+    let [line] = said(&told, "the guard was lost")[..] else { panic!("{told}") };
+    assert!(line.contains("WARN") && line.contains("function=\"save_slowly\""), "{line}");
+}
+
+/// Passes everything on, and closes a connection on which it is sent `HELLO`, as proxies do that know no third version of the
+/// protocol.
+fn proxy_without_hello(server: SocketAddr) -> SocketAddr {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let addr = listener.local_addr().unwrap();
+    let serve = move |mut client: TcpStream| -> io::Result<()> {
+        let mut first = [0; 4096];
+        let read = client.read(&mut first)?;
+        if first[..read].windows(5).any(|word| word.eq_ignore_ascii_case(b"hello")) {
+            return Ok(());
+        }
+        let mut server = TcpStream::connect(server)?;
+        server.write_all(&first[..read])?;
+        let (mut replies, mut answered) = (server.try_clone()?, client.try_clone()?);
+        thread::spawn(move || {
+            let _ = io::copy(&mut replies, &mut answered);
+            answered.shutdown(Shutdown::Both)
+        });
+        io::copy(&mut client, &mut server)?;
+        server.shutdown(Shutdown::Both)
+    };
+    thread::spawn(move || {
+        for client in listener.incoming().map_while(Result::ok) {
+            thread::spawn(move || serve(client));
+        }
+    });
+    addr
+}
+
+#[tokio::test]
+async fn a_proxy_that_closes_the_connection_at_hello_is_spoken_to_in_resp2() {
+    let server = RedisServer::builder().user("app", "s3cret", "~* +@all").start();
+    let proxy = proxy_without_hello(server.addr());
+    let cache = Cache::connect(&format!("redis://app:s3cret@{proxy}")).await.unwrap();
+    cache.ping().await.unwrap();
+    for hit in 0..2 {
+        let begun = Instant::now();
+        while cache.stats().total.hits <= hit {
+            assert!(begun.elapsed() < Duration::from_secs(20), "{}", cache.stats());
+            cache.scope(load(1)).await;
+        }
+        cache.scope(save(1)).await;
+        assert_eq!(cache.stats().guards_failed, 0);
+        // It is so again when the connection is made anew.
+        server.run::<()>(cmd("CLIENT").arg("KILL").arg("TYPE").arg("normal").arg("SKIPME").arg("yes"));
+        while cache.ping().await.is_err() {
+            assert!(begun.elapsed() < Duration::from_secs(20), "{}", cache.stats());
+            sleep(Duration::from_millis(2)).await;
+        }
+    }
+}
+
+/// Neither a line of the log, nor an error, nor what `Debug` prints.
+#[tokio::test]
+async fn thousands_of_keys_are_listed_by_the_first_ones() {
+    let server = RedisServer::start();
+    let log = Log::listen().and_of_the_library("operated:1");
+    let cache = Cache::builder().url(server.url()).timeout(Duration::from_secs(10)).build().await.unwrap();
+    let guard = cache.guard((0..2_500).map(load::key)).await.unwrap();
+    let shown = format!("{guard:?} {guard:#?}");
+    assert!(shown.contains("operated:0") && shown.contains("and 2492 more"), "{shown}");
+    server.kill();
+    let error = guard.release().await.unwrap_err();
+    let refused = cache.guard((0..2_500).map(load::key)).await.unwrap_err();
+    let told = log.take() + &format!("{shown}\n{error} {error:?}\n{refused} {refused:?}");
+    assert!(told.contains("could not be guarded") && told.contains("could not be delivered"), "{told}");
+    for line in told.lines() {
+        assert!(line.matches("operated:").count() <= 16, "{line}");
+    }
+}
+
+/// A key by hand may hold anything; what it says is not shown as a line of its own, nor in another order.
+#[tokio::test]
+async fn characters_that_change_how_a_line_is_shown_are_escaped() {
+    let server = RedisServer::start();
+    let log = Log::listen().and_of_the_library("escaped:");
+    let cache = Cache::connect(&server.url()).await.unwrap();
+    let key = AnyKey::new("escaped:a\u{202E}b\u{200B}c\nd");
+    server.run::<()>(cmd("SET").arg(format!("cached-aside:{key}")).arg("mine"));
+    let foreign = cache.scope(key.invalidate()).await.unwrap_err();
+    assert!(matches!(foreign, Error::Foreign { .. }), "{foreign}");
+    server.kill();
+    let refused = cache.guard([key.clone()]).await.unwrap_err();
+    let undelivered = cache.scope(key.invalidate()).await.unwrap_err();
+    let told = log.take();
+    assert!(said(&told, "on the recovery list").len() == 1 && said(&told, "guarded").len() == 2, "{told}");
+    let shown =
+        format!("{told}{foreign} {foreign:?} {refused} {refused:?} {undelivered} {undelivered:?} {key:?}");
+    assert!(shown.contains(r"escaped:a\u{202e}b\u{200b}c\nd"), "{shown}");
+    for raw in ["\u{202E}", "\u{200B}", "c\nd"] {
+        assert!(!shown.contains(raw), "{raw:?}: {shown:?}");
+    }
+}
