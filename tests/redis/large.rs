@@ -43,6 +43,7 @@ async fn side_by_side(cache: &Cache, size: usize) {
         tokio::spawn(async move {
             for turn in 0..CALLS {
                 cache.scope(large(turn % 2, size)).await;
+                // Not a condition, but the load: large values now and then, and time for the others between them.
                 sleep(Duration::from_millis(200)).await;
             }
         })
@@ -96,6 +97,7 @@ async fn large_values_of_another_process_hold_up_others_at_most_once() {
             for id in 0..2 {
                 stores.scope(large(id, size)).await;
             }
+            // Between two looks at the condition of this loop.
             sleep(Duration::from_millis(100)).await;
         }
         let builder =

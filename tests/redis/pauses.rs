@@ -115,7 +115,6 @@ async fn a_burst_of_ones_own_does_not_make_redis_dead() {
     }
     let (writer, reader) = (Pair::counts(&mut pair.writer).await, Pair::counts(&mut pair.reader).await);
     println!("3 bursts of 10,000: writer {writer:?}, reader {reader:?}");
-    assert_eq!(writer.outages, 0, "{writer:?}");
-    // Some guards may still come too late: they wait for the turns that the burst leaves to their connection.
     assert!(writer.writes > 0 && reader.reads > 0, "{writer:?}");
+    writer.nothing_went_wrong();
 }

@@ -240,7 +240,7 @@ fn a_key_comes_back_after_its_write_was_cut_off_with_its_runtime() {
     let runtime = multi_thread();
     runtime.spawn(cache.scope(save_without_end(id)));
     eventually("the body runs", || row(id, |row| row.load(SeqCst)) == 1);
-    // Longer than an unrenewed guard holds.
+    // The pause is what is tested: it is longer than an unrenewed guard holds.
     thread::sleep(Duration::from_millis(800));
     assert_eq!(elsewhere.reads(id..=id), [1], "the guard stands");
     assert_eq!(elsewhere.cache.stats().total.hits, 0);
@@ -361,7 +361,7 @@ fn a_shutdown_waits_for_the_fills_of_other_runtimes() {
 
 #[cached_aside(ttl = "1m", key = "report:{id}", lease = "200ms")]
 async fn report(id: usize) -> usize {
-    // As a synchronous driver does.
+    // The pause is what is tested: the body blocks, as a synchronous driver does, for longer than the lease.
     thread::sleep(Duration::from_millis(700));
     id
 }
@@ -388,6 +388,7 @@ async fn blocked() -> bool {
 #[invalidates(blocked(), guard_for = "300ms")]
 async fn write_blocking() {
     WRITES.store(true, SeqCst);
+    // The pause is what is tested: the body blocks for longer than the guard holds.
     thread::sleep(Duration::from_millis(1_500));
     WRITES.store(false, SeqCst);
 }

@@ -324,7 +324,8 @@ async fn calls_that_come_together_travel_together() {
     assert!(arrived <= CALLS, "{CALLS} acquires and as many fills came in {arrived} parts");
     let (arrived, scripts) = together(|id| Box::pin(save(id))).await;
     assert_eq!(scripts, CALLS * 2);
-    assert!(arrived < CALLS * 2, "{CALLS} guards and as many releases came in {arrived} parts");
+    println!("{CALLS} guards and as many releases came in {arrived} parts");
+    assert!(arrived <= CALLS, "{CALLS} guards and as many releases came in {arrived} parts");
 }
 
 #[tokio::test]

@@ -151,7 +151,11 @@ async fn a_runtime_that_goes_away_in_a_load_leaves_nobody_waiting() {
                 tokio::spawn(async move { cache.scope(held(2, true)).await })
             })
             .collect();
-        sleep(Duration::from_millis(50)).await;
+        let begun = Instant::now();
+        while cache.stats().total.misses < 4 {
+            assert!(begun.elapsed() < BACK, "they have looked, each for itself");
+            sleep(Duration::from_millis(1)).await;
+        }
         assert_eq!(cache.stats().total.loads, 1, "they wait");
         let begun = Instant::now();
         gone.shutdown_background();
@@ -190,12 +194,14 @@ fn behind(id: u64, depth: u64) -> Pin<Box<dyn Future<Output = u64> + Send>> {
 
 #[cached_aside(ttl = "5m", key = "outer:{id}", skip(depth))]
 async fn outer(id: u64, depth: u64) -> u64 {
+    // So that both load when each comes to call the other.
     sleep(Duration::from_millis(20)).await;
     if depth > 0 { Box::pin(inner(id, depth - 1)).await + 1 } else { 0 }
 }
 
 #[cached_aside(ttl = "5m", key = "inner:{id}", skip(depth))]
 async fn inner(id: u64, depth: u64) -> u64 {
+    // So that both load when each comes to call the other.
     sleep(Duration::from_millis(20)).await;
     if depth > 0 { Box::pin(outer(id, depth - 1)).await + 1 } else { 0 }
 }
@@ -340,7 +346,7 @@ async fn a_user_who_lacks_a_right_is_told_what_to_grant() {
             answer => panic!("{rules}: {answer:?}"),
         }
         skips_the_cache(&cache, rules).await;
-        // Several attempts to connect later it has been told once.
+        // The pause is what is tested: several attempts to connect later it has been told once.
         sleep(Duration::from_millis(200)).await;
         let lines = log.take();
         let warned = said(&lines, "WARN");

@@ -21,7 +21,7 @@ pub const SLACK: Duration = Duration::from_millis(350);
 /// How soon after the fault the cache is in use again.
 pub const BACK: Duration = Duration::from_secs(5);
 /// After so many calls that got nowhere the cache is skipped, in no more time than this.
-pub const TRIES: u32 = 6;
+pub const TRIES: u32 = 5;
 const AT_ONCE: Duration = Duration::from_millis(50);
 /// How soon nothing is left of what was needed for the operation.
 const TIDY: Duration = Duration::from_secs(10);

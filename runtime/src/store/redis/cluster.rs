@@ -130,7 +130,7 @@ impl Cluster {
     }
 
     /// Sends a command on to where the error of a node says.
-    pub(super) async fn send_on<T: FromRedisValue>(
+    pub(super) async fn send_on<T: FromRedisValue + Send + 'static>(
         &self,
         mut error: RedisError,
         command: &Cmd,
@@ -186,12 +186,16 @@ impl fmt::Debug for Cluster {
 }
 
 /// Sends a command to a node that does not have the slot yet, but the key already.
-async fn ask<T: FromRedisValue>(link: &Link, command: &Cmd, purpose: For) -> Result<T, Failure> {
+async fn ask<T: FromRedisValue + Send + 'static>(
+    link: &Link,
+    command: &Cmd,
+    purpose: For,
+) -> Result<T, Failure> {
     let mut both = redis::pipe();
     both.cmd("ASKING").ignore().add_command(command.clone());
     let (answer,): (RedisResult<T>,) = match purpose {
         For::Reads => link.call_all(&mut both).await?,
-        For::Writes => link.call_all_of_write(&mut both).await?,
+        For::Writes => link.call_all_of_write(both).await?,
     };
     answer.map_err(Failure::Redis)
 }

@@ -29,7 +29,7 @@ use tokio::{
     time::sleep,
 };
 
-use self::{outage::Outage, own::Role};
+use self::{outage::Outage, outbox::Outbox, own::Role};
 use super::{
     away::Away,
     gather::Gather,
@@ -48,6 +48,7 @@ use crate::{
 };
 
 mod outage;
+mod outbox;
 mod own;
 
 /// After so many commands in a row without an answer in time the server is asked for a sign of life.
@@ -139,6 +140,8 @@ pub(super) struct Shared {
     in_flight: Arc<AtomicUsize>,
     /// Room for the steps of writes, which is their own: however much is read, a write is announced.
     writes: Semaphore,
+    /// Steps of writes that are sent together.
+    outbox: Arc<Outbox>,
     /// Reads that wait to travel together.
     reads: Gather<Given>,
     timeouts: AtomicU32,
@@ -294,23 +297,30 @@ impl Link {
     }
 
     /// Sends one command of a step of a write.
-    pub(super) async fn call_of_write<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, Failure> {
+    pub(super) async fn call_of_write<T>(&self, command: &Cmd) -> Result<T, Failure>
+    where
+        T: FromRedisValue + Send + 'static,
+    {
         let mut pipeline = Pipeline::with_capacity(1);
         pipeline.add_command(command.clone());
-        let (answer,): (RedisResult<T>,) = self.call_all_of_write(&mut pipeline).await?;
+        let (answer,): (RedisResult<T>,) = self.call_all_of_write(pipeline).await?;
         answer.map_err(Failure::Redis)
     }
 
     /// Sends several commands of a step of a write. Where there are too many it waits for room instead of being turned away.
-    pub(super) async fn call_all_of_write<T: FromRedisValue>(
-        &self,
-        pipeline: &mut Pipeline,
-    ) -> Result<T, Failure> {
-        // Nobody closes it.
-        let _room = self.0.writes.acquire().await;
-        let mut call = self.begin(For::Writes)?;
-        let result = pipeline.ignore_errors().query_async(&mut call.up.connection).await;
-        call.end(result)
+    pub(super) async fn call_all_of_write<T>(&self, mut pipeline: Pipeline) -> Result<T, Failure>
+    where
+        T: FromRedisValue + Send + 'static,
+    {
+        let link = self.clone();
+        let step = async move {
+            // Nobody closes it.
+            let _room = link.0.writes.acquire().await;
+            let mut call = link.begin(For::Writes)?;
+            let result = pipeline.ignore_errors().query_async(&mut call.up.connection).await;
+            call.end(result)
+        };
+        self.0.outbox.take(step).await
     }
 
     /// Asks whether the server is there.
@@ -452,8 +462,12 @@ impl Drop for Call<'_> {
         } else {
             (&self.link.abandoned, ABANDONED_IN_A_ROW)
         };
-        if silences.fetch_add(1, Relaxed) + 1 >= many {
+        let silent = silences.fetch_add(1, Relaxed) + 1;
+        if silent >= many {
             self.link.probe(&self.up);
+        }
+        // One earlier, since calls that find a runtime's own connection gone go on to the lasting one.
+        if silent + 1 >= many {
             self.link.ask_lasting();
         }
     }
@@ -478,6 +492,7 @@ impl Shared {
             probing: AtomicBool::new(false),
             in_flight,
             writes: Semaphore::new(limits.in_flight.min(Semaphore::MAX_PERMITS)),
+            outbox: Arc::default(),
             reads: Gather::new(limits.in_flight),
             timeouts: AtomicU32::new(0),
             abandoned: AtomicU32::new(0),

@@ -300,7 +300,7 @@ impl RedisStore {
                 // The rest is for the answer, and for the reason where there is no confirmation.
                 let left = within.saturating_sub(begun.elapsed());
                 pipeline.cmd("WAIT").arg(replicas).arg(millis(left.mul_f64(0.75)));
-                let mut answers: Vec<RedisResult<i64>> = link.call_all_of_write(&mut pipeline).await?;
+                let mut answers: Vec<RedisResult<i64>> = link.call_all_of_write(pipeline).await?;
                 let confirmed =
                     answers.pop().transpose().map_err(|error| store_error(&error))?.unwrap_or_default();
                 let missing = if confirmed < i64::from(replicas) {
@@ -512,7 +512,7 @@ impl RedisStore {
             }
             async move {
                 let answers = match &owner {
-                    Ok(link) => link.call_all_of_write(&mut pipeline).await.map_err(StoreError::from),
+                    Ok(link) => link.call_all_of_write(pipeline).await.map_err(StoreError::from),
                     Err(error) => Err(error.clone()),
                 };
                 (owner, answers, places)

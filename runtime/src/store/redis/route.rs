@@ -71,7 +71,7 @@ impl Route {
     /// Sends one command to the server that has a key.
     pub(super) async fn call<T>(&self, key: FullKey<'_>, command: &Cmd) -> Answer<T>
     where
-        T: FromRedisValue + Send,
+        T: FromRedisValue + Send + 'static,
     {
         let owner = self.owner(key)?;
         self.call_at(&owner, command).await
@@ -81,7 +81,7 @@ impl Route {
     /// what may have been is not sent twice.
     pub(super) async fn call_here<T>(&self, key: FullKey<'_>, command: &Cmd) -> Answer<T>
     where
-        T: FromRedisValue + Send,
+        T: FromRedisValue + Send + 'static,
     {
         let owner = self.owner(key)?;
         self.call_at(owner.here_if_up(), command).await
@@ -90,7 +90,7 @@ impl Route {
     /// Sends one command to a server, and on to where that says that the key is.
     pub(super) async fn call_at<T>(&self, link: &Link, command: &Cmd) -> Answer<T>
     where
-        T: FromRedisValue + Send,
+        T: FromRedisValue + Send + 'static,
     {
         let error = match link.call(command).await {
             Err(Failure::Redis(error)) => error,
@@ -108,7 +108,7 @@ impl Route {
     /// The same with a command of a step of a write.
     pub(super) async fn call_of_write<T>(&self, link: &Link, command: &Cmd) -> Answer<T>
     where
-        T: FromRedisValue + Send,
+        T: FromRedisValue + Send + 'static,
     {
         let error = match link.call_of_write(command).await {
             Err(Failure::Redis(error)) => error,

@@ -1,0 +1,265 @@
+//! Steps of writes that are sent together.
+//!
+//! The lasting connection is driven by the library's thread, which sends what it is given as soon as it is given it: the steps of
+//! a crowd of writers, that come one by one from another thread, would be nearly as many packets. So while steps are under way, a
+//! further one waits here until everything that is ready to run on its caller's runtime has had its turn, and goes with what
+//! came meanwhile, in one turn of the library's thread. A step that comes alone goes at once.
+//!
+//! No caller depends on another: whoever has a turn first has everything sent, the library's thread does so after [`COMPANY`],
+//! and a caller that goes away takes its own step with it.
+
+use std::{
+    future::{Future, poll_fn},
+    pin::Pin,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use tokio::{sync::oneshot, task::AbortHandle};
+
+use super::{super::gather::next_turn, Failure};
+use crate::engine;
+
+/// Maximum time that a step waits for others.
+const COMPANY: Duration = Duration::from_millis(5);
+
+/// The steps of one connection.
+#[derive(Default)]
+pub(super) struct Outbox {
+    under_way: AtomicUsize,
+    waiting: Mutex<Waiting>,
+}
+
+#[derive(Default)]
+struct Waiting {
+    steps: Vec<Arc<Slot>>,
+    /// The library's thread is about to take them.
+    called: bool,
+}
+
+/// A step that another thread takes, unless its caller goes away before.
+struct Slot(Mutex<Step>);
+
+enum Step {
+    Waiting(Pin<Box<dyn Future<Output = ()> + Send>>),
+    UnderWay(Pin<Box<dyn Future<Output = ()> + Send>>, AbortHandle),
+    Over,
+}
+
+impl Slot {
+    fn lock(&self) -> MutexGuard<'_, Step> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Begins the step on the library's thread.
+    fn begin(self: &Arc<Self>) {
+        let mut step = self.lock();
+        match std::mem::replace(&mut *step, Step::Over) {
+            Step::Waiting(future) => {
+                let slot = self.clone();
+                let task = engine::spawn(poll_fn(move |context| slot.poll(context)));
+                *step = Step::UnderWay(future, task.abort_handle());
+            }
+            begun => *step = begun,
+        }
+    }
+
+    fn poll(&self, context: &mut Context<'_>) -> Poll<()> {
+        let mut step = self.lock();
+        let Step::UnderWay(future, _) = &mut *step else { return Poll::Ready(()) };
+        let polled = future.as_mut().poll(context);
+        if polled.is_ready() {
+            *step = Step::Over;
+        }
+        polled
+    }
+}
+
+/// A caller that waits for its step. Dropped, it takes the step with it: no more of it is done when this returns.
+struct Caller(Arc<Slot>);
+
+impl Drop for Caller {
+    fn drop(&mut self) {
+        let step = std::mem::replace(&mut *self.0.lock(), Step::Over);
+        if let Step::UnderWay(_, task) = step {
+            task.abort();
+        }
+    }
+}
+
+/// Has everything sent that waits, at the latest when it is dropped.
+struct Sending<'a>(&'a Arc<Outbox>);
+
+impl Drop for Sending<'_> {
+    fn drop(&mut self) {
+        self.0.send();
+    }
+}
+
+/// Counts a step while it is under way.
+struct UnderWay<'a>(&'a Outbox);
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        self.0.under_way.fetch_sub(1, Relaxed);
+    }
+}
+
+impl Outbox {
+    /// Takes a step, with others where there are any.
+    pub(super) async fn take<T: Send + 'static>(
+        self: &Arc<Self>,
+        step: impl Future<Output = Result<T, Failure>> + Send + 'static,
+    ) -> Result<T, Failure> {
+        let others = self.under_way.fetch_add(1, Relaxed);
+        let _under_way = UnderWay(self);
+        if others == 0 {
+            return step.await;
+        }
+        let (told, answer) = oneshot::channel();
+        let step = async move {
+            // A caller that has gone away needs no answer.
+            let _ = told.send(step.await);
+        };
+        let slot = Arc::new(Slot(Mutex::new(Step::Waiting(Box::pin(step)))));
+        let first = {
+            let mut waiting = self.lock();
+            waiting.steps.push(slot.clone());
+            waiting.steps.len() == 1
+        };
+        let sending = Sending(self);
+        let _caller = Caller(slot);
+        if first {
+            let outbox = self.clone();
+            engine::spawn(async move {
+                tokio::time::sleep(COMPANY).await;
+                outbox.send();
+            });
+        }
+        next_turn().await;
+        drop(sending);
+        answer.await.unwrap_or_else(|_| Err(Failure::Down("a step was not finished".to_owned())))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Has everything sent that waits when the library's thread has its turn.
+    fn send(self: &Arc<Self>) {
+        let mut waiting = self.lock();
+        if waiting.steps.is_empty() || std::mem::replace(&mut waiting.called, true) {
+            return;
+        }
+        let outbox = self.clone();
+        engine::spawn(async move {
+            let steps = {
+                let mut waiting = outbox.lock();
+                waiting.called = false;
+                std::mem::take(&mut waiting.steps)
+            };
+            steps.iter().for_each(Slot::begin);
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use futures_util::future::join_all;
+
+    use super::*;
+
+    fn runtime() -> tokio::runtime::Runtime {
+        tokio::runtime::Builder::new_current_thread().build().unwrap()
+    }
+
+    /// A step that says when it is first taken, and ends when everything that is ready has had its turn.
+    fn step(
+        number: usize,
+        taken: &mpsc::Sender<usize>,
+    ) -> impl Future<Output = Result<usize, Failure>> + Send + 'static {
+        let taken = taken.clone();
+        async move {
+            taken.send(number).unwrap();
+            next_turn().await;
+            Ok(number)
+        }
+    }
+
+    #[test]
+    fn steps_of_a_crowd_are_taken_in_their_order_and_each_is_answered() {
+        let (taken, order) = mpsc::channel();
+        let outbox = Arc::<Outbox>::default();
+        let steps = (0..500).map(|number| outbox.take(step(number, &taken)));
+        let answers = runtime().block_on(join_all(steps));
+        assert!(answers.into_iter().enumerate().all(|(number, answer)| answer.unwrap() == number));
+        assert_eq!(order.try_iter().collect::<Vec<_>>(), (0..500).collect::<Vec<_>>());
+        assert_eq!((outbox.under_way.load(Relaxed), outbox.lock().steps.len()), (0, 0));
+    }
+
+    #[test]
+    fn a_step_that_comes_alone_is_taken_at_once() {
+        let (taken, order) = mpsc::channel();
+        let outbox = Arc::<Outbox>::default();
+        let mut alone = Box::pin(outbox.take(step(1, &taken)));
+        let mut context = Context::from_waker(std::task::Waker::noop());
+        assert!(alone.as_mut().poll(&mut context).is_pending());
+        assert_eq!(order.try_recv(), Ok(1), "by its caller");
+    }
+
+    /// One that is never polled again holds up nobody, and is sent; one that goes away is not.
+    #[test]
+    fn no_caller_depends_on_another() {
+        let (taken, order) = mpsc::channel();
+        let outbox = Arc::<Outbox>::default();
+        let mut context = Context::from_waker(std::task::Waker::noop());
+        let mut begun: Vec<_> = (0..4).map(|number| Box::pin(outbox.take(step(number, &taken)))).collect();
+        for step in &mut begun {
+            assert!(step.as_mut().poll(&mut context).is_pending());
+        }
+        drop(begun.remove(2));
+        let next = || order.recv_timeout(Duration::from_secs(20));
+        assert_eq!((next(), next(), next()), (Ok(0), Ok(1), Ok(3)));
+        assert_eq!(order.try_recv(), Err(mpsc::TryRecvError::Empty));
+        drop(begun);
+        assert_eq!(outbox.under_way.load(Relaxed), 0);
+    }
+
+    /// What is done after the drop must be the last: a guard is not placed after its release.
+    #[test]
+    fn a_step_whose_caller_has_gone_away_is_taken_no_further() {
+        for _ in 0..200 {
+            let outbox = Arc::<Outbox>::default();
+            let steps = Arc::new(AtomicUsize::new(0));
+            let counted = steps.clone();
+            let _other = outbox.under_way.fetch_add(1, Relaxed);
+            let mut endless = Box::pin(outbox.take(async move {
+                loop {
+                    counted.fetch_add(1, Relaxed);
+                    next_turn().await;
+                    if counted.load(Relaxed) == usize::MAX {
+                        return Ok(());
+                    }
+                }
+            }));
+            let mut context = Context::from_waker(std::task::Waker::noop());
+            for _ in 0..2 {
+                assert!(endless.as_mut().poll(&mut context).is_pending());
+            }
+            while steps.load(Relaxed) == 0 {
+                std::thread::yield_now();
+            }
+            drop(endless);
+            let at_the_end = steps.load(Relaxed);
+            std::thread::yield_now();
+            assert_eq!(steps.load(Relaxed), at_the_end);
+            assert_eq!(Arc::strong_count(&steps), 1, "what it held is free");
+        }
+    }
+}
