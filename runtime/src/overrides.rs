@@ -240,7 +240,8 @@ pub fn only_cached<F: Future>(future: F) -> impl Future<Output = F::Output> {
 /// spawns. An `observe` inside of another tells both. What is asked for inside ([`refresh`] and so on) goes together with it.
 ///
 /// Ages are those of the store's clock: Redis stamps a value when it is stored, and says its time when it is asked for the value,
-/// in the same round trip. No clock of the application takes part. After a failover to a server whose clock differs, ages are off
+/// in the same round trip: one more command for a value that is read by itself, and one for all that are read together, as the
+/// values of many callers at once are. No clock of the application takes part. After a failover to a server whose clock differs, ages are off
 /// by as much; they are never negative.
 pub fn observe<F: Future>(future: F) -> impl Future<Output = (F::Output, Observed)> {
     let ask = || {

@@ -9,12 +9,15 @@ use std::{
     time::{Duration, Instant},
 };
 
-use cached_aside::{AnyKey, Cache, Error, cached_aside, invalidates};
+use cached_aside::{AnyKey, Cache, Error, Source, cached_aside, invalidates, observe};
 use cached_aside_tests::RedisServer;
 use redis::cmd;
-use tokio::time::sleep;
+use tokio::{task::JoinSet, time::sleep};
 
-use crate::telling::{Log, said};
+use crate::{
+    support::filled,
+    telling::{Log, said},
+};
 
 #[cached_aside(ttl = "1m", key = "operated:{id}")]
 async fn load(id: u64) -> u64 {
@@ -223,6 +226,36 @@ async fn a_proxy_that_closes_the_connection_at_hello_is_spoken_to_in_resp2() {
             sleep(Duration::from_millis(2)).await;
         }
     }
+}
+
+/// What `observe` costs where many observe: as reads do, they travel together, and the server says its time once for all.
+#[tokio::test]
+async fn observed_reads_of_a_crowd_travel_together_and_ask_for_the_time_once() {
+    const CALLS: u64 = 300;
+    let server = RedisServer::start();
+    let cache = Cache::builder().url(server.url()).timeout(Duration::from_secs(10)).build().await.unwrap();
+    for id in 0..CALLS {
+        cache.scope(load(id)).await;
+    }
+    filled(&cache, CALLS).await;
+    server.reset_stats();
+    let mut calls = JoinSet::new();
+    for id in 0..CALLS {
+        let cache = cache.clone();
+        calls.spawn(cache.clone().scope(async move {
+            for _ in 0..4 {
+                let (value, observed) = observe(load(id)).await;
+                assert_eq!((value, observed.source()), (id, Some(Source::Hit)));
+                assert!(observed.age().unwrap() < Duration::from_secs(60), "{:?}", observed.age());
+            }
+        }));
+    }
+    calls.join_all().await;
+    let commands = server.commands();
+    let count = |name: &str| commands.get(name).copied().unwrap_or_default();
+    let (reads, times) = (count("get") + count("mget"), count("time"));
+    println!("{} observed hits: {reads} commands that read, {times} that ask for the time", 4 * CALLS);
+    assert!(times == reads && times * 8 <= 4 * CALLS, "{commands:?}");
 }
 
 /// Neither a line of the log, nor an error, nor what `Debug` prints.

@@ -1,4 +1,5 @@
 use std::{
+    cell::Cell,
     collections::{BTreeMap, BTreeSet},
     thread,
 };
@@ -6,7 +7,10 @@ use std::{
 use serde::Serialize;
 
 use super::*;
-use crate::codec::{Bincode, Json, MessagePack, Postcard, faithful};
+use crate::codec::{
+    Bincode, Json, MessagePack, Postcard, faithful,
+    walk::{Options, walk},
+};
 
 #[derive(Debug, PartialEq, Serialize, serde::Deserialize)]
 struct Node(Option<Box<Node>>);
@@ -66,6 +70,32 @@ fn planted_bytes_that_nest_without_end_are_refused() {
         let ignored = [&b"\x81\xa1x"[..], &vec![0x91; 1_000_000]].concat();
         MessagePack::decode::<Marked>(&ignored).unwrap_err();
     });
+}
+
+/// A value that nests so deep, and notes how deep it was asked for its parts.
+struct Deep<'a> {
+    left: u32,
+    asked: &'a Cell<u32>,
+}
+
+impl Serialize for Deep<'_> {
+    fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        self.asked.set(self.asked.get() + 1);
+        match self.left.checked_sub(1) {
+            Some(left) => to.serialize_some(&Deep { left, asked: self.asked }),
+            None => to.serialize_none(),
+        }
+    }
+}
+
+#[test]
+fn a_value_that_nests_too_deep_is_left_alone_before_it_is_written() {
+    let asked = Cell::default();
+    let refused = walk(&Deep { left: 1_000, asked: &asked }, Options::default()).unwrap_err();
+    assert!(refused.to_string().contains("more than 128 levels"), "{refused}");
+    assert_eq!(asked.get(), MAX_DEPTH + 1, "no codec would stop there");
+    asked.set(0);
+    walk(&Deep { left: MAX_DEPTH, asked: &asked }, Options::default()).unwrap();
 }
 
 /// The deepest that there is fits on the stack of a worker, also where nothing is optimised.

@@ -119,8 +119,14 @@ impl<A> Gather<A> {
         }))
     }
 
-    /// Takes a key in, written as its parts one after the other, of a caller on this runtime.
-    pub(super) fn join(&self, key: [&[u8]; 3], runtime: impl FnOnce() -> runtime::Id) -> Turn<A> {
+    /// Takes a key in, written as its parts one after the other, of a caller on this runtime, which may ask for the server's time as
+    /// well.
+    pub(super) fn join(
+        &self,
+        key: [&[u8]; 3],
+        timed: bool,
+        runtime: impl FnOnce() -> runtime::Id,
+    ) -> Turn<A> {
         let length = self.0.length.load(Relaxed);
         if length > BYTES / 2 {
             return Turn::Alone(None);
@@ -138,7 +144,7 @@ impl<A> Gather<A> {
         let runtime = runtime();
         let Some(at) = queue.open.iter().position(|open| open.runtime == runtime) else {
             let mut batch = Batch::new(Permit(self.0.clone()));
-            let word = batch.add(key);
+            let word = batch.add(key, timed);
             let number = queue.next;
             queue.next += 1;
             queue.on_their_way += 1;
@@ -146,7 +152,7 @@ impl<A> Gather<A> {
             return Turn::Begin(word, Begun { shared: self.0.clone(), number });
         };
         let batch = &mut queue.open[at].batch;
-        let word = batch.add(key);
+        let word = batch.add(key, timed);
         if batch.waiting() < CALLERS && batch.keys.len() < BYTES / length.max(1) {
             return Turn::Wait(word);
         }
@@ -220,15 +226,24 @@ pub(super) struct Batch<A> {
     first: Vec<oneshot::Sender<A>>,
     /// Who asked for a key that was there, and its place.
     more: Vec<(usize, oneshot::Sender<A>)>,
+    /// Whether any of them asked for the server's time.
+    timed: bool,
     permit: Permit<A>,
 }
 
 impl<A> Batch<A> {
     fn new(permit: Permit<A>) -> Batch<A> {
-        Batch { keys: Keys::new(), first: Vec::with_capacity(CALLERS), more: Vec::new(), permit }
+        Batch {
+            keys: Keys::new(),
+            first: Vec::with_capacity(CALLERS),
+            more: Vec::new(),
+            timed: false,
+            permit,
+        }
     }
 
-    fn add(&mut self, key: [&[u8]; 3]) -> oneshot::Receiver<A> {
+    fn add(&mut self, key: [&[u8]; 3], timed: bool) -> oneshot::Receiver<A> {
+        self.timed |= timed;
         let (word, receiver) = oneshot::channel();
         match self.keys.place(key) {
             Some(place) => self.more.push((place, word)),
@@ -240,6 +255,11 @@ impl<A> Batch<A> {
     /// How many callers wait for it.
     fn waiting(&self) -> usize {
         self.first.len() + self.more.len()
+    }
+
+    /// Whether the server's time is asked for, once for all.
+    pub(super) fn is_timed(&self) -> bool {
+        self.timed
     }
 
     /// Whether every caller has gone away.

@@ -159,6 +159,11 @@ pub(super) struct Reading<'a> {
 }
 
 impl Reading<'_> {
+    /// Whether the value is not known to be large.
+    pub(super) fn is_usual(&self) -> bool {
+        self.way == Way::Usual
+    }
+
     pub(super) fn end(mut self, there: Option<&Bytes>) {
         self.ended = true;
         self.store.large.read(self.key, there);

@@ -114,18 +114,6 @@ impl RedisStore {
         self.route.links().iter().any(|link| !link.is_up())
     }
 
-    pub(crate) async fn read_timed(&self, key: &str) -> Answer<(Option<Bytes>, Duration)> {
-        let full = self.full(key);
-        let (owner, reading) = self.way(key).await?;
-        let link = owner.here_if_up();
-        let (there, now) = match self.read_timed_at(link, full).await {
-            Err(StoreError::Unreachable(_)) if link.is_own() => self.read_timed_at(&owner, full).await?,
-            answer => answer?,
-        };
-        reading.end(there.as_ref());
-        Ok((there, now))
-    }
-
     async fn read_timed_at(&self, link: &Link, full: FullKey<'_>) -> Answer<(Option<Bytes>, Duration)> {
         let mut pipeline = redis::pipe();
         // Asked afterwards, the time makes an entry rather older than younger than it is.

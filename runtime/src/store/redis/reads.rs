@@ -4,12 +4,12 @@ use std::{cell::Cell, iter::repeat_n, time::Duration};
 
 use bytes::Bytes;
 use redis::{Cmd, ErrorKind, Pipeline, RedisError, RedisResult, ServerErrorKind, Value};
-use tokio::time::Instant;
+use tokio::{sync::oneshot, time::Instant};
 
 use super::{
-    FullKey, RedisStore,
+    FullKey, RedisStore, Time,
     connection::{Failure, Link, store_error},
-    gather::{Batch, Turn, next_turn},
+    gather::{Batch, Permit, Turn, next_turn},
     large::Way,
     route::Route,
 };
@@ -24,8 +24,10 @@ thread_local! {
     static GET: Cell<Option<Cmd>> = const { Cell::new(None) };
 }
 
+/// What stands under a key, and the server's time right after it was read where somebody asked for it.
+pub(super) type Read = (Option<Bytes>, Option<Duration>);
 /// What those are given who did not ask by themselves: an answer; or until when they may ask, where they have to after all.
-pub(super) type Given = Result<Answer<Option<Bytes>>, Instant>;
+pub(super) type Given = Result<Answer<Read>, Instant>;
 
 impl RedisStore {
     pub(crate) async fn read(&self, key: &str, within: Duration) -> Answer<Option<Bytes>> {
@@ -36,28 +38,8 @@ impl RedisStore {
         let owner = self.route.owner(full)?;
         let link = owner.here();
         let reads = link.reads();
-        let turn = match reads.join(full.parts(), || link.runtime()) {
-            Turn::Alone(permit) => Err(permit),
-            Turn::Wait(word) => Ok(word),
-            Turn::Begin(word, begun) => {
-                let (here, one_by_one) = (link.clone(), self.reads_one_by_one(link));
-                link.spawn(async move {
-                    next_turn().await;
-                    if let Some(batch) = begun.close() {
-                        send(here, batch, one_by_one).await;
-                    }
-                });
-                Ok(word)
-            }
-            Turn::Send(word, batch) => {
-                let one_by_one = self.reads_one_by_one(link);
-                link.spawn(send(link.clone(), batch, one_by_one));
-                Ok(word)
-            }
-            Turn::Full => return Err(StoreError::Full),
-        };
         // What is kept from here on is part of the future of every call.
-        let word = match turn {
+        let word = match self.join(link, full, false)? {
             Ok(word) => word,
             Err(_permit) => {
                 // On the heap: redis-rs alone takes more than a kibibyte.
@@ -71,7 +53,7 @@ impl RedisStore {
         let told = async {
             // Without word its task has ended before it ran.
             match word.await.unwrap_or_else(|_| Err(Instant::now() + within)) {
-                Ok(answer) => answer,
+                Ok(answer) => answer.map(|(there, _)| there),
                 Err(until) => {
                     let left = until.saturating_duration_since(Instant::now());
                     boxed(self.read_alone(&owner, link, self.full(key), left)).await
@@ -101,6 +83,69 @@ impl RedisStore {
             _ => {}
         }
         answer
+    }
+
+    /// Takes part in a batch, or has the right to ask alone.
+    fn join(
+        &self,
+        link: &Link,
+        full: FullKey<'_>,
+        timed: bool,
+    ) -> Answer<Result<oneshot::Receiver<Given>, Option<Permit<Given>>>> {
+        Ok(match link.reads().join(full.parts(), timed, || link.runtime()) {
+            Turn::Alone(permit) => Err(permit),
+            Turn::Wait(word) => Ok(word),
+            Turn::Begin(word, begun) => {
+                let (here, one_by_one) = (link.clone(), self.reads_one_by_one(link));
+                link.spawn(async move {
+                    next_turn().await;
+                    if let Some(batch) = begun.close() {
+                        send(here, batch, one_by_one).await;
+                    }
+                });
+                Ok(word)
+            }
+            Turn::Send(word, batch) => {
+                let one_by_one = self.reads_one_by_one(link);
+                link.spawn(send(link.clone(), batch, one_by_one));
+                Ok(word)
+            }
+            Turn::Full => return Err(StoreError::Full),
+        })
+    }
+
+    /// What stands under a key, and the server's time right after it was read. In a crowd it travels with others, and the time is
+    /// asked for once.
+    pub(crate) async fn read_timed(&self, key: &str) -> Answer<(Option<Bytes>, Duration)> {
+        let full = self.full(key);
+        let (owner, reading) = self.way(key).await?;
+        let mut permit = None;
+        if reading.is_usual() {
+            let link = owner.here();
+            match self.join(link, full, true)? {
+                Ok(word) => match word.await {
+                    Ok(Ok(Ok((there, Some(now))))) => {
+                        reading.end(there.as_ref());
+                        return Ok((there, now));
+                    }
+                    Ok(Ok(Err(error))) => return Err(error),
+                    // It has to ask by itself after all.
+                    _ => {}
+                },
+                Err(alone) => permit = alone,
+            }
+        }
+        let link = owner.here_if_up();
+        let (there, now) = match self.read_timed_at(link, full).await {
+            Err(StoreError::Unreachable(_)) if link.is_own() => self.read_timed_at(&owner, full).await?,
+            answer => answer?,
+        };
+        drop(permit);
+        if let Some(value) = &there {
+            link.reads().note(value.len());
+        }
+        reading.end(there.as_ref());
+        Ok((there, now))
     }
 
     /// Reads a value that is known to be large.
@@ -180,17 +225,13 @@ async fn ask(link: &Link, batch: &Batch<Given>, one_by_one: bool, until: Instant
     batch.keys().for_each(|key| {
         mget.arg(key);
     });
-    let values = |answer| match answer {
-        Value::Array(values) => Ok(values),
-        other => Ok(redis::from_redis_value(other.extract_error()?)?),
-    };
-    match link.call_with(&mget, values).await {
-        Ok(values) => {
+    match values_of(link, mget, batch.is_timed()).await {
+        Ok((values, now)) => {
             let (mut bytes, keys) = (0, values.len());
             let given = values.into_iter().map(|value| {
                 let value = value_of(value);
                 bytes += value.iter().flatten().map(Bytes::len).sum::<usize>();
-                Ok(value)
+                Ok(value.map(|value| (value, now)))
             });
             let given = given.collect();
             link.reads().note(bytes / keys.max(1));
@@ -210,6 +251,26 @@ async fn ask(link: &Link, batch: &Batch<Given>, one_by_one: bool, until: Instant
     }
 }
 
+/// What `MGET` answers, and the server's time right after that where it is asked for.
+async fn values_of(link: &Link, mget: Cmd, timed: bool) -> Result<(Vec<Value>, Option<Duration>), Failure> {
+    let values = |answer| match answer {
+        Value::Array(values) => Ok(values),
+        other => Ok(redis::from_redis_value(other.extract_error()?)?),
+    };
+    if !timed {
+        return Ok((link.call_with(&mget, values).await?, None));
+    }
+    let mut both = Pipeline::with_capacity(2);
+    // Asked afterwards, the time makes an entry rather older than younger than it is.
+    both.add_command(mget).cmd("TIME");
+    let (answer, now): (RedisResult<Value>, RedisResult<Time>) = link.call_all(&mut both).await?;
+    let both = answer.and_then(values).and_then(|values| Ok((values, Some(now?.since_the_epoch()))));
+    both.map_err(|error| {
+        link.refused(&error);
+        Failure::Redis(error)
+    })
+}
+
 /// One of the values that `MGET` answers.
 fn value_of(value: Value) -> Answer<Option<Bytes>> {
     match value {
@@ -225,9 +286,17 @@ async fn ask_one_by_one(link: &Link, batch: &Batch<Given>, until: Instant) -> An
     batch.keys().for_each(|key| {
         pipeline.cmd("GET").arg(key);
     });
-    let answers: Vec<RedisResult<Option<Bytes>>> = link.call_all(&mut pipeline).await?;
+    if batch.is_timed() {
+        pipeline.cmd("TIME");
+    }
+    let mut answers: Vec<RedisResult<Value>> = link.call_all(&mut pipeline).await?;
+    let now = match batch.is_timed().then(|| answers.pop()).flatten() {
+        Some(Ok(now)) => redis::from_redis_value::<Time>(now).ok().map(|now| now.since_the_epoch()),
+        // Who needs it asks by himself, and is told why there is none.
+        _ => None,
+    };
     let given = answers.into_iter().map(|answer| match answer {
-        Ok(value) => Ok(Ok(value)),
+        Ok(value) => Ok(value_of(value).map(|value| (value, now))),
         // A key that is on another node is asked for there.
         Err(error) if error.redirect_node().is_some() => Err(until),
         Err(error) => {

@@ -30,7 +30,7 @@ fn key(name: &str) -> [&[u8]; 3] {
 
 /// A read by itself that is on its way.
 fn alone(reads: &Reads) -> Permit<String> {
-    match reads.join(key("alone"), runtime) {
+    match reads.join(key("alone"), false, runtime) {
         Turn::Alone(Some(permit)) => permit,
         other => panic!("nothing is in the way, but {other:?}"),
     }
@@ -48,14 +48,14 @@ fn run(future: impl Future<Output = ()>) {
 }
 
 fn begin(reads: &Reads, on: Id, name: &str) -> (Receiver<String>, Begun<String>) {
-    match reads.join(key(name), || on) {
+    match reads.join(key(name), false, || on) {
         Turn::Begin(word, begun) => (word, begun),
         other => panic!("`{name}` begins a batch, but {other:?}"),
     }
 }
 
 fn wait(reads: &Reads, on: Id, name: &str) -> Receiver<String> {
-    match reads.join(key(name), || on) {
+    match reads.join(key(name), false, || on) {
         Turn::Wait(word) => word,
         other => panic!("`{name}` joins the batch, but {other:?}"),
     }
@@ -175,7 +175,7 @@ fn a_full_batch_is_sent_by_who_fills_it_and_answers_only_its_own() {
     let (reads, on) = (reads(), runtime());
     let before = busy(&reads);
     let (mut words, begun) = begin_many(&reads, on, CALLERS - 1);
-    let Turn::Send(last, full) = reads.join(key("last"), || on) else { panic!("it is full now") };
+    let Turn::Send(last, full) = reads.join(key("last"), false, || on) else { panic!("it is full now") };
     words.push(last);
     let (mut other, next) = begin(&reads, on, "other");
     assert!(begun.close().is_none(), "it is on its way");
@@ -238,11 +238,11 @@ fn the_longer_the_answers_the_fewer_travel_together() {
     (0..100).for_each(|_| reads.note(BYTES / 4));
     let _before = busy(&reads);
     let _three = begin_many(&reads, on, 3);
-    let Turn::Send(_, full) = reads.join(key("3"), || on) else { panic!("more would not fit") };
+    let Turn::Send(_, full) = reads.join(key("3"), false, || on) else { panic!("more would not fit") };
     assert_eq!(full.keys().len(), 4);
     // Of these no two would fit.
     (0..100).for_each(|_| reads.note(BYTES));
-    assert!((0..9).all(|_| matches!(reads.join(key("a"), || on), Turn::Alone(None))));
+    assert!((0..9).all(|_| matches!(reads.join(key("a"), false, || on), Turn::Alone(None))));
     (0..100).for_each(|_| reads.note(200));
     assert!(reads.0.length.load(super::Relaxed) < 1_000);
 }
@@ -253,7 +253,7 @@ fn no_more_than_so_many_wait() {
     let before = busy(&reads);
     let first = begin(&reads, on, "a");
     let others = ["a", "b"].map(|name| wait(&reads, on, name));
-    assert!(matches!(reads.join(key("c"), || on), Turn::Full));
+    assert!(matches!(reads.join(key("c"), false, || on), Turn::Full));
     drop((first, others, before));
     assert_eq!(left(&reads), (0, 0));
 }
@@ -329,7 +329,7 @@ impl World {
         let now = self.now;
         match *event {
             Event::Come { key, runtime } => {
-                let word = match self.reads.join([b"k", b":", &[key]], || self.runtimes[runtime]) {
+                let word = match self.reads.join([b"k", b":", &[key]], false, || self.runtimes[runtime]) {
                     Turn::Alone(permit) => {
                         return self.sent.push((now, Sent::Alone { key, _permit: permit }));
                     }
