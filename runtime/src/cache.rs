@@ -179,7 +179,7 @@ impl Cache {
             if url.trim().is_empty() {
                 continue;
             }
-            return Cache::builder().url(url.trim()).from_variable(variable).build().await;
+            return Cache::builder().url(url.trim()).named_by(variable).build().await;
         }
         tracing::warn!(
             "caching in this process alone, because neither CACHED_ASIDE_URL nor REDIS_URL is set: other processes do not see what \

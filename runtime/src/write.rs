@@ -360,7 +360,7 @@ pub struct WriteGuard {
 impl fmt::Debug for WriteGuard {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let keys: Vec<&AnyKey> = self.guards.keys().collect();
-        f.debug_struct("WriteGuard").field("keys", &Listed(&keys)).finish()
+        f.debug_struct("WriteGuard").field("keys", &Listed(&keys)).finish_non_exhaustive()
     }
 }
 

@@ -69,15 +69,15 @@ async fn outages_are_two_lines_each_whatever_the_number_of_writes() {
             sleep(Duration::from_millis(200)).await;
             let killed = outage % 2 == 0;
             if killed {
-                server.kill()
+                server.kill();
             } else {
-                server.pause()
+                server.pause();
             }
             sleep(Duration::from_secs(1)).await;
             if killed {
-                server.restart()
+                server.restart();
             } else {
-                server.resume()
+                server.resume();
             }
             told += &until_said(&log, "cache reachable again", 1).await;
         }

@@ -92,7 +92,7 @@ impl CacheBuilder {
     }
 
     /// The environment variable that the URL is from, for the log.
-    pub(super) fn from_variable(mut self, variable: &'static str) -> Self {
+    pub(super) fn named_by(mut self, variable: &'static str) -> Self {
         self.variable = Some(variable);
         self
     }

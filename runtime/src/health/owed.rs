@@ -7,7 +7,7 @@ use tokio::sync::Notify;
 /// Counts of the keys of one cache that went through its recovery list.
 #[derive(Debug, Default)]
 pub(crate) struct Owed {
-    owed: AtomicU64,
+    listed: AtomicU64,
     delivered: AtomicU64,
     given_up: AtomicU64,
     /// Notified when nothing is owed any more.
@@ -18,7 +18,7 @@ pub(crate) struct Owed {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Counted {
     /// Keys whose invalidation was put on the list so far.
-    owed: u64,
+    listed: u64,
     /// Those of them whose invalidation was delivered later.
     delivered: u64,
     /// Those that are owed still.
@@ -28,13 +28,13 @@ pub(crate) struct Counted {
 impl Counted {
     /// How many keys were owed since then, and how many of them were delivered.
     pub(crate) fn since(self, then: Counted) -> (u64, u64) {
-        (then.left + self.owed - then.owed, self.delivered - then.delivered)
+        (then.left + self.listed - then.listed, self.delivered - then.delivered)
     }
 }
 
 impl Owed {
     pub(super) fn add(&self) {
-        self.owed.fetch_add(1, Relaxed);
+        self.listed.fetch_add(1, Relaxed);
     }
 
     pub(super) fn delivered(&self) {
@@ -54,13 +54,17 @@ impl Owed {
     }
 
     pub(crate) fn counted(&self) -> Counted {
-        Counted { owed: self.owed.load(Relaxed), delivered: self.delivered.load(Relaxed), left: self.left() }
+        Counted {
+            listed: self.listed.load(Relaxed),
+            delivered: self.delivered.load(Relaxed),
+            left: self.left(),
+        }
     }
 
     /// How many keys are owed now.
     pub(crate) fn left(&self) -> u64 {
         let ended = self.delivered.load(Relaxed) + self.given_up.load(Relaxed);
-        self.owed.load(Relaxed).saturating_sub(ended)
+        self.listed.load(Relaxed).saturating_sub(ended)
     }
 
     /// Waits until nothing is owed.
