@@ -294,11 +294,11 @@ impl Cache {
     /// Guards keys around a write that an attribute can't wrap, such as one that is part of a transaction: place it before the
     /// write begins, [`release`](WriteGuard::release) it after the commit.
     ///
-    /// This is the guard that `guard = "required"` asks for: with an error the write should not begin. A program that would
-    /// rather write than wait goes on without a guard, and invalidates the keys after the commit.
+    /// All keys are guarded, or none, as `guard = "required"` has it: with an error the write should not begin. A write that goes
+    /// on whatever happens to the cache takes [`guard_best_effort`](Cache::guard_best_effort).
     ///
-    /// Keys that name a cache of their own ([`Key::in_cache`], or their function's `cache = …`) are guarded there. Keys of different
-    /// types are given as [`AnyKey`]s:
+    /// Keys that name a cache of their own ([`Key::in_cache`], or their function's `cache = …`) are guarded there. Keys of one type
+    /// are given as they are, or by reference; those of different types as [`AnyKey`]s:
     ///
     /// ```
     /// # use cached_aside::{AnyKey, Cache, cached_aside};
@@ -308,19 +308,55 @@ impl Cache {
     /// # async fn name(id: u64) -> String { id.to_string() }
     /// # async fn example(cache: &Cache) -> Result<(), cached_aside::Error> {
     /// let guard = cache.guard([AnyKey::from(price::key(1)), AnyKey::from(name::key(1))]).await?;
+    /// # guard.release().await?;
+    /// let keys: Vec<_> = (1..=100_000).map(price::key).collect();
+    /// let guard = cache.guard(&keys).await?;
     /// # guard.release().await
     /// # }
     /// ```
     ///
+    /// # What it takes
+    ///
+    /// One command for each key to guard it, one every 3.3 seconds while the guard lives, and one to release it. They travel 1,000
+    /// to a packet, one packet after the other, so that neither Redis nor other calls wait for all of them at once; each packet has
+    /// the cache's timeout for itself. 100,000 keys were guarded in 3.6 seconds and released in 2.3 on two busy cores (a debug build,
+    /// Redis beside it), and took 200 bytes a key in the process and 150 in Redis. A guard whose renewal would take longer than ten
+    /// seconds is lost in part, and the log says so.
+    ///
     /// # Errors
     ///
-    /// When a key could not be guarded. Nothing is guarded then.
+    /// When a key could not be guarded. Nothing is guarded then: guards that were placed already are released in the background.
     pub async fn guard(
         &self,
         keys: impl IntoIterator<Item = impl Into<AnyKey>>,
     ) -> Result<WriteGuard, Error> {
         let keys = keys.into_iter().map(Into::into).collect();
         WriteGuard::place(self, keys).await
+    }
+
+    /// Guards keys as [`guard`](Cache::guard) does, and the write goes on where the cache does not answer: the protection that
+    /// `#[invalidates]` has by default.
+    ///
+    /// Keys that could not be guarded are on the recovery list of this process until the write is over and they are invalidated:
+    /// this process neither reads nor stores them, guards them as soon as the cache is back, and delivers the invalidation. Other
+    /// processes that still reach the cache may store an old value during such a write. The list holds 100,000 keys.
+    ///
+    /// ```
+    /// # use cached_aside::{Cache, cached_aside};
+    /// # #[cached_aside(ttl = "5m", key = "balance:{account}")]
+    /// # async fn balance(account: u64) -> u64 { account }
+    /// # async fn transfer_in_one_transaction() {}
+    /// # async fn example(cache: &Cache, accounts: &[u64]) {
+    /// let guard = cache.guard_best_effort(accounts.iter().map(|account| balance::key(*account))).await;
+    /// transfer_in_one_transaction().await;
+    /// if let Err(error) = guard.release().await {
+    ///     eprintln!("{error}; the cache makes up for it by itself");
+    /// }
+    /// # }
+    /// ```
+    pub async fn guard_best_effort(&self, keys: impl IntoIterator<Item = impl Into<AnyKey>>) -> WriteGuard {
+        let keys = keys.into_iter().map(Into::into).collect();
+        WriteGuard::place_best_effort(self, keys).await
     }
 
     /// What this cache has done so far in this process, and how its servers are.

@@ -25,19 +25,21 @@ use crate::{
     health::Recovery,
     key::Listed,
     lease::while_renewing,
-    settings::{WriteFunction, WriteSettings},
+    settings::{Guard, WriteFunction, WriteSettings},
     store::StoreError,
     storing::Storable,
 };
 
 mod events;
 mod guarded;
+mod pieces;
 mod places;
 
 use self::events::now_and_then;
 pub(crate) use self::{events::Events, places::Inside};
 use self::{
     guarded::{Guards, Stage},
+    pieces::in_pieces,
     places::{Part, Places},
 };
 
@@ -264,7 +266,7 @@ pub(crate) async fn end(cache: &Arc<Inner>, function: &'static str, key: &AnyKey
 async fn remove(cache: &Arc<Inner>, function: &'static str, keys: &[AnyKey], within: Duration) -> Failures {
     let names: Vec<&str> = keys.iter().map(AnyKey::as_str).collect();
     let begun = Instant::now();
-    let answers = cache.store.remove(&names, within).await;
+    let answers = in_pieces(names.len(), false, |piece| cache.store.remove(&names[piece], within)).await;
     tracing::debug!(function, keys = ?Listed(keys), took = ?begun.elapsed(), "deleted");
     let failures: Failures = keys.iter().cloned().zip(answers).filter_map(failure).collect();
     // With a token that is in no guard, a late release is a deletion.
@@ -329,7 +331,7 @@ impl Inner {
     }
 }
 
-/// Keys under guard, from [`Cache::guard`]: while it lives nothing is stored under them, and readers run their bodies.
+/// Keys under guard, from [`Cache::guard`] or [`Cache::guard_best_effort`]: while it lives nothing is stored under them, and readers run their bodies.
 ///
 /// [`release`](WriteGuard::release) it once the write is committed or rolled back. A guard that is dropped instead holds ten
 /// seconds longer: nobody said whether the database is done.
@@ -364,21 +366,36 @@ impl fmt::Debug for WriteGuard {
     }
 }
 
-/// How a guard is placed that no attribute describes.
+/// How guards are placed that no attribute describes.
 const BY_HAND: WriteSettings = WriteSettings::new(module_path!(), "Cache::guard", file!(), line!());
 
 impl WriteGuard {
+    /// Guards all of the keys, or none.
     pub(crate) async fn place(cache: &Cache, keys: Vec<AnyKey>) -> Result<WriteGuard, Error> {
-        let places = Places::new(BY_HAND.name, Some(cache));
-        let parts = places.sort(keys);
-        places.count(&parts);
-        let mut guards = Guards::place(parts, &BY_HAND).await;
+        let guards = WriteGuard::guards(cache, keys, Guard::Required).await;
         if let Some((_, key, error)) = guards.failure() {
             return Err(error.clone().into_error("guard", key.as_str()));
         }
+        Ok(WriteGuard::begin(cache, guards))
+    }
+
+    /// Guards those of the keys that can be guarded.
+    pub(crate) async fn place_best_effort(cache: &Cache, keys: Vec<AnyKey>) -> WriteGuard {
+        let guards = WriteGuard::guards(cache, keys, Guard::BestEffort).await;
+        WriteGuard::begin(cache, guards)
+    }
+
+    async fn guards(cache: &Cache, keys: Vec<AnyKey>, guard: Guard) -> Guards {
+        let places = Places::new(BY_HAND.name, Some(cache));
+        let parts = places.sort(keys);
+        places.count(&parts);
+        Guards::place(parts, &BY_HAND.guard(guard)).await
+    }
+
+    fn begin(cache: &Cache, mut guards: Guards) -> WriteGuard {
         guards.enter(Stage::Running);
         let renewing = Beside::begin(cache.inner.clock, guards.keep());
-        Ok(WriteGuard { guards, renewing })
+        WriteGuard { guards, renewing }
     }
 
     /// Ends the guard and deletes the entries: from here on readers see what was written.

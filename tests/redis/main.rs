@@ -16,6 +16,7 @@ mod deployments;
 mod failovers;
 mod faults;
 mod functions;
+mod guards;
 mod identity;
 mod keys;
 mod large;

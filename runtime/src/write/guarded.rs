@@ -1,11 +1,14 @@
 //! Keys under guard, from the first step of a write to its last.
 
 use std::{
+    convert::identity,
     future::Future,
     mem,
+    ops::Range,
+    pin::pin,
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering::Relaxed},
+        atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed},
     },
     time::Duration,
 };
@@ -13,13 +16,19 @@ use std::{
 use futures_util::future::join_all;
 use tokio::time::Instant;
 
-use super::{Failures, Part, Written, events::now_and_then, failure};
+use super::{
+    Failures, Part, Written,
+    events::now_and_then,
+    failure,
+    pieces::{PIECE, in_pieces},
+};
 use crate::{
     AnyKey,
     cache::Inner,
     entry::Token,
     health::wait,
     key::Listed,
+    lease::while_renewing,
     settings::{GUARD_FOR, Guard, WriteSettings},
     store::{Put, StoreError},
     storing::Storable,
@@ -38,8 +47,8 @@ pub(super) struct Guarded {
     settle: Duration,
     /// How many replicas have to confirm a guard.
     replicas: u8,
-    /// Whether there are guards to renew.
-    placed: bool,
+    /// The number of keys, from the first on, whose guards are renewed; `None` where none are placed.
+    renewed: Option<Arc<AtomicUsize>>,
     /// Whether a guard was found to be gone while the body ran: others may have written meanwhile without meeting it.
     lost: Arc<AtomicBool>,
     /// The keys that could not be guarded. They are on the recovery list while the write runs.
@@ -71,22 +80,36 @@ impl Guarded {
             hold: GUARD_FOR,
             settle: Duration::ZERO,
             replicas: 0,
-            placed: false,
+            renewed: None,
             lost: Arc::default(),
             failures: Vec::new(),
             stage: Stage::Before,
         }
     }
 
-    /// Places the guards, all at once.
+    /// Places the guards, and renews the first ones where the last ones take long.
     pub(super) async fn place(cache: &Arc<Inner>, keys: Vec<AnyKey>, settings: &WriteSettings) -> Guarded {
         let WriteSettings { name, guard_for: hold, settle, wait_replicas: replicas, .. } = *settings;
         // It exists before the guards do: dropped while they are being placed, it takes them away again.
-        let mut guarded = Guarded::nothing(name, cache, keys);
-        (guarded.hold, guarded.settle, guarded.replicas, guarded.placed) = (hold, settle, replicas, true);
-        let begun = Instant::now();
+        let (mut guarded, begun, renewed) =
+            (Guarded::nothing(name, cache, keys), Instant::now(), Arc::default());
+        (guarded.hold, guarded.settle, guarded.replicas) = (hold, settle, replicas);
+        guarded.renewed = Some(Arc::clone(&renewed));
         let (names, token) = (guarded.names(), guarded.token);
-        let answers = cache.store.guard_on_replicas(&names, token, hold, replicas, cache.timeout).await;
+        let guard = async |piece: Range<usize>| {
+            let end = piece.end;
+            let piece = &names[piece];
+            let answers = cache.store.guard_on_replicas(piece, token, hold, replicas, cache.timeout).await;
+            renewed.store(end, Relaxed);
+            answers
+        };
+        let answers = in_pieces(names.len(), settings.guard == Guard::Required, guard);
+        let answers = if names.len() > PIECE {
+            while_renewing(cache.clock, pin!(answers), guarded.keep(), identity).await
+        } else {
+            answers.await
+        };
+        renewed.store(names.len(), Relaxed);
         let took = begun.elapsed();
         cache.table.writes.guard_times.record(|| took);
         let failures = guarded.keys.iter().cloned().zip(answers).filter_map(failure);
@@ -121,17 +144,19 @@ impl Guarded {
     /// Renews the guards for ever.
     pub(super) fn keep(&self) -> impl Future<Output = ()> + Send + 'static {
         let (cache, keys, token, hold) = (self.cache.clone(), self.keys.clone(), self.token, self.hold);
-        let (function, placed, any_lost) = (self.function, self.placed, self.lost.clone());
+        let (function, renewed, any_lost) = (self.function, self.renewed.clone(), self.lost.clone());
         async move {
-            if !placed {
-                return;
-            }
+            let Some(renewed) = renewed else { return };
             let names: Vec<&str> = keys.iter().map(AnyKey::as_str).collect();
             let within = cache.timeout.min(hold);
+            // The first of many were placed a while ago.
+            let mut pause = if names.len() > PIECE { Duration::ZERO } else { hold / 3 };
             loop {
                 // A guard that could not be placed is placed as soon as the store is back.
-                wait(cache.clock, cache.store.back().map(Arc::as_ref), hold / 3).await;
-                let answers = cache.store.renew_guard(&names, token, hold, within).await;
+                wait(cache.clock, cache.store.back().map(Arc::as_ref), pause).await;
+                let begun = Instant::now();
+                let renew = |piece| cache.store.renew_guard(&names[piece], token, hold, within);
+                let answers = in_pieces(renewed.load(Relaxed), false, renew).await;
                 let lost = names.iter().zip(answers).filter(|(_, answer)| *answer == Ok(false));
                 let lost: Vec<&str> = lost.map(|(name, _)| *name).collect();
                 if !lost.is_empty() {
@@ -145,8 +170,10 @@ impl Guarded {
                         "the guard was lost while a write was running, and is placed anew"
                     );
                     cache.table.writes.guards_lost.add(lost.len() as u64);
-                    cache.store.guard(&lost, token, hold, within).await;
+                    let guard = |piece| cache.store.guard(&lost[piece], token, hold, within);
+                    in_pieces(lost.len(), false, guard).await;
                 }
+                pause = (hold / 3).saturating_sub(begun.elapsed());
             }
         }
     }
@@ -169,7 +196,8 @@ impl Guarded {
         let mut answers = Vec::with_capacity(self.keys.len());
         if !without.is_empty() {
             let names: Vec<&str> = without.iter().map(|key| key.as_str()).collect();
-            answers.extend(cache.store.release(&names, *token, *settle, cache.timeout).await);
+            let release = |piece| cache.store.release(&names[piece], *token, *settle, cache.timeout);
+            answers.extend(in_pieces(names.len(), false, release).await);
         }
         let mut updated = 0;
         if !entries.is_empty() {
@@ -258,7 +286,8 @@ impl Drop for Guarded {
         let (cache, keys) = (self.cache.clone(), self.keys.clone());
         let failures = mem::take(&mut self.failures);
         let lost = self.lost.clone();
-        let guarded = Guarded { cache, keys, failures, settle, lost, stage: Stage::Released, ..*self };
+        let guarded =
+            Guarded { cache, keys, failures, settle, lost, renewed: None, stage: Stage::Released, ..*self };
         let cache = guarded.cache.clone();
         drop(cache.spawn(guarded.release(Vec::new())));
     }

@@ -11,9 +11,9 @@ use crate::{
     settings::{Guard, ReadFunction, ReadSettings, WriteFunction, WriteSettings},
     store::{
         Store,
-        faulty::{FaultyStore, GATES, Gate},
+        faulty::{FaultyStore, GATES, Gate, SLOW},
     },
-    write::write,
+    write::{pieces::PIECE, write},
 };
 
 const TTL: Duration = Duration::from_secs(60);
@@ -173,3 +173,39 @@ async fn cancelled_before_the_keys_of_its_result_are_deleted() {
         assert_eq!(inside.read("k").await.unwrap(), None, "{verb}");
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn guards_of_many_keys_are_renewed_to_the_last_piece() {
+    let cache = cache();
+    let keys: Vec<AnyKey> = (0..2 * PIECE + 10).map(|number| AnyKey::new(&format!("k{number}"))).collect();
+    let guard = cache.guard(&keys).await.unwrap();
+    sleep(10 * GUARD_FOR).await;
+    assert_eq!(cache.stats().guards_lost, 0);
+    let inside = &store(&cache).inside;
+    for key in &keys {
+        assert!(inside.read(key.as_str()).await.unwrap().is_some(), "{key} is under guard");
+    }
+    guard.release().await.unwrap();
+    for key in &keys {
+        assert_eq!(inside.read(key.as_str()).await.unwrap(), None, "{key} is released");
+    }
+}
+
+/// Each piece takes its time, and all of them longer than a guard holds.
+#[tokio::test(start_paused = true)]
+async fn the_first_guards_are_renewed_while_the_last_ones_are_placed() {
+    let cache = cache();
+    let keys: Vec<AnyKey> = (0..60 * PIECE).map(|number| AnyKey::new(&format!("k{number:05}"))).collect();
+    store(&cache).set("guard", Gate::Slow);
+    let settings = SETTINGS.guard_for(PIECES_TAKE / 2);
+    let begun = tokio::time::Instant::now();
+    let guarded = super::guarded::Guarded::place(&cache.inner, keys.clone(), &settings).await;
+    assert_eq!(begun.elapsed(), PIECES_TAKE);
+    assert!(guarded.failures.is_empty());
+    for key in &keys {
+        let there = store(&cache).inside.read(key.as_str()).await.unwrap();
+        assert!(there.is_some(), "{key} is under guard");
+    }
+}
+
+const PIECES_TAKE: Duration = SLOW.saturating_mul(60);

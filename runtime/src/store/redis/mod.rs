@@ -19,7 +19,7 @@ mod trial;
 use std::{
     borrow::Cow,
     io::Write,
-    iter,
+    iter, mem,
     pin::pin,
     sync::{
         Arc,
@@ -30,7 +30,7 @@ use std::{
 
 use bytes::Bytes;
 use futures_util::future::join_all;
-use redis::{Cmd, FromRedisValue, RedisResult, RedisWrite, ToRedisArgs, ToSingleRedisArg};
+use redis::{FromRedisValue, RedisResult, RedisWrite, ToRedisArgs, ToSingleRedisArg};
 use tokio::{runtime::Handle, sync::Notify};
 
 #[cfg(feature = "tls")]
@@ -488,15 +488,14 @@ impl RedisStore {
         keys: &[&str],
         arguments: impl Fn(usize) -> A,
     ) -> Answer<Vec<Answer<bool>>> {
-        let command = |place: usize| -> Cmd {
-            let mut command = verb.by_hash();
-            command.arg(self.full(keys[place])).arg(arguments(place));
-            command
-        };
         let each = self.by_owner(keys).into_iter().map(|(owner, places)| {
             let mut pipeline = redis::Pipeline::with_capacity(places.len());
+            // A server that does not know the script would refuse them all: the first of many teaches it.
+            let mut teaches = places.len() >= MANY;
             for place in &places {
-                pipeline.add_command(command(*place));
+                let mut command = if mem::take(&mut teaches) { verb.by_source() } else { verb.by_hash() };
+                command.arg(self.full(keys[*place])).arg(arguments(*place));
+                pipeline.add_command(command);
             }
             async move {
                 let answers = match &owner {
@@ -557,6 +556,9 @@ impl RedisStore {
         owners
     }
 }
+
+/// Number of keys from which on a packet carries its script's source.
+const MANY: usize = 16;
 
 /// What `TIME` answers: seconds and microseconds.
 struct Time(u64, u64);
