@@ -16,7 +16,16 @@ impl<T: Row> Repo<T> {
     #[cfg(doc)]
     /// The key of `load(id)`.
     fn load_key(id: u64) -> ::cached_aside::Key<T> {
-        ::core::unimplemented!()
+        use ::cached_aside::__private as __aside;
+        __aside::key(
+            Self::__load_read(),
+            __aside::KeyWriter::new(__aside::type_name::<Self>())
+                .literal("::load")
+                .literal(":")
+                .integer(id)
+                .finish(),
+            __aside::coding::<_, __aside::DefaultCodec>(0),
+        )
     }
     #[cfg(not(doc))]
     /// The key of `load(id)`.
@@ -26,9 +35,10 @@ impl<T: Row> Repo<T> {
         ::cached_aside::__private::Value<
             Result<T, Error>,
             {
-                use ::cached_aside::__private::{NoShape as _, Shape};
-                Shape::<Result<(), Error>>::OPTION + Shape::<Result<(), Error>>::RESULT
-                    + Shape::<Result<(), Error>>::RESULT_OPTION
+                use ::cached_aside::__private::{NoShape as _, Shape as __Shape};
+                __Shape::<Result<(), Error>>::OPTION
+                    + __Shape::<Result<(), Error>>::RESULT
+                    + __Shape::<Result<(), Error>>::RESULT_OPTION
             },
         >,
     > {
@@ -49,27 +59,27 @@ impl<T: Row> Repo<T> {
     }
     async fn load(id: u64) -> Result<T, Error> {
         use ::cached_aside::__private::{self as __aside, NotShared as _, NoAbsent as _};
-        let key = __aside::KeyWriter::new(__aside::type_name::<Self>())
+        let __key = __aside::KeyWriter::new(__aside::type_name::<Self>())
             .literal("::load")
             .literal(":")
             .integer(id)
             .finish();
-        let body = ::core::pin::pin!(Self::load_uncached(id));
+        let __body = ::core::pin::pin!(Self::load_uncached(id));
         __aside::load(
                 Self::__load_read(),
-                key,
+                __key,
                 __aside::coding::<_, __aside::DefaultCodec>(0),
                 __aside::Returns::<
                     Result<T, Error>,
                     {
-                        use ::cached_aside::__private::{NoShape as _, Shape};
-                        Shape::<Result<(), Error>>::OPTION
-                            + Shape::<Result<(), Error>>::RESULT
-                            + Shape::<Result<(), Error>>::RESULT_OPTION
+                        use ::cached_aside::__private::{NoShape as _, Shape as __Shape};
+                        __Shape::<Result<(), Error>>::OPTION
+                            + __Shape::<Result<(), Error>>::RESULT
+                            + __Shape::<Result<(), Error>>::RESULT_OPTION
                     },
                 >::SHARED
                     .or_absent(),
-                body,
+                __body,
             )
             .await
     }

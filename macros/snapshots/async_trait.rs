@@ -16,9 +16,9 @@ impl Load for Repo {
     {
         Box::pin(async move {
             const __SHAPE: u8 = {
-                use ::cached_aside::__private::{NoShape as _, Shape};
-                Shape::<Result<User, ()>>::OPTION + Shape::<Result<User, ()>>::RESULT
-                    + Shape::<Result<User, ()>>::RESULT_OPTION
+                use ::cached_aside::__private::{NoShape as _, Shape as __Shape};
+                __Shape::<Result<User, ()>>::OPTION + __Shape::<Result<User, ()>>::RESULT
+                    + __Shape::<Result<User, ()>>::RESULT_OPTION
             };
             static __READ: __aside::ReadFunction = __aside::ReadFunction::declare(
                 ::core::module_path!(),
@@ -32,25 +32,25 @@ impl Load for Repo {
             use ::cached_aside::__private::{
                 self as __aside, NotShared as _, NoAbsent as _,
             };
-            let key = __aside::KeyWriter::new("user:")
+            let __key = __aside::KeyWriter::new("user:")
                 .value(&self.tenant)
                 .literal(":")
                 .integer(id)
                 .finish();
-            let body = ::core::pin::pin!(
-                async move { if let ::core::option::Option::Some(never) =
+            let __body = ::core::pin::pin!(
+                async move { if let ::core::option::Option::Some(__never) =
                 ::core::option::Option::None:: < Result < User, Self::Error > > { return
-                never; } let __self = self; let id = id; let Filter { text, .. } =
+                __never; } let __self = self; let id = id; let Filter { text, .. } =
                 __arg2; let __ret : Result < User, Self::Error > = { __self.db.user(id,
                 text). await }; __ret }
             );
             __aside::load(
                     &__READ,
-                    key,
+                    __key,
                     __aside::coding::<_, __aside::DefaultCodec>(0),
                     __aside::Returns::<Result<User, Self::Error>, __SHAPE>::SHARED
                         .or_absent(),
-                    body,
+                    __body,
                 )
                 .await
         })

@@ -19,10 +19,12 @@ impl Repo {
                     __aside::Value<
                         Result<Report, Failed>,
                         {
-                            use ::cached_aside::__private::{NoShape as _, Shape};
-                            Shape::<Result<Report, Failed>>::OPTION
-                                + Shape::<Result<Report, Failed>>::RESULT
-                                + Shape::<Result<Report, Failed>>::RESULT_OPTION
+                            use ::cached_aside::__private::{
+                                NoShape as _, Shape as __Shape,
+                            };
+                            __Shape::<Result<Report, Failed>>::OPTION
+                                + __Shape::<Result<Report, Failed>>::RESULT
+                                + __Shape::<Result<Report, Failed>>::RESULT_OPTION
                         },
                     >,
                     __aside::DefaultCodec,
@@ -36,8 +38,20 @@ impl Repo {
     }
     #[cfg(doc)]
     /// The key of `report(name, day)`.
-    fn report_key(name: &str, day: u32) -> ::cached_aside::Key<Report> {
-        ::core::unimplemented!()
+    fn report_key(
+        name: &str,
+        day: u32,
+    ) -> ::cached_aside::Key<Report, ::cached_aside::Unplaced> {
+        use ::cached_aside::__private as __aside;
+        __aside::key_without_cache(
+            Self::__report_read(),
+            __aside::KeyWriter::new("report:")
+                .value(&name)
+                .literal(":")
+                .integer(day)
+                .finish(),
+            __aside::coding::<_, __aside::DefaultCodec>(2).by_version(),
+        )
     }
     #[cfg(not(doc))]
     /// The key of `report(name, day)`.
@@ -48,10 +62,10 @@ impl Repo {
         ::cached_aside::__private::Value<
             Result<Report, Failed>,
             {
-                use ::cached_aside::__private::{NoShape as _, Shape};
-                Shape::<Result<Report, Failed>>::OPTION
-                    + Shape::<Result<Report, Failed>>::RESULT
-                    + Shape::<Result<Report, Failed>>::RESULT_OPTION
+                use ::cached_aside::__private::{NoShape as _, Shape as __Shape};
+                __Shape::<Result<Report, Failed>>::OPTION
+                    + __Shape::<Result<Report, Failed>>::RESULT
+                    + __Shape::<Result<Report, Failed>>::RESULT_OPTION
             },
         >,
         ::cached_aside::Unplaced,
@@ -77,10 +91,10 @@ impl Repo {
         ::cached_aside::__private::Value<
             Result<Report, Failed>,
             {
-                use ::cached_aside::__private::{NoShape as _, Shape};
-                Shape::<Result<Report, Failed>>::OPTION
-                    + Shape::<Result<Report, Failed>>::RESULT
-                    + Shape::<Result<Report, Failed>>::RESULT_OPTION
+                use ::cached_aside::__private::{NoShape as _, Shape as __Shape};
+                __Shape::<Result<Report, Failed>>::OPTION
+                    + __Shape::<Result<Report, Failed>>::RESULT
+                    + __Shape::<Result<Report, Failed>>::RESULT_OPTION
             },
         >,
     > {
@@ -97,41 +111,41 @@ impl Repo {
         day: u32,
     ) -> ::cached_aside::__private::Begun<Result<Report, Failed>> {
         use ::cached_aside::__private as __aside;
-        let kept0 = __aside::owned(self);
-        let kept1 = __aside::owned(name);
-        let kept2 = __aside::moved(day);
+        let __kept0 = __aside::owned(self);
+        let __kept1 = __aside::owned(name);
+        let __kept2 = __aside::moved(day);
         ::std::boxed::Box::pin(async move {
-            Self::report_uncached(kept0.lend(), kept1.lend(), kept2).await
+            Self::report_uncached(__kept0.lend(), __kept1.lend(), __kept2).await
         })
     }
     async fn report(&self, name: &str, day: u32) -> Result<Report, Failed> {
         use ::cached_aside::__private::{self as __aside, NotShared as _, NoAbsent as _};
         __aside::assert_error::<
             {
-                use ::cached_aside::__private::{NoShape as _, Shape};
-                Shape::<Result<Report, Failed>>::OPTION
-                    + Shape::<Result<Report, Failed>>::RESULT
-                    + Shape::<Result<Report, Failed>>::RESULT_OPTION
+                use ::cached_aside::__private::{NoShape as _, Shape as __Shape};
+                __Shape::<Result<Report, Failed>>::OPTION
+                    + __Shape::<Result<Report, Failed>>::RESULT
+                    + __Shape::<Result<Report, Failed>>::RESULT_OPTION
             },
         >();
-        let key = __aside::KeyWriter::new("report:")
+        let __key = __aside::KeyWriter::new("report:")
             .value(&name)
             .literal(":")
             .integer(day)
             .finish();
-        let cache: ::cached_aside::Cache = ::core::clone::Clone::clone(&self.cache);
+        let __cache: ::cached_aside::Cache = ::core::clone::Clone::clone(&self.cache);
         __aside::load_owned(
-                ::core::option::Option::Some(&cache),
+                ::core::option::Option::Some(&__cache),
                 Self::__report_read(),
-                key,
+                __key,
                 __aside::coding::<_, __aside::DefaultCodec>(2).by_version(),
                 __aside::Returns::<
                     Result<Report, Failed>,
                     {
-                        use ::cached_aside::__private::{NoShape as _, Shape};
-                        Shape::<Result<Report, Failed>>::OPTION
-                            + Shape::<Result<Report, Failed>>::RESULT
-                            + Shape::<Result<Report, Failed>>::RESULT_OPTION
+                        use ::cached_aside::__private::{NoShape as _, Shape as __Shape};
+                        __Shape::<Result<Report, Failed>>::OPTION
+                            + __Shape::<Result<Report, Failed>>::RESULT
+                            + __Shape::<Result<Report, Failed>>::RESULT_OPTION
                     },
                 >::SHARED
                     .or_given_up(__aside::given_up::<Result<Report, Failed>>)

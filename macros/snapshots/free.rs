@@ -1,11 +1,12 @@
 /// The companions of [`load_user()`]: its keys, and its body without the cache.
 pub(crate) enum load_user {}
+#[doc(hidden)]
 impl ::cached_aside::__private::Companion for load_user {
     const SHAPE: u8 = {
-        use ::cached_aside::__private::{NoShape as _, Shape};
-        Shape::<Result<Option<User>, DbError>>::OPTION
-            + Shape::<Result<Option<User>, DbError>>::RESULT
-            + Shape::<Result<Option<User>, DbError>>::RESULT_OPTION
+        use ::cached_aside::__private::{NoShape as _, Shape as __Shape};
+        __Shape::<Result<Option<User>, DbError>>::OPTION
+            + __Shape::<Result<Option<User>, DbError>>::RESULT
+            + __Shape::<Result<Option<User>, DbError>>::RESULT_OPTION
     };
     fn function() -> &'static ::cached_aside::__private::ReadFunction {
         use ::cached_aside::__private as __aside;
@@ -34,7 +35,12 @@ impl load_user {
     #[cfg(doc)]
     /// The key of `load_user(id)`.
     pub(crate) fn key(id: u64) -> ::cached_aside::Key<User> {
-        ::core::unimplemented!()
+        use ::cached_aside::__private as __aside;
+        __aside::key(
+            <load_user as ::cached_aside::__private::Companion>::function(),
+            __aside::KeyWriter::new("user:").integer(id).finish(),
+            __aside::coding::<_, __aside::DefaultCodec>(0),
+        )
     }
     #[cfg(not(doc))]
     /// The key of `load_user(id)`.
@@ -62,18 +68,18 @@ impl load_user {
 /// Loads a user.
 pub(crate) async fn load_user(db: &Db, id: u64) -> Result<Option<User>, DbError> {
     use ::cached_aside::__private::{self as __aside, NotShared as _, NoAbsent as _};
-    let key = __aside::KeyWriter::new("user:").integer(id).finish();
-    let body = ::core::pin::pin!(load_user::uncached(db, id));
+    let __key = __aside::KeyWriter::new("user:").integer(id).finish();
+    let __body = ::core::pin::pin!(load_user::uncached(db, id));
     __aside::load(
             <load_user as ::cached_aside::__private::Companion>::function(),
-            key,
+            __key,
             __aside::coding::<_, __aside::DefaultCodec>(0),
             __aside::Returns::<
                 Result<Option<User>, DbError>,
                 { <load_user as ::cached_aside::__private::Companion>::SHAPE },
             >::SHARED
                 .or_absent(),
-            body,
+            __body,
         )
         .await
 }

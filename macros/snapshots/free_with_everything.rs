@@ -1,10 +1,11 @@
 /// The companions of [`search()`]: its keys, and its body without the cache.
 enum search {}
+#[doc(hidden)]
 impl ::cached_aside::__private::Companion for search {
     const SHAPE: u8 = {
-        use ::cached_aside::__private::{NoShape as _, Shape};
-        Shape::<io::Result<()>>::OPTION + Shape::<io::Result<()>>::RESULT
-            + Shape::<io::Result<()>>::RESULT_OPTION
+        use ::cached_aside::__private::{NoShape as _, Shape as __Shape};
+        __Shape::<io::Result<()>>::OPTION + __Shape::<io::Result<()>>::RESULT
+            + __Shape::<io::Result<()>>::RESULT_OPTION
     };
     fn function() -> &'static ::cached_aside::__private::ReadFunction {
         use ::cached_aside::__private as __aside;
@@ -36,11 +37,25 @@ impl search {
     fn key<T: Row, const N: usize>(
         page: u32,
         _tenant: &str,
-    ) -> ::cached_aside::Key<Page<T, N>>
+    ) -> ::cached_aside::Key<Page<T, N>, ::cached_aside::Unplaced>
     where
         T: DeserializeOwned,
     {
-        ::core::unimplemented!()
+        use ::cached_aside::__private as __aside;
+        __aside::key_without_cache(
+            <search as ::cached_aside::__private::Companion>::function(),
+            __aside::KeyWriter::new(__aside::type_name::<search>())
+                .literal(":")
+                .value(&__aside::type_name::<T>())
+                .literal(":")
+                .value(&N)
+                .literal(":")
+                .integer(page)
+                .literal(":")
+                .part(&_tenant)
+                .finish(),
+            __aside::coding::<_, ::cached_aside::Json>(const { VERSION }),
+        )
     }
     #[allow(clippy::too_many_lines)]
     #[cfg(not(doc))]
@@ -105,10 +120,10 @@ where
     const {
         __aside::assert_shape(
             {
-                use ::cached_aside::__private::{NoShape as _, Shape};
-                Shape::<io::Result<Page<T, N>>>::OPTION
-                    + Shape::<io::Result<Page<T, N>>>::RESULT
-                    + Shape::<io::Result<Page<T, N>>>::RESULT_OPTION
+                use ::cached_aside::__private::{NoShape as _, Shape as __Shape};
+                __Shape::<io::Result<Page<T, N>>>::OPTION
+                    + __Shape::<io::Result<Page<T, N>>>::RESULT
+                    + __Shape::<io::Result<Page<T, N>>>::RESULT_OPTION
             },
             { <search as ::cached_aside::__private::Companion>::SHAPE },
         )
@@ -116,7 +131,7 @@ where
     __aside::assert_none::<
         { <search as ::cached_aside::__private::Companion>::SHAPE },
     >();
-    let key = __aside::KeyWriter::new(__aside::type_name::<search>())
+    let __key = __aside::KeyWriter::new(__aside::type_name::<search>())
         .literal(":")
         .value(&__aside::type_name::<T>())
         .literal(":")
@@ -126,21 +141,21 @@ where
         .literal(":")
         .part(&_tenant)
         .finish();
-    let cache: &::cached_aside::Cache = &db.cache;
-    let body = ::core::pin::pin!(
+    let __cache: &::cached_aside::Cache = &db.cache;
+    let __body = ::core::pin::pin!(
         search::uncached:: < D, T, N > (db, page, __arg2, _tenant)
     );
     __aside::load_in(
-            cache,
+            __cache,
             <search as ::cached_aside::__private::Companion>::function(),
-            key,
+            __key,
             __aside::coding::<_, ::cached_aside::Json>(const { VERSION }),
             __aside::Returns::<
                 io::Result<Page<T, N>>,
                 { <search as ::cached_aside::__private::Companion>::SHAPE },
             >::SHARED
                 .or_absent(),
-            body,
+            __body,
         )
         .await
 }

@@ -4,7 +4,7 @@ pub async fn save_user(db: &Db, user: User) -> Result<(), DbError> {
         ::core::module_path!(),
         "save_user",
     );
-    let keys = [
+    let __keys = [
         __aside::any_key({
             use ::cached_aside::__private::not_cached::Of1 as __named;
             {
@@ -15,10 +15,10 @@ pub async fn save_user(db: &Db, user: User) -> Result<(), DbError> {
         __aside::KeyWriter::new("users:recent").finish(),
         __aside::KeyWriter::new("email:").value(&user.email).finish(),
     ];
-    let body = ::core::pin::pin!(
-        async move { if let ::core::option::Option::Some(never) =
-        ::core::option::Option::None:: < Result < (), DbError > > { return never; } db
+    let __body = ::core::pin::pin!(
+        async move { if let ::core::option::Option::Some(__never) =
+        ::core::option::Option::None:: < Result < (), DbError > > { return __never; } db
         .save(user). await ?; Ok(()) }
     );
-    __aside::write(&__WRITE, keys, body).await
+    __aside::write(&__WRITE, __keys, __body).await
 }

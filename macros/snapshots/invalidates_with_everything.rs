@@ -8,8 +8,8 @@ impl Repo {
             .guard(__aside::Guard::Required)
             .guard_for(__aside::Duration::from_secs(3u64))
             .settle(__aside::Duration::new(0u64, 250000000u32));
-        let when: bool = user.active;
-        let keys = if when {
+        let __when: bool = user.active;
+        let __keys = if __when {
             ::core::option::Option::Some([
                 __aside::any_key(
                     __aside::in_cache_of_write({
@@ -26,34 +26,36 @@ impl Repo {
         } else {
             ::core::option::Option::None
         };
-        let argument0 = tenant.clone();
-        let argument1 = ::std::format!("{}", tenant);
-        let cache: &::cached_aside::Cache = &self.cache;
-        let body = ::core::pin::pin!(
-            async move { if let ::core::option::Option::Some(never) =
-            ::core::option::Option::None:: < Result < User, Error > > { return never; }
+        let __argument0 = tenant.clone();
+        let __argument1 = ::std::format!("{}", tenant);
+        let __cache: &::cached_aside::Cache = &self.cache;
+        let __body = ::core::pin::pin!(
+            async move { if let ::core::option::Option::Some(__never) =
+            ::core::option::Option::None:: < Result < User, Error > > { return __never; }
             self.db.insert(tenant, user). await }
         );
-        if when {
+        if __when {
             __aside::write_with(
                     &__WRITE,
-                    ::core::option::Option::Some(cache),
+                    ::core::option::Option::Some(__cache),
                     ::core::option::Option::Some(__aside::refuse::<Result<User, Error>>),
                     ::core::iter::Iterator::flatten(
-                        ::core::iter::IntoIterator::into_iter(keys),
+                        ::core::iter::IntoIterator::into_iter(__keys),
                     ),
-                    body,
-                    move |returned| __aside::of_success::<
+                    __body,
+                    move |__returned| __aside::of_success::<
                         _,
                         {
-                            use ::cached_aside::__private::{NoShape as _, Shape};
-                            Shape::<Result<User, Error>>::OPTION
-                                + Shape::<Result<User, Error>>::RESULT
-                                + Shape::<Result<User, Error>>::RESULT_OPTION
+                            use ::cached_aside::__private::{
+                                NoShape as _, Shape as __Shape,
+                            };
+                            __Shape::<Result<User, Error>>::OPTION
+                                + __Shape::<Result<User, Error>>::RESULT
+                                + __Shape::<Result<User, Error>>::RESULT_OPTION
                         },
                         _,
                     >(
-                        returned,
+                        __returned,
                         |result| [
                             __aside::any_key(
                                 __aside::in_cache_of_write({
@@ -71,12 +73,12 @@ impl Repo {
                                     use ::cached_aside::__private::not_cached::Of2 as __named;
                                     {
                                         use users::by_name as __named;
-                                        <__named>::key(argument0, &result.name)
+                                        <__named>::key(__argument0, &result.name)
                                     }
                                 }),
                             ),
                             __aside::KeyWriter::new("users:")
-                                .value(&argument1)
+                                .value(&__argument1)
                                 .literal(":")
                                 .value(&::core::format_args!("{:x}", result.group.id))
                                 .finish(),
@@ -85,7 +87,7 @@ impl Repo {
                 )
                 .await
         } else {
-            body.await
+            __body.await
         }
     }
 }

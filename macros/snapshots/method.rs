@@ -13,9 +13,12 @@ impl Repo {
                     __aside::Value<
                         Option<User>,
                         {
-                            use ::cached_aside::__private::{NoShape as _, Shape};
-                            Shape::<Option<User>>::OPTION + Shape::<Option<User>>::RESULT
-                                + Shape::<Option<User>>::RESULT_OPTION
+                            use ::cached_aside::__private::{
+                                NoShape as _, Shape as __Shape,
+                            };
+                            __Shape::<Option<User>>::OPTION
+                                + __Shape::<Option<User>>::RESULT
+                                + __Shape::<Option<User>>::RESULT_OPTION
                         },
                     >,
                     __aside::DefaultCodec,
@@ -29,7 +32,18 @@ impl Repo {
     #[cfg(doc)]
     /// The key of `load_user(id, kind)`.
     pub fn load_user_key(&self, id: u64, kind: Kind) -> ::cached_aside::Key<User> {
-        ::core::unimplemented!()
+        use ::cached_aside::__private as __aside;
+        __aside::key(
+            Self::__load_user_read(),
+            __aside::KeyWriter::new("")
+                .value(&self.tenant)
+                .literal(":user:")
+                .value(&::core::format_args!("{:08}", __aside::number(& id)))
+                .literal(":")
+                .value(&::core::format_args!("{:?}", kind))
+                .finish(),
+            __aside::coding::<_, __aside::DefaultCodec>(0),
+        )
     }
     #[cfg(not(doc))]
     /// The key of `load_user(id, kind)`.
@@ -41,9 +55,9 @@ impl Repo {
         ::cached_aside::__private::Value<
             Option<User>,
             {
-                use ::cached_aside::__private::{NoShape as _, Shape};
-                Shape::<Option<User>>::OPTION + Shape::<Option<User>>::RESULT
-                    + Shape::<Option<User>>::RESULT_OPTION
+                use ::cached_aside::__private::{NoShape as _, Shape as __Shape};
+                __Shape::<Option<User>>::OPTION + __Shape::<Option<User>>::RESULT
+                    + __Shape::<Option<User>>::RESULT_OPTION
             },
         >,
     > {
@@ -70,9 +84,9 @@ impl Repo {
         ::cached_aside::__private::Value<
             Option<User>,
             {
-                use ::cached_aside::__private::{NoShape as _, Shape};
-                Shape::<Option<User>>::OPTION + Shape::<Option<User>>::RESULT
-                    + Shape::<Option<User>>::RESULT_OPTION
+                use ::cached_aside::__private::{NoShape as _, Shape as __Shape};
+                __Shape::<Option<User>>::OPTION + __Shape::<Option<User>>::RESULT
+                    + __Shape::<Option<User>>::RESULT_OPTION
             },
         >,
     > {
@@ -85,28 +99,28 @@ impl Repo {
     }
     pub async fn load_user(&self, id: u64, kind: Kind) -> Option<User> {
         use ::cached_aside::__private::{self as __aside, NotShared as _, NoAbsent as _};
-        let key = __aside::KeyWriter::new("")
+        let __key = __aside::KeyWriter::new("")
             .value(&self.tenant)
             .literal(":user:")
             .value(&::core::format_args!("{:08}", __aside::number(& id)))
             .literal(":")
             .value(&::core::format_args!("{:?}", kind))
             .finish();
-        let body = ::core::pin::pin!(Self::load_user_uncached(self, id, kind));
+        let __body = ::core::pin::pin!(Self::load_user_uncached(self, id, kind));
         __aside::load(
                 Self::__load_user_read(),
-                key,
+                __key,
                 __aside::coding::<_, __aside::DefaultCodec>(0),
                 __aside::Returns::<
                     Option<User>,
                     {
-                        use ::cached_aside::__private::{NoShape as _, Shape};
-                        Shape::<Option<User>>::OPTION + Shape::<Option<User>>::RESULT
-                            + Shape::<Option<User>>::RESULT_OPTION
+                        use ::cached_aside::__private::{NoShape as _, Shape as __Shape};
+                        __Shape::<Option<User>>::OPTION + __Shape::<Option<User>>::RESULT
+                            + __Shape::<Option<User>>::RESULT_OPTION
                     },
                 >::SHARED
                     .or_absent(),
-                body,
+                __body,
             )
             .await
     }

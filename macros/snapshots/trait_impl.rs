@@ -1,8 +1,9 @@
 impl users::Load for Repo {
     async fn load(&self, id: u64) -> User {
         const __SHAPE: u8 = {
-            use ::cached_aside::__private::{NoShape as _, Shape};
-            Shape::<User>::OPTION + Shape::<User>::RESULT + Shape::<User>::RESULT_OPTION
+            use ::cached_aside::__private::{NoShape as _, Shape as __Shape};
+            __Shape::<User>::OPTION + __Shape::<User>::RESULT
+                + __Shape::<User>::RESULT_OPTION
         };
         static __READ: __aside::ReadFunction = __aside::ReadFunction::declare(
                 ::core::module_path!(),
@@ -20,7 +21,7 @@ impl users::Load for Repo {
             ::cached_aside::__private::Linked(& __READ)
         }
         use ::cached_aside::__private::{self as __aside, NotShared as _, NoAbsent as _};
-        let key = __aside::KeyWriter::new("<")
+        let __key = __aside::KeyWriter::new("<")
             .literal(__aside::type_name::<Self>())
             .literal(
                 ::core::concat!(" as ", ::core::module_path!(), "::users::Load>::load"),
@@ -28,17 +29,17 @@ impl users::Load for Repo {
             .literal(":")
             .integer(id)
             .finish();
-        let body = ::core::pin::pin!(
-            async move { if let ::core::option::Option::Some(never) =
-            ::core::option::Option::None:: < User > { return never; } self.db.user(id).
+        let __body = ::core::pin::pin!(
+            async move { if let ::core::option::Option::Some(__never) =
+            ::core::option::Option::None:: < User > { return __never; } self.db.user(id).
             await }
         );
         __aside::load(
                 &__READ,
-                key,
+                __key,
                 __aside::coding::<_, __aside::DefaultCodec>(0),
                 __aside::Returns::<User, __SHAPE>::SHARED.or_absent(),
-                body,
+                __body,
             )
             .await
     }

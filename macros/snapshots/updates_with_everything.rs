@@ -3,10 +3,10 @@ impl Repo {
     pub async fn rename(&self, id: u64, name: &str) -> Result<Option<User>, Error> {
         use ::cached_aside::__private as __aside;
         const __SHAPE: u8 = {
-            use ::cached_aside::__private::{NoShape as _, Shape};
-            Shape::<Result<Option<User>, Error>>::OPTION
-                + Shape::<Result<Option<User>, Error>>::RESULT
-                + Shape::<Result<Option<User>, Error>>::RESULT_OPTION
+            use ::cached_aside::__private::{NoShape as _, Shape as __Shape};
+            __Shape::<Result<Option<User>, Error>>::OPTION
+                + __Shape::<Result<Option<User>, Error>>::RESULT
+                + __Shape::<Result<Option<User>, Error>>::RESULT_OPTION
         };
         static __WRITE: __aside::WriteFunction = __aside::WriteFunction::declare(
                 ::core::module_path!(),
@@ -14,8 +14,8 @@ impl Repo {
             )
             .guard(__aside::Guard::Required)
             .guard_for(__aside::Duration::from_secs(3u64));
-        let when: bool = id > 0;
-        let keys = if when {
+        let __when: bool = id > 0;
+        let __keys = if __when {
             ::core::option::Option::Some([
                 __aside::Updated(
                         __aside::in_cache_of_write({
@@ -33,31 +33,31 @@ impl Repo {
         } else {
             ::core::option::Option::None
         };
-        let cache: &::cached_aside::Cache = &self.cache;
-        let body = ::core::pin::pin!(
-            async move { if let ::core::option::Option::Some(never) =
+        let __cache: &::cached_aside::Cache = &self.cache;
+        let __body = ::core::pin::pin!(
+            async move { if let ::core::option::Option::Some(__never) =
             ::core::option::Option::None:: < Result < Option < User >, Error > > { return
-            never; } self.db.rename(id, name). await }
+            __never; } self.db.rename(id, name). await }
         );
-        if when {
+        if __when {
             __aside::update::<
                 Result<Option<User>, Error>,
                 __SHAPE,
                 _,
             >(
                     &__WRITE,
-                    ::core::option::Option::Some(cache),
+                    ::core::option::Option::Some(__cache),
                     ::core::option::Option::Some(
                         __aside::refuse::<Result<Option<User>, Error>>,
                     ),
                     ::core::iter::Iterator::flatten(
-                        ::core::iter::IntoIterator::into_iter(keys),
+                        ::core::iter::IntoIterator::into_iter(__keys),
                     ),
-                    body,
+                    __body,
                 )
                 .await
         } else {
-            body.await
+            __body.await
         }
     }
 }

@@ -114,6 +114,16 @@ impl Beside {
         false
     }
 
+    /// Whether a function of this name stands in the same module, as this one does.
+    pub(crate) fn function(&self, name: &str) -> bool {
+        let mut before = "";
+        tokens(&self.text[self.block().clone()]).any(|token| {
+            let found = before == "fn" && token.text == name && token.depth == 0;
+            before = token.text;
+            found
+        })
+    }
+
     /// Whether the file has a `fn` or a `mod` of this name.
     pub(crate) fn has(&self, keyword: &str, name: &str) -> bool {
         let mut before = "";
@@ -217,6 +227,13 @@ impl Repo {
         let glob = SOURCE.replace("User, load_shop}", "*}").replace("{*}", "*");
         let at = glob.find("fn HERE").unwrap();
         assert!(!Beside::at(glob, at).is_only_inside("get"));
+    }
+
+    #[test]
+    fn a_function_of_the_same_module_is_found() {
+        let at = Beside::at(SOURCE.to_owned(), SOURCE.find("fn plain").unwrap());
+        assert!(at.function("plain") && at.function("constant"));
+        assert!(!at.function("ttl") && !at.function("get") && !at.function("load_shop"));
     }
 
     #[test]

@@ -188,7 +188,10 @@ impl Context<'_> {
             return None;
         }
         let hidden = self.function.parameters.iter().any(|parameter| parameter.binds(&name));
+        // What is written in the module comes before what a `*` imports, which has to be said of what a macro writes.
+        let written = self.beside.as_ref().is_some_and(|beside| beside.function(&name));
         match self.function.place {
+            Place::Free if written => Some(quote_spanned!(at=> use self::#path)),
             _ if !hidden => Some(quote_spanned!(at=> use #path)),
             Place::Nested | Place::Unknown => None,
             _ => Some(quote_spanned!(at=> use self::#path)),

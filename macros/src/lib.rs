@@ -11,6 +11,7 @@ mod duration;
 mod expand;
 mod generics;
 mod key;
+mod names;
 mod optional;
 mod part;
 mod place;
@@ -50,9 +51,11 @@ fn expand_with(
     item: &TokenStream,
     attribute: fn(TokenStream, &Function) -> syn::Result<TokenStream>,
 ) -> TokenStream {
-    syn::parse2(item.clone())
-        .and_then(|function| attribute(args, &function))
-        .unwrap_or_else(|error| report(&error, item))
+    names::apart(args, item, |args, item| {
+        syn::parse2(item.clone())
+            .and_then(|function| attribute(args, &function))
+            .unwrap_or_else(|error| report(&error, item))
+    })
 }
 
 fn cached(args: TokenStream, function: &Function) -> syn::Result<TokenStream> {

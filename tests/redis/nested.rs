@@ -1,7 +1,5 @@
 //! Annotated functions that call each other: the size of their futures, and how deep they go on the stack of a worker.
 
-#![expect(dead_code, reason = "companions of functions that a macro defines")]
-
 use std::{cell::Cell, error::Error, future::Future, rc::Rc};
 
 use cached_aside::{Cache, bypass, cached_aside, invalidates, observe, only_cached, refresh, updates};

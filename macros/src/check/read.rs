@@ -181,9 +181,24 @@ pub(crate) fn read(mut args: ReadArgs, function: &Function, mut problems: Proble
     })
 }
 
+/// The types whose names everything else may use.
+const OF_THE_LANGUAGE: [&str; 17] = [
+    "bool", "char", "f32", "f64", "i8", "i16", "i32", "i64", "i128", "isize", "str", "u8", "u16", "u32",
+    "u64", "u128", "usize",
+];
+
 /// The companions are an enum of the function's name: nothing else among the types can have it.
 fn name_of_companions(function: &Function, form: Form, problems: &mut Problems) {
     let name = function.sig.ident.to_string();
+    if form == Form::Free && OF_THE_LANGUAGE.contains(&name.as_str()) {
+        problems.push(syn::Error::new(
+            function.sig.ident.span(),
+            format!(
+                "the companions of this function (`{name}::key(…)`) would take the place of the type `{name}`; call it differently, \
+                 such as `load_{name}`"
+            ),
+        ));
+    }
     if form == Form::Free
         && let Some(kind) = Beside::of(function).and_then(|beside| beside.item(&name))
     {

@@ -265,7 +265,7 @@ impl Keys {
     }
 
     fn argument(&mut self, value: TokenStream) -> Ident {
-        let name = format_ident!("argument{}", self.arguments.len(), span = Span::mixed_site());
+        let name = format_ident!("__argument{}", self.arguments.len(), span = Span::mixed_site());
         self.arguments.push((name.clone(), value));
         name
     }

@@ -3,8 +3,8 @@
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::{
-    Attribute, Block, FnArg, Pat, PatIdent, PatType, Receiver, Signature, Type, Visibility, ext::IdentExt,
-    parse_quote, spanned::Spanned,
+    Attribute, Block, FnArg, Pat, PatIdent, PatType, Receiver, Signature, Type, VisRestricted, Visibility,
+    ext::IdentExt, parse_quote, spanned::Spanned,
 };
 
 use super::{around, imports, key_text, ours, outer, read, reference, shape};
@@ -18,10 +18,12 @@ use crate::{
 
 /// An enum with the function's name: it lives among the types, so that importing the function imports both.
 pub(super) fn free(plan: &ReadPlan, function: &Function) -> TokenStream {
-    let Function { vis, sig, .. } = function;
-    // The name of an item that we made: the compiler's lints about names and unused items leave it alone.
-    let mut name = sig.ident.clone();
+    let (vis, sig) = (generated_vis(function), &function.sig);
+    // The name of an item that we made: the compiler's lints about names and unused items leave it alone. Where it is defined it
+    // stands where the function's name does, so that an editor renames both.
+    let (mut name, mut defined) = (sig.ident.clone(), sig.ident.clone());
     name.set_span(Span::call_site());
+    defined.set_span(name.span().located_at(defined.span()));
     let cfgs: Vec<_> = kept_everywhere(function).collect();
     let shape_block = shape(function);
     let companion = quote!(::cached_aside::__private::Companion);
@@ -42,8 +44,9 @@ pub(super) fn free(plan: &ReadPlan, function: &Function) -> TokenStream {
     quote! {
         #(#cfgs)*
         #[doc = #doc]
-        #vis enum #name {}
+        #vis enum #defined {}
         #(#cfgs)*
+        #[doc(hidden)]
         impl #companion for #name {
             const SHAPE: u8 = #shape_block;
             fn function() -> &'static ::cached_aside::__private::ReadFunction {
@@ -87,6 +90,18 @@ pub(super) fn method(plan: &ReadPlan, function: &Function) -> TokenStream {
 /// A name that we made, shown where the function's is: lints about names and unused items leave it alone.
 fn generated(name: &str, at: Span) -> Ident {
     Ident::new(name, Span::mixed_site().located_at(at))
+}
+
+/// The function's visibility as that of an item that we made: `pub` is where an item begins, and an item that begins in a
+/// `macro_rules!` of the program is the program's for the compiler's lints (`dead_code`).
+fn generated_vis(function: &Function) -> Visibility {
+    let mut vis = function.vis.clone();
+    if let Visibility::Public(keyword) | Visibility::Restricted(VisRestricted { pub_token: keyword, .. }) =
+        &mut vis
+    {
+        keyword.span = Span::mixed_site().located_at(keyword.span);
+    }
+    vis
 }
 
 struct Names {
@@ -138,15 +153,16 @@ fn key(plan: &ReadPlan, function: &Function, shape: &TokenStream, names: &Names)
         Some(_) => quote_spanned!(at_output=> __aside::key_without_cache(#read(), #text, #coding)),
     };
     let imports = imports(&[]);
-    let vis = &function.vis;
+    let vis = generated_vis(function);
     let attributes: Vec<_> = kept_everywhere(function).chain(kept_on_keys(function)).collect();
-    let documented = documented(&sig, &value);
+    let documented = documented(&sig, &value, placed);
     quote! {
         #(#attributes)*
         #[cfg(doc)]
         #[doc = #doc]
         #vis #documented {
-            ::core::unimplemented!()
+            #imports
+            #key
         }
         #(#attributes)*
         #[cfg(not(doc))]
@@ -158,13 +174,15 @@ fn key(plan: &ReadPlan, function: &Function, shape: &TokenStream, names: &Names)
     }
 }
 
-/// The signature as people read it: with the value's type as it is written, where the compiler has to look it up.
-fn documented(sig: &Signature, output: &Type) -> Signature {
+/// The signature as people read it: with the value's type as it is written, where the compiler has to look it up. Rustdoc compares
+/// no body with it.
+fn documented(sig: &Signature, output: &Type, placed: bool) -> Signature {
     let mut value = output;
     while let Some(inner) = inside(value, "Result").or_else(|| inside(value, "Option")) {
         value = inner;
     }
-    Signature { output: parse_quote!(-> ::cached_aside::Key<#value>), ..sig.clone() }
+    let place = (!placed).then(|| quote!(, ::cached_aside::Unplaced));
+    Signature { output: parse_quote!(-> ::cached_aside::Key<#value #place>), ..sig.clone() }
 }
 
 /// The same, of a method, whether its key uses `self` or not: `#[invalidates(self.load_user(id))]` calls it.
@@ -196,7 +214,7 @@ fn key_of_self(
         let cache = reference(&cache.expr);
         quote!(.in_cache(#cache))
     });
-    let vis = &function.vis;
+    let vis = generated_vis(function);
     let attributes = kept_everywhere(function).chain(kept_on_keys(function));
     Some(quote! {
         #(#attributes)*

@@ -20,9 +20,9 @@ use crate::{
     template::Format,
 };
 
-/// A name that the user's code can't see.
+/// The name of a variable, which the user's code can't see. No `static` has it either: a variable could not be called so.
 fn ours(name: &str) -> Ident {
-    Ident::new(name, Span::mixed_site())
+    Ident::new(&format!("__{name}"), Span::mixed_site())
 }
 
 /// The key's text, in an expression of type `AnyKey`.
@@ -40,7 +40,7 @@ fn imports(traits: &[&str]) -> TokenStream {
             use ::cached_aside::__private as __aside;
         );
     }
-    let traits = traits.iter().map(|name| ours(name));
+    let traits = traits.iter().map(|name| Ident::new(name, Span::mixed_site()));
     quote!(use ::cached_aside::__private::{self as __aside, #(#traits as _),*};)
 }
 
@@ -83,9 +83,9 @@ fn shape(function: &Function) -> TokenStream {
 
 fn shape_of(output: &Type, function: &Function) -> TokenStream {
     let at_output = Span::mixed_site().located_at(function.output.span());
-    let of = quote_spanned!(at_output=> Shape::<#output>);
+    let of = quote_spanned!(at_output=> __Shape::<#output>);
     quote!({
-        use ::cached_aside::__private::{NoShape as _, Shape};
+        use ::cached_aside::__private::{NoShape as _, Shape as __Shape};
         #of::OPTION + #of::RESULT + #of::RESULT_OPTION
     })
 }

@@ -22,6 +22,21 @@ mod users {
 
 use users::user;
 
+/// What is written here comes before what is imported by a `*`.
+mod elsewhere {
+    use super::*;
+
+    #[cached_aside(ttl = "5m", key = "elsewhere:{id}")]
+    pub async fn user(id: u64) -> u64 {
+        id
+    }
+
+    #[invalidates(user(id))]
+    pub async fn save(id: u64) {
+        let _ = id;
+    }
+}
+
 #[derive(Clone)]
 struct Repo;
 
@@ -122,6 +137,9 @@ async fn main() {
     assert!(!is_there(Repo::get_key(id)).await);
     update_through(&Arc::new(Repo), id).await;
     assert!(is_there(Repo::get_key(id)).await && is_there(user::key(id)).await);
+    (elsewhere::user(id).await, user(id).await);
+    elsewhere::save(id).await;
+    assert!(!is_there(elsewhere::user::key(id)).await && is_there(user::key(id)).await);
     Store::get(&repo, id).await;
     Store::set(&repo, id).await;
     assert!(!is_there(Repo::get_key(id)).await);
