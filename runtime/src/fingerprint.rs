@@ -74,11 +74,16 @@ impl fmt::Display for Incomplete {
 pub(crate) enum Uncacheable {
     /// The codec can write this type but never read it back.
     #[error(
-        "the codec `{codec}` can write `{type_name}` but never read it back, because the type asks the format what comes next \
+        "the codec `{codec}` can write `{type_name}` but never read it back, because {part} asks the format what comes next \
          (`#[serde(flatten)]`, `untagged`, `tag = …`, `serde_json::Value`, `rust_decimal`'s default); \
          take `codec = Json` or `codec = MessagePack`, or `#[serde(with = …)]` on the field"
     )]
-    NotReadable { codec: &'static str, type_name: &'static str },
+    NotReadable {
+        codec: &'static str,
+        type_name: &'static str,
+        /// What of the type: a field, where it has a name.
+        part: &'static str,
+    },
     /// A type parameter turned out to be a `Result` or an `Option`: an `Err` would be stored, a `None` with the wrong TTL.
     #[error(
         "a type parameter hides that the function returns `{type_name}`; \
@@ -215,8 +220,12 @@ fn structure(kind: &CodingKind, (questions, time): (usize, Duration), panics_abo
 /// What follows from a structure; `None` if that takes the build, and it is not known.
 fn judge(kind: &CodingKind, structure: Structure, build: impl FnOnce() -> Option<u64>) -> Option<Verdict> {
     let type_name = (kind.type_name)();
-    if structure.asks_the_format && !kind.self_describing {
-        return Some(Err(Uncacheable::NotReadable { codec: kind.codec, type_name }));
+    if let Some(part) = &structure.asks_the_format
+        && !kind.self_describing
+    {
+        // Once for each type, as the counts below.
+        let part = Box::leak(part.as_str().into());
+        return Some(Err(Uncacheable::NotReadable { codec: kind.codec, type_name, part }));
     }
     let seen = match structure.incomplete {
         None => structure.text,
@@ -235,8 +244,8 @@ fn judge(kind: &CodingKind, structure: Structure, build: impl FnOnce() -> Option
 pub(crate) struct Structure {
     /// One line a place: path and what was asked for there.
     pub(crate) text: String,
-    /// Something asked the format what comes next.
-    pub(crate) asks_the_format: bool,
+    /// What asked the format what comes next.
+    pub(crate) asks_the_format: Option<String>,
     /// How many fields each struct has.
     pub(crate) counts: FieldCounts,
     /// Why there may be more than was revealed.

@@ -175,10 +175,73 @@ fn types_that_ask_the_format_are_recognised() {
         (false, structure::<Tree>()),
         (false, structure::<Employee>()),
     ] {
-        assert_eq!(structure.asks_the_format, asks, "{}", structure.text);
+        assert_eq!(structure.asks_the_format.is_some(), asks, "{}", structure.text);
     }
     let error = of(&coding::<Flat, Bincode>(0).kind).unwrap_err().to_string();
     assert!(error.contains("Flat") && error.contains("codec = Json"), "{error}");
+}
+
+#[derive(Serialize, Deserialize)]
+struct Line {
+    amount: u32,
+    price: Untagged,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Aliased {
+    #[serde(alias = "userName", alias = "user_name")]
+    name: String,
+    rest: Untagged,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Pair(u8, Untagged);
+
+#[derive(Serialize, Deserialize)]
+struct Wrapped(Untagged);
+
+#[derive(Serialize, Deserialize)]
+struct HoldsFlat {
+    id: u64,
+    flat: Option<Flat>,
+}
+
+#[derive(Serialize, Deserialize)]
+enum Event {
+    Left,
+    Paid(Untagged),
+}
+
+#[derive(Serialize, Deserialize)]
+enum Change {
+    Made { id: u64, by: Untagged },
+}
+
+#[derive(Serialize, Deserialize)]
+struct Outer {
+    lines: Vec<Line>,
+    id: u64,
+}
+
+#[test]
+fn the_field_that_asks_the_format_is_named() {
+    let part = |structure: Structure| structure.asks_the_format.unwrap();
+    for (expected, part) in [
+        ("the field `price` of `Line`", part(structure::<Line>())),
+        ("the field `price` of `Line`", part(structure::<Vec<Outer>>())),
+        ("field 2 of `Aliased`", part(structure::<Aliased>())),
+        ("the field `1` of `Pair`", part(structure::<Pair>())),
+        ("the field `0` of `Wrapped`", part(structure::<Wrapped>())),
+        ("field 2 of `HoldsFlat` (probably `flat`)", part(structure::<HoldsFlat>())),
+        ("the variant `Paid` of `Event`", part(structure::<Event>())),
+        ("the field `by` of `Change`", part(structure::<Change>())),
+        ("the type", part(structure::<Flat>())),
+        ("the type", part(structure::<Option<Vec<Untagged>>>())),
+    ] {
+        assert_eq!(part, expected);
+    }
+    let error = of(&coding::<Outer, Bincode>(0).kind).unwrap_err().to_string();
+    assert!(error.contains("Outer` but") && error.contains("the field `price` of `Line` asks"), "{error}");
 }
 
 #[cfg(feature = "json")]

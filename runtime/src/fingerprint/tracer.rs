@@ -97,6 +97,42 @@ struct Around {
     chosen_by: Option<(Vec<Step>, usize)>,
 }
 
+/// A part of a type.
+#[derive(Debug, Clone, Copy)]
+enum Part {
+    /// The type itself.
+    Whole,
+    /// A field of a struct or variant. Without names for those of a tuple.
+    Field {
+        of: &'static str,
+        names: &'static [&'static str],
+        number: usize,
+    },
+    Variant {
+        of: &'static str,
+        name: &'static str,
+    },
+}
+
+impl Part {
+    fn name(self, counts: &FieldCounts) -> String {
+        match self {
+            Part::Field { of, names: [], number } => format!("the field `{number}` of `{of}`"),
+            // The names have aliases among them, unless as many fields were read.
+            Part::Field { of, names, number } => {
+                let (place, count) = (number + 1, counts.of(of, names));
+                match names.get(number) {
+                    Some(name) if count == Some(names.len()) => format!("the field `{name}` of `{of}`"),
+                    Some(name) if count.is_none() => format!("field {place} of `{of}` (probably `{name}`)"),
+                    _ => format!("field {place} of `{of}`"),
+                }
+            }
+            Part::Whole => "the type".to_owned(),
+            Part::Variant { of, name } => format!("the variant `{name}` of `{of}`"),
+        }
+    }
+}
+
 #[derive(Debug)]
 struct Tracer {
     human_readable: bool,
@@ -104,7 +140,8 @@ struct Tracer {
     questions: usize,
     gave_up: bool,
     incomplete: Option<Incomplete>,
-    asks_the_format: bool,
+    /// The part that was the first to ask the format what comes next.
+    asks_the_format: Option<Part>,
     counts: FieldCounts,
     types: Vec<Type>,
     numbers: HashMap<Identity, usize>,
@@ -118,6 +155,8 @@ struct Tracer {
     /// The place that was answered last and how many samples it has: the one to blame for an error.
     last_sample: Option<(Vec<Step>, usize)>,
     around: Vec<Around>,
+    /// The named parts around, innermost last.
+    parts: Vec<Part>,
     /// What has been expanded.
     expanded: BTreeSet<usize>,
     /// Variants that are explored, and whether that is over.
@@ -132,7 +171,7 @@ impl Tracer {
             questions: 0,
             gave_up: false,
             incomplete: None,
-            asks_the_format: false,
+            asks_the_format: None,
             counts: FieldCounts::default(),
             types: vec![Type::default()],
             numbers: HashMap::new(),
@@ -141,6 +180,7 @@ impl Tracer {
             path: Vec::new(),
             last_sample: None,
             around: Vec::new(),
+            parts: Vec::new(),
             expanded: BTreeSet::new(),
             exploring: Vec::new(),
         }
@@ -151,6 +191,7 @@ impl Tracer {
         self.around = vec![Around { number: ROOT, variant: 0, expanded: true, chosen_by: None }];
         self.expanded = BTreeSet::from([ROOT]);
         self.exploring.clear();
+        self.parts.clear();
         self.last_sample = None;
     }
 
@@ -205,9 +246,10 @@ impl Tracer {
             text.extend(path.iter().enumerate().map(step));
             text.extend(["=", what, "\n"]);
         }
+        let asks_the_format = self.asks_the_format.map(|part| part.name(&self.counts));
         Structure {
             text,
-            asks_the_format: self.asks_the_format,
+            asks_the_format,
             counts: self.counts,
             incomplete: self.incomplete,
             gave_up: self.gave_up,
@@ -247,6 +289,25 @@ impl Tracer {
         let expands = self.expands();
         let other = self.sample(Some(if expands { MUCH } else { LITTLE }), 2) == 1;
         expands != other
+    }
+
+    /// The format is asked what comes next.
+    fn asks_the_format(&mut self) {
+        let part = self.parts.last().copied().unwrap_or(Part::Whole);
+        self.asks_the_format.get_or_insert(part);
+    }
+
+    /// Goes into a part that has a name. An error leaves its place.
+    fn part<T>(
+        &mut self,
+        part: Option<Part>,
+        go: impl FnOnce(&mut Tracer) -> Result<T, Stop>,
+    ) -> Result<T, Stop> {
+        let outer = self.parts.len();
+        self.parts.extend(part);
+        let value = go(self)?;
+        self.parts.truncate(outer);
+        Ok(value)
     }
 
     /// Goes one step down. An error leaves its place.

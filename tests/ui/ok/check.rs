@@ -102,16 +102,16 @@ fn main() {
     let _ = (as_json, plain, stored_errors, Repo::<u8>::value, <() as Store>::get);
     let uncached = cached_aside::check().unwrap_err();
     let expected = [
-        ("orders::load_order`", "::Order`"),
-        ("::()::get`", "::Value>`"),
-        ("::Repo<T>::value`", "::Value`"),
-        ("::stored_errors`", "::Denied`"),
+        ("orders::load_order`", "::Order`", "the field `price` of `Line` asks"),
+        ("::()::get`", "::Value>`", "the type asks"),
+        ("::Repo<T>::value`", "::Value`", "the type asks"),
+        ("::stored_errors`", "::Denied`", "the field `0` of `Denied` asks"),
     ];
     assert_eq!(uncached.problems().len(), expected.len(), "{uncached}");
-    for (function, ty) in expected {
+    for (function, ty, part) in expected {
         let found = uncached.problems().iter().find(|problem| problem.contains(function));
         let problem = found.unwrap_or_else(|| panic!("{function} is missing: {uncached}"));
-        assert!(problem.contains(ty) && problem.contains("`codec = Json`"), "{problem}");
+        assert!(problem.contains(ty) && problem.contains(part) && problem.contains("`codec = Json`"), "{problem}");
         assert!(problem.contains("check.rs:"), "{problem}");
     }
 
@@ -125,6 +125,6 @@ fn main() {
         sleep(Duration::from_millis(10));
     }
     let text = text();
-    assert!(text.contains("load_order") && text.contains("::Order`"), "{text}");
+    assert!(text.contains("load_order") && text.contains("the field `price` of `Line` asks"), "{text}");
     assert!(text.lines().all(|line| line.contains("ERROR") && line.contains("the function")), "{text}");
 }

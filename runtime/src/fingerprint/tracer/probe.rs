@@ -7,7 +7,7 @@ use serde::de::{
     Visitor, value::U32Deserializer,
 };
 
-use super::{ELEMENT, INNER, KEY, SOME, Step, Tracer, VALUE, VARIANT, takes_everything};
+use super::{ELEMENT, INNER, KEY, Part, SOME, Step, Tracer, VALUE, VARIANT, takes_everything};
 use crate::fingerprint::Incomplete;
 
 /// Strings that validating types accept; the empty one last.
@@ -138,7 +138,7 @@ impl<'de> Deserializer<'de> for Probe<'_> {
     }
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Stop> {
-        self.0.asks_the_format = true;
+        self.0.asks_the_format();
         self.0.ask(|| format!("any {}", type_name::<V::Value>()))?;
         if takes_everything::<V::Value>() {
             return visitor.visit_unit();
@@ -159,7 +159,7 @@ impl<'de> Deserializer<'de> for Probe<'_> {
     }
 
     fn deserialize_identifier<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Stop> {
-        self.0.asks_the_format = true;
+        self.0.asks_the_format();
         self.0.miss_out(Incomplete::AsksTheFormat);
         self.0.ask(|| "identifier".to_owned())?;
         visitor.visit_u64(0)
@@ -181,19 +181,21 @@ impl<'de> Deserializer<'de> for Probe<'_> {
     ) -> Result<V::Value, Stop> {
         self.0.named::<V, _>(name, &[], 0, |tracer, _| {
             tracer.ask(|| format!("newtype {name}"))?;
-            tracer.inside(INNER, |tracer| visitor.visit_newtype_struct(Probe(tracer)))
+            let part = Part::Field { of: name, names: &[], number: 0 };
+            let inside = |tracer: &mut Tracer| visitor.visit_newtype_struct(Probe(tracer));
+            tracer.part(Some(part), |tracer| tracer.inside(INNER, inside))
         })
     }
 
     fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Stop> {
         self.0.ask(|| "seq".to_owned())?;
         let len = usize::from(self.0.gives());
-        visitor.visit_seq(Elements { tracer: self.0, next: 0, len, alike: true })
+        visitor.visit_seq(Elements { tracer: self.0, next: 0, len, alike: true, of: None })
     }
 
     fn deserialize_tuple<V: Visitor<'de>>(self, len: usize, visitor: V) -> Result<V::Value, Stop> {
         self.0.ask(|| format!("tuple {len}"))?;
-        visitor.visit_seq(Elements { tracer: self.0, next: 0, len, alike: false })
+        visitor.visit_seq(Elements { tracer: self.0, next: 0, len, alike: false, of: None })
     }
 
     fn deserialize_tuple_struct<V: Visitor<'de>>(
@@ -204,7 +206,7 @@ impl<'de> Deserializer<'de> for Probe<'_> {
     ) -> Result<V::Value, Stop> {
         self.0.named::<V, _>(name, &[], 0, |tracer, _| {
             tracer.ask(|| format!("tuple {name} {len}"))?;
-            visitor.visit_seq(Elements { tracer, next: 0, len, alike: false })
+            visitor.visit_seq(Elements { tracer, next: 0, len, alike: false, of: Some((name, &[])) })
         })
     }
 
@@ -235,8 +237,11 @@ impl<'de> Deserializer<'de> for Probe<'_> {
         self.0.named::<V, _>(name, variants, variants.len(), |tracer, number| {
             tracer.ask(|| format!("enum {name}{variants:?}"))?;
             let index = tracer.variant(number);
+            let variant = variants.get(index).copied();
             let step = VARIANT + Step::try_from(index).unwrap_or(0);
-            let value = tracer.inside(step, |tracer| visitor.visit_enum(Variant { tracer, index, name }))?;
+            let value = tracer.inside(step, |tracer| {
+                visitor.visit_enum(Variant { tracer, index, of: name, name: variant })
+            })?;
             tracer.explored(number);
             Ok(value)
         })
@@ -261,7 +266,8 @@ impl Tracer {
         fields: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Stop> {
-        let mut elements = Elements { tracer: self, next: 0, len: fields.len(), alike: false };
+        let mut elements =
+            Elements { tracer: self, next: 0, len: fields.len(), alike: false, of: Some((name, fields)) };
         let value = visitor.visit_seq(&mut elements)?;
         let count = elements.next;
         self.counts.note(name, fields, count);
@@ -275,6 +281,8 @@ struct Elements<'a> {
     next: usize,
     len: usize,
     alike: bool,
+    /// The struct or enum, and the names of the fields, where these are fields.
+    of: Option<(&'static str, &'static [&'static str])>,
 }
 
 impl<'de> SeqAccess<'de> for Elements<'_> {
@@ -285,8 +293,11 @@ impl<'de> SeqAccess<'de> for Elements<'_> {
             return Ok(None);
         }
         let step = if self.alike { ELEMENT } else { Step::try_from(self.next).unwrap_or(VARIANT - 1) };
+        let part = self.of.map(|(of, names)| Part::Field { of, names, number: self.next });
         self.next += 1;
-        self.tracer.inside(step, |tracer| seed.deserialize(Probe(tracer))).map(Some)
+        self.tracer
+            .part(part, |tracer| tracer.inside(step, |tracer| seed.deserialize(Probe(tracer))))
+            .map(Some)
     }
 
     fn size_hint(&self) -> Option<usize> {
@@ -341,8 +352,9 @@ impl<'de> SeqAccess<'de> for Nothing<'_> {
 struct Variant<'a> {
     tracer: &'a mut Tracer,
     index: usize,
-    /// The enum's.
-    name: &'static str,
+    /// The enum.
+    of: &'static str,
+    name: Option<&'static str>,
 }
 
 impl<'de> EnumAccess<'de> for Variant<'_> {
@@ -364,12 +376,14 @@ impl<'de> VariantAccess<'de> for Variant<'_> {
 
     fn newtype_variant_seed<S: DeserializeSeed<'de>>(self, seed: S) -> Result<S::Value, Stop> {
         self.tracer.ask(|| "newtype".to_owned())?;
-        self.tracer.inside(INNER, |tracer| seed.deserialize(Probe(tracer)))
+        let part = self.name.map(|name| Part::Variant { of: self.of, name });
+        self.tracer.part(part, |tracer| tracer.inside(INNER, |tracer| seed.deserialize(Probe(tracer))))
     }
 
     fn tuple_variant<V: Visitor<'de>>(self, len: usize, visitor: V) -> Result<V::Value, Stop> {
         self.tracer.ask(|| format!("tuple {len}"))?;
-        visitor.visit_seq(Elements { tracer: self.tracer, next: 0, len, alike: false })
+        let of = Some((self.of, &[][..]));
+        visitor.visit_seq(Elements { tracer: self.tracer, next: 0, len, alike: false, of })
     }
 
     fn struct_variant<V: Visitor<'de>>(
@@ -378,6 +392,6 @@ impl<'de> VariantAccess<'de> for Variant<'_> {
         visitor: V,
     ) -> Result<V::Value, Stop> {
         self.tracer.ask(|| format!("struct {fields:?}"))?;
-        self.tracer.fields(self.name, fields, visitor)
+        self.tracer.fields(self.of, fields, visitor)
     }
 }
