@@ -8,12 +8,15 @@ use std::{
     time::{Duration, Instant},
 };
 
-use cached_aside::{Cache, NodeState, cached_aside, invalidates};
+use cached_aside::{Cache, NodeState, cached_aside, invalidates, observe};
 use cached_aside_tests::{Mode, Proxy, RedisServer};
 use redis::cmd;
-use tokio::{sync::Semaphore, time::sleep};
+use tokio::{sync::Semaphore, task::JoinSet, time::sleep};
 
-use crate::{pauses::Pair, support::carried_out};
+use crate::{
+    pauses::Pair,
+    support::{carried_out, filled},
+};
 
 /// How soon the cache must be in use again.
 const BACK: Duration = Duration::from_secs(10);
@@ -158,4 +161,57 @@ async fn a_connection_that_was_cut_is_no_outage() {
         })
         .await;
     }
+}
+
+/// Reads go over a connection of the runtime that made the cache. What was on its way when that broke is read again over the
+/// lasting one: by itself, together with others, and with the server's time.
+#[tokio::test]
+async fn what_was_asked_over_a_broken_connection_of_the_runtime_is_asked_again() {
+    #[cached_aside(ttl = "5m", key = "again:{id}")]
+    async fn again(id: u64) -> u64 {
+        id
+    }
+    let server = RedisServer::start();
+    let cache = cache(&server.url(), "again").await;
+    let clients = |word: &str| -> Vec<u64> {
+        let clients: String = server.run(cmd("CLIENT").arg("LIST"));
+        let of = clients.lines().filter(|line| line.contains(word));
+        of.filter_map(|line| line.split(' ').find_map(|word| word.strip_prefix("id="))?.parse().ok())
+            .collect()
+    };
+    // It is dialled before the others.
+    let lasting = clients("").into_iter().min();
+    // The other one over which a read went last.
+    let own = || clients(" cmd=get ").into_iter().find(|id| Some(*id) != lasting);
+    for id in 0..200 {
+        cache.scope(again(id)).await;
+    }
+    filled(&cache, 200).await;
+    for (crowd, observed) in [(1, false), (1, true), (200, false), (200, true), (200, false), (200, true)] {
+        let begun = Instant::now();
+        let connection = loop {
+            cache.scope(again(0)).await;
+            if let Some(connection) = own() {
+                break connection;
+            }
+            assert!(begun.elapsed() < BACK, "the runtime has no connection");
+            sleep(Duration::from_millis(5)).await;
+        };
+        let before = cache.stats().total;
+        // Nobody drives the runtime now, so that it does not notice before it is asked.
+        assert_eq!(server.run::<u64>(cmd("CLIENT").arg("KILL").arg("ID").arg(connection)), 1);
+        let mut calls = JoinSet::new();
+        for id in 0..crowd {
+            calls.spawn(
+                cache.scope(
+                    async move { if observed { observe(again(id)).await.0 } else { again(id).await } },
+                ),
+            );
+        }
+        calls.join_all().await;
+        let after = cache.stats().total;
+        let what = format!("{crowd} callers, observed: {observed}: {after:?}");
+        assert_eq!((after.hits - before.hits, after.errors - before.errors), (crowd, 0), "{what}");
+    }
+    assert_eq!(cache.stats().nodes[0].outages, 0);
 }

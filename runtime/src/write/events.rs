@@ -55,6 +55,7 @@ impl Event {
 macro_rules! now_and_then {
     ($cache:expr, $kind:ident, $($event:tt)+) => {
         match (!$cache.store.is_away()).then(|| $cache.events.$kind.due()).flatten() {
+            Some(0) => tracing::warn!($($event)+),
             Some(left_out) => tracing::warn!(left_out, $($event)+),
             None => tracing::debug!($($event)+),
         }

@@ -203,6 +203,36 @@ mod tests {
         assert_eq!((outbox.under_way.load(Relaxed), outbox.lock().steps.len()), (0, 0));
     }
 
+    /// What is sent in one turn of the thread is one packet.
+    #[test]
+    fn steps_of_a_crowd_of_tasks_are_taken_by_the_librarys_thread_in_few_turns() {
+        const STEPS: usize = 64;
+        let (events, seen) = mpsc::channel();
+        let outbox = Arc::<Outbox>::default();
+        runtime().block_on(async {
+            let mut calls = tokio::task::JoinSet::new();
+            for _ in 0..STEPS {
+                let (outbox, events) = (outbox.clone(), events.clone());
+                calls.spawn(async move {
+                    let step = async move {
+                        let here = std::thread::current().name().is_some_and(|name| name == "cached-aside");
+                        events.send((here, "taken")).unwrap();
+                        next_turn().await;
+                        events.send((here, "sent")).unwrap();
+                        Ok(())
+                    };
+                    outbox.take(step).await.unwrap();
+                });
+            }
+            calls.join_all().await;
+        });
+        drop(events);
+        let here: Vec<&str> = seen.iter().filter_map(|(here, what)| here.then_some(what)).collect();
+        let turns = here.windows(2).filter(|pair| *pair == ["sent", "taken"]).count() + 1;
+        assert_eq!(here.len(), 2 * (STEPS - 1), "all but the first");
+        assert!(turns <= STEPS / 4, "{turns} turns");
+    }
+
     #[test]
     fn a_step_that_comes_alone_is_taken_at_once() {
         let (taken, order) = mpsc::channel();
