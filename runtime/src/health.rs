@@ -11,6 +11,7 @@ use std::{
     time::Duration,
 };
 
+use cached_aside_protocol::Token;
 use futures_util::future::join_all;
 use tokio::{sync::Notify, time::Instant};
 
@@ -18,7 +19,6 @@ use crate::{
     backoff::Backoff,
     cache::Inner,
     engine::Clock,
-    entry::Token,
     store::{Answer, StoreError},
 };
 

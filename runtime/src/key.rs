@@ -9,13 +9,13 @@ use std::{
     time::Duration,
 };
 
+use cached_aside_protocol::Token;
 use sha2::{Digest, Sha256};
 
 use crate::{
     Cache, Error,
     cache::Inner,
     codec::Coding,
-    entry::Token,
     fingerprint,
     outcome::Gave,
     read,

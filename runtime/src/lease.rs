@@ -9,11 +9,12 @@ use std::{
     time::Duration,
 };
 
+use cached_aside_protocol::Token;
+
 use crate::{
     backoff::Backoff,
     cache::Inner,
     engine::{Beside, Clock},
-    entry::Token,
     store::{Answer, StoreError},
 };
 

@@ -35,12 +35,9 @@ mod cache;
 mod codec;
 mod course;
 mod engine;
-mod entry;
 mod error;
 mod fingerprint;
 mod flight;
-#[cfg(fuzzing)]
-pub mod fuzzing;
 mod given;
 mod health;
 #[cfg(test)]

@@ -2,10 +2,9 @@
 
 use std::time::Duration;
 
-use crate::{
-    entry::Value,
-    settings::{MAX_TTL, ReadFunction},
-};
+use cached_aside_protocol::entry::Value;
+
+use crate::settings::{MAX_TTL, ReadFunction};
 
 /// What an attribute says of old values. Zero stands for what it does not say.
 #[derive(Debug, Clone, Copy)]

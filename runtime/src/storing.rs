@@ -2,10 +2,15 @@
 
 use std::time::Duration;
 
+use cached_aside_protocol::{
+    Token,
+    entry::{self, Header},
+    format,
+};
+
 use crate::{
     backoff::shorten,
     codec::Coding,
-    entry::{self, Header, Token},
     fingerprint::Known,
     outcome::{Gave, StoredErrors},
     settings::ReadFunction,
@@ -101,7 +106,7 @@ impl<V> Storing<'_, V> {
     fn payload<T>(&self, value: &T, known: Known, coding: &Coding<T>) -> Option<Vec<u8>> {
         let mut bytes = entry::begin();
         let encoded = (coding.encode)(value, known.counts, &mut bytes);
-        let length = bytes.len() - entry::HEADER_LEN;
+        let length = bytes.len() - format::HEADER_LEN;
         if encoded.is_err() || length > self.max_value {
             self.counters.unencodable.one();
             let error = encoded.err().map_or_else(

@@ -12,6 +12,7 @@ use std::{
     time::Duration,
 };
 
+use cached_aside_protocol::Token;
 use futures_util::future::join_all;
 use tokio::time::Instant;
 use tracing::Instrument;
@@ -21,7 +22,6 @@ use crate::{
     cache::Inner,
     course::Course,
     engine::Beside,
-    entry::Token,
     health::Recovery,
     key::Listed,
     lease::while_renewing,

@@ -6,7 +6,7 @@ use std::{
 };
 
 /// The crates that are published.
-const PUBLISHED: [&str; 2] = ["cached-aside-macros", "cached-aside"];
+const PUBLISHED: [&str; 3] = ["cached-aside-macros", "cached-aside-protocol", "cached-aside"];
 /// Files that every package holds.
 const NEEDED: [&str; 4] = ["Cargo.toml", "LICENSE-APACHE", "LICENSE-MIT", "README.md"];
 /// Files that cargo adds by itself.

@@ -2,13 +2,15 @@
 
 use std::{fmt, time::Duration};
 
+use cached_aside_protocol::format;
+
 use super::{Cache, NAMESPACE, TIMEOUT};
 #[cfg(feature = "tls")]
 use crate::store::redis::Certificates;
 #[cfg(feature = "redis")]
 use crate::store::redis::{Address, Limits, RedisStore};
 use crate::{
-    Error, entry,
+    Error,
     store::{Store, memory::MemoryStore},
 };
 
@@ -212,7 +214,7 @@ impl CacheBuilder {
         if self.max_in_flight == 0 {
             return refuse("max_in_flight", "it is zero; let some commands through, such as 4,096");
         }
-        if self.max_value_size == 0 || self.max_value_size > entry::MAX_PAYLOAD {
+        if self.max_value_size == 0 || self.max_value_size > format::MAX_PAYLOAD {
             return refuse(
                 "max_value_size",
                 "it has to be between 1 byte and 64 MiB (67,108,864), such as 1 << 20 for 1 MiB",

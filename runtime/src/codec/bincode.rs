@@ -1,4 +1,5 @@
 use bincode::config::{Config, standard};
+use cached_aside_protocol::format::MAX_PAYLOAD;
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::{Codec, CodecError, Limits};
@@ -48,7 +49,7 @@ impl Codec for Bincode {
             0..0x1000 => decode_within::<T, { 16 * 0x1000 }>(bytes, limits),
             0x1000..0x1_0000 => decode_within::<T, { 16 * 0x1_0000 }>(bytes, limits),
             0x1_0000..0x10_0000 => decode_within::<T, { 16 * 0x10_0000 }>(bytes, limits),
-            _ => decode_within::<T, { 16 * crate::entry::MAX_PAYLOAD }>(bytes, limits),
+            _ => decode_within::<T, { 16 * MAX_PAYLOAD }>(bytes, limits),
         }
     }
 }

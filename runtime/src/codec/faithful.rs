@@ -9,6 +9,7 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
 };
 
+use cached_aside_protocol::format::MAX_PAYLOAD;
 use serde::de::DeserializeOwned;
 
 use super::{
@@ -16,7 +17,7 @@ use super::{
     bounded::FieldsRead,
     walk::{FieldsWritten, Options, walk},
 };
-use crate::{entry::MAX_PAYLOAD, fingerprint::FieldCounts};
+use crate::fingerprint::FieldCounts;
 
 /// How often a payload is read to see whether its sequences have an order of chance.
 const READS_FOR_ORDER: usize = 8;

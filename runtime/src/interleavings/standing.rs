@@ -8,13 +8,13 @@ use std::{
     time::Duration,
 };
 
+use cached_aside_protocol::entry::{self, Entry};
 use tokio::time::{Instant, timeout};
 
 use super::{
     scenario::{GUARD_FOR, LEASE},
     world::{KEY, World, coded, known},
 };
-use crate::entry::{self, Entry};
 
 /// Longer than a lease, a guard, and the pauses of the recovery list.
 const QUIET: Duration = Duration::from_secs(LEASE.as_secs() + 2 * GUARD_FOR.as_secs());

@@ -3,12 +3,10 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use bytes::Bytes;
+use cached_aside_protocol::Token;
 
 use super::stage::Stage;
-use crate::{
-    entry::Token,
-    store::{Acquired, Answer, Put, Watched, memory::MemoryStore},
-};
+use crate::store::{Acquired, Answer, Put, Watched, memory::MemoryStore};
 
 /// One process's way to the store that it shares with others.
 pub(crate) struct SteppedStore {

@@ -10,6 +10,10 @@ use std::{
     time::Duration,
 };
 
+use cached_aside_protocol::{
+    Token,
+    entry::{self, Header},
+};
 use tokio::time::{Instant, advance, timeout_at};
 
 use super::{
@@ -25,7 +29,6 @@ use crate::{
     __private::{key, update},
     AnyKey, Bincode, Cache, Error,
     codec::{Coding, coding},
-    entry::{self, Header, Token},
     fingerprint::{self, Known},
     outcome::Returns,
     overrides::{How, refresh},

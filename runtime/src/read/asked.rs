@@ -1,11 +1,14 @@
 //! Calls that are asked for something else than their attribute says: the cache alone, or a new load.
 
+use cached_aside_protocol::{
+    Token,
+    entry::{self, Entry},
+};
 use tokio::time::Instant;
 
 use super::{Call, Loader, absent, look::Seen, miss::Followed, refresh::is_error};
 use crate::{
     AnyKey, Error,
-    entry::{self, Entry, Token},
     flight::{Ticket, Turn},
     health::Budget,
     lease::{Held, Right},

@@ -10,6 +10,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use cached_aside_protocol::{Token, entry::Header};
 use tokio::time::Instant;
 use tracing::Instrument;
 
@@ -17,7 +18,6 @@ use super::{Call, Loader, refresh::Old};
 use crate::{
     cache::Inner,
     engine::Clock,
-    entry::{Header, Token},
     flight::{Landed, Step, Ticket},
     health::Budget,
     lease::{Held, while_renewing},

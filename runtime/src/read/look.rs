@@ -8,6 +8,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use cached_aside_protocol::entry::{self, Entry, Failure, Unusable};
 use tokio::time::Instant;
 
 use super::{Call, refresh::Old};
@@ -15,7 +16,6 @@ use crate::{
     Cache, Error,
     backoff::Backoff,
     codec::Coding,
-    entry::{self, Entry, Failure, Unusable},
     fingerprint::{self, Known},
     flight::{Step, Ticket},
     health::Budget,

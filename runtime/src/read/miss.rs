@@ -2,6 +2,10 @@
 
 use std::{sync::Arc, time::Duration};
 
+use cached_aside_protocol::{
+    Token,
+    entry::{self, Entry},
+};
 use tokio::{
     sync::{Semaphore, oneshot},
     time::Instant,
@@ -14,7 +18,6 @@ use super::{
     refresh::Election,
 };
 use crate::{
-    entry::{self, Entry, Token},
     flight::{Landed, Step, Ticket, Turn, Word},
     health::Budget,
     lease::{Held, Right},

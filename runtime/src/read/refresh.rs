@@ -6,6 +6,10 @@
 use std::{future::Future, pin::pin, sync::Arc, time::Duration};
 
 use bytes::Bytes;
+use cached_aside_protocol::{
+    Token,
+    entry::{self, Refresh},
+};
 use tokio::{runtime::Handle, time::Instant};
 
 use super::{
@@ -16,7 +20,6 @@ use super::{
 use crate::{
     cache::Inner,
     codec::Coding,
-    entry::{self, Refresh, Token},
     fingerprint::Known,
     flight::{Landed, Step, Ticket},
     health::Budget,

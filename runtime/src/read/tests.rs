@@ -12,6 +12,7 @@ use std::{
     time::Duration,
 };
 
+use cached_aside_protocol::{Token, entry, format};
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::{
@@ -376,7 +377,7 @@ async fn a_write_cancelled_at_every_await() {
             sleep(SLOW * 3).await;
             let guarded = async || {
                 let there = world.store().inside.read("k").await.unwrap();
-                there.is_some_and(|bytes| bytes[3] == crate::entry::GUARD)
+                there.is_some_and(|bytes| bytes[3] == format::GUARD)
             };
             // Dropped before or after its body, a write takes its guard away. Dropped while it runs, the database may still
             // be carrying it out: nothing is stored until the guard ends by itself.
@@ -546,7 +547,7 @@ async fn malformed_entries_are_misses() {
         flipped
     }));
     malformed.push([&good[..], b"left over"].concat());
-    malformed.push([&crate::entry::MAGIC[..], &[0xFF], &good[4..]].concat());
+    malformed.push([&format::MAGIC[..], &[0xFF], &good[4..]].concat());
     for bytes in malformed {
         let bodies = world.bodies.swap(0, SeqCst);
         assert!(bodies <= 1);

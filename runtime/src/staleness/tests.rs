@@ -1,8 +1,7 @@
+use cached_aside_protocol::entry::{Refresh, Value};
+
 use super::*;
-use crate::{
-    Cache, cached_aside,
-    entry::{Refresh, Value},
-};
+use crate::{Cache, cached_aside};
 
 const TTL: Duration = Duration::from_secs(60);
 

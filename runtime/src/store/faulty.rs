@@ -8,10 +8,10 @@ use std::{
 };
 
 use bytes::Bytes;
+use cached_aside_protocol::Token;
 use tokio::time::sleep;
 
 use super::{Acquired, Answer, Put, StoreError, Watched, memory::MemoryStore};
-use crate::entry::Token;
 
 /// What happens to a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

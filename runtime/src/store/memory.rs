@@ -8,11 +8,11 @@ use std::{
 };
 
 use bytes::Bytes;
+use cached_aside_protocol::{Token, Writers, entry};
 use tokio::time::Instant;
 
 use self::slots::Slots;
 use super::{Acquired, Answer, Put, StoreError, Watched, Watches};
-use crate::entry::{self, Token, Writers};
 
 mod slots;
 

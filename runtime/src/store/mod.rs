@@ -12,18 +12,13 @@ mod watches;
 use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
 
 use bytes::Bytes;
+use cached_aside_protocol::{Token, format};
 use tokio::sync::Notify;
 
 pub(crate) use self::watches::{Watch, Watches};
 #[cfg(any(feature = "redis", test))]
 use crate::patience::in_awake_time;
-use crate::{
-    Error,
-    engine::Clock,
-    entry::{self, Token},
-    health::Owed,
-    telemetry::Node,
-};
+use crate::{Error, engine::Clock, health::Owed, telemetry::Node};
 
 /// Length from which on a value is large: it may be on its way for longer than a lease, and holds up what is behind it (bytes).
 pub(crate) const LARGE: usize = 256 << 10;
@@ -387,7 +382,7 @@ impl Store {
         match self {
             #[cfg(feature = "redis")]
             Store::Redis(store) => store.max_value(),
-            _ => entry::MAX_PAYLOAD,
+            _ => format::MAX_PAYLOAD,
         }
     }
 

@@ -13,11 +13,14 @@ mod together;
 
 use std::{sync::atomic::Ordering::Relaxed, time::Duration};
 
+use cached_aside_protocol::{
+    Token,
+    entry::{self, Entry, Header, Refresh},
+};
 use futures_util::future::join_all;
 use tokio::time::{Instant, sleep};
 
 use super::{Acquired, Put, Store, StoreError, memory::MemoryStore};
-use crate::entry::{self, Entry, Header, Refresh, Token};
 
 const WITHIN: Duration = Duration::from_secs(5);
 const LONG: Duration = Duration::from_secs(60);

@@ -13,6 +13,7 @@ use std::{
     time::Duration,
 };
 
+use cached_aside_protocol::Token;
 use futures_util::future::join_all;
 use tokio::time::Instant;
 
@@ -25,7 +26,6 @@ use super::{
 use crate::{
     AnyKey,
     cache::Inner,
-    entry::Token,
     health::wait,
     key::Listed,
     lease::while_renewing,

@@ -2,8 +2,10 @@
 
 use std::sync::{Arc, OnceLock};
 
+use cached_aside_protocol::Token;
+
 use super::{Guards, Removal, whole};
-use crate::{AnyKey, Cache, cache::Inner, entry::Token};
+use crate::{AnyKey, Cache, cache::Inner};
 
 /// The caches of one write.
 pub(super) struct Places {

@@ -2,6 +2,10 @@
 
 use std::{future::pending, pin::pin, time::Duration};
 
+use cached_aside_protocol::{
+    Token, Writers,
+    entry::{self, Entry},
+};
 use tokio::time::{sleep, timeout};
 
 use crate::{
@@ -46,10 +50,8 @@ fn version() -> Key<u64> {
 async fn stored(cache: &Cache) -> Option<u64> {
     let stored = store(cache).inside.read("k").await.unwrap()?;
     let known = crate::fingerprint::of(&coding::<u64, Bincode>(0).kind).unwrap();
-    match crate::entry::parse(&stored, known.fingerprint) {
-        crate::entry::Entry::Value(value) => {
-            Some((coding::<u64, Bincode>(0).decode)(value.payload.unwrap()).unwrap())
-        }
+    match entry::parse(&stored, known.fingerprint) {
+        Entry::Value(value) => Some((coding::<u64, Bincode>(0).decode)(value.payload.unwrap()).unwrap()),
         _ => None,
     }
 }
@@ -113,7 +115,7 @@ async fn a_guard_that_was_lost_leaves_nothing() {
         sleep(GUARD_FOR / 10).await;
         // Evicted, or flushed.
         let guard = store(&cache).inside.read("k").await.unwrap().unwrap();
-        let token = crate::entry::Token::only(&guard);
+        let token = Writers::read(&guard).unwrap().tokens().next().unwrap();
         store(&cache).inside.release(&["k"], token, Duration::ZERO).await.unwrap();
         save(&cache, &SAVE, Duration::from_millis(1), 3).await;
         assert_eq!(stored(&cache).await, Some(3), "nobody else was there");
@@ -146,7 +148,7 @@ async fn cancelled_in_its_body() {
     timeout(Duration::from_secs(1), write).await.unwrap_err();
     sleep(GUARD_FOR / 2).await;
     let guard = store(&cache).inside.read("k").await.unwrap().unwrap();
-    assert!(crate::entry::Writers::read(&guard).is_some(), "the database may still be writing");
+    assert!(Writers::read(&guard).is_some(), "the database may still be writing");
     sleep(GUARD_FOR).await;
     assert_eq!(store(&cache).inside.len(), 1);
     assert_eq!(store(&cache).inside.read("k").await.unwrap(), None);
@@ -158,7 +160,7 @@ async fn cancelled_before_the_keys_of_its_result_are_deleted() {
     for verb in ["release", "remove"] {
         let cache = cache();
         let inside = &store(&cache).inside;
-        let token = crate::entry::Token::numbered(7);
+        let token = Token::numbered(7);
         inside.acquire("result", &[], token, TTL).await.unwrap();
         store(&cache).set(verb, Gate::Hangs);
         let keys = vec![AnyKey::new("k")];

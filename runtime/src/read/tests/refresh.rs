@@ -136,8 +136,8 @@ async fn a_reload_of_another_process_is_waited_for_no_longer_than_the_wait() {
     let world = World::old(&KEEPS).await;
     // Somebody else reloads, and goes on doing so.
     let head = world.store().inside.read("k").await.unwrap().unwrap();
-    let (token, long) = (crate::entry::Token::fresh(), Duration::from_secs(60));
-    assert!(world.store().inside.elect("k", crate::entry::head(&head), token, long).await.unwrap());
+    let (token, long) = (Token::fresh(), Duration::from_secs(60));
+    assert!(world.store().inside.elect("k", entry::head(&head), token, long).await.unwrap());
     let begun = Instant::now();
     assert_eq!(world.read_by(&KEEPS, Body::Succeeds).await, Ok(2));
     let took = begun.elapsed();
@@ -156,8 +156,8 @@ async fn past_the_soft_limit_the_old_value_of_the_last_look_is_given() {
         stale("soft", Staleness { if_error: WINDOW, soft_limit: Some(SOFT), ..Staleness::NONE });
     let world = World::old(&FUNCTION).await;
     let head = world.store().inside.read("k").await.unwrap().unwrap();
-    let (token, long) = (crate::entry::Token::fresh(), Duration::from_secs(60));
-    assert!(world.store().inside.elect("k", crate::entry::head(&head), token, long).await.unwrap());
+    let (token, long) = (Token::fresh(), Duration::from_secs(60));
+    assert!(world.store().inside.elect("k", entry::head(&head), token, long).await.unwrap());
     world.store().set("watch", Gate::Slow);
     let begun = Instant::now();
     assert_eq!(world.read_by(&FUNCTION, Body::Succeeds).await, Ok(1));

@@ -9,7 +9,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use tokio::time::Instant;
 
-use crate::entry;
+use cached_aside_protocol::entry;
 
 /// One key.
 #[derive(Debug)]
@@ -230,7 +230,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::entry::{Header, Token, Writers};
+    use cached_aside_protocol::{Token, Writers, entry::Header};
 
     const LONG: Duration = Duration::from_secs(3600);
 

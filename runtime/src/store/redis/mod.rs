@@ -29,6 +29,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use cached_aside_protocol::{Token, entry};
 use futures_util::future::join_all;
 use redis::{FromRedisValue, RedisResult, RedisWrite, ToRedisArgs, ToSingleRedisArg};
 use tokio::{runtime::Handle, sync::Notify};
@@ -46,7 +47,6 @@ use self::{
 use super::{Acquired, Answer, LARGE, Put, StoreError, Watched, Watches};
 use crate::{
     engine::{self, Clock},
-    entry::{self, Token},
     health::Owed,
     telemetry::Node,
 };

@@ -1,7 +1,8 @@
 //! What a server holds whose clock went back: deadlines that lie further ahead than any that is set.
 
+use cached_aside_protocol::Writers;
+
 use super::{over_redis::connect, *};
-use crate::entry::Writers;
 use cached_aside_tests::RedisServer;
 use redis::cmd;
 

@@ -1,5 +1,7 @@
 //! What writers do, and leave.
 
+use cached_aside_protocol::Writers;
+
 use super::*;
 
 pub(super) async fn a_guard_refuses_what_was_being_loaded(store: &Store) {
@@ -42,7 +44,7 @@ pub(super) async fn the_last_writer_out_ends_the_guard(store: &Store) {
 pub(super) async fn overlapping_writers_leave_a_mark(store: &Store) {
     let overlapped = async |key: &str| {
         let bytes = store.read(key, WITHIN).await.unwrap().unwrap();
-        entry::Writers::read(&bytes).unwrap().overlapped
+        Writers::read(&bytes).unwrap().overlapped
     };
     let key = key("overlap");
     guard(store, &key, token(8)).await;

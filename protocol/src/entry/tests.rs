@@ -1,6 +1,7 @@
 use proptest::{collection::vec, prelude::*};
 
 use super::*;
+use crate::Writers;
 
 const HEADER: Header = Header {
     fingerprint: 7,
@@ -64,6 +65,20 @@ fn kinds() {
     let bytes = none(Token::numbered(1), HEADER);
     let Entry::Value(value) = parse(&bytes, 7) else { panic!("a `None` is an entry") };
     assert_eq!(value.payload, None);
+}
+
+/// Whatever a later version means by it, it is not what this one would read.
+#[test]
+fn a_flag_of_a_later_version_makes_an_entry_unusable() {
+    for flag in (0..8).map(|bit| 1 << bit).filter(|flag| KNOWN_FLAGS & flag == 0) {
+        for beside in [0, FLAG_NONE, FLAG_LINGERS, FLAG_ERROR, KNOWN_FLAGS] {
+            let mut bytes = value(b"compressed, perhaps");
+            seal(&mut bytes, Token::numbered(1), HEADER, flag | beside);
+            assert_eq!(parse(&bytes, 7), Entry::Unusable(Unusable::Version), "{flag:#b} beside {beside:#b}");
+            assert!(is_ours(&bytes), "it can be replaced");
+        }
+    }
+    assert_eq!(KNOWN_FLAGS.count_ones(), 3, "there are flags of later versions");
 }
 
 #[test]

@@ -1,0 +1,14 @@
+//! The protocol of [cached-aside](https://docs.rs/cached-aside): what stands under a key, byte by byte, and each step that changes
+//! it. No I/O, no clock, no globals.
+//!
+//! The bytes keep their meaning from release to release. The functions here are for `cached-aside` and its tools, and may change
+//! with any release.
+
+pub mod entry;
+mod field;
+pub mod format;
+mod token;
+mod writers;
+
+pub use token::Token;
+pub use writers::Writers;

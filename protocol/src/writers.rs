@@ -1,0 +1,80 @@
+//! The writers inside a guard.
+
+use std::time::Duration;
+
+use crate::{
+    Token,
+    field::{number, time},
+    format::{GUARD, MAGIC, OVERLAPPED, SLOT_LEN, SLOTS_AT},
+};
+
+/// The writers inside a guard: the same arithmetic that the Redis scripts do, for the in-process store.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Writers {
+    /// Writers have overlapped since the guard was placed.
+    pub overlapped: bool,
+    slots: Vec<(Token, Duration)>,
+}
+
+impl Writers {
+    /// The writers of the guard that stands in `bytes`, or none where no guard stands there.
+    pub fn read(bytes: &[u8]) -> Option<Writers> {
+        let rest = bytes.strip_prefix(&MAGIC)?.strip_prefix(&[GUARD])?;
+        let (marks, slots) = rest.split_first()?;
+        let slots = slots
+            .chunks_exact(SLOT_LEN)
+            .filter_map(|slot| {
+                let (token, deadline) = slot.split_first_chunk::<{ Token::LEN }>()?;
+                Some((Token::from_bytes(*token), Duration::from_millis(number(deadline))))
+            })
+            .collect();
+        Some(Writers { overlapped: marks & OVERLAPPED != 0, slots })
+    }
+
+    /// The guard as it is stored.
+    pub fn write(&self) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(SLOTS_AT + self.slots.len() * SLOT_LEN);
+        bytes.extend_from_slice(&MAGIC);
+        bytes.extend_from_slice(&[GUARD, if self.overlapped { OVERLAPPED } else { 0 }]);
+        for (token, deadline) in &self.slots {
+            bytes.extend_from_slice(token.as_bytes());
+            bytes.extend_from_slice(&time(*deadline));
+        }
+        bytes
+    }
+
+    /// Lets those go whose deadline has passed.
+    pub fn expire(&mut self, now: Duration) {
+        self.slots.retain(|(_, deadline)| *deadline > now);
+    }
+
+    /// Lets a writer in. Company is remembered.
+    pub fn enter(&mut self, token: Token, deadline: Duration) {
+        self.leave(token);
+        self.overlapped |= !self.slots.is_empty();
+        self.slots.push((token, deadline));
+    }
+
+    /// Moves a writer's deadline; `false` if it is not inside.
+    pub fn extend(&mut self, token: Token, deadline: Duration) -> bool {
+        let slot = self.slots.iter_mut().find(|(inside, _)| *inside == token);
+        slot.map(|slot| slot.1 = deadline).is_some()
+    }
+
+    /// Takes a writer out; `false` if it was not inside.
+    pub fn leave(&mut self, token: Token) -> bool {
+        let before = self.slots.len();
+        self.slots.retain(|(inside, _)| *inside != token);
+        self.slots.len() < before
+    }
+
+    /// Who is inside.
+    pub fn tokens(&self) -> impl Iterator<Item = Token> {
+        self.slots.iter().map(|(token, _)| *token)
+    }
+
+    /// When the last of them must be out, or `None` if nobody is inside.
+    pub fn until(&self) -> Option<Duration> {
+        self.slots.iter().map(|(_, deadline)| *deadline).max()
+    }
+}
