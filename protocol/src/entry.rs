@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
+
 use crate::{
     Token,
     field::{self, number},
@@ -146,6 +148,11 @@ fn parse_value(bytes: &[u8], fingerprint: u64) -> Entry<'_> {
 #[inline]
 pub fn head(bytes: &[u8]) -> &[u8] {
     &bytes[..bytes.len().min(HEADER_LEN)]
+}
+
+/// The same of an entry that others hold, too.
+pub fn head_of(bytes: &Bytes) -> Bytes {
+    bytes.slice(..bytes.len().min(HEADER_LEN))
 }
 
 /// A lease.

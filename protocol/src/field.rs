@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::format::TIME_LEN;
+
 /// The largest number of milliseconds that six bytes hold.
 const LARGEST: u64 = (1 << 48) - 1;
 
@@ -17,7 +19,7 @@ pub(crate) fn millis(duration: Duration) -> u64 {
 }
 
 /// A point in time, as it stands in an entry.
-pub(crate) fn time(time: Duration) -> [u8; 6] {
+pub(crate) fn time(time: Duration) -> [u8; TIME_LEN] {
     let [_, _, bytes @ ..] = millis(time).to_be_bytes();
     bytes
 }

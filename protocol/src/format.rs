@@ -29,6 +29,8 @@
 //! Leases and guards are frozen: every version of this library must be able to tell them, or it would store over
 //! another version's guard. A value of another version is a miss.
 
+use std::time::Duration;
+
 /// The bytes every entry of ours begins with.
 pub const MAGIC: [u8; 3] = [0xCA, 0x5D, 0xE1];
 /// The kind of a lease.
@@ -86,3 +88,8 @@ pub const KNOWN_FLAGS: u8 = FLAG_NONE | FLAG_LINGERS | FLAG_ERROR;
 
 /// Maximum length of a payload, stored or read: 64 MiB.
 pub const MAX_PAYLOAD: usize = 64 << 20;
+
+/// Length of a point in time: milliseconds since the epoch.
+pub const TIME_LEN: usize = 6;
+/// Maximum time that a deadline lies ahead. One that lies further ahead was set before the clock went back, and counts as this.
+pub const LONGEST: Duration = Duration::from_secs(3600);

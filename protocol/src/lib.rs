@@ -7,8 +7,12 @@
 pub mod entry;
 mod field;
 pub mod format;
+mod slot;
+pub mod steps;
 mod token;
 mod writers;
 
+pub use slot::{Change, Held, Slot};
+pub use steps::Step;
 pub use token::Token;
 pub use writers::Writers;

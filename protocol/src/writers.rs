@@ -5,10 +5,10 @@ use std::time::Duration;
 use crate::{
     Token,
     field::{number, time},
-    format::{GUARD, MAGIC, OVERLAPPED, SLOT_LEN, SLOTS_AT},
+    format::{GUARD, LONGEST, MAGIC, OVERLAPPED, SLOT_LEN, SLOTS_AT},
 };
 
-/// The writers inside a guard: the same arithmetic that the Redis scripts do, for the in-process store.
+/// The writers inside a guard: the same arithmetic that the scripts do.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Writers {
     /// Writers have overlapped since the guard was placed.
@@ -20,7 +20,7 @@ impl Writers {
     /// The writers of the guard that stands in `bytes`, or none where no guard stands there.
     pub fn read(bytes: &[u8]) -> Option<Writers> {
         let rest = bytes.strip_prefix(&MAGIC)?.strip_prefix(&[GUARD])?;
-        let (marks, slots) = rest.split_first()?;
+        let (marks, slots) = rest.split_first().unwrap_or((&0, &[]));
         let slots = slots
             .chunks_exact(SLOT_LEN)
             .filter_map(|slot| {
@@ -43,9 +43,12 @@ impl Writers {
         bytes
     }
 
-    /// Lets those go whose deadline has passed.
+    /// Lets those go whose deadline has passed. None lies further ahead than [`LONGEST`].
     pub fn expire(&mut self, now: Duration) {
-        self.slots.retain(|(_, deadline)| *deadline > now);
+        self.slots.retain_mut(|(_, deadline)| {
+            *deadline = (*deadline).min(now + LONGEST);
+            *deadline > now
+        });
     }
 
     /// Lets a writer in. Company is remembered.
@@ -55,10 +58,9 @@ impl Writers {
         self.slots.push((token, deadline));
     }
 
-    /// Moves a writer's deadline; `false` if it is not inside.
-    pub fn extend(&mut self, token: Token, deadline: Duration) -> bool {
-        let slot = self.slots.iter_mut().find(|(inside, _)| *inside == token);
-        slot.map(|slot| slot.1 = deadline).is_some()
+    /// Lets a writer in that was inside before: it is no company to itself.
+    pub fn stay(&mut self, token: Token, deadline: Duration) {
+        self.slots.push((token, deadline));
     }
 
     /// Takes a writer out; `false` if it was not inside.

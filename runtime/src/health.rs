@@ -11,7 +11,10 @@ use std::{
     time::Duration,
 };
 
-use cached_aside_protocol::Token;
+use cached_aside_protocol::{
+    Token,
+    steps::{Left, Release},
+};
 use futures_util::future::join_all;
 use tokio::{sync::Notify, time::Instant};
 
@@ -290,8 +293,9 @@ impl Recovery {
 
     /// `true` if it was delivered.
     async fn deliver_one(&self, cache: &Inner, (key, due): &(Arc<str>, Due)) -> bool {
-        let answer = cache.store.release(&[key], due.token, due.settle, cache.timeout).await.pop();
-        if !matches!(answer, Some(Ok(()) | Err(StoreError::Foreign))) {
+        let release = |_| Release { token: due.token, left: Left::Settling(due.settle) };
+        let answer = cache.store.run_all(&[key], release, cache.timeout).await.pop();
+        if !matches!(answer, Some(Ok(_) | Err(StoreError::Foreign))) {
             tracing::debug!(key = &**key, ?answer, "an invalidation is still undelivered");
             return false;
         }

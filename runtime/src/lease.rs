@@ -9,7 +9,11 @@ use std::{
     time::Duration,
 };
 
-use cached_aside_protocol::Token;
+use bytes::Bytes;
+use cached_aside_protocol::{
+    Token,
+    steps::{Abandon, Ending, Fill, Renew},
+};
 
 use crate::{
     backoff::Backoff,
@@ -67,11 +71,7 @@ impl Held {
             loop {
                 cache.clock.sleep(pause).await;
                 let within = cache.timeout.min(hold);
-                let renewed = match right {
-                    Right::Lease => cache.store.renew(&key, token, hold, within).await,
-                    Right::Refresh { .. } => cache.store.renew_refresh(&key, token, hold, within).await,
-                };
-                match renewed {
+                match cache.store.run(&key, Renew { token, hold }, within).await {
                     // The load goes on; its fill will be refused.
                     Ok(false) => return tracing::debug!(key = &*key, ?right, "it was lost"),
                     Ok(true) => {}
@@ -84,14 +84,11 @@ impl Held {
     /// Stores a value in the place of the lease, or of the value that was refreshed. The right is still held after an error,
     /// and while there is no answer: a server that refuses a value (full memory) would otherwise keep the lease, and others
     /// waiting for it.
-    pub(crate) async fn fill(&mut self, value: &[u8], ttl: Duration) -> Answer<bool> {
+    pub(crate) async fn fill(&mut self, value: Bytes, ttl: Duration) -> Answer<bool> {
         // Longer than any caller waits: it costs nobody anything.
         let within = self.cache.timeout.max(Duration::from_secs(1));
-        let store = &self.cache.store;
-        let answer = match self.right {
-            Right::Lease => store.fill(&self.key, self.token, value, ttl, within).await,
-            Right::Refresh { .. } => store.refill(&self.key, self.token, value, ttl, within).await,
-        };
+        let step = Fill { token: self.token, value, ttl };
+        let answer = self.cache.store.run(&self.key, step, within).await;
         // Whatever became of a fill without an answer, to give up the right after it harms no value: it bears no lease.
         self.ours = answer.is_err();
         answer
@@ -104,36 +101,26 @@ impl Held {
 
     /// The load gave what is not stored. A value that it was to refresh goes.
     pub(crate) fn discard(mut self) {
-        match self.right {
-            Right::Lease => self.give_up(false),
-            Right::Refresh { .. } => self.end(End::Discard),
-        }
+        self.end(Ending::Discard);
     }
 
     fn give_up(&mut self, failed: bool) {
-        let end = match self.right {
-            Right::Lease => End::Abandon,
+        let (failures, pause) = match self.right {
+            Right::Lease => (0, Duration::ZERO),
             Right::Refresh { failures } if failed => {
                 let failures = failures.saturating_add(1);
-                End::Rest { failures, pause: RETRY.pause_after(failures) }
+                (failures, RETRY.pause_after(failures))
             }
-            Right::Refresh { failures } => End::Rest { failures, pause: Duration::ZERO },
+            Right::Refresh { failures } => (failures, Duration::ZERO),
         };
-        self.end(end);
+        self.end(Ending::Rest { failures, pause });
     }
 
     /// Sends what nobody waits for.
-    fn end(&mut self, end: End) {
+    fn end(&mut self, ending: Ending) {
         self.ours = false;
         let (cache, key, token) = (self.cache.clone(), self.key.clone(), self.token);
-        let ending = async move {
-            let (store, within) = (&cache.store, cache.timeout);
-            match end {
-                End::Abandon => store.abandon(&key, token, within).await,
-                End::Discard => store.discard(&key, token, within).await,
-                End::Rest { failures, pause } => store.rest(&key, token, failures, pause, within).await,
-            }
-        };
+        let ending = async move { cache.store.run(&key, Abandon { token, ending }, cache.timeout).await };
         let mut ending = Box::pin(ending);
         // Begun here, so that it takes the same way as what asked for the right, and does not overtake that.
         let sent = self.cache.store.is_remote()
@@ -142,13 +129,6 @@ impl Held {
             drop(self.cache.spawn(ending));
         }
     }
-}
-
-/// How a right ends that stores nothing.
-enum End {
-    Abandon,
-    Discard,
-    Rest { failures: u8, pause: Duration },
 }
 
 impl Drop for Held {

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use cached_aside_protocol::{
     Token,
     entry::{self, Header},
@@ -20,7 +21,7 @@ use crate::{
 /// An entry that is to be stored.
 #[derive(Debug)]
 pub(crate) struct Storable {
-    pub(crate) value: Vec<u8>,
+    pub(crate) value: Bytes,
     /// How long it stands: as long as it is fresh, and the larger stale window.
     pub(crate) ttl: Duration,
 }
@@ -59,7 +60,7 @@ impl<V> Storing<'_, V> {
             Gave::Value(value) => self.encode(value, token, header)?,
             Gave::None | Gave::Error(_) => entry::none(token, header),
         };
-        Some(Storable { value, ttl: fresh_for + window })
+        Some(Storable { value: value.into(), ttl: fresh_for + window })
     }
 
     /// The entry of an error, if it is to be stored. It is given for as long as it says, and no longer.
@@ -77,7 +78,7 @@ impl<V> Storing<'_, V> {
         let mut bytes = self.payload(error, known, &errors.coding)?;
         let header = Header { fingerprint: known.fingerprint, fresh_for: ttl, load_time, lingers: false };
         entry::finish_failure(&mut bytes, token, header);
-        Some(Storable { value: bytes, ttl })
+        Some(Storable { value: bytes.into(), ttl })
     }
 
     /// The TTL of this value: the attribute's, or what it says of the value, but no more than that. `None` if the value is not

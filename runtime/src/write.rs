@@ -12,7 +12,7 @@ use std::{
     time::Duration,
 };
 
-use cached_aside_protocol::Token;
+use cached_aside_protocol::{Token, steps::Remove};
 use futures_util::future::join_all;
 use tokio::time::Instant;
 use tracing::Instrument;
@@ -266,7 +266,8 @@ pub(crate) async fn end(cache: &Arc<Inner>, function: &'static str, key: &AnyKey
 async fn remove(cache: &Arc<Inner>, function: &'static str, keys: &[AnyKey], within: Duration) -> Failures {
     let names: Vec<&str> = keys.iter().map(AnyKey::as_str).collect();
     let begun = Instant::now();
-    let answers = in_pieces(names.len(), false, |piece| cache.store.remove(&names[piece], within)).await;
+    let remove = |piece| cache.store.run_all(&names[piece], |_| Remove, within);
+    let answers = in_pieces(names.len(), false, remove).await;
     tracing::debug!(function, keys = ?Listed(keys), took = ?begun.elapsed(), "deleted");
     let failures: Failures = keys.iter().cloned().zip(answers).filter_map(failure).collect();
     // With a token that is in no guard, a late release is a deletion.

@@ -21,12 +21,12 @@
 //! | here | step | there |
 //! | --- | --- | --- |
 //! | [`read`] | `start_read`, `look`, `acquire`, `load`, `fill` | `runtime/src/read.rs` |
-//! | [`read`] | `acquire_refresh` (`elect`), `detach_refresh`, `fail_refresh` (`rest`) | `runtime/src/read/refresh.rs` |
+//! | [`read`] | `acquire_refresh` (`elect`), `detach_refresh`, `fail_refresh` (`abandon`) | `runtime/src/read/refresh.rs` |
 //! | [`read`] | `start_anew`, `take_over`, `end_replaced` | `runtime/src/read/asked.rs` |
 //! | [`flight`] | `turn`, `covers`, `land`, `leave` | `runtime/src/flight.rs` |
 //! | [`write`] | `start_write` (`guard`), `renew`, `commit` (the body), then `release` | `runtime/src/write.rs` |
 //! | [`recovery`] | `bypasses`, `owe`, `deliver` | `runtime/src/health.rs` |
-//! | [`store`], [`wire`] | `read`, `acquire`, `fill`, `abandon`; `take_over`; `guard`, `renew`, `release`, `remove` | `runtime/src/store/` |
+//! | [`store`], [`wire`] | `read`, `acquire`, `fill`, `abandon`; `take_over` (`elect` by force); `guard`, `renew`, `release`, `remove` | `protocol/src/steps/` |
 //!
 //! Left out, because it adds nothing that can happen: `renew` of a lease (leases expire at any time here,
 //! and a renewal that finds another token does nothing), the TTL of values (a value that goes is a

@@ -99,10 +99,7 @@ impl World<'_> {
     /// Whether it renews a lease or a guard.
     pub(super) fn renews(&self, choice: Choice) -> bool {
         let Choice::Effect(number) = choice else { return false };
-        matches!(
-            self.stage.command(number, |command| command.verb),
-            "renew" | "renew_guard" | "renew_refresh"
-        )
+        matches!(self.stage.command(number, |command| command.verb), "renew" | "renew_guard")
     }
 
     /// Gives the step's name to what it has changed.

@@ -1,8 +1,10 @@
 //! Calls that are asked for something else than their attribute says: the cache alone, or a new load.
 
+use bytes::Bytes;
 use cached_aside_protocol::{
     Token,
     entry::{self, Entry},
+    steps::{Acquire, Acquired, Elect},
 };
 use tokio::time::Instant;
 
@@ -15,7 +17,7 @@ use crate::{
     outcome::Outcome,
     overrides::{How, Source},
     staleness::Due,
-    store::{Acquired, Answer},
+    store::Answer,
     write,
 };
 
@@ -120,7 +122,7 @@ impl<V, E> Call<'_, V, E> {
             };
             // It exists before it is won: dropped while that is being asked, it gives up what may have been won.
             let held = Held::new(self.cache, self.key, Token::fresh(), right);
-            match self.replace(held.token, right, entry::head(&there), budget).await {
+            match self.replace(held.token, right, entry::head_of(&there), budget).await {
                 Ok(true) => {
                     tracing::debug!(key = self.key, ?right, "loading anew");
                     return Some(held);
@@ -135,17 +137,18 @@ impl<V, E> Call<'_, V, E> {
         None
     }
 
-    async fn replace(&self, token: Token, right: Right, seen: &[u8], budget: &mut Budget) -> Answer<bool> {
+    async fn replace(&self, token: Token, right: Right, seen: Bytes, budget: &mut Budget) -> Answer<bool> {
         let (store, lease) = (&self.cache.store, self.function.settings.lease);
         match right {
             Right::Lease => {
-                let acquired =
-                    budget.spend(|within| store.acquire(self.key, seen, token, lease, within)).await;
+                let acquire = || Acquire { seen: seen.clone(), token, lease };
+                let acquired = budget.spend(|within| store.run(self.key, acquire(), within)).await;
                 acquired.map(|acquired| acquired == Acquired::Yes)
             }
             Right::Refresh { .. } => {
                 self.counters.refreshes.one();
-                budget.spend(|within| store.take_over(self.key, seen, token, lease, within)).await
+                let elect = || Elect { seen: seen.clone(), token, hold: lease, force: true };
+                budget.spend(|within| store.run(self.key, elect(), within)).await
             }
         }
     }

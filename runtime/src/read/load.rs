@@ -72,7 +72,6 @@ impl<V, E> Call<'_, V, E> {
             self.land_unstored(ticket, began, &result.gave());
             return result;
         };
-        let value = Bytes::from(value);
         let filling = ticket.step();
         let filled = fill(self.cache.clone(), self.function, lease, value.clone(), ttl);
         if self.how == How::Refresh {
@@ -170,9 +169,9 @@ pub(super) async fn fill(
     let begun = Instant::now();
     let answer = if value.len() > LARGE && cache.store.is_remote() {
         let renewal = held.keep(function.settings.lease);
-        while_renewing(cache.clock, pin!(held.fill(&value, ttl)), renewal, identity).await
+        while_renewing(cache.clock, pin!(held.fill(value, ttl)), renewal, identity).await
     } else {
-        held.fill(&value, ttl).await
+        held.fill(value, ttl).await
     };
     let (counters, key, took) = (cache.table.of(function), held.key(), begun.elapsed());
     match answer {

@@ -33,7 +33,7 @@ pub(super) enum Seen<R> {
     /// An entry whose age matters, read without the store's time.
     Timeless,
     /// Nothing (an empty head), or an entry that can't be used, with its head.
-    Free(Vec<u8>),
+    Free(Bytes),
     /// Somebody else is loading.
     Lease,
     /// A write is in progress, the data is somebody else's, or the store does not answer: run the body without storing.
@@ -120,7 +120,7 @@ impl<V, E> Call<'_, V, E> {
         R: Outcome<SHAPE, Value = V, Error = E>,
     {
         let bytes = match stored {
-            Ok(None) => return Seen::Free(Vec::new()),
+            Ok(None) => return Seen::Free(Bytes::new()),
             Ok(Some(bytes)) => bytes,
             Err(error) => {
                 self.trouble("read", &error);
@@ -134,12 +134,12 @@ impl<V, E> Call<'_, V, E> {
                     return Seen::Timeless;
                 };
                 match found.payload.map(self.coding.decode).transpose() {
-                    _ if due == Due::Replacement => return Seen::Free(entry::head(&bytes).to_vec()),
+                    _ if due == Due::Replacement => return Seen::Free(entry::head_of(&bytes)),
                     Ok(decoded) => {
                         let (refresh, now) = (found.refresh, now.unwrap_or_default());
                         return match given::<R, SHAPE>(decoded) {
                             // The function stores no `None`.
-                            None => Seen::Free(entry::head(&bytes).to_vec()),
+                            None => Seen::Free(entry::head_of(&bytes)),
                             Some(value) if due == Due::Nothing => Seen::Entry(value, bytes, age),
                             Some(value) => {
                                 let age = age.unwrap_or_default();
@@ -171,7 +171,7 @@ impl<V, E> Call<'_, V, E> {
         };
         self.counters.unusable.one();
         tracing::debug!(key = self.key, ?why, "the entry can't be used and is replaced");
-        Seen::Free(entry::head(&bytes).to_vec())
+        Seen::Free(entry::head_of(&bytes))
     }
 
     /// A stored error, if this function stores errors of that type.

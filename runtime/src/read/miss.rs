@@ -2,9 +2,11 @@
 
 use std::{sync::Arc, time::Duration};
 
+use bytes::Bytes;
 use cached_aside_protocol::{
     Token,
     entry::{self, Entry},
+    steps::{Acquire, Acquired},
 };
 use tokio::{
     sync::{Semaphore, oneshot},
@@ -24,7 +26,6 @@ use crate::{
     outcome::Outcome,
     overrides::Source,
     staleness::Due,
-    store::Acquired,
 };
 
 impl<V, E> Call<'_, V, E> {
@@ -57,7 +58,7 @@ impl<V, E> Call<'_, V, E> {
             Followed::Lead(ticket) => {
                 // What was seen is old by now; acquiring tells what is there.
                 seen = match seen {
-                    Seen::Lease => Seen::Free(Vec::new()),
+                    Seen::Lease => Seen::Free(Bytes::new()),
                     Seen::Old(_) => Seen::Timeless,
                     seen => seen,
                 };
@@ -232,7 +233,8 @@ impl<V, E> Call<'_, V, E> {
                     let store = &self.cache.store;
                     // It exists before it is acquired: dropped while that is being asked, it gives up what may have been acquired.
                     let lease = Held::new(self.cache, self.key, token, Right::Lease);
-                    match budget.spend(|within| store.acquire(self.key, &head, token, hold, within)).await {
+                    let acquire = || Acquire { seen: head.clone(), token, lease: hold };
+                    match budget.spend(|within| store.run(self.key, acquire(), within)).await {
                         Ok(Acquired::Yes) => {
                             return self.load_and_fill(ticket, lease, budget, body).await;
                         }

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use cached_aside_protocol::{
     Token,
     entry::{self, Refresh},
+    steps::Elect,
 };
 use tokio::{runtime::Handle, time::Instant};
 
@@ -197,8 +198,8 @@ impl<V, E> Call<'_, V, E> {
         let right = Right::Refresh { failures: old.refresh.failures };
         // It exists before it is won: dropped while that is being asked, it gives up what may have been won.
         let held = Held::new(self.cache, self.key, token, right);
-        let seen = entry::head(&old.bytes);
-        match budget.spend(|within| store.elect(self.key, seen, token, lease, within)).await {
+        let elect = || Elect { seen: entry::head_of(&old.bytes), token, hold: lease, force: false };
+        match budget.spend(|within| store.run(self.key, elect(), within)).await {
             Ok(true) => {
                 self.counters.refreshes.one();
                 tracing::debug!(key = self.key, age = ?old.age, due = ?old.due, "refreshing");
@@ -293,7 +294,7 @@ impl<V> Refreshing<V> {
         match entry {
             _ if cache.recovery.has(key) => drop(held),
             Some(Storable { value, ttl }) => {
-                let filled = fill(cache.clone(), function, held, Bytes::from(value), ttl);
+                let filled = fill(cache.clone(), function, held, value, ttl);
                 within_budget(&cache, filled, &mut budget).await;
             }
             None => held.discard(),

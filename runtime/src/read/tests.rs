@@ -571,17 +571,16 @@ async fn malformed_entries_are_misses() {
 async fn loading_anew_whatever_the_store_and_the_body_do() {
     quietly();
     for read in GATES {
-        for take_over in GATES {
-            for refill in GATES {
+        for elect in GATES {
+            for fill in GATES {
                 for body in BODIES {
-                    let what = format!("read {read:?} take_over {take_over:?} refill {refill:?} {body:?}");
+                    let what = format!("read {read:?} elect {elect:?} fill {fill:?} {body:?}");
                     let world = World::new();
                     world.read(Body::Succeeds).await.unwrap();
                     world.bodies.store(0, SeqCst);
                     // By another program, which invalidates nothing.
                     world.version.store(2, SeqCst);
-                    let gates =
-                        [("read", read), ("take_over", take_over), ("refill", refill), ("remove", refill)];
+                    let gates = [("read", read), ("elect", elect), ("fill", fill), ("remove", fill)];
                     for (verb, gate) in gates {
                         world.store().set(verb, gate);
                     }

@@ -1,4 +1,4 @@
-//! A store that fails on demand: the in-process one behind a gate for each verb.
+//! A store that fails on demand: the in-process one behind a gate for each step.
 
 use std::{
     collections::HashMap,
@@ -8,10 +8,10 @@ use std::{
 };
 
 use bytes::Bytes;
-use cached_aside_protocol::Token;
+use cached_aside_protocol::Step;
 use tokio::time::sleep;
 
-use super::{Acquired, Answer, Put, StoreError, Watched, memory::MemoryStore};
+use super::{Answer, StoreError, Watched, memory::MemoryStore};
 
 /// What happens to a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,9 +44,9 @@ impl FaultyStore {
         FaultyStore { inside: MemoryStore::new(), gates: Mutex::default() }
     }
 
-    /// Sets what happens to a verb from now on.
-    pub(crate) fn set(&self, verb: &'static str, gate: Gate) {
-        self.gates.lock().unwrap_or_else(PoisonError::into_inner).insert(verb, gate);
+    /// Sets what happens to a step from now on.
+    pub(crate) fn set(&self, step: &'static str, gate: Gate) {
+        self.gates.lock().unwrap_or_else(PoisonError::into_inner).insert(step, gate);
     }
 
     /// Everything passes again.
@@ -54,8 +54,8 @@ impl FaultyStore {
         self.gates.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
-    async fn pass<T>(&self, verb: &'static str, step: impl Future<Output = Answer<T>>) -> Answer<T> {
-        let gate = self.gates.lock().unwrap_or_else(PoisonError::into_inner).get(verb).copied();
+    async fn pass<T>(&self, name: &'static str, step: impl Future<Output = Answer<T>>) -> Answer<T> {
+        let gate = self.gates.lock().unwrap_or_else(PoisonError::into_inner).get(name).copied();
         match gate.unwrap_or(Gate::Passes) {
             Gate::Passes => step.await,
             Gate::Fails => Err(StoreError::Unreachable("the gate is shut".to_owned())),
@@ -81,86 +81,16 @@ impl FaultyStore {
         self.pass("read_timed", self.inside.read_timed(key)).await
     }
 
-    pub(crate) async fn acquire(
-        &self,
-        key: &str,
-        seen: &[u8],
-        token: Token,
-        lease: Duration,
-    ) -> Answer<Acquired> {
-        self.pass("acquire", self.inside.acquire(key, seen, token, lease)).await
+    pub(crate) async fn run<S: Step>(&self, key: &str, step: &S) -> Answer<S::Answer> {
+        self.pass(S::NAME, self.inside.run(key, step)).await
     }
 
-    pub(crate) async fn renew(&self, key: &str, token: Token, lease: Duration) -> Answer<bool> {
-        self.pass("renew", self.inside.renew(key, token, lease)).await
-    }
-
-    pub(crate) async fn fill(&self, key: &str, token: Token, value: &[u8], ttl: Duration) -> Answer<bool> {
-        self.pass("fill", self.inside.fill(key, token, value, ttl)).await
-    }
-
-    pub(crate) async fn abandon(&self, key: &str, token: Token) -> Answer<bool> {
-        self.pass("abandon", self.inside.abandon(key, token)).await
-    }
-
-    pub(crate) async fn elect(&self, key: &str, seen: &[u8], token: Token, hold: Duration) -> Answer<bool> {
-        self.pass("elect", self.inside.elect(key, seen, token, hold)).await
-    }
-
-    pub(crate) async fn take_over(
-        &self,
-        key: &str,
-        seen: &[u8],
-        token: Token,
-        hold: Duration,
-    ) -> Answer<bool> {
-        self.pass("take_over", self.inside.take_over(key, seen, token, hold)).await
-    }
-
-    pub(crate) async fn renew_refresh(&self, key: &str, token: Token, hold: Duration) -> Answer<bool> {
-        self.pass("renew_refresh", self.inside.renew_refresh(key, token, hold)).await
-    }
-
-    pub(crate) async fn refill(&self, key: &str, token: Token, value: &[u8], ttl: Duration) -> Answer<bool> {
-        self.pass("refill", self.inside.refill(key, token, value, ttl)).await
-    }
-
-    pub(crate) async fn rest(&self, key: &str, token: Token, failures: u8, pause: Duration) -> Answer<bool> {
-        self.pass("rest", self.inside.rest(key, token, failures, pause)).await
-    }
-
-    pub(crate) async fn discard(&self, key: &str, token: Token) -> Answer<bool> {
-        self.pass("discard", self.inside.discard(key, token)).await
-    }
-
-    pub(crate) async fn guard(&self, keys: &[&str], token: Token, hold: Duration) -> Answer<Vec<Answer<()>>> {
-        self.pass("guard", self.inside.guard(keys, token, hold)).await
-    }
-
-    pub(crate) async fn renew_guard(
+    pub(crate) async fn run_all<S: Step>(
         &self,
         keys: &[&str],
-        token: Token,
-        hold: Duration,
-    ) -> Answer<Vec<Answer<bool>>> {
-        self.pass("renew_guard", self.inside.renew_guard(keys, token, hold)).await
-    }
-
-    pub(crate) async fn release(
-        &self,
-        keys: &[&str],
-        token: Token,
-        settle: Duration,
-    ) -> Answer<Vec<Answer<()>>> {
-        self.pass("release", self.inside.release(keys, token, settle)).await
-    }
-
-    pub(crate) async fn release_with(&self, puts: &[Put<'_>], token: Token) -> Answer<Vec<Answer<bool>>> {
-        self.pass("release_with", self.inside.release_with(puts, token)).await
-    }
-
-    pub(crate) async fn remove(&self, keys: &[&str]) -> Answer<Vec<Answer<()>>> {
-        self.pass("remove", self.inside.remove(keys)).await
+        steps: &[S],
+    ) -> Answer<Vec<Answer<S::Answer>>> {
+        self.pass(S::NAME, self.inside.run_all(keys, steps)).await
     }
 
     pub(crate) async fn watch(&self, key: &str) -> Answer<Watched> {

@@ -1,4 +1,4 @@
-//! The verbs of the protocol. Each is one step, one script or command in `redis/`, and one method in `memory.rs`.
+//! Where the steps of the protocol are taken: on Redis, or in this process.
 
 #[cfg(test)]
 pub(crate) mod faulty;
@@ -12,7 +12,10 @@ mod watches;
 use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use cached_aside_protocol::{Token, format};
+use cached_aside_protocol::{
+    Step, format,
+    steps::{Foreign, Guard},
+};
 use tokio::sync::Notify;
 
 pub(crate) use self::watches::{Watch, Watches};
@@ -94,25 +97,12 @@ pub(crate) struct Watched {
     pub(crate) now: Duration,
 }
 
-/// A value that a writer leaves in the place of its guard.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Put<'a> {
-    pub(crate) key: &'a str,
-    pub(crate) value: &'a [u8],
-    pub(crate) ttl: Duration,
-}
-
 pub(crate) type Answer<T> = Result<T, StoreError>;
 
-/// The outcome of an attempt to become the loader.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Acquired {
-    /// The lease is ours.
-    Yes,
-    /// This is there instead.
-    No(Bytes),
-    /// Something else was there, or is gone again: look once more.
-    Changed,
+impl From<Foreign> for StoreError {
+    fn from(Foreign: Foreign) -> StoreError {
+        StoreError::Foreign
+    }
 }
 
 /// Takes a step within a time, in which this process has to be awake. A function would carry the step twice.
@@ -123,8 +113,8 @@ macro_rules! in_time {
     };
 }
 
-/// Calls the same verb of whichever store there is, within a time.
-macro_rules! verb {
+/// Calls the same method of whichever store there is, within a time.
+macro_rules! on_store {
     ($self:ident, $within:ident, $store:ident => $call:expr) => {
         match $self {
             // It takes a step at once.
@@ -142,15 +132,11 @@ macro_rules! verb {
     };
 }
 
-/// The same on the heap and without its type, for all verbs but the one of a hit: so that the futures of annotated functions
-/// stay small, and the compiler does not follow them into the sockets when it asks whether they are `Send`.
-macro_rules! boxed_verb {
-    ($self:ident, $within:ident, $store:ident => $call:expr) => {
-        boxed(async move { verb!($self, $within, $store => $call) }).await
-    };
-}
+/// A call on the heap and without its type, for all but the read of a hit: so that the futures of annotated functions stay small,
+/// and the compiler does not follow them into the sockets when it asks whether they are `Send`.
+pub(crate) type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
-fn boxed<'a, T>(step: impl Future<Output = T> + Send + 'a) -> Pin<Box<dyn Future<Output = T> + Send + 'a>> {
+fn boxed<'a, T>(step: impl Future<Output = T> + Send + 'a) -> Boxed<'a, T> {
     Box::pin(step)
 }
 
@@ -173,194 +159,77 @@ impl Store {
     }
 
     /// What stands under a key, and the store's time right after it was read.
-    pub(crate) async fn read_timed(&self, key: &str, within: Duration) -> Answer<(Option<Bytes>, Duration)> {
-        boxed_verb!(self, within, store => store.read_timed(key))
-    }
-
-    /// Becomes the loader of a key under which `seen` stands: nothing (empty), or an unusable entry with this head.
-    pub(crate) async fn acquire(
-        &self,
-        key: &str,
-        seen: &[u8],
-        token: Token,
-        lease: Duration,
+    pub(crate) fn read_timed<'a>(
+        &'a self,
+        key: &'a str,
         within: Duration,
-    ) -> Answer<Acquired> {
-        boxed_verb!(self, within, store => store.acquire(key, seen, token, lease))
+    ) -> Boxed<'a, Answer<(Option<Bytes>, Duration)>> {
+        boxed(async move { on_store!(self, within, store => store.read_timed(key)) })
     }
 
-    /// Keeps a lease; `false` if it is no longer ours.
-    pub(crate) async fn renew(
-        &self,
-        key: &str,
-        token: Token,
-        lease: Duration,
+    /// Takes a step on a key.
+    pub(crate) fn run<'a, S: Step>(
+        &'a self,
+        key: &'a str,
+        step: S,
         within: Duration,
-    ) -> Answer<bool> {
-        boxed_verb!(self, within, store => store.renew(key, token, lease))
+    ) -> Boxed<'a, Answer<S::Answer>> {
+        boxed(async move { on_store!(self, within, store => store.run(key, &step)) })
     }
 
-    /// Stores a value in the place of our lease; `false` if that is no longer there.
-    pub(crate) async fn fill(
-        &self,
-        key: &str,
-        token: Token,
-        value: &[u8],
-        ttl: Duration,
+    /// Takes a step of a write on each of several keys, the one that `step` gives for its number. One answer a key, in order.
+    pub(crate) fn run_all<'a, S: Step>(
+        &'a self,
+        keys: &'a [&'a str],
+        step: impl Fn(usize) -> S,
         within: Duration,
-    ) -> Answer<bool> {
-        boxed_verb!(self, within, store => store.fill(key, token, value, ttl))
+    ) -> Boxed<'a, Vec<Answer<S::Answer>>> {
+        let steps: Vec<S> = (0..keys.len()).map(step).collect();
+        boxed(async move { each(keys, on_store!(self, within, store => store.run_all(keys, &steps))) })
     }
 
-    /// Gives a lease up; `false` if it was no longer ours.
-    pub(crate) async fn abandon(&self, key: &str, token: Token, within: Duration) -> Answer<bool> {
-        boxed_verb!(self, within, store => store.abandon(key, token))
-    }
-
-    /// Wins the refresh of the value with this head; `false` if that is no longer there, or another runs or rests.
-    pub(crate) async fn elect(
-        &self,
-        key: &str,
-        seen: &[u8],
-        token: Token,
-        hold: Duration,
-        within: Duration,
-    ) -> Answer<bool> {
-        boxed_verb!(self, within, store => store.elect(key, seen, token, hold))
-    }
-
-    /// Takes the refresh of the value with this head, whoever has it; `false` if that is no longer there.
-    pub(crate) async fn take_over(
-        &self,
-        key: &str,
-        seen: &[u8],
-        token: Token,
-        hold: Duration,
-        within: Duration,
-    ) -> Answer<bool> {
-        boxed_verb!(self, within, store => store.take_over(key, seen, token, hold))
-    }
-
-    /// Keeps a refresh; `false` if it is no longer ours.
-    pub(crate) async fn renew_refresh(
-        &self,
-        key: &str,
-        token: Token,
-        hold: Duration,
-        within: Duration,
-    ) -> Answer<bool> {
-        boxed_verb!(self, within, store => store.renew_refresh(key, token, hold))
-    }
-
-    /// Stores a value in the place of the one that we refresh; `false` if the refresh is no longer ours.
-    pub(crate) async fn refill(
-        &self,
-        key: &str,
-        token: Token,
-        value: &[u8],
-        ttl: Duration,
-        within: Duration,
-    ) -> Answer<bool> {
-        boxed_verb!(self, within, store => store.refill(key, token, value, ttl))
-    }
-
-    /// Gives a refresh up, for others to begin after a pause; `false` if it was no longer ours.
-    pub(crate) async fn rest(
-        &self,
-        key: &str,
-        token: Token,
-        failures: u8,
-        pause: Duration,
-        within: Duration,
-    ) -> Answer<bool> {
-        boxed_verb!(self, within, store => store.rest(key, token, failures, pause))
-    }
-
-    /// Deletes the value that we refresh; `false` if the refresh was no longer ours.
-    pub(crate) async fn discard(&self, key: &str, token: Token, within: Duration) -> Answer<bool> {
-        boxed_verb!(self, within, store => store.discard(key, token))
-    }
-
-    /// Places a guard, or joins it: one answer a key, in order.
-    pub(crate) async fn guard(
-        &self,
-        keys: &[&str],
-        token: Token,
-        hold: Duration,
-        within: Duration,
-    ) -> Vec<Answer<()>> {
-        each(keys, boxed_verb!(self, within, store => store.guard(keys, token, hold)))
-    }
-
-    /// The same, where a guard counts only once so many replicas have confirmed it. A store without replicas has nothing to lose
-    /// to them.
-    pub(crate) async fn guard_on_replicas(
-        &self,
-        keys: &[&str],
-        token: Token,
-        hold: Duration,
+    /// Places guards that count only once so many replicas have confirmed them. A store without replicas has nothing to lose to
+    /// them.
+    pub(crate) fn guard_on_replicas<'a>(
+        &'a self,
+        keys: &'a [&'a str],
+        guard: Guard,
         replicas: u8,
         within: Duration,
-    ) -> Vec<Answer<()>> {
+    ) -> Boxed<'a, Vec<Answer<()>>> {
         match self {
-            _ if replicas == 0 => self.guard(keys, token, hold, within).await,
             #[cfg(feature = "redis")]
-            Store::Redis(store) => {
-                let call = store.guard_on_replicas(keys, token, hold, replicas, within);
-                each(keys, boxed(async move { in_time!(Clock::Real, within, call) }).await)
+            Store::Redis(store) if replicas > 0 => {
+                let call = store.guard_on_replicas(keys, guard, replicas, within);
+                boxed(async move { each(keys, in_time!(Clock::Real, within, call)) })
             }
-            _ => self.guard(keys, token, hold, within).await,
+            _ => {
+                let _ = replicas;
+                self.run_all(keys, |_| guard.clone(), within)
+            }
         }
     }
 
-    /// Keeps a guard: one answer a key; `false` where our token is no longer in one.
-    pub(crate) async fn renew_guard(
-        &self,
-        keys: &[&str],
-        token: Token,
-        hold: Duration,
-        within: Duration,
-    ) -> Vec<Answer<bool>> {
-        each(keys, boxed_verb!(self, within, store => store.renew_guard(keys, token, hold)))
-    }
-
-    /// Leaves a guard, the last one out deleting it, or deletes what stands there without one. With `settle` our token
-    /// stays in the guard that much longer. One answer a key.
-    pub(crate) async fn release(
-        &self,
-        keys: &[&str],
-        token: Token,
-        settle: Duration,
-        within: Duration,
-    ) -> Vec<Answer<()>> {
-        each(keys, boxed_verb!(self, within, store => store.release(keys, token, settle)))
-    }
-
-    /// Leaves a guard as [`release`](Store::release) does, and stores a value in its place if nobody else was ever in it.
-    /// One answer a key, in order; `false` where the value was not stored.
-    pub(crate) async fn release_with(
-        &self,
-        puts: &[Put<'_>],
-        token: Token,
-        within: Duration,
-    ) -> Vec<Answer<bool>> {
-        let keys: Vec<&str> = puts.iter().map(|put| put.key).collect();
-        each(&keys, boxed_verb!(self, within, store => store.release_with(puts, token)))
-    }
-
-    /// Deletes what stands there, unless it is a guard, whose last writer will. One answer a key.
-    pub(crate) async fn remove(&self, keys: &[&str], within: Duration) -> Vec<Answer<()>> {
-        each(keys, boxed_verb!(self, within, store => store.remove(keys)))
-    }
-
     /// Reads a key and asks to be told of its next change.
-    pub(crate) async fn watch(&self, key: &str, within: Duration) -> Answer<Watched> {
-        boxed_verb!(self, within, store => store.watch(key))
+    pub(crate) fn watch<'a>(&'a self, key: &'a str, within: Duration) -> Boxed<'a, Answer<Watched>> {
+        boxed(async move { on_store!(self, within, store => store.watch(key)) })
     }
 
     /// Asks whether the store is there.
-    pub(crate) async fn ping(&self, within: Duration) -> Answer<()> {
-        boxed_verb!(self, within, store => store.ping())
+    pub(crate) fn ping(&self, within: Duration) -> Boxed<'_, Answer<()>> {
+        boxed(async move { on_store!(self, within, store => store.ping()) })
+    }
+
+    /// Whether values may be stored under these keys by those who have written: right after an outage nothing is stored.
+    pub(crate) fn is_open<'a>(&self, keys: impl IntoIterator<Item = &'a str>) -> bool {
+        match self {
+            #[cfg(feature = "redis")]
+            Store::Redis(store) => keys.into_iter().all(|key| store.is_open(key)),
+            _ => {
+                let _ = keys;
+                true
+            }
+        }
     }
 
     /// Whether a step takes more than this process.

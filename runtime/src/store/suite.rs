@@ -1,9 +1,11 @@
-//! What every store does, verb by verb. Adding a store is adding it to `on_every_store`.
+//! What every store does, step by step. Adding a store is adding it to `on_every_store`.
 
 #[cfg(feature = "redis")]
 mod clock;
 #[cfg(feature = "redis")]
 mod deployments;
+#[cfg(feature = "redis")]
+mod differential;
 mod guards;
 #[cfg(feature = "redis")]
 mod over_redis;
@@ -13,21 +15,30 @@ mod together;
 
 use std::{sync::atomic::Ordering::Relaxed, time::Duration};
 
+use bytes::Bytes;
 use cached_aside_protocol::{
     Token,
     entry::{self, Entry, Header, Refresh},
+    steps::{
+        Abandon, Acquire, Acquired, Elect, Ending, Fill, Guard, Left, Release, Remove, Renew, RenewGuard,
+    },
 };
 use futures_util::future::join_all;
 use tokio::time::{Instant, sleep};
 
-use super::{Acquired, Put, Store, StoreError, memory::MemoryStore};
+use super::{Store, StoreError, memory::MemoryStore};
 
 const WITHIN: Duration = Duration::from_secs(5);
 const LONG: Duration = Duration::from_secs(60);
 const FINGERPRINT: u64 = 42;
 
 fn token(number: u64) -> Token {
-    Token::numbered(number)
+    Token::numbered(1_000 + number)
+}
+
+/// Gives a lease up.
+fn gives_up(token: Token) -> Abandon {
+    Abandon { token, ending: Ending::Rest { failures: 0, pause: Duration::ZERO } }
 }
 
 fn value(token: Token, payload: &[u8]) -> Vec<u8> {
@@ -63,19 +74,19 @@ async fn state(store: &Store, key: &str) -> &'static str {
 }
 
 async fn acquire(store: &Store, key: &str, token: Token) -> Acquired {
-    store.acquire(key, &[], token, LONG, WITHIN).await.unwrap()
+    store.run(key, Acquire { seen: Bytes::new(), token, lease: LONG }, WITHIN).await.unwrap()
 }
 
 async fn fill(store: &Store, key: &str, token: Token) -> bool {
-    store.fill(key, token, &value(token, b"payload"), LONG, WITHIN).await.unwrap()
+    store.run(key, Fill { token, value: value(token, b"payload").into(), ttl: LONG }, WITHIN).await.unwrap()
 }
 
 async fn guard(store: &Store, key: &str, token: Token) {
-    assert_eq!(store.guard(&[key], token, LONG, WITHIN).await, [Ok(())]);
+    assert_eq!(store.run_all(&[key], |_| Guard { token, hold: LONG }, WITHIN).await, [Ok(())]);
 }
 
 async fn release(store: &Store, key: &str, token: Token) {
-    assert_eq!(store.release(&[key], token, Duration::ZERO, WITHIN).await, [Ok(())]);
+    assert_eq!(store.run_all(&[key], |_| Release { token, left: Left::Nothing }, WITHIN).await, [Ok(false)]);
 }
 
 /// One load from beginning to end.
@@ -91,7 +102,7 @@ async fn a_load_is_a_lease_and_then_a_value(store: &Store) {
     assert_eq!(state(store, &key).await, "absent");
     assert_eq!(acquire(store, &key, token(1)).await, Acquired::Yes);
     assert_eq!(state(store, &key).await, "lease");
-    assert!(store.renew(&key, token(1), LONG, WITHIN).await.unwrap());
+    assert!(store.run(&key, Renew { token: token(1), hold: LONG }, WITHIN).await.unwrap());
     assert!(fill(store, &key, token(1)).await);
     let bytes = store.read(&key, WITHIN).await.unwrap().unwrap();
     let Entry::Value(value) = entry::parse(&bytes, FINGERPRINT) else { panic!("{bytes:?}") };
@@ -121,11 +132,11 @@ async fn only_one_acquires(store: &Store) {
         Acquired::No(there) => assert_eq!(there[..], entry::lease(token(1))),
         Acquired::Changed => {}
     }
-    assert!(!store.renew(&key, token(2), LONG, WITHIN).await.unwrap());
-    assert!(!store.abandon(&key, token(2), WITHIN).await.unwrap());
+    assert!(!store.run(&key, Renew { token: token(2), hold: LONG }, WITHIN).await.unwrap());
+    assert!(!store.run(&key, gives_up(token(2)), WITHIN).await.unwrap());
     assert!(!fill(store, &key, token(2)).await, "a fill without the lease");
     assert_eq!(state(store, &key).await, "lease");
-    assert!(store.abandon(&key, token(1), WITHIN).await.unwrap());
+    assert!(store.run(&key, gives_up(token(1)), WITHIN).await.unwrap());
     assert_eq!(state(store, &key).await, "absent");
 }
 
@@ -137,7 +148,7 @@ async fn a_value_is_not_acquired(store: &Store) {
         Acquired::Changed => {}
     }
     assert!(!fill(store, &key, token(1)).await, "the lease is spent");
-    assert!(!store.abandon(&key, token(1), WITHIN).await.unwrap());
+    assert!(!store.run(&key, gives_up(token(1)), WITHIN).await.unwrap());
     assert_eq!(state(store, &key).await, "value");
 }
 
@@ -146,55 +157,90 @@ async fn an_unusable_entry_is_replaced_as_it_was_seen(store: &Store) {
     let bytes = store.read(&key, WITHIN).await.unwrap().unwrap();
     let seen = entry::head(&bytes);
     let other = [seen, b"x"].concat();
-    let refused = store.acquire(&key, &other, token(2), LONG, WITHIN).await.unwrap();
+    let refused = store
+        .run(&key, Acquire { seen: Bytes::copy_from_slice(&other), token: token(2), lease: LONG }, WITHIN)
+        .await
+        .unwrap();
     assert_ne!(refused, Acquired::Yes, "something else was seen");
-    assert_eq!(store.acquire(&key, seen, token(2), LONG, WITHIN).await, Ok(Acquired::Yes));
+    assert_eq!(
+        store
+            .run(&key, Acquire { seen: Bytes::copy_from_slice(seen), token: token(2), lease: LONG }, WITHIN)
+            .await,
+        Ok(Acquired::Yes)
+    );
     assert_eq!(state(store, &key).await, "lease");
-    let gone = store.acquire(&key, seen, token(3), LONG, WITHIN).await.unwrap();
+    let gone = store
+        .run(&key, Acquire { seen: Bytes::copy_from_slice(seen), token: token(3), lease: LONG }, WITHIN)
+        .await
+        .unwrap();
     assert_ne!(gone, Acquired::Yes, "what was seen is gone");
-    let absent = store.acquire(&self::key("absent"), seen, token(3), LONG, WITHIN).await.unwrap();
+    let absent = store
+        .run(
+            &self::key("absent"),
+            Acquire { seen: Bytes::copy_from_slice(seen), token: token(3), lease: LONG },
+            WITHIN,
+        )
+        .await
+        .unwrap();
     assert_eq!(absent, Acquired::Changed, "what was seen is gone altogether");
 }
 
 async fn leases_and_values_end(store: &Store) {
     let key = key("ends");
     let short = Duration::from_millis(60);
-    assert_eq!(store.acquire(&key, &[], token(1), short, WITHIN).await, Ok(Acquired::Yes));
+    assert_eq!(
+        store.run(&key, Acquire { seen: Bytes::new(), token: token(1), lease: short }, WITHIN).await,
+        Ok(Acquired::Yes)
+    );
     sleep(short * 2).await;
     assert_eq!(state(store, &key).await, "absent");
     assert!(!fill(store, &key, token(1)).await, "the lease has ended");
     assert_eq!(acquire(store, &key, token(2)).await, Acquired::Yes);
-    assert!(store.fill(&key, token(2), &value(token(2), b""), short, WITHIN).await.unwrap());
+    assert!(
+        store
+            .run(&key, Fill { token: token(2), value: value(token(2), b"").into(), ttl: short }, WITHIN)
+            .await
+            .unwrap()
+    );
     sleep(short * 2).await;
     assert_eq!(state(store, &key).await, "absent");
 }
 
 async fn remove_deletes_all_but_guards(store: &Store) {
     let key = stored(store, "remove").await;
-    assert_eq!(store.remove(&[&key], WITHIN).await, [Ok(())]);
+    assert_eq!(store.run_all(&[&key], |_| Remove, WITHIN).await, [Ok(())]);
     assert_eq!(state(store, &key).await, "absent");
-    assert_eq!(store.remove(&[&key], WITHIN).await, [Ok(())]);
+    assert_eq!(store.run_all(&[&key], |_| Remove, WITHIN).await, [Ok(())]);
     assert_eq!(acquire(store, &key, token(1)).await, Acquired::Yes);
-    assert_eq!(store.remove(&[&key], WITHIN).await, [Ok(())]);
+    assert_eq!(store.run_all(&[&key], |_| Remove, WITHIN).await, [Ok(())]);
     assert!(!fill(store, &key, token(1)).await, "a removal refuses what was being loaded");
     guard(store, &key, token(9)).await;
-    assert_eq!(store.remove(&[&key], WITHIN).await, [Ok(())]);
+    assert_eq!(store.run_all(&[&key], |_| Remove, WITHIN).await, [Ok(())]);
     assert_eq!(state(store, &key).await, "guard");
 }
 
 async fn several_keys_are_one_step(store: &Store) {
     let keys: Vec<String> = (0..50).map(|_| key("many")).collect();
     let names: Vec<&str> = keys.iter().map(String::as_str).collect();
-    assert_eq!(store.guard(&names, token(9), LONG, WITHIN).await, vec![Ok(()); 50]);
-    assert_eq!(store.renew_guard(&names, token(9), LONG, WITHIN).await, vec![Ok(true); 50]);
+    assert_eq!(
+        store.run_all(&names, |_| Guard { token: token(9), hold: LONG }, WITHIN).await,
+        vec![Ok(()); 50]
+    );
+    assert_eq!(
+        store.run_all(&names, |_| RenewGuard { token: token(9), hold: LONG }, WITHIN).await,
+        vec![Ok(true); 50]
+    );
     for key in &names {
         assert_eq!(state(store, key).await, "guard");
     }
-    assert_eq!(store.release(&names, token(9), Duration::ZERO, WITHIN).await, vec![Ok(()); 50]);
+    assert_eq!(
+        store.run_all(&names, |_| Release { token: token(9), left: Left::Nothing }, WITHIN).await,
+        vec![Ok(false); 50]
+    );
     for key in &names {
         assert_eq!(state(store, key).await, "absent");
     }
-    assert_eq!(store.remove(&names, WITHIN).await, vec![Ok(()); 50]);
+    assert_eq!(store.run_all(&names, |_| Remove, WITHIN).await, vec![Ok(()); 50]);
 }
 
 async fn whoever_watches_is_told(store: &Store) {
@@ -204,7 +250,7 @@ async fn whoever_watches_is_told(store: &Store) {
     assert_eq!(watched.there.as_deref(), Some(&entry::lease(token(1))[..]));
     assert!(watched.left > LONG / 2 && watched.left <= LONG, "{:?}", watched.left);
     assert!(watched.watch.told(), "this store announces changes");
-    assert!(store.renew(&key, token(1), LONG, WITHIN).await.unwrap());
+    assert!(store.run(&key, Renew { token: token(1), hold: LONG }, WITHIN).await.unwrap());
     tokio::time::timeout(WITHIN, watched.watch.changed()).await.expect("the renewal is announced");
     let mut watched = store.watch(&key, WITHIN).await.unwrap();
     assert!(fill(store, &key, token(1)).await);
@@ -270,23 +316,81 @@ const FOREIGN: [&[u8]; 6] =
 /// Whatever is done to it, a foreign key is refused and stays.
 async fn foreign_data_is_never_touched(store: &Store, key: &str) {
     assert_eq!(state(store, key).await, "foreign");
-    let acquired = store.acquire(key, &[], token(1), LONG, WITHIN).await;
+    let acquired = store.run(key, Acquire { seen: Bytes::new(), token: token(1), lease: LONG }, WITHIN).await;
     assert!(!matches!(acquired, Ok(Acquired::Yes)), "{acquired:?}");
-    assert!(!matches!(store.fill(key, token(1), b"x", LONG, WITHIN).await, Ok(true)));
-    assert!(!matches!(store.renew(key, token(1), LONG, WITHIN).await, Ok(true)));
-    assert!(!matches!(store.abandon(key, token(1), WITHIN).await, Ok(true)));
+    assert!(!matches!(
+        store.run(key, Fill { token: token(1), value: Bytes::from_static(b"x"), ttl: LONG }, WITHIN).await,
+        Ok(true)
+    ));
+    assert!(!matches!(store.run(key, Renew { token: token(1), hold: LONG }, WITHIN).await, Ok(true)));
+    assert!(!matches!(store.run(key, gives_up(token(1)), WITHIN).await, Ok(true)));
     let head = store.read(key, WITHIN).await.ok().flatten().unwrap_or_default();
-    assert!(!matches!(store.elect(key, entry::head(&head), token(301), LONG, WITHIN).await, Ok(true)));
-    assert!(!matches!(store.take_over(key, entry::head(&head), token(301), LONG, WITHIN).await, Ok(true)));
-    assert!(!matches!(store.renew_refresh(key, token(301), LONG, WITHIN).await, Ok(true)));
-    assert!(!matches!(store.refill(key, token(301), b"x", LONG, WITHIN).await, Ok(true)));
-    assert!(!matches!(store.rest(key, token(301), 1, LONG, WITHIN).await, Ok(true)));
-    assert!(!matches!(store.discard(key, token(301), WITHIN).await, Ok(true)));
-    assert_eq!(store.guard(&[key], token(1), LONG, WITHIN).await, [Err(StoreError::Foreign)]);
-    assert_eq!(store.renew_guard(&[key], token(1), LONG, WITHIN).await, [Err(StoreError::Foreign)]);
-    assert_eq!(store.release(&[key], token(1), Duration::ZERO, WITHIN).await, [Err(StoreError::Foreign)]);
-    assert_eq!(store.release(&[key], token(1), LONG, WITHIN).await, [Err(StoreError::Foreign)]);
-    assert_eq!(store.remove(&[key], WITHIN).await, [Err(StoreError::Foreign)]);
+    assert!(!matches!(
+        store
+            .run(
+                key,
+                Elect {
+                    seen: Bytes::copy_from_slice(entry::head(&head)),
+                    token: token(301),
+                    hold: LONG,
+                    force: false
+                },
+                WITHIN
+            )
+            .await,
+        Ok(true)
+    ));
+    assert!(!matches!(
+        store
+            .run(
+                key,
+                Elect {
+                    seen: Bytes::copy_from_slice(entry::head(&head)),
+                    token: token(301),
+                    hold: LONG,
+                    force: true
+                },
+                WITHIN
+            )
+            .await,
+        Ok(true)
+    ));
+    assert!(!matches!(store.run(key, Renew { token: token(301), hold: LONG }, WITHIN).await, Ok(true)));
+    assert!(!matches!(
+        store.run(key, Fill { token: token(301), value: Bytes::from_static(b"x"), ttl: LONG }, WITHIN).await,
+        Ok(true)
+    ));
+    assert!(!matches!(
+        store
+            .run(
+                key,
+                Abandon { token: token(301), ending: Ending::Rest { failures: 1, pause: LONG } },
+                WITHIN
+            )
+            .await,
+        Ok(true)
+    ));
+    assert!(!matches!(
+        store.run(key, Abandon { token: token(301), ending: Ending::Discard }, WITHIN).await,
+        Ok(true)
+    ));
+    assert_eq!(
+        store.run_all(&[key], |_| Guard { token: token(1), hold: LONG }, WITHIN).await,
+        [Err(StoreError::Foreign)]
+    );
+    assert_eq!(
+        store.run_all(&[key], |_| RenewGuard { token: token(1), hold: LONG }, WITHIN).await,
+        [Err(StoreError::Foreign)]
+    );
+    assert_eq!(
+        store.run_all(&[key], |_| Release { token: token(1), left: Left::Nothing }, WITHIN).await,
+        [Err(StoreError::Foreign)]
+    );
+    assert_eq!(
+        store.run_all(&[key], |_| Release { token: token(1), left: Left::Settling(LONG) }, WITHIN).await,
+        [Err(StoreError::Foreign)]
+    );
+    assert_eq!(store.run_all(&[key], |_| Remove, WITHIN).await, [Err(StoreError::Foreign)]);
     assert_eq!(state(store, key).await, "foreign");
 }
 
@@ -309,7 +413,12 @@ async fn the_in_process_store_forgets_what_has_ended() {
     let store = MemoryStore::new();
     for number in 0..100_000_u64 {
         let key = format!("short:{number}");
-        assert_eq!(store.acquire(&key, &[], token(1), Duration::from_millis(10)).await, Ok(Acquired::Yes));
+        assert_eq!(
+            store
+                .run(&key, &Acquire { seen: Bytes::new(), token: token(1), lease: Duration::from_millis(10) })
+                .await,
+            Ok(Acquired::Yes)
+        );
         if number.is_multiple_of(100) {
             sleep(Duration::from_millis(1)).await;
         }

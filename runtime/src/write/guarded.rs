@@ -13,7 +13,10 @@ use std::{
     time::Duration,
 };
 
-use cached_aside_protocol::Token;
+use cached_aside_protocol::{
+    Token,
+    steps::{self, Left, Release, RenewGuard},
+};
 use futures_util::future::join_all;
 use tokio::time::Instant;
 
@@ -30,8 +33,7 @@ use crate::{
     key::Listed,
     lease::while_renewing,
     settings::{GUARD_FOR, Guard, WriteSettings},
-    store::{Put, StoreError},
-    storing::Storable,
+    store::StoreError,
 };
 
 /// Keys under guard. Dropping it ends the guard in the background: at once where the write was refused or is over; where
@@ -98,8 +100,8 @@ impl Guarded {
         let (names, token) = (guarded.names(), guarded.token);
         let guard = async |piece: Range<usize>| {
             let end = piece.end;
-            let piece = &names[piece];
-            let answers = cache.store.guard_on_replicas(piece, token, hold, replicas, cache.timeout).await;
+            let (piece, step) = (&names[piece], steps::Guard { token, hold });
+            let answers = cache.store.guard_on_replicas(piece, step, replicas, cache.timeout).await;
             renewed.store(end, Relaxed);
             answers
         };
@@ -155,7 +157,8 @@ impl Guarded {
                 // A guard that could not be placed is placed as soon as the store is back.
                 wait(cache.clock, cache.store.back().map(Arc::as_ref), pause).await;
                 let begun = Instant::now();
-                let renew = |piece| cache.store.renew_guard(&names[piece], token, hold, within);
+                let renew = |_| RenewGuard { token, hold };
+                let renew = |piece| cache.store.run_all(&names[piece], renew, within);
                 let answers = in_pieces(renewed.load(Relaxed), false, renew).await;
                 let lost = names.iter().zip(answers).filter(|(_, answer)| *answer == Ok(false));
                 let lost: Vec<&str> = lost.map(|(name, _)| *name).collect();
@@ -170,7 +173,8 @@ impl Guarded {
                         "the guard was lost while a write was running, and is placed anew"
                     );
                     cache.table.writes.guards_lost.add(lost.len() as u64);
-                    let guard = |piece| cache.store.guard(&lost[piece], token, hold, within);
+                    let guard = |_| steps::Guard { token, hold };
+                    let guard = |piece| cache.store.run_all(&lost[piece], guard, within);
                     in_pieces(lost.len(), false, guard).await;
                 }
                 pause = (hold / 3).saturating_sub(begun.elapsed());
@@ -185,23 +189,29 @@ impl Guarded {
         let Guarded { cache, token, settle, .. } = &self;
         // Without its guard, or where another write is still to be delivered, this may not be the last that was written.
         puts.retain(|put| !self.lost.load(Relaxed) && !cache.recovery.has(put.key.as_str()));
+        if !cache.store.is_open(puts.iter().map(|put| put.key.as_str())) {
+            puts.clear();
+        }
         let is_put = |key: &&AnyKey| puts.iter().any(|put| put.key == **key);
         let (with, without): (Vec<&AnyKey>, Vec<&AnyKey>) = self.keys.iter().partition(is_put);
-        let entry = |key: &'_ AnyKey| {
-            let put = puts.iter().find(|put| put.key == *key)?;
-            let Storable { value, ttl } = &put.entry;
-            Some(Put { key: put.key.as_str(), value, ttl: *ttl })
-        };
-        let entries: Vec<Put> = with.iter().copied().filter_map(entry).collect();
         let mut answers = Vec::with_capacity(self.keys.len());
         if !without.is_empty() {
             let names: Vec<&str> = without.iter().map(|key| key.as_str()).collect();
-            let release = |piece| cache.store.release(&names[piece], *token, *settle, cache.timeout);
-            answers.extend(in_pieces(names.len(), false, release).await);
+            let release = |_| Release { token: *token, left: Left::Settling(*settle) };
+            let release = |piece| cache.store.run_all(&names[piece], release, cache.timeout);
+            let released = in_pieces(names.len(), false, release).await;
+            answers.extend(released.into_iter().map(|answer| answer.map(drop)));
         }
         let mut updated = 0;
-        if !entries.is_empty() {
-            let put = cache.store.release_with(&entries, *token, cache.timeout).await;
+        if !with.is_empty() {
+            let names: Vec<&str> = with.iter().map(|key| key.as_str()).collect();
+            let release = |number: usize| {
+                let put = puts.iter().find(|put| put.key == *with[number]);
+                let value =
+                    |put: &Written| Left::Value { value: put.entry.value.clone(), ttl: put.entry.ttl };
+                Release { token: *token, left: put.map_or(Left::Nothing, value) }
+            };
+            let put = cache.store.run_all(&names, release, cache.timeout).await;
             updated = put.iter().filter(|answer| **answer == Ok(true)).count();
             answers.extend(put.into_iter().map(|answer| answer.map(drop)));
         }

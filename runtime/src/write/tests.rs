@@ -2,9 +2,11 @@
 
 use std::{future::pending, pin::pin, time::Duration};
 
+use bytes::Bytes;
 use cached_aside_protocol::{
     Token, Writers,
     entry::{self, Entry},
+    steps::{Acquire, Left, Release},
 };
 use tokio::time::{sleep, timeout};
 
@@ -74,7 +76,7 @@ async fn an_update_whatever_the_store_does() {
             for function in [&SAVE, &SAVE_REQUIRED] {
                 let what = format!("guard {guard:?} release {release:?} {}", function.settings.name);
                 let cache = cache();
-                for (verb, gate) in [("guard", guard), ("release_with", release), ("release", release)] {
+                for (verb, gate) in [("guard", guard), ("release", release)] {
                     store(&cache).set(verb, gate);
                 }
                 let given = save(&cache, function, Duration::from_millis(30), 2).await;
@@ -116,7 +118,7 @@ async fn a_guard_that_was_lost_leaves_nothing() {
         // Evicted, or flushed.
         let guard = store(&cache).inside.read("k").await.unwrap().unwrap();
         let token = Writers::read(&guard).unwrap().tokens().next().unwrap();
-        store(&cache).inside.release(&["k"], token, Duration::ZERO).await.unwrap();
+        store(&cache).inside.run_all(&["k"], &[Release { token, left: Left::Nothing }]).await.unwrap();
         save(&cache, &SAVE, Duration::from_millis(1), 3).await;
         assert_eq!(stored(&cache).await, Some(3), "nobody else was there");
         sleep(GUARD_FOR / 2).await;
@@ -131,7 +133,7 @@ async fn a_guard_that_was_lost_leaves_nothing() {
 #[tokio::test(start_paused = true)]
 async fn cancelled_while_it_is_released() {
     let cache = cache();
-    store(&cache).set("release_with", Gate::LosesReply);
+    store(&cache).set("release", Gate::LosesReply);
     let write = save(&cache, &SAVE, Duration::ZERO, 2);
     timeout(TIMEOUT / 2, write).await.unwrap_err();
     assert_eq!(stored(&cache).await, Some(2), "it was stored all the same");
@@ -160,8 +162,8 @@ async fn cancelled_before_the_keys_of_its_result_are_deleted() {
     for verb in ["release", "remove"] {
         let cache = cache();
         let inside = &store(&cache).inside;
-        let token = Token::numbered(7);
-        inside.acquire("result", &[], token, TTL).await.unwrap();
+        let token = Token::fresh();
+        inside.run("result", &Acquire { seen: Bytes::new(), token, lease: TTL }).await.unwrap();
         store(&cache).set(verb, Gate::Hangs);
         let keys = vec![AnyKey::new("k")];
         let after = |(): &()| vec![AnyKey::new("result")];

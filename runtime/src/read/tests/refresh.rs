@@ -1,5 +1,7 @@
 //! Refreshes against everything that the store and the body can do.
 
+use cached_aside_protocol::steps::{Elect, Remove};
+
 use super::*;
 use crate::staleness::Staleness;
 
@@ -63,7 +65,7 @@ async fn a_refresh_whatever_the_store_and_the_body_do() {
                         let name = function.settings.name;
                         let what = format!("{name} read {read:?} elect {elect:?} end {end:?} {body:?}");
                         let world = World::old(function).await;
-                        let gates = [("read_timed", read), ("elect", elect), ("refill", end), ("rest", end)];
+                        let gates = [("read_timed", read), ("elect", elect), ("fill", end), ("abandon", end)];
                         for (verb, gate) in gates {
                             world.store().set(verb, gate);
                         }
@@ -102,7 +104,7 @@ async fn a_refresh_whatever_the_store_and_the_body_do() {
 async fn a_refresh_cancelled_at_every_await_with_others_reading() {
     quietly();
     for function in [&REVALIDATES, &KEEPS, &IN_BACKGROUND] {
-        for slow in [&["read_timed", "elect", "refill", "rest"][..], &["refill"], &[]] {
+        for slow in [&["read_timed", "elect", "fill", "abandon"][..], &["fill"], &[]] {
             let mut ended = false;
             let mut polls = 0;
             while !ended {
@@ -137,7 +139,14 @@ async fn a_reload_of_another_process_is_waited_for_no_longer_than_the_wait() {
     // Somebody else reloads, and goes on doing so.
     let head = world.store().inside.read("k").await.unwrap().unwrap();
     let (token, long) = (Token::fresh(), Duration::from_secs(60));
-    assert!(world.store().inside.elect("k", entry::head(&head), token, long).await.unwrap());
+    assert!(
+        world
+            .store()
+            .inside
+            .run("k", &Elect { seen: entry::head_of(&head), token, hold: long, force: false })
+            .await
+            .unwrap()
+    );
     let begun = Instant::now();
     assert_eq!(world.read_by(&KEEPS, Body::Succeeds).await, Ok(2));
     let took = begun.elapsed();
@@ -157,7 +166,14 @@ async fn past_the_soft_limit_the_old_value_of_the_last_look_is_given() {
     let world = World::old(&FUNCTION).await;
     let head = world.store().inside.read("k").await.unwrap().unwrap();
     let (token, long) = (Token::fresh(), Duration::from_secs(60));
-    assert!(world.store().inside.elect("k", entry::head(&head), token, long).await.unwrap());
+    assert!(
+        world
+            .store()
+            .inside
+            .run("k", &Elect { seen: entry::head_of(&head), token, hold: long, force: false })
+            .await
+            .unwrap()
+    );
     world.store().set("watch", Gate::Slow);
     let begun = Instant::now();
     assert_eq!(world.read_by(&FUNCTION, Body::Succeeds).await, Ok(1));
@@ -182,7 +198,7 @@ async fn whoever_waits_is_given_the_old_value_before_its_refresh_begins() {
     let world = World::old(&REVALIDATES).await;
     let store = world.store();
     let old = store.inside.read("k").await.unwrap().unwrap();
-    assert_eq!(store.inside.remove(&["k"]).await.unwrap(), [Ok(())]);
+    assert_eq!(store.inside.run_all(&["k"], &[Remove]).await.unwrap(), [Ok(())]);
     store.set("acquire", Gate::Slow);
     let begun = Instant::now();
     let timed = async |number: u32| {
@@ -205,7 +221,7 @@ async fn whoever_waits_is_given_the_old_value_before_its_refresh_begins() {
 async fn who_replaces_a_value_waits_until_it_has_been_replaced() {
     for anew in [false, true] {
         let world = World::old(&REVALIDATES).await;
-        world.store().set("refill", Gate::Slow);
+        world.store().set("fill", Gate::Slow);
         let begun = Instant::now();
         let read = world.read_by(&REVALIDATES, Body::Succeeds);
         let version = if anew { crate::refresh(read).await } else { read.await };

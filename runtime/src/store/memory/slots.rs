@@ -5,7 +5,7 @@
 //!
 //! Nothing here visits all keys at once: what has expired is found by a hand that goes round, a few places with each insertion.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use tokio::time::Instant;
 
@@ -13,11 +13,11 @@ use cached_aside_protocol::entry;
 
 /// One key.
 #[derive(Debug)]
-pub(super) struct Slot {
+struct Slot {
     key: Arc<str>,
-    pub(super) bytes: Vec<u8>,
+    bytes: Vec<u8>,
     /// There is no slot without one.
-    pub(super) expires: Instant,
+    expires: Instant,
     /// The neighbours in the order of use, where this is a value.
     order: Option<Neighbours>,
 }
@@ -85,12 +85,30 @@ impl Slots {
         self.get(key)
     }
 
-    pub(super) fn slot(&self, key: &str) -> Option<&Slot> {
-        self.all[self.place(key)?].as_ref()
+    /// How long what stands under a key does so.
+    pub(super) fn left(&self, key: &str) -> Duration {
+        let slot = self.place(key).and_then(|at| self.all[at].as_ref());
+        slot.map(|slot| slot.expires.duration_since(Instant::now())).unwrap_or_default()
     }
 
-    /// The slot of a key, to change it without changing its length.
-    pub(super) fn slot_mut(&mut self, key: &str) -> Option<&mut Slot> {
+    /// Changes some of the bytes under a key; `false` if there are none.
+    pub(super) fn patch(&mut self, key: &str, at: usize, bytes: &[u8]) -> bool {
+        let Some(slot) = self.slot_mut(key) else { return false };
+        let (before, end) = (slot.bytes.len(), at + bytes.len());
+        if end > before {
+            slot.bytes.resize(end, 0);
+        }
+        slot.bytes[at..end].copy_from_slice(bytes);
+        self.held += end.saturating_sub(before);
+        true
+    }
+
+    /// Changes when what stands under a key ends; `false` if nothing does.
+    pub(super) fn expire(&mut self, key: &str, expires: Instant) -> bool {
+        self.slot_mut(key).map(|slot| slot.expires = expires).is_some()
+    }
+
+    fn slot_mut(&mut self, key: &str) -> Option<&mut Slot> {
         let at = self.place(key)?;
         self.all[at].as_mut()
     }
@@ -227,8 +245,6 @@ fn map_of(key: &str) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
     use cached_aside_protocol::{Token, Writers, entry::Header};
 

@@ -1,4 +1,4 @@
-//! The verbs over one Redis server.
+//! The store on Redis.
 
 mod address;
 mod away;
@@ -29,7 +29,10 @@ use std::{
 };
 
 use bytes::Bytes;
-use cached_aside_protocol::{Token, entry};
+use cached_aside_protocol::{
+    Step,
+    steps::{Guard, SetIfAbsent},
+};
 use futures_util::future::join_all;
 use redis::{FromRedisValue, RedisResult, RedisWrite, ToRedisArgs, ToSingleRedisArg};
 use tokio::{runtime::Handle, sync::Notify};
@@ -41,10 +44,10 @@ use self::{
     connection::{Common, Link, store_error},
     large::{LargeValues, Way},
     route::Route,
-    scripts::Verb,
+    scripts::{by_hash, by_source},
     trial::Trial,
 };
-use super::{Acquired, Answer, LARGE, Put, StoreError, Watched, Watches};
+use super::{Answer, LARGE, StoreError, Watched, Watches};
 use crate::{
     engine::{self, Clock},
     health::Owed,
@@ -140,128 +143,50 @@ impl RedisStore {
         Ok(now.since_the_epoch())
     }
 
-    pub(crate) async fn acquire(
-        &self,
-        key: &str,
-        seen: &[u8],
-        token: Token,
-        lease: Duration,
-    ) -> Answer<Acquired> {
-        let mine = entry::lease(token);
-        // `GET` would bring a large value along that another process has just stored.
-        let short = || self.large.way(key, Instant::now) == Way::Usual;
-        if seen.is_empty() && !self.no_nx_get.load(Relaxed) && short() {
-            let full = self.full(key);
-            let mut set = redis::cmd("SET");
-            set.arg(full).arg(&mine).arg("NX").arg("GET").arg("PX").arg(millis(lease));
-            match self.route.call_here::<Option<Bytes>>(full, &set).await {
-                Ok(None) => return Ok(Acquired::Yes),
-                Ok(Some(there)) => return Ok(Acquired::No(there)),
-                Err(StoreError::Server(reason)) if reason.contains("syntax error") => {
-                    self.no_nx_get.store(true, Relaxed);
-                }
-                Err(error) => return Err(error),
-            }
+    /// Whether values may be stored under a key by those who have written.
+    pub(crate) fn is_open(&self, key: &str) -> bool {
+        self.route.owner(self.full(key)).is_ok_and(|owner| owner.is_open())
+    }
+
+    /// Takes a step of a load.
+    pub(crate) async fn run<S: Step>(&self, key: &str, step: &S) -> Answer<S::Answer> {
+        if let Some(answer) = self.set_if_absent(key, step).await? {
+            return Ok(answer);
         }
-        let acquired = self.run_here(&scripts::ACQUIRE, key, (seen, &mine[..], millis(lease)), false).await?;
-        Ok(if acquired { Acquired::Yes } else { Acquired::Changed })
-    }
-
-    pub(crate) async fn renew(&self, key: &str, token: Token, lease: Duration) -> Answer<bool> {
-        self.run(&scripts::RENEW, key, (&entry::lease(token)[..], millis(lease))).await
-    }
-
-    pub(crate) async fn fill(&self, key: &str, token: Token, value: &[u8], ttl: Duration) -> Answer<bool> {
-        let arguments = (&entry::lease(token)[..], value, millis(ttl));
-        self.run_with(&scripts::FILL, key, value, arguments).await
-    }
-
-    pub(crate) async fn abandon(&self, key: &str, token: Token) -> Answer<bool> {
-        self.run_here(&scripts::ABANDON, key, &entry::lease(token)[..], true).await
-    }
-
-    pub(crate) async fn elect(&self, key: &str, seen: &[u8], token: Token, hold: Duration) -> Answer<bool> {
-        self.run_here(&scripts::ELECT, key, (seen, &token.as_bytes()[..], millis(hold)), false).await
-    }
-
-    pub(crate) async fn take_over(
-        &self,
-        key: &str,
-        seen: &[u8],
-        token: Token,
-        hold: Duration,
-    ) -> Answer<bool> {
-        self.run_here(&scripts::TAKE_OVER, key, (seen, &token.as_bytes()[..], millis(hold)), false).await
-    }
-
-    pub(crate) async fn renew_refresh(&self, key: &str, token: Token, hold: Duration) -> Answer<bool> {
-        self.run(&scripts::RENEW_REFRESH, key, (&token.as_bytes()[..], millis(hold))).await
-    }
-
-    pub(crate) async fn refill(&self, key: &str, token: Token, value: &[u8], ttl: Duration) -> Answer<bool> {
-        self.run_with(&scripts::REFILL, key, value, (&token.as_bytes()[..], value, millis(ttl))).await
-    }
-
-    pub(crate) async fn rest(&self, key: &str, token: Token, failures: u8, pause: Duration) -> Answer<bool> {
-        let failures = entry::failures(failures);
-        let arguments = (&token.as_bytes()[..], &failures[..], settle_millis(pause));
-        self.run_here(&scripts::REST, key, arguments, true).await
-    }
-
-    pub(crate) async fn discard(&self, key: &str, token: Token) -> Answer<bool> {
-        self.run_here(&scripts::DISCARD, key, &token.as_bytes()[..], true).await
-    }
-
-    pub(crate) async fn guard(&self, keys: &[&str], token: Token, hold: Duration) -> Answer<Vec<Answer<()>>> {
-        Ok(done(self.run_all(&scripts::GUARD, keys, (&token.as_bytes()[..], millis(hold))).await?))
-    }
-
-    pub(crate) async fn renew_guard(
-        &self,
-        keys: &[&str],
-        token: Token,
-        hold: Duration,
-    ) -> Answer<Vec<Answer<bool>>> {
-        self.run_all(&scripts::RENEW_GUARD, keys, (&token.as_bytes()[..], millis(hold))).await
-    }
-
-    pub(crate) async fn release(
-        &self,
-        keys: &[&str],
-        token: Token,
-        settle: Duration,
-    ) -> Answer<Vec<Answer<()>>> {
-        Ok(done(self.run_all(&scripts::RELEASE, keys, (&token.as_bytes()[..], settle_millis(settle))).await?))
-    }
-
-    pub(crate) async fn release_with(&self, puts: &[Put<'_>], token: Token) -> Answer<Vec<Answer<bool>>> {
-        let keys: Vec<&str> = puts.iter().map(|put| put.key).collect();
-        if !keys.iter().all(|key| self.route.owner(self.full(key)).is_ok_and(|owner| owner.is_open())) {
-            // Right after an outage nothing is stored.
-            let released = self.release(&keys, token, Duration::ZERO).await?;
-            return Ok(released.into_iter().map(|answer| answer.map(|()| false)).collect());
-        }
-        let arguments = |place: usize| {
-            let Put { value, ttl, .. } = puts[place];
-            (&token.as_bytes()[..], value, millis(ttl))
-        };
-        if puts.iter().all(|put| put.value.len() <= LARGE) {
-            return self.run_each(&scripts::RELEASE_WITH, &keys, arguments).await;
-        }
-        let arguments = &arguments;
-        let each = keys.iter().enumerate().map(|(place, key)| async move {
-            let (verb, value) = (&scripts::RELEASE_WITH, puts[place].value);
+        if let Some(value) = step.value() {
+            self.large.stored(key, value.len());
             if value.len() > LARGE {
-                return self.run_with(verb, key, value, arguments(place)).await;
+                return self.run_apart(key, step).await;
             }
-            let owner = self.route.owner(self.full(key))?;
-            self.run_of_write(&owner, verb, key, arguments(place)).await
+        }
+        let full = self.full(key);
+        let owner = self.route.owner(full)?;
+        if S::RENEWAL {
+            self.run_at(&owner, full, step).await
+        } else {
+            self.run_here(&owner, full, step).await
+        }
+    }
+
+    /// Takes a step of a write on each of several keys.
+    pub(crate) async fn run_all<S: Step>(
+        &self,
+        keys: &[&str],
+        steps: &[S],
+    ) -> Answer<Vec<Answer<S::Answer>>> {
+        let is_large = |step: &S| step.value().is_some_and(|value| value.len() > LARGE);
+        if !steps.iter().any(is_large) {
+            return self.run_each(keys, steps).await;
+        }
+        let each = keys.iter().zip(steps).map(|(key, step)| async move {
+            if is_large(step) {
+                self.large.stored(key, step.value().map_or(0, Bytes::len));
+                return self.run_apart(key, step).await;
+            }
+            let full = self.full(key);
+            self.run_of_write(&*self.route.owner(full)?, full, step).await
         });
         Ok(join_all(each).await)
-    }
-
-    pub(crate) async fn remove(&self, keys: &[&str]) -> Answer<Vec<Answer<()>>> {
-        Ok(done(self.run_all(&scripts::REMOVE, keys, "").await?))
     }
 
     /// Places guards that count only once so many replicas have confirmed them.
@@ -270,20 +195,18 @@ impl RedisStore {
     pub(crate) async fn guard_on_replicas(
         &self,
         keys: &[&str],
-        token: Token,
-        hold: Duration,
+        guard: Guard,
         replicas: u8,
         within: Duration,
     ) -> Answer<Vec<Answer<()>>> {
+        let guard = &guard;
         let each = self.by_owner(keys).into_iter().map(|(owner, places)| async move {
             let outcome = async {
                 let begun = Instant::now();
                 let link = owner?.second().await;
                 let mut pipeline = redis::Pipeline::with_capacity(places.len() + 1);
                 for place in &places {
-                    let mut command = scripts::GUARD.by_source();
-                    command.arg(self.full(keys[*place])).arg(&token.as_bytes()[..]).arg(millis(hold));
-                    pipeline.add_command(command);
+                    pipeline.add_command(by_source(self.full(keys[*place]), guard));
                 }
                 // The rest is for the answer, and for the reason where there is no confirmation.
                 let left = within.saturating_sub(begun.elapsed());
@@ -317,7 +240,7 @@ impl RedisStore {
                         self.route.refused(&link, &error);
                         Err(store_error(&error))
                     }
-                    Ok(answer) if answer < 0 => Err(StoreError::Foreign),
+                    Ok(reply) if verdict::<Guard>(reply).is_err() => Err(StoreError::Foreign),
                     Ok(_) => missing.clone().map_or(Ok(()), |reason| Err(StoreError::Server(reason))),
                 };
             }
@@ -382,120 +305,89 @@ impl RedisStore {
         FullKey { namespace: &self.namespace, key }
     }
 
-    /// Runs a script on one key, teaching it to the server where it does not know it.
-    async fn run(&self, verb: &Verb, key: &str, arguments: impl ToRedisArgs) -> Answer<bool> {
+    /// Takes a step as one command, where the server has one that tells more.
+    async fn set_if_absent<S: Step>(&self, key: &str, step: &S) -> Answer<Option<S::Answer>> {
+        let Some(SetIfAbsent { value, ttl, answer }) = step.set_if_absent() else { return Ok(None) };
+        // `GET` would bring a large value along that another process has just stored.
+        if self.no_nx_get.load(Relaxed) || self.large.way(key, Instant::now) != Way::Usual {
+            return Ok(None);
+        }
         let full = self.full(key);
-        let owner = self.route.owner(full)?;
-        self.run_at(&owner, verb, full, arguments).await
+        let mut set = redis::cmd("SET");
+        set.arg(full).arg(value).arg("NX").arg("GET").arg("PX").arg(ttl);
+        match self.route.call_here(full, &set).await {
+            Err(StoreError::Server(reason)) if reason.contains("syntax error") => {
+                self.no_nx_get.store(true, Relaxed);
+                Ok(None)
+            }
+            there => Ok(Some(answer(there?))),
+        }
     }
 
-    /// The same over the connection of the caller's runtime. Where that broke, or stands still for half of the time that calls
-    /// have, what may be sent `again` is sent over the lasting one; and if that finds it done, the first may have done it.
-    async fn run_here(
-        &self,
-        verb: &Verb,
-        key: &str,
-        arguments: impl ToRedisArgs,
-        again: bool,
-    ) -> Answer<bool> {
-        let full = self.full(key);
-        let owner = self.route.owner(full)?;
+    /// Runs a step's script over the connection of the caller's runtime. Where that broke, or stands still for half of the time that
+    /// calls have, what may be taken twice is sent over the lasting one; and if that finds it done, the first may have done it.
+    async fn run_here<S: Step>(&self, owner: &Link, full: FullKey<'_>, step: &S) -> Answer<S::Answer> {
         let link = owner.here_if_up();
-        let run = self.run_at(link, verb, full, &arguments);
-        if !link.is_own() || !again {
-            return run.await;
+        let run = self.reply_at(link, full, step);
+        if !link.is_own() || !S::REPEATABLE {
+            return verdict::<S>(run.await?);
         }
         let (half, mut run) = (link.limits().call / 2, pin!(run));
-        match engine::timeout(half, run.as_mut()).await {
-            Ok(Err(StoreError::Unreachable(_))) => self.run_at(&owner, verb, full, &arguments).await,
+        let reply = match engine::timeout(half, run.as_mut()).await {
+            Ok(Err(StoreError::Unreachable(_))) => self.reply_at(owner, full, step).await,
             Ok(answer) => answer,
-            Err(_) => match self.run_at(&owner, verb, full, &arguments).await {
-                Ok(false) => engine::timeout(half, run).await.unwrap_or(Ok(false)),
+            Err(_) => match self.reply_at(owner, full, step).await {
+                Ok(0) => engine::timeout(half, run).await.unwrap_or(Ok(0)),
                 answer => answer,
             },
-        }
-    }
-
-    async fn run_at(
-        &self,
-        link: &Link,
-        verb: &Verb,
-        full: FullKey<'_>,
-        arguments: impl ToRedisArgs,
-    ) -> Answer<bool> {
-        let known = self.route.call_at(link, verb.by_hash().arg(full).arg(&arguments)).await;
-        let answer: i64 = match known {
-            Err(StoreError::Server(reason)) if is_unknown(&reason) => {
-                self.route.call_at(link, verb.by_source().arg(full).arg(&arguments)).await?
-            }
-            answer => answer?,
         };
-        verdict(answer)
+        verdict::<S>(reply?)
     }
 
-    /// Runs a script that stores a value.
-    async fn run_with(
-        &self,
-        verb: &Verb,
-        key: &str,
-        value: &[u8],
-        arguments: impl ToRedisArgs,
-    ) -> Answer<bool> {
-        self.large.stored(key, value.len());
-        if value.len() <= LARGE {
-            return self.run_here(verb, key, arguments, true).await;
+    async fn run_at<S: Step>(&self, link: &Link, full: FullKey<'_>, step: &S) -> Answer<S::Answer> {
+        verdict::<S>(self.reply_at(link, full, step).await?)
+    }
+
+    /// What a step's script answers, which is taught to the server where that does not know it.
+    async fn reply_at<S: Step>(&self, link: &Link, full: FullKey<'_>, step: &S) -> Answer<i64> {
+        match self.route.call_at(link, &by_hash(full, step)).await {
+            Err(StoreError::Server(reason)) if is_unknown(&reason) => {
+                self.route.call_at(link, &by_source(full, step)).await
+            }
+            reply => reply,
         }
+    }
+
+    /// Takes a step that stores a large value.
+    async fn run_apart<S: Step>(&self, key: &str, step: &S) -> Answer<S::Answer> {
         let full = self.full(key);
         let link = self.route.owner(full)?.for_large_values().await?;
         // With its source: beside such a value that is nothing, and it is not sent twice.
-        let answer: i64 = self.route.call_at(&link, verb.by_source().arg(full).arg(&arguments)).await?;
-        verdict(answer)
+        verdict::<S>(self.route.call_at(&link, &by_source(full, step)).await?)
     }
 
-    /// The same for a step of a write.
-    async fn run_of_write(
-        &self,
-        link: &Link,
-        verb: &Verb,
-        key: &str,
-        arguments: impl ToRedisArgs,
-    ) -> Answer<bool> {
-        let full = self.full(key);
-        let known = self.route.call_of_write(link, verb.by_hash().arg(full).arg(&arguments)).await;
-        let answer: i64 = match known {
+    /// Takes a step of a write.
+    async fn run_of_write<S: Step>(&self, link: &Link, full: FullKey<'_>, step: &S) -> Answer<S::Answer> {
+        let known = self.route.call_of_write(link, &by_hash(full, step)).await;
+        let reply = match known {
             Err(StoreError::Server(reason)) if is_unknown(&reason) => {
-                self.route.call_of_write(link, verb.by_source().arg(full).arg(&arguments)).await?
+                self.route.call_of_write(link, &by_source(full, step)).await?
             }
-            answer => answer?,
+            reply => reply?,
         };
-        verdict(answer)
+        verdict::<S>(reply)
     }
 
-    /// Runs a script of a write on each of several keys, in one round trip to each server.
-    async fn run_all(
-        &self,
-        verb: &Verb,
-        keys: &[&str],
-        arguments: impl ToRedisArgs,
-    ) -> Answer<Vec<Answer<bool>>> {
-        self.run_each(verb, keys, |_| &arguments).await
-    }
-
-    /// The same, with arguments for each key: for the one with this number.
-    async fn run_each<A: ToRedisArgs>(
-        &self,
-        verb: &Verb,
-        keys: &[&str],
-        arguments: impl Fn(usize) -> A,
-    ) -> Answer<Vec<Answer<bool>>> {
+    /// Takes a step of a write on each of several keys, in one round trip to each server.
+    async fn run_each<S: Step>(&self, keys: &[&str], steps: &[S]) -> Answer<Vec<Answer<S::Answer>>> {
         let each = self.by_owner(keys).into_iter().map(|(owner, places)| {
             let mut pipeline = redis::Pipeline::with_capacity(places.len());
             // A server that does not know the script would refuse them all: the first of many teaches it.
             let mut teaches = places.len() >= MANY;
             for place in &places {
-                let mut command = if mem::take(&mut teaches) { verb.by_source() } else { verb.by_hash() };
-                command.arg(self.full(keys[*place])).arg(arguments(*place));
-                pipeline.add_command(command);
+                let (key, step) = (self.full(keys[*place]), &steps[*place]);
+                let by = if mem::take(&mut teaches) { by_source } else { by_hash };
+                pipeline.add_command(by(key, step));
             }
             async move {
                 let answers = match &owner {
@@ -505,7 +397,7 @@ impl RedisStore {
                 (owner, answers, places)
             }
         });
-        let mut all = vec![Ok(false); keys.len()];
+        let mut all = vec![Err(StoreError::Timeout(Duration::ZERO)); keys.len()];
         for (owner, answers, places) in join_all(each).await {
             let answers: Vec<RedisResult<i64>> = match answers {
                 Ok(answers) => answers,
@@ -518,7 +410,7 @@ impl RedisStore {
             };
             for (place, answer) in places.into_iter().zip(answers) {
                 all[place] = match answer {
-                    Ok(answer) => verdict(answer),
+                    Ok(reply) => verdict::<S>(reply),
                     Err(error) => {
                         if let Ok(link) = &owner {
                             self.route.refused(link, &error);
@@ -528,7 +420,7 @@ impl RedisStore {
                         match &owner {
                             // The server has forgotten the script, or the key is on another: it was not carried out.
                             Ok(link) if not_done => {
-                                self.run_of_write(link, verb, keys[place], arguments(place)).await
+                                self.run_of_write(link, self.full(keys[place]), &steps[place]).await
                             }
                             _ => Err(store_error(&error)),
                         }
@@ -577,14 +469,8 @@ impl Time {
     }
 }
 
-fn verdict(answer: i64) -> Answer<bool> {
-    if answer < 0 { Err(StoreError::Foreign) } else { Ok(answer > 0) }
-}
-
-/// Guards and releases of keys that are somebody else's are no failures of the write: there is nothing of ours to
-/// guard. Everything else that was answered was done.
-fn done(answers: Vec<Answer<bool>>) -> Vec<Answer<()>> {
-    answers.into_iter().map(|answer| answer.map(drop)).collect()
+fn verdict<S: Step>(reply: i64) -> Answer<S::Answer> {
+    Ok(S::answer(reply)?)
 }
 
 fn is_unknown(reason: &str) -> bool {
@@ -593,11 +479,7 @@ fn is_unknown(reason: &str) -> bool {
 
 /// Redis counts in milliseconds, and knows no expiry of none.
 fn millis(duration: Duration) -> u64 {
-    settle_millis(duration).max(1)
-}
-
-fn settle_millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX).max(1)
 }
 
 /// A key with its namespace, written straight into the command.

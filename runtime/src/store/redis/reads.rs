@@ -1,4 +1,4 @@
-//! The verb `read`: by itself, or together with others.
+//! What `read` does: by itself, or together with others.
 
 use std::{cell::Cell, iter::repeat_n, time::Duration};
 

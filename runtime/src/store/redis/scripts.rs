@@ -1,71 +1,52 @@
-//! The scripts, one verb each.
+//! Steps as commands.
 
-use std::sync::LazyLock;
+use cached_aside_protocol::{
+    Step,
+    steps::{Arguments, Script},
+};
+use redis::Cmd;
 
-use redis::{Cmd, Script};
+use super::FullKey;
 
-/// A script and the name that the server knows it by.
-pub(super) struct Verb {
-    source: &'static str,
-    hash: String,
+/// The call of a step's script by its hash: the server is expected to know it.
+pub(super) fn by_hash<S: Step>(key: FullKey<'_>, step: &S) -> Cmd {
+    with_arguments(evalsha(S::script()), key, step)
 }
 
-impl Verb {
-    fn new(source: &'static str) -> Verb {
-        Verb { source, hash: Script::new(source).get_hash().to_owned() }
-    }
-
-    /// The call of a script on one key, by its hash: the server is expected to know it.
-    pub(super) fn by_hash(&self) -> Cmd {
-        let mut command = self.hash_of();
-        command.arg(1);
-        command
-    }
-
-    /// The same without the number of keys.
-    pub(super) fn hash_of(&self) -> Cmd {
-        let mut command = redis::cmd("EVALSHA");
-        command.arg(&self.hash);
-        command
-    }
-
-    /// The same with its source, from which the server learns it.
-    pub(super) fn by_source(&self) -> Cmd {
-        let mut command = self.source_of();
-        command.arg(1);
-        command
-    }
-
-    /// The same without the number of keys.
-    pub(super) fn source_of(&self) -> Cmd {
-        let mut command = redis::cmd("EVAL");
-        command.arg(self.source);
-        command
-    }
+/// The same with its source, from which the server learns it.
+pub(super) fn by_source<S: Step>(key: FullKey<'_>, step: &S) -> Cmd {
+    with_arguments(eval(S::script()), key, step)
 }
 
-macro_rules! scripts {
-    ($($name:ident = $($file:literal)+;)*) => {$(
-        pub(super) static $name: LazyLock<Verb> =
-            LazyLock::new(|| Verb::new(concat!($(include_str!(concat!("scripts/", $file, ".lua"))),+)));
-    )*};
+/// The call of a script by its hash, up to the number of keys.
+pub(super) fn evalsha(script: &Script) -> Cmd {
+    let mut command = redis::cmd("EVALSHA");
+    command.arg(script.hash());
+    command
 }
 
-scripts! {
-    ACQUIRE = "acquire";
-    RENEW = "renew";
-    FILL = "fill";
-    ABANDON = "abandon";
-    ELECT = "elect";
-    TAKE_OVER = "take_over";
-    RENEW_REFRESH = "refresher" "renew_refresh";
-    REFILL = "refresher" "refill";
-    REST = "refresher" "rest";
-    DISCARD = "refresher" "discard";
-    GUARD = "writers" "guard";
-    RENEW_GUARD = "writers" "renew_guard";
-    RELEASE = "writers" "release";
-    RELEASE_WITH = "writers" "release_with";
-    REMOVE = "writers" "remove";
-    TRIAL = "trial";
+/// The same with its source.
+pub(super) fn eval(script: &Script) -> Cmd {
+    let mut command = redis::cmd("EVAL");
+    command.arg(script.source());
+    command
+}
+
+fn with_arguments<S: Step>(mut command: Cmd, key: FullKey<'_>, step: &S) -> Cmd {
+    command.arg(1).arg(key);
+    step.arguments(&mut Writer(&mut command));
+    command
+}
+
+/// Writes the arguments of a step.
+struct Writer<'a>(&'a mut Cmd);
+
+impl Arguments for Writer<'_> {
+    fn bytes(&mut self, bytes: &[u8]) {
+        self.0.arg(bytes);
+    }
+
+    fn number(&mut self, number: u64) {
+        self.0.arg(number);
+    }
 }

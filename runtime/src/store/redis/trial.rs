@@ -1,11 +1,21 @@
 //! Whether a server lets us do what the protocol needs: tried on every new connection, since a server that takes leases and
 //! refuses scripts would keep every reader waiting, and one that refuses deletions would serve old values.
 
-use std::{fmt::Write, sync::Arc};
+use std::{
+    fmt::Write,
+    sync::{Arc, LazyLock},
+};
 
+use cached_aside_protocol::steps::Script;
 use redis::{Pipeline, RedisError, RedisResult, Value, aio::MultiplexedConnection};
 
-use super::{FullKey, scripts};
+use super::{
+    FullKey,
+    scripts::{eval, evalsha},
+};
+
+/// Calls every command that the scripts of the steps call.
+static TRIAL: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("trial.lua").to_owned()));
 
 /// No key of a program is this: values are written without white space.
 const KEY: &str = "is anybody there";
@@ -52,7 +62,7 @@ impl Trial {
     fn questions(&self, key: &str) -> (Vec<&'static str>, Pipeline) {
         let mut pipeline = redis::pipe();
         pipeline.cmd("PING").cmd("ROLE").cmd("TIME").cmd("GET").arg(key).cmd("PTTL").arg(key);
-        for mut command in [scripts::TRIAL.source_of(), scripts::TRIAL.hash_of()] {
+        for mut command in [eval(&TRIAL), evalsha(&TRIAL)] {
             // A node refuses a script on keys that it does not have, before it looks at the script.
             command.arg(u8::from(!self.clustered)).arg(key);
             pipeline.add_command(command);
@@ -175,6 +185,8 @@ fn lacks_a_command(said: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use cached_aside_protocol::steps::scripts;
+
     use super::*;
 
     fn verdict(refused: &[(&str, &str)]) -> Option<String> {
@@ -210,6 +222,26 @@ mod tests {
         ] {
             let reason = verdict(&[("unlink", said)]).unwrap();
             assert!(reason.contains("unlink") && reason.contains("rename-command"), "{reason}");
+        }
+    }
+
+    /// A server that refused one of them would be found out by the first call that needs it.
+    #[test]
+    fn every_command_of_every_script_is_tried() {
+        let (by_itself, _) = Trial::new("shop").questions("k");
+        for (name, script) in scripts() {
+            for call in script.source().split("redis.call('").skip(1) {
+                let command = call.split('\'').next().unwrap().to_lowercase();
+                let in_script = TRIAL.source().contains(&format!("try('{command}'"));
+                assert!(in_script || by_itself.contains(&command.as_str()), "{command} of {name}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_server_knows_a_script_by_the_hash_that_it_is_called_by() {
+        for (name, script) in scripts() {
+            assert_eq!(redis::Script::new(script.source()).get_hash(), script.hash(), "{name}");
         }
     }
 

@@ -33,16 +33,16 @@ async fn a_guard_from_before_the_clock_went_back_is_bounded_by_the_next_write() 
         plant(server, &full, &writers.write());
         assert!(left(server, &full) > BACK);
         match verb {
-            "remove" => assert_eq!(store.remove(&[&key], WITHIN).await, [Ok(())]),
+            "remove" => assert_eq!(store.run_all(&[&key], |_| Remove, WITHIN).await, [Ok(())]),
             _ => guard(&store, &key, token(9)).await,
         }
         assert!(left(server, &full) <= LONGEST, "{verb}: {:?}", left(server, &full));
         match verb {
             "release" => release(&store, &key, token(9)).await,
             "updates" => {
-                let value = value(token(9), b"mine");
-                let put = Put { key: &key, value: &value, ttl: LONG };
-                assert_eq!(store.release_with(&[put], token(9), WITHIN).await, [Ok(false)]);
+                let left = Left::Value { value: value(token(9), b"mine").into(), ttl: LONG };
+                let release = |_| Release { token: token(9), left: left.clone() };
+                assert_eq!(store.run_all(&[&key], release, WITHIN).await, [Ok(false)]);
             }
             _ => {}
         }
@@ -50,7 +50,10 @@ async fn a_guard_from_before_the_clock_went_back_is_bounded_by_the_next_write() 
         let still = left(server, &full);
         assert!(still <= LONGEST && still > LONGEST / 2, "{verb}: {still:?}");
         // It renews its place, and goes.
-        assert_eq!(store.renew_guard(&[&key], token(8), LONG, WITHIN).await, [Ok(true)]);
+        assert_eq!(
+            store.run_all(&[&key], |_| RenewGuard { token: token(8), hold: LONG }, WITHIN).await,
+            [Ok(true)]
+        );
         assert!(left(server, &full) <= LONG, "{verb}");
         release(&store, &key, token(8)).await;
         assert_eq!(state(&store, &key).await, "absent", "{verb}");
@@ -67,7 +70,18 @@ async fn a_refresh_from_before_the_clock_went_back_can_be_won_by_another() {
         let mut bytes = there.clone().unwrap().to_vec();
         entry::set_refresh(&mut bytes, *token(301).as_bytes(), now + ahead);
         plant(server, &format!("clock-refresh:{key}"), &bytes);
-        let elected = store.elect(&key, entry::head(&bytes), token(302), LONG, WITHIN).await;
+        let elected = store
+            .run(
+                &key,
+                Elect {
+                    seen: Bytes::copy_from_slice(entry::head(&bytes)),
+                    token: token(302),
+                    hold: LONG,
+                    force: false,
+                },
+                WITHIN,
+            )
+            .await;
         assert_eq!(elected, Ok(won), "{ahead:?} ahead");
     }
 }

@@ -1,4 +1,4 @@
-//! The verbs over a cluster, a primary that sentinels name, and TLS.
+//! The steps over a cluster, a primary that sentinels name, and TLS.
 
 use super::{
     over_redis::{LIMITS, connect, connect_with, is_up, rules, until},
@@ -66,10 +66,16 @@ async fn slots_move(cluster: &RedisCluster, store: &Store) {
     assert!(!watched.watch.told() && watched.left > Duration::ZERO);
     assert!(fill(store, &absent, token(2)).await);
     let keys = [here.as_str(), absent.as_str(), apart.as_str()];
-    assert_eq!(store.guard(&keys, token(9), LONG, WITHIN).await, [Ok(()), Ok(()), Ok(())]);
+    assert_eq!(
+        store.run_all(&keys, |_| Guard { token: token(9), hold: LONG }, WITHIN).await,
+        [Ok(()), Ok(()), Ok(())]
+    );
     migration.finish();
     // From here on the old node answers `MOVED`, once.
-    assert_eq!(store.release(&keys, token(9), Duration::ZERO, WITHIN).await, [Ok(()), Ok(()), Ok(())]);
+    assert_eq!(
+        store.run_all(&keys, |_| Release { token: token(9), left: Left::Nothing }, WITHIN).await,
+        [Ok(false), Ok(false), Ok(false)]
+    );
     for key in keys {
         assert_eq!(state(store, key).await, "absent");
     }
@@ -88,7 +94,9 @@ async fn a_node_is_killed(cluster: &RedisCluster, store: &Store) {
     let apart = apart.strip_prefix("suite:").unwrap();
     assert_eq!(acquire(store, &key, token(1)).await, Acquired::Yes);
     let dead = cluster.kill_primary_of(&full);
-    let answers = store.guard(&[&key, apart], token(9), LONG, Duration::from_secs(1)).await;
+    let answers = store
+        .run_all(&[&key, apart], |_| Guard { token: token(9), hold: LONG }, Duration::from_secs(1))
+        .await;
     assert!(matches!(answers[0], Err(StoreError::Unreachable(_) | StoreError::Timeout(_))), "{answers:?}");
     assert_eq!(answers[1], Ok(()), "a node that is down is none of the others' business");
     let promoted = cluster.wait_for_promotion(&full, dead);
@@ -98,7 +106,10 @@ async fn a_node_is_killed(cluster: &RedisCluster, store: &Store) {
     until_it_is_taken(read, "the promoted replica is found").await;
     println!("cluster: in use {:?} after the promotion", begun.elapsed());
     cluster.restart_as_replica(dead);
-    assert_eq!(store.release(&[&key, apart], token(9), Duration::ZERO, WITHIN).await, [Ok(()), Ok(())]);
+    assert_eq!(
+        store.run_all(&[&key, apart], |_| Release { token: token(9), left: Left::Nothing }, WITHIN).await,
+        [Ok(false), Ok(false)]
+    );
     until(|| store.nodes().len() == 3 && is_up(store), "the dead node is forgotten").await;
     the_suite(store).await;
 }
@@ -117,7 +128,9 @@ async fn with_no_more_rights_than_needed() {
     let server = user(&["+role", "+wait", "+select"]).start();
     let store = connect(&(server.url_as("app", "pw") + "/3"), "acl").await;
     the_suite(&store).await;
-    let answer = store.guard_on_replicas(&["k"], token(9), LONG, 1, Duration::from_secs(2)).await;
+    let answer = store
+        .guard_on_replicas(&["k"], Guard { token: token(9), hold: LONG }, 1, Duration::from_secs(2))
+        .await;
     assert!(format!("{answer:?}").contains("0 of 1 replicas"), "{answer:?}");
 }
 

@@ -10,8 +10,8 @@ pub(super) async fn a_guard_refuses_what_was_being_loaded(store: &Store) {
     guard(store, &key, token(9)).await;
     assert_eq!(state(store, &key).await, "guard");
     assert!(!fill(store, &key, token(1)).await, "the fill came through the guard");
-    assert!(!store.renew(&key, token(1), LONG, WITHIN).await.unwrap());
-    assert!(!store.abandon(&key, token(1), WITHIN).await.unwrap());
+    assert!(!store.run(&key, Renew { token: token(1), hold: LONG }, WITHIN).await.unwrap());
+    assert!(!store.run(&key, gives_up(token(1)), WITHIN).await.unwrap());
     assert_ne!(acquire(store, &key, token(2)).await, Acquired::Yes, "a lease through the guard");
     release(store, &key, token(9)).await;
     assert_eq!(state(store, &key).await, "absent");
@@ -35,8 +35,14 @@ pub(super) async fn the_last_writer_out_ends_the_guard(store: &Store) {
     assert_eq!(state(store, &key).await, "guard");
     release(store, &key, token(8)).await;
     assert_eq!(state(store, &key).await, "guard", "a second release of the same writer counts for nothing");
-    assert_eq!(store.renew_guard(&[&key], token(8), LONG, WITHIN).await, [Ok(false)]);
-    assert_eq!(store.renew_guard(&[&key], token(9), LONG, WITHIN).await, [Ok(true)]);
+    assert_eq!(
+        store.run_all(&[&key], |_| RenewGuard { token: token(8), hold: LONG }, WITHIN).await,
+        [Ok(false)]
+    );
+    assert_eq!(
+        store.run_all(&[&key], |_| RenewGuard { token: token(9), hold: LONG }, WITHIN).await,
+        [Ok(true)]
+    );
     release(store, &key, token(9)).await;
     assert_eq!(state(store, &key).await, "absent");
 }
@@ -54,7 +60,10 @@ pub(super) async fn overlapping_writers_leave_a_mark(store: &Store) {
     assert!(overlapped(&key).await);
     release(store, &key, token(9)).await;
     assert!(overlapped(&key).await, "it is remembered as long as the guard stands");
-    assert_eq!(store.renew_guard(&[&key], token(8), LONG, WITHIN).await, [Ok(true)]);
+    assert_eq!(
+        store.run_all(&[&key], |_| RenewGuard { token: token(8), hold: LONG }, WITHIN).await,
+        [Ok(true)]
+    );
     assert!(overlapped(&key).await);
     release(store, &key, token(8)).await;
     guard(store, &key, token(7)).await;
@@ -62,24 +71,31 @@ pub(super) async fn overlapping_writers_leave_a_mark(store: &Store) {
     // Who writes without being inside is company too.
     release(store, &key, token(8)).await;
     assert!(overlapped(&key).await, "an outsider's release");
-    assert_eq!(store.renew_guard(&[&key], token(7), LONG, WITHIN).await, [Ok(true)], "it is still inside");
+    assert_eq!(
+        store.run_all(&[&key], |_| RenewGuard { token: token(7), hold: LONG }, WITHIN).await,
+        [Ok(true)],
+        "it is still inside"
+    );
     release(store, &key, token(7)).await;
     guard(store, &key, token(7)).await;
-    assert_eq!(store.remove(&[&key], WITHIN).await, [Ok(())]);
+    assert_eq!(store.run_all(&[&key], |_| Remove, WITHIN).await, [Ok(())]);
     assert!(overlapped(&key).await, "an outsider's deletion");
 }
 
 /// A release that would store; whether it did.
 async fn put(store: &Store, key: &str, token: Token) -> bool {
     let value = value(token, b"written");
-    let put = Put { key, value: &value, ttl: LONG };
-    store.release_with(&[put], token, WITHIN).await.pop().unwrap().unwrap()
+    let release = |_| Release { token, left: Left::Value { value: value.clone().into(), ttl: LONG } };
+    store.run_all(&[key], release, WITHIN).await.pop().unwrap().unwrap()
 }
 
 pub(super) async fn a_writer_that_was_alone_leaves_its_value(store: &Store) {
     let key = stored(store, "put").await;
     guard(store, &key, token(8)).await;
-    assert_eq!(store.renew_guard(&[&key], token(8), LONG, WITHIN).await, [Ok(true)]);
+    assert_eq!(
+        store.run_all(&[&key], |_| RenewGuard { token: token(8), hold: LONG }, WITHIN).await,
+        [Ok(true)]
+    );
     assert!(put(store, &key, token(8)).await);
     let bytes = store.read(&key, WITHIN).await.unwrap().unwrap();
     let Entry::Value(value) = entry::parse(&bytes, FINGERPRINT) else { panic!("{bytes:?}") };
@@ -127,11 +143,17 @@ pub(super) async fn a_writer_in_company_leaves_nothing(store: &Store) {
 pub(super) async fn several_values_are_one_step(store: &Store) {
     let keys: Vec<String> = (0..20).map(|_| key("puts")).collect();
     let names: Vec<&str> = keys.iter().map(String::as_str).collect();
-    assert_eq!(store.guard(&names, token(9), LONG, WITHIN).await, vec![Ok(()); 20]);
+    assert_eq!(
+        store.run_all(&names, |_| Guard { token: token(9), hold: LONG }, WITHIN).await,
+        vec![Ok(()); 20]
+    );
     guard(store, names[7], token(8)).await;
     let values: Vec<Vec<u8>> = (0..20).map(|number| value(token(9), &[number])).collect();
-    let puts = names.iter().zip(&values).map(|(key, value)| Put { key, value, ttl: LONG });
-    let answers = store.release_with(&puts.collect::<Vec<_>>(), token(9), WITHIN).await;
+    let release = |number: usize| {
+        let value = values[number].clone().into();
+        Release { token: token(9), left: Left::Value { value, ttl: LONG } }
+    };
+    let answers = store.run_all(&names, release, WITHIN).await;
     for (number, answer) in answers.into_iter().enumerate() {
         assert_eq!(answer, Ok(number != 7), "{number}");
         assert_eq!(state(store, names[number]).await, if number == 7 { "guard" } else { "value" });
@@ -157,7 +179,12 @@ pub(super) async fn a_guard_settles(store: &Store) {
             guard(store, &key, token(9)).await;
         }
         let begun = Instant::now();
-        assert_eq!(store.release(&[&key], token(9), settle, WITHIN).await, [Ok(())]);
+        assert_eq!(
+            store
+                .run_all(&[&key], |_| Release { token: token(9), left: Left::Settling(settle) }, WITHIN)
+                .await,
+            [Ok(false)]
+        );
         assert_eq!(state(store, &key).await, "guard");
         while state(store, &key).await == "guard" {
             assert!(begun.elapsed() < WITHIN, "it never ends");
@@ -172,7 +199,10 @@ pub(super) async fn a_guard_settles(store: &Store) {
 pub(super) async fn a_settling_guard_outlives_later_writers(store: &Store) {
     let key = key("settling");
     guard(store, &key, token(8)).await;
-    assert_eq!(store.release(&[&key], token(8), LONG, WITHIN).await, [Ok(())]);
+    assert_eq!(
+        store.run_all(&[&key], |_| Release { token: token(8), left: Left::Settling(LONG) }, WITHIN).await,
+        [Ok(false)]
+    );
     guard(store, &key, token(9)).await;
     release(store, &key, token(9)).await;
     assert_eq!(state(store, &key).await, "guard", "the first write is still settling");
@@ -181,12 +211,12 @@ pub(super) async fn a_settling_guard_outlives_later_writers(store: &Store) {
 pub(super) async fn a_dead_writer_leaves_no_guard_behind(store: &Store) {
     let key = key("dead");
     let short = Duration::from_millis(60);
-    assert_eq!(store.guard(&[&key], token(8), short, WITHIN).await, [Ok(())]);
+    assert_eq!(store.run_all(&[&key], |_| Guard { token: token(8), hold: short }, WITHIN).await, [Ok(())]);
     guard(store, &key, token(9)).await;
     sleep(short * 2).await;
     release(store, &key, token(9)).await;
     assert_eq!(state(store, &key).await, "absent", "the dead writer's slot does not count");
-    assert_eq!(store.guard(&[&key], token(8), short, WITHIN).await, [Ok(())]);
+    assert_eq!(store.run_all(&[&key], |_| Guard { token: token(8), hold: short }, WITHIN).await, [Ok(())]);
     sleep(short * 2).await;
     assert_eq!(state(store, &key).await, "absent");
 }

@@ -1,4 +1,4 @@
-//! The verbs over one real server, and what becomes of its connection.
+//! The steps over one real server, and what becomes of its connection.
 
 use super::*;
 use crate::store::redis::{Address, Limits, RedisStore};
@@ -99,12 +99,24 @@ async fn scripts_are_learned_again_after_they_are_forgotten() {
     assert_eq!(acquire(&store, names[0], token(1)).await, Acquired::Yes);
     assert!(fill(&store, names[0], token(1)).await);
     flush();
-    assert_eq!(store.guard(&names, token(9), LONG, WITHIN).await, vec![Ok(()); 3]);
+    assert_eq!(
+        store.run_all(&names, |_| Guard { token: token(9), hold: LONG }, WITHIN).await,
+        vec![Ok(()); 3]
+    );
     flush();
-    assert_eq!(store.release(&names, token(9), Duration::ZERO, WITHIN).await, vec![Ok(()); 3]);
+    assert_eq!(
+        store.run_all(&names, |_| Release { token: token(9), left: Left::Nothing }, WITHIN).await,
+        vec![Ok(false); 3]
+    );
     server.reset_stats();
-    assert_eq!(store.guard(&names, token(9), LONG, WITHIN).await, vec![Ok(()); 3]);
-    assert_eq!(store.guard(&names, token(9), LONG, WITHIN).await, vec![Ok(()); 3]);
+    assert_eq!(
+        store.run_all(&names, |_| Guard { token: token(9), hold: LONG }, WITHIN).await,
+        vec![Ok(()); 3]
+    );
+    assert_eq!(
+        store.run_all(&names, |_| Guard { token: token(9), hold: LONG }, WITHIN).await,
+        vec![Ok(()); 3]
+    );
     let commands = server.commands();
     assert_eq!(commands.get("eval"), Some(&1), "the source is sent once: {commands:?}");
 }
@@ -188,7 +200,8 @@ async fn no_more_commands_than_allowed_are_on_their_way() {
     server.pause();
     // Reads wait to travel together, and count while they do; everything else goes out by itself.
     let read = join_all((0..50).map(|_| reads.read("k", within))).await;
-    let renewed = join_all((0..50).map(|_| others.renew("k", token(1), LONG, within))).await;
+    let renewed =
+        join_all((0..50).map(|_| others.run("k", Renew { token: token(1), hold: LONG }, within))).await;
     let counted = |full: usize, late: usize| assert_eq!((full, late), (40, 10));
     // A connection on which several are late is given up, and the rest of them are told that.
     let is_late = |error: &StoreError| matches!(error, StoreError::Timeout(_) | StoreError::Unreachable(_));
@@ -240,7 +253,12 @@ async fn a_replica_is_not_used() {
     let port = primary.addr().port();
     server.run::<()>(cmd("REPLICAOF").arg("127.0.0.1").arg(port));
     // The first to write finds out.
-    let error = store.guard(&[&key], token(9), LONG, WITHIN).await.pop().unwrap().unwrap_err();
+    let error = store
+        .run_all(&[&key], |_| Guard { token: token(9), hold: LONG }, WITHIN)
+        .await
+        .pop()
+        .unwrap()
+        .unwrap_err();
     assert!(format!("{error:?}").contains("READONLY"), "{error:?}");
     let error = store.read(&key, WITHIN).await.unwrap_err();
     until(|| format!("{:?}", store.nodes()[0].state).contains("it is a replica"), "the reason is known")
@@ -258,7 +276,8 @@ async fn a_guard_waits_for_replicas() {
     let store = connect(&server.url(), "wait").await;
     let keys = ["a", "b"];
     let within = Duration::from_secs(1);
-    let guard = |replicas| store.guard_on_replicas(&keys, token(9), LONG, replicas, within);
+    let guard =
+        |replicas| store.guard_on_replicas(&keys, Guard { token: token(9), hold: LONG }, replicas, within);
     for answer in guard(1).await {
         let error = format!("{:?}", answer.unwrap_err());
         assert!(error.contains("0 of 1 replicas confirmed the guard"), "{error}");

@@ -11,11 +11,14 @@ async fn seen(store: &Store, key: &str) -> (Vec<u8>, Refresh, Duration) {
 }
 
 async fn elect(store: &Store, key: &str, head: &[u8], token: Token, hold: Duration) -> bool {
-    store.elect(key, head, token, hold, WITHIN).await.unwrap()
+    store
+        .run(key, Elect { seen: Bytes::copy_from_slice(head), token, hold, force: false }, WITHIN)
+        .await
+        .unwrap()
 }
 
 async fn refill(store: &Store, key: &str, token: Token, payload: &[u8]) -> bool {
-    store.refill(key, token, &value(token, payload), LONG, WITHIN).await.unwrap()
+    store.run(key, Fill { token, value: value(token, payload).into(), ttl: LONG }, WITHIN).await.unwrap()
 }
 
 pub(super) async fn one_refresh_runs_and_replaces_the_value(store: &Store) {
@@ -36,14 +39,23 @@ pub(super) async fn one_refresh_runs_and_replaces_the_value(store: &Store) {
 
     for verb in ["renew", "refill", "rest", "discard"] {
         let done = match verb {
-            "renew" => store.renew_refresh(&key, token(302), LONG, WITHIN).await.unwrap(),
+            "renew" => store.run(&key, Renew { token: token(302), hold: LONG }, WITHIN).await.unwrap(),
             "refill" => refill(store, &key, token(302), b"other").await,
-            "rest" => store.rest(&key, token(302), 1, LONG, WITHIN).await.unwrap(),
-            _ => store.discard(&key, token(302), WITHIN).await.unwrap(),
+            "rest" => store
+                .run(
+                    &key,
+                    Abandon { token: token(302), ending: Ending::Rest { failures: 1, pause: LONG } },
+                    WITHIN,
+                )
+                .await
+                .unwrap(),
+            _ => {
+                store.run(&key, Abandon { token: token(302), ending: Ending::Discard }, WITHIN).await.unwrap()
+            }
         };
         assert!(!done, "`{verb}` of somebody else's refresh");
     }
-    assert!(store.renew_refresh(&key, token(301), LONG * 2, WITHIN).await.unwrap());
+    assert!(store.run(&key, Renew { token: token(301), hold: LONG * 2 }, WITHIN).await.unwrap());
     let (_, refresh, now) = seen(store, &key).await;
     assert!(refresh.until > now + LONG, "{refresh:?} at {now:?}");
     assert!(refill(store, &key, token(301), b"new").await);
@@ -55,13 +67,22 @@ pub(super) async fn one_refresh_runs_and_replaces_the_value(store: &Store) {
     assert!(found.stored_at <= now && found.stored_at + WITHIN > now, "stamped anew");
     assert!(!refill(store, &key, token(301), b"newer").await, "the refresh is over");
     assert!(elect(store, &key, &head, token(302), LONG).await);
-    assert!(store.discard(&key, token(302), WITHIN).await.unwrap());
+    assert!(store.run(&key, Abandon { token: token(302), ending: Ending::Discard }, WITHIN).await.unwrap());
     assert_eq!(state(store, &key).await, "absent");
 }
 
 pub(super) async fn a_refresh_can_be_taken_over(store: &Store) {
     let key = stored(store, "taken").await;
-    let take = async |head: &[u8], by| store.take_over(&key, head, token(by), LONG, WITHIN).await.unwrap();
+    let take = async |head: &[u8], by| {
+        store
+            .run(
+                &key,
+                Elect { seen: Bytes::copy_from_slice(head), token: token(by), hold: LONG, force: true },
+                WITHIN,
+            )
+            .await
+            .unwrap()
+    };
     let (head, ..) = seen(store, &key).await;
     assert!(elect(store, &key, &head, token(301), LONG).await);
     assert!(!take(&head, 302).await, "what was seen has changed");
@@ -69,13 +90,22 @@ pub(super) async fn a_refresh_can_be_taken_over(store: &Store) {
     assert!(take(&head, 302).await, "whoever has it");
     let (_, refresh, now) = seen(store, &key).await;
     assert!(refresh.runs && refresh.until > now, "{refresh:?} at {now:?}");
-    assert!(!store.renew_refresh(&key, token(301), LONG, WITHIN).await.unwrap());
+    assert!(!store.run(&key, Renew { token: token(301), hold: LONG }, WITHIN).await.unwrap());
     assert!(!refill(store, &key, token(301), b"of before").await, "it was taken away");
     assert!(refill(store, &key, token(302), b"new").await);
     // Not only what runs: what rests is taken too.
     let (head, ..) = seen(store, &key).await;
     assert!(take(&head, 303).await);
-    assert!(store.rest(&key, token(303), 3, LONG, WITHIN).await.unwrap());
+    assert!(
+        store
+            .run(
+                &key,
+                Abandon { token: token(303), ending: Ending::Rest { failures: 3, pause: LONG } },
+                WITHIN
+            )
+            .await
+            .unwrap()
+    );
     let (head, refresh, _) = seen(store, &key).await;
     assert_eq!(refresh.failures, 3);
     assert!(take(&head, 304).await);
@@ -93,8 +123,30 @@ pub(super) async fn a_refresh_that_rests_is_begun_after_a_pause(store: &Store) {
     let key = stored(store, "rest").await;
     let (head, ..) = seen(store, &key).await;
     assert!(elect(store, &key, &head, token(301), LONG).await);
-    assert!(store.rest(&key, token(301), 3, Duration::from_millis(80), WITHIN).await.unwrap());
-    assert!(!store.rest(&key, token(301), 4, LONG, WITHIN).await.unwrap(), "it is no longer ours");
+    assert!(
+        store
+            .run(
+                &key,
+                Abandon {
+                    token: token(301),
+                    ending: Ending::Rest { failures: 3, pause: Duration::from_millis(80) }
+                },
+                WITHIN
+            )
+            .await
+            .unwrap()
+    );
+    assert!(
+        !store
+            .run(
+                &key,
+                Abandon { token: token(301), ending: Ending::Rest { failures: 4, pause: LONG } },
+                WITHIN
+            )
+            .await
+            .unwrap(),
+        "it is no longer ours"
+    );
     let (head, refresh, now) = seen(store, &key).await;
     assert_eq!((refresh.runs, refresh.failures), (false, 3));
     assert!(refresh.until > now, "{refresh:?} at {now:?}");
@@ -129,13 +181,26 @@ pub(super) async fn writes_end_refreshes(store: &Store) {
                 guard(store, &key, token(9)).await;
                 release(store, &key, token(9)).await;
             }
-            "remove" => assert_eq!(store.remove(&[&key], WITHIN).await, [Ok(())]),
+            "remove" => assert_eq!(store.run_all(&[&key], |_| Remove, WITHIN).await, [Ok(())]),
             _ => release(store, &key, token(9)).await,
         }
         assert!(!refill(store, &key, token(301), b"old").await, "{write}");
-        assert!(!store.renew_refresh(&key, token(301), LONG, WITHIN).await.unwrap(), "{write}");
-        assert!(!store.rest(&key, token(301), 1, LONG, WITHIN).await.unwrap(), "{write}");
-        assert!(!store.discard(&key, token(301), WITHIN).await.unwrap(), "{write}");
+        assert!(!store.run(&key, Renew { token: token(301), hold: LONG }, WITHIN).await.unwrap(), "{write}");
+        assert!(
+            !store
+                .run(
+                    &key,
+                    Abandon { token: token(301), ending: Ending::Rest { failures: 1, pause: LONG } },
+                    WITHIN
+                )
+                .await
+                .unwrap(),
+            "{write}"
+        );
+        assert!(
+            !store.run(&key, Abandon { token: token(301), ending: Ending::Discard }, WITHIN).await.unwrap(),
+            "{write}"
+        );
         assert!(!elect(store, &key, &head, token(302), LONG).await, "{write}");
         let left = if write == "guard" { "guard" } else { "absent" };
         assert_eq!(state(store, &key).await, left);

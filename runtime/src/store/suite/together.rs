@@ -47,7 +47,10 @@ async fn foreign_data_among_them_is_found_by_who_acquires() {
     let seen = join_all(keys.map(|key| store.read(key, WITHIN))).await.split_off(8);
     assert_eq!((&seen[2], seen[3].as_ref().unwrap().is_some()), (&Ok(None), true));
     assert_eq!(seen[4], Ok(Some("hello".into())));
-    assert_eq!(store.acquire("list", &[], token(1), LONG, WITHIN).await, Err(StoreError::Foreign));
+    assert_eq!(
+        store.run("list", Acquire { seen: Bytes::new(), token: token(1), lease: LONG }, WITHIN).await,
+        Err(StoreError::Foreign)
+    );
     assert_eq!(server.run::<u64>(cmd("LLEN").arg("strange:list")), 1);
 }
 

@@ -1,5 +1,5 @@
 -- Keeps our place in a guard.
--- KEYS[1] key · ARGV token, how long it may go unrenewed (ms)
+-- ARGV token, how long it may go unrenewed (ms)
 if what ~= 'guard' then
   return 0
 end

@@ -1,5 +1,5 @@
 -- Places a guard over whatever is there, or joins the one that is.
--- KEYS[1] key · ARGV token, how long it may go unrenewed (ms)
+-- ARGV token, how long it may go unrenewed (ms)
 local rest, overlapped = '', false
 if what == 'guard' then
   local _

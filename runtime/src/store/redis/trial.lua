@@ -1,4 +1,4 @@
--- Calls every command that the other scripts call, on a key that nobody has, so that nothing is changed. Returns the names of
+-- Calls every command that the scripts of the steps call, on a key that nobody has, so that nothing is changed. Returns the names of
 -- those that are refused, each followed by what was said.
 -- KEYS[1] key, or ARGV[1] where it may be on another node
 local key = KEYS[1] or ARGV[1]
@@ -18,7 +18,6 @@ if try('exists', key) ~= 1 then
   try('set', key, '', 'XX', 'PX', 1)
   try('setrange', key, 0, '')
   try('pexpire', key, 1)
-  try('del', key)
   try('unlink', key)
 end
 return refused

@@ -1,0 +1,39 @@
+//! A write announces itself before its body.
+
+use std::time::Duration;
+
+use super::{Arguments, Foreign, Step, done, script::script, ttl};
+use crate::{Slot, Token};
+
+/// Places a guard over whatever is there, or joins the one that is.
+#[derive(Debug, Clone)]
+pub struct Guard {
+    /// Who writes.
+    pub token: Token,
+    /// How long the guard stands unrenewed.
+    pub hold: Duration,
+}
+
+impl Step for Guard {
+    type Answer = ();
+
+    const NAME: &'static str = "guard";
+
+    script!("writers.lua", "guard.lua");
+
+    fn arguments(&self, out: &mut impl Arguments) {
+        out.bytes(self.token.as_bytes());
+        out.number(ttl(self.hold));
+    }
+
+    fn answer(reply: i64) -> Result<(), Foreign> {
+        done(reply).map(drop)
+    }
+
+    fn apply(&self, slot: &mut Slot<'_>) -> Result<(), Foreign> {
+        let (mut writers, _) = slot.others(self.token)?.unwrap_or_default();
+        writers.enter(self.token, slot.now() + Duration::from_millis(ttl(self.hold)));
+        slot.put_guard(&writers);
+        Ok(())
+    }
+}

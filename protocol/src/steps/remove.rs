@@ -1,0 +1,30 @@
+//! An entry is deleted by somebody who wrote without a guard.
+
+use super::{Arguments, Foreign, Step, done, script::script};
+use crate::Slot;
+
+/// Deletes what stands there. A guard is left to its last writer, and marked: its writers are not alone.
+#[derive(Debug, Clone)]
+pub struct Remove;
+
+impl Step for Remove {
+    type Answer = ();
+
+    const NAME: &'static str = "remove";
+
+    script!("writers.lua", "remove.lua");
+
+    fn arguments(&self, _: &mut impl Arguments) {}
+
+    fn answer(reply: i64) -> Result<(), Foreign> {
+        done(reply).map(drop)
+    }
+
+    fn apply(&self, slot: &mut Slot<'_>) -> Result<(), Foreign> {
+        match slot.writers()? {
+            Some(_) => slot.mark(),
+            None => slot.delete(),
+        }
+        Ok(())
+    }
+}

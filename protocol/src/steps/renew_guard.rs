@@ -1,0 +1,40 @@
+//! A write that takes long keeps its guard.
+
+use std::time::Duration;
+
+use super::{Arguments, Foreign, Step, done, script::script, ttl};
+use crate::{Slot, Token};
+
+/// Keeps a guard; `false` where our token is no longer in one.
+#[derive(Debug, Clone)]
+pub struct RenewGuard {
+    /// Who writes.
+    pub token: Token,
+    /// How long the guard stands from now on.
+    pub hold: Duration,
+}
+
+impl Step for RenewGuard {
+    type Answer = bool;
+
+    const NAME: &'static str = "renew_guard";
+    const RENEWAL: bool = true;
+
+    script!("writers.lua", "renew_guard.lua");
+
+    fn arguments(&self, out: &mut impl Arguments) {
+        out.bytes(self.token.as_bytes());
+        out.number(ttl(self.hold));
+    }
+
+    fn answer(reply: i64) -> Result<bool, Foreign> {
+        done(reply)
+    }
+
+    fn apply(&self, slot: &mut Slot<'_>) -> Result<bool, Foreign> {
+        let Some((mut writers, true)) = slot.others(self.token)? else { return Ok(false) };
+        writers.stay(self.token, slot.now() + Duration::from_millis(ttl(self.hold)));
+        slot.put_guard(&writers);
+        Ok(true)
+    }
+}

@@ -1,0 +1,90 @@
+//! A step as a script of Redis.
+
+use std::fmt::Write;
+
+use crate::{
+    Token,
+    format::{
+        GUARD, HEADER_LEN, KIND_AT, LEASE, LONGEST, MAGIC, MARKS_AT, OVERLAPPED, REFRESH_AT,
+        REFRESH_UNTIL_AT, SLOT_LEN, SLOTS_AT, STORED_AT, TIME_LEN, VALUE, VALUES,
+    },
+};
+
+/// A script and the name that a server knows it by.
+#[derive(Debug)]
+pub struct Script {
+    source: String,
+    hash: String,
+}
+
+impl Script {
+    /// A script with this source.
+    pub fn new(source: String) -> Script {
+        let hash = sha1_smol::Sha1::from(&source).digest().to_string();
+        Script { source, hash }
+    }
+
+    /// What `EVAL` is given.
+    pub fn source(&self) -> &str {
+        &self.source
+    }
+
+    /// What `EVALSHA` is given.
+    pub fn hash(&self) -> &str {
+        &self.hash
+    }
+}
+
+/// The script of a step: the format's constants, and the files beside it.
+macro_rules! script {
+    ($($file:literal),+) => {
+        fn script() -> &'static $crate::steps::Script {
+            static SCRIPT: std::sync::LazyLock<$crate::steps::Script> = std::sync::LazyLock::new(|| {
+                let parts = [&$crate::steps::script::constants(), include_str!("shared.lua"), $(include_str!($file)),+];
+                $crate::steps::Script::new(parts.concat())
+            });
+            &SCRIPT
+        }
+    };
+}
+
+pub(super) use script;
+
+/// The format's constants, by the names that they have in Rust. Offsets count from 0, as those of `GETRANGE` and `SETRANGE` do;
+/// the first byte of a string in Lua is its byte 1.
+pub(super) fn constants() -> String {
+    let mut lua = String::new();
+    let mut local = |name: &str, value: String| {
+        // Writing to a `String` can't fail.
+        let _ = writeln!(lua, "local {name} = {value}");
+    };
+    local("MAGIC", text(&MAGIC));
+    for (name, kind) in [("LEASE", LEASE), ("GUARD", GUARD), ("VALUE", VALUE)] {
+        local(name, text(&[&MAGIC[..], &[kind]].concat()));
+    }
+    local("OVERLAPPED", text(&[OVERLAPPED]));
+    // How `struct` reads and writes a point in time.
+    local("TIME", format!("'>I{TIME_LEN}'"));
+    for (name, number) in [
+        ("KIND_AT", KIND_AT),
+        ("VALUES", usize::from(VALUES)),
+        ("TOKEN_LEN", Token::LEN),
+        ("MARKS_AT", MARKS_AT),
+        ("SLOTS_AT", SLOTS_AT),
+        ("SLOT_LEN", SLOT_LEN),
+        ("HEADER_LEN", HEADER_LEN),
+        ("REFRESH_AT", REFRESH_AT),
+        ("REFRESH_UNTIL_AT", REFRESH_UNTIL_AT),
+        ("STORED_AT", STORED_AT),
+    ] {
+        local(name, number.to_string());
+    }
+    local("LONGEST", LONGEST.as_millis().to_string());
+    lua
+}
+
+/// A string of Lua.
+fn text(bytes: &[u8]) -> String {
+    let escaped: Vec<String> = bytes.iter().map(|byte| format!("\\{byte:03}")).collect();
+    format!("'{}'", escaped.concat())
+}

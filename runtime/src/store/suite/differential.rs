@@ -1,0 +1,287 @@
+//! Random steps in this process and on Redis: every answer, every byte that is left, and how long it stands have to agree.
+//!
+//! Both have the same clock: that of the store in this process is paused, and the scripts are given its time instead of the
+//! server's. So even the times in the bytes are equal.
+
+use std::{cell::RefCell, collections::BTreeSet};
+
+use bytes::Bytes;
+use cached_aside_protocol::{
+    Step, Writers,
+    format::{GUARD, LEASE, LONGEST, MAGIC, VALUE},
+    steps::{Arguments, scripts},
+};
+use cached_aside_tests::RedisServer;
+use proptest::{
+    collection::vec,
+    prelude::*,
+    sample::select,
+    test_runner::{Config, TestRunner},
+};
+use redis::{Cmd, cmd};
+use tokio::{runtime::Builder, time::advance};
+
+use super::*;
+
+/// All times are whole minutes, so that what the test itself takes makes no difference.
+const MINUTE: Duration = Duration::from_secs(60);
+/// What a run of moves takes at the most.
+const DRIFT: Duration = Duration::from_secs(30);
+const KEY: &str = "k";
+
+/// What happens next.
+#[derive(Debug, Clone)]
+enum Move {
+    /// Somebody else puts this under the key.
+    Plant(Vec<u8>, Duration),
+    /// Time passes.
+    Wait(Duration),
+    Acquire(Seen, Token, Duration),
+    Elect(Seen, Token, Duration, bool),
+    Renew(Token, Duration),
+    Fill(Token, Vec<u8>, Duration),
+    Abandon(Token, Ending),
+    Guard(Token, Duration),
+    RenewGuard(Token, Duration),
+    Release(Token, Left),
+    Remove,
+}
+
+/// What a reader saw before it takes a step.
+#[derive(Debug, Clone, Copy)]
+enum Seen {
+    There,
+    Nothing,
+    /// What stood there one move earlier.
+    Before,
+}
+
+fn tokens() -> impl Strategy<Value = Token> {
+    (0..3_u64).prop_map(token)
+}
+
+/// Whole minutes, few enough of them to meet, with a part of a millisecond that neither store counts.
+fn minutes(choices: &'static [u32]) -> impl Strategy<Value = Duration> {
+    (select(choices), select(vec![0, 999]))
+        .prop_map(|(minutes, micros)| MINUTE * minutes + Duration::from_micros(micros))
+}
+
+/// Points in time before and after those at which the steps are taken.
+const TIMES: &[u32] = &[0, 120, 150, 180, 181, 210, 240, 241, 300, 400];
+/// How long something may be held or kept.
+const HOLDS: &[u32] = &[1, 30, 59, 60];
+const TTLS: &[u32] = &[1, 30, 60, 61, 200, 400];
+
+fn values() -> impl Strategy<Value = Vec<u8>> {
+    (tokens(), vec(any::<u8>(), 0..20)).prop_map(|(token, payload)| value(token, &payload))
+}
+
+/// A guard of several writers, some of them from before the clock went back.
+fn guards() -> impl Strategy<Value = Vec<u8>> {
+    let slots = vec((tokens(), minutes(TIMES)), 0..4);
+    (any::<bool>(), slots).prop_map(|(overlapped, slots)| {
+        let mut writers = Writers::default();
+        writers.overlapped = overlapped;
+        for (token, deadline) in slots {
+            writers.stay(token, deadline);
+        }
+        writers.write()
+    })
+}
+
+/// A value that is being refreshed, or was.
+fn refreshed() -> impl Strategy<Value = Vec<u8>> {
+    let holders =
+        prop_oneof![tokens().prop_map(|token| *token.as_bytes()), any::<u8>().prop_map(entry::failures)];
+    (values(), holders, minutes(TIMES)).prop_map(|(mut value, holder, until)| {
+        entry::set_refresh(&mut value, holder, until);
+        value
+    })
+}
+
+/// What may stand under a key, whoever put it there.
+fn planted() -> impl Strategy<Value = Vec<u8>> {
+    let begun = |kind: u8| move |rest: Vec<u8>| [&MAGIC[..], &[kind], &rest].concat();
+    let cut = (prop_oneof![guards(), refreshed()], any::<prop::sample::Index>());
+    prop_oneof![
+        2 => tokens().prop_map(|token| entry::lease(token).to_vec()),
+        4 => refreshed(),
+        4 => guards(),
+        2 => cut.prop_map(|(bytes, at)| bytes[..at.index(bytes.len())].to_vec()),
+        1 => select(&FOREIGN[..]).prop_map(<[u8]>::to_vec),
+        1 => vec(any::<u8>(), 0..80).prop_map(begun(GUARD)),
+        1 => vec(any::<u8>(), 0..20).prop_map(begun(LEASE)),
+        1 => vec(any::<u8>(), 0..80).prop_map(begun(VALUE)),
+        1 => (any::<u8>(), vec(any::<u8>(), 0..80)).prop_map(move |(kind, rest)| begun(kind)(rest)),
+    ]
+}
+
+fn moves() -> impl Strategy<Value = Move> {
+    let seen = || prop_oneof![4 => Just(Seen::There), 3 => Just(Seen::Nothing), 1 => Just(Seen::Before)];
+    let holds = || minutes(HOLDS);
+    let rest =
+        (any::<u8>(), minutes(&[0, 1, 30])).prop_map(|(failures, pause)| Ending::Rest { failures, pause });
+    let left = prop_oneof![
+        2 => Just(Left::Nothing),
+        1 => minutes(&[0, 1, 30]).prop_map(Left::Settling),
+        2 => (values(), minutes(TTLS)).prop_map(|(value, ttl)| Left::Value { value: value.into(), ttl }),
+    ];
+    prop_oneof![
+        3 => (planted(), minutes(TTLS)).prop_map(|(bytes, ttl)| Move::Plant(bytes, ttl)),
+        3 => select(&[1, 29, 30, 60, 90][..]).prop_map(|minutes| Move::Wait(MINUTE * minutes)),
+        3 => (seen(), tokens(), holds()).prop_map(|(seen, token, lease)| Move::Acquire(seen, token, lease)),
+        3 => (seen(), tokens(), holds(), any::<bool>())
+            .prop_map(|(seen, token, hold, force)| Move::Elect(seen, token, hold, force)),
+        2 => (tokens(), holds()).prop_map(|(token, hold)| Move::Renew(token, hold)),
+        3 => (tokens(), values(), minutes(TTLS)).prop_map(|(token, value, ttl)| Move::Fill(token, value, ttl)),
+        3 => (tokens(), prop_oneof![2 => rest, 1 => Just(Ending::Discard)])
+            .prop_map(|(token, ending)| Move::Abandon(token, ending)),
+        3 => (tokens(), holds()).prop_map(|(token, hold)| Move::Guard(token, hold)),
+        3 => (tokens(), holds()).prop_map(|(token, hold)| Move::RenewGuard(token, hold)),
+        4 => (tokens(), left).prop_map(|(token, left)| Move::Release(token, left)),
+        1 => Just(Move::Remove),
+    ]
+}
+
+/// What a script is given.
+struct Given<'a>(&'a mut Cmd);
+
+impl Arguments for Given<'_> {
+    fn bytes(&mut self, bytes: &[u8]) {
+        self.0.arg(bytes);
+    }
+
+    fn number(&mut self, number: u64) {
+        self.0.arg(number);
+    }
+}
+
+/// The same key in both stores.
+struct Both<'a> {
+    memory: MemoryStore,
+    redis: redis::Connection,
+    /// The steps that were taken, and refused.
+    met: &'a RefCell<BTreeSet<(&'static str, bool)>>,
+}
+
+impl Both<'_> {
+    fn command<T: redis::FromRedisValue>(&mut self, command: &Cmd) -> T {
+        command.query(&mut self.redis).expect("the command succeeds")
+    }
+
+    async fn there(&self) -> Option<Bytes> {
+        self.memory.read(KEY).await.unwrap()
+    }
+
+    async fn wait(&mut self, time: Duration) {
+        advance(time).await;
+        let left =
+            Duration::from_millis(self.command::<i64>(cmd("PTTL").arg(KEY)).try_into().unwrap_or_default());
+        match left.checked_sub(time).filter(|left| !left.is_zero()) {
+            Some(left) => {
+                let left = u64::try_from(left.as_millis()).unwrap();
+                self.command::<()>(cmd("PEXPIRE").arg(KEY).arg(left));
+            }
+            None => self.command::<()>(cmd("DEL").arg(KEY)),
+        }
+    }
+
+    async fn take<S: Step>(&mut self, step: S) {
+        let there = self.there().await;
+        let (_, now) = self.memory.read_timed(KEY).await.unwrap();
+        let source = S::script().source().replace("redis.call('TIME')", "{KEYS[2], KEYS[3]}");
+        assert!(!source.contains("TIME'"), "the time is the test's");
+        let mut command = cmd("EVAL");
+        command.arg(source).arg(3).arg(KEY).arg(now.as_secs()).arg(now.subsec_micros());
+        step.arguments(&mut Given(&mut command));
+        let redis = S::answer(self.command(&command)).map_err(StoreError::from);
+        let memory = self.memory.run(KEY, &step).await;
+        let what = format!("{step:?} at {now:?} on {there:?}");
+        // A script does not tell what is there instead.
+        let told = format!("{memory:?}");
+        if redis.is_ok() && told.starts_with("Ok(No(") {
+            assert_eq!(format!("{redis:?}"), "Ok(Changed)", "{what}");
+        } else {
+            assert_eq!(redis, memory, "{what}");
+        }
+        let taken = matches!(told.as_str(), "Ok(true)" | "Ok(())" | "Ok(Yes)");
+        self.met.borrow_mut().insert((S::NAME, taken));
+        self.compare(&what).await;
+    }
+
+    /// What is left, and for how long.
+    async fn compare(&mut self, what: &str) {
+        let (bytes, left): (Option<Bytes>, i64) = {
+            let mut pipeline = redis::pipe();
+            pipeline.cmd("GET").arg(KEY).cmd("PTTL").arg(KEY);
+            pipeline.query(&mut self.redis).expect("both are answered")
+        };
+        let watched = self.memory.watch(KEY).await.unwrap();
+        assert_eq!(bytes, watched.there, "{what}");
+        let left = Duration::from_millis(left.try_into().unwrap_or_default());
+        if bytes.is_some() {
+            assert!(left.abs_diff(watched.left) < DRIFT, "{what}: {left:?} and {:?}", watched.left);
+        }
+    }
+
+    async fn all(&mut self, moves: Vec<Move>) {
+        let mut before = Bytes::new();
+        for next in moves {
+            let there = self.there().await.unwrap_or_default();
+            let saw = |seen| match seen {
+                Seen::There => entry::head_of(&there),
+                Seen::Nothing => Bytes::new(),
+                Seen::Before => entry::head_of(&before),
+            };
+            match next {
+                Move::Plant(bytes, ttl) => {
+                    let millis = u64::try_from(ttl.as_millis()).unwrap();
+                    self.command::<()>(cmd("SET").arg(KEY).arg(&bytes).arg("PX").arg(millis));
+                    self.memory.plant_for(KEY, bytes, Duration::from_millis(millis));
+                }
+                Move::Wait(time) => self.wait(time).await,
+                Move::Acquire(seen, token, lease) => {
+                    self.take(Acquire { seen: saw(seen), token, lease }).await;
+                }
+                Move::Elect(seen, token, hold, force) => {
+                    self.take(Elect { seen: saw(seen), token, hold, force }).await;
+                }
+                Move::Renew(token, hold) => self.take(Renew { token, hold }).await,
+                Move::Fill(token, value, ttl) => self.take(Fill { token, value: value.into(), ttl }).await,
+                Move::Abandon(token, ending) => self.take(Abandon { token, ending }).await,
+                Move::Guard(token, hold) => self.take(Guard { token, hold }).await,
+                Move::RenewGuard(token, hold) => self.take(RenewGuard { token, hold }).await,
+                Move::Release(token, left) => self.take(Release { token, left }).await,
+                Move::Remove => self.take(Remove).await,
+            }
+            before = there;
+        }
+        self.compare("in the end").await;
+    }
+}
+
+#[test]
+fn both_stores_take_every_step_alike() {
+    let server = RedisServer::start();
+    let met = RefCell::default();
+    let mut runner = TestRunner::new(Config { cases: 300, failure_persistence: None, ..Config::default() });
+    let result = runner.run(&vec(moves(), 1..60), |moves| {
+        let runtime = Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+        runtime.block_on(async {
+            let mut both = Both { memory: MemoryStore::new(), redis: server.connection(), met: &met };
+            both.command::<()>(&cmd("FLUSHALL"));
+            // Longer than any deadline is ahead, so that some lie in the past.
+            advance(LONGEST * 3).await;
+            both.all(moves).await;
+        });
+        Ok(())
+    });
+    if let Err(error) = result {
+        panic!("{error}");
+    }
+    for (name, _) in scripts() {
+        let met = met.borrow();
+        assert!(met.contains(&(name, true)), "`{name}` was never taken");
+        assert!(met.contains(&(name, false)), "`{name}` was never refused");
+    }
+}
