@@ -11,7 +11,7 @@ use redis::{Pipeline, RedisError, RedisResult, Value, aio::MultiplexedConnection
 
 use super::{
     FullKey,
-    scripts::{eval, evalsha},
+    steps::{eval, evalsha},
 };
 
 /// Calls every command that the scripts of the steps call.
