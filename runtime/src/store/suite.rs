@@ -26,7 +26,7 @@ use cached_aside_protocol::{
 use futures_util::future::join_all;
 use tokio::time::{Instant, sleep};
 
-use super::{Store, StoreError, memory::MemoryStore};
+use super::{Answer, Store, StoreError, memory::MemoryStore};
 
 const WITHIN: Duration = Duration::from_secs(5);
 const LONG: Duration = Duration::from_secs(60);
@@ -38,7 +38,17 @@ fn token(number: u64) -> Token {
 
 /// Gives a lease up.
 fn gives_up(token: Token) -> Abandon {
-    Abandon { token, ending: Ending::Rest { failures: 0, pause: Duration::ZERO } }
+    rests(token, 0, Duration::ZERO)
+}
+
+/// Gives a refresh up, for others to begin after a pause.
+fn rests(token: Token, failures: u8, pause: Duration) -> Abandon {
+    Abandon { token, ending: Ending::Rest { failures, pause } }
+}
+
+/// Gives a refresh up, and deletes its value.
+fn discards(token: Token) -> Abandon {
+    Abandon { token, ending: Ending::Discard }
 }
 
 fn value(token: Token, payload: &[u8]) -> Vec<u8> {
@@ -316,80 +326,27 @@ const FOREIGN: [&[u8]; 6] =
 /// Whatever is done to it, a foreign key is refused and stays.
 async fn foreign_data_is_never_touched(store: &Store, key: &str) {
     assert_eq!(state(store, key).await, "foreign");
-    let acquired = store.run(key, Acquire { seen: Bytes::new(), token: token(1), lease: LONG }, WITHIN).await;
-    assert!(!matches!(acquired, Ok(Acquired::Yes)), "{acquired:?}");
-    assert!(!matches!(
-        store.run(key, Fill { token: token(1), value: Bytes::from_static(b"x"), ttl: LONG }, WITHIN).await,
-        Ok(true)
-    ));
-    assert!(!matches!(store.run(key, Renew { token: token(1), hold: LONG }, WITHIN).await, Ok(true)));
-    assert!(!matches!(store.run(key, gives_up(token(1)), WITHIN).await, Ok(true)));
-    let head = store.read(key, WITHIN).await.ok().flatten().unwrap_or_default();
-    assert!(!matches!(
-        store
-            .run(
-                key,
-                Elect {
-                    seen: Bytes::copy_from_slice(entry::head(&head)),
-                    token: token(301),
-                    hold: LONG,
-                    force: false
-                },
-                WITHIN
-            )
-            .await,
-        Ok(true)
-    ));
-    assert!(!matches!(
-        store
-            .run(
-                key,
-                Elect {
-                    seen: Bytes::copy_from_slice(entry::head(&head)),
-                    token: token(301),
-                    hold: LONG,
-                    force: true
-                },
-                WITHIN
-            )
-            .await,
-        Ok(true)
-    ));
-    assert!(!matches!(store.run(key, Renew { token: token(301), hold: LONG }, WITHIN).await, Ok(true)));
-    assert!(!matches!(
-        store.run(key, Fill { token: token(301), value: Bytes::from_static(b"x"), ttl: LONG }, WITHIN).await,
-        Ok(true)
-    ));
-    assert!(!matches!(
-        store
-            .run(
-                key,
-                Abandon { token: token(301), ending: Ending::Rest { failures: 1, pause: LONG } },
-                WITHIN
-            )
-            .await,
-        Ok(true)
-    ));
-    assert!(!matches!(
-        store.run(key, Abandon { token: token(301), ending: Ending::Discard }, WITHIN).await,
-        Ok(true)
-    ));
-    assert_eq!(
-        store.run_all(&[key], |_| Guard { token: token(1), hold: LONG }, WITHIN).await,
-        [Err(StoreError::Foreign)]
-    );
-    assert_eq!(
-        store.run_all(&[key], |_| RenewGuard { token: token(1), hold: LONG }, WITHIN).await,
-        [Err(StoreError::Foreign)]
-    );
-    assert_eq!(
-        store.run_all(&[key], |_| Release { token: token(1), left: Left::Nothing }, WITHIN).await,
-        [Err(StoreError::Foreign)]
-    );
-    assert_eq!(
-        store.run_all(&[key], |_| Release { token: token(1), left: Left::Settling(LONG) }, WITHIN).await,
-        [Err(StoreError::Foreign)]
-    );
+    let (token, refused) = (token(1), |answer: Answer<bool>| assert_ne!(answer, Ok(true)));
+    let acquired = store.run(key, Acquire { seen: Bytes::new(), token, lease: LONG }, WITHIN).await;
+    assert_ne!(acquired, Ok(Acquired::Yes));
+    refused(store.run(key, Renew { token, hold: LONG }, WITHIN).await);
+    refused(store.run(key, Fill { token, value: Bytes::from_static(b"x"), ttl: LONG }, WITHIN).await);
+    let seen = entry::head_of(&store.read(key, WITHIN).await.ok().flatten().unwrap_or_default());
+    for force in [false, true] {
+        refused(store.run(key, Elect { seen: seen.clone(), token, hold: LONG, force }, WITHIN).await);
+    }
+    for step in [rests(token, 1, LONG), discards(token)] {
+        refused(store.run(key, step, WITHIN).await);
+    }
+    let guarded = store.run_all(&[key], |_| Guard { token, hold: LONG }, WITHIN).await;
+    assert_eq!(guarded, [Err(StoreError::Foreign)]);
+    let renewed = store.run_all(&[key], |_| RenewGuard { token, hold: LONG }, WITHIN).await;
+    assert_eq!(renewed, [Err(StoreError::Foreign)]);
+    let value = Left::Value { value: value(token, b"x").into(), ttl: LONG };
+    for left in [Left::Nothing, Left::Settling(LONG), value] {
+        let released = store.run_all(&[key], |_| Release { token, left: left.clone() }, WITHIN).await;
+        assert_eq!(released, [Err(StoreError::Foreign)]);
+    }
     assert_eq!(store.run_all(&[key], |_| Remove, WITHIN).await, [Err(StoreError::Foreign)]);
     assert_eq!(state(store, key).await, "foreign");
 }

@@ -35,6 +35,14 @@ impl World {
         world
     }
 
+    /// Another process reloads, and goes on doing so.
+    async fn is_reloaded_elsewhere(&self) {
+        let inside = &self.store().inside;
+        let seen = entry::head_of(&inside.read("k").await.unwrap().unwrap());
+        let elect = Elect { seen, token: Token::fresh(), hold: Duration::from_secs(60), force: false };
+        assert!(inside.run("k", &elect).await.unwrap());
+    }
+
     /// After whatever happened: the next caller reloads, and nobody waits for anything.
     async fn refreshes_again(&self, function: &'static ReadFunction, what: &str) {
         self.store().heal();
@@ -136,17 +144,7 @@ async fn a_refresh_cancelled_at_every_await_with_others_reading() {
 #[tokio::test(start_paused = true)]
 async fn a_reload_of_another_process_is_waited_for_no_longer_than_the_wait() {
     let world = World::old(&KEEPS).await;
-    // Somebody else reloads, and goes on doing so.
-    let head = world.store().inside.read("k").await.unwrap().unwrap();
-    let (token, long) = (Token::fresh(), Duration::from_secs(60));
-    assert!(
-        world
-            .store()
-            .inside
-            .run("k", &Elect { seen: entry::head_of(&head), token, hold: long, force: false })
-            .await
-            .unwrap()
-    );
+    world.is_reloaded_elsewhere().await;
     let begun = Instant::now();
     assert_eq!(world.read_by(&KEEPS, Body::Succeeds).await, Ok(2));
     let took = begun.elapsed();
@@ -164,16 +162,7 @@ async fn past_the_soft_limit_the_old_value_of_the_last_look_is_given() {
     static FUNCTION: ReadFunction =
         stale("soft", Staleness { if_error: WINDOW, soft_limit: Some(SOFT), ..Staleness::NONE });
     let world = World::old(&FUNCTION).await;
-    let head = world.store().inside.read("k").await.unwrap().unwrap();
-    let (token, long) = (Token::fresh(), Duration::from_secs(60));
-    assert!(
-        world
-            .store()
-            .inside
-            .run("k", &Elect { seen: entry::head_of(&head), token, hold: long, force: false })
-            .await
-            .unwrap()
-    );
+    world.is_reloaded_elsewhere().await;
     world.store().set("watch", Gate::Slow);
     let begun = Instant::now();
     assert_eq!(world.read_by(&FUNCTION, Body::Succeeds).await, Ok(1));

@@ -4,10 +4,7 @@ use super::{
     over_redis::{LIMITS, connect, connect_with, is_up, rules, until},
     *,
 };
-use crate::store::{
-    Answer,
-    redis::{Address, Limits, RedisStore},
-};
+use crate::store::redis::{Address, Limits, RedisStore};
 use cached_aside_tests::{RedisCluster, RedisServer, Sentinels};
 use redis::cmd;
 

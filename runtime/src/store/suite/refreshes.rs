@@ -11,10 +11,8 @@ async fn seen(store: &Store, key: &str) -> (Vec<u8>, Refresh, Duration) {
 }
 
 async fn elect(store: &Store, key: &str, head: &[u8], token: Token, hold: Duration) -> bool {
-    store
-        .run(key, Elect { seen: Bytes::copy_from_slice(head), token, hold, force: false }, WITHIN)
-        .await
-        .unwrap()
+    let elect = Elect { seen: Bytes::copy_from_slice(head), token, hold, force: false };
+    store.run(key, elect, WITHIN).await.unwrap()
 }
 
 async fn refill(store: &Store, key: &str, token: Token, payload: &[u8]) -> bool {
@@ -41,17 +39,8 @@ pub(super) async fn one_refresh_runs_and_replaces_the_value(store: &Store) {
         let done = match verb {
             "renew" => store.run(&key, Renew { token: token(302), hold: LONG }, WITHIN).await.unwrap(),
             "refill" => refill(store, &key, token(302), b"other").await,
-            "rest" => store
-                .run(
-                    &key,
-                    Abandon { token: token(302), ending: Ending::Rest { failures: 1, pause: LONG } },
-                    WITHIN,
-                )
-                .await
-                .unwrap(),
-            _ => {
-                store.run(&key, Abandon { token: token(302), ending: Ending::Discard }, WITHIN).await.unwrap()
-            }
+            "rest" => store.run(&key, rests(token(302), 1, LONG), WITHIN).await.unwrap(),
+            _ => store.run(&key, discards(token(302)), WITHIN).await.unwrap(),
         };
         assert!(!done, "`{verb}` of somebody else's refresh");
     }
@@ -67,7 +56,7 @@ pub(super) async fn one_refresh_runs_and_replaces_the_value(store: &Store) {
     assert!(found.stored_at <= now && found.stored_at + WITHIN > now, "stamped anew");
     assert!(!refill(store, &key, token(301), b"newer").await, "the refresh is over");
     assert!(elect(store, &key, &head, token(302), LONG).await);
-    assert!(store.run(&key, Abandon { token: token(302), ending: Ending::Discard }, WITHIN).await.unwrap());
+    assert!(store.run(&key, discards(token(302)), WITHIN).await.unwrap());
     assert_eq!(state(store, &key).await, "absent");
 }
 
@@ -96,16 +85,7 @@ pub(super) async fn a_refresh_can_be_taken_over(store: &Store) {
     // Not only what runs: what rests is taken too.
     let (head, ..) = seen(store, &key).await;
     assert!(take(&head, 303).await);
-    assert!(
-        store
-            .run(
-                &key,
-                Abandon { token: token(303), ending: Ending::Rest { failures: 3, pause: LONG } },
-                WITHIN
-            )
-            .await
-            .unwrap()
-    );
+    assert!(store.run(&key, rests(token(303), 3, LONG), WITHIN).await.unwrap());
     let (head, refresh, _) = seen(store, &key).await;
     assert_eq!(refresh.failures, 3);
     assert!(take(&head, 304).await);
@@ -123,30 +103,8 @@ pub(super) async fn a_refresh_that_rests_is_begun_after_a_pause(store: &Store) {
     let key = stored(store, "rest").await;
     let (head, ..) = seen(store, &key).await;
     assert!(elect(store, &key, &head, token(301), LONG).await);
-    assert!(
-        store
-            .run(
-                &key,
-                Abandon {
-                    token: token(301),
-                    ending: Ending::Rest { failures: 3, pause: Duration::from_millis(80) }
-                },
-                WITHIN
-            )
-            .await
-            .unwrap()
-    );
-    assert!(
-        !store
-            .run(
-                &key,
-                Abandon { token: token(301), ending: Ending::Rest { failures: 4, pause: LONG } },
-                WITHIN
-            )
-            .await
-            .unwrap(),
-        "it is no longer ours"
-    );
+    assert!(store.run(&key, rests(token(301), 3, Duration::from_millis(80)), WITHIN).await.unwrap());
+    assert!(!store.run(&key, rests(token(301), 4, LONG), WITHIN).await.unwrap(), "it is no longer ours");
     let (head, refresh, now) = seen(store, &key).await;
     assert_eq!((refresh.runs, refresh.failures), (false, 3));
     assert!(refresh.until > now, "{refresh:?} at {now:?}");
@@ -186,21 +144,8 @@ pub(super) async fn writes_end_refreshes(store: &Store) {
         }
         assert!(!refill(store, &key, token(301), b"old").await, "{write}");
         assert!(!store.run(&key, Renew { token: token(301), hold: LONG }, WITHIN).await.unwrap(), "{write}");
-        assert!(
-            !store
-                .run(
-                    &key,
-                    Abandon { token: token(301), ending: Ending::Rest { failures: 1, pause: LONG } },
-                    WITHIN
-                )
-                .await
-                .unwrap(),
-            "{write}"
-        );
-        assert!(
-            !store.run(&key, Abandon { token: token(301), ending: Ending::Discard }, WITHIN).await.unwrap(),
-            "{write}"
-        );
+        assert!(!store.run(&key, rests(token(301), 1, LONG), WITHIN).await.unwrap(), "{write}");
+        assert!(!store.run(&key, discards(token(301)), WITHIN).await.unwrap(), "{write}");
         assert!(!elect(store, &key, &head, token(302), LONG).await, "{write}");
         let left = if write == "guard" { "guard" } else { "absent" };
         assert_eq!(state(store, &key).await, left);
