@@ -299,7 +299,13 @@ async fn characters_that_change_how_a_line_is_shown_are_escaped() {
     let refused = cache.guard([key.clone()]).await.unwrap_err();
     let undelivered = cache.scope(key.invalidate()).await.unwrap_err();
     let told = log.take();
-    assert!(said(&told, "on the recovery list").len() == 1 && said(&told, "guarded").len() == 2, "{told}");
+    // The release of the guard that was refused is sent in the background, and may be on the list by now as well.
+    assert!(matches!(said(&told, "on the recovery list").len(), 1 | 2), "{told}");
+    assert_eq!(
+        (said(&told, ": guarded keys").len(), said(&told, "could not be guarded").len()),
+        (1, 1),
+        "{told}"
+    );
     let shown =
         format!("{told}{foreign} {foreign:?} {refused} {refused:?} {undelivered} {undelivered:?} {key:?}");
     assert!(shown.contains(r"escaped:a\u{202e}b\u{200b}c\nd"), "{shown}");
