@@ -12,7 +12,7 @@ pub mod steps;
 mod token;
 mod writers;
 
-pub use slot::{Change, Held, Slot};
+pub use slot::{Change, Slot};
 pub use steps::Step;
 pub use token::Token;
 pub use writers::Writers;

@@ -47,7 +47,7 @@ pub enum Change {
 
 /// What a token gives a right to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Held {
+pub(crate) enum Held {
     /// The lease that stands there.
     Lease,
     /// The refresh of the value that stands there.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{Arguments, Foreign, Step, done, millis, script::script};
-use crate::{Held, Slot, Token, entry};
+use crate::{Slot, Token, entry, slot::Held};
 
 /// Gives a lease or a refresh up; `false` if it was no longer ours. A lease is deleted in any case.
 #[derive(Debug, Clone)]

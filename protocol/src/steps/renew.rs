@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{Arguments, Foreign, Step, done, script::script, ttl};
-use crate::{Held, Slot, Token};
+use crate::{Slot, Token, slot::Held};
 
 /// Keeps a lease or a refresh; `false` if it is no longer ours.
 #[derive(Debug, Clone)]
