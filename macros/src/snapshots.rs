@@ -31,20 +31,33 @@ fn check(tokens: syn::Result<TokenStream>, around: Option<TokenStream>, expected
 
 #[test]
 fn free_function() {
-    let function = function(
-        quote! {
-            /// Loads a user.
-            pub(crate) async fn load_user(db: &Db, id: u64) -> Result<Option<User>, DbError> {
-                db.user(id).await
-            }
-        },
-        Place::Free,
-    );
-    check(
-        cached(quote!(ttl = "5m", key = "user:{id}", skip(db)), &function),
-        None,
-        &expect_file!["../snapshots/free.rs"],
-    );
+    check(load_user().1, None, &expect_file!["../snapshots/free.rs"]);
+}
+
+/// A function as it is written, and its expansion.
+fn load_user() -> (TokenStream, syn::Result<TokenStream>) {
+    let written = quote! {
+        /// Loads a user.
+        pub(crate) async fn load_user(db: &Db, id: u64) -> Result<Option<User>, DbError> {
+            db.user(id).await
+        }
+    };
+    let options = quote!(ttl = "5m", key = "user:{id}", skip(db));
+    let expansion = cached(options.clone(), &function(written.clone(), Place::Free));
+    (quote!(#[cached_aside(#options)] #written), expansion)
+}
+
+#[test]
+fn the_page_about_the_expansion_shows_it() {
+    const PAGE: &str = include_str!("../../docs/expansion.md");
+    const FENCE: &str = "```rust,ignore\n";
+    let (written, expansion) = load_user();
+    let text = |tokens| prettyplease::unparse(&syn::parse2(tokens).unwrap());
+    let [before, shown, expanded] = PAGE.split(FENCE).collect::<Vec<_>>().try_into().unwrap();
+    let after = |block: &str| block[block.find("```\n").unwrap()..].to_owned();
+    let page = [before, &text(written), &after(shown), FENCE, &text(expansion.unwrap()), &after(expanded)];
+    let page = format!("{}{FENCE}{}", page[0], page[1..].concat());
+    expect_file!["../../docs/expansion.md"].assert_eq(&page);
 }
 
 #[test]

@@ -15,22 +15,24 @@ pub use inventory;
 
 pub use crate::{
     AnyKey, Cache, Key,
+    cache::key::{KnowsCache, Updates, any_key, in_cache_of_write, key, key_in, key_without_cache},
     codec::{
-        Cacheable, CacheableError, CacheableParts, Coding, DefaultCodec, coding, coding_of_parts,
-        error_coding,
+        Cacheable, CacheableError, CacheableParts,
+        coding::{Coding, DefaultCodec, coding, coding_of_parts, error_coding},
+    },
+    function::linked::Linked,
+    function::{
+        read::{Companion, ReadFunction},
+        write::{Guard, WriteFunction},
     },
     given::{Given, GivenNot, GivenRef},
-    key::{
-        Displayed, KeyWriter, KnowsCache, any_key, in_cache_of_write, key, key_in, key_without_cache, number,
-        type_name,
-    },
-    linked::Linked,
+    key::{Displayed, KeyWriter, number, type_name},
     outcome::{
-        NoAbsent, NoShape, NotShared, Outcome, Refusable, Returns, Shape, StoredErrors, Success, Updates,
+        NoAbsent, NoShape, NotShared, Outcome, Refusable, Returns, Shape, StoredErrors, Success,
         assert_error, assert_fails, assert_none, assert_shape, given_up, refuse, stored_errors,
     },
     owned::{MadeOwned, Movable, Owned, moved, owned},
-    settings::{Companion, Guard, ReadFunction, WriteFunction},
+    read::Begun,
 };
 use crate::{
     read,
@@ -42,9 +44,6 @@ pub type Value<R, const SHAPE: u8> = <R as Outcome<SHAPE>>::Value;
 
 /// The type of a return type's errors.
 pub type ErrorOf<R, const SHAPE: u8> = <R as Outcome<SHAPE>>::Error;
-
-/// A body that has its arguments.
-pub type Begun<R> = Pin<Box<dyn Future<Output = R> + Send>>;
 
 /// One call of a cached function, in the cache that is in scope or installed.
 pub fn load<R: Outcome<SHAPE>, const SHAPE: u8, B: Future<Output = R>>(
@@ -66,7 +65,7 @@ pub fn load_in<R: Outcome<SHAPE>, const SHAPE: u8, B: Future<Output = R>>(
     returns: Returns<R, SHAPE>,
     body: Pin<&mut B>,
 ) -> impl Future<Output = R> {
-    read::load(function, Some(cache), key, coding, returns, body)
+    read::load(function, Some(&cache.inner), key, coding, returns, body)
 }
 
 /// One call of a cached function that can go on without its caller, in this cache or the one in scope or installed.
@@ -82,7 +81,7 @@ where
     R: Outcome<SHAPE> + Send + 'static,
     M: FnOnce() -> Begun<R> + Send,
 {
-    read::load_owned(function, cache, key, coding, returns, body)
+    read::load_owned(function, cache.map(|cache| &cache.inner), key, coding, returns, body)
 }
 
 /// One call of a function that invalidates, with nothing out of the ordinary.
@@ -104,7 +103,7 @@ pub fn write_with<R, B: Future<Output = R>, A: IntoIterator<Item = AnyKey>>(
     after: impl FnOnce(&R) -> A,
 ) -> impl Future<Output = R> {
     let after = |returned: &R| after(returned).into_iter().collect();
-    write::write(function, cache, keys.into_iter().collect(), refuse, body, after)
+    write::write(function, cache.map(|cache| &cache.inner), keys.into_iter().collect(), refuse, body, after)
 }
 
 /// One call of a function that updates: refused if it must be. What it gives is stored under these keys, as the cached
@@ -127,7 +126,7 @@ pub fn update<R: Outcome<SHAPE>, const SHAPE: u8, B: Future<Output = R>>(
         };
         keys.into_iter().filter_map(written).collect()
     };
-    write::update(function, cache, names, refuse, body, puts)
+    write::update(function, cache.map(|cache| &cache.inner), names, refuse, body, puts)
 }
 
 /// A key that a function updates.

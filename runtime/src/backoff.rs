@@ -31,6 +31,9 @@ impl Backoff {
     }
 }
 
+/// The pauses between attempts to deliver an invalidation. After an outage everybody waits for the longest of them.
+pub(crate) const DELIVERY: Backoff = Backoff::new(Duration::from_millis(50), Duration::from_millis(250));
+
 /// The pauses of one wait.
 #[derive(Debug)]
 pub(crate) struct Pauses {

@@ -1,50 +1,22 @@
 //! The handle that programs hold: made by a builder, installed for the process or put in scope for a future.
 
-use std::{
-    borrow::Cow,
-    collections::HashSet,
-    env, fmt,
-    future::Future,
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, Ordering::Relaxed},
-    },
-    time::Duration,
-};
+use std::{fmt, future::Future, sync::Arc, time::Duration};
 
-use once_cell::sync::OnceCell;
-use tokio::{runtime::Handle, task::JoinHandle, task_local, time::Instant};
-use tokio_util::task::TaskTracker;
+use tokio::time::Instant;
 
-pub use self::builder::CacheBuilder;
-use self::switch::Switch;
 use crate::{
     AnyKey, Error, Key, WriteGuard,
-    background::Background,
-    engine::{self, Clock},
-    flight::Flights,
-    health::Recovery,
-    linked,
-    settings::ReadFunction,
-    store::{Store, StoreError, memory::MemoryStore},
-    telemetry::{Stats, Table},
+    engine::{recovery::Recovery, scope, shared::Shared},
+    function::linked,
+    store::Store,
+    telemetry::Stats,
     write,
 };
 
-mod builder;
+pub(crate) mod builder;
+pub(crate) mod guard;
+pub(crate) mod key;
 mod switch;
-
-/// Keys of a shared Redis begin with this unless the builder says otherwise.
-const NAMESPACE: &str = "cached-aside";
-/// A call spends no more time than this on the cache.
-const TIMEOUT: Duration = Duration::from_millis(250);
-
-static INSTALLED: OnceCell<Cache> = OnceCell::new();
-static SAID_NO_CACHE: AtomicBool = AtomicBool::new(false);
-
-task_local! {
-    static SCOPE: Cache;
-}
 
 /// A cache: a cheap handle that can be cloned and shared between threads, and used on any tokio runtime or outside of tokio.
 ///
@@ -61,171 +33,12 @@ task_local! {
 /// ```
 #[derive(Clone)]
 pub struct Cache {
-    pub(crate) inner: Arc<Inner>,
-}
-
-/// What all handles of one cache share.
-#[derive(Debug)]
-pub(crate) struct Inner {
-    pub(crate) store: Store,
-    pub(crate) timeout: Duration,
-    pub(crate) clock: Clock,
-    pub(crate) flights: Arc<Flights>,
-    pub(crate) recovery: Recovery,
-    pub(crate) background: Background,
-    pub(crate) table: Table,
-    pub(crate) switch: Switch,
-    pub(crate) events: write::Events,
-    /// What goes on without its caller: fills, releases.
-    tasks: TaskTracker,
-    namespace: String,
-    /// The keys that were found to be somebody else's, as far as they have been told of.
-    foreign: Mutex<HashSet<String>>,
-}
-
-/// No more keys are told of than this.
-const FOREIGN_KEYS: usize = 1_000;
-
-impl Inner {
-    /// Goes on with something of our own without its caller, and without the caller's runtime. [`Cache::shutdown`] waits for it.
-    pub(crate) fn spawn<F>(&self, future: F) -> JoinHandle<F::Output>
-    where
-        F: Future<Output: Send> + Send + 'static,
-    {
-        self.tasks.spawn_on(future, &self.runtime())
-    }
-
-    /// The same with what [`Cache::shutdown`] does not wait for.
-    pub(crate) fn spawn_for_ever(&self, future: impl Future<Output = ()> + Send + 'static) {
-        drop(self.runtime().spawn(future));
-    }
-
-    fn runtime(&self) -> Handle {
-        // A store in this process takes a step at once, so that the caller's runtime has no time to end.
-        let here = if self.store.is_remote() { None } else { Handle::try_current().ok() };
-        here.unwrap_or_else(engine::handle)
-    }
-
-    /// The same with a body, which may block, and may need its caller's runtime.
-    pub(crate) fn spawn_body<F>(&self, runtime: &Handle, future: F) -> JoinHandle<F::Output>
-    where
-        F: Future<Output: Send> + Send + 'static,
-    {
-        self.tasks.spawn_on(future, runtime)
-    }
-
-    /// A step of a read that the store did not take: counted and told.
-    pub(crate) fn trouble(
-        &self,
-        function: &'static ReadFunction,
-        key: &str,
-        doing: &'static str,
-        error: &StoreError,
-    ) {
-        let counters = self.table.of(function);
-        if *error == StoreError::Foreign {
-            counters.foreign.one();
-            self.say_foreign(function.settings.name, key);
-        } else {
-            counters.errors.one();
-            tracing::debug!(key, doing, ?error, "the cache failed, the function runs uncached");
-        }
-    }
-
-    /// Tells of a key that holds somebody else's data, once.
-    pub(crate) fn say_foreign(&self, function: &'static str, key: &str) {
-        let mut foreign = self.foreign.lock().unwrap_or_else(PoisonError::into_inner);
-        if foreign.len() < FOREIGN_KEYS && foreign.insert(key.to_owned()) {
-            tracing::warn!(
-                function,
-                key,
-                "the key holds somebody else's data, which is left alone; the function runs uncached"
-            );
-        }
-    }
+    pub(crate) inner: Arc<Shared>,
 }
 
 impl Cache {
-    /// A cache in Redis, with everything else at its default: `Cache::builder().url(url).build()`.
-    ///
-    /// Tries to connect once before it returns. A Redis that does not answer is logged, and connected to when it comes back;
-    /// until then annotated functions run their bodies.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Url`] for a URL that can never work.
-    pub async fn connect(url: &str) -> Result<Cache, Error> {
-        Cache::builder().url(url).build().await
-    }
-
-    /// The same behaviour inside this process, with nothing to install: for development and tests. Entries live in memory, 128 MiB
-    /// of them at the most (see [`CacheBuilder::capacity`]). Other processes neither see them nor invalidate them.
-    #[must_use]
-    pub fn in_process() -> Cache {
-        Cache::with_store(Store::Memory(MemoryStore::new()), TIMEOUT, NAMESPACE.to_owned()).announced(None)
-    }
-
-    /// The cache that the environment names: `CACHED_ASIDE_URL`, else `REDIS_URL`. The log says which.
-    ///
-    /// Where neither is set, the cache is inside this process, and a warning says what that means: replicas of a program do not
-    /// invalidate each other's entries. `CACHED_ASIDE_URL=in-process` asks for that by name, and is not warned of.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Url`] for a URL that can never work.
-    pub async fn from_env() -> Result<Cache, Error> {
-        for variable in ["CACHED_ASIDE_URL", "REDIS_URL"] {
-            let Ok(url) = env::var(variable) else { continue };
-            if url.trim().is_empty() {
-                continue;
-            }
-            return Cache::builder().url(url.trim()).named_by(variable).build().await;
-        }
-        tracing::warn!(
-            "caching in this process alone, because neither CACHED_ASIDE_URL nor REDIS_URL is set: other processes do not see what \
-             this one stores or invalidates, and read old values until their TTLs end; set `CACHED_ASIDE_URL=redis://…`, or \
-             `CACHED_ASIDE_URL=in-process` if there is only one process"
-        );
-        Ok(Cache::in_process())
-    }
-
-    /// A cache with other settings than the default ones.
-    pub fn builder() -> CacheBuilder {
-        CacheBuilder::default()
-    }
-
     pub(crate) fn with_store(store: Store, timeout: Duration, namespace: String) -> Cache {
-        Cache {
-            inner: Arc::new(Inner {
-                clock: store.clock(),
-                recovery: Recovery::new(store.owed()),
-                store,
-                timeout,
-                flights: Arc::default(),
-                background: Background::default(),
-                table: Table::new(),
-                switch: Switch::from_env(),
-                events: write::Events::default(),
-                tasks: TaskTracker::new(),
-                namespace,
-                foreign: Mutex::default(),
-            }),
-        }
-    }
-
-    /// The same cache, after a line in the log that says which one it is, and which variable named it.
-    fn announced(self, variable: Option<&'static str>) -> Cache {
-        let Inner { store, switch, namespace, .. } = &*self.inner;
-        tracing::info!(
-            cache = store.place(),
-            namespace,
-            in_process = !store.is_remote(),
-            version = env!("CARGO_PKG_VERSION"),
-            caching = if switch.is_all_off() { "off" } else { "on" },
-            variable,
-            "the cache is made"
-        );
-        self
+        Cache { inner: Arc::new(Shared::new(store, timeout, namespace)) }
     }
 
     /// Makes this the cache of the whole process: of every annotated function and key that names no other.
@@ -234,12 +47,12 @@ impl Cache {
     ///
     /// [`Error::AlreadyInstalled`] the second time.
     pub fn install(self) -> Result<(), Error> {
-        match INSTALLED.try_insert(self) {
-            Ok(_) => {
+        match scope::install(self.inner) {
+            Ok(()) => {
                 linked::check_at_start();
                 Ok(())
             }
-            Err((installed, _)) => Err(Error::AlreadyInstalled { installed: installed.place() }),
+            Err(installed) => Err(Error::AlreadyInstalled { installed: installed.store.place() }),
         }
     }
 
@@ -262,13 +75,13 @@ impl Cache {
     /// ```
     pub fn scope<F: Future>(&self, future: F) -> impl Future<Output = F::Output> + use<F> {
         // No `async fn`, which would carry the future twice.
-        SCOPE.scope(self.clone(), future)
+        scope::within(self.inner.clone(), future)
     }
 
     /// The cache in scope, or the installed one.
     #[must_use]
     pub fn current() -> Option<Cache> {
-        SCOPE.try_with(Clone::clone).ok().or_else(|| INSTALLED.get().cloned())
+        scope::current().map(|inner| Cache { inner })
     }
 
     /// Asks whether the cache answers.
@@ -288,7 +101,7 @@ impl Cache {
     /// When the cache does not answer. This process then does not use the entry until the deletion has been delivered, which is
     /// tried again in the background.
     pub async fn invalidate<T, C>(&self, key: &Key<T, C>) -> Result<(), Error> {
-        write::invalidate(self, &key.into()).await
+        write::invalidate(&self.inner, &key.into()).await
     }
 
     /// Guards keys around a write that an attribute can't wrap, such as one that is part of a transaction: place it before the
@@ -331,7 +144,7 @@ impl Cache {
         keys: impl IntoIterator<Item = impl Into<AnyKey>>,
     ) -> Result<WriteGuard, Error> {
         let keys = keys.into_iter().map(Into::into).collect();
-        WriteGuard::place(self, keys).await
+        WriteGuard::place(&self.inner, keys).await
     }
 
     /// Guards keys as [`guard`](Cache::guard) does, and the write goes on where the cache does not answer: the protection that
@@ -356,7 +169,7 @@ impl Cache {
     /// ```
     pub async fn guard_best_effort(&self, keys: impl IntoIterator<Item = impl Into<AnyKey>>) -> WriteGuard {
         let keys = keys.into_iter().map(Into::into).collect();
-        WriteGuard::place_best_effort(self, keys).await
+        WriteGuard::place_best_effort(&self.inner, keys).await
     }
 
     /// What this cache has done so far in this process, and how its servers are.
@@ -425,36 +238,11 @@ impl Cache {
     fn place(&self) -> String {
         self.inner.store.place()
     }
-
-    /// The cache of a call without one in its attribute; says once if there is none.
-    pub(crate) fn of_call(function: &'static str) -> Option<Cow<'static, Cache>> {
-        // The installed one is there for ever: a call counts no handle of it.
-        let in_scope = SCOPE.try_with(Clone::clone).ok().map(Cow::Owned);
-        let cache = in_scope.or_else(|| INSTALLED.get().map(Cow::Borrowed));
-        if cache.is_none() && !SAID_NO_CACHE.swap(true, Relaxed) {
-            tracing::warn!(
-                function,
-                "no cache is installed, functions run uncached; call `Cache::connect(url).await?.install()?` at the start"
-            );
-        }
-        cache
-    }
 }
 
 /// Without secrets: the URL is not kept.
 impl fmt::Debug for Cache {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Cache").field("at", &self.place()).field("namespace", &self.inner.namespace).finish()
-    }
-}
-
-/// The future, to run in another task with the cache that is in scope here.
-pub(crate) fn in_this_scope<F: Future>(future: F) -> impl Future<Output = F::Output> {
-    let scope = SCOPE.try_with(Clone::clone).ok();
-    async move {
-        match scope {
-            Some(cache) => SCOPE.scope(cache, future).await,
-            None => future.await,
-        }
     }
 }

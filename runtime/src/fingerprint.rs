@@ -17,7 +17,6 @@
 
 use std::{
     collections::{HashMap, hash_map::Entry},
-    fmt,
     sync::{Mutex, OnceLock, PoisonError},
     thread,
     time::{Duration, Instant},
@@ -26,11 +25,33 @@ use std::{
 use typeid::ConstTypeId;
 use xxhash_rust::xxh3::xxh3_64;
 
-pub(crate) use self::tracer::{Effort, trace};
-use crate::codec::CodingKind;
-
+use self::structure::{Effort, FieldCounts, Incomplete, Structure};
 mod build;
+pub(crate) mod structure;
+pub(crate) mod trace;
 mod tracer;
+
+/// The part of a coding that does not depend on the type's own functions.
+#[derive(Clone, Copy)]
+pub(crate) struct CodingKind {
+    pub(crate) type_id: ConstTypeId,
+    pub(crate) type_name: fn() -> &'static str,
+    pub(crate) structure: fn(Effort) -> Structure,
+    pub(crate) codec: &'static str,
+    pub(crate) self_describing: bool,
+    pub(crate) version: u32,
+    /// The version stands for the structure.
+    pub(crate) by_version: bool,
+}
+
+impl std::fmt::Debug for CodingKind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("CodingKind")
+            .field("type", &(self.type_name)())
+            .field("codec", &self.codec)
+            .finish_non_exhaustive()
+    }
+}
 
 /// What is known of a type with a codec, or why it can't be cached.
 pub(crate) type Verdict = Result<Known, Uncacheable>;
@@ -43,30 +64,6 @@ pub(crate) struct Known {
     pub(crate) counts: &'static FieldCounts,
     /// Why entries count for one build of the program only, if so.
     pub(crate) one_build: Option<Incomplete>,
-}
-
-/// Why a structure is not known.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Incomplete {
-    AsksTheFormat,
-    Refuses,
-    Panics,
-    TooLarge,
-    Aborts,
-}
-
-impl fmt::Display for Incomplete {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Incomplete::AsksTheFormat => {
-                "a type in it asks the format what comes next (`flatten`, `tag`, `untagged`)"
-            }
-            Incomplete::Refuses => "a `Deserialize` in it accepts none of the samples that it was given",
-            Incomplete::Panics => "a `Deserialize` in it panics at a sample",
-            Incomplete::TooLarge => "it has too many types and variants, or a `Deserialize` in it is slow",
-            Incomplete::Aborts => "with `panic = \"abort\"` no `Deserialize` is run with samples",
-        })
-    }
 }
 
 /// Why a function's values can't be cached.
@@ -99,22 +96,6 @@ impl Uncacheable {
     /// Whether it will be over.
     pub(crate) fn is_passing(&self) -> bool {
         matches!(self, Uncacheable::NotYetKnown { .. })
-    }
-}
-
-/// How many fields the structs and variants with named fields have; the lists of names that serde gives have aliases in them.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct FieldCounts(HashMap<(&'static str, &'static [&'static str]), usize>);
-
-impl FieldCounts {
-    fn note(&mut self, name: &'static str, fields: &'static [&'static str], count: usize) {
-        let known = self.0.entry((name, fields)).or_default();
-        *known = count.max(*known);
-    }
-
-    /// `None` for what the trace did not reach.
-    pub(crate) fn of(&self, name: &'static str, fields: &'static [&'static str]) -> Option<usize> {
-        self.0.get(&(name, fields)).copied()
     }
 }
 
@@ -237,21 +218,6 @@ fn judge(kind: &CodingKind, structure: Structure, build: impl FnOnce() -> Option
         counts: Box::leak(Box::new(structure.counts)),
         one_build: structure.incomplete,
     }))
-}
-
-/// What a type's `Deserialize` revealed.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Structure {
-    /// One line a place: path and what was asked for there.
-    pub(crate) text: String,
-    /// What asked the format what comes next.
-    pub(crate) asks_the_format: Option<String>,
-    /// How many fields each struct has.
-    pub(crate) counts: FieldCounts,
-    /// Why there may be more than was revealed.
-    pub(crate) incomplete: Option<Incomplete>,
-    /// It would have taken more than was to be spent.
-    pub(crate) gave_up: bool,
 }
 
 #[cfg(test)]

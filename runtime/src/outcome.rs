@@ -5,7 +5,7 @@
 
 use std::{any::Any, convert::Infallible, marker::PhantomData, sync::Arc};
 
-use crate::{Error, Key, codec::Coding};
+use crate::{Error, codec::coding::Coding};
 
 /// Finds the shape of a return type: the sum of its three constants.
 #[derive(Debug)]
@@ -192,24 +192,6 @@ impl<T, E> Success<3> for Result<Option<T>, E> {
 
     fn success(&self) -> Option<&Option<T>> {
         self.as_ref().ok()
-    }
-}
-
-/// A value that can be stored for a cached function whose values are of type `V`: the same type.
-#[diagnostic::on_unimplemented(
-    message = "this function gives `{Self}`, and what it updates caches `{V}`",
-    label = "an entry of this function holds `{V}`",
-    note = "return the `{V}` that was written (also in an `Option` or a `Result`), or delete the entry with `#[invalidates(…)]`"
-)]
-pub trait Updates<V>: Sized {
-    /// The key, now that the types are known to be one.
-    fn key(key: Key<V>) -> Key<Self>;
-}
-
-#[diagnostic::do_not_recommend]
-impl<V> Updates<V> for V {
-    fn key(key: Key<V>) -> Key<V> {
-        key
     }
 }
 

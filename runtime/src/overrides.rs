@@ -12,7 +12,7 @@ use std::{
 use pin_project_lite::pin_project;
 use tokio::task_local;
 
-use crate::settings::ReadFunction;
+use crate::function::read::ReadFunction;
 
 task_local! {
     static ASKED: Asked;

@@ -16,7 +16,7 @@ use std::{
     time::Duration,
 };
 
-use crate::engine::Clock;
+use crate::thread::Clock;
 
 /// Number of slices of a limit, as long as they are neither too short nor too long.
 const SLICES: u32 = 8;

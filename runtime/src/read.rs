@@ -4,40 +4,43 @@ use std::{
     borrow::Cow,
     future::Future,
     pin::{Pin, pin},
-    sync::{Arc, Mutex, PoisonError},
+    sync::Arc,
     time::Duration,
 };
 
 use tracing::Instrument;
 
 use crate::{
-    AnyKey, Cache, Error,
-    cache::Inner,
-    codec::{Coding, CodingKind},
-    course::Course,
-    fingerprint::Known,
-    flight::Kind,
-    health::Budget,
-    outcome::{Outcome, Returns, Sharing},
+    AnyKey, Error,
+    codec::coding::Coding,
+    engine::budget::Budget,
+    engine::course::Course,
+    engine::scope,
+    engine::shared::Shared,
+    fingerprint::{CodingKind, Known},
+    function::read::ReadFunction,
+    function::staleness::Due,
+    outcome::{Outcome, Returns},
     overrides::{Asked, How, Source},
-    settings::ReadFunction,
-    staleness::Due,
-    store::StoreError,
-    telemetry::Counters,
 };
 
 mod asked;
+mod call;
+mod fill;
 mod load;
 mod loader;
 mod look;
+mod lookup;
 mod miss;
-pub(crate) mod nested;
 mod refresh;
+mod refreshing;
 
-pub(crate) use self::{loader::Begun, look::peek};
+pub use self::loader::Begun;
+pub(crate) use self::look::peek;
 use self::{
-    loader::{Handed, Lent, Loader, Owned, Parts, within_limit},
-    look::Seen,
+    call::{Call, absent},
+    loader::{Handed, Lent, Loader, Owned, Parts},
+    lookup::Seen,
 };
 
 /// One call of a cached function: the value from the cache, or the body's.
@@ -46,7 +49,7 @@ use self::{
 #[expect(clippy::manual_async_fn, reason = "an async function carries its arguments twice")]
 pub(crate) fn load<R, const SHAPE: u8, B>(
     function: &'static ReadFunction,
-    cache: Option<&Cache>,
+    cache: Option<&Arc<Shared>>,
     key: AnyKey,
     coding: Coding<R::Value>,
     returns: Returns<R, SHAPE>,
@@ -67,7 +70,7 @@ where
 /// The same with a body that can go on without its caller. It is made only if it is needed.
 pub(crate) fn load_owned<R, const SHAPE: u8, M>(
     function: &'static ReadFunction,
-    cache: Option<&Cache>,
+    cache: Option<&Arc<Shared>>,
     key: AnyKey,
     coding: Coding<R::Value>,
     returns: Returns<R, SHAPE>,
@@ -91,7 +94,7 @@ where
 #[expect(clippy::manual_async_fn, reason = "an async function carries its arguments twice")]
 fn answer<R, const SHAPE: u8>(
     function: &'static ReadFunction,
-    cache: Option<&Cache>,
+    cache: Option<&Arc<Shared>>,
     key: &AnyKey,
     coding: &Coding<R::Value>,
     returns: &Returns<R, SHAPE>,
@@ -125,12 +128,12 @@ where
 /// the body, or `None` for the body.
 fn way<'a, R, const SHAPE: u8>(
     function: &'static ReadFunction,
-    cache: Option<&'a Cache>,
+    cache: Option<&'a Arc<Shared>>,
     kind: &CodingKind,
     asked: &Asked,
     returns: &Returns<R, SHAPE>,
     key: &AnyKey,
-) -> Result<(Cow<'a, Cache>, Known), Option<R>>
+) -> Result<(Cow<'a, Arc<Shared>>, Known), Option<R>>
 where
     R: Outcome<SHAPE>,
 {
@@ -141,14 +144,14 @@ where
             absent::<R, SHAPE>(function, returns.absent, error)
         })
     };
-    let cache = cache.map(Cow::Borrowed).or_else(|| Cache::of_call(function.settings.name));
+    let cache = cache.map(Cow::Borrowed).or_else(|| scope::of_call(function.settings.name));
     let cache = cache.ok_or_else(|| without(Error::NoCache))?;
-    let bypass = || cache.inner.table.of(function).bypassed.one();
+    let bypass = || cache.table.of(function).bypassed.one();
     if asked.how == How::Bypass {
         bypass();
         return Err(None);
     }
-    if cache.inner.switch.is_off(function) {
+    if cache.switch.is_off(function) {
         bypass();
         return Err(without(Error::NotCached { key: key.to_string() }));
     }
@@ -161,90 +164,7 @@ where
     Err(without(Error::NotCached { key: key.to_string() }))
 }
 
-/// What a function gives where there is nothing.
-///
-/// # Panics
-///
-/// If its type can't say so: see [`only_cached`](crate::only_cached()).
-fn absent<R, const SHAPE: u8>(
-    function: &'static ReadFunction,
-    absent: Option<fn(Error) -> R>,
-    error: Error,
-) -> R
-where
-    R: Outcome<SHAPE>,
-{
-    match (R::from_none(), absent) {
-        (Some(none), _) => none,
-        (None, Some(absent)) => absent(error),
-        (None, None) => panic!(
-            "`{}` was called inside of `only_cached`, and its return type can't say that nothing is cached; return an \
-             `Option<_>`, or a `Result<_, E>` with `E: From<cached_aside::Error>`, or ask its key with `peek`",
-            function.settings.name
-        ),
-    }
-}
-
-/// One call, with everything that does not depend on its return type.
-struct Call<'a, V, E> {
-    cache: &'a Arc<Inner>,
-    function: &'static ReadFunction,
-    counters: &'a Counters,
-    key: &'a str,
-    known: &'a Known,
-    coding: &'a Coding<V>,
-    sharing: &'a Sharing<E>,
-    how: How,
-    /// Who observes it. On the heap, since a call that nobody observes needs none.
-    observed: Option<Box<ObservedHere>>,
-}
-
-/// A call that is observed.
-struct ObservedHere {
-    asked: Asked,
-    /// Where the value came from, and its age.
-    source: Mutex<Option<(Source, Option<Duration>)>>,
-}
-
-impl<'a, V, E> Call<'a, V, E> {
-    fn new(
-        function: &'static ReadFunction,
-        (cache, known): &'a (Cow<'_, Cache>, Known),
-        key: &'a AnyKey,
-        coding: &'a Coding<V>,
-        sharing: &'a Sharing<E>,
-        asked: Asked,
-    ) -> Self {
-        let (cache, key) = (&cache.inner, key.as_str());
-        let counters = cache.table.of(function);
-        let how = asked.how;
-        let observed =
-            asked.is_observed().then(|| Box::new(ObservedHere { asked, source: Mutex::default() }));
-        Call { cache, function, counters, key, known, coding, sharing, how, observed }
-    }
-
-    /// What its load could be shared with.
-    fn kind(&self, shape: u8) -> Kind {
-        Kind::new(self.function.number(), &self.coding.kind, shape)
-    }
-
-    /// Tells where the value came from, if anybody observes it.
-    fn tell(&self) {
-        // Nobody does, as a rule, and then a hit takes no lock.
-        if let Some(observed) = &self.observed
-            && let Some((source, age)) = observed.source.lock().unwrap_or_else(PoisonError::into_inner).take()
-        {
-            observed.asked.tell(self.function, self.key, source, age);
-        }
-    }
-
-    /// Notes where the value came from, if anybody observes it; what is noted last counts.
-    fn note(&self, source: Source, age: Option<Duration>) {
-        if let Some(observed) = &self.observed {
-            *observed.source.lock().unwrap_or_else(PoisonError::into_inner) = Some((source, age));
-        }
-    }
-
+impl<V, E> Call<'_, V, E> {
     async fn look_and_load<R, const SHAPE: u8, L>(&self, body: L) -> R
     where
         R: Outcome<SHAPE, Value = V, Error = E>,
@@ -283,17 +203,6 @@ impl<'a, V, E> Call<'a, V, E> {
             Some(Seen::Old(old)) if old.due != Due::Reload => self.revalidate(old, budget, body).await,
             Some(seen) => self.miss(seen, budget, body).await,
         }
-    }
-
-    /// Runs the body, for no longer than the function says.
-    fn begin<L: Loader>(&self, body: L) -> impl Future<Output = L::Output> {
-        let (given_up, loading) = (body.given_up(), nested::loading(self.cache, self.key));
-        within_limit(self.cache, self.function, given_up, body.begin(Some(loading)))
-    }
-
-    /// A step that the store did not take: counted and told, and the body runs.
-    fn trouble(&self, doing: &'static str, error: &StoreError) {
-        self.cache.trouble(self.function, self.key, doing, error);
     }
 }
 

@@ -6,7 +6,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     fmt,
     sync::{
-        OnceLock, PoisonError, RwLock,
+        OnceLock, PoisonError,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
     time::{Duration, Instant},
@@ -15,25 +15,14 @@ use std::{
 #[cfg(feature = "metrics")]
 use self::histogram::Histogram;
 use crate::{
-    settings::{ReadFunction, ReadSettings},
-    templates,
+    function::read::{ReadFunction, ReadSettings},
+    function::registry::FUNCTIONS,
 };
 
 #[cfg(feature = "metrics")]
 mod export;
 #[cfg(feature = "metrics")]
 mod histogram;
-
-/// Every cached function that has been called, by its number.
-static FUNCTIONS: RwLock<Vec<&'static ReadFunction>> = RwLock::new(Vec::new());
-
-/// Gives a function its number, and reports one whose template another has already.
-pub(crate) fn enter(function: &'static ReadFunction) -> usize {
-    templates::enter(function);
-    let mut functions = FUNCTIONS.write().unwrap_or_else(PoisonError::into_inner);
-    functions.push(function);
-    functions.len() - 1
-}
 
 macro_rules! counters {
     ($($(#[$doc:meta])* $name:ident,)*) => {

@@ -1,4 +1,4 @@
-//! Sharing a load inside one process: `runtime/src/flight.rs`.
+//! Sharing a load inside one process: `runtime/src/engine/flight.rs`.
 //!
 //! The rule: a caller may take what was observed by a step that began after the caller arrived, or an
 //! accepted fill that was sent after it arrived. So

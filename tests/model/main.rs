@@ -23,9 +23,9 @@
 //! | [`read`] | `start_read`, `look`, `acquire`, `load`, `fill` | `runtime/src/read.rs` |
 //! | [`read`] | `acquire_refresh` (`elect`), `detach_refresh`, `fail_refresh` (`abandon`) | `runtime/src/read/refresh.rs` |
 //! | [`read`] | `start_anew`, `take_over`, `end_replaced` | `runtime/src/read/asked.rs` |
-//! | [`flight`] | `turn`, `covers`, `land`, `leave` | `runtime/src/flight.rs` |
+//! | [`flight`] | `turn`, `covers`, `land`, `leave` | `runtime/src/engine/flight.rs` |
 //! | [`write`] | `start_write` (`guard`), `renew`, `commit` (the body), then `release` | `runtime/src/write.rs` |
-//! | [`recovery`] | `bypasses`, `owe`, `deliver` | `runtime/src/health.rs` |
+//! | [`recovery`] | `bypasses`, `owe`, `deliver` | `runtime/src/engine/recovery.rs` |
 //! | [`store`], [`wire`] | `read`, `acquire`, `fill`, `abandon`; `take_over` (`elect` by force); `guard`, `renew`, `release`, `remove` | `protocol/src/steps/` |
 //!
 //! Left out, because it adds nothing that can happen: `renew` of a lease (leases expire at any time here,

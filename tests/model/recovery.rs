@@ -1,4 +1,4 @@
-//! The recovery list of a process: `runtime/src/health.rs`.
+//! The recovery list of a process: `runtime/src/engine/recovery.rs`.
 //!
 //! A write whose guard or release was not acknowledged owes a deletion. The list holds writes, not keys: a
 //! delivery that was sent before another write failed says nothing about that write.

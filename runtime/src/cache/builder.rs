@@ -1,18 +1,24 @@
 //! How a cache is made.
 
-use std::{fmt, time::Duration};
+use std::{env, fmt, time::Duration};
 
 use cached_aside_protocol::format;
 
-use super::{Cache, NAMESPACE, TIMEOUT};
+use super::Cache;
 #[cfg(feature = "tls")]
 use crate::store::redis::Certificates;
 #[cfg(feature = "redis")]
 use crate::store::redis::{Address, Limits, RedisStore};
 use crate::{
     Error,
+    engine::shared::Shared,
     store::{Store, memory::MemoryStore},
 };
+
+/// Keys of a shared Redis begin with this unless the builder says otherwise.
+const NAMESPACE: &str = "cached-aside";
+/// A call spends no more time than this on the cache.
+const TIMEOUT: Duration = Duration::from_millis(250);
 
 /// An attempt to connect takes no longer.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
@@ -250,7 +256,7 @@ impl CacheBuilder {
     #[cfg(feature = "redis")]
     async fn build_redis(&self, url: &str) -> Result<Cache, Error> {
         let address = Address::parse(url).map_err(|reason| Error::Url { reason })?;
-        if let Err(reason) = crate::engine::start() {
+        if let Err(reason) = crate::thread::start() {
             return Err(Error::Option {
                 option: "url",
                 reason: format!("{reason}; let the process have one more"),
@@ -280,4 +286,78 @@ impl CacheBuilder {
 #[cfg(feature = "redis")]
 fn prefix(namespace: &str) -> String {
     namespace.replace('%', "%25").replace(':', "%3A")
+}
+
+impl Cache {
+    /// A cache in Redis, with everything else at its default: `Cache::builder().url(url).build()`.
+    ///
+    /// Tries to connect once before it returns. A Redis that does not answer is logged, and connected to when it comes back;
+    /// until then annotated functions run their bodies.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Url`] for a URL that can never work.
+    pub async fn connect(url: &str) -> Result<Cache, Error> {
+        Cache::builder().url(url).build().await
+    }
+
+    /// The same behaviour inside this process, with nothing to install: for development and tests. Entries live in memory, 128 MiB
+    /// of them at the most (see [`CacheBuilder::capacity`]). Other processes neither see them nor invalidate them.
+    #[must_use]
+    pub fn in_process() -> Cache {
+        Cache::with_store(Store::Memory(MemoryStore::new()), TIMEOUT, NAMESPACE.to_owned()).announced(None)
+    }
+
+    /// The cache that the environment names: `CACHED_ASIDE_URL`, else `REDIS_URL`. The log says which.
+    ///
+    /// Where neither is set, the cache is inside this process, and a warning says what that means: replicas of a program do not
+    /// invalidate each other's entries. `CACHED_ASIDE_URL=in-process` asks for that by name, and is not warned of.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Url`] for a URL that can never work.
+    pub async fn from_env() -> Result<Cache, Error> {
+        for variable in ["CACHED_ASIDE_URL", "REDIS_URL"] {
+            let Ok(url) = env::var(variable) else { continue };
+            if url.trim().is_empty() {
+                continue;
+            }
+            return Cache::builder().url(url.trim()).named_by(variable).build().await;
+        }
+        tracing::warn!(
+            "caching in this process alone, because neither CACHED_ASIDE_URL nor REDIS_URL is set: other processes do not see what \
+             this one stores or invalidates, and read old values until their TTLs end; set `CACHED_ASIDE_URL=redis://…`, or \
+             `CACHED_ASIDE_URL=in-process` if there is only one process"
+        );
+        Ok(Cache::in_process())
+    }
+
+    /// The same cache, after a line in the log that says which one it is, and which variable named it.
+    fn announced(self, variable: Option<&'static str>) -> Cache {
+        let Shared { store, switch, namespace, .. } = &*self.inner;
+        tracing::info!(
+            cache = store.place(),
+            namespace,
+            in_process = !store.is_remote(),
+            version = env!("CARGO_PKG_VERSION"),
+            caching = if switch.is_all_off() { "off" } else { "on" },
+            variable,
+            "the cache is made"
+        );
+        self
+    }
+
+    /// A cache with other settings than the default ones.
+    pub fn builder() -> CacheBuilder {
+        CacheBuilder::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn defaults() {
+        let builder = format!("{:?}", crate::Cache::builder());
+        assert!(builder.contains("\"cached-aside\", timeout: 250ms, connect_timeout: 1s"), "{builder}");
+    }
 }

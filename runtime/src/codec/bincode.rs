@@ -2,7 +2,7 @@ use bincode::config::{Config, standard};
 use cached_aside_protocol::format::MAX_PAYLOAD;
 use serde::{Serialize, de::DeserializeOwned};
 
-use super::{Codec, CodecError, Limits};
+use super::{Codec, CodecError, bounded::Limits};
 
 /// [bincode 2](https://docs.rs/bincode/2.0.1) in its standard configuration: small, fast, positional. The default.
 ///

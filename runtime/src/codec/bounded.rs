@@ -18,7 +18,7 @@ use serde::de::{
     VariantAccess, Visitor,
 };
 
-use super::{Codec, CodecError};
+use super::error::CodecError;
 
 /// Maximum number of levels of one value, counting structs, enums, variants with fields, tuples, sequences, maps,
 /// options and newtypes. A level takes up to 6 KiB of stack where nothing is optimised, of the 2 MiB that a worker of tokio has.
@@ -101,13 +101,14 @@ thread_local! {
 }
 
 /// Reads by a codec that knows nothing of limits.
-pub(super) fn decode_by<T: DeserializeOwned, C: Codec>(
+pub(super) fn decode_by<T: DeserializeOwned, E>(
     bytes: &[u8],
     limits: &Limits,
-) -> Result<T, CodecError> {
+    decode: impl FnOnce(&[u8]) -> Result<Handed<T>, E>,
+) -> Result<T, E> {
     let reads = limits.reads.as_ref().map(|_| RefCell::default());
     HANDED_OVER.set(Some(Limits { elements: limits.elements.clone(), reads, ..Limits::default() }));
-    let decoded = C::decode::<Handed<T>>(bytes);
+    let decoded = decode(bytes);
     let used = HANDED_OVER.take().unwrap_or_default();
     limits.elements.set(used.elements.get());
     limits.exceeded.set(used.exceeded.get());
@@ -117,7 +118,7 @@ pub(super) fn decode_by<T: DeserializeOwned, C: Codec>(
     decoded.map(|Handed(value)| value)
 }
 
-struct Handed<T>(T);
+pub(super) struct Handed<T>(T);
 
 impl<'de, T: DeserializeOwned> Deserialize<'de> for Handed<T> {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {

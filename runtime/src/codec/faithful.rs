@@ -17,7 +17,7 @@ use super::{
     bounded::FieldsRead,
     walk::{FieldsWritten, Options, walk},
 };
-use crate::fingerprint::FieldCounts;
+use crate::fingerprint::structure::FieldCounts;
 
 /// How often a payload is read to see whether its sequences have an order of chance.
 const READS_FOR_ORDER: usize = 8;

@@ -3,7 +3,7 @@ use serde::{
     de::{DeserializeOwned, DeserializeSeed},
 };
 
-use super::{Codec, CodecError, Limits};
+use super::{Codec, CodecError, bounded::Limits};
 
 /// JSON: self-describing, and readable in `redis-cli`. Needs the feature `json`.
 #[derive(Debug, Clone, Copy)]

@@ -5,7 +5,7 @@ use serde::{
     de::{DeserializeOwned, DeserializeSeed},
 };
 
-use super::{Codec, CodecError, Limits};
+use super::{Codec, CodecError, bounded::Limits};
 
 /// `MessagePack` with field names: self-describing, and smaller than JSON. Needs the feature `messagepack`.
 #[derive(Debug, Clone, Copy)]

@@ -1,47 +1,23 @@
 //! How values become bytes and bytes become values again.
 
 #[cfg(feature = "bincode")]
-mod bincode;
-mod bounded;
-mod faithful;
+pub(crate) mod bincode;
+pub(crate) mod bounded;
+pub(crate) mod coding;
+mod error;
+pub(crate) mod faithful;
 #[cfg(feature = "json")]
-mod json;
+pub(crate) mod json;
 #[cfg(feature = "messagepack")]
-mod messagepack;
+pub(crate) mod messagepack;
 #[cfg(feature = "postcard")]
-mod postcard;
+pub(crate) mod postcard;
 mod walk;
 
-use std::time::Duration;
-
 use serde::{Serialize, de::DeserializeOwned};
-use typeid::ConstTypeId;
 
-#[cfg(feature = "bincode")]
-pub use self::bincode::Bincode;
-pub(crate) use self::bounded::Limits;
-#[cfg(feature = "json")]
-pub use self::json::Json;
-#[cfg(feature = "messagepack")]
-pub use self::messagepack::MessagePack;
-#[cfg(feature = "postcard")]
-pub use self::postcard::Postcard;
-use crate::fingerprint::{self, Effort, FieldCounts, Structure};
-
-/// The codec of functions that name none.
-#[cfg(feature = "bincode")]
-pub type DefaultCodec = Bincode;
-/// The codec of functions that name none.
-#[cfg(all(feature = "postcard", not(feature = "bincode")))]
-pub type DefaultCodec = Postcard;
-/// The codec of functions that name none: the crate was built without one.
-#[cfg(not(any(feature = "bincode", feature = "postcard")))]
-pub type DefaultCodec = NoDefaultCodec;
-
-/// Stands where the default codec would, so that the compiler says what to do.
-#[cfg(not(any(feature = "bincode", feature = "postcard")))]
-#[derive(Debug)]
-pub struct NoDefaultCodec;
+use self::bounded::Limits;
+pub use self::error::CodecError;
 
 /// How values of a cached function become bytes: the attribute's `codec = …`.
 ///
@@ -105,19 +81,7 @@ pub trait Codec {
     where
         Self: Sized,
     {
-        bounded::decode_by::<T, Self>(bytes, limits)
-    }
-}
-
-/// A value could not be written, or not be read.
-#[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-pub struct CodecError(String);
-
-impl CodecError {
-    /// An error with the text of another.
-    pub fn new(error: impl std::fmt::Display) -> CodecError {
-        CodecError(error.to_string())
+        bounded::decode_by(bytes, limits, Self::decode)
     }
 }
 
@@ -149,106 +113,6 @@ pub trait CacheableError: Serialize + DeserializeOwned {}
 
 #[diagnostic::do_not_recommend]
 impl<E: Serialize + DeserializeOwned> CacheableError for E {}
-
-/// One type with one codec, and which of its values are stored for how long: everything the paths need to know of it.
-pub struct Coding<V> {
-    pub(crate) store_if: Option<fn(&V) -> bool>,
-    pub(crate) ttl_for: Option<fn(&V) -> Duration>,
-    pub(crate) encode: fn(&V, &FieldCounts, &mut Vec<u8>) -> Result<(), CodecError>,
-    pub(crate) decode: fn(&[u8]) -> Result<V, CodecError>,
-    pub(crate) kind: CodingKind,
-}
-
-/// The part of a coding that does not depend on the type's own functions.
-#[derive(Clone, Copy)]
-pub(crate) struct CodingKind {
-    pub(crate) type_id: ConstTypeId,
-    pub(crate) type_name: fn() -> &'static str,
-    pub(crate) structure: fn(Effort) -> Structure,
-    pub(crate) codec: &'static str,
-    pub(crate) self_describing: bool,
-    pub(crate) version: u32,
-    /// The version stands for the structure.
-    pub(crate) by_version: bool,
-}
-
-impl std::fmt::Debug for CodingKind {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("CodingKind")
-            .field("type", &(self.type_name)())
-            .field("codec", &self.codec)
-            .finish_non_exhaustive()
-    }
-}
-
-impl<V> Clone for Coding<V> {
-    fn clone(&self) -> Self {
-        *self
-    }
-}
-
-impl<V> Copy for Coding<V> {}
-
-impl<V> std::fmt::Debug for Coding<V> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Coding").field("codec", &self.kind.codec).finish_non_exhaustive()
-    }
-}
-
-impl<V> Coding<V> {
-    /// `store_if = …`
-    #[must_use]
-    pub const fn store_if(mut self, store_if: fn(&V) -> bool) -> Self {
-        self.store_if = Some(store_if);
-        self
-    }
-
-    /// `version = only(…)`
-    #[must_use]
-    pub const fn by_version(mut self) -> Self {
-        self.kind.by_version = true;
-        self
-    }
-
-    /// `ttl_for = …`
-    #[must_use]
-    pub const fn ttl_for(mut self, ttl_for: fn(&V) -> Duration) -> Self {
-        self.ttl_for = Some(ttl_for);
-        self
-    }
-}
-
-/// The coding of a function's errors.
-#[must_use]
-pub const fn error_coding<E: CacheableError, C: Codec>(version: u32) -> Coding<E> {
-    coding::<E, C>(version)
-}
-
-/// The coding of a tuple or a container.
-#[must_use]
-pub const fn coding_of_parts<V: CacheableParts, C: Codec>(version: u32) -> Coding<V> {
-    coding::<V, C>(version)
-}
-
-/// The coding of one type with one codec.
-#[must_use]
-pub const fn coding<V: Cacheable, C: Codec>(version: u32) -> Coding<V> {
-    Coding {
-        store_if: None,
-        ttl_for: None,
-        encode: faithful::encode::<V, C>,
-        decode: faithful::decode::<V, C>,
-        kind: CodingKind {
-            type_id: ConstTypeId::of::<V>(),
-            type_name: std::any::type_name::<V>,
-            structure: fingerprint::trace::<V, C>,
-            codec: C::NAME,
-            self_describing: C::SELF_DESCRIBING,
-            version,
-            by_version: false,
-        },
-    }
-}
 
 #[cfg(test)]
 mod tests;

@@ -3,7 +3,7 @@ use serde::{
     de::{DeserializeOwned, DeserializeSeed},
 };
 
-use super::{Codec, CodecError, Limits};
+use super::{Codec, CodecError, bounded::Limits};
 
 /// [postcard](https://docs.rs/postcard): small, fast, positional, maintained. Needs the feature `postcard`.
 #[derive(Debug, Clone, Copy)]

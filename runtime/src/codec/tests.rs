@@ -4,6 +4,7 @@ use proptest::{collection::vec, prelude::*};
 use serde::{Deserialize, Serialize};
 
 use super::*;
+use crate::{Bincode, Json, MessagePack, Postcard};
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 struct Everything {
@@ -88,7 +89,8 @@ mod borrowed {
         de::{DeserializeOwned, Visitor},
     };
 
-    use super::{super::*, encoded};
+    use super::{Bincode, encoded};
+    use crate::Codec;
 
     /// A string, and whether it was read without a buffer between.
     #[derive(Debug, PartialEq)]

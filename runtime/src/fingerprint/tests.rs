@@ -7,8 +7,8 @@ use serde::{
     de::{self, DeserializeOwned, Deserializer},
 };
 
-use super::*;
-use crate::codec::{Bincode, coding};
+use super::{structure::*, trace::trace, *};
+use crate::{Bincode, codec::coding::coding};
 
 fn structure<T: DeserializeOwned>() -> Structure {
     trace::<T, Bincode>(effort(AT_ONCE.0))
@@ -451,7 +451,7 @@ impl<'de> Deserialize<'de> for Number {
         impl de::Visitor<'_> for Visits {
             type Value = Number;
 
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 f.write_str("a number")
             }
 

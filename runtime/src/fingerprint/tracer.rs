@@ -6,53 +6,31 @@
 use std::{
     any::{TypeId, type_name},
     collections::{BTreeMap, BTreeSet, HashMap},
-    panic::{AssertUnwindSafe, catch_unwind},
     time::Instant,
 };
 
-use serde::de::{DeserializeOwned, Visitor};
+use serde::de::Visitor;
 
-use self::probe::{Probe, Stop};
-use super::{FieldCounts, Incomplete, Structure};
-use crate::codec::Codec;
+use super::structure::{Effort, FieldCounts, Incomplete, Structure};
 
-mod probe;
+pub(super) mod probe;
 
-/// What one trace may take.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Effort {
-    /// Maximum number of questions that are answered. The same in all processes of one build, so that they agree.
-    pub(crate) questions: usize,
-    /// When a `Deserialize` that is slow by itself is given up.
-    pub(crate) until: Instant,
+/// The tracer's error: nothing in it is of interest, it ends a run.
+#[derive(Debug)]
+pub(super) struct Stop;
+
+impl std::fmt::Display for Stop {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("the sample was refused")
+    }
 }
 
-/// Runs `T`'s `Deserialize` against samples until every variant has been seen, or no sample is left.
-pub(crate) fn trace<T: DeserializeOwned, C: Codec>(effort: Effort) -> Structure {
-    let mut tracer = Tracer::new(C::HUMAN_READABLE, effort);
-    loop {
-        tracer.begin_run();
-        let run = catch_unwind(AssertUnwindSafe(|| T::deserialize(Probe(&mut tracer)).map(drop)));
-        if tracer.gave_up {
-            break;
-        }
-        let goes_on = match run {
-            Ok(Ok(())) => tracer.advance(),
-            Ok(Err(_)) if tracer.try_next_sample() => true,
-            Ok(Err(_)) => {
-                tracer.miss_out(Incomplete::Refuses);
-                tracer.advance()
-            }
-            Err(_) => {
-                tracer.miss_out(Incomplete::Panics);
-                false
-            }
-        };
-        if !goes_on {
-            break;
-        }
+impl std::error::Error for Stop {}
+
+impl serde::de::Error for Stop {
+    fn custom<T: std::fmt::Display>(_: T) -> Self {
+        Stop
     }
-    tracer.structure()
 }
 
 /// A step of a path: a field's number, or one of these.
@@ -134,11 +112,11 @@ impl Part {
 }
 
 #[derive(Debug)]
-struct Tracer {
+pub(super) struct Tracer {
     human_readable: bool,
     effort: Effort,
     questions: usize,
-    gave_up: bool,
+    pub(super) gave_up: bool,
     incomplete: Option<Incomplete>,
     /// The part that was the first to ask the format what comes next.
     asks_the_format: Option<Part>,
@@ -164,7 +142,7 @@ struct Tracer {
 }
 
 impl Tracer {
-    fn new(human_readable: bool, effort: Effort) -> Self {
+    pub(super) fn new(human_readable: bool, effort: Effort) -> Self {
         Tracer {
             human_readable,
             effort,
@@ -186,7 +164,7 @@ impl Tracer {
         }
     }
 
-    fn begin_run(&mut self) {
+    pub(super) fn begin_run(&mut self) {
         self.path = vec![0];
         self.around = vec![Around { number: ROOT, variant: 0, expanded: true, chosen_by: None }];
         self.expanded = BTreeSet::from([ROOT]);
@@ -195,12 +173,12 @@ impl Tracer {
         self.last_sample = None;
     }
 
-    fn miss_out(&mut self, why: Incomplete) {
+    pub(super) fn miss_out(&mut self, why: Incomplete) {
         self.incomplete.get_or_insert(why);
     }
 
     /// The place that was refused gets its next sample; `false` if it has had them all.
-    fn try_next_sample(&mut self) -> bool {
+    pub(super) fn try_next_sample(&mut self) -> bool {
         let Some((place, count)) = self.last_sample.take() else { return false };
         let sample = self.samples.entry(place).or_default();
         let more = *sample + 1 < count;
@@ -212,7 +190,7 @@ impl Tracer {
 
     /// Goes on to variants that were not seen; `false` when no run would see one. Of a run that failed counts what was over
     /// by then, and the innermost variant that was not.
-    fn advance(&mut self) -> bool {
+    pub(super) fn advance(&mut self) -> bool {
         let stuck_in = self.exploring.iter().rposition(|(.., over)| !over);
         let mut advanced = false;
         for (at, (number, variant, over)) in std::mem::take(&mut self.exploring).into_iter().enumerate() {
@@ -224,7 +202,7 @@ impl Tracer {
         advanced && self.types.iter().any(Type::is_unexplored)
     }
 
-    fn structure(mut self) -> Structure {
+    pub(super) fn structure(mut self) -> Structure {
         if self.types.iter().any(Type::is_unexplored) {
             self.miss_out(if self.gave_up { Incomplete::TooLarge } else { Incomplete::Refuses });
         }

@@ -3,9 +3,12 @@
 use std::time::Duration;
 
 use crate::{
+    function::staleness::Staleness,
+    function::{
+        read::ReadFunction,
+        write::{Guard, WriteFunction},
+    },
     overrides::How,
-    settings::{Guard, ReadFunction, ReadSettings, WriteFunction, WriteSettings},
-    staleness::Staleness,
 };
 
 pub(super) const TTL: Duration = Duration::from_secs(3600);
@@ -17,12 +20,12 @@ const PATIENT: Duration = Duration::from_secs(600);
 
 /// The cached function, with what it says of old values.
 const fn load(staleness: Staleness) -> ReadFunction {
-    let mut settings = ReadSettings::new(module_path!(), "version", "version:{key}", file!(), line!(), TTL)
+    let mut function = ReadFunction::declare(module_path!(), "version", "version:{key}", TTL)
         .jitter(0)
         .lease(LEASE)
         .wait(WAIT);
-    settings.staleness = staleness;
-    ReadFunction::new(settings)
+    function.settings.staleness = staleness;
+    function
 }
 
 static LOAD: ReadFunction = load(Staleness::NONE);
@@ -35,15 +38,14 @@ pub(super) static IN_BACKGROUND: ReadFunction =
     load(Staleness { while_revalidate: TTL, in_background: true, ..Staleness::NONE });
 /// Every value is soon too old.
 pub(super) static EARLY: ReadFunction = load(Staleness { early: 1e12, ..Staleness::NONE });
-const SETTINGS: WriteSettings =
-    WriteSettings::new(module_path!(), "save", file!(), line!()).guard_for(GUARD_FOR);
-static SAVE: WriteFunction = WriteFunction::new(SETTINGS);
+const SAVES: WriteFunction = WriteFunction::declare(module_path!(), "save").guard_for(GUARD_FOR);
+static SAVE: WriteFunction = SAVES;
 /// Leaves its version behind.
-static UPDATE: WriteFunction = WriteFunction::new(SETTINGS);
+static UPDATE: WriteFunction = SAVES;
 /// Another program changes the row, and invalidates nothing: no call of ours.
-static CHANGE: WriteFunction = WriteFunction::new(SETTINGS);
-static SAVE_UNGUARDED: WriteFunction = WriteFunction::new(SETTINGS.guard(Guard::Off));
-static SAVE_REQUIRED: WriteFunction = WriteFunction::new(SETTINGS.guard(Guard::Required));
+static CHANGE: WriteFunction = SAVES;
+static SAVE_UNGUARDED: WriteFunction = SAVES.guard(Guard::Off);
+static SAVE_REQUIRED: WriteFunction = SAVES.guard(Guard::Required);
 
 /// One annotated call.
 #[derive(Debug, Clone, Copy)]

@@ -28,12 +28,12 @@ use super::{
 use crate::{
     __private::{key, update},
     AnyKey, Bincode, Cache, Error,
-    codec::{Coding, coding},
+    codec::coding::{Coding, coding},
     fingerprint::{self, Known},
+    function::write::Guard,
     outcome::Returns,
     overrides::{How, refresh},
     read::{Begun, load, load_owned},
-    settings::Guard,
     store::{Store, memory::MemoryStore},
     write::write,
 };
@@ -383,7 +383,7 @@ impl<'a> World<'a> {
                 };
                 let (key, returns) = (AnyKey::new(KEY), Returns::<Result<u64, Failed>, 2>::SHARED);
                 let call = async move {
-                    let (cache, coding) = (Some(&cache), coded());
+                    let (cache, coding) = (Some(&cache.inner), coded());
                     if cached.settings.staleness.in_background {
                         let make = || Box::pin(body) as Begun<_>;
                         load_owned::<Result<u64, Failed>, 2, _>(cached, cache, key, coding, returns, make)
@@ -417,9 +417,14 @@ impl<'a> World<'a> {
                     return update::<_, 2, _>(function, Some(&cache), refuse, keys, pin!(body)).await;
                 }
                 let keys = vec![AnyKey::new(KEY)];
-                write::<Result<u64, Failed>, _, _>(function, Some(&cache), keys, refuse, pin!(body), |_| {
-                    Vec::new()
-                })
+                write::<Result<u64, Failed>, _, _>(
+                    function,
+                    Some(&cache.inner),
+                    keys,
+                    refuse,
+                    pin!(body),
+                    |_| Vec::new(),
+                )
                 .await
             }),
         }

@@ -8,15 +8,21 @@ use cached_aside_protocol::{
 };
 use tokio::time::Instant;
 
-use super::{Call, Loader, absent, look::Seen, miss::Followed, refresh::is_error};
+use super::{
+    call::{Call, absent},
+    loader::Loader,
+    lookup::Seen,
+    miss::Followed,
+    refresh::is_error,
+};
 use crate::{
     AnyKey, Error,
-    flight::{Ticket, Turn},
-    health::Budget,
-    lease::{Held, Right},
+    engine::budget::Budget,
+    engine::flight::{Ticket, Turn},
+    engine::lease::{Held, Right},
+    function::staleness::Due,
     outcome::Outcome,
     overrides::{How, Source},
-    staleness::Due,
     store::Answer,
     write,
 };

@@ -1,32 +1,24 @@
 //! The body and its fill: under a lease, or without storing.
 
-use std::{
-    convert::identity,
-    future::{Future, poll_fn},
-    pin::pin,
-    sync::Arc,
-    task::Poll,
-    time::Duration,
-};
+use std::{pin::pin, time::Duration};
 
-use bytes::Bytes;
 use cached_aside_protocol::{Token, entry::Header};
 use tokio::time::Instant;
 use tracing::Instrument;
 
-use super::{Call, Loader, refresh::Old};
+use super::{
+    call::Call,
+    fill::{begin, fill, fill_and_land, within_budget},
+    loader::Loader,
+    lookup::Old,
+};
 use crate::{
-    cache::Inner,
-    engine::Clock,
-    flight::{Landed, Step, Ticket},
-    health::Budget,
-    lease::{Held, while_renewing},
+    engine::budget::Budget,
+    engine::flight::{Landed, Step, Ticket},
+    engine::lease::{Held, while_renewing},
+    engine::storing::Storable,
     outcome::{Gave, Outcome},
     overrides::{How, Source},
-    patience::{self, in_awake_time},
-    settings::ReadFunction,
-    store::{LARGE, StoreError},
-    storing::{Storable, Storing},
 };
 
 impl<V, E> Call<'_, V, E> {
@@ -91,12 +83,6 @@ impl<V, E> Call<'_, V, E> {
         result
     }
 
-    pub(super) fn storing(&self) -> Storing<'_, V> {
-        let Call { function, counters, key, known, coding, .. } = *self;
-        let max_value = self.cache.store.max_value();
-        Storing { function, counters, key, known: *known, coding, max_value }
-    }
-
     /// Runs the body as the only one of this process, without storing. An old value is given if that fails.
     pub(super) async fn load_unstored<R, const SHAPE: u8, L>(
         &self,
@@ -154,79 +140,5 @@ impl<V, E> Call<'_, V, E> {
             Some(landed) => ticket.land(&landed, began),
             None => ticket.fail(began),
         }
-    }
-}
-
-/// Stores a value if the right to do so is still held; `true` if so. Once begun it is to be taken to its end: the token makes a
-/// late fill harmless, and giving up would leave the lease in everybody's way.
-pub(super) async fn fill(
-    cache: Arc<Inner>,
-    function: &'static ReadFunction,
-    mut held: Held,
-    value: Bytes,
-    ttl: Duration,
-) -> bool {
-    let begun = Instant::now();
-    let answer = if value.len() > LARGE && cache.store.is_remote() {
-        let renewal = held.keep(function.settings.lease);
-        while_renewing(cache.clock, pin!(held.fill(value, ttl)), renewal, identity).await
-    } else {
-        held.fill(value, ttl).await
-    };
-    let (counters, key, took) = (cache.table.of(function), held.key(), begun.elapsed());
-    match answer {
-        Ok(true) => {
-            counters.stored.one();
-            tracing::debug!(key, ?took, ?ttl, "stored");
-        }
-        Ok(false) => {
-            counters.fills_refused.one();
-            tracing::debug!(key, ?took, "fill refused: invalidated meanwhile, or the lease was lost");
-        }
-        Err(ref error) => {
-            cache.trouble(function, key, "fill", error);
-            held.fail();
-        }
-    }
-    answer == Ok(true)
-}
-
-/// Gives what was stored to those who came before it was sent; if that is not known in time, to those who came before it
-/// was loaded.
-async fn fill_and_land(
-    filled: impl Future<Output = bool>,
-    (clock, within): (Clock, Duration),
-    ticket: Ticket,
-    landed: Landed,
-    (began, filling): (Step, Step),
-) {
-    let mut filled = pin!(filled);
-    let in_time = patience::answer(clock, within, filled.as_mut()).await;
-    ticket.land(&landed, if in_time == Some(true) { filling } else { began });
-    if in_time.is_none() {
-        filled.await;
-    }
-}
-
-/// Waits for a fill while there is time. It goes on when that is over, or when the caller goes away.
-pub(super) async fn within_budget(
-    cache: &Arc<Inner>,
-    filled: impl Future<Output = bool> + Send + 'static,
-    budget: &mut Budget,
-) -> bool {
-    let filled = cache.spawn(filled.instrument(tracing::Span::current()));
-    let in_time = |within| async move {
-        in_awake_time!(cache.clock, within, filled).ok_or(StoreError::Timeout(within))
-    };
-    matches!(budget.spend(in_time).await, Ok(Ok(true)))
-}
-
-/// Begins what the caller does not wait for, and leaves the rest of it to the background. What it sends is sent before anything
-/// that the caller does next.
-async fn begin(cache: &Inner, rest: impl Future<Output = ()> + Send + 'static) {
-    let mut rest = Box::pin(rest);
-    let ended = poll_fn(|context| Poll::Ready(rest.as_mut().poll(context).is_ready())).await;
-    if !ended {
-        drop(cache.spawn(rest));
     }
 }

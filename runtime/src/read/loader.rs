@@ -4,6 +4,7 @@
 use std::{
     convert::Infallible,
     future::{Future, poll_fn},
+    pin::Pin,
     sync::{Arc, Mutex, PoisonError},
     task::Poll,
 };
@@ -11,18 +12,16 @@ use std::{
 use tokio::{runtime::Handle, sync::oneshot};
 use tracing::{Instrument, Span};
 
-use super::{
-    nested::{self, Loading},
-    refresh::Refreshing,
-};
+use super::refreshing::Refreshing;
 use crate::{
     Error,
-    background::{Background, Place},
-    cache::{Inner, in_this_scope},
-    course::Course,
-    health::Budget,
+    engine::background::{Background, Place},
+    engine::budget::Budget,
+    engine::course::Course,
+    engine::nested::{self, Loading},
+    engine::{scope, shared::Shared},
+    function::read::ReadFunction,
     outcome::Outcome,
-    settings::ReadFunction,
 };
 
 /// A body that has not begun, as the steps around it have it: of one type for all bodies that give the same.
@@ -92,7 +91,8 @@ impl<R> Loader for Lent<'_, R> {
     }
 }
 
-pub(crate) use crate::__private::Begun;
+/// A body that has its arguments.
+pub type Begun<R> = Pin<Box<dyn Future<Output = R> + Send>>;
 
 /// A body whose arguments become its own when it begins: on the heap then, and nowhere before.
 pub(crate) struct Owned<'a, 'b, R>(pub(super) &'a mut Parts<'b, R>);
@@ -159,7 +159,7 @@ impl<R: Send + 'static> Loader for Owned<'_, '_, R> {
             // Nobody may be waiting any more.
             let _ = told.send(result);
         };
-        let load = in_this_scope(load).instrument(tracing::Span::current());
+        let load = scope::inherit(load).instrument(tracing::Span::current());
         drop(cache.spawn_body(&Handle::current(), place.run(load)));
         result
     }
@@ -188,7 +188,7 @@ impl<R> Handed<R> {
 
 /// Runs a body for no longer than its function's limit.
 pub(super) async fn within_limit<R>(
-    cache: &Inner,
+    cache: &Shared,
     function: &'static ReadFunction,
     given_up: Option<fn(Error) -> R>,
     mut body: impl Future<Output = R> + Unpin,

@@ -11,34 +11,22 @@ use bytes::Bytes;
 use cached_aside_protocol::entry::{self, Entry, Failure, Unusable};
 use tokio::time::Instant;
 
-use super::{Call, refresh::Old};
+use super::{
+    call::Call,
+    lookup::{Old, Seen},
+};
 use crate::{
-    Cache, Error,
+    Error,
     backoff::Backoff,
-    codec::Coding,
+    codec::coding::Coding,
+    engine::budget::Budget,
+    engine::flight::{Step, Ticket},
+    engine::shared::Shared,
     fingerprint::{self, Known},
-    flight::{Step, Ticket},
-    health::Budget,
+    function::staleness::{Due, Staleness},
     outcome::Outcome,
-    staleness::{Due, Staleness},
     store::{Answer, StoreError, Watched},
 };
-
-/// What a look at the store found.
-pub(super) enum Seen<R> {
-    /// An entry: what the caller is given for it; its bytes, for followers; and its age, if the store's time was asked for.
-    Entry(R, Bytes, Option<Duration>),
-    /// An entry that is stale, or soon will be.
-    Old(Old<R>),
-    /// An entry whose age matters, read without the store's time.
-    Timeless,
-    /// Nothing (an empty head), or an entry that can't be used, with its head.
-    Free(Bytes),
-    /// Somebody else is loading.
-    Lease,
-    /// A write is in progress, the data is somebody else's, or the store does not answer: run the body without storing.
-    Closed,
-}
 
 /// Pauses between looks while another process loads, where the server does not announce changes.
 const ASK: Backoff = Backoff::new(Duration::from_millis(10), Duration::from_millis(250));
@@ -46,16 +34,16 @@ const ASK: Backoff = Backoff::new(Duration::from_millis(10), Duration::from_mill
 const AFTER_THE_END: Duration = Duration::from_millis(2);
 
 /// Reads what is stored under a key, without loading.
-pub(crate) async fn peek<V>(cache: &Cache, key: &str, coding: &Coding<V>) -> Result<Option<V>, Error> {
+pub(crate) async fn peek<V>(cache: &Shared, key: &str, coding: &Coding<V>) -> Result<Option<V>, Error> {
     let Ok(Known { fingerprint, .. }) = fingerprint::of(&coding.kind) else { return Ok(None) };
-    if cache.inner.recovery.has(key) {
+    if cache.recovery.has(key) {
         return Ok(None);
     }
-    let stored = cache.inner.store.read(key, cache.inner.timeout).await;
+    let stored = cache.store.read(key, cache.timeout).await;
     let Some(mut bytes) = stored.map_err(|error| error.into_error("read", key))? else { return Ok(None) };
     let mut now = None;
     if matches!(entry::parse(&bytes, fingerprint), Entry::Value(value) if value.lingers) {
-        let stored = cache.inner.store.read_timed(key, cache.inner.timeout).await;
+        let stored = cache.store.read_timed(key, cache.timeout).await;
         let (there, time) = stored.map_err(|error| error.into_error("read", key))?;
         let Some(there) = there else { return Ok(None) };
         (bytes, now) = (there, Some(time));

@@ -14,18 +14,19 @@ use tokio::{
 };
 
 use super::{
-    Call, Loader,
-    look::{Seen, given},
-    nested,
-    refresh::Election,
+    call::Call,
+    loader::Loader,
+    look::given,
+    lookup::{Election, Seen},
 };
 use crate::{
-    flight::{Landed, Step, Ticket, Turn, Word},
-    health::Budget,
-    lease::{Held, Right},
+    engine::budget::Budget,
+    engine::flight::{Landed, Step, Ticket, Turn, Word},
+    engine::lease::{Held, Right},
+    engine::nested,
+    function::staleness::Due,
     outcome::Outcome,
     overrides::Source,
-    staleness::Due,
 };
 
 impl<V, E> Call<'_, V, E> {

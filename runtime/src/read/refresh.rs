@@ -3,89 +3,25 @@
 //! The election is one script on the entry's own header, and what the winner loads is stored only while its token stands
 //! there. A guard, a deletion or a later refresh takes it away.
 
-use std::{future::Future, pin::pin, sync::Arc, time::Duration};
+use std::time::Duration;
 
-use bytes::Bytes;
-use cached_aside_protocol::{
-    Token,
-    entry::{self, Refresh},
-    steps::Elect,
-};
-use tokio::{runtime::Handle, time::Instant};
+use cached_aside_protocol::{Token, entry, steps::Elect};
+use tokio::runtime::Handle;
 
 use super::{
-    Call,
-    load::{fill, within_budget},
+    call::Call,
     loader::Loader,
+    lookup::{Election, Old},
+    refreshing::Refreshing,
 };
 use crate::{
-    cache::Inner,
-    codec::Coding,
-    fingerprint::Known,
-    flight::{Landed, Step, Ticket},
-    health::Budget,
-    lease::{Held, Right, while_renewing},
+    engine::budget::Budget,
+    engine::flight::{Landed, Step, Ticket},
+    engine::lease::{Held, Right},
+    function::staleness::Due,
     outcome::{Gave, Outcome},
     overrides::Source,
-    settings::ReadFunction,
-    staleness::Due,
-    storing::{Storable, Storing},
 };
-
-/// Maximum of `lease`, and more than the longest pause between refreshes that fail.
-const LONGEST_HOLD: Duration = Duration::from_secs(3600);
-
-/// An entry that is due for a refresh.
-pub(super) struct Old<T> {
-    /// What it holds; in the end, what a caller is given.
-    pub(super) value: T,
-    pub(super) bytes: Bytes,
-    pub(super) due: Due,
-    pub(super) refresh: Refresh,
-    /// The store's time when it was read.
-    pub(super) now: Duration,
-    /// How long it has been there.
-    pub(super) age: Duration,
-}
-
-impl<R> Old<R> {
-    /// Without the value, which need not be `Sync`: an election may not refer to it.
-    pub(super) fn without_value(&self) -> Old<()> {
-        let Old { due, refresh, now, age, .. } = *self;
-        Old { value: (), bytes: self.bytes.clone(), due, refresh, now, age }
-    }
-
-    /// How long nobody may begin a refresh: another runs, or the last one has failed. No right to refresh is given for longer than
-    /// an hour: one that seems to be was given before the server's clock went back, and is over.
-    pub(super) fn taken_for(&self) -> Duration {
-        let left = self.refresh.until.saturating_sub(self.now);
-        if left > LONGEST_HOLD { Duration::ZERO } else { left }
-    }
-
-    /// Whether somebody refreshes it now.
-    pub(super) fn refresh_runs(&self) -> bool {
-        self.refresh.runs && !self.taken_for().is_zero()
-    }
-
-    /// Whether it is given without more ado: nobody is to be elected now, and nobody is waited for.
-    pub(super) fn is_given(&self) -> bool {
-        !self.taken_for().is_zero() && !self.is_awaited()
-    }
-
-    /// Whether the refresh that runs must be waited for.
-    pub(super) fn is_awaited(&self) -> bool {
-        self.due == Due::Reload && self.refresh_runs()
-    }
-}
-
-/// The outcome of an election.
-pub(super) enum Election {
-    Won(Held),
-    /// Somebody else has won, or the entry is no longer there.
-    Lost,
-    /// The store did not answer.
-    Unknown,
-}
 
 impl<V, E> Call<'_, V, E> {
     /// Gives an old entry as it is.
@@ -244,62 +180,6 @@ impl<V, E> Call<'_, V, E> {
             }
             None => Some(refreshing.run::<R, SHAPE>(self.begin(body), budget).await),
         }
-    }
-}
-
-/// A refresh that was won, with all that it needs to go on without its caller.
-pub(crate) struct Refreshing<V> {
-    pub(super) cache: Arc<Inner>,
-    pub(super) function: &'static ReadFunction,
-    known: Known,
-    coding: Coding<V>,
-    held: Held,
-}
-
-impl<V> Refreshing<V> {
-    pub(super) fn key(&self) -> &str {
-        self.held.key()
-    }
-
-    /// Runs the body, and stores what it gives in the place of what it refreshes.
-    pub(super) async fn run<R, const SHAPE: u8>(self, body: impl Future<Output = R>, mut budget: Budget) -> R
-    where
-        R: Outcome<SHAPE, Value = V>,
-    {
-        let Refreshing { cache, function, known, coding, held } = self;
-        let counters = cache.table.of(function);
-        counters.loads.one();
-        let started = Instant::now();
-        let (key, max_value) = (held.key().to_owned(), cache.store.max_value());
-        let key = key.as_str();
-        let storing = Storing { function, counters, key, known, coding: &coding, max_value };
-        let encode = |result: R| {
-            let load_time = started.elapsed();
-            counters.load_times.record(|| load_time);
-            let entry = match result.gave() {
-                Gave::Error(_) => None,
-                gave => Some(storing.entry(&gave, None, held.token, load_time)),
-            };
-            (result, load_time, entry)
-        };
-        let renewal = held.keep(function.settings.lease);
-        let (result, load_time, entry) = while_renewing(cache.clock, pin!(body), renewal, encode).await;
-        let Some(entry) = entry else {
-            counters.refreshes_failed.one();
-            tracing::debug!(key, took = ?load_time, "the refresh failed");
-            held.fail();
-            return result;
-        };
-        tracing::debug!(key, took = ?load_time, "refreshed");
-        match entry {
-            _ if cache.recovery.has(key) => drop(held),
-            Some(Storable { value, ttl }) => {
-                let filled = fill(cache.clone(), function, held, value, ttl);
-                within_budget(&cache, filled, &mut budget).await;
-            }
-            None => held.discard(),
-        }
-        result
     }
 }
 

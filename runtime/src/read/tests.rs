@@ -17,11 +17,14 @@ use tokio::time::{Instant, sleep, timeout};
 
 use crate::{
     AnyKey, Bincode, Cache, Error,
-    codec::coding,
+    codec::coding::coding,
+    function::{
+        read::ReadFunction,
+        write::{GUARD_FOR, Guard, WriteFunction},
+    },
     outcome::Returns,
     overrides::refresh,
     read::{Begun, load, load_owned},
-    settings::{GUARD_FOR, Guard, ReadFunction, ReadSettings, WriteFunction, WriteSettings},
     store::{
         Store,
         faulty::{FaultyStore, GATES, Gate, SLOW},
@@ -45,19 +48,13 @@ const FILL: Duration = Duration::from_secs(1);
 /// What a body takes.
 const BODY: Duration = Duration::from_millis(30);
 
-static LOAD: ReadFunction = ReadFunction::new(
-    ReadSettings::new(module_path!(), "version", "version:{key}", file!(), line!(), TTL)
-        .jitter(0)
-        .lease(LEASE)
-        .wait(WAIT),
-);
-static SAVE: WriteFunction = WriteFunction::new(WriteSettings::new(module_path!(), "save", file!(), line!()));
-static SAVE_UNGUARDED: WriteFunction = WriteFunction::new(
-    WriteSettings::new(module_path!(), "save_unguarded", file!(), line!()).guard(Guard::Off),
-);
-static SAVE_REQUIRED: WriteFunction = WriteFunction::new(
-    WriteSettings::new(module_path!(), "save_required", file!(), line!()).guard(Guard::Required),
-);
+static LOAD: ReadFunction =
+    ReadFunction::declare(module_path!(), "version", "version:{key}", TTL).jitter(0).lease(LEASE).wait(WAIT);
+static SAVE: WriteFunction = WriteFunction::declare(module_path!(), "save");
+static SAVE_UNGUARDED: WriteFunction =
+    WriteFunction::declare(module_path!(), "save_unguarded").guard(Guard::Off);
+static SAVE_REQUIRED: WriteFunction =
+    WriteFunction::declare(module_path!(), "save_required").guard(Guard::Required);
 
 #[derive(Debug, Clone, PartialEq)]
 struct Failed(String);
@@ -129,7 +126,7 @@ impl World {
             };
             let (key, coding, returns) =
                 (AnyKey::new("k"), coding::<u64, Bincode>(0), Returns::<Result<u64, Failed>, 2>::SHARED);
-            let cache = Some(&cache);
+            let cache = Some(&cache.inner);
             if function.settings.staleness.in_background {
                 let make = || Box::pin(origin) as Begun<_>;
                 return load_owned::<_, 2, _>(function, cache, key, coding, returns, make).await;
@@ -163,7 +160,7 @@ impl World {
             let keys = vec![AnyKey::new("k")];
             write::<Result<u64, Failed>, _, _>(
                 function,
-                Some(&world.cache),
+                Some(&world.cache.inner),
                 keys,
                 refuse,
                 pin!(origin),
@@ -428,7 +425,8 @@ async fn an_error_that_cannot_be_shared_costs_few_bodies_at_a_time() {
                     Err::<u64, _>(Failed("body".to_owned()))
                 };
                 let (key, coding) = (AnyKey::new("k"), coding::<u64, Bincode>(0));
-                load::<_, 2, _>(&LOAD, Some(&world.cache), key, coding, Returns::unshared(), pin!(body)).await
+                load::<_, 2, _>(&LOAD, Some(&world.cache.inner), key, coding, Returns::unshared(), pin!(body))
+                    .await
             })
         })
         .collect();

@@ -21,7 +21,7 @@ use tokio::sync::Notify;
 pub(crate) use self::watches::{Watch, Watches};
 #[cfg(any(feature = "redis", test))]
 use crate::patience::in_awake_time;
-use crate::{Error, engine::Clock, health::Owed, telemetry::Node};
+use crate::{Error, owed::Owed, telemetry::Node, thread::Clock};
 
 /// Length from which on a value is large: it may be on its way for longer than a lease, and holds up what is behind it (bytes).
 pub(crate) const LARGE: usize = 256 << 10;

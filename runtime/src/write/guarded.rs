@@ -21,30 +21,39 @@ use futures_util::future::join_all;
 use tokio::time::Instant;
 
 use super::{
-    Failures, Part, Written,
-    events::now_and_then,
-    failure,
+    deletion::{Failures, failure},
     pieces::{PIECE, in_pieces},
+    places::Part,
 };
 use crate::{
     AnyKey,
-    cache::Inner,
-    health::wait,
+    engine::events::now_and_then,
+    engine::lease::while_renewing,
+    engine::recovery::delivery::wait,
+    engine::shared::Shared,
+    engine::storing::Storable,
+    function::write::{GUARD_FOR, Guard, WriteSettings},
     key::Listed,
-    lease::while_renewing,
-    settings::{GUARD_FOR, Guard, WriteSettings},
     store::StoreError,
 };
+
+/// An entry that a write leaves behind.
+#[derive(Debug)]
+pub(crate) struct Written {
+    pub(crate) cache: Arc<Shared>,
+    pub(crate) key: AnyKey,
+    pub(crate) entry: Storable,
+}
 
 /// Keys under guard. Dropping it ends the guard in the background: at once where the write was refused or is over; where
 /// its body was cancelled or panicked, when the time is up for which a guard holds unrenewed.
 #[derive(Debug)]
-pub(super) struct Guarded {
+pub(crate) struct Guarded {
     /// Which write they are of.
     function: &'static str,
-    cache: Arc<Inner>,
+    cache: Arc<Shared>,
     keys: Arc<[AnyKey]>,
-    pub(super) token: Token,
+    pub(crate) token: Token,
     hold: Duration,
     settle: Duration,
     /// How many replicas have to confirm a guard.
@@ -54,13 +63,13 @@ pub(super) struct Guarded {
     /// Whether a guard was found to be gone while the body ran: others may have written meanwhile without meeting it.
     lost: Arc<AtomicBool>,
     /// The keys that could not be guarded. They are on the recovery list while the write runs.
-    pub(super) failures: Failures,
-    pub(super) stage: Stage,
+    pub(crate) failures: Failures,
+    pub(crate) stage: Stage,
 }
 
 /// How far a write has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Stage {
+pub(crate) enum Stage {
     /// The body has not begun: nothing was written.
     Before,
     /// The body runs, or ended in a way that does not say whether the database goes on with what it was told.
@@ -73,7 +82,7 @@ pub(super) enum Stage {
 
 impl Guarded {
     /// No guard, only the deletion at the end.
-    pub(super) fn nothing(function: &'static str, cache: &Arc<Inner>, keys: Vec<AnyKey>) -> Guarded {
+    pub(crate) fn nothing(function: &'static str, cache: &Arc<Shared>, keys: Vec<AnyKey>) -> Guarded {
         Guarded {
             function,
             cache: cache.clone(),
@@ -90,7 +99,7 @@ impl Guarded {
     }
 
     /// Places the guards, and renews the first ones where the last ones take long.
-    pub(super) async fn place(cache: &Arc<Inner>, keys: Vec<AnyKey>, settings: &WriteSettings) -> Guarded {
+    pub(crate) async fn place(cache: &Arc<Shared>, keys: Vec<AnyKey>, settings: &WriteSettings) -> Guarded {
         let WriteSettings { name, guard_for: hold, settle, wait_replicas: replicas, .. } = *settings;
         // It exists before the guards do: dropped while they are being placed, it takes them away again.
         let (mut guarded, begun, renewed) =
@@ -144,7 +153,7 @@ impl Guarded {
     }
 
     /// Renews the guards for ever.
-    pub(super) fn keep(&self) -> impl Future<Output = ()> + Send + 'static {
+    pub(crate) fn keep(&self) -> impl Future<Output = ()> + Send + 'static {
         let (cache, keys, token, hold) = (self.cache.clone(), self.keys.clone(), self.token, self.hold);
         let (function, renewed, any_lost) = (self.function, self.renewed.clone(), self.lost.clone());
         async move {
@@ -184,7 +193,7 @@ impl Guarded {
 
     /// Leaves the guards, all at once, with an entry in the place of those that were ours alone. What can't be delivered goes
     /// on the recovery list and is returned.
-    pub(super) async fn release(mut self, mut puts: Vec<Written>) -> Failures {
+    pub(crate) async fn release(mut self, mut puts: Vec<Written>) -> Failures {
         let begun = Instant::now();
         let Guarded { cache, token, settle, .. } = &self;
         // Without its guard, or where another write is still to be delivered, this may not be the last that was written.
@@ -229,11 +238,11 @@ impl Guarded {
 
 /// The guards of one write: one [`Guarded`] for each cache that its keys lie in.
 #[derive(Debug, Default)]
-pub(super) struct Guards(Vec<Guarded>);
+pub(crate) struct Guards(Vec<Guarded>);
 
 impl Guards {
     /// Places the guards, all at once; with `guard = "off"` none.
-    pub(super) async fn place(parts: Vec<Part>, settings: &WriteSettings) -> Guards {
+    pub(crate) async fn place(parts: Vec<Part>, settings: &WriteSettings) -> Guards {
         let place = |Part { cache, keys }| async move {
             match settings.guard {
                 Guard::Off => Guarded::nothing(settings.name, &cache, keys),
@@ -243,12 +252,12 @@ impl Guards {
         Guards(join_all(parts.into_iter().map(place)).await)
     }
 
-    pub(super) fn enter(&mut self, stage: Stage) {
+    pub(crate) fn enter(&mut self, stage: Stage) {
         self.0.iter_mut().for_each(|guarded| guarded.stage = stage);
     }
 
     /// The first key that could not be guarded, in which cache, and why.
-    pub(super) fn failure(&self) -> Option<(&Inner, &AnyKey, &StoreError)> {
+    pub(crate) fn failure(&self) -> Option<(&Shared, &AnyKey, &StoreError)> {
         self.0.iter().find_map(|guarded| {
             let (key, error) = guarded.failures.first()?;
             Some((&*guarded.cache, key, error))
@@ -256,23 +265,23 @@ impl Guards {
     }
 
     /// All keys.
-    pub(super) fn keys(&self) -> impl Iterator<Item = &AnyKey> {
+    pub(crate) fn keys(&self) -> impl Iterator<Item = &AnyKey> {
         self.0.iter().flat_map(|guarded| guarded.keys.iter())
     }
 
     /// The write's token in this cache.
-    pub(super) fn token(&self, cache: &Arc<Inner>) -> Option<Token> {
+    pub(crate) fn token(&self, cache: &Arc<Shared>) -> Option<Token> {
         self.0.iter().find(|guarded| Arc::ptr_eq(&guarded.cache, cache)).map(|guarded| guarded.token)
     }
 
     /// Renews the guards for ever.
-    pub(super) fn keep(&self) -> impl Future<Output = ()> + Send + 'static {
+    pub(crate) fn keep(&self) -> impl Future<Output = ()> + Send + 'static {
         let kept: Vec<_> = self.0.iter().map(Guarded::keep).collect();
         async move { drop(join_all(kept).await) }
     }
 
     /// Leaves the guards, all at once, as [`Guarded::release`] does.
-    pub(super) async fn release(self, puts: Vec<Written>) -> Failures {
+    pub(crate) async fn release(self, puts: Vec<Written>) -> Failures {
         let mut puts: Vec<Option<Written>> = puts.into_iter().map(Some).collect();
         let mut release = |guarded: Guarded| {
             let here = |put: &mut Option<Written>| put.take_if(|put| Arc::ptr_eq(&put.cache, &guarded.cache));

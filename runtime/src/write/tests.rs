@@ -13,8 +13,11 @@ use tokio::time::{sleep, timeout};
 use crate::{
     __private::{Key, key, update},
     AnyKey, Bincode, Cache,
-    codec::coding,
-    settings::{Guard, ReadFunction, ReadSettings, WriteFunction, WriteSettings},
+    codec::coding::coding,
+    function::{
+        read::ReadFunction,
+        write::{Guard, WriteFunction},
+    },
     store::{
         Store,
         faulty::{FaultyStore, GATES, Gate, SLOW},
@@ -26,13 +29,10 @@ const TTL: Duration = Duration::from_secs(60);
 const TIMEOUT: Duration = Duration::from_millis(250);
 const GUARD_FOR: Duration = Duration::from_secs(10);
 
-static LOAD: ReadFunction = ReadFunction::new(
-    ReadSettings::new(module_path!(), "version", "version:{key}", file!(), line!(), TTL).jitter(0),
-);
-const SETTINGS: WriteSettings =
-    WriteSettings::new(module_path!(), "save", file!(), line!()).guard_for(GUARD_FOR);
-static SAVE: WriteFunction = WriteFunction::new(SETTINGS);
-static SAVE_REQUIRED: WriteFunction = WriteFunction::new(SETTINGS.guard(Guard::Required));
+static LOAD: ReadFunction = ReadFunction::declare(module_path!(), "version", "version:{key}", TTL).jitter(0);
+const SAVES: WriteFunction = WriteFunction::declare(module_path!(), "save").guard_for(GUARD_FOR);
+static SAVE: WriteFunction = SAVES;
+static SAVE_REQUIRED: WriteFunction = SAVES.guard(Guard::Required);
 
 fn cache() -> Cache {
     Cache::with_store(Store::Faulty(FaultyStore::new()), TIMEOUT, "test".to_owned())
@@ -168,7 +168,7 @@ async fn cancelled_before_the_keys_of_its_result_are_deleted() {
         let keys = vec![AnyKey::new("k")];
         let after = |(): &()| vec![AnyKey::new("result")];
         let body = pin!(async {});
-        let call = write(&SAVE, Some(&cache), keys, None, body, after);
+        let call = write(&SAVE, Some(&cache.inner), keys, None, body, after);
         timeout(TIMEOUT / 2, call).await.unwrap_err();
         assert_eq!(inside.len(), if verb == "release" { 2 } else { 1 }, "{verb}: nothing was deleted");
         store(&cache).heal();
@@ -201,7 +201,7 @@ async fn the_first_guards_are_renewed_while_the_last_ones_are_placed() {
     let cache = cache();
     let keys: Vec<AnyKey> = (0..60 * PIECE).map(|number| AnyKey::new(&format!("k{number:05}"))).collect();
     store(&cache).set("guard", Gate::Slow);
-    let settings = SETTINGS.guard_for(PIECES_TAKE / 2);
+    let settings = SAVES.guard_for(PIECES_TAKE / 2).settings;
     let begun = tokio::time::Instant::now();
     let guarded = super::guarded::Guarded::place(&cache.inner, keys.clone(), &settings).await;
     assert_eq!(begun.elapsed(), PIECES_TAKE);

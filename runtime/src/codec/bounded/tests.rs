@@ -7,9 +7,13 @@ use std::{
 use serde::Serialize;
 
 use super::*;
-use crate::codec::{
-    Bincode, Json, MessagePack, Postcard, faithful,
-    walk::{Options, walk},
+use crate::{
+    Bincode, Codec, Json, MessagePack, Postcard,
+    codec::{
+        coding::coding,
+        faithful,
+        walk::{Options, walk},
+    },
 };
 
 #[derive(Debug, PartialEq, Serialize, serde::Deserialize)]
@@ -103,7 +107,7 @@ fn a_value_that_nests_too_deep_is_left_alone_before_it_is_written() {
 fn the_deepest_value_is_written_and_read() {
     fn round_trip<C: Codec>(tree: &Tree) {
         let mut bytes = Vec::new();
-        let coding = crate::codec::coding::<Tree, C>(0);
+        let coding = coding::<Tree, C>(0);
         let known = crate::fingerprint::of(&coding.kind).unwrap();
         (coding.encode)(tree, known.counts, &mut bytes).unwrap();
         assert_eq!((coding.decode)(&bytes).unwrap(), *tree, "{}", C::NAME);

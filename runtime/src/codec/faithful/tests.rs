@@ -8,10 +8,7 @@ use std::{
 use serde::{Deserialize, Serialize, Serializer};
 
 use super::*;
-use crate::{
-    codec::{Bincode, Json, MessagePack, Postcard, coding},
-    fingerprint,
-};
+use crate::{Bincode, Json, MessagePack, Postcard, codec::coding::coding, fingerprint};
 
 /// What becomes of a value, in the words of the table.
 fn becomes<V: Cacheable + PartialEq + Debug, C: Codec>(value: &V) -> &'static str {

@@ -1,14 +1,14 @@
 //! The deserializer that answers every question of a `Deserialize` with a sample.
 
-use std::{any::type_name, fmt};
+use std::any::type_name;
 
 use serde::de::{
-    self, DeserializeSeed, Deserializer, EnumAccess, IntoDeserializer, MapAccess, SeqAccess, VariantAccess,
+    DeserializeSeed, Deserializer, EnumAccess, IntoDeserializer, MapAccess, SeqAccess, VariantAccess,
     Visitor, value::U32Deserializer,
 };
 
-use super::{ELEMENT, INNER, KEY, Part, SOME, Step, Tracer, VALUE, VARIANT, takes_everything};
-use crate::fingerprint::Incomplete;
+use super::{ELEMENT, INNER, KEY, Part, SOME, Step, Stop, Tracer, VALUE, VARIANT, takes_everything};
+use crate::fingerprint::structure::Incomplete;
 
 /// Strings that validating types accept; the empty one last.
 const STRINGS: &[&str] = &[
@@ -39,26 +39,8 @@ const STRINGS: &[&str] = &[
 const NUMBERS: &[u8] = &[1, 0, 2, 3, 4, 5, 6, 7, 8, 9, 10, 16, 32, 64, 100];
 /// Lengths of byte strings that validating types accept.
 const LENGTHS: &[usize] = &[16, 0, 4, 8, 12, 32, 20, 24, 64, 1];
-/// The tracer's error: nothing in it is of interest, it ends a run.
-#[derive(Debug)]
-pub(super) struct Stop;
-
-impl fmt::Display for Stop {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the sample was refused")
-    }
-}
-
-impl std::error::Error for Stop {}
-
-impl de::Error for Stop {
-    fn custom<T: fmt::Display>(_: T) -> Self {
-        Stop
-    }
-}
-
 /// Answers one question of a `Deserialize`.
-pub(super) struct Probe<'a>(pub(super) &'a mut Tracer);
+pub(in crate::fingerprint) struct Probe<'a>(pub(in crate::fingerprint) &'a mut Tracer);
 
 macro_rules! numbers {
     ($($ask:ident $answer:ident $number:ty),* $(,)?) => {$(

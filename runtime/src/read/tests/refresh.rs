@@ -3,19 +3,17 @@
 use cached_aside_protocol::steps::{Elect, Remove};
 
 use super::*;
-use crate::staleness::Staleness;
+use crate::function::staleness::Staleness;
 
 const WINDOW: Duration = Duration::from_secs(600);
 /// Past the TTL, and long before the end of the window.
 const STALE: Duration = TTL.saturating_add(Duration::from_secs(1));
 
 const fn stale(name: &'static str, staleness: Staleness) -> ReadFunction {
-    let mut settings = ReadSettings::new(module_path!(), name, "version:{key}", file!(), line!(), TTL)
-        .jitter(0)
-        .lease(LEASE)
-        .wait(WAIT);
-    settings.staleness = staleness;
-    ReadFunction::new(settings)
+    let mut function =
+        ReadFunction::declare(module_path!(), name, "version:{key}", TTL).jitter(0).lease(LEASE).wait(WAIT);
+    function.settings.staleness = staleness;
+    function
 }
 
 static REVALIDATES: ReadFunction =

@@ -1,18 +1,18 @@
 //! Nobody waits for a call that is over: whatever became of it, the right that it held is given up.
 
 use super::*;
-use crate::staleness::Staleness;
+use crate::function::staleness::Staleness;
 
 /// Longer than any of these tests waits.
 const FOR_EVER: Duration = Duration::from_secs(3600);
 
 const fn patient(name: &'static str, staleness: Staleness) -> ReadFunction {
-    let mut settings = ReadSettings::new(module_path!(), name, "version:{key}", file!(), line!(), TTL)
+    let mut function = ReadFunction::declare(module_path!(), name, "version:{key}", TTL)
         .jitter(0)
         .lease(FOR_EVER)
         .wait(FOR_EVER);
-    settings.staleness = staleness;
-    ReadFunction::new(settings)
+    function.settings.staleness = staleness;
+    function
 }
 
 static PATIENT: ReadFunction = patient("patient", Staleness::NONE);
@@ -130,7 +130,7 @@ fn outlived(
         };
         let (key, coding) = (AnyKey::new("k"), coding::<u64, Bincode>(0));
         let returns = Returns::<Result<u64, Failed>, 2>::SHARED;
-        load::<_, 2, _>(&OUTLIVED, Some(&cache), key, coding, returns, pin!(body)).await
+        load::<_, 2, _>(&OUTLIVED, Some(&cache.inner), key, coding, returns, pin!(body)).await
     })
 }
 

@@ -12,7 +12,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::health::DELIVERY;
+use crate::backoff::DELIVERY;
 
 use super::connection::{Limits, RECONNECT};
 

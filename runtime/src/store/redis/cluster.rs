@@ -28,8 +28,8 @@ use super::{
 };
 use crate::{
     backoff::Backoff,
-    engine::{self, Clock},
     patience::in_awake_time,
+    thread::{self, Clock},
 };
 
 /// So many slots there are.
@@ -88,7 +88,7 @@ impl Cluster {
         let map = RwLock::new(Map { owners: vec![0; SLOTS].into(), nodes: Vec::new() });
         let cluster = Cluster(Arc::new(Shared { seeds, common, map, asking: AtomicBool::new(false) }));
         let first = cluster.clone();
-        let attempt = engine::spawn(async move {
+        let attempt = thread::spawn(async move {
             in_awake_time!(Clock::Real, limits.connect, first.0.refresh()) == Some(true)
         });
         if !attempt.await.unwrap_or(false) {
@@ -243,7 +243,7 @@ impl Shared {
             return;
         }
         let task = Asking(Arc::downgrade(self));
-        engine::spawn(async move {
+        thread::spawn(async move {
             let mut pauses = ASK.pauses();
             loop {
                 // The last cache has gone: so may this.

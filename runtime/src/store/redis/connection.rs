@@ -40,11 +40,11 @@ use super::{
 };
 use crate::{
     backoff::Backoff,
-    engine::{self, Clock},
-    health::Owed,
+    owed::Owed,
     patience::in_awake_time,
     store::{StoreError, Watches, boxed},
     telemetry::{Node, NodeState},
+    thread::{self, Clock},
 };
 
 mod outage;
@@ -221,7 +221,7 @@ impl Link {
             }
         };
         // It does not panic; if it did, there would be no connection.
-        let _ = engine::spawn(attempt).await;
+        let _ = thread::spawn(attempt).await;
     }
 
     /// How to connect to the server, if that is known once and for all.
@@ -567,7 +567,7 @@ impl Shared {
         }
         let task = Trying(Arc::downgrade(self));
         let (trial, within) = (self.trial.clone(), self.limits.call);
-        engine::spawn(async move {
+        thread::spawn(async move {
             let verdict = in_awake_time!(Clock::Real, within, trial.hold(&mut connection));
             if let (Some(Err(reason)), Some(link)) = (verdict, task.0.upgrade()) {
                 link.lost(number, &reason);
@@ -585,7 +585,7 @@ impl Shared {
         let (task, mut up) = (Probing(Arc::downgrade(self)), up.clone());
         // Whoever asks knows by then on a connection that is in order; the rest of the time is for a new one.
         let within = self.limits.call / 2;
-        engine::spawn(async move {
+        thread::spawn(async move {
             let ping = redis::cmd("PING");
             let answer = in_awake_time!(Clock::Real, within, ping.exec_async(&mut up.connection));
             let Some(link) = task.0.upgrade() else { return };
@@ -669,7 +669,7 @@ impl Shared {
             return;
         }
         let task = Connecting(Arc::downgrade(self));
-        engine::spawn(async move {
+        thread::spawn(async move {
             let mut pauses = RECONNECT.pauses();
             loop {
                 sleep(pauses.next_pause()).await;

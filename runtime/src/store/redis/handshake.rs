@@ -11,7 +11,7 @@ use redis::{
 };
 
 use super::{connection::Shared, sentinel::Sentinels};
-use crate::{engine::Clock, patience::in_awake_time};
+use crate::{patience::in_awake_time, thread::Clock};
 
 /// What a link connects to.
 #[derive(Debug, Clone)]

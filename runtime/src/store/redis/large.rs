@@ -19,9 +19,9 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use super::{RedisStore, connection::Link};
 use crate::{
-    engine::{self, Clock},
     patience::in_awake_time,
     store::{Answer, LARGE, StoreError},
+    thread::{self, Clock},
 };
 
 /// Length up to which an entry says nothing about the next value (bytes).
@@ -212,7 +212,7 @@ impl RedisStore {
         let mut get = redis::cmd("GETRANGE");
         // A user who may run the scripts may run it.
         get.arg(self.full(&key)).arg(LARGE).arg(LARGE);
-        engine::spawn(async move {
+        thread::spawn(async move {
             let answer = async { owner.for_large_values().await?.call::<Bytes>(&get).await };
             let answer = in_awake_time!(Clock::Real, within, answer);
             if matches!(answer, Some(Ok(beyond)) if !beyond.is_empty()) {

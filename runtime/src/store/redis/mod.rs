@@ -38,7 +38,7 @@ use self::{
     trial::Trial,
 };
 use super::{Answer, StoreError, Watched, Watches};
-use crate::{engine::Clock, health::Owed, telemetry::Node};
+use crate::{owed::Owed, telemetry::Node, thread::Clock};
 
 #[derive(Debug)]
 pub(crate) struct RedisStore {

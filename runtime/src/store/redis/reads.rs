@@ -14,9 +14,9 @@ use super::{
     route::Route,
 };
 use crate::{
-    engine::Clock,
     patience::in_awake_time,
     store::{Answer, LARGE, StoreError, boxed},
+    thread::Clock,
 };
 
 thread_local! {

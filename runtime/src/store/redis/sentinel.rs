@@ -15,8 +15,8 @@ use tokio::time::sleep;
 
 use super::{address::elsewhere, connection::Shared};
 use crate::{
-    engine::{self, Clock},
     patience::in_awake_time,
+    thread::{self, Clock},
 };
 
 /// How often sentinels are asked whether the primary is still the same.
@@ -96,7 +96,7 @@ impl Sentinels {
 
 /// Asks, while a connection is in use, whether it still goes to the primary.
 pub(super) fn follow(link: Weak<Shared>, at: String, number: u64) {
-    engine::spawn(async move {
+    thread::spawn(async move {
         loop {
             sleep(EVERY).await;
             let Some(link) = link.upgrade().filter(|link| link.uses(number)) else { return };

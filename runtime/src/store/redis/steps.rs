@@ -23,8 +23,8 @@ use super::{
     replicas,
 };
 use crate::{
-    engine,
     store::{Answer, LARGE, StoreError},
+    thread,
 };
 
 /// Number of keys from which on a packet carries its script's source.
@@ -164,11 +164,11 @@ impl RedisStore {
             return verdict::<S>(run.await?);
         }
         let (half, mut run) = (link.limits().call / 2, pin!(run));
-        let reply = match engine::timeout(half, run.as_mut()).await {
+        let reply = match thread::timeout(half, run.as_mut()).await {
             Ok(Err(StoreError::Unreachable(_))) => self.reply_at(owner, full, step).await,
             Ok(answer) => answer,
             Err(_) => match self.reply_at(owner, full, step).await {
-                Ok(0) => engine::timeout(half, run).await.unwrap_or(Ok(0)),
+                Ok(0) => thread::timeout(half, run).await.unwrap_or(Ok(0)),
                 answer => answer,
             },
         };

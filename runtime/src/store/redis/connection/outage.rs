@@ -11,8 +11,8 @@ use std::{
 
 use super::{Shared, State};
 use crate::{
-    engine,
-    health::{Counted, Owed},
+    owed::{Counted, Owed},
+    thread,
 };
 
 /// Maximum number of reasons that are logged in one outage.
@@ -98,7 +98,7 @@ impl Shared {
             return self.log_end(|_| true);
         }
         let (link, owed) = (Arc::downgrade(self), Arc::<Owed>::clone(&self.owed));
-        engine::spawn(async move {
+        thread::spawn(async move {
             // What is left then is told as it is.
             let _ = tokio::time::timeout(DELIVERY, owed.settled()).await;
             if let Some(link) = link.upgrade() {

@@ -22,7 +22,7 @@ use std::{
 use tokio::{sync::oneshot, task::AbortHandle};
 
 use super::{super::gather::next_turn, Failure};
-use crate::engine;
+use crate::thread;
 
 /// Maximum time that a step waits for others.
 const COMPANY: Duration = Duration::from_millis(5);
@@ -61,7 +61,7 @@ impl Slot {
         match std::mem::replace(&mut *step, Step::Over) {
             Step::Waiting(future) => {
                 let slot = self.clone();
-                let task = engine::spawn(poll_fn(move |context| slot.poll(context)));
+                let task = thread::spawn(poll_fn(move |context| slot.poll(context)));
                 *step = Step::UnderWay(future, task.abort_handle());
             }
             begun => *step = begun,
@@ -135,7 +135,7 @@ impl Outbox {
         let _caller = Caller(slot);
         if first {
             let outbox = self.clone();
-            engine::spawn(async move {
+            thread::spawn(async move {
                 tokio::time::sleep(COMPANY).await;
                 outbox.send();
             });
@@ -156,7 +156,7 @@ impl Outbox {
             return;
         }
         let outbox = self.clone();
-        engine::spawn(async move {
+        thread::spawn(async move {
             let steps = {
                 let mut waiting = outbox.lock();
                 waiting.called = false;

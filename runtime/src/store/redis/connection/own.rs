@@ -18,9 +18,9 @@ use tokio::runtime::{self, Handle};
 
 use super::{Connecting, Link, Opened, RECONNECT, Shared, State, Up};
 use crate::{
-    engine::{self, Clock},
     patience::in_awake_time,
     store::boxed,
+    thread::{self, Clock},
 };
 
 /// What a link is for.
@@ -63,7 +63,7 @@ impl Link {
 
     /// The runtime on which its batches are sent.
     pub(in super::super) fn runtime(&self) -> runtime::Id {
-        if self.is_own() { Handle::current().id() } else { engine::handle().id() }
+        if self.is_own() { Handle::current().id() } else { thread::handle().id() }
     }
 
     /// Sends a batch there.
@@ -71,7 +71,7 @@ impl Link {
         if self.is_own() {
             tokio::spawn(batch);
         } else {
-            engine::spawn(batch);
+            thread::spawn(batch);
         }
     }
 
@@ -91,7 +91,7 @@ impl Link {
                 if Instant::now() >= until {
                     return;
                 }
-                engine::sleep(pauses.next_pause()).await;
+                thread::sleep(pauses.next_pause()).await;
             }
         });
         if attempt.await.is_err_and(|error| error.is_panic()) {
@@ -115,7 +115,7 @@ impl Link {
         tokio::spawn(async move {
             let mut pauses = RECONNECT.pauses();
             loop {
-                engine::sleep(pauses.next_pause()).await;
+                thread::sleep(pauses.next_pause()).await;
                 let Some(own) = task.0.upgrade() else { return };
                 match boxed(own.dial_own()).await {
                     Ok(()) => return,

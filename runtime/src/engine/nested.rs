@@ -12,7 +12,7 @@ use std::{
 
 use tokio::task_local;
 
-use crate::cache::Inner;
+use crate::engine::shared::Shared;
 
 task_local! {
     static LOADING: Arc<Loading>;
@@ -34,12 +34,12 @@ struct Load {
 }
 
 impl Load {
-    fn is(&self, cache: &Arc<Inner>, key: &str) -> bool {
+    fn is(&self, cache: &Arc<Shared>, key: &str) -> bool {
         self.cache == address(cache) && *self.key == *key
     }
 }
 
-fn address(cache: &Arc<Inner>) -> usize {
+fn address(cache: &Arc<Shared>) -> usize {
     Arc::as_ptr(cache).addr()
 }
 
@@ -67,13 +67,13 @@ impl Loading {
 }
 
 /// The load of that key, as part of those that this is part of.
-pub(super) fn loading(cache: &Arc<Inner>, key: &str) -> Arc<Loading> {
+pub(crate) fn loading(cache: &Arc<Shared>, key: &str) -> Arc<Loading> {
     let load = Load { cache: address(cache), key: key.into() };
     Arc::new(Loading { load, outer: Loading::here() })
 }
 
 /// Runs the body of a load.
-pub(super) async fn within<T>(cache: &Arc<Inner>, key: &str, body: impl Future<Output = T>) -> T {
+pub(crate) async fn within<T>(cache: &Arc<Shared>, key: &str, body: impl Future<Output = T>) -> T {
     LOADING.scope(loading(cache, key), body).await
 }
 
@@ -83,12 +83,12 @@ pub(crate) fn step<T>(loading: &Arc<Loading>, step: impl FnOnce() -> T) -> T {
 }
 
 /// Whether this is part of the load of that key.
-pub(super) fn is_inside(cache: &Arc<Inner>, key: &str) -> bool {
+pub(crate) fn is_inside(cache: &Arc<Shared>, key: &str) -> bool {
     LOADING.try_with(|loading| loading.loads().any(|load| load.is(cache, key))).unwrap_or(false)
 }
 
 /// The loads that this is part of wait for that key's, until this is dropped. `None` if that one waits for one of them.
-pub(super) fn wait_for(cache: &Arc<Inner>, key: &str) -> Option<Waiting> {
+pub(crate) fn wait_for(cache: &Arc<Shared>, key: &str) -> Option<Waiting> {
     let Some(inside) = Loading::here() else { return Some(Waiting(None)) };
     let awaited = Load { cache: address(cache), key: key.into() };
     let mut waiting = waiting();
@@ -108,7 +108,7 @@ pub(super) fn wait_for(cache: &Arc<Inner>, key: &str) -> Option<Waiting> {
 }
 
 /// That one load waits for another.
-pub(super) struct Waiting(Option<(Arc<Loading>, Load)>);
+pub(crate) struct Waiting(Option<(Arc<Loading>, Load)>);
 
 impl Drop for Waiting {
     fn drop(&mut self) {

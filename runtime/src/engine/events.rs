@@ -12,20 +12,20 @@ const PAUSE: Duration = Duration::from_secs(10);
 #[derive(Debug, Default)]
 pub(crate) struct Events {
     /// Keys could not be guarded.
-    pub(super) unguarded: Event,
+    pub(crate) unguarded: Event,
     /// A write was refused because it lacks a guard.
-    pub(super) refused: Event,
+    pub(crate) refused: Event,
     /// A guard was gone when it was renewed.
-    pub(super) lost: Event,
+    pub(crate) lost: Event,
     /// Invalidations could not be delivered.
-    pub(super) undelivered: Event,
+    pub(crate) undelivered: Event,
     /// Invalidations were given up.
-    pub(super) given_up: Event,
+    pub(crate) given_up: Event,
 }
 
 /// When one kind of event was logged last, and how many were left out since then.
 #[derive(Debug, Default)]
-pub(super) struct Event(Mutex<Past>);
+pub(crate) struct Event(Mutex<Past>);
 
 #[derive(Debug, Default)]
 struct Past {
@@ -35,7 +35,7 @@ struct Past {
 
 impl Event {
     /// Whether this one is logged, and how many were left out before it.
-    pub(super) fn due(&self) -> Option<u64> {
+    pub(crate) fn due(&self) -> Option<u64> {
         self.due_at(Instant::now())
     }
 
@@ -61,7 +61,7 @@ macro_rules! now_and_then {
         }
     };
 }
-pub(super) use now_and_then;
+pub(crate) use now_and_then;
 
 #[cfg(test)]
 mod tests {

@@ -33,16 +33,16 @@ impl Counted {
 }
 
 impl Owed {
-    pub(super) fn add(&self) {
+    pub(crate) fn add(&self) {
         self.listed.fetch_add(1, Relaxed);
     }
 
-    pub(super) fn delivered(&self) {
+    pub(crate) fn delivered(&self) {
         self.delivered.fetch_add(1, Relaxed);
         self.check();
     }
 
-    pub(super) fn gave_up(&self) {
+    pub(crate) fn gave_up(&self) {
         self.given_up.fetch_add(1, Relaxed);
         self.check();
     }

@@ -6,7 +6,7 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-use crate::settings::{ReadFunction, ReadSettings};
+use crate::function::read::{ReadFunction, ReadSettings};
 
 /// The first function of each template that has been called, by the template's structure.
 static TEMPLATES: Mutex<BTreeMap<String, &'static ReadFunction>> = Mutex::new(BTreeMap::new());

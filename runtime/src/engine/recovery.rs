@@ -1,98 +1,24 @@
-//! What keeps trouble with the store away from the application: a budget of time for each call, pauses between attempts,
-//! and the list of invalidations that have not been delivered yet.
+//! The invalidations that have not been delivered yet.
 
 use std::{
     collections::{HashMap, VecDeque},
-    future::Future,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError, Weak,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicUsize, Ordering::Relaxed},
     },
     time::Duration,
 };
 
-use cached_aside_protocol::{
-    Token,
-    steps::{Left, Release},
-};
-use futures_util::future::join_all;
-use tokio::{sync::Notify, time::Instant};
+use cached_aside_protocol::Token;
 
-use crate::{
-    backoff::Backoff,
-    cache::Inner,
-    engine::Clock,
-    store::{Answer, StoreError},
-};
+use crate::owed::Owed;
 
-mod owed;
-
-pub(crate) use self::owed::{Counted, Owed};
-
-/// The time that one call may still spend on the store.
-#[derive(Debug)]
-pub(crate) struct Budget {
-    left: Duration,
-    spent: Duration,
-    /// When the step began that is being taken.
-    begun: Option<Instant>,
-}
-
-impl Budget {
-    pub(crate) fn new(left: Duration) -> Budget {
-        Budget { left, spent: Duration::ZERO, begun: None }
-    }
-
-    /// Takes a step within what is left, and counts the time it took.
-    pub(crate) async fn spend<T, F>(&mut self, step: impl FnOnce(Duration) -> F) -> Answer<T>
-    where
-        F: Future<Output = Answer<T>>,
-    {
-        let within = self.begin()?;
-        let answer = step(within).await;
-        self.end(matches!(answer, Err(StoreError::Timeout(_))));
-        answer
-    }
-
-    /// Begins a step, and tells what is left for it.
-    pub(crate) fn begin(&mut self) -> Answer<Duration> {
-        if self.left.is_zero() {
-            return Err(StoreError::Timeout(Duration::ZERO));
-        }
-        self.begun = Some(Instant::now());
-        Ok(self.left)
-    }
-
-    /// Ends the step, and counts the time it took. A step that was answered although it took longer than it had was one during
-    /// which this process stood still: then nobody knows how long the store took, and it is not counted.
-    pub(crate) fn end(&mut self, silent: bool) {
-        if let Some(begun) = self.begun.take() {
-            let took = begun.elapsed();
-            if silent || took <= self.left {
-                self.left = self.left.saturating_sub(took);
-            }
-            self.spent += took;
-        }
-    }
-
-    /// What is left.
-    pub(crate) fn left(&self) -> Duration {
-        self.left
-    }
-
-    /// What the steps have taken so far.
-    pub(crate) fn spent(&self) -> Duration {
-        self.spent + self.begun.map(|begun| begun.elapsed()).unwrap_or_default()
-    }
-}
+pub(crate) mod delivery;
 
 /// Maximum number of keys on the list, about two hundred bytes each.
 const MAX_KEYS: usize = 100_000;
 /// So many are delivered in one step.
 const BATCH: usize = 128;
-/// The pauses between attempts to deliver. After an outage everybody waits for the longest of them.
-pub(crate) const DELIVERY: Backoff = Backoff::new(Duration::from_millis(50), Duration::from_millis(250));
-
 /// Invalidations that have not been delivered. While a key is here, this process neither reads nor stores it.
 ///
 /// A key stays until its invalidation is delivered, however long that takes: another function, or another release, may have
@@ -201,56 +127,6 @@ impl Recovery {
         self.list.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Delivers in the background until nothing is left, unless somebody is doing so.
-    pub(crate) fn deliver(cache: &Arc<Inner>) {
-        let recovery = &cache.recovery;
-        if std::mem::replace(&mut recovery.list().delivering, true) {
-            return;
-        }
-        let (delivery, clock) = (Delivery(Arc::downgrade(cache)), cache.clock);
-        cache.spawn_for_ever(async move {
-            let mut pauses = DELIVERY.pauses();
-            loop {
-                let Some(cache) = delivery.0.upgrade() else { return };
-                let back = cache.store.back().cloned();
-                drop(cache);
-                wait(clock, back.as_deref(), pauses.next_pause()).await;
-                let Some(cache) = delivery.0.upgrade() else { return };
-                loop {
-                    let _alone = cache.recovery.attempt.lock().await;
-                    let Some(batch) = cache.recovery.batch() else { return };
-                    if !cache.recovery.deliver_batch(&cache, batch).await {
-                        break;
-                    }
-                    pauses = DELIVERY.pauses();
-                }
-            }
-        });
-    }
-
-    /// Delivers now, until nothing is left or something fails again.
-    pub(crate) async fn flush(cache: &Arc<Inner>) {
-        while cache.recovery.len() > 0 {
-            let _alone = cache.recovery.attempt.lock().await;
-            let batch = cache.recovery.take_turns();
-            if !cache.recovery.deliver_batch(cache, batch).await {
-                return;
-            }
-        }
-    }
-
-    /// Waits until everything has been delivered.
-    pub(crate) async fn delivered(cache: &Arc<Inner>) {
-        let mut pauses = DELIVERY.pauses();
-        loop {
-            Recovery::flush(cache).await;
-            if cache.recovery.len() == 0 {
-                return;
-            }
-            wait(cache.clock, cache.store.back().map(Arc::as_ref), pauses.next_pause()).await;
-        }
-    }
-
     /// What is due next, or `None` when nothing is left, in which case the delivery is over.
     fn batch(&self) -> Option<Batch> {
         let mut list = self.list();
@@ -274,44 +150,6 @@ impl Recovery {
         }
         batch
     }
-
-    /// Delivers each; those that were delivered leave the list, the others wait for their next turn. `true` if any was.
-    async fn deliver_batch(&self, cache: &Inner, batch: Batch) -> bool {
-        let mut batch = Undelivered { recovery: self, left: batch.into() };
-        let Some(first) = batch.left.front().cloned() else { return false };
-        // One goes ahead: where it gets no answer, the others would fare no better now.
-        if !self.deliver_one(cache, &first).await {
-            return false;
-        }
-        batch.left.pop_front();
-        let rest: Batch = batch.left.iter().cloned().collect();
-        let delivered = join_all(rest.iter().map(|item| self.deliver_one(cache, item))).await;
-        let mut delivered = delivered.into_iter();
-        batch.left.retain(|_| delivered.next() == Some(false));
-        true
-    }
-
-    /// `true` if it was delivered.
-    async fn deliver_one(&self, cache: &Inner, (key, due): &(Arc<str>, Due)) -> bool {
-        let release = |_| Release { token: due.token, left: Left::Settling(due.settle) };
-        let answer = cache.store.run_all(&[key], release, cache.timeout).await.pop();
-        if !matches!(answer, Some(Ok(_) | Err(StoreError::Foreign))) {
-            tracing::debug!(key = &**key, ?answer, "an invalidation is still undelivered");
-            return false;
-        }
-        let mut list = self.list();
-        // A write that failed meanwhile is due by itself.
-        if list.keys.get(key).is_some_and(|item| item.due == Some(*due) && item.writing.is_empty()) {
-            tracing::debug!(key = &**key, "an invalidation was delivered late");
-            cache.table.writes.delivered.one();
-            list.keys.remove(key);
-            self.owed.delivered();
-        } else {
-            list.queue(key);
-        }
-        self.count.store(list.keys.len(), Relaxed);
-        true
-    }
 }
 
 /// What was taken from the list for an attempt. Whatever is left of it, also when the attempt is cancelled, waits for its
@@ -325,15 +163,6 @@ impl Drop for Undelivered<'_> {
     fn drop(&mut self) {
         let mut list = self.recovery.list();
         self.left.drain(..).for_each(|(key, _)| list.queue(&key));
-    }
-}
-
-/// Waits until the store is back, or for so long.
-pub(crate) async fn wait(clock: Clock, back: Option<&Notify>, pause: Duration) {
-    match back {
-        // What it waited for, or the pause: both mean to try again.
-        Some(back) => drop(clock.timeout(pause, back.notified()).await),
-        None => clock.sleep(pause).await,
     }
 }
 
@@ -390,17 +219,6 @@ enum Room {
     OfTheOldest,
     /// All keys are being written or delivered.
     None,
-}
-
-/// Says, when it ends for whatever reason, that nobody is delivering any more.
-struct Delivery(Weak<Inner>);
-
-impl Drop for Delivery {
-    fn drop(&mut self) {
-        if let Some(cache) = self.0.upgrade() {
-            cache.recovery.list().delivering = false;
-        }
-    }
 }
 
 #[cfg(test)]

@@ -18,7 +18,7 @@ use tracing::Span;
 
 use crate::{
     Error,
-    read::nested::{self, Loading},
+    engine::nested::{self, Loading},
 };
 
 /// What a call's steps and its body share. Only the task that polls them both uses it.

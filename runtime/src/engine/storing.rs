@@ -11,10 +11,10 @@ use cached_aside_protocol::{
 
 use crate::{
     backoff::shorten,
-    codec::Coding,
+    codec::coding::Coding,
     fingerprint::Known,
+    function::read::ReadFunction,
     outcome::{Gave, StoredErrors},
-    settings::ReadFunction,
     telemetry::Counters,
 };
 

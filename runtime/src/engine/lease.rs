@@ -17,9 +17,9 @@ use cached_aside_protocol::{
 
 use crate::{
     backoff::Backoff,
-    cache::Inner,
-    engine::{Beside, Clock},
+    engine::shared::Shared,
     store::{Answer, StoreError},
+    thread::{Beside, Clock},
 };
 
 /// The pauses between refreshes that fail, for all callers of all processes together.
@@ -37,7 +37,7 @@ pub(crate) enum Right {
 /// A lease of ours, or a refresh. Dropping it gives it up, in the background: by cancellation, panic, `Err`, or a result
 /// not to be stored.
 pub(crate) struct Held {
-    cache: Arc<Inner>,
+    cache: Arc<Shared>,
     key: Box<str>,
     pub(crate) token: Token,
     right: Right,
@@ -45,7 +45,7 @@ pub(crate) struct Held {
 }
 
 impl Held {
-    pub(crate) fn new(cache: &Arc<Inner>, key: &str, token: Token, right: Right) -> Held {
+    pub(crate) fn new(cache: &Arc<Shared>, key: &str, token: Token, right: Right) -> Held {
         Held { cache: cache.clone(), key: key.into(), token, right, ours: true }
     }
 

@@ -4,8 +4,6 @@ use std::time::Duration;
 
 use cached_aside_protocol::entry::Value;
 
-use crate::settings::{MAX_TTL, ReadFunction};
-
 /// What an attribute says of old values. Zero stands for what it does not say.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Staleness {
@@ -106,95 +104,6 @@ pub(crate) fn is_early(load_time: Duration, beta: f64, left: Duration, draw: imp
     let left = left.as_secs_f64();
     // Most hits are far from the end, and need no random number to know.
     left <= scale * LARGEST_LOGARITHM && left <= scale * -draw().ln()
-}
-
-impl ReadFunction {
-    /// `stale_while_revalidate = …`.
-    ///
-    /// # Panics
-    ///
-    /// When compiling, if it is shorter than a millisecond or longer than 100 years.
-    #[must_use]
-    pub const fn stale_while_revalidate(mut self, window: Duration) -> Self {
-        assert!(
-            window.as_millis() >= 1,
-            "`stale_while_revalidate` must be at least 1ms; leave it out otherwise"
-        );
-        assert!(
-            window.as_millis() <= MAX_TTL.as_millis(),
-            "`stale_while_revalidate` must be at most 100 years"
-        );
-        self.settings.staleness.while_revalidate = window;
-        self
-    }
-
-    /// `stale_if_error = …`.
-    ///
-    /// # Panics
-    ///
-    /// When compiling, if it is shorter than a millisecond or longer than 100 years.
-    #[must_use]
-    pub const fn stale_if_error(mut self, window: Duration) -> Self {
-        assert!(window.as_millis() >= 1, "`stale_if_error` must be at least 1ms; leave it out otherwise");
-        assert!(window.as_millis() <= MAX_TTL.as_millis(), "`stale_if_error` must be at most 100 years");
-        self.settings.staleness.if_error = window;
-        self
-    }
-
-    /// `refresh = "background"`.
-    #[must_use]
-    pub const fn refresh_in_background(mut self) -> Self {
-        self.settings.staleness.in_background = true;
-        self
-    }
-
-    /// `load_timeout(soft = …)`.
-    ///
-    /// # Panics
-    ///
-    /// When compiling, if it is shorter than a millisecond, or not shorter than the hard limit, which comes first.
-    #[must_use]
-    pub const fn soft_limit(mut self, limit: Duration) -> Self {
-        assert!(
-            limit.as_millis() >= 1,
-            "`soft` must be at least 1ms; `refresh = \"background\"` waits not at all"
-        );
-        if let Some(hard) = self.settings.staleness.hard_limit {
-            assert!(
-                limit.as_nanos() < hard.as_nanos(),
-                "`soft` must be shorter than `hard`: a load that was dropped does not go on"
-            );
-        }
-        self.settings.staleness.soft_limit = Some(limit);
-        self
-    }
-
-    /// `load_timeout(hard = …)`.
-    ///
-    /// # Panics
-    ///
-    /// When compiling, if it is shorter than a millisecond.
-    #[must_use]
-    pub const fn hard_limit(mut self, limit: Duration) -> Self {
-        assert!(limit.as_millis() >= 1, "`hard` must be at least 1ms: no load would ever end");
-        self.settings.staleness.hard_limit = Some(limit);
-        self
-    }
-
-    /// `early_refresh = …`.
-    ///
-    /// # Panics
-    ///
-    /// When compiling, if it is not above 0 and at most 100.
-    #[must_use]
-    pub const fn early_refresh(mut self, beta: f64) -> Self {
-        assert!(
-            beta > 0.0 && beta <= 100.0,
-            "`early_refresh` must be above 0 and at most 100; 1.0 is the usual"
-        );
-        self.settings.staleness.early = beta;
-        self
-    }
 }
 
 #[cfg(test)]

@@ -3,9 +3,8 @@
 use std::{fmt, thread, time::Duration};
 
 use crate::{
-    codec::CodingKind,
-    fingerprint::{self, Uncacheable},
-    settings::{ReadFunction, ReadSettings},
+    fingerprint::{self, CodingKind, Uncacheable},
+    function::read::{ReadFunction, ReadSettings},
 };
 
 /// A cached function, where the linker put it.

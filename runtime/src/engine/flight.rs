@@ -20,7 +20,7 @@ use bytes::Bytes;
 use tokio::sync::{Semaphore, oneshot};
 use typeid::ConstTypeId;
 
-use crate::{codec::CodingKind, outcome::SharedError};
+use crate::{fingerprint::CodingKind, outcome::SharedError};
 
 /// What a caller of a missing key does next.
 #[derive(Debug)]

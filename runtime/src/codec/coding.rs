@@ -1,0 +1,105 @@
+//! How the values of one function are encoded: functions of a type and a codec, without either in its own type.
+
+use std::time::Duration;
+
+use typeid::ConstTypeId;
+
+#[cfg(feature = "bincode")]
+use super::bincode::Bincode;
+#[cfg(all(feature = "postcard", not(feature = "bincode")))]
+use super::postcard::Postcard;
+use super::{Cacheable, CacheableError, CacheableParts, Codec, CodecError, faithful};
+use crate::fingerprint::{CodingKind, structure::FieldCounts, trace::trace};
+
+/// The codec of functions that name none.
+#[cfg(feature = "bincode")]
+pub type DefaultCodec = Bincode;
+/// The codec of functions that name none.
+#[cfg(all(feature = "postcard", not(feature = "bincode")))]
+pub type DefaultCodec = Postcard;
+/// The codec of functions that name none: the crate was built without one.
+#[cfg(not(any(feature = "bincode", feature = "postcard")))]
+pub type DefaultCodec = NoDefaultCodec;
+
+/// Stands where the default codec would, so that the compiler says what to do.
+#[cfg(not(any(feature = "bincode", feature = "postcard")))]
+#[derive(Debug)]
+pub struct NoDefaultCodec;
+
+/// One type with one codec, and which of its values are stored for how long: everything the paths need to know of it.
+pub struct Coding<V> {
+    pub(crate) store_if: Option<fn(&V) -> bool>,
+    pub(crate) ttl_for: Option<fn(&V) -> Duration>,
+    pub(crate) encode: fn(&V, &FieldCounts, &mut Vec<u8>) -> Result<(), CodecError>,
+    pub(crate) decode: fn(&[u8]) -> Result<V, CodecError>,
+    pub(crate) kind: CodingKind,
+}
+
+impl<V> Clone for Coding<V> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<V> Copy for Coding<V> {}
+
+impl<V> std::fmt::Debug for Coding<V> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Coding").field("codec", &self.kind.codec).finish_non_exhaustive()
+    }
+}
+
+impl<V> Coding<V> {
+    /// `store_if = …`
+    #[must_use]
+    pub const fn store_if(mut self, store_if: fn(&V) -> bool) -> Self {
+        self.store_if = Some(store_if);
+        self
+    }
+
+    /// `version = only(…)`
+    #[must_use]
+    pub const fn by_version(mut self) -> Self {
+        self.kind.by_version = true;
+        self
+    }
+
+    /// `ttl_for = …`
+    #[must_use]
+    pub const fn ttl_for(mut self, ttl_for: fn(&V) -> Duration) -> Self {
+        self.ttl_for = Some(ttl_for);
+        self
+    }
+}
+
+/// The coding of a function's errors.
+#[must_use]
+pub const fn error_coding<E: CacheableError, C: Codec>(version: u32) -> Coding<E> {
+    coding::<E, C>(version)
+}
+
+/// The coding of a tuple or a container.
+#[must_use]
+pub const fn coding_of_parts<V: CacheableParts, C: Codec>(version: u32) -> Coding<V> {
+    coding::<V, C>(version)
+}
+
+/// The coding of one type with one codec.
+#[must_use]
+pub const fn coding<V: Cacheable, C: Codec>(version: u32) -> Coding<V> {
+    Coding {
+        store_if: None,
+        ttl_for: None,
+        encode: faithful::encode::<V, C>,
+        decode: faithful::decode::<V, C>,
+        kind: CodingKind {
+            type_id: ConstTypeId::of::<V>(),
+            type_name: std::any::type_name::<V>,
+            structure: trace::<V, C>,
+            codec: C::NAME,
+            self_describing: C::SELF_DESCRIBING,
+            version,
+            by_version: false,
+        },
+    }
+}

@@ -1,0 +1,14 @@
+//! What all calls of a cache share, and what one call is made of: below the read and the write path, above the store.
+
+pub(crate) mod background;
+pub(crate) mod budget;
+pub(crate) mod course;
+pub(crate) mod events;
+pub(crate) mod flight;
+pub(crate) mod lease;
+pub(crate) mod nested;
+pub(crate) mod recovery;
+pub(crate) mod scope;
+pub(crate) mod shared;
+pub(crate) mod storing;
+pub(crate) mod switch;

@@ -1,0 +1,117 @@
+//! What all handles of one cache share.
+
+use std::{
+    collections::HashSet,
+    future::Future,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use tokio::{runtime::Handle, task::JoinHandle};
+use tokio_util::task::TaskTracker;
+
+use crate::{
+    engine::{background::Background, events::Events, flight::Flights, recovery::Recovery, switch::Switch},
+    function::read::ReadFunction,
+    store::{Store, StoreError},
+    telemetry::Table,
+    thread::{self, Clock},
+};
+
+/// What all handles of one cache share.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) store: Store,
+    pub(crate) timeout: Duration,
+    pub(crate) clock: Clock,
+    pub(crate) flights: Arc<Flights>,
+    pub(crate) recovery: Recovery,
+    pub(crate) background: Background,
+    pub(crate) table: Table,
+    pub(crate) switch: Switch,
+    pub(crate) events: Events,
+    /// What goes on without its caller: fills, releases.
+    pub(crate) tasks: TaskTracker,
+    pub(crate) namespace: String,
+    /// The keys that were found to be somebody else's, as far as they have been told of.
+    foreign: Mutex<HashSet<String>>,
+}
+
+/// No more keys are told of than this.
+const FOREIGN_KEYS: usize = 1_000;
+
+impl Shared {
+    pub(crate) fn new(store: Store, timeout: Duration, namespace: String) -> Shared {
+        Shared {
+            clock: store.clock(),
+            recovery: Recovery::new(store.owed()),
+            store,
+            timeout,
+            flights: Arc::default(),
+            background: Background::default(),
+            table: Table::new(),
+            switch: Switch::from_env(),
+            events: Events::default(),
+            tasks: TaskTracker::new(),
+            namespace,
+            foreign: Mutex::default(),
+        }
+    }
+
+    /// Goes on with something of our own without its caller, and without the caller's runtime. [`Cache::shutdown`] waits for it.
+    pub(crate) fn spawn<F>(&self, future: F) -> JoinHandle<F::Output>
+    where
+        F: Future<Output: Send> + Send + 'static,
+    {
+        self.tasks.spawn_on(future, &self.runtime())
+    }
+
+    /// The same with what [`Cache::shutdown`] does not wait for.
+    pub(crate) fn spawn_for_ever(&self, future: impl Future<Output = ()> + Send + 'static) {
+        drop(self.runtime().spawn(future));
+    }
+
+    fn runtime(&self) -> Handle {
+        // A store in this process takes a step at once, so that the caller's runtime has no time to end.
+        let here = if self.store.is_remote() { None } else { Handle::try_current().ok() };
+        here.unwrap_or_else(thread::handle)
+    }
+
+    /// The same with a body, which may block, and may need its caller's runtime.
+    pub(crate) fn spawn_body<F>(&self, runtime: &Handle, future: F) -> JoinHandle<F::Output>
+    where
+        F: Future<Output: Send> + Send + 'static,
+    {
+        self.tasks.spawn_on(future, runtime)
+    }
+
+    /// A step of a read that the store did not take: counted and told.
+    pub(crate) fn trouble(
+        &self,
+        function: &'static ReadFunction,
+        key: &str,
+        doing: &'static str,
+        error: &StoreError,
+    ) {
+        let counters = self.table.of(function);
+        if *error == StoreError::Foreign {
+            counters.foreign.one();
+            self.say_foreign(function.settings.name, key);
+        } else {
+            counters.errors.one();
+            tracing::debug!(key, doing, ?error, "the cache failed, the function runs uncached");
+        }
+    }
+
+    /// Tells of a key that holds somebody else's data, once.
+    pub(crate) fn say_foreign(&self, function: &'static str, key: &str) {
+        let mut foreign = self.foreign.lock().unwrap_or_else(PoisonError::into_inner);
+        if foreign.len() < FOREIGN_KEYS && foreign.insert(key.to_owned()) {
+            tracing::warn!(
+                function,
+                key,
+                "the key holds somebody else's data, which is left alone; the function runs uncached"
+            );
+        }
+    }
+}

@@ -1,0 +1,116 @@
+//! The switch of a cache: whole, or for single functions.
+
+use std::{
+    collections::HashSet,
+    env,
+    sync::{
+        PoisonError, RwLock,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+};
+
+use crate::function::read::ReadFunction;
+
+/// The environment variable that turns every cache of the process off.
+const VARIABLE: &str = "CACHED_ASIDE";
+
+/// What is turned off.
+#[derive(Debug, Default)]
+pub(crate) struct Switch {
+    /// Whether anything is, so that a call takes no lock while nothing is.
+    any: AtomicBool,
+    off: RwLock<Off>,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Off {
+    pub(crate) all: bool,
+    pub(crate) functions: HashSet<String>,
+}
+
+impl Switch {
+    /// As the environment says.
+    pub(crate) fn from_env() -> Switch {
+        let value = env::var_os(VARIABLE);
+        Switch::new(value.as_ref().map(|value| value.to_string_lossy()).as_deref())
+    }
+
+    fn new(value: Option<&str>) -> Switch {
+        let all = match value.map(str::trim) {
+            Some("off") => {
+                tracing::warn!(
+                    "{VARIABLE}=off: cached functions run their bodies, writes go on invalidating"
+                );
+                true
+            }
+            None | Some("" | "on") => false,
+            Some(other) => {
+                tracing::warn!(value = other, "{VARIABLE} is neither `on` nor `off`, and is ignored");
+                false
+            }
+        };
+        Switch { any: AtomicBool::new(all), off: RwLock::new(Off { all, functions: HashSet::new() }) }
+    }
+
+    /// Whether calls of this function run their bodies.
+    pub(crate) fn is_off(&self, function: &ReadFunction) -> bool {
+        self.any.load(Relaxed) && self.off.read().unwrap_or_else(PoisonError::into_inner).names(function)
+    }
+
+    /// Whether the environment turned everything off.
+    pub(crate) fn is_all_off(&self) -> bool {
+        self.off.read().unwrap_or_else(PoisonError::into_inner).all
+    }
+
+    pub(crate) fn change(&self, change: impl FnOnce(&mut Off)) {
+        let mut off = self.off.write().unwrap_or_else(PoisonError::into_inner);
+        change(&mut off);
+        self.any.store(off.all || !off.functions.is_empty(), Relaxed);
+    }
+}
+
+impl Off {
+    fn names(&self, function: &ReadFunction) -> bool {
+        let (module, name) = (function.settings.module, function.settings.name);
+        self.all || self.functions.contains(name) || self.functions.contains(&format!("{module}::{name}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    static LOAD: ReadFunction =
+        ReadFunction::declare("app::users", "Repo::load", "k", Duration::from_secs(1));
+
+    #[test]
+    fn the_environment_turns_everything_off_or_nothing() {
+        for (value, off) in [(None, false), (Some("on"), false), (Some(""), false), (Some("true"), false)] {
+            assert_eq!(Switch::new(value).is_off(&LOAD), off, "{value:?}");
+        }
+        let switch = Switch::new(Some(" off\n"));
+        assert!(switch.is_off(&LOAD));
+        switch.change(|off| {
+            off.functions.remove("Repo::load");
+        });
+        assert!(switch.is_off(&LOAD), "it stays off");
+    }
+
+    #[test]
+    fn a_function_is_named_by_its_path_or_as_it_is_written() {
+        for (name, off) in [
+            ("Repo::load", true),
+            ("app::users::Repo::load", true),
+            ("load", false),
+            ("users::Repo::load", false),
+        ] {
+            let switch = Switch::default();
+            switch.change(|off| {
+                off.functions.insert(name.to_owned());
+            });
+            assert_eq!(switch.is_off(&LOAD), off, "{name}");
+        }
+    }
+}

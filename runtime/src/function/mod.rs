@@ -1,0 +1,9 @@
+//! What is known of an annotated function without a call of it.
+
+pub(crate) mod linked;
+pub(crate) mod read;
+pub(crate) mod registry;
+mod reports;
+pub(crate) mod staleness;
+pub(crate) mod templates;
+pub(crate) mod write;

@@ -1,0 +1,23 @@
+//! The cached functions that have been called, by number.
+
+use std::sync::{PoisonError, RwLock};
+
+use crate::function::{read::ReadFunction, templates};
+
+/// Every cached function that has been called, by its number.
+pub(crate) static FUNCTIONS: RwLock<Vec<&'static ReadFunction>> = RwLock::new(Vec::new());
+
+/// Gives a function its number, and reports one whose template another has already.
+fn enter(function: &'static ReadFunction) -> usize {
+    templates::enter(function);
+    let mut functions = FUNCTIONS.write().unwrap_or_else(PoisonError::into_inner);
+    functions.push(function);
+    functions.len() - 1
+}
+
+impl ReadFunction {
+    /// The function's number in this program, given at its first call.
+    pub(crate) fn number(&'static self) -> usize {
+        *self.number.get_or_init(|| enter(self))
+    }
+}

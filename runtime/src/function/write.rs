@@ -1,0 +1,110 @@
+//! What `#[invalidates]` and `#[updates]` fixed when compiling.
+
+use std::{panic::Location, time::Duration};
+
+/// What a write does when its keys can't be guarded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Guard {
+    /// Go on without.
+    #[default]
+    BestEffort,
+    /// Refuse the write.
+    Required,
+    /// Never guard; delete afterwards only.
+    Off,
+}
+
+/// The settings of one `#[invalidates]`.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct WriteSettings {
+    pub(crate) module: &'static str,
+    pub(crate) name: &'static str,
+    pub(crate) file: &'static str,
+    pub(crate) line: u32,
+    pub(crate) guard: Guard,
+    pub(crate) guard_for: Duration,
+    pub(crate) settle: Duration,
+    pub(crate) wait_replicas: u8,
+}
+
+/// How long a guard may go unrenewed, unless the attribute says so.
+pub(crate) const GUARD_FOR: Duration = Duration::from_secs(10);
+
+/// One function with `#[invalidates]`.
+#[derive(Debug)]
+pub struct WriteFunction {
+    pub(crate) settings: WriteSettings,
+}
+
+impl WriteFunction {
+    /// A function with the default settings, declared where this is called.
+    #[must_use]
+    #[track_caller]
+    pub const fn declare(module: &'static str, name: &'static str) -> Self {
+        let here = Location::caller();
+        WriteFunction {
+            settings: WriteSettings {
+                module,
+                name,
+                file: here.file(),
+                line: here.line(),
+                guard: Guard::BestEffort,
+                guard_for: GUARD_FOR,
+                settle: Duration::ZERO,
+                wait_replicas: 0,
+            },
+        }
+    }
+
+    /// `guard = …`.
+    #[must_use]
+    pub const fn guard(mut self, guard: Guard) -> Self {
+        self.settings.guard = guard;
+        self
+    }
+
+    /// `guard_for = …`.
+    ///
+    /// # Panics
+    ///
+    /// When compiling, if it is shorter than 10 ms (it is renewed each third of it) or longer than an hour.
+    #[must_use]
+    pub const fn guard_for(mut self, hold: Duration) -> Self {
+        assert!(hold.as_millis() >= 10, "`guard_for` must be at least 10ms");
+        assert!(hold.as_secs() <= 3600, "`guard_for` must be at most 1h: it is renewed while the write runs");
+        self.settings.guard_for = hold;
+        self
+    }
+
+    /// `settle = …`.
+    ///
+    /// # Panics
+    ///
+    /// When compiling, if it is longer than an hour.
+    #[must_use]
+    pub const fn settle(mut self, settle: Duration) -> Self {
+        assert!(settle.as_secs() <= 3600, "`settle` must be at most 1h");
+        self.settings.settle = settle;
+        self
+    }
+
+    /// `wait_replicas = …`.
+    #[must_use]
+    pub const fn wait_replicas(mut self, replicas: u8) -> Self {
+        self.settings.wait_replicas = replicas;
+        self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn defaults() {
+        static WRITE: WriteFunction = WriteFunction::declare("module", "save");
+        let WriteSettings { guard, guard_for, settle, .. } = WRITE.settings;
+        assert_eq!((guard, guard_for, settle), (Guard::BestEffort, Duration::from_secs(10), Duration::ZERO));
+        assert!(WRITE.settings.file.ends_with("function/write.rs"));
+    }
+}

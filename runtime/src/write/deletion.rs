@@ -1,0 +1,155 @@
+//! Deletions, and what becomes of those that can't be delivered.
+
+use std::{
+    mem,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+    time::Duration,
+};
+
+use cached_aside_protocol::{Token, steps::Remove};
+use tokio::time::Instant;
+
+use super::pieces::in_pieces;
+use crate::{
+    AnyKey, Error,
+    engine::{events::now_and_then, recovery::Recovery, shared::Shared},
+    key::Listed,
+    store::StoreError,
+};
+
+/// Without the keys in which the `Display` of a value failed: reads with such a value run uncached, so that nothing is stored
+/// under them.
+pub(crate) fn whole(mut keys: Vec<AnyKey>) -> Vec<AnyKey> {
+    static SAID: AtomicBool = AtomicBool::new(false);
+    if let Some(key) = keys.iter().find(|key| !key.is_whole()) {
+        if !SAID.swap(true, Relaxed) {
+            tracing::error!(
+                key = key.as_str(),
+                "the `Display` of a value in a key failed; there is no entry to invalidate"
+            );
+        }
+        keys.retain(AnyKey::is_whole);
+    }
+    keys
+}
+
+/// The deletion of keys that only the result names. Dropped before it was carried out, it is carried out in the background:
+/// nothing guards them, and nobody else knows them.
+pub(crate) struct Removal {
+    pub(crate) function: &'static str,
+    pub(crate) cache: Arc<Shared>,
+    pub(crate) keys: Vec<AnyKey>,
+}
+
+impl Removal {
+    pub(crate) async fn carry_out(mut self) {
+        if !self.keys.is_empty() {
+            // An undelivered deletion is on the recovery list; the write itself is done.
+            let _ = remove(&self.cache, self.function, &self.keys, self.cache.timeout).await;
+            self.keys.clear();
+        }
+    }
+}
+
+impl Drop for Removal {
+    fn drop(&mut self) {
+        if self.keys.is_empty() {
+            return;
+        }
+        let (cache, function, keys) = (self.cache.clone(), self.function, mem::take(&mut self.keys));
+        let inner = cache.clone();
+        drop(cache.spawn(async move { remove(&inner, function, &keys, inner.timeout).await }));
+    }
+}
+
+/// Deletes one entry: in the cache that the key names, else in this one.
+pub(crate) async fn invalidate(cache: &Arc<Shared>, key: &AnyKey) -> Result<(), Error> {
+    if whole(vec![key.clone()]).is_empty() {
+        return Ok(());
+    }
+    let cache = key.cache().unwrap_or(cache);
+    let removed = remove(cache, "Cache::invalidate", std::slice::from_ref(key), cache.timeout).await;
+    match removed.into_iter().next() {
+        Some((key, error)) => Err(error.into_error("invalidate", key.as_str())),
+        None => Ok(()),
+    }
+}
+
+/// Deletes one entry within a time. What can't be delivered in it is on the recovery list.
+pub(crate) async fn end(cache: &Arc<Shared>, function: &'static str, key: &AnyKey, within: Duration) {
+    // The list is all that can be done about it.
+    let _ = remove(cache, function, std::slice::from_ref(key), within).await;
+}
+
+/// Deletes entries, unless writers are inside. What can't be delivered goes on the recovery list and is returned.
+async fn remove(cache: &Arc<Shared>, function: &'static str, keys: &[AnyKey], within: Duration) -> Failures {
+    let names: Vec<&str> = keys.iter().map(AnyKey::as_str).collect();
+    let begun = Instant::now();
+    let remove = |piece| cache.store.run_all(&names[piece], |_| Remove, within);
+    let answers = in_pieces(names.len(), false, remove).await;
+    tracing::debug!(function, keys = ?Listed(keys), took = ?begun.elapsed(), "deleted");
+    let failures: Failures = keys.iter().cloned().zip(answers).filter_map(failure).collect();
+    // With a token that is in no guard, a late release is a deletion.
+    cache.undelivered(function, &failures, Token::fresh(), Duration::ZERO);
+    cache.table.writes.invalidated.add((keys.len() - failures.len()) as u64);
+    failures
+}
+
+/// Keys and why a step failed for them.
+pub(crate) type Failures = Vec<(AnyKey, StoreError)>;
+
+pub(crate) fn failure<T>((key, answer): (AnyKey, Result<T, StoreError>)) -> Option<(AnyKey, StoreError)> {
+    answer.err().map(|error| (key, error))
+}
+
+impl Shared {
+    /// Puts keys on the recovery list, says so in one line, and has them delivered.
+    pub(crate) fn undelivered(
+        self: &Arc<Self>,
+        function: &'static str,
+        failures: &Failures,
+        token: Token,
+        settle: Duration,
+    ) {
+        let failures = failures.iter().filter(|(_, error)| *error != StoreError::Foreign);
+        let keys: Vec<&AnyKey> = failures.clone().map(|(key, _)| key).collect();
+        let Some((_, error)) = failures.clone().next() else { return };
+        now_and_then!(
+            self,
+            undelivered,
+            function,
+            keys = ?Listed(&keys),
+            ?error,
+            "invalidations could not be delivered; this process leaves the entries alone until they are"
+        );
+        self.list(&keys, token, settle);
+        Recovery::deliver(self);
+    }
+
+    /// Puts keys on the recovery list.
+    pub(crate) fn list(&self, keys: &[&AnyKey], token: Token, settle: Duration) {
+        self.table.writes.undelivered.add(keys.len() as u64);
+        let add = |key: &&AnyKey| {
+            tracing::debug!(key = key.as_str(), "on the recovery list");
+            self.recovery.add(key.as_str(), token, settle)
+        };
+        self.given_up(keys.iter().map(add).sum());
+    }
+
+    /// Counts and reports keys that left the recovery list undelivered.
+    pub(crate) fn given_up(&self, given_up: usize) {
+        if given_up > 0 {
+            self.table.writes.given_up.add(given_up as u64);
+            if let Some(left_out) = self.events.given_up.due() {
+                tracing::error!(
+                    given_up = self.table.writes.given_up.get(),
+                    left_out,
+                    "too many undelivered invalidations; the oldest are left to their entries' TTLs"
+                );
+            }
+        }
+    }
+}
