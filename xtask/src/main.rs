@@ -12,6 +12,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+#[cfg(test)]
+mod layers;
 mod package;
 mod redis;
 
@@ -35,7 +37,8 @@ cargo xtask bench [--short] [--only TITLE] [--folder FOLDER] [--machine TEXT]
     it is built, and writes to `benches/target/bench-short`; `--only` prints the tables of these titles.";
 
 /// Sets of features that must compile without the default ones.
-const FEATURES: [&str; 5] = ["", "redis", "bincode", "postcard", "redis postcard"];
+const FEATURES: [&str; 9] =
+    ["", "redis", "bincode", "postcard", "redis postcard", "json", "messagepack", "metrics", "tls"];
 
 fn main() -> ExitCode {
     let mut args = env::args_os().skip(1).peekable();
