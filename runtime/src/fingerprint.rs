@@ -145,7 +145,7 @@ fn is_open(type_name: &'static str, shape: u8) -> Result<(), Uncacheable> {
 }
 
 /// What the first caller of a type spends on its structure. Nearly every type is done by then.
-const AT_ONCE: (usize, Duration) = (5_000, Duration::from_millis(5));
+const AT_ONCE: (usize, Duration) = (5_000, Duration::from_millis(20));
 /// What a thread spends on it: 20 ms of questions, and longer only where a `Deserialize` takes its time.
 const ON_A_THREAD: (usize, Duration) = (100_000, Duration::from_secs(1));
 

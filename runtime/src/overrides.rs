@@ -243,6 +243,9 @@ pub fn only_cached<F: Future>(future: F) -> impl Future<Output = F::Output> {
 /// in the same round trip: one more command for a value that is read by itself, and one for all that are read together, as the
 /// values of many callers at once are. No clock of the application takes part. After a failover to a server whose clock differs, ages are off
 /// by as much; they are never negative.
+///
+/// What it tells is kept until the future is over, about a hundred bytes and the key for each call: it is for a request, not for a
+/// loop that goes on for ever.
 pub fn observe<F: Future>(future: F) -> impl Future<Output = (F::Output, Observed)> {
     let ask = || {
         let Asked { how, observer: outer } = Asked::here();

@@ -15,6 +15,7 @@ pub(crate) struct Owed {
 }
 
 /// The counts at one moment.
+#[cfg(feature = "redis")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Counted {
     /// Keys whose invalidation was put on the list so far.
@@ -25,6 +26,7 @@ pub(crate) struct Counted {
     left: u64,
 }
 
+#[cfg(feature = "redis")]
 impl Counted {
     /// How many keys were owed since then, and how many of them were delivered.
     pub(crate) fn since(self, then: Counted) -> (u64, u64) {
@@ -53,6 +55,7 @@ impl Owed {
         }
     }
 
+    #[cfg(feature = "redis")]
     pub(crate) fn counted(&self) -> Counted {
         Counted {
             listed: self.listed.load(Relaxed),
@@ -68,6 +71,7 @@ impl Owed {
     }
 
     /// Waits until nothing is owed.
+    #[cfg(feature = "redis")]
     pub(crate) async fn settled(&self) {
         loop {
             let mut settled = std::pin::pin!(self.settled.notified());

@@ -164,3 +164,45 @@ async fn the_state_of_the_server_is_told() {
     timeout(LONG, cache.ping()).await.unwrap().unwrap();
     assert!(Cache::in_process().stats().nodes.is_empty());
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_invalidation_whose_caller_goes_away_is_carried_out() {
+    let server = RedisServer::start();
+    let proxy = Proxy::start(server.addr());
+    let builder = Cache::builder().url(proxy.url()).namespace("gone").timeout(Duration::from_secs(2));
+    let cache = builder.build().await.unwrap();
+    cache.scope(load(30)).await;
+    until("the value is stored", || cache.stats().total.stored == 1).await;
+    let now = VERSION.fetch_add(1, SeqCst) + 1;
+    proxy.set(Mode::Hole);
+    let key = load::key(30).in_cache(&cache);
+    // As a handler whose client hangs up between its write and its answer.
+    assert!(timeout(Duration::from_millis(100), key.invalidate()).await.is_err());
+    proxy.drop_all();
+    proxy.set(Mode::Pass);
+    until("it is carried out", || cache.stats().invalidated + cache.stats().delivered == 1).await;
+    assert!(cache.scope(load(30)).await >= now);
+}
+
+#[invalidates(load(id))]
+async fn save_for_ever(id: u32) {
+    std::future::pending::<()>().await;
+    let _ = id;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_cancelled_write_that_is_repeated_in_an_outage_keeps_its_guard() {
+    let server = RedisServer::start();
+    let cache = cache(&server.url(), "again").await;
+    cache.scope(load(31)).await;
+    until("the value is stored", || cache.stats().total.stored == 1).await;
+    server.stop();
+    // Its statement may still be at work.
+    assert!(timeout(Duration::from_millis(600), cache.scope(save_for_ever(31))).await.is_err());
+    until("it is owed", || cache.stats().recovering == 1).await;
+    cache.scope(save(31)).await;
+    server.restart();
+    until("it is delivered", || cache.stats().recovering == 0).await;
+    let left: i64 = server.run(redis::cmd("PTTL").arg("again:row:31"));
+    assert!(left > 5_000, "the guard of the cancelled write has {left} ms left");
+}

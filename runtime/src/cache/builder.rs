@@ -22,6 +22,8 @@ const TIMEOUT: Duration = Duration::from_millis(250);
 
 /// An attempt to connect takes no longer.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
+/// Maximum of both timeouts: a deadline that is further away than a clock can count to would panic.
+const MAX_TIMEOUT: Duration = Duration::from_secs(3600);
 /// No more commands are on their way to one server at once.
 const MAX_IN_FLIGHT: usize = 4_096;
 
@@ -148,15 +150,15 @@ impl CacheBuilder {
     /// write's steps (guard, release, deletion of keys that its result names). 250 ms by default.
     ///
     /// Time in which this process stood still does not count: stopped, moved with its machine, throttled, or with tasks that block
-    /// every thread of its runtime.
+    /// every thread of its runtime. More than an hour is taken for an hour.
     pub fn timeout(mut self, timeout: Duration) -> Self {
-        self.timeout = timeout;
+        self.timeout = timeout.min(MAX_TIMEOUT);
         self
     }
 
-    /// How long an attempt to connect may take. One second by default.
+    /// How long an attempt to connect may take. One second by default. More than an hour is taken for an hour.
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
-        self.connect_timeout = timeout;
+        self.connect_timeout = timeout.min(MAX_TIMEOUT);
         self
     }
 
@@ -355,6 +357,15 @@ impl Cache {
 
 #[cfg(test)]
 mod tests {
+    #[tokio::test]
+    async fn no_timeout_is_longer_than_a_clock_can_count_to() {
+        use std::time::Duration;
+        let builder =
+            crate::Cache::builder().in_process().timeout(Duration::MAX).connect_timeout(Duration::MAX);
+        let cache = builder.build().await.unwrap();
+        cache.ping().await.unwrap();
+    }
+
     #[test]
     fn defaults() {
         let builder = format!("{:?}", crate::Cache::builder());

@@ -114,6 +114,8 @@ impl Recovery {
         }
         if room != Room::None {
             let due = &mut list.keys.entry(key.into()).or_default().due;
+            // A write that was cancelled may still be at work, whatever a later one of the same key owes.
+            let settle = due.map_or(settle, |earlier| earlier.settle.max(settle));
             if due.replace(Due { token, settle }).is_none() {
                 self.owed.add();
             }
@@ -298,6 +300,15 @@ mod tests {
         tokio::time::advance(Duration::from_secs(365 * 24 * 3600)).await;
         assert_eq!(due(&recovery), ["k"]);
         assert!(recovery.has("k"));
+    }
+
+    #[test]
+    fn a_write_that_may_still_be_at_work_is_not_forgotten_for_a_later_one() {
+        let recovery = Recovery::default();
+        recovery.add("k", token(1), Duration::from_secs(10));
+        recovery.add("k", token(2), Duration::ZERO);
+        let both = Due { token: token(2), settle: Duration::from_secs(10) };
+        assert_eq!(recovery.take_turns(), [("k".into(), both)]);
     }
 
     #[test]

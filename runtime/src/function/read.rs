@@ -193,8 +193,13 @@ impl ReadFunction {
     }
 
     /// `wait = …`.
+    ///
+    /// # Panics
+    ///
+    /// When compiling, if it is longer than 100 years.
     #[must_use]
     pub const fn wait(mut self, wait: Duration) -> Self {
+        assert!(wait.as_millis() <= MAX_TTL.as_millis(), "`wait` must be at most 100 years");
         self.settings.wait = wait;
         self
     }
@@ -249,13 +254,15 @@ impl ReadFunction {
     ///
     /// # Panics
     ///
-    /// When compiling, if it is shorter than a millisecond, or not shorter than the hard limit, which comes first.
+    /// When compiling, if it is shorter than a millisecond, longer than 100 years, or not shorter than the hard limit, which comes
+    /// first.
     #[must_use]
     pub const fn soft_limit(mut self, limit: Duration) -> Self {
         assert!(
             limit.as_millis() >= 1,
             "`soft` must be at least 1ms; `refresh = \"background\"` waits not at all"
         );
+        assert!(limit.as_millis() <= MAX_TTL.as_millis(), "`soft` must be at most 100 years");
         if let Some(hard) = self.settings.staleness.hard_limit {
             assert!(
                 limit.as_nanos() < hard.as_nanos(),
@@ -274,6 +281,7 @@ impl ReadFunction {
     #[must_use]
     pub const fn hard_limit(mut self, limit: Duration) -> Self {
         assert!(limit.as_millis() >= 1, "`hard` must be at least 1ms: no load would ever end");
+        assert!(limit.as_millis() <= MAX_TTL.as_millis(), "`hard` must be at most 100 years");
         self.settings.staleness.hard_limit = Some(limit);
         self
     }
@@ -330,6 +338,22 @@ impl ReadFunction {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// A deadline that far away would panic when it is added to the time.
+    #[test]
+    fn no_time_is_longer_than_a_clock_can_count_to() {
+        let function = || ReadFunction::declare("module", "load", "key", Duration::from_secs(1));
+        for forever in [
+            (|f| f.wait(Duration::MAX)) as fn(ReadFunction) -> ReadFunction,
+            |f| f.soft_limit(Duration::MAX),
+            |f| f.hard_limit(Duration::MAX),
+        ] {
+            let function = std::panic::AssertUnwindSafe(function());
+            assert!(std::panic::catch_unwind(|| forever({ function }.0)).is_err());
+        }
+        let longest = function().wait(MAX_TTL).soft_limit(MAX_TTL);
+        assert!(std::time::Instant::now().checked_add(longest.settings.wait).is_some());
+    }
 
     #[test]
     fn defaults() {

@@ -51,6 +51,8 @@ impl<V, E> Call<'_, V, E> {
         };
         let (result, entry, failed) =
             while_renewing(self.cache.clock, pin!(self.begin(body)), renewal, encode).await;
+        // Before the list is asked: whoever comes after this is not given what a write that is on it has made stale.
+        let filling = ticket.step();
         let listed = self.cache.recovery.has(self.key);
         let Some(Storable { value, ttl }) = entry.filter(|_| !listed) else {
             if listed {
@@ -64,7 +66,6 @@ impl<V, E> Call<'_, V, E> {
             self.land_unstored(ticket, began, &result.gave());
             return result;
         };
-        let filling = ticket.step();
         let filled = fill(self.cache.clone(), self.function, lease, value.clone(), ttl);
         if self.how == How::Refresh {
             // What is there until this has been stored may be older, and nobody may be given it after this.

@@ -45,12 +45,14 @@ pub(crate) struct Removal {
 }
 
 impl Removal {
-    pub(crate) async fn carry_out(mut self) {
-        if !self.keys.is_empty() {
-            // An undelivered deletion is on the recovery list; the write itself is done.
-            let _ = remove(&self.cache, self.function, &self.keys, self.cache.timeout).await;
-            self.keys.clear();
+    /// Keys whose deletion is undelivered are on the recovery list, and are returned.
+    pub(crate) async fn carry_out(mut self) -> Failures {
+        if self.keys.is_empty() {
+            return Failures::new();
         }
+        let failures = remove(&self.cache, self.function, &self.keys, self.cache.timeout).await;
+        self.keys.clear();
+        failures
     }
 }
 
@@ -65,14 +67,12 @@ impl Drop for Removal {
     }
 }
 
-/// Deletes one entry: in the cache that the key names, else in this one.
+/// Deletes one entry: in the cache that the key names, else in this one. A caller that goes away meanwhile has called for it.
 pub(crate) async fn invalidate(cache: &Arc<Shared>, key: &AnyKey) -> Result<(), Error> {
-    if whole(vec![key.clone()]).is_empty() {
-        return Ok(());
-    }
-    let cache = key.cache().unwrap_or(cache);
-    let removed = remove(cache, "Cache::invalidate", std::slice::from_ref(key), cache.timeout).await;
-    match removed.into_iter().next() {
+    let keys = whole(vec![key.clone()]);
+    let cache = key.cache().unwrap_or(cache).clone();
+    let removal = Removal { function: "Cache::invalidate", cache, keys };
+    match removal.carry_out().await.into_iter().next() {
         Some((key, error)) => Err(error.into_error("invalidate", key.as_str())),
         None => Ok(()),
     }
