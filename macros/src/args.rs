@@ -173,7 +173,25 @@ impl ReadArgs {
     }
 }
 
-/// The arguments of `#[invalidates(…)]`.
+/// One of the attributes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Attribute {
+    CachedAside,
+    Invalidates,
+    Updates,
+}
+
+impl Attribute {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Attribute::CachedAside => "cached_aside",
+            Attribute::Invalidates => "invalidates",
+            Attribute::Updates => "updates",
+        }
+    }
+}
+
+/// The arguments of `#[invalidates(…)]` and `#[updates(…)]`.
 #[derive(Default)]
 pub(crate) struct WriteArgs {
     pub(crate) targets: Vec<Target>,
@@ -189,7 +207,7 @@ pub(crate) struct WriteArgs {
     pub(crate) names_a_key: bool,
 }
 
-/// What `#[invalidates(…)]` names.
+/// What a write names.
 pub(crate) enum Target {
     Call(Call),
     Template(Template),

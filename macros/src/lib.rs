@@ -11,6 +11,7 @@ mod duration;
 mod expand;
 mod generics;
 mod key;
+mod mentions;
 mod names;
 mod optional;
 mod part;
@@ -24,6 +25,7 @@ mod template;
 #[cfg(test)]
 mod snapshots;
 
+use args::Attribute;
 use problem::{Problems, report};
 use proc_macro2::TokenStream;
 use signature::Function;
@@ -70,17 +72,17 @@ fn cached(args: TokenStream, function: &Function) -> syn::Result<TokenStream> {
 }
 
 fn invalidating(args: TokenStream, function: &Function) -> syn::Result<TokenStream> {
-    let mut problems = Problems::default();
-    let mut args = args::WriteArgs::parse(args, &mut problems);
-    let root = args.root.take();
-    let plan = check::write(args, function, problems)?;
-    Ok(root::found_at(root, expand::write(&plan, function)))
+    writing(Attribute::Invalidates, args, function)
 }
 
 fn updating(args: TokenStream, function: &Function) -> syn::Result<TokenStream> {
+    writing(Attribute::Updates, args, function)
+}
+
+fn writing(attribute: Attribute, args: TokenStream, function: &Function) -> syn::Result<TokenStream> {
     let mut problems = Problems::default();
     let mut args = args::WriteArgs::parse(args, &mut problems);
     let root = args.root.take();
-    let plan = check::update(args, function, problems)?;
-    Ok(root::found_at(root, expand::update(&plan, function)))
+    let plan = check::write(attribute, args, function, problems)?;
+    Ok(root::found_at(root, expand::write(&plan)))
 }

@@ -7,7 +7,7 @@ use syn::{
     visit_mut::{self, VisitMut},
 };
 
-use crate::{call::Call, check::mention_of_result};
+use crate::{call::Call, mentions::mention_of_result};
 
 /// The call with each `?` as a question for what there is, and whether there was one.
 pub(crate) fn asked(call: &Call) -> (Call, bool) {

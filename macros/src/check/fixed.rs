@@ -8,6 +8,7 @@ use crate::{
     args::{Given, ReadArgs, WriteArgs},
     beside::Beside,
     duration::Length,
+    mentions,
     problem::Problems,
     signature::Function,
 };
@@ -83,26 +84,12 @@ fn not_fixed(option: &Ident, constant: &Expr, function: &Function) -> Option<(Sp
 
 /// A parameter where it is a name of its own.
 fn parameter(tokens: &TokenStream, function: &Function) -> Option<Ident> {
-    let mut after = None;
-    for token in tokens.clone() {
-        match &token {
-            TokenTree::Ident(ident)
-                if !matches!(after, Some('.' | ':'))
-                    && function.parameters.iter().any(|parameter| parameter.binds(&ident.to_string())) =>
-            {
-                return Some(ident.clone());
-            }
-            TokenTree::Group(group) => {
-                if let Some(found) = parameter(&group.stream(), function) {
-                    return Some(found);
-                }
-            }
-            _ => {}
+    mentions::find(tokens, &mut |token| match token {
+        TokenTree::Ident(ident)
+            if function.parameters.iter().any(|parameter| parameter.binds(&ident.to_string())) =>
+        {
+            Some(ident.clone())
         }
-        after = match &token {
-            TokenTree::Punct(punct) => Some(punct.as_char()),
-            _ => None,
-        };
-    }
-    None
+        _ => None,
+    })
 }

@@ -7,7 +7,7 @@ mod fixed;
 mod named;
 mod read;
 mod staleness;
-mod update;
+mod targets;
 mod write;
 
 use proc_macro2::TokenStream;
@@ -15,8 +15,8 @@ use quote::{ToTokens, quote_spanned};
 
 pub(crate) use read::{CacheKnown, Form, ReadPlan, read};
 pub(crate) use staleness::Kept;
-pub(crate) use update::{UpdatePlan, update};
-pub(crate) use write::{WritePlan, mention_of_result, write};
+pub(crate) use targets::{After, Argument, KeyOf, TargetKey};
+pub(crate) use write::{End, WritePlan, WriteSettings, write};
 
 use crate::{
     place::{OF_MACRO, Place},
@@ -47,7 +47,7 @@ pub(crate) fn compact(tokens: &TokenStream) -> String {
 }
 
 /// An option's name and value as a call on the settings.
-fn setting(name: &str, value: &TokenStream, span: proc_macro2::Span) -> TokenStream {
+pub(crate) fn setting(name: &str, value: &TokenStream, span: proc_macro2::Span) -> TokenStream {
     let name = proc_macro2::Ident::new(name, span);
     quote_spanned!(span=> .#name(#value))
 }

@@ -9,10 +9,11 @@ use super::{
     staleness::{Staleness, staleness},
 };
 use crate::{
-    args::{Given, ReadArgs},
+    args::{Attribute, Given, ReadArgs},
     beside::Beside,
     duration::Length,
     key::{Key, Scope},
+    mentions::names,
     place::Place,
     problem::Problems,
     shape::is_unknown,
@@ -89,21 +90,6 @@ impl Cache {
     }
 }
 
-/// The names that an expression begins with: neither fields and methods, nor what follows in a path.
-fn names(tokens: &TokenStream) -> Vec<String> {
-    let mut names = Vec::new();
-    let mut follows = false;
-    for token in tokens.clone() {
-        match &token {
-            TokenTree::Ident(ident) if !follows => names.push(ident.to_string()),
-            TokenTree::Group(group) => names.extend(self::names(&group.stream())),
-            _ => {}
-        }
-        follows = matches!(&token, TokenTree::Punct(punct) if matches!(punct.as_char(), '.' | ':'));
-    }
-    names
-}
-
 /// Whether the expression awaits something or returns: no companion can do that.
 fn only_in_async(tokens: &TokenStream) -> bool {
     tokens.clone().into_iter().any(|token| match token {
@@ -137,8 +123,9 @@ impl Form {
 
 pub(crate) fn read(mut args: ReadArgs, function: &Function, mut problems: Problems) -> syn::Result<ReadPlan> {
     let form = Form::of(function);
-    function.check("cached_aside", &mut problems);
-    function.check_output("cached_aside", &mut problems);
+    let attribute = Attribute::CachedAside.name();
+    function.check(attribute, &mut problems);
+    function.check_output(attribute, &mut problems);
     constants::in_static(args.lengths_mut(), function, &mut problems);
     if let Some(beta) = &mut args.early_refresh {
         constants::constant(&mut beta.value, function, &mut problems);

@@ -1,105 +1,111 @@
-//! `#[invalidates]`: what will be generated.
+//! `#[invalidates]` and `#[updates]`: what will be generated.
 
-use proc_macro2::{Span, TokenStream, TokenTree};
-use quote::{ToTokens, format_ident, quote, quote_spanned};
-use syn::{Expr, Ident, spanned::Spanned};
+use proc_macro2::Span;
+use quote::ToTokens;
+use syn::{Expr, LitInt};
 
-use super::{constants, display_name, fixed, named::misnamed, setting};
+use super::{
+    constants, display_name, fixed,
+    targets::{self, After, TargetKey, is_parameter},
+};
 use crate::{
-    args::{Given, Policy, Target, WriteArgs},
+    args::{Attribute, Given, Policy, WriteArgs},
     call::{Call, Context},
-    expand::key_text,
-    key::{Key, Piece, Scope, Source, Value},
-    optional::{asked, has_question, panics},
+    duration::Length,
+    mentions::mention_of_result,
     problem::Problems,
     signature::Function,
 };
 
 /// Everything about a writing function that its expansion needs.
-pub(crate) struct WritePlan {
+pub(crate) struct WritePlan<'a> {
     pub(crate) name: String,
-    /// The calls that follow `WriteSettings::new`.
-    pub(crate) settings: TokenStream,
-    /// `guard = "required"`: how a write is refused.
-    pub(crate) required: Option<Span>,
+    /// Where its calls are named.
+    pub(crate) context: Context<'a>,
+    pub(crate) settings: WriteSettings,
     pub(crate) when: Option<Expr>,
     pub(crate) cache: Option<Expr>,
-    /// The keys that are known from the arguments, each an expression of type `AnyKey`.
-    pub(crate) before: Vec<TokenStream>,
-    /// They are of type `Option<AnyKey>`: there may be none for an argument.
-    pub(crate) optional: bool,
-    pub(crate) after: Option<After>,
+    pub(crate) end: End,
 }
 
-/// The keys that only the result names.
-pub(crate) struct After {
-    /// `result`, as the user's tokens mean it.
-    pub(crate) result: Ident,
-    /// What is computed before the body.
-    pub(crate) arguments: Vec<(Ident, TokenStream)>,
-    /// Each an expression of type `AnyKey`.
-    pub(crate) keys: Vec<TokenStream>,
-    /// Of type `Option<AnyKey>`, if a key there may not be.
-    pub(crate) optional: bool,
+/// What becomes of the entries after the body.
+pub(crate) enum End {
+    /// They are deleted: those that the arguments name, and those that only the result names.
+    Delete { before: Vec<TargetKey>, after: Option<After> },
+    /// What the body gave takes their place.
+    Store(Vec<Call>),
+}
+
+/// What the attribute fixes.
+pub(crate) struct WriteSettings {
+    pub(crate) guard: Option<Given<Policy>>,
+    pub(crate) guard_for: Option<Given<Length>>,
+    pub(crate) settle: Option<Given<Length>>,
+    pub(crate) wait_replicas: Option<Given<LitInt>>,
+}
+
+impl WriteSettings {
+    /// Where `guard = "required"` was written.
+    pub(crate) fn required(&self) -> Option<Span> {
+        match &self.guard {
+            Some(Given { value: Policy::Required(literal), .. }) => Some(literal.span()),
+            _ => None,
+        }
+    }
 }
 
 pub(crate) fn write(
+    attribute: Attribute,
     mut args: WriteArgs,
     function: &Function,
     mut problems: Problems,
-) -> syn::Result<WritePlan> {
-    function.check("invalidates", &mut problems);
+) -> syn::Result<WritePlan<'_>> {
+    let stores = attribute == Attribute::Updates;
+    function.check(attribute.name(), &mut problems);
     constants::in_static(args.lengths_mut(), function, &mut problems);
-    if !args.names_a_key {
-        problems.push(syn::Error::new(
-            Span::call_site(),
-            "nothing is invalidated; name the call of a cached function, such as `load_user(id)`, or a key, such as `\"user:{id}\"`",
-        ));
+    if stores {
+        function.check_output(attribute.name(), &mut problems);
     }
-    without_guard(&args, &mut problems);
+    if !args.names_a_key {
+        let nothing = if stores {
+            "nothing is updated; name the call of a cached function, such as `load_user(user.id)`"
+        } else {
+            "nothing is invalidated; name the call of a cached function, such as `load_user(id)`, or a key, such as `\"user:{id}\"`"
+        };
+        problems.push(syn::Error::new(Span::call_site(), nothing));
+    }
+    if stores {
+        guarded(&args, &mut problems);
+    } else {
+        without_guard(&args, &mut problems);
+    }
     undecided_when(&args, function, &mut problems);
     fixed::of_write(&args, function, &mut problems);
-    let mut keys = Keys { in_named_cache: args.cache.is_some(), ..Keys::default() };
     let context = Context::of(function);
-    for target in &args.targets {
-        match target {
-            Target::Call(call) => keys.call(call, &context, &mut problems),
-            Target::Template(template) => {
-                if is_parameter(function)
-                    && template.placeholders().any(|placeholder| placeholder.name == "result")
-                {
-                    problems.push(ambiguous(template.literal.span()));
-                }
-                if let Some(key) = Key::of(template, function, Scope::ArgumentsAndResult, &mut problems) {
-                    keys.template(&key, template.literal.span());
-                }
-            }
+    let WriteArgs { targets, guard, guard_for, settle, wait_replicas, when, cache, .. } = args;
+    let settings = WriteSettings { guard, guard_for, settle, wait_replicas };
+    let end = if stores {
+        End::Store(targets::to_store(targets, &context, &mut problems))
+    } else {
+        let (before, after) = targets::to_delete(targets, &context, &mut problems);
+        if after.is_some() || settings.required().is_some() {
+            function.check_output(attribute.name(), &mut problems);
         }
-    }
-    if keys.result.is_some() || required(&args).is_some() {
-        function.check_output("invalidates", &mut problems);
-    }
+        End::Delete { before, after }
+    };
     problems.finish()?;
-    let ((before, optional), (after, after_optional)) = (alike(keys.before), alike(keys.after));
     Ok(WritePlan {
         name: display_name(function),
-        settings: settings(&args),
-        required: required(&args),
-        when: args.when.map(|when| when.value),
-        cache: args.cache.map(|cache| cache.value),
-        before,
-        optional,
-        after: keys.result.map(|result| After {
-            result,
-            arguments: keys.arguments,
-            keys: after,
-            optional: after_optional,
-        }),
+        context,
+        settings,
+        when: when.map(|when| when.value),
+        cache: cache.map(|cache| cache.value),
+        end,
     })
 }
 
 /// `when` can't ask for what isn't there yet.
-pub(super) fn undecided_when(args: &WriteArgs, function: &Function, problems: &mut Problems) {
+fn undecided_when(args: &WriteArgs, function: &Function, problems: &mut Problems) {
     if let Some(when) = &args.when
         && let Some(result) = mention_of_result(&when.value.to_token_stream())
         && !is_parameter(function)
@@ -108,14 +114,6 @@ pub(super) fn undecided_when(args: &WriteArgs, function: &Function, problems: &m
             result.span(),
             "`when` is decided before the body, which has no result yet; decide by the arguments",
         ));
-    }
-}
-
-/// Where `guard = "required"` was written.
-pub(super) fn required(args: &WriteArgs) -> Option<Span> {
-    match &args.guard {
-        Some(Given { value: Policy::Required(literal), .. }) => Some(literal.span()),
-        _ => None,
     }
 }
 
@@ -141,193 +139,18 @@ fn without_guard(args: &WriteArgs, problems: &mut Problems) {
     }
 }
 
-pub(super) fn settings(args: &WriteArgs) -> TokenStream {
-    let mut calls = TokenStream::new();
-    calls.extend(args.guard.as_ref().map(|given| {
-        let policy = Ident::new(
-            match given.value {
-                Policy::BestEffort => "BestEffort",
-                Policy::Required(_) => "Required",
-                Policy::Off => "Off",
-            },
-            Span::call_site(),
-        );
-        setting("guard", &quote!(__aside::Guard::#policy), given.name.span())
-    }));
-    for (option, name) in [(&args.guard_for, "guard_for"), (&args.settle, "settle")] {
-        calls.extend(option.as_ref().map(|given| setting(name, &given.value.tokens(), given.name.span())));
+/// Nothing can be stored without a guard, nor while one settles.
+fn guarded(args: &WriteArgs, problems: &mut Problems) {
+    if let Some(Given { name, value: Policy::Off }) = &args.guard {
+        problems.push(syn::Error::new(
+            name.span(),
+            "only a guard tells whether this was the only write, whose value may be stored; leave `guard` out, or delete the entry with `#[invalidates(…, guard = \"off\")]`",
+        ));
     }
-    calls.extend(
-        args.wait_replicas
-            .as_ref()
-            .map(|given| setting("wait_replicas", &given.value.to_token_stream(), given.name.span())),
-    );
-    calls
-}
-
-/// The keys of all targets, sorted by when they are known.
-#[derive(Default)]
-struct Keys {
-    /// The write names a cache, for keys that don't know theirs.
-    in_named_cache: bool,
-    before: Vec<Found>,
-    arguments: Vec<(Ident, TokenStream)>,
-    after: Vec<Found>,
-    result: Option<Ident>,
-}
-
-/// A key, of type `AnyKey`.
-struct Found {
-    key: TokenStream,
-    /// There may be none: it has a `?`.
-    is_optional: bool,
-}
-
-/// The keys, all of one type, and whether that is `Option<AnyKey>`.
-fn alike(keys: Vec<Found>) -> (Vec<TokenStream>, bool) {
-    let optional = keys.iter().any(|found| found.is_optional);
-    let written = keys.into_iter().map(|Found { key, is_optional }| match (optional, is_optional) {
-        (false, _) => key,
-        (true, false) => quote!(::core::option::Option::Some(#key)),
-        (true, true) => quote!((|| ::core::option::Option::Some(#key))()),
-    });
-    (written.collect(), optional)
-}
-
-impl Keys {
-    fn call(&mut self, call: &Call, context: &Context, problems: &mut Problems) {
-        if let Some(problem) = misnamed(call, context) {
-            problems.push(problem);
-            return;
-        }
-        let mention = call.arguments().find_map(|argument| mention_of_result(&argument.to_token_stream()));
-        match mention {
-            Some(result) if is_parameter(context.function) => problems.push(ambiguous(result.span())),
-            Some(result) => {
-                if let Some(error) = panics(call) {
-                    problems.push(error);
-                }
-                let lacks_result =
-                    |argument: &&Expr| mention_of_result(&argument.to_token_stream()).is_none();
-                if let Some(argument) =
-                    call.arguments().filter(lacks_result).find(|argument| has_question(argument))
-                {
-                    problems.push(syn::Error::new(
-                        argument.span(),
-                        "beside `result` only the result can be asked for what there is; take this argument out of its `Option` \
-                         before, or name the key by the arguments alone",
-                    ));
-                }
-                let (mut call, is_optional) = asked(call);
-                for argument in call.arguments_mut() {
-                    self.precompute(argument);
-                }
-                self.after.push(Found { key: self.any_key(&call, context), is_optional });
-                self.result.get_or_insert(result);
-            }
-            None => {
-                let (call, is_optional) = asked(call);
-                self.before.push(Found { key: self.any_key(&call, context), is_optional });
-            }
-        }
-    }
-
-    fn any_key(&self, call: &Call, context: &Context) -> TokenStream {
-        let key = key_of(call, context, self.in_named_cache);
-        quote_spanned!(key.span()=> __aside::any_key(#key))
-    }
-
-    fn template(&mut self, key: &Key, span: Span) {
-        if !key.values().any(|value| value.source == Source::Result) {
-            self.before.push(Found { key: key_text(key), is_optional: false });
-            return;
-        }
-        let mut key = key.clone();
-        for piece in &mut key.pieces {
-            if let Piece::Value(value) = piece
-                && value.source != Source::Result
-            {
-                let name = self.argument(value.text());
-                *value = Value { place: quote!(#name), format: Value::plain(), ..value.clone() };
-            }
-        }
-        self.after.push(Found { key: key_text(&key), is_optional: false });
-        self.result.get_or_insert(Ident::new("result", span));
-    }
-
-    /// An argument that doesn't need the result is evaluated before the body, which may move what it is made of.
-    fn precompute(&mut self, argument: &mut Expr) {
-        if matches!(argument, Expr::Lit(_)) || mention_of_result(&argument.to_token_stream()).is_some() {
-            return;
-        }
-        let name = self.argument(quote!(#argument));
-        *argument = syn::parse_quote!(#name);
-    }
-
-    fn argument(&mut self, value: TokenStream) -> Ident {
-        let name = format_ident!("__argument{}", self.arguments.len(), span = Span::mixed_site());
-        self.arguments.push((name.clone(), value));
-        name
-    }
-}
-
-/// The key of a call, which may be one that does not know its cache where the write names one.
-pub(super) fn key_of(call: &Call, context: &Context, in_named_cache: bool) -> TokenStream {
-    let key = call.key(context);
-    if in_named_cache { quote_spanned!(key.span()=> __aside::in_cache_of_write(#key)) } else { key }
-}
-
-/// A parameter with the name of the result.
-fn is_parameter(function: &Function) -> bool {
-    function.parameters.iter().any(|parameter| parameter.binds("result"))
-}
-
-fn ambiguous(span: Span) -> syn::Error {
-    syn::Error::new(
-        span,
-        "`result` is what the function gives, and here also a parameter; give the parameter another name",
-    )
-}
-
-/// `result` where it is a name of its own: not a field, not in another word. Also inside of a format string.
-pub(crate) fn mention_of_result(tokens: &TokenStream) -> Option<Ident> {
-    let mut after_dot = false;
-    for token in tokens.clone() {
-        match &token {
-            TokenTree::Ident(ident) if ident == "result" && !after_dot => return Some(ident.clone()),
-            TokenTree::Group(group) => {
-                if let Some(found) = mention_of_result(&group.stream()) {
-                    return Some(found);
-                }
-            }
-            TokenTree::Literal(literal) if literal.to_string().contains("{result") => {
-                return Some(Ident::new("result", literal.span()));
-            }
-            _ => {}
-        }
-        after_dot = matches!(&token, TokenTree::Punct(punct) if punct.as_char() == '.' && !after_dot);
-    }
-    None
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_result_is_found_where_it_is_meant() {
-        for (text, expected) in [
-            ("result", true),
-            ("result.id", true),
-            ("f(&result.id)", true),
-            ("0..result", true),
-            ("format!(\"{result}\")", true),
-            ("x.result", false),
-            ("f(x.result)", false),
-            ("results", false),
-            ("\"result\"", false),
-        ] {
-            assert_eq!(mention_of_result(&text.parse().unwrap()).is_some(), expected, "{text}");
-        }
+    if let Some(Given { name, .. }) = &args.settle {
+        problems.push(syn::Error::new(
+            name.span(),
+            "`settle` keeps the guard after the write, and here the value takes its place; remove it, or delete the entry with `#[invalidates(…, settle = …)]`",
+        ));
     }
 }

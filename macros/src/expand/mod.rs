@@ -2,7 +2,6 @@
 
 mod companion;
 mod read;
-mod update;
 mod write;
 
 use proc_macro2::{Ident, Span, TokenStream};
@@ -10,7 +9,6 @@ use quote::{ToTokens, quote, quote_spanned};
 use syn::{AttrStyle, Attribute, Expr, Type, spanned::Spanned};
 
 pub(crate) use read::read;
-pub(crate) use update::update;
 pub(crate) use write::write;
 
 use crate::{
@@ -94,6 +92,14 @@ fn shape_of(output: &Type, function: &Function) -> TokenStream {
 fn shape_constant(function: &Function) -> TokenStream {
     let shape = shape(function);
     quote!(const __SHAPE: u8 = #shape;)
+}
+
+/// `Some(argument)` or `None`, as an expression.
+fn optional(argument: Option<&impl ToTokens>) -> TokenStream {
+    match argument {
+        None => quote!(::core::option::Option::None),
+        Some(argument) => quote!(::core::option::Option::Some(#argument)),
+    }
 }
 
 /// The user's body as a future that hasn't begun.

@@ -1,12 +1,12 @@
 //! A cached function: its settings, its key, one call.
 
-use proc_macro2::{Group, Span, TokenStream, TokenTree};
+use proc_macro2::{Group, Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::{GenericParam, Type, spanned::Spanned};
 
 use super::{
-    around, body, cache, companion, imports, kept_cache, key_text, ours, pinned, shape_constant, shape_of,
-    write::optional,
+    around, body, cache, companion, imports, kept_cache, key_text, optional, ours, pinned, shape_constant,
+    shape_of,
 };
 use crate::{
     check::{Form, ReadPlan},
@@ -40,9 +40,9 @@ pub(super) fn load(
     let text = key_text(&plan.key);
     let key = ours("key");
     let at_output = Span::mixed_site().located_at(output.span());
-    let has_none = has_none(plan, shape);
-    let has_error = has_error(plan, shape);
-    let fails = fails(plan, shape);
+    let has_none = assert_outcome("assert_none", plan.none_ttl, shape);
+    let has_error = assert_outcome("assert_error", plan.staleness.if_error, shape);
+    let fails = assert_outcome("assert_fails", plan.error_ttl, shape);
     let named = plan.cache.as_ref().map(|cache| &cache.expr);
     let (pinned, name) = (pinned(body), ours("body"));
     let (pinned, body) = match &plan.staleness.kept {
@@ -141,27 +141,12 @@ fn is_of_unknown_generics(function: &Function) -> bool {
     }
 }
 
-/// Compiles only if the return type has a `None` that could be stored.
-fn has_none(plan: &ReadPlan, shape: &TokenStream) -> Option<TokenStream> {
-    plan.none_ttl.map(|span| {
-        let shape = located(shape, span);
-        quote_spanned!(span=> __aside::assert_none::<#shape>();)
-    })
-}
-
-/// Compiles only if the return type has an `Err` in the place of which an old value could be given.
-fn has_error(plan: &ReadPlan, shape: &TokenStream) -> Option<TokenStream> {
-    plan.staleness.if_error.map(|span| {
-        let shape = located(shape, span);
-        quote_spanned!(span=> __aside::assert_error::<#shape>();)
-    })
-}
-
-/// Compiles only if the return type has an `Err` that could be stored.
-fn fails(plan: &ReadPlan, shape: &TokenStream) -> Option<TokenStream> {
-    plan.error_ttl.map(|span| {
-        let shape = located(shape, span);
-        quote_spanned!(span=> __aside::assert_fails::<#shape>();)
+/// `__aside::assert_…::<SHAPE>();` where an option was written that says something about one kind of outcome: compiles only if the
+/// return type has it.
+fn assert_outcome(assertion: &str, option: Option<Span>, shape: &TokenStream) -> Option<TokenStream> {
+    option.map(|span| {
+        let (assertion, shape) = (Ident::new(assertion, span), located(shape, span));
+        quote_spanned!(span=> __aside::#assertion::<#shape>();)
     })
 }
 

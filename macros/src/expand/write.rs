@@ -1,44 +1,48 @@
-//! A writing function: the keys that are known before, one call around the body, the keys that only the result names.
+//! A writing function: the keys that are known before, one call around the body, and its end.
 
-use proc_macro2::{Span, TokenStream};
+use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::spanned::Spanned;
 
-use super::{around, body, cache, imports, ours, pinned, shape};
-use crate::{check::WritePlan, signature::Function};
+use super::{around, body, cache, imports, key_text, optional, ours, pinned, shape, shape_constant};
+use crate::{
+    args::{Given, Policy},
+    call::Call,
+    check::{After, Argument, End, KeyOf, TargetKey, WritePlan, WriteSettings, setting},
+};
 
-pub(crate) fn write(plan: &WritePlan, function: &Function) -> TokenStream {
-    let asks = plan.optional || plan.after.as_ref().is_some_and(|after| after.optional);
-    let imports = imports(if asks { &["GivenRef", "GivenNot"] } else { &[] });
-    let settings = settings(&plan.name, &plan.settings);
-    let keys = keys_before(plan);
-    let (arguments, after) = after(plan, function);
-    let (cache, cache_argument) = cache(plan.cache.as_ref(), function);
-    let refuse = refuse(plan.required, function);
-    let pinned = pinned(&body(function));
-    let future = ours("body");
-    let call = |keys: &TokenStream| match (&cache_argument, &refuse, &after) {
-        (None, None, None) => quote!(__aside::write(&__WRITE, #keys, #future).await),
-        _ => {
-            let cache = optional(cache_argument.as_ref());
-            let refuse = optional(refuse.as_ref());
-            let nothing = quote!(|_| ::core::option::Option::None);
-            let after = after.as_ref().unwrap_or(&nothing);
-            quote!(__aside::write_with(&__WRITE, #cache, #refuse, #keys, #future, #after).await)
+pub(crate) fn write(plan: &WritePlan) -> TokenStream {
+    let function = plan.context.function;
+    let (imports, shape, keys, arguments) = match &plan.end {
+        End::Store(keys) => (imports(&[]), Some(shape_constant(function)), keys_to_store(plan, keys), None),
+        End::Delete { before, after } => {
+            let mut keys = before.iter().chain(after.iter().flat_map(|after| &after.keys));
+            let asks = keys.any(|key| key.is_optional);
+            (
+                imports(if asks { &["GivenRef", "GivenNot"] } else { &[] }),
+                None,
+                if before.is_empty() { quote!(::core::iter::empty()) } else { keys_to_delete(plan, before) },
+                after.as_ref().map(arguments),
+            )
         }
     };
+    let settings = settings(plan);
+    let (cache, cache_argument) = cache(plan.cache.as_ref(), function);
+    let pinned = pinned(&body(function));
+    let name = ours("keys");
+    let call = |keys: &TokenStream| call(plan, cache_argument.as_ref(), keys);
     let statements = match &plan.when {
         None => {
-            let name = ours("keys");
             let call = call(&name.to_token_stream());
-            quote!(#imports #settings let #name = #keys; #arguments #cache #pinned #call)
+            quote!(#imports #shape #settings let #name = #keys; #arguments #cache #pinned #call)
         }
         Some(condition) => {
-            let (when, name) = (ours("when"), ours("keys"));
+            let (when, future) = (ours("when"), ours("body"));
             let call =
                 call(&quote!(::core::iter::Iterator::flatten(::core::iter::IntoIterator::into_iter(#name))));
             quote! {
                 #imports
+                #shape
                 #settings
                 let #when: bool = #condition;
                 let #name = if #when { ::core::option::Option::Some(#keys) } else { ::core::option::Option::None };
@@ -52,15 +56,53 @@ pub(crate) fn write(plan: &WritePlan, function: &Function) -> TokenStream {
     around(function, &statements)
 }
 
-pub(super) fn optional(argument: Option<&impl ToTokens>) -> TokenStream {
-    match argument {
-        None => quote!(::core::option::Option::None),
-        Some(argument) => quote!(::core::option::Option::Some(#argument)),
+/// The one call around the body.
+fn call(plan: &WritePlan, cache: Option<&TokenStream>, keys: &TokenStream) -> TokenStream {
+    let (function, future) = (plan.context.function, ours("body"));
+    // How a write is refused, where that was asked for.
+    let output = &function.output;
+    let refuse = plan.settings.required().map(|span| quote_spanned!(span=> __aside::refuse::<#output>));
+    let refused = optional(refuse.as_ref());
+    let cache_or_none = optional(cache);
+    match &plan.end {
+        End::Store(_) => quote! {
+            __aside::update::<#output, __SHAPE, _>(&__WRITE, #cache_or_none, #refused, #keys, #future).await
+        },
+        End::Delete { after: None, .. } if cache.is_none() && refuse.is_none() => {
+            quote!(__aside::write(&__WRITE, #keys, #future).await)
+        }
+        End::Delete { after, .. } => {
+            let after = match after {
+                Some(after) => keys_of_result(plan, after),
+                None => quote!(|_| ::core::option::Option::None),
+            };
+            quote!(__aside::write_with(&__WRITE, #cache_or_none, #refused, #keys, #future, #after).await)
+        }
     }
 }
 
 /// What the attribute fixes, as a static.
-pub(super) fn settings(name: &str, settings: &TokenStream) -> TokenStream {
+fn settings(plan: &WritePlan) -> TokenStream {
+    let WriteSettings { guard, guard_for, settle, wait_replicas } = &plan.settings;
+    let mut settings = TokenStream::new();
+    settings.extend(guard.as_ref().map(|Given { name, value }| {
+        let policy = match value {
+            Policy::BestEffort => "BestEffort",
+            Policy::Required(_) => "Required",
+            Policy::Off => "Off",
+        };
+        let policy = Ident::new(policy, Span::call_site());
+        setting("guard", &quote!(__aside::Guard::#policy), name.span())
+    }));
+    for (option, name) in [(guard_for, "guard_for"), (settle, "settle")] {
+        settings.extend(option.as_ref().map(|given| setting(name, &given.value.tokens(), given.name.span())));
+    }
+    settings.extend(
+        wait_replicas
+            .as_ref()
+            .map(|given| setting("wait_replicas", &given.value.to_token_stream(), given.name.span())),
+    );
+    let name = &plan.name;
     // A setting that makes no sense is reported from here to there.
     let at_settings = settings.span();
     let new = quote_spanned! {at_settings=>
@@ -71,34 +113,67 @@ pub(super) fn settings(name: &str, settings: &TokenStream) -> TokenStream {
     }
 }
 
-fn keys_before(plan: &WritePlan) -> TokenStream {
-    let keys = &plan.before;
-    if keys.is_empty() { quote!(::core::iter::empty()) } else { list(keys, plan.optional) }
+/// An expression of type `Key<_>`, which may be one that does not know its cache where the write names one.
+fn key_of(call: &Call, plan: &WritePlan) -> TokenStream {
+    let key = call.key(&plan.context);
+    if plan.cache.is_some() { quote_spanned!(key.span()=> __aside::in_cache_of_write(#key)) } else { key }
 }
 
-fn list(keys: &[TokenStream], optional: bool) -> TokenStream {
-    if optional {
-        quote!(::core::iter::Iterator::flatten(::core::iter::IntoIterator::into_iter([#(#keys),*])))
+/// Keys that get what the body gave.
+fn keys_to_store(plan: &WritePlan, keys: &[Call]) -> TokenStream {
+    let output = &plan.context.function.output;
+    let keys = keys.iter().map(|call| {
+        let key = key_of(call, plan);
+        // Method by method: by then the compiler knows what is cached, and can say that it is something else.
+        let by = quote_spanned!(key.span()=> by::<#output, __SHAPE>());
+        quote!(__aside::Updated(#key).#by)
+    });
+    quote!([#(#keys),*])
+}
+
+/// The keys, each an `AnyKey`, or each an `Option` of one where there may be none.
+fn keys_to_delete(plan: &WritePlan, keys: &[TargetKey]) -> TokenStream {
+    let any_optional = keys.iter().any(|key| key.is_optional);
+    let keys = keys.iter().map(|TargetKey { of, is_optional }| {
+        let key = match of {
+            KeyOf::Template(key) => key_text(key),
+            KeyOf::Call(call) => {
+                let key = key_of(call, plan);
+                quote_spanned!(key.span()=> __aside::any_key(#key))
+            }
+        };
+        match (any_optional, is_optional) {
+            (false, _) => key,
+            (true, false) => quote!(::core::option::Option::Some(#key)),
+            (true, true) => quote!((|| ::core::option::Option::Some(#key))()),
+        }
+    });
+    let keys = quote!([#(#keys),*]);
+    if any_optional {
+        quote!(::core::iter::Iterator::flatten(::core::iter::IntoIterator::into_iter(#keys)))
     } else {
-        quote!([#(#keys),*])
+        keys
     }
 }
 
-/// What is computed before the body for the keys behind it, and the closure that makes them of what it returned.
-fn after(plan: &WritePlan, function: &Function) -> (TokenStream, Option<TokenStream>) {
-    let Some(after) = &plan.after else { return (TokenStream::new(), None) };
-    let shape = shape(function);
-    let (result, keys) = (&after.result, list(&after.keys, after.optional));
-    let arguments = after.arguments.iter().map(|(name, value)| quote!(let #name = #value;));
-    let returned = ours("returned");
-    let closure = quote! {
-        move |#returned| __aside::of_success::<_, #shape, _>(#returned, |#result| #keys)
-    };
-    (quote!(#(#arguments)*), Some(closure))
+/// What is computed before the body for the keys behind it.
+fn arguments(after: &After) -> TokenStream {
+    let arguments = after.arguments.iter().map(|(name, argument)| {
+        let value = match argument {
+            Argument::Expr(expr) => expr.to_token_stream(),
+            Argument::Text(value) => value.text(),
+        };
+        quote!(let #name = #value;)
+    });
+    quote!(#(#arguments)*)
 }
 
-/// How a write is refused, where that was asked for.
-pub(super) fn refuse(required: Option<Span>, function: &Function) -> Option<TokenStream> {
-    let output = &function.output;
-    required.map(|span| quote_spanned!(span=> __aside::refuse::<#output>))
+/// The closure that makes the keys of what the body returned.
+fn keys_of_result(plan: &WritePlan, after: &After) -> TokenStream {
+    let shape = shape(plan.context.function);
+    let (result, keys) = (&after.result, keys_to_delete(plan, &after.keys));
+    let returned = ours("returned");
+    quote! {
+        move |#returned| __aside::of_success::<_, #shape, _>(#returned, |#result| #keys)
+    }
 }
