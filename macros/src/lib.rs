@@ -1,34 +1,21 @@
 //! The attributes of [`cached-aside`](https://docs.rs/cached-aside), which re-exports and documents them. Use that crate:
 //! what is generated here calls private functions of exactly its own version of it.
 
-mod args;
-mod beside;
-mod boxed;
-mod call;
-mod check;
-mod configured;
-mod duration;
 mod expand;
-mod generics;
-mod key;
-mod mentions;
-mod names;
-mod optional;
-mod part;
-mod place;
+mod hygiene;
+mod item;
+mod parse;
+mod plan;
 mod problem;
-mod root;
-mod shape;
-mod signature;
-mod template;
+mod tokens;
 
 #[cfg(test)]
 mod snapshots;
 
-use args::Attribute;
+use item::function::Function;
+use parse::args::{Attribute, ReadArgs, WriteArgs};
 use problem::{Problems, report};
 use proc_macro2::TokenStream;
-use signature::Function;
 
 #[expect(missing_docs, reason = "documented where it is re-exported: rustdoc joins the two")]
 #[proc_macro_attribute]
@@ -53,7 +40,7 @@ fn expand_with(
     item: &TokenStream,
     attribute: fn(TokenStream, &Function) -> syn::Result<TokenStream>,
 ) -> TokenStream {
-    names::apart(args, item, |args, item| {
+    hygiene::apart(args, item, |args, item| {
         syn::parse2(item.clone())
             .and_then(|function| attribute(args, &function))
             .unwrap_or_else(|error| report(&error, item))
@@ -62,13 +49,13 @@ fn expand_with(
 
 fn cached(args: TokenStream, function: &Function) -> syn::Result<TokenStream> {
     let mut problems = Problems::default();
-    if let Some(either) = configured::either(&args, function) {
+    if let Some(either) = expand::cfg_parameters::either(&args, function) {
         return Ok(either);
     }
-    let mut args = args::ReadArgs::parse(args, &mut problems);
+    let mut args = ReadArgs::parse(args, &mut problems);
     let root = args.root.take();
-    let plan = check::read(args, function, problems)?;
-    Ok(root::found_at(root, expand::read(&plan, function)))
+    let plan = plan::read(args, function, problems)?;
+    Ok(expand::root::found_at(root, expand::read(&plan, function)))
 }
 
 fn invalidating(args: TokenStream, function: &Function) -> syn::Result<TokenStream> {
@@ -81,8 +68,8 @@ fn updating(args: TokenStream, function: &Function) -> syn::Result<TokenStream> 
 
 fn writing(attribute: Attribute, args: TokenStream, function: &Function) -> syn::Result<TokenStream> {
     let mut problems = Problems::default();
-    let mut args = args::WriteArgs::parse(args, &mut problems);
+    let mut args = WriteArgs::parse(args, &mut problems);
     let root = args.root.take();
-    let plan = check::write(attribute, args, function, problems)?;
-    Ok(root::found_at(root, expand::write(&plan)))
+    let plan = plan::write(attribute, args, function, problems)?;
+    Ok(expand::root::found_at(root, expand::write(&plan)))
 }

@@ -5,7 +5,11 @@ use expect_test::{ExpectFile, expect_file};
 use proc_macro2::TokenStream;
 use quote::quote;
 
-use crate::{cached, invalidating, place::Place, signature::Function, updating};
+use crate::{
+    cached, invalidating,
+    item::{function::Function, place::Place},
+    updating,
+};
 
 fn function(item: TokenStream, place: Place) -> Function {
     Function::at(syn::parse2(item).unwrap(), place)

@@ -1,5 +1,5 @@
-//! The order of dependence among the runtime's files, as `ARCHITECTURE.md` draws it: a file uses files of its own layer and of
-//! those below, and no files outside of `store::redis` use each other in a circle.
+//! The order of dependence among the files of the runtime, and among those of the macros, as `ARCHITECTURE.md` draws it: a file
+//! uses files of its own layer and of those below, and no files outside of `store::redis` use each other in a circle.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -12,11 +12,12 @@ use syn::{
     visit::{self, Visit},
 };
 
-/// The block of the page that names the layers, from the ground up: one a line, `name: modules`.
-const FENCE: &str = "```layers\n";
+/// The crates whose order the page draws, each with the block that names its layers from the ground up: one a line,
+/// `name: modules`.
+const CRATES: [(&str, &str); 2] = [("runtime/src", "```layers\n"), ("macros/src", "```macro-layers\n")];
 
 /// Modules that only tests have.
-const OF_TESTS: [&str; 4] = ["tests", "suite", "interleavings", "faulty"];
+const OF_TESTS: [&str; 5] = ["tests", "suite", "interleavings", "faulty", "snapshots"];
 
 /// The files whose dependence on each other is not looked at.
 const LEFT_OUT: &str = "store::redis";
@@ -25,15 +26,15 @@ const LEFT_OUT: &str = "store::redis";
 type Uses = BTreeMap<String, BTreeSet<String>>;
 
 /// What is wrong with a crate's source, given the page that draws its layers: one line each.
-fn problems(source: &Path, page: &str) -> Vec<String> {
+fn problems(source: &Path, page: &str, fence: &str) -> Vec<String> {
     let uses = uses(&modules(source));
-    let mut problems = outside_of_layers(&uses, &layers(page));
+    let mut problems = outside_of_layers(&uses, &layers(page, fence));
     problems.extend(circles(&uses).into_iter().map(|circle| format!("a circle: {}", circle.join(", "))));
     problems
 }
 
-fn layers(page: &str) -> BTreeMap<String, (usize, String)> {
-    let block = page.split_once(FENCE).and_then(|(_, rest)| rest.split_once("```"));
+fn layers(page: &str, fence: &str) -> BTreeMap<String, (usize, String)> {
+    let block = page.split_once(fence).and_then(|(_, rest)| rest.split_once("```"));
     let (block, _) = block.expect("`ARCHITECTURE.md` has a block of layers");
     let lines = block.lines().enumerate();
     lines
@@ -227,8 +228,10 @@ mod tests {
     #[test]
     fn every_file_lies_above_what_it_uses() {
         let page = fs::read_to_string(root().join("ARCHITECTURE.md")).unwrap();
-        let problems = problems(&root().join("runtime/src"), &page);
-        assert!(problems.is_empty(), "{}", problems.join("\n"));
+        for (source, fence) in CRATES {
+            let problems = problems(&root().join(source), &page, fence);
+            assert!(problems.is_empty(), "{source}:\n{}", problems.join("\n"));
+        }
     }
 
     fn parsed(files: &[(&str, &str)]) -> Uses {
@@ -245,7 +248,7 @@ mod tests {
             ("left", "use crate::right;"),
             ("right", "fn back() { crate::left::go() }"),
         ]);
-        let layers = layers("```layers\nbelow: ground left right\nabove: top gone\n```");
+        let layers = layers("```layers\nbelow: ground left right\nabove: top gone\n```", "```layers\n");
         assert_eq!(
             outside_of_layers(&uses, &layers),
             [

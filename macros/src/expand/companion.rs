@@ -9,11 +9,14 @@ use syn::{
 
 use super::{around, imports, key_text, ours, outer, read, reference, shape};
 use crate::{
-    check::{CacheKnown, Form, Kept, ReadPlan},
-    generics::{needed_by, turbofish},
-    key::Source,
-    shape::without_lifetimes,
-    signature::{Body, Function, inside, mentions},
+    item::{
+        function::{Body, Function},
+        generics::{needed_by, turbofish},
+        shape::without_lifetimes,
+        types::inside,
+    },
+    plan::{CacheKnown, Form, Kept, ReadPlan, key::Source},
+    tokens::mentions,
 };
 
 /// An enum with the function's name: it lives among the types, so that importing the function imports both.

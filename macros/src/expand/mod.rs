@@ -1,22 +1,41 @@
 //! Plans into tokens: `quote!` and little else.
 
+mod call;
+pub(crate) mod cfg_parameters;
 mod companion;
 mod read;
+pub(crate) mod root;
 mod write;
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::{AttrStyle, Attribute, Expr, Type, spanned::Spanned};
 
-pub(crate) use read::read;
 pub(crate) use write::write;
 
 use crate::{
-    key::{Key, Piece, Value, ValueFormat},
-    shape::without_parameters,
-    signature::{Body, Function, is_nameable},
-    template::Format,
+    item::{
+        function::{Body, Function},
+        shape::without_parameters,
+        types::is_nameable,
+    },
+    parse::template::Format,
+    plan::key::{Key, Piece, Value, ValueFormat},
+    plan::{Form, ReadPlan},
 };
+
+pub(crate) fn read(plan: &ReadPlan, function: &Function) -> TokenStream {
+    match plan.form {
+        Form::Free => companion::free(plan, function),
+        Form::Method => companion::method(plan, function),
+        Form::Alone => {
+            let shape = shape_constant(function);
+            let settings = read::settings(plan, function, &quote!(__SHAPE));
+            let load = read::load(plan, function, &quote!(__SHAPE), &quote!(&__READ), &body(function));
+            around(function, &quote!(#shape #settings #load))
+        }
+    }
+}
 
 /// The name of a variable, which the user's code can't see. No `static` has it either: a variable could not be called so.
 fn ours(name: &str) -> Ident {

@@ -4,29 +4,16 @@ use proc_macro2::{Group, Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::{GenericParam, Type, spanned::Spanned};
 
-use super::{
-    around, body, cache, companion, imports, kept_cache, key_text, optional, ours, pinned, shape_constant,
-    shape_of,
-};
+use super::{cache, imports, kept_cache, key_text, optional, ours, pinned, shape_of};
 use crate::{
-    check::{Form, ReadPlan},
-    place::{OF_MACRO, Place},
-    shape::{has_lifetimes, is_opaque, parts, without_lifetimes},
-    signature::{Function, mentions},
+    item::{
+        function::Function,
+        place::Place,
+        shape::{has_lifetimes, is_opaque, parts, without_lifetimes},
+    },
+    plan::ReadPlan,
+    tokens::{OF_MACRO, mentions},
 };
-
-pub(crate) fn read(plan: &ReadPlan, function: &Function) -> TokenStream {
-    match plan.form {
-        Form::Free => companion::free(plan, function),
-        Form::Method => companion::method(plan, function),
-        Form::Alone => {
-            let shape = shape_constant(function);
-            let settings = settings(plan, function, &quote!(__SHAPE));
-            let load = load(plan, function, &quote!(__SHAPE), &quote!(&__READ), &body(function));
-            around(function, &quote!(#shape #settings #load))
-        }
-    }
-}
 
 /// The body of the annotated function.
 pub(super) fn load(

@@ -4,15 +4,19 @@ use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::spanned::Spanned;
 
-use super::{around, body, cache, imports, key_text, optional, ours, pinned, shape, shape_constant};
+use super::{
+    around, body, cache, call::key, imports, key_text, optional, ours, pinned, shape, shape_constant,
+};
 use crate::{
-    args::{Given, Policy},
-    call::Call,
-    check::{After, Argument, End, KeyOf, TargetKey, WritePlan, WriteSettings, setting},
+    parse::{
+        args::{Given, Policy},
+        call::Call,
+    },
+    plan::{After, Argument, End, KeyOf, TargetKey, WritePlan, WriteSettings, setting},
 };
 
 pub(crate) fn write(plan: &WritePlan) -> TokenStream {
-    let function = plan.context.function;
+    let function = plan.site.function;
     let (imports, shape, keys, arguments) = match &plan.end {
         End::Store(keys) => (imports(&[]), Some(shape_constant(function)), keys_to_store(plan, keys), None),
         End::Delete { before, after } => {
@@ -58,7 +62,7 @@ pub(crate) fn write(plan: &WritePlan) -> TokenStream {
 
 /// The one call around the body.
 fn call(plan: &WritePlan, cache: Option<&TokenStream>, keys: &TokenStream) -> TokenStream {
-    let (function, future) = (plan.context.function, ours("body"));
+    let (function, future) = (plan.site.function, ours("body"));
     // How a write is refused, where that was asked for.
     let output = &function.output;
     let refuse = plan.settings.required().map(|span| quote_spanned!(span=> __aside::refuse::<#output>));
@@ -115,13 +119,13 @@ fn settings(plan: &WritePlan) -> TokenStream {
 
 /// An expression of type `Key<_>`, which may be one that does not know its cache where the write names one.
 fn key_of(call: &Call, plan: &WritePlan) -> TokenStream {
-    let key = call.key(&plan.context);
+    let key = key(call, &plan.site);
     if plan.cache.is_some() { quote_spanned!(key.span()=> __aside::in_cache_of_write(#key)) } else { key }
 }
 
 /// Keys that get what the body gave.
 fn keys_to_store(plan: &WritePlan, keys: &[Call]) -> TokenStream {
-    let output = &plan.context.function.output;
+    let output = &plan.site.function.output;
     let keys = keys.iter().map(|call| {
         let key = key_of(call, plan);
         // Method by method: by then the compiler knows what is cached, and can say that it is something else.
@@ -170,7 +174,7 @@ fn arguments(after: &After) -> TokenStream {
 
 /// The closure that makes the keys of what the body returned.
 fn keys_of_result(plan: &WritePlan, after: &After) -> TokenStream {
-    let shape = shape(plan.context.function);
+    let shape = shape(plan.site.function);
     let (result, keys) = (&after.result, keys_to_delete(plan, &after.keys));
     let returned = ours("returned");
     quote! {

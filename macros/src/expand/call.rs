@@ -1,0 +1,175 @@
+//! `load_user(user.id)` → the companion of `load_user` that makes its key.
+
+use proc_macro2::{Delimiter, Group, Span, TokenStream, TokenTree};
+use quote::{ToTokens, format_ident, quote, quote_spanned};
+use syn::{Expr, ExprPath, FnArg, Ident, PathArguments, ReceiverKind, Type, ext::IdentExt, spanned::Spanned};
+
+use crate::{
+    item::{beside::Site, place::Place},
+    parse::call::{Call, is_of_type},
+};
+
+/// The same call, of the companion that makes the key: a block, in which something stands for the companion that isn't
+/// there, so that the compiler says what to do about it.
+pub(super) fn key(call: &Call, site: &Site) -> TokenStream {
+    match call {
+        Call::Path(call, path) => {
+            let (attrs, mut arguments) = (&call.attrs, TokenStream::new());
+            call.paren_token.surround(&mut arguments, |tokens| call.args.to_tokens(tokens));
+            match companion(path) {
+                Companion::OfType(path) => {
+                    let name = path.path.segments.last().map(|last| &last.ident);
+                    in_block(path.span(), &otherwise(name, false), &quote!(#(#attrs)* #path #arguments))
+                }
+                Companion::OfFunction { path, arguments: generic, span } => {
+                    let key = Ident::new("key", span);
+                    let Some(import) = import(site, &path) else {
+                        // As a type: the compiler then looks for what is missing among the companions, not among crates.
+                        return quote_spanned!(span=> #(#attrs)* <#path>::#key #generic #arguments);
+                    };
+                    let named = Ident::new("__named", generated(span));
+                    let other = format_ident!("Of{}", call.args.len(), span = Span::mixed_site());
+                    let other = quote_spanned! {generated(span)=>
+                        use ::cached_aside::__private::not_cached::#other as #named;
+                    };
+                    let import = quote_spanned!(generated(span)=> #import as #named;);
+                    let companion = quote_spanned!(span=> <#named>::#key #generic);
+                    let call = in_block(span, &import, &quote!(#(#attrs)* #companion #arguments));
+                    in_block(span, &other, &call)
+                }
+            }
+        }
+        Call::Method(call) => {
+            let mut call = call.clone();
+            let span = call.method.span();
+            dereference(site, &mut call.receiver);
+            call.method = format_ident!("__{}_key", call.method.unraw(), span = generated(span));
+            in_block(span, &otherwise(Some(&call.method), true), &call.to_token_stream())
+        }
+    }
+}
+
+/// `{ … }`, shown where the call is.
+fn in_block(span: Span, statements: &TokenStream, value: &TokenStream) -> TokenStream {
+    let mut block = Group::new(Delimiter::Brace, quote!(#statements #value));
+    block.set_span(generated(span));
+    TokenTree::from(block).into()
+}
+
+/// A companion that no type has: reached where the type in question hasn't got it either.
+fn otherwise(name: Option<&Ident>, method: bool) -> TokenStream {
+    let receiver = method.then(|| quote!(&self));
+    let name = name.map(|name| Ident::new(&name.to_string(), Span::mixed_site()));
+    quote! {
+        trait CachedMethod { fn #name(#receiver) {} }
+        impl<T: ::cached_aside::__private::CachedMethod + ?Sized> CachedMethod for T {}
+    }
+}
+
+/// `use users::load_user`: the function with what else has its name. A parameter can't be imported, what is imported may
+/// have no generic arguments, and about a name that is nowhere the compiler says more where it stands for a type.
+fn import(site: &Site, path: &ExprPath) -> Option<TokenStream> {
+    let segments = &path.path.segments;
+    let with_arguments = segments.iter().any(|segment| !segment.arguments.is_none());
+    if path.qself.is_some() || with_arguments {
+        return None;
+    }
+    let at = generated(path.span());
+    let Some(name) = path.path.get_ident().map(ToString::to_string) else {
+        // Where the path leads nowhere the compiler would suggest to write an import there. `$crate` means what it
+        // means by its span.
+        let mut path = path.clone();
+        for segment in &mut path.path.segments {
+            if !segment.ident.to_string().ends_with("crate") {
+                segment.ident.set_span(generated(segment.ident.span()));
+            }
+        }
+        return Some(quote_spanned!(at=> use #path));
+    };
+    let of_type = site.function.place.has_self_type();
+    if site.beside.as_ref().is_some_and(|beside| !beside.may_mean(&name, of_type)) {
+        return None;
+    }
+    let hidden = site.function.parameters.iter().any(|parameter| parameter.binds(&name));
+    // What is written in the module comes before what a `*` imports, which has to be said of what a macro writes.
+    let written = site.beside.as_ref().is_some_and(|beside| beside.function(&name));
+    match site.function.place {
+        Place::Free if written => Some(quote_spanned!(at=> use self::#path)),
+        _ if !hidden => Some(quote_spanned!(at=> use #path)),
+        Place::Nested | Place::Unknown => None,
+        _ => Some(quote_spanned!(at=> use self::#path)),
+    }
+}
+
+/// `self` as `(*self)` where it is a reference: the compiler then says of the type itself that it lacks the companion.
+fn dereference(site: &Site, receiver: &mut Expr) {
+    let Expr::Path(path) = &*receiver else { return };
+    let Some(name) = path.path.get_ident().map(ToString::to_string) else { return };
+    let parameter = site.function.parameters.iter().find(|parameter| parameter.binds(&name));
+    let is_reference = parameter.is_some_and(|parameter| match &parameter.written {
+        FnArg::Receiver(receiver) => matches!(receiver.kind, ReceiverKind::Reference(..)),
+        FnArg::Typed(typed) => parameter.name.is_some() && matches!(*typed.ty, Type::Reference(_)),
+    });
+    if is_reference {
+        let at = generated(path.span());
+        *receiver = syn::parse_quote_spanned!(at=> (*#path));
+    }
+}
+
+enum Companion {
+    /// `Repo::load_user_key`
+    OfType(ExprPath),
+    /// `load_user`, whose companion `key` has these generic arguments.
+    OfFunction { path: ExprPath, arguments: PathArguments, span: Span },
+}
+
+/// `users::load_user` → `<users::load_user>::key`; `Repo::load_user` → `Repo::load_user_key`.
+fn companion(path: &ExprPath) -> Companion {
+    let (of_type, mut path) = (is_of_type(path), path.clone());
+    let Some(last) = path.path.segments.last_mut() else { return Companion::OfType(path) };
+    if of_type {
+        last.ident = format_ident!("{}_key", last.ident.unraw(), span = generated(last.ident.span()));
+        return Companion::OfType(path);
+    }
+    let (arguments, span) = (std::mem::replace(&mut last.arguments, PathArguments::None), last.ident.span());
+    Companion::OfFunction { path, arguments, span }
+}
+
+/// A name that we made: the compiler doesn't suggest to write it.
+fn generated(at: Span) -> Span {
+    Span::mixed_site().located_at(at)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::item::function::Function;
+
+    #[test]
+    fn calls_become_calls_of_companions() {
+        for (written, expected) in [
+            ("load(id)", "useloadas__named;<__named>::key(id)}}"),
+            ("load::<User>(id, &name)", "useloadas__named;<__named>::key::<User>(id,&name)}}"),
+            ("users::load(id)", "useusers::loadas__named;<__named>::key(id)}}"),
+            ("user(user.id)", "useself::useras__named;<__named>::key(user.id)}}"),
+            ("module::<u8>::load(id)", "<module::<u8>::load>::key(id)"),
+            ("crate::users::load(id)", "{usecrate::users::loadas__named;<__named>::key(id)}}"),
+            ("Repo::load(id)", "Repo::load_key(id)"),
+            ("Self::load(id)", "Self::load_key(id)"),
+            ("a::Repo::<u8>::load::<u8>(id)", "a::Repo::<u8>::load_key::<u8>(id)"),
+            ("<Repo as Load>::load(id)", "<RepoasLoad>::load_key(id)"),
+            ("self.load(id)", "(*self).__load_key(id)}"),
+            ("self.repo.load::<u8>(id)", "self.repo.__load_key::<u8>(id)"),
+            ("r#type(id)", "user#typeas__named;<__named>::key(id)}}"),
+            ("self.r#type(id)", "(*self).__type_key(id)}"),
+        ] {
+            let call = syn::parse::Parser::parse_str(Call::parse, written).unwrap();
+            let function = syn::parse_quote!(
+                async fn save(&self, user: u8) {}
+            );
+            let function = Function::at(function, Place::Free);
+            let key = key(&call, &Site::of(&function)).to_string().replace(' ', "");
+            assert!(key.contains(expected), "{key}");
+        }
+    }
+}

@@ -1,0 +1,433 @@
+//! A return type without its generic parameters: only its shape (`Option`, `Result`) is asked for where it is used, and
+//! that place may not depend on generic parameters.
+
+use proc_macro2::{Span, TokenStream, TokenTree};
+use quote::ToTokens;
+use syn::{
+    Expr, GenericArgument, GenericParam, Ident, Lifetime, PathArguments, Type, TypeParamBound, TypeReference,
+    WherePredicate, parse_quote,
+    visit_mut::{self, VisitMut},
+};
+
+use crate::{
+    item::{function::Function, place::Place, types::inside},
+    tokens::{OF_MACRO, mentions},
+};
+
+/// The type as far as its shape needs it: with `()` for type parameters and what is projected from them, a value for const
+/// parameters, and `'static` for lifetimes. What might not accept a `()` is replaced as a whole.
+pub(crate) fn without_parameters(ty: &Type, function: &Function) -> Type {
+    let replace = Replace::of(function);
+    let mut ty = concrete(ty, function).unwrap_or_else(|| ty.clone());
+    replace.reduce(&mut ty, function);
+    replace.clone().visit_type_mut(&mut ty);
+    ty
+}
+
+/// Whether a part of the type was replaced as a whole that may be an alias of an `Option` or a `Result`.
+pub(crate) fn is_opaque(ty: &Type, function: &Function) -> bool {
+    Replace::of(function).reduce(&mut ty.clone(), function)
+}
+
+/// Traits of which `()` has an implementation.
+const OF_UNIT: [&str; 15] = [
+    "Clone",
+    "Copy",
+    "Debug",
+    "Default",
+    "Deserialize",
+    "DeserializeOwned",
+    "Eq",
+    "Hash",
+    "Ord",
+    "PartialEq",
+    "PartialOrd",
+    "Send",
+    "Serialize",
+    "Sized",
+    "Sync",
+];
+
+/// Whether these bounds hold for `()` too.
+fn hold_for_unit<'a>(bounds: impl IntoIterator<Item = &'a TypeParamBound>) -> bool {
+    bounds.into_iter().all(|bound| match bound {
+        TypeParamBound::Lifetime(_) => true,
+        TypeParamBound::Trait(bound) => {
+            bound.path.segments.last().is_some_and(|last| OF_UNIT.iter().any(|name| last.ident == name))
+        }
+        _ => false,
+    })
+}
+
+/// Whether nothing is asked of the type parameters in these tokens that `()` lacks.
+fn accepts_unit(tokens: &TokenStream, function: &Function) -> bool {
+    let own = Some(&function.sig.generics);
+    let generics = || own.into_iter().chain(function.place.generics());
+    let plain = generics()
+        .flat_map(|generics| generics.type_params())
+        .all(|parameter| !mentions(tokens, &parameter.ident.to_string()) || hold_for_unit(&parameter.bounds));
+    let clauses = generics().filter_map(|generics| generics.where_clause.as_ref());
+    let predicates = clauses.flat_map(|clause| &clause.predicates);
+    let named = |bounded: &Type| {
+        let bounded = bounded.to_token_stream();
+        function.generic_parameters().any(|parameter| match parameter {
+            GenericParam::Type(parameter) => {
+                let name = parameter.ident.to_string();
+                mentions(&bounded, &name) && mentions(tokens, &name)
+            }
+            _ => false,
+        })
+    };
+    let mut about = predicates.filter_map(|predicate| match predicate {
+        WherePredicate::Type(predicate) if named(&predicate.bounded_ty) => Some(predicate),
+        _ => None,
+    });
+    let is_name = |ty: &Type| matches!(ty, Type::Path(path) if path.path.get_ident().is_some());
+    plain && about.all(|predicate| is_name(&predicate.bounded_ty) && hold_for_unit(&predicate.bounds))
+}
+
+impl Replace {
+    fn of(function: &Function) -> Replace {
+        let mut types = vec![Ident::new("Self", Span::call_site())];
+        let mut constants = Vec::new();
+        for parameter in function.generic_parameters() {
+            match parameter {
+                GenericParam::Type(parameter) => types.push(parameter.ident.clone()),
+                GenericParam::Const(parameter) => {
+                    constants.push((parameter.ident.clone(), value_of(&parameter.ty)));
+                }
+                GenericParam::Lifetime(_) => {}
+            }
+        }
+        // What a macro puts together can't be read: such names are parameters more often than types.
+        let is_unread = matches!(function.place, Place::Inherent(None) | Place::TraitImpl(None));
+        Replace { types, constants, is_unread }
+    }
+
+    /// Replaces what may not accept a `()` by one as a whole; whether that was so for something that may be an alias.
+    fn reduce(&self, ty: &mut Type, function: &Function) -> bool {
+        let path = match ty {
+            Type::Group(group) => return self.reduce(&mut group.elem, function),
+            Type::Paren(paren) => return self.reduce(&mut paren.elem, function),
+            _ if !self.mentions_parameter(ty) || self.is_type_parameter(ty) => return false,
+            Type::Path(path) if path.qself.is_none() => path,
+            // It can't be an alias.
+            Type::Tuple(_) | Type::Array(_) | Type::Slice(_) | Type::Reference(_) | Type::Ptr(_) => {
+                *ty = parse_quote!(());
+                return false;
+            }
+            _ => {
+                *ty = parse_quote!(());
+                return true;
+            }
+        };
+        let Some(last) = path.path.segments.last_mut() else { return false };
+        let is_result = last.ident == "Result";
+        if let PathArguments::AngleBracketed(arguments) = &mut last.arguments
+            && (is_result || last.ident == "Option")
+        {
+            let mut is_opaque = false;
+            let types = arguments.args.iter_mut().filter_map(|argument| match argument {
+                GenericArgument::Type(ty) => Some(ty),
+                _ => None,
+            });
+            for (number, ty) in types.enumerate() {
+                if number == 0 && is_result {
+                    is_opaque = self.reduce(ty, function);
+                } else if self.mentions_parameter(ty) {
+                    *ty = parse_quote!(());
+                }
+            }
+            return is_opaque;
+        }
+        let accepts = !self.is_unread && accepts_unit(&ty.to_token_stream(), function);
+        if !accepts {
+            *ty = parse_quote!(());
+        }
+        !accepts
+    }
+
+    fn mentions_parameter(&self, ty: &Type) -> bool {
+        let tokens = ty.to_token_stream();
+        self.types.iter().any(|name| mentions(&tokens, &name.to_string()))
+            || self.is_unread && mentions_letter(&tokens)
+    }
+}
+
+/// Whether there is a name of one capital letter, as parameters have them.
+fn mentions_letter(tokens: &TokenStream) -> bool {
+    tokens.clone().into_iter().any(|token| match token {
+        TokenTree::Ident(name) => is_letter(&name),
+        TokenTree::Group(group) => mentions_letter(&group.stream()),
+        _ => false,
+    })
+}
+
+fn is_letter(name: &Ident) -> bool {
+    let name = name.to_string();
+    name.len() == 1 && name.starts_with(|character: char| character.is_ascii_uppercase())
+}
+
+/// Whether the type is `Self::Answer` of a type that isn't known here: it may be a `Result`, and it may not.
+pub(crate) fn is_unknown(ty: &Type, function: &Function) -> bool {
+    projected_from_self(ty).is_some() && concrete(ty, function).is_none()
+}
+
+/// `Self::Answer` as `<Repo as Load>::Answer`, in the `impl` of a trait for a type without parameters.
+fn concrete(ty: &Type, function: &Function) -> Option<Type> {
+    let name = projected_from_self(ty)?;
+    let item = function.implementation()?;
+    let (of, _) = item.trait_.as_ref()?;
+    let parameters =
+        item.generics.params.iter().any(|parameter| !matches!(parameter, GenericParam::Lifetime(_)));
+    if parameters || item.to_token_stream().to_string().contains(OF_MACRO) {
+        return None;
+    }
+    let self_ty = &item.self_ty;
+    Some(parse_quote!(<#self_ty as #of>::#name))
+}
+
+/// `Answer` of `Self::Answer`.
+fn projected_from_self(ty: &Type) -> Option<&Ident> {
+    match ty {
+        Type::Group(group) => projected_from_self(&group.elem),
+        Type::Paren(paren) => projected_from_self(&paren.elem),
+        Type::Path(path) if path.qself.is_none() && path.path.segments.len() == 2 => {
+            (path.path.segments[0].ident == "Self").then(|| &path.path.segments[1].ident)
+        }
+        _ => None,
+    }
+}
+
+/// The type with `'static` for every lifetime.
+pub(crate) fn without_lifetimes(ty: &Type) -> Type {
+    let mut ty = ty.clone();
+    Replace::default().visit_type_mut(&mut ty);
+    ty
+}
+
+/// Whether the type has a lifetime that can be seen, `'static` aside.
+pub(crate) fn has_lifetimes(ty: &Type) -> bool {
+    let text = |ty: &Type| ty.to_token_stream().to_string();
+    text(&without_lifetimes(ty)) != text(ty)
+}
+
+/// The types that a tuple or a container of the standard library is made of, where the value is one: what can't be cached is
+/// one of them then. Those that certainly can are left out, if there are others.
+pub(crate) fn parts(output: &Type) -> Vec<&Type> {
+    let mut parts = Vec::new();
+    let value = inside(output, "Result").unwrap_or(output);
+    collect_parts(inside(value, "Option").unwrap_or(value), false, &mut parts);
+    let known: Vec<&Type> = parts.iter().copied().filter(|part| is_cacheable(part)).collect();
+    if known.len() < parts.len() {
+        parts.retain(|part| !is_cacheable(part));
+    }
+    parts
+}
+
+fn is_cacheable(part: &Type) -> bool {
+    const KNOWN: [&str; 17] = [
+        "u8", "u16", "u32", "u64", "u128", "usize", "i8", "i16", "i32", "i64", "i128", "isize", "f32", "f64",
+        "bool", "char", "String",
+    ];
+    matches!(part, Type::Path(path) if KNOWN.iter().any(|known| path.path.is_ident(known)))
+}
+
+fn collect_parts<'a>(ty: &'a Type, is_part: bool, parts: &mut Vec<&'a Type>) {
+    match ty {
+        Type::Group(group) => collect_parts(&group.elem, is_part, parts),
+        Type::Paren(paren) => collect_parts(&paren.elem, is_part, parts),
+        Type::Tuple(tuple) => tuple.elems.iter().for_each(|part| collect_parts(part, true, parts)),
+        Type::Array(array) => collect_parts(&array.elem, true, parts),
+        Type::Path(path) => {
+            let Some(last) = path.path.segments.last() else { return };
+            let contained = match last.ident.to_string().as_str() {
+                "Option" | "Vec" | "VecDeque" | "HashSet" | "BTreeSet" => 1,
+                "HashMap" | "BTreeMap" => 2,
+                _ => 0,
+            };
+            match &last.arguments {
+                PathArguments::AngleBracketed(arguments) if contained > 0 => {
+                    let types = arguments.args.iter().filter_map(|argument| match argument {
+                        GenericArgument::Type(ty) => Some(ty),
+                        _ => None,
+                    });
+                    types.take(contained).for_each(|part| collect_parts(part, true, parts));
+                }
+                _ if is_part => parts.push(ty),
+                _ => {}
+            }
+        }
+        _ => {}
+    }
+}
+
+/// A value of a const parameter's type.
+fn value_of(ty: &Type) -> Expr {
+    match ty {
+        Type::Path(path) if path.path.is_ident("bool") => parse_quote!(false),
+        Type::Path(path) if path.path.is_ident("char") => parse_quote!('a'),
+        _ => parse_quote!(0),
+    }
+}
+
+#[derive(Clone, Default)]
+struct Replace {
+    types: Vec<Ident>,
+    constants: Vec<(Ident, Expr)>,
+    /// The parameters of the `impl` are not known.
+    is_unread: bool,
+}
+
+impl Replace {
+    /// `T`, `T::Item`, `<T as Trait>::Item`
+    fn is_type_parameter(&self, ty: &Type) -> bool {
+        let Type::Path(path) = ty else { return false };
+        match &path.qself {
+            Some(qself) => self.is_type_parameter(&qself.ty),
+            None => {
+                path.path.leading_colon.is_none()
+                    && path.path.segments.first().is_some_and(|first| {
+                        self.types.contains(&first.ident)
+                            || self.is_unread && path.path.segments.len() == 1 && is_letter(&first.ident)
+                    })
+            }
+        }
+    }
+
+    fn constant(&self, path: &syn::Path) -> Option<&Expr> {
+        let name = path.get_ident()?;
+        self.constants.iter().find(|(constant, _)| constant == name).map(|(_, value)| value)
+    }
+}
+
+impl VisitMut for Replace {
+    fn visit_type_mut(&mut self, ty: &mut Type) {
+        if self.is_type_parameter(ty) {
+            *ty = parse_quote!(());
+        } else {
+            visit_mut::visit_type_mut(self, ty);
+        }
+    }
+
+    fn visit_generic_argument_mut(&mut self, argument: &mut GenericArgument) {
+        if let GenericArgument::Type(Type::Path(path)) = argument
+            && path.qself.is_none()
+            && let Some(value) = self.constant(&path.path)
+        {
+            *argument = GenericArgument::Const(value.clone());
+        } else {
+            visit_mut::visit_generic_argument_mut(self, argument);
+        }
+    }
+
+    fn visit_expr_mut(&mut self, expr: &mut Expr) {
+        if let Expr::Path(path) = expr
+            && let Some(value) = self.constant(&path.path)
+        {
+            *expr = value.clone();
+        } else {
+            visit_mut::visit_expr_mut(self, expr);
+        }
+    }
+
+    fn visit_lifetime_mut(&mut self, lifetime: &mut Lifetime) {
+        *lifetime = Lifetime::new("'static", lifetime.span());
+    }
+
+    fn visit_type_reference_mut(&mut self, ty: &mut TypeReference) {
+        ty.lifetime.get_or_insert_with(|| Lifetime::new("'static", ty.and_token.span));
+        visit_mut::visit_type_reference_mut(self, ty);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_generic_is_left() {
+        let item = parse_quote! {
+            async fn f<'a, T: Iterator, const N: usize, const B: bool>() {}
+        };
+        let around = parse_quote!(
+            impl<U> Repo<U> {}
+        );
+        let function = Function::at(item, Place::Inherent(Some(Box::new(around))));
+        for (written, expected) in [
+            ("Result<User, Error>", "Result<User,Error>"),
+            ("Result<Option<T>, T::Error>", "Result<Option<()>,()>"),
+            ("Option<<T as Iterator>::Item>", "Option<()>"),
+            ("my::Result<Page<U>>", "my::Result<Page<()>>"),
+            ("Result<Self, Self::Error>", "Result<(),()>"),
+            ("Result<[u8; N], Flag<B, N>>", "Result<[u8;0],Flag<false,0>>"),
+            ("Result<Page<T>, Error>", "Result<(),Error>"),
+            ("Result<Option<Page<T>>, <Page<T> as Load>::Error>", "Result<Option<()>,()>"),
+            ("Alias<T>", "()"),
+            ("Alias<U, T>", "()"),
+            ("Alias<U>", "Alias<()>"),
+            ("(T, U)", "()"),
+            ("Result<&'a str, &str>", "Result<&'staticstr,&'staticstr>"),
+            ("Cow<'_, str>", "Cow<'static,str>"),
+            ("Box<dyn Fn(U) -> U>", "Box<dynFn(())->()>"),
+            ("()", "()"),
+        ] {
+            let ty = syn::parse_str(written).unwrap();
+            let shape = without_parameters(&ty, &function).to_token_stream().to_string().replace(' ', "");
+            assert_eq!(shape, expected, "{written}");
+        }
+    }
+
+    #[test]
+    fn what_self_projects_to_is_looked_up_where_it_can_be() {
+        let answer: Type = parse_quote!(Self::Answer);
+        for (around, shape) in [
+            ("impl<'a> Load<'a> for Repo<'a> {}", Some("<Repo<'static>asLoad<'static>>::Answer")),
+            ("impl<T> Load for Repo<T> {}", None),
+            ("impl __of_macro_t for Repo {}", None),
+            ("impl Repo {}", None),
+        ] {
+            let around = syn::parse_str(around).unwrap();
+            let function = Function::at(
+                parse_quote!(
+                    async fn f() {}
+                ),
+                Place::TraitImpl(Some(Box::new(around))),
+            );
+            assert_eq!(is_unknown(&answer, &function), shape.is_none());
+            if let Some(shape) = shape {
+                let found =
+                    without_parameters(&answer, &function).to_token_stream().to_string().replace(' ', "");
+                assert_eq!(found, shape);
+            }
+        }
+    }
+
+    #[test]
+    fn a_container_has_parts() {
+        for (written, expected) in [
+            ("User", ""),
+            ("Result<Option<User>, E>", ""),
+            ("Page<User>", ""),
+            ("Vec<User>", "User"),
+            ("Result<Option<(u64, Vec<User>)>, E>", "User"),
+            ("(u64, String)", "u64,String"),
+            ("std::collections::HashMap<Id, [Page<User>; 2], Hasher>", "Id,Page<User>"),
+            ("Vec<Box<dyn Event>>", "Box<dynEvent>"),
+        ] {
+            let ty = syn::parse_str(written).unwrap();
+            let found: Vec<_> =
+                parts(&ty).iter().map(|part| part.to_token_stream().to_string().replace(' ', "")).collect();
+            assert_eq!(found.join(","), expected, "{written}");
+        }
+    }
+
+    #[test]
+    fn lifetimes_are_seen() {
+        for (written, expected) in
+            [("Result<User, E>", false), ("&str", true), ("Cow<'_, str>", true), ("Vec<&'static str>", false)]
+        {
+            assert_eq!(has_lifetimes(&syn::parse_str(written).unwrap()), expected, "{written}");
+        }
+    }
+}

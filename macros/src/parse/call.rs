@@ -1,0 +1,141 @@
+//! `load_user(user.id)`: the call of a cached function, whose key is meant.
+
+use proc_macro2::Span;
+use quote::ToTokens;
+use syn::{
+    Expr, ExprCall, ExprMethodCall, ExprPath, Ident, ext::IdentExt, parse::ParseStream, spanned::Spanned,
+};
+
+/// The call of a cached function, in `#[invalidates(…)]`.
+#[derive(Clone)]
+pub(crate) enum Call {
+    /// `load_user(id)`, `users::load_user(id)`, `Repo::load_user(id)`
+    Path(ExprCall, ExprPath),
+    /// `self.load_user(id)`
+    Method(ExprMethodCall),
+}
+
+const HOW: &str =
+    "name the call of a cached function, such as `load_user(id)`, or a key, such as `\"user:{id}\"`";
+
+const LIST: &str = "an attribute names single keys, and no list of them in this version; guard a list around the write: \
+     `let guard = cache.guard(ids.iter().map(|id| load_user::key(*id))).await?;`, and `guard.release().await` behind it";
+
+/// `ids.iter().map(…)`: no cached method takes a closure, or the name of a function.
+fn is_of_iterator(call: &ExprMethodCall) -> bool {
+    const ADAPTORS: [&str; 9] =
+        ["map", "flat_map", "filter_map", "filter", "collect", "iter", "into_iter", "chain", "for_each"];
+    let adaptor = |call: &ExprMethodCall| {
+        ADAPTORS.iter().any(|adaptor| call.method == adaptor)
+            && (call.args.is_empty() || call.args.iter().any(|argument| matches!(argument, Expr::Closure(_))))
+    };
+    adaptor(call) || matches!(&*call.receiver, Expr::MethodCall(inner) if adaptor(inner))
+}
+
+impl Call {
+    pub(crate) fn parse(input: ParseStream) -> syn::Result<Call> {
+        let expr: Expr = input.parse()?;
+        if input.peek(syn::Token![for]) {
+            return Err(syn::Error::new(input.span(), LIST));
+        }
+        let why = match &expr {
+            Expr::Call(call) => match &*call.func {
+                Expr::Path(path) if path.path.is_ident("tags") => {
+                    format!("`tags` are not available in this version; {HOW}")
+                }
+                Expr::Path(path) => {
+                    let path = path.clone();
+                    return Ok(Call::Path(call.clone(), path));
+                }
+                other => return Err(syn::Error::new(other.span(), HOW)),
+            },
+            Expr::MethodCall(call) if is_of_iterator(call) => LIST.to_owned(),
+            Expr::MethodCall(call) => return Ok(Call::Method(call.clone())),
+            Expr::Path(path) => {
+                let written = path.to_token_stream().to_string().replace(' ', "");
+                format!("`{written}` needs its arguments, such as `{written}(id)`")
+            }
+            Expr::ForLoop(_) | Expr::While(_) | Expr::Loop(_) => LIST.to_owned(),
+            Expr::Array(_) | Expr::Tuple(_) => {
+                "write the calls side by side, without brackets, such as `load_user(id), load_team(team)`"
+                    .to_owned()
+            }
+            Expr::Macro(call) if call.mac.path.is_ident("vec") => {
+                "write the calls side by side, such as `load_user(id), load_team(team)`".to_owned()
+            }
+            Expr::Macro(call) if call.mac.path.is_ident("format") => {
+                "a template is written without `format!`, such as `\"user:{id}\"`".to_owned()
+            }
+            Expr::If(_) | Expr::Match(_) => {
+                format!("whether a write is about cached keys is said by `when = …`; {HOW}")
+            }
+            Expr::Await(_) | Expr::Reference(_) | Expr::Block(_) | Expr::Try(_) => {
+                "write the call alone, such as `load_user(id)`; it is never made, only its key is".to_owned()
+            }
+            _ => HOW.to_owned(),
+        };
+        Err(syn::Error::new(expr.span(), why))
+    }
+
+    pub(crate) fn arguments(&self) -> impl Iterator<Item = &Expr> {
+        match self {
+            Call::Path(call, _) => call.args.iter(),
+            Call::Method(call) => call.args.iter(),
+        }
+    }
+
+    pub(crate) fn arguments_mut(&mut self) -> impl Iterator<Item = &mut Expr> {
+        match self {
+            Call::Path(call, _) => call.args.iter_mut(),
+            Call::Method(call) => call.args.iter_mut(),
+        }
+    }
+
+    /// Where the name is by which the compiler is asked for the key.
+    pub(crate) fn span(&self) -> Span {
+        match self {
+            Call::Path(_, path) => match path.path.segments.last() {
+                Some(last) if !is_of_type(path) => last.ident.span(),
+                _ => path.span(),
+            },
+            Call::Method(call) => call.method.span(),
+        }
+    }
+}
+
+/// Whether the path is one to a function of a type. Types begin with a capital, as the compiler's own lints have it.
+pub(crate) fn is_of_type(path: &ExprPath) -> bool {
+    let is_type =
+        |name: &Ident| name.unraw().to_string().trim_start_matches('_').starts_with(char::is_uppercase);
+    path.qself.is_some()
+        || path.path.segments.iter().nth_back(1).is_some_and(|segment| is_type(&segment.ident))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_call_says_so() {
+        for (written, why) in [
+            ("load_user", "`load_user` needs its arguments, such as `load_user(id)`"),
+            ("users::load", "`users::load` needs its arguments, such as `users::load(id)`"),
+            ("tags(\"a\")", "`tags` are not available in this version"),
+            ("5", "name the call of a cached function"),
+            ("(load)(id)", "name the call of a cached function"),
+            ("ids.iter().map(|id| load(*id))", "`let guard = cache.guard("),
+            ("ids.iter().map(load)", "`let guard = cache.guard("),
+            ("load(id) for id in ids", "`let guard = cache.guard("),
+            ("for id in ids { load(id) }", "`let guard = cache.guard("),
+            ("[load(1), load(2)]", "side by side"),
+            ("vec![load(1), load(2)]", "side by side"),
+            ("format!(\"user:{id}\")", "without `format!`"),
+            ("if new { load(1) }", "`when = …`"),
+            ("load(1).await", "the call alone"),
+            ("&load(1)", "the call alone"),
+        ] {
+            let error = syn::parse::Parser::parse_str(Call::parse, written).err().unwrap().to_string();
+            assert!(error.contains(why), "{error}");
+        }
+    }
+}

@@ -1,0 +1,9 @@
+//! What the attribute says, as it is written.
+
+pub(crate) mod args;
+pub(crate) mod call;
+pub(crate) mod duration;
+mod options;
+mod slots;
+pub(crate) mod template;
+mod values;

@@ -1,0 +1,370 @@
+//! The options of the attributes: one table, which is what parsing goes by, what a mistyped name is compared with, and what the
+//! attributes' pages show.
+
+use proc_macro2::TokenStream;
+use syn::{
+    Expr, Ident, LitStr, Path, Token,
+    ext::IdentExt,
+    parse::{Parse, ParseStream},
+};
+
+use super::{
+    args::{Attribute, ReadArgs, Target, WriteArgs},
+    call::Call,
+    duration::{Length, Zero},
+    slots::{each, fill, name, set, set_flag, set_list},
+    values::{beta, closure, codec, jitter, load_timeout, policy, refresh, replicas, template, version},
+};
+use crate::problem::{Problems, nearest, one_of};
+
+/// An option.
+struct Row<Args> {
+    name: &'static str,
+    /// The attributes that it means something to.
+    #[cfg_attr(not(test), expect(dead_code, reason = "for the pages, which a test compares"))]
+    of: &'static [Attribute],
+    /// How it is written, as an example.
+    #[cfg_attr(not(test), expect(dead_code, reason = "for the pages, which a test compares"))]
+    form: &'static str,
+    /// What holds without it, as Markdown.
+    #[cfg_attr(not(test), expect(dead_code, reason = "for the pages, which a test compares"))]
+    default: &'static str,
+    /// What it says, as Markdown.
+    #[cfg_attr(not(test), expect(dead_code, reason = "for the pages, which a test compares"))]
+    meaning: &'static str,
+    /// Reads what follows the name.
+    parse: fn(&mut Args, Ident, ParseStream) -> syn::Result<()>,
+}
+
+/// The options of `#[cached_aside]`.
+const READ: [Row<ReadArgs>; 21] = [
+    Row {
+        name: "ttl",
+        of: &[Attribute::CachedAside],
+        form: r#"ttl = "5m""#,
+        default: "",
+        meaning: "how long an entry lives, at the most",
+        parse: |args, name, input| set(&mut args.ttl, name, input, length),
+    },
+    Row {
+        name: "key",
+        of: &[Attribute::CachedAside],
+        form: r#"key = "user:{id}""#,
+        default: "derived",
+        meaning: "the entry's key",
+        parse: |args, name, input| set(&mut args.key, name, input, template),
+    },
+    Row {
+        name: "skip",
+        of: &[Attribute::CachedAside],
+        form: "skip(self, db)",
+        default: "nothing",
+        meaning: "parameters that are deliberately not part of the key",
+        parse: |args, name, input| set_list(&mut args.skip, name, input),
+    },
+    Row {
+        name: "none_ttl",
+        of: &[Attribute::CachedAside],
+        form: r#"none_ttl = "30s""#,
+        default: "`None` is not stored",
+        meaning: "store `None` too, this long",
+        parse: |args, name, input| set(&mut args.none_ttl, name, input, length),
+    },
+    Row {
+        name: "jitter",
+        of: &[Attribute::CachedAside],
+        form: r#"jitter = "10%""#,
+        default: r#"`"10%"`"#,
+        meaning: "shorten each TTL by a random part, up to this",
+        parse: |args, name, input| set(&mut args.jitter, name, input, jitter),
+    },
+    Row {
+        name: "lease",
+        of: &[Attribute::CachedAside],
+        form: r#"lease = "1s""#,
+        default: r#"`"1s"`"#,
+        meaning: "how long a load may go unrenewed before another process may begin one",
+        parse: |args, name, input| set(&mut args.lease, name, input, length),
+    },
+    Row {
+        name: "wait",
+        of: &[Attribute::CachedAside],
+        form: r#"wait = "5s""#,
+        default: r#"`"5s"`"#,
+        meaning: "how long others wait for a load that goes on before they run the body themselves",
+        parse: |args, name, input| set(&mut args.wait, name, input, length_or_zero),
+    },
+    Row {
+        name: "stale_while_revalidate",
+        of: &[Attribute::CachedAside],
+        form: r#"stale_while_revalidate = "1m""#,
+        default: "no window",
+        meaning: "so long past its TTL a value is given while one caller reloads it",
+        parse: |args, name, input| set(&mut args.stale_while_revalidate, name, input, length),
+    },
+    Row {
+        name: "stale_if_error",
+        of: &[Attribute::CachedAside],
+        form: r#"stale_if_error = "1h""#,
+        default: "no window",
+        meaning: "so long past its TTL a value is given when its reload fails",
+        parse: |args, name, input| set(&mut args.stale_if_error, name, input, length),
+    },
+    Row {
+        name: "refresh",
+        of: &[Attribute::CachedAside],
+        form: r#"refresh = "background""#,
+        default: r#"`"inline"`"#,
+        meaning: "the caller that reloads does not wait either",
+        parse: |args, name, input| set(&mut args.refresh, name, input, refresh),
+    },
+    Row {
+        name: "load_timeout",
+        of: &[Attribute::CachedAside],
+        form: r#"load_timeout(soft = "100ms", hard = "2s")"#,
+        default: "no limits",
+        meaning: "with an old value at hand no caller waits longer than `soft`; no load takes longer than `hard`",
+        parse: |args, name, input| {
+            let limits = load_timeout(&name, input)?;
+            fill(&mut args.load_timeout, name, limits)
+        },
+    },
+    Row {
+        name: "early_refresh",
+        of: &[Attribute::CachedAside],
+        form: "early_refresh = 1.0",
+        default: "not at all",
+        meaning: "one caller reloads a value before it is stale, by chance",
+        parse: |args, name, input| set(&mut args.early_refresh, name, input, beta),
+    },
+    Row {
+        name: "codec",
+        of: &[Attribute::CachedAside],
+        form: "codec = Json",
+        default: "`Bincode`",
+        meaning: "how values become bytes",
+        parse: |args, name, input| set(&mut args.codec, name, input, codec),
+    },
+    Row {
+        name: "version",
+        of: &[Attribute::CachedAside],
+        form: "version = 2",
+        default: "`0`",
+        meaning: "raise it when the meaning of the value changes but its type does not; `version = only(2)`: the type's structure is not compared",
+        parse: |args, name, input| set(&mut args.version, name, input, version),
+    },
+    Row {
+        name: "cache",
+        of: &[Attribute::CachedAside],
+        form: "cache = self.cache",
+        default: "the one in scope, else the installed one",
+        meaning: "the [`Cache`] to use, an expression",
+        parse: |args, name, input| set(&mut args.cache, name, input, Expr::parse),
+    },
+    Row {
+        name: "store_if",
+        of: &[Attribute::CachedAside],
+        form: "store_if = |user: &User| user.active",
+        default: "always",
+        meaning: "whether a value is stored",
+        parse: |args, name, input| set(&mut args.store_if, name, input, closure("|user: &User| user.active")),
+    },
+    Row {
+        name: "ttl_for",
+        of: &[Attribute::CachedAside],
+        form: "ttl_for = |user: &User| …",
+        default: "`ttl`",
+        meaning: "how long this value is stored, `ttl` at the most",
+        parse: |args, name, input| {
+            set(&mut args.ttl_for, name, input, closure("|token: &Token| token.expires_in"))
+        },
+    },
+    Row {
+        name: "error_ttl",
+        of: &[Attribute::CachedAside],
+        form: r#"error_ttl = "5s""#,
+        default: "`Err` is not stored",
+        meaning: "store the errors that `error_if` names too, this long",
+        parse: |args, name, input| set(&mut args.error_ttl, name, input, length),
+    },
+    Row {
+        name: "error_if",
+        of: &[Attribute::CachedAside],
+        form: "error_if = |error: &DbError| …",
+        default: "",
+        meaning: "which errors `error_ttl` is about",
+        parse: |args, name, input| {
+            set(&mut args.error_if, name, input, closure("|error: &DbError| error.is_final()"))
+        },
+    },
+    Row {
+        name: "crate",
+        of: &[Attribute::CachedAside],
+        form: "crate = ::path",
+        default: "`::cached_aside`",
+        meaning: "where this library is found, if it is renamed or re-exported",
+        parse: |args, name, input| set(&mut args.root, name, input, Path::parse_mod_style),
+    },
+    Row {
+        name: "shares_key",
+        of: &[Attribute::CachedAside],
+        form: "shares_key",
+        default: "the key is this function's alone",
+        meaning: "another function has the same key on purpose; on both",
+        parse: |args, name, input| set_flag(&mut args.shares_key, name, input),
+    },
+];
+
+const BOTH: &[Attribute] = &[Attribute::Invalidates, Attribute::Updates];
+
+/// The options of `#[invalidates]` and `#[updates]`.
+const WRITE: [Row<WriteArgs>; 7] = [
+    Row {
+        name: "guard",
+        of: BOTH,
+        form: r#"guard = "best_effort""#,
+        default: r#"`"best_effort"`"#,
+        meaning: "what happens when a key can't be guarded; see [the policies](macro@invalidates#options)",
+        parse: |args, name, input| set(&mut args.guard, name, input, policy),
+    },
+    Row {
+        name: "guard_for",
+        of: BOTH,
+        form: r#"guard_for = "10s""#,
+        default: r#"`"10s"`"#,
+        meaning: "how long a guard holds unrenewed: 10 ms to one hour",
+        parse: |args, name, input| set(&mut args.guard_for, name, input, length),
+    },
+    Row {
+        name: "settle",
+        of: &[Attribute::Invalidates],
+        form: r#"settle = "500ms""#,
+        default: "not at all",
+        meaning: "keep the guards this long after the body: for an origin that answers with old data for a while, such as a read replica. At most one hour",
+        parse: |args, name, input| set(&mut args.settle, name, input, length_or_zero),
+    },
+    Row {
+        name: "wait_replicas",
+        of: BOTH,
+        form: "wait_replicas = 1",
+        default: "none",
+        meaning: "a guard counts as placed only once so many replicas have confirmed it (Redis' `WAIT`), so that it survives a failover; without confirmation within the cache's timeout the key counts as unguarded. 1 to 255; nothing to wait for in process",
+        parse: |args, name, input| set(&mut args.wait_replicas, name, input, replicas),
+    },
+    Row {
+        name: "when",
+        of: BOTH,
+        form: "when = expr",
+        default: "always",
+        meaning: "an expression of type `bool` over the arguments; if it is `false`, only the body runs",
+        parse: |args, name, input| set(&mut args.when, name, input, Expr::parse),
+    },
+    Row {
+        name: "cache",
+        of: BOTH,
+        form: "cache = self.cache",
+        default: "the one in scope, else the installed one",
+        meaning: "the [`Cache`] to use, an expression",
+        parse: |args, name, input| set(&mut args.cache, name, input, Expr::parse),
+    },
+    Row {
+        name: "crate",
+        of: BOTH,
+        form: "crate = ::path",
+        default: "`::cached_aside`",
+        meaning: "where this library is found, if it is renamed or re-exported",
+        parse: |args, name, input| set(&mut args.root, name, input, Path::parse_mod_style),
+    },
+];
+
+fn length(input: ParseStream) -> syn::Result<Length> {
+    Length::parse(input, Zero::Refused)
+}
+
+fn length_or_zero(input: ParseStream) -> syn::Result<Length> {
+    Length::parse(input, Zero::Allowed)
+}
+
+/// The row of the option, or what is wrong with its name.
+fn find<'a, Args>(rows: &'a [Row<Args>], option: &Ident) -> Result<&'a Row<Args>, Unknown<'a>> {
+    let written = option.to_string();
+    rows.iter().find(|row| row.name == written).ok_or_else(|| {
+        let near = nearest(&written, rows.iter().map(|row| row.name));
+        let why = match near {
+            Some(near) => format!("unknown option `{written}`; did you mean `{near}`?"),
+            None => format!("unknown option `{written}`; expected {}", one_of(&names(rows))),
+        };
+        Unknown { error: syn::Error::new(option.span(), why), near }
+    })
+}
+
+/// A name that no option has.
+struct Unknown<'a> {
+    error: syn::Error,
+    /// The option that was meant, probably.
+    near: Option<&'a str>,
+}
+
+fn names<Args>(rows: &[Row<Args>]) -> Vec<&'static str> {
+    rows.iter().map(|row| row.name).collect()
+}
+
+impl ReadArgs {
+    pub(crate) fn parse(tokens: TokenStream, problems: &mut Problems) -> ReadArgs {
+        let mut args = ReadArgs::default();
+        each(tokens, problems, |input| args.option(input));
+        args
+    }
+
+    fn option(&mut self, input: ParseStream) -> syn::Result<()> {
+        let name = name(input, &names(&READ))?;
+        self.seen.push(name.clone());
+        match find(&READ, &name) {
+            Ok(row) => (row.parse)(self, name, input),
+            Err(Unknown { error, near }) => {
+                // Whoever wrote `tll` isn't told that a `ttl` is missing.
+                self.seen.extend(near.map(|near| Ident::new(near, name.span())));
+                Err(error)
+            }
+        }
+    }
+}
+
+impl WriteArgs {
+    pub(crate) fn parse(tokens: TokenStream, problems: &mut Problems) -> WriteArgs {
+        let mut args = WriteArgs::default();
+        each(tokens, problems, |input| args.argument(input));
+        args
+    }
+
+    fn argument(&mut self, input: ParseStream) -> syn::Result<()> {
+        if input.peek(Ident::peek_any) && input.peek2(Token![=]) && !input.peek2(Token![==]) {
+            return self.option(input);
+        }
+        self.names_a_key = true;
+        if input.peek(LitStr) {
+            self.targets.push(Target::Template(template(input)?));
+        } else {
+            self.targets.push(Target::Call(Call::parse(input)?));
+        }
+        Ok(())
+    }
+
+    fn option(&mut self, input: ParseStream) -> syn::Result<()> {
+        let name = name(input, &names(&WRITE))?;
+        if name == "key" {
+            self.names_a_key = true;
+            return Err(syn::Error::new(
+                name.span(),
+                "a key is written without a name, such as `\"user:{id}\"`",
+            ));
+        }
+        match find(&WRITE, &name) {
+            Ok(row) => (row.parse)(self, name, input),
+            Err(Unknown { error, .. }) => Err(error),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

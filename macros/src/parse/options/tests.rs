@@ -1,0 +1,179 @@
+use super::*;
+use crate::parse::{args::Refresh, values::per_mille};
+
+fn read(text: &str) -> (ReadArgs, Vec<String>) {
+    let mut problems = Problems::default();
+    let args = ReadArgs::parse(text.parse().unwrap(), &mut problems);
+    (args, messages(problems))
+}
+
+fn write(text: &str) -> (WriteArgs, Vec<String>) {
+    let mut problems = Problems::default();
+    let args = WriteArgs::parse(text.parse().unwrap(), &mut problems);
+    (args, messages(problems))
+}
+
+fn messages(problems: Problems) -> Vec<String> {
+    problems.finish().err().into_iter().flatten().map(|error| error.to_string()).collect()
+}
+
+#[test]
+fn every_option_is_read() {
+    let (args, problems) = read(
+        r#"ttl = "5m", key = "user:{id}", skip(self, db,), none_ttl = SHORT, jitter = "2.5%", lease = "5s",
+           wait = "0s", codec = Json, version = 2, cache = self.cache, shares_key,"#,
+    );
+    assert_eq!(problems, [""; 0]);
+    assert_eq!(args.skip.unwrap().value.len(), 2);
+    assert!(args.shares_key.is_some());
+    assert_eq!(args.jitter.unwrap().value, 25);
+    assert!(matches!(args.none_ttl.unwrap().value, Length::Constant(_)));
+    assert!(!args.version.unwrap().value.only);
+    for version in ["only(2)", "only(VERSION)"] {
+        let (args, problems) = read(&format!(r#"ttl = "5m", version = {version}"#));
+        assert_eq!(problems, [""; 0]);
+        assert!(args.version.unwrap().value.only);
+    }
+    let (_, problems) = read("version = only(2, 3)");
+    assert_eq!(problems, ["a version is a whole number, such as `version = 2`, or a constant of type `u32`"]);
+    let (args, problems) = read(
+        r#"stale_while_revalidate = "1m", stale_if_error = HOUR, refresh = "background", early_refresh = 1,
+           load_timeout(hard = "2s", soft = SOFT)"#,
+    );
+    assert_eq!(problems, [""; 0]);
+    assert_eq!(args.refresh.unwrap().value, Refresh::Background);
+    let limits = args.load_timeout.unwrap().value;
+    assert!(matches!(limits.soft.unwrap().value, Length::Constant(_)));
+    assert!(matches!(limits.hard.unwrap().value, Length::Known(_)));
+    assert_eq!(quote::ToTokens::to_token_stream(&args.early_refresh.unwrap().value).to_string(), "1.0");
+    let (args, problems) = write(
+        r#"load(id), self.load(id), "a:{id}", guard = "required", guard_for = "1s", settle = "0s", wait_replicas = 1, when = a == b, cache = c"#,
+    );
+    assert_eq!(problems, [""; 0]);
+    assert_eq!(args.targets.len(), 3);
+    assert!(args.when.is_some());
+}
+
+#[test]
+fn one_mistake_does_not_hide_another() {
+    let (args, problems) = read(
+        r#"tll = "5m", key = "a:{", skip = db, ttl = 5, wait = "2s" lease, 7, shares_key = true, shared_key"#,
+    );
+    assert!(args.wait.is_some());
+    assert!(args.names("ttl") && args.names("key"));
+    assert_eq!(
+        problems,
+        [
+            "unknown option `tll`; did you mean `ttl`?",
+            "this `{` is never closed; write `{{` if the key is to contain one\n\na:{\n  ^",
+            "`skip` takes a list of parameters: write `skip(db)` or `skip(self, db)`",
+            "`5` has no unit; write a string such as `\"5s\"`",
+            "expected `,`",
+            "expected an option: `ttl`, `key`, `skip`, `none_ttl`, `jitter`, `lease`, `wait`, `stale_while_revalidate`, \
+             `stale_if_error`, `refresh`, `load_timeout`, `early_refresh`, `codec`, `version`, `cache`, `store_if`, `ttl_for`, \
+             `error_ttl`, `error_if`, `crate` or `shares_key`",
+            "`shares_key` takes no value: write `shares_key` alone",
+            "unknown option `shared_key`; did you mean `shares_key`?",
+        ]
+    );
+}
+
+#[test]
+fn percentages() {
+    for (text, expected) in [
+        ("0%", Some(0)),
+        ("10%", Some(100)),
+        (" 2.5 % ", Some(25)),
+        ("100%", Some(1000)),
+        ("100.1%", None),
+        ("1.25%", None),
+        ("10", None),
+        ("%", None),
+        (".5%", None),
+        ("-1%", None),
+        ("99999%", None),
+    ] {
+        assert_eq!(per_mille(text), expected, "{text}");
+    }
+}
+
+const HEAD: &str = "| option | default | meaning |\n| --- | --- | --- |\n";
+
+/// The rows of a table that begins behind `head`, and what is behind them.
+fn table<'a>(page: &'a str, head: &str) -> (&'a str, &'a str, &'a str) {
+    let start = page.find(head).unwrap_or_else(|| panic!("there is no {head}")) + head.len();
+    let length: usize =
+        page[start..].split_inclusive('\n').take_while(|line| line.starts_with('|')).map(str::len).sum();
+    (&page[..start], &page[start..start + length], &page[start + length..])
+}
+
+/// A row of an attribute's page, if the option means something to the attribute.
+fn row<Args>(row: &Row<Args>, attribute: Attribute) -> Option<String> {
+    let Row { form, default, meaning, .. } = row;
+    let space = if default.is_empty() { "" } else { " " };
+    let shown = format!("| `{}` |{space}{default} | {meaning} |\n", form.replace('|', "\\|"));
+    row.of.contains(&attribute).then_some(shown)
+}
+
+#[test]
+fn the_pages_of_the_attributes_show_the_table() {
+    let page = |attribute, expected: expect_test::ExpectFile, page: &str| {
+        let rows: String = READ
+            .iter()
+            .filter_map(|option| row(option, attribute))
+            .chain(WRITE.iter().filter_map(|option| row(option, attribute)))
+            .collect();
+        let (before, _, after) = table(page, HEAD);
+        expected.assert_eq(&format!("{before}{rows}{after}"));
+    };
+    page(
+        Attribute::CachedAside,
+        expect_test::expect_file!["../../../../docs/attributes/cached_aside.md"],
+        include_str!("../../../../docs/attributes/cached_aside.md"),
+    );
+    page(
+        Attribute::Invalidates,
+        expect_test::expect_file!["../../../../docs/attributes/invalidates.md"],
+        include_str!("../../../../docs/attributes/invalidates.md"),
+    );
+    page(
+        Attribute::Updates,
+        expect_test::expect_file!["../../../../docs/attributes/updates.md"],
+        include_str!("../../../../docs/attributes/updates.md"),
+    );
+}
+
+#[test]
+fn the_readme_has_a_row_for_every_option_and_for_nothing_else() {
+    const README: &str = include_str!("../../../../README.md");
+    /// The names that the first cell of each row begins its examples with; what names a key is no option.
+    fn shown(attribute: Attribute) -> Vec<String> {
+        let head = format!("| `#[{}(…)]` | default | meaning |\n| --- | --- | --- |\n", attribute.name());
+        let cells = table(README, &head).1.lines().map(|row| row[1..].split(" | ").next().unwrap());
+        let mut names: Vec<String> = cells
+            .flat_map(|cell| cell.split('`').skip(1).step_by(2))
+            .filter(|form| attribute == Attribute::CachedAside || form.contains(" = "))
+            .map(|form| form.split([' ', '(']).next().unwrap().to_owned())
+            .collect();
+        names.sort();
+        names
+    }
+    let sorted = |mut names: Vec<&'static str>| {
+        names.sort_unstable();
+        names
+    };
+    assert_eq!(shown(Attribute::CachedAside), sorted(names(&READ)));
+    assert_eq!(shown(Attribute::Invalidates), sorted(names(&WRITE)));
+}
+
+#[test]
+fn the_example_of_an_option_is_read() {
+    for Row { name, form, .. } in &READ {
+        let (args, problems) = read(&form.replace('…', "true"));
+        assert!(args.names(name) && problems.is_empty(), "{form}: {problems:?}");
+    }
+    for Row { name, form, .. } in &WRITE {
+        let (_, problems) = write(form);
+        assert!(form.starts_with(name) && problems.is_empty(), "{form}: {problems:?}");
+    }
+}

@@ -1,0 +1,105 @@
+//! Arguments one by one, and the slots that options are read into.
+
+use proc_macro2::{TokenStream, TokenTree};
+use syn::{
+    Ident, Token,
+    ext::IdentExt,
+    parenthesized,
+    parse::{ParseStream, Parser},
+};
+
+use super::args::Given;
+use crate::problem::{Problems, one_of};
+
+/// Reads arguments separated by commas, each for itself: what is wrong with one doesn't hide another.
+pub(super) fn each(
+    tokens: TokenStream,
+    problems: &mut Problems,
+    mut one: impl FnMut(ParseStream) -> syn::Result<()>,
+) {
+    let parser = |input: ParseStream| {
+        while !input.is_empty() {
+            let result = one(input);
+            if result.is_err() {
+                problems.take(result);
+            } else if !input.is_empty() && !input.peek(Token![,]) {
+                problems.push(input.error("expected `,`"));
+            }
+            while !input.is_empty() && !input.peek(Token![,]) {
+                input.parse::<TokenTree>()?;
+            }
+            input.parse::<Option<Token![,]>>()?;
+        }
+        Ok(())
+    };
+    let result = Parser::parse2(parser, tokens);
+    problems.take(result);
+}
+
+/// The name of an option, whether there is such a one or not.
+pub(super) fn name(input: ParseStream, options: &[&str]) -> syn::Result<Ident> {
+    if !input.peek(Ident::peek_any) {
+        return Err(input.error(format!("expected an option: {}", one_of(options))));
+    }
+    input.call(Ident::parse_any)
+}
+
+/// Reads `= value` into the slot of the option, which must be empty.
+pub(super) fn set<T>(
+    slot: &mut Option<Given<T>>,
+    name: Ident,
+    input: ParseStream,
+    value: impl FnOnce(ParseStream) -> syn::Result<T>,
+) -> syn::Result<()> {
+    let equals: Option<Token![=]> = input.parse()?;
+    if equals.is_none() || input.is_empty() || input.peek(Token![,]) {
+        return Err(syn::Error::new(name.span(), format!("`{name}` needs a value: write `{name} = …`")));
+    }
+    fill(slot, name, value(input)?)
+}
+
+/// Reads an option that has no value into its slot, which must be empty.
+pub(super) fn set_flag(slot: &mut Option<Given<()>>, name: Ident, input: ParseStream) -> syn::Result<()> {
+    if !input.is_empty() && !input.peek(Token![,]) {
+        return Err(syn::Error::new(name.span(), format!("`{name}` takes no value: write `{name}` alone")));
+    }
+    fill(slot, name, ())
+}
+
+/// Reads `(name, name)` into the slot of the option, which must be empty.
+pub(super) fn set_list(
+    slot: &mut Option<Given<Vec<Ident>>>,
+    name: Ident,
+    input: ParseStream,
+) -> syn::Result<()> {
+    if !input.peek(syn::token::Paren) {
+        return Err(syn::Error::new(
+            name.span(),
+            format!("`{name}` takes a list of parameters: write `{name}(db)` or `{name}(self, db)`"),
+        ));
+    }
+    let content;
+    parenthesized!(content in input);
+    let mut names = Vec::new();
+    while !content.is_empty() {
+        if !content.peek(Ident::peek_any) {
+            let error = content.error("expected the name of a parameter, such as `skip(self, db)`");
+            content.parse::<TokenStream>()?;
+            return Err(error);
+        }
+        names.push(content.call(Ident::parse_any)?);
+        if !content.is_empty() {
+            content.parse::<Token![,]>()?;
+        }
+    }
+    fill(slot, name, names)
+}
+
+/// Puts the value into the slot of the option, which must be empty.
+pub(super) fn fill<T>(slot: &mut Option<Given<T>>, name: Ident, value: T) -> syn::Result<()> {
+    if slot.is_some() {
+        return Err(syn::Error::new(name.span(), format!("`{name}` is given twice; keep one of them")));
+    }
+    *slot = Some(Given { name, value });
+    Ok(())
+}

@@ -1,0 +1,198 @@
+//! The values of options, as written.
+
+use syn::{
+    Expr, ExprCall, ExprLit, Ident, Lit, LitInt, LitStr, Type, parenthesized, parse::ParseStream,
+    spanned::Spanned,
+};
+
+use super::{
+    args::{LoadTimeout, Policy, Refresh, Version},
+    duration::{Length, Zero},
+    slots::{each, name, set},
+    template::Template,
+};
+use crate::problem::{Problems, nearest, one_of};
+
+pub(super) fn template(input: ParseStream) -> syn::Result<Template> {
+    if !input.peek(LitStr) {
+        return Err(input.error("a key is a template in a string, such as `\"user:{id}\"`"));
+    }
+    Template::parse(input.parse()?)
+}
+
+/// `"10%"`, in thousandths.
+pub(super) fn jitter(input: ParseStream) -> syn::Result<u16> {
+    const HOW: &str = "a jitter is a percentage from 0 to 100 in a string, such as `\"10%\"` or `\"2.5%\"`";
+    if !input.peek(LitStr) {
+        return Err(input.error(HOW));
+    }
+    let literal: LitStr = input.parse()?;
+    per_mille(&literal.value()).ok_or_else(|| syn::Error::new(literal.span(), HOW))
+}
+
+pub(super) fn per_mille(text: &str) -> Option<u16> {
+    let number = text.trim().strip_suffix('%')?.trim_end();
+    let (whole, tenths) = number.split_once('.').unwrap_or((number, "0"));
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    if !digits(whole) || !digits(tenths) || tenths.len() > 1 {
+        return None;
+    }
+    let per_mille = whole.parse::<u16>().ok()?.checked_mul(10)?.checked_add(tenths.parse().ok()?)?;
+    (per_mille <= 1000).then_some(per_mille)
+}
+
+/// A closure over one value, or the name of a function; `example` shows one.
+pub(super) fn closure(example: &'static str) -> impl Fn(ParseStream) -> syn::Result<Expr> {
+    move |input| {
+        let expr: Expr = input.parse()?;
+        match &expr {
+            Expr::Closure(closure) if closure.inputs.len() == 1 => Ok(expr),
+            Expr::Path(_) => Ok(expr),
+            other => {
+                let how =
+                    format!("write a closure over one value, such as `{example}`, or a function's name");
+                Err(syn::Error::new(other.span(), how))
+            }
+        }
+    }
+}
+
+pub(super) fn refresh(input: ParseStream) -> syn::Result<Refresh> {
+    let ways = ["inline", "background"];
+    if !input.peek(LitStr) {
+        return Err(input.error("a refresh is `\"inline\"` or `\"background\"`"));
+    }
+    let literal: LitStr = input.parse()?;
+    match literal.value().as_str() {
+        "inline" => Ok(Refresh::Inline),
+        "background" => Ok(Refresh::Background),
+        other => Err(syn::Error::new(
+            literal.span(),
+            match nearest(other, ways) {
+                Some(near) => format!("unknown refresh `{other}`; did you mean `{near}`?"),
+                None => format!("unknown refresh `{other}`; expected {}", one_of(&ways)),
+            },
+        )),
+    }
+}
+
+/// `(soft = "100ms", hard = "2s")`
+pub(super) fn load_timeout(option: &Ident, input: ParseStream) -> syn::Result<LoadTimeout> {
+    const HOW: &str =
+        "write `load_timeout(hard = \"2s\")`, `load_timeout(soft = \"100ms\")`, or both with a comma";
+    if !input.peek(syn::token::Paren) {
+        return Err(syn::Error::new(option.span(), format!("`load_timeout` takes one limit or two: {HOW}")));
+    }
+    let content;
+    parenthesized!(content in input);
+    let (mut limits, mut problems) = (LoadTimeout::default(), Problems::default());
+    each(content.parse()?, &mut problems, |input| {
+        let limit = name(input, &["soft", "hard"])?;
+        let slot = match limit.to_string().as_str() {
+            "soft" => &mut limits.soft,
+            "hard" => &mut limits.hard,
+            _ => return Err(syn::Error::new(limit.span(), format!("unknown limit `{limit}`; {HOW}"))),
+        };
+        set(slot, limit, input, |input| Length::parse(input, Zero::Refused))
+    });
+    problems.finish()?;
+    if limits.soft.is_none() && limits.hard.is_none() {
+        return Err(syn::Error::new(
+            option.span(),
+            format!("`load_timeout` without a limit limits nothing: {HOW}"),
+        ));
+    }
+    Ok(limits)
+}
+
+/// A number, or a constant of type `f64`.
+pub(super) fn beta(input: ParseStream) -> syn::Result<Expr> {
+    const HOW: &str =
+        "`early_refresh` is a number above 0 and at most 100, such as `1.0`; larger ones reload earlier";
+    let mut expr: Expr = input.parse()?;
+    while let Expr::Group(group) = expr {
+        expr = *group.expr;
+    }
+    let number = match &expr {
+        Expr::Lit(ExprLit { lit: Lit::Float(number), .. }) => number.base10_parse::<f64>()?,
+        Expr::Lit(ExprLit { lit: Lit::Int(number), .. }) => number.base10_parse::<f64>()?,
+        Expr::Lit(_) | Expr::Unary(_) => return Err(syn::Error::new(expr.span(), HOW)),
+        _ => return Ok(expr),
+    };
+    if number <= 0.0 || number > 100.0 {
+        return Err(syn::Error::new(expr.span(), HOW));
+    }
+    let literal = syn::LitFloat::new(&format!("{number:?}"), expr.span());
+    Ok(Expr::Lit(ExprLit { attrs: vec![], lit: Lit::Float(literal) }))
+}
+
+pub(super) fn codec(input: ParseStream) -> syn::Result<Type> {
+    if input.peek(Lit) {
+        return Err(input.error("a codec is a type, such as `codec = Json`"));
+    }
+    input.parse()
+}
+
+/// `2`, `VERSION`, or `only(…)` around either.
+pub(super) fn version(input: ParseStream) -> syn::Result<Version> {
+    let expr: Expr = input.parse()?;
+    let (number, only) = match expr {
+        Expr::Call(ExprCall { ref func, ref args, .. }) if args.len() == 1 && is_only(func) => {
+            (args[0].clone(), true)
+        }
+        expr => (expr, false),
+    };
+    match &number {
+        Expr::Lit(ExprLit { lit: Lit::Int(literal), .. }) => {
+            is_u32(literal).map(|()| Version { number, only })
+        }
+        Expr::Path(_) => Ok(Version { number, only }),
+        other => Err(syn::Error::new(
+            other.span(),
+            "a version is a whole number, such as `version = 2`, or a constant of type `u32`",
+        )),
+    }
+}
+
+fn is_only(function: &Expr) -> bool {
+    matches!(function, Expr::Path(path) if path.path.is_ident("only"))
+}
+
+fn is_u32(number: &LitInt) -> syn::Result<()> {
+    number.base10_parse::<u32>().map(drop).map_err(|_| {
+        syn::Error::new(number.span(), format!("`{number}` is no version; write a number up to {}", u32::MAX))
+    })
+}
+
+pub(super) fn replicas(input: ParseStream) -> syn::Result<LitInt> {
+    const HOW: &str =
+        "write how many replicas have to confirm a guard, from 1 to 255, such as `wait_replicas = 1`";
+    if !input.peek(LitInt) {
+        return Err(input.error(HOW));
+    }
+    let number: LitInt = input.parse()?;
+    match number.base10_parse::<u8>() {
+        Ok(1..) => Ok(number),
+        _ => Err(syn::Error::new(number.span(), HOW)),
+    }
+}
+
+pub(super) fn policy(input: ParseStream) -> syn::Result<Policy> {
+    const POLICIES: [&str; 3] = ["best_effort", "required", "off"];
+    if !input.peek(LitStr) {
+        return Err(input.error("a guard is one of `\"best_effort\"`, `\"required\"` and `\"off\"`"));
+    }
+    let literal: LitStr = input.parse()?;
+    match literal.value().as_str() {
+        "best_effort" => Ok(Policy::BestEffort),
+        "required" => Ok(Policy::Required(literal)),
+        "off" => Ok(Policy::Off),
+        other => Err(syn::Error::new(
+            literal.span(),
+            match nearest(other, POLICIES) {
+                Some(near) => format!("unknown guard `{other}`; did you mean `{near}`?"),
+                None => format!("unknown guard `{other}`; expected {}", one_of(&POLICIES)),
+            },
+        )),
+    }
+}

@@ -1,0 +1,116 @@
+//! The key of a function that doesn't write one: where it stands, its name, and every parameter that isn't skipped.
+
+use proc_macro2::TokenStream;
+use quote::{ToTokens, quote};
+use syn::{FnArg, Ident};
+
+use super::{Form, compact, coverage::is_skipped};
+use crate::{
+    item::{
+        function::{Function, Parameter},
+        place::{Place, namesakes_before},
+    },
+    plan::key::{Key, Piece, Value},
+    tokens::mentions,
+};
+
+/// The derived key, and the template that shows it.
+pub(super) fn key(function: &Function, form: Form, skip: &[Ident]) -> (Key, TokenStream) {
+    let mut values = Vec::new();
+    let mut shown = Vec::new();
+    // What the name of the type says need not be said again.
+    let self_ty = function.implementation().map(|item| item.self_ty.to_token_stream()).unwrap_or_default();
+    let around = function.parameters_around().filter(|parameter| !mentions(&self_ty, &value_name(parameter)));
+    for parameter in around.chain(&function.sig.generics.params) {
+        let Some(value) = Value::generic(parameter) else { continue };
+        let name = value_name(parameter);
+        if !is_left_out(&name, function, skip) {
+            shown.push(name);
+            values.push(value);
+        }
+    }
+    for (number, parameter) in function.parameters.iter().enumerate() {
+        if let (Some(name), FnArg::Typed(_)) = (&parameter.name, &parameter.written)
+            && !is_skipped(parameter, skip)
+        {
+            shown.push(name.to_string());
+            values.push(Value::derived(number, name, parameter));
+        }
+    }
+    let (start, rest, template) = start(function, form);
+    let mut pieces = rest;
+    for value in values {
+        pieces.push(Piece::Literal(":".into()));
+        pieces.push(Piece::Value(value));
+    }
+    let template = shown.iter().fold(template, |template, name| template + ":{" + name + "}");
+    (Key { start, pieces }, quote!(::core::concat!(::core::module_path!(), #template)))
+}
+
+/// A type or const parameter that is skipped, or that only skipped parameters are about.
+fn is_left_out(name: &str, function: &Function, skip: &[Ident]) -> bool {
+    let (skipped, kept): (Vec<_>, Vec<_>) =
+        function.parameters.iter().partition(|parameter| is_skipped(parameter, skip));
+    let about = |parameters: &[&Parameter]| {
+        parameters.iter().any(|parameter| mentions(&parameter.written.to_token_stream(), name))
+    };
+    skip.iter().any(|skipped| skipped == name)
+        || about(&skipped) && !about(&kept) && !mentions(&function.output.to_token_stream(), name)
+}
+
+/// What makes the key this function's own. The last is the same for people, without the module.
+fn start(function: &Function, form: Form) -> (TokenStream, Vec<Piece>, String) {
+    let ident = &function.sig.ident;
+    let name = match namesakes_before(function.sig.fn_token.span, ident) {
+        0 => format!("::{ident}"),
+        before => format!("::{ident}#{}", before + 1),
+    };
+    let self_type = || quote!(__aside::type_name::<Self>());
+    let shown = |owner: Option<String>| match owner {
+        Some(owner) => format!("::{owner}{name}"),
+        None => name.clone(),
+    };
+    let owner = function.implementation().map(|item| compact(&item.self_ty.to_token_stream()));
+    match &function.place {
+        Place::Nested if form == Form::Free => {
+            let namesake = name.split_once('#').map(|(_, number)| Piece::Literal(format!("#{number}")));
+            (quote!(__aside::type_name::<#ident>()), namesake.into_iter().collect(), name)
+        }
+        Place::Free | Place::Nested | Place::Unknown => {
+            (quote!(::core::concat!(::core::module_path!(), #name)), vec![], name)
+        }
+        Place::Inherent(_) => (self_type(), vec![Piece::Literal(name.clone())], shown(owner)),
+        Place::TraitImpl(item) => {
+            let of = item
+                .as_ref()
+                .and_then(|item| item.trait_.as_ref())
+                .map(|(path, _)| compact(&path.to_token_stream()));
+            of_trait(&of.unwrap_or_default(), &name, shown(owner))
+        }
+        Place::Trait(item) => {
+            let of = compact(&item.ident.to_token_stream());
+            of_trait(&of, &name, shown(Some(of.clone())))
+        }
+    }
+}
+
+/// `<shop::Repo as shop::users::Load>::load_user`: two traits of one name are told apart by where they are named.
+fn of_trait(of: &str, name: &str, shown: String) -> (TokenStream, Vec<Piece>, String) {
+    let self_type = Piece::Verbatim(quote!(__aside::type_name::<Self>()));
+    let tail = if of.is_empty() {
+        Piece::Literal(name.to_owned())
+    } else {
+        let tail = format!("::{of}>{name}");
+        Piece::Verbatim(quote!(::core::concat!(" as ", ::core::module_path!(), #tail)))
+    };
+    let start = if of.is_empty() { "" } else { "<" };
+    (quote!(#start), vec![self_type, tail], shown)
+}
+
+fn value_name(parameter: &syn::GenericParam) -> String {
+    match parameter {
+        syn::GenericParam::Type(parameter) => parameter.ident.to_string(),
+        syn::GenericParam::Const(parameter) => parameter.ident.to_string(),
+        syn::GenericParam::Lifetime(_) => String::new(),
+    }
+}

@@ -1,0 +1,96 @@
+//! Options that are fixed when compiling: what of them can only be known when the function is called.
+
+use proc_macro2::{Span, TokenStream, TokenTree};
+use quote::ToTokens;
+use syn::{Expr, Ident};
+
+use crate::{
+    item::{beside::Beside, function::Function},
+    parse::{
+        args::{Given, ReadArgs, WriteArgs},
+        duration::Length,
+    },
+    problem::Problems,
+    tokens,
+};
+
+/// The lengths of a `#[cached_aside]`.
+pub(super) fn of_read(args: &ReadArgs, function: &Function, problems: &mut Problems) {
+    let limits = args.load_timeout.as_ref().map(|given| &given.value);
+    let lengths = [
+        &args.ttl,
+        &args.none_ttl,
+        &args.error_ttl,
+        &args.lease,
+        &args.wait,
+        &args.stale_while_revalidate,
+        &args.stale_if_error,
+    ];
+    let limits = limits.into_iter().flat_map(|limits| [&limits.soft, &limits.hard]);
+    for length in lengths.into_iter().chain(limits).flatten() {
+        check(length, function, problems);
+    }
+}
+
+/// The lengths of an `#[invalidates]` or `#[updates]`.
+pub(super) fn of_write(args: &WriteArgs, function: &Function, problems: &mut Problems) {
+    for length in [&args.guard_for, &args.settle].into_iter().flatten() {
+        check(length, function, problems);
+    }
+}
+
+fn check(Given { name, value }: &Given<Length>, function: &Function, problems: &mut Problems) {
+    let Some(constant) = value.constant() else { return };
+    if let Some((span, why)) = not_fixed(name, constant, function) {
+        problems.push(syn::Error::new(span, why));
+    }
+}
+
+fn not_fixed(option: &Ident, constant: &Expr, function: &Function) -> Option<(Span, String)> {
+    let by_value = if option == "ttl" { ", or decide by the value with `ttl_for = |value| …`" } else { "" };
+    let tokens = constant.to_token_stream();
+    if let Some(name) = parameter(&tokens, function) {
+        return Some((
+            name.span(),
+            format!(
+                "`{option}` is fixed when compiling, and `{name}` is known when the function is called; write a string, such as \
+                 `\"5m\"`, or a constant of type `Duration`{by_value}"
+            ),
+        ));
+    }
+    if let Expr::Call(call) = constant
+        && let Expr::Path(path) = &*call.func
+        && let Some(name) = path.path.get_ident()
+        && Beside::of(function).is_some_and(|beside| beside.is_not_const(&name.to_string()))
+    {
+        return Some((
+            name.span(),
+            format!(
+                "`{option}` is fixed when compiling, and `{name}` is not a `const fn`; make it one{by_value}"
+            ),
+        ));
+    }
+    let is_number =
+        !tokens.clone().into_iter().any(|token| matches!(token, TokenTree::Ident(_) | TokenTree::Group(_)));
+    is_number.then(|| {
+        let span = syn::spanned::Spanned::span(constant);
+        (
+            span,
+            format!(
+                "`{tokens}` has no unit; write a string such as `\"5m\"`, or `Duration::from_secs({tokens})`"
+            ),
+        )
+    })
+}
+
+/// A parameter where it is a name of its own.
+fn parameter(tokens: &TokenStream, function: &Function) -> Option<Ident> {
+    tokens::find(tokens, &mut |token| match token {
+        TokenTree::Ident(ident)
+            if function.parameters.iter().any(|parameter| parameter.binds(&ident.to_string())) =>
+        {
+            Some(ident.clone())
+        }
+        _ => None,
+    })
+}

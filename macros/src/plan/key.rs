@@ -1,0 +1,314 @@
+//! What a key is made of, once every name in its template has been found.
+
+use proc_macro2::{Span, TokenStream};
+use quote::{ToTokens, quote, quote_spanned};
+use syn::{GenericParam, Ident, Index, LitStr, Token, ext::IdentExt};
+
+use crate::{
+    item::function::{Function, Parameter},
+    parse::template::{Format, Mistake, Part, Placeholder, Template},
+    plan::pattern,
+    problem::{Problems, nearest, one_of},
+    tokens::{mentions, same},
+};
+
+/// A key: what it starts with, and what follows.
+#[derive(Clone)]
+pub(crate) struct Key {
+    /// An expression of type `&str`.
+    pub(crate) start: TokenStream,
+    pub(crate) pieces: Vec<Piece>,
+}
+
+/// A piece of a key.
+#[derive(Clone)]
+pub(crate) enum Piece {
+    /// Written by the attribute.
+    Literal(String),
+    /// An expression of type `&str` that is copied as it is.
+    Verbatim(TokenStream),
+    /// An argument.
+    Value(Value),
+}
+
+/// A value in a key.
+#[derive(Clone)]
+pub(crate) struct Value {
+    pub(crate) source: Source,
+    /// `user.id`
+    pub(crate) place: TokenStream,
+    pub(crate) format: ValueFormat,
+    /// Where it is shown when it can't be written.
+    pub(crate) span: Span,
+}
+
+/// How a value is written.
+#[derive(Debug, Clone)]
+pub(crate) enum ValueFormat {
+    /// As a template says.
+    Template(Format),
+    /// An integer as it is: no formatting is needed for that.
+    Integer,
+    /// By `KeyPart`: the derived key.
+    Derived,
+}
+
+/// Where a value comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Source {
+    /// The parameter of this number.
+    Parameter(usize),
+    /// The name of a type, or the value of a const parameter.
+    Generic,
+    /// What the function gave.
+    Result,
+}
+
+impl Key {
+    /// The key of a template; every name that isn't one is a problem.
+    pub(crate) fn of(
+        template: &Template,
+        function: &Function,
+        scope: Scope,
+        problems: &mut Problems,
+    ) -> Option<Key> {
+        let mut pieces = Vec::new();
+        let mut complete = true;
+        for part in &template.parts {
+            match part {
+                Part::Literal(text) => pieces.push(Piece::Literal(text.clone())),
+                Part::Placeholder(placeholder) => {
+                    match resolve(placeholder, &template.literal, function, scope) {
+                        Ok(value) => {
+                            pieces.push(Piece::Value(value));
+                            if placeholder.name == "Self" {
+                                pieces.extend(of_trait(template, function));
+                            }
+                        }
+                        Err(mistake) => {
+                            problems.push(mistake.at(&template.literal));
+                            complete = false;
+                        }
+                    }
+                }
+            }
+        }
+        let start = match pieces.first() {
+            Some(Piece::Literal(text)) => {
+                let text = LitStr::new(text, template.literal.span());
+                pieces.remove(0);
+                quote!(#text)
+            }
+            _ => quote!(""),
+        };
+        complete.then_some(Key { start, pieces })
+    }
+
+    pub(crate) fn values(&self) -> impl Iterator<Item = &Value> {
+        self.pieces.iter().filter_map(|piece| match piece {
+            Piece::Value(value) => Some(value),
+            _ => None,
+        })
+    }
+
+    /// Whether the key uses the parameter of this number.
+    pub(crate) fn uses(&self, parameter: usize) -> bool {
+        self.values().any(|value| value.source == Source::Parameter(parameter))
+    }
+}
+
+impl Value {
+    /// An argument of a derived key.
+    pub(crate) fn derived(number: usize, name: &Ident, parameter: &Parameter) -> Value {
+        let format = if parameter.is_integer() { ValueFormat::Integer } else { ValueFormat::Derived };
+        Value { source: Source::Parameter(number), place: quote!(#name), format, span: name.span() }
+    }
+
+    /// The name of a type parameter, or the value of a const parameter.
+    pub(crate) fn generic(parameter: &GenericParam) -> Option<Value> {
+        match parameter {
+            GenericParam::Type(parameter) => Some(Value::type_name(&parameter.ident, parameter.ident.span())),
+            GenericParam::Const(parameter) => Some(Value::constant(&parameter.ident, parameter.ident.span())),
+            GenericParam::Lifetime(_) => None,
+        }
+    }
+
+    /// The format of a value that is already as the key has it.
+    pub(crate) fn plain() -> ValueFormat {
+        ValueFormat::Template(Format::Plain)
+    }
+
+    fn type_name(ty: &Ident, span: Span) -> Value {
+        let place = quote_spanned!(span=> __aside::type_name::<#ty>());
+        Value { source: Source::Generic, place, format: ValueFormat::Template(Format::Plain), span }
+    }
+
+    fn constant(name: &Ident, span: Span) -> Value {
+        let format = ValueFormat::Template(Format::Plain);
+        Value { source: Source::Generic, place: quote!(#name), format, span }
+    }
+
+    /// The value as text, in an expression of type `String`.
+    pub(crate) fn text(&self) -> TokenStream {
+        let format = match &self.format {
+            ValueFormat::Template(Format::As(spec) | Format::Padded(spec)) => &format!("{{:{spec}}}"),
+            _ => "{}",
+        };
+        let format = LitStr::new(format, self.span);
+        let place = self.checked();
+        quote_spanned!(self.span=> ::std::format!(#format, #place))
+    }
+
+    /// The value's place, which must be a number where the format needs one.
+    pub(crate) fn checked(&self) -> TokenStream {
+        let place = &self.place;
+        match &self.format {
+            ValueFormat::Template(Format::Padded(_)) => {
+                quote_spanned!(self.span=> __aside::number(&#place))
+            }
+            _ => place.clone(),
+        }
+    }
+}
+
+/// The parameters of a trait, which `{Self}` stands for as well: one type may have the trait several times.
+fn of_trait(template: &Template, function: &Function) -> impl Iterator<Item = Piece> {
+    let self_ty = function.implementation().map(|item| item.self_ty.to_token_stream()).unwrap_or_default();
+    let is_said = move |name: &Ident| {
+        let name = name.to_string();
+        mentions(&self_ty, &name) || template.placeholders().any(|placeholder| placeholder.name == name)
+    };
+    let unsaid = function.parameters_around().filter(move |parameter| match parameter {
+        GenericParam::Type(parameter) => !is_said(&parameter.ident),
+        GenericParam::Const(parameter) => !is_said(&parameter.ident),
+        GenericParam::Lifetime(_) => false,
+    });
+    unsaid.filter_map(Value::generic).flat_map(|value| [Piece::Literal(":".into()), Piece::Value(value)])
+}
+
+/// What a template can name besides parameters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Scope {
+    Arguments,
+    /// Also `result`.
+    ArgumentsAndResult,
+}
+
+fn resolve(
+    placeholder: &Placeholder,
+    literal: &LitStr,
+    function: &Function,
+    scope: Scope,
+) -> Result<Value, Mistake> {
+    let mistake = |why: String| Mistake { at: placeholder.at, why };
+    let name = placeholder.name.as_str();
+    let span = literal.span();
+    let format = ValueFormat::Template(placeholder.format.clone());
+    let parameter = function.parameters.iter().enumerate().find(|(_, parameter)| parameter.binds(name));
+    if let Some((number, parameter)) = parameter {
+        let Some(ident) = &parameter.name else {
+            let (whole, part) = pattern::instead(parameter, name)
+                .unwrap_or_else(|| ("a name".to_owned(), format!("query.{name}")));
+            return Err(mistake(format!(
+                "`{name}` is only a part of its parameter; take the whole, `{whole}`, and write `{{{part}}}`"
+            )));
+        };
+        if parameter.is_self() && placeholder.fields.is_empty() {
+            return Err(mistake(
+                "`self` as a whole can't be written into a key; write a field, such as `{self.tenant}`"
+                    .into(),
+            ));
+        }
+        // A whole parameter is shown where it is declared: a template shows only itself.
+        let place = match placeholder.fields.as_slice() {
+            [] => quote!(#ident),
+            fields => path(ident, fields, span).map_err(mistake)?,
+        };
+        let whole = placeholder.fields.is_empty() && placeholder.format == Format::Plain;
+        let format = if whole && parameter.is_integer() { ValueFormat::Integer } else { format };
+        return Ok(Value { source: Source::Parameter(number), place, format, span });
+    }
+    if name == "result" && scope == Scope::ArgumentsAndResult {
+        let place = path(&Ident::new("result", span), &placeholder.fields, span).map_err(mistake)?;
+        return Ok(Value { source: Source::Result, place, format, span });
+    }
+    let generic = function.generic_parameters().find_map(|parameter| match parameter {
+        GenericParam::Type(parameter) if same(&parameter.ident, name) => {
+            Some(Value::type_name(&parameter.ident, located(&parameter.ident, span).span()))
+        }
+        GenericParam::Const(parameter) if same(&parameter.ident, name) => {
+            Some(Value::constant(&located(&parameter.ident, span), span))
+        }
+        _ => None,
+    });
+    let generic = match generic {
+        None if name == "Self" && function.place.has_self_type() => {
+            Some(Value::type_name(&Ident::new("Self", function.sig.fn_token.span), span))
+        }
+        generic => generic,
+    };
+    match generic {
+        Some(value) if placeholder.fields.is_empty() && placeholder.format == Format::Plain => Ok(value),
+        Some(_) => Err(mistake(format!("`{name}` has neither fields nor a format here; write `{{{name}}}`"))),
+        None => Err(mistake(not_a_parameter(name, function, scope))),
+    }
+}
+
+fn not_a_parameter(name: &str, function: &Function, scope: Scope) -> String {
+    let names: Vec<String> = function
+        .parameters
+        .iter()
+        .filter_map(|parameter| parameter.name.as_ref())
+        .map(ToString::to_string)
+        .chain((scope == Scope::ArgumentsAndResult).then(|| "result".to_owned()))
+        .collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    match nearest(name, names.iter().copied()) {
+        Some(near) => format!("`{name}` is not a parameter of this function; did you mean `{near}`?"),
+        None if names.is_empty() => format!("`{name}` is not a parameter of this function, which has none"),
+        None => format!("`{name}` is not a parameter of this function; expected {}", one_of(&names)),
+    }
+}
+
+/// `user.id`, shown where the template is.
+fn path(root: &Ident, fields: &[String], span: Span) -> Result<TokenStream, String> {
+    let root = located(root, span);
+    // Otherwise the compiler would suggest to replace the whole template by the name of a field.
+    let generated = Span::mixed_site().located_at(span);
+    let mut path = quote!(#root);
+    for field in fields {
+        let dot = Token![.](span);
+        if let Ok(index) = field.parse::<u32>() {
+            let index = Index { index, span };
+            path.extend(quote!(#dot #index));
+        } else {
+            let name = field_name(field, generated)
+                .ok_or_else(|| format!("`{field}` is not the name of a field"))?;
+            path.extend(quote!(#dot #name));
+        }
+    }
+    Ok(path)
+}
+
+fn field_name(text: &str, span: Span) -> Option<Ident> {
+    let mut name = match syn::parse_str::<Ident>(text) {
+        Ok(name) => name,
+        // A field may be called like a keyword.
+        Err(_) => {
+            let keyword = syn::parse::Parser::parse_str(Ident::parse_any, text).ok()?;
+            if matches!(text, "self" | "Self" | "super" | "crate") {
+                return None;
+            }
+            Ident::new_raw(&keyword.unraw().to_string(), span)
+        }
+    };
+    name.set_span(span);
+    Some(name)
+}
+
+/// The same name, meaning the same thing, but shown elsewhere.
+fn located(name: &Ident, at: Span) -> Ident {
+    let mut name = name.clone();
+    name.set_span(name.span().located_at(at));
+    name
+}

@@ -1,0 +1,121 @@
+//! Calls that name no key, where the source shows what was meant.
+
+use syn::{Attribute, Expr, ImplItemFn, LitStr, Meta, parse::Parser, spanned::Spanned};
+
+use crate::{
+    item::{beside::Site, place::Place},
+    parse::{call::Call, template::Template},
+};
+
+/// What to write instead of a call that the compiler could only say is not there.
+pub(super) fn misnamed(call: &Call, site: &Site) -> Option<syn::Error> {
+    let (name, of) = match call {
+        Call::Path(_, path) if path.qself.as_ref().is_some_and(|qself| qself.position > 0) => {
+            let last = path.path.segments.last()?;
+            return Some(syn::Error::new(path.span(), of_trait(&last.ident.to_string(), None)));
+        }
+        Call::Path(_, path) => {
+            let segments = &path.path.segments;
+            if let Some(problem) = companion(path, site) {
+                return Some(problem);
+            }
+            let of = segments.iter().nth_back(1).map(|segment| segment.ident.to_string());
+            (&segments.last()?.ident, of)
+        }
+        Call::Method(call) if matches!(&*call.receiver, Expr::Path(path) if path.path.is_ident("self")) => {
+            (&call.method, Some("self".to_owned()))
+        }
+        Call::Method(_) => return None,
+    };
+    let text = name.to_string();
+    let beside = site.beside.as_ref().filter(|_| site.function.place.has_self_type())?;
+    let method = beside.method(&text)?;
+    let in_trait = matches!(site.function.place, Place::TraitImpl(_) | Place::Trait(_));
+    let template = cached(&method);
+    let why = match of.as_deref() {
+        None if !beside.is_only_inside(&text) => return None,
+        None if method.sig.receiver().is_some() => {
+            format!(
+                "`{text}` is a method; write `self.{text}(…)`, or `Self::{text}(…)` where its key has no `{{self.…}}`"
+            )
+        }
+        None => format!("`{text}` is a function of this type; write `Self::{text}(…)`"),
+        Some("self" | "Self") if in_trait && template.is_some() => {
+            of_trait(&text, template.flatten().as_ref())
+        }
+        Some(of) if of != "self" && (of == "Self" || is_self_type(of, site)) => {
+            needs_self(&text, &template.flatten()?, call.arguments().count(), site)?
+        }
+        _ => return None,
+    };
+    Some(syn::Error::new(name.span(), why))
+}
+
+/// `load_user::key(id)` where `load_user` is a function.
+fn companion(path: &syn::ExprPath, site: &Site) -> Option<syn::Error> {
+    let segments = &path.path.segments;
+    let (last, of) = (segments.last()?, segments.iter().nth_back(1)?);
+    let (name, beside) = (of.ident.to_string(), site.beside.as_ref()?);
+    let is_function = last.ident == "key" && beside.has("fn", &name) && !beside.has("mod", &name);
+    is_function.then(|| {
+        syn::Error::new(path.span(), format!("write the call itself, `{name}(…)`: its key is meant"))
+    })
+}
+
+/// The template of a cached function, if it has one that is written out; nothing for a function that isn't cached.
+#[expect(clippy::option_option, reason = "a cached function may have a derived key")]
+fn cached(function: &ImplItemFn) -> Option<Option<LitStr>> {
+    let is_ours = |attribute: &&Attribute| {
+        attribute.path().segments.last().is_some_and(|last| last.ident == "cached_aside")
+    };
+    let attribute = function.attrs.iter().find(is_ours)?;
+    let Meta::List(list) = &attribute.meta else { return Some(None) };
+    let mut template = None;
+    let mut literal_follows = 0;
+    for token in list.tokens.clone() {
+        match token {
+            proc_macro2::TokenTree::Ident(ident) if ident == "key" => literal_follows = 2,
+            proc_macro2::TokenTree::Punct(punct) if punct.as_char() == '=' && literal_follows == 2 => {
+                literal_follows = 1;
+            }
+            proc_macro2::TokenTree::Literal(literal) if literal_follows == 1 => {
+                let parse = |input: syn::parse::ParseStream| input.parse::<LitStr>();
+                template = parse.parse2(proc_macro2::TokenTree::from(literal).into()).ok();
+                break;
+            }
+            _ => literal_follows = 0,
+        }
+    }
+    Some(template)
+}
+
+fn of_trait(name: &str, template: Option<&LitStr>) -> String {
+    let written =
+        template.map_or_else(|| "\"user:{id}\"".to_owned(), |template| format!("{:?}", template.value()));
+    format!(
+        "`{name}` stands in a trait, where nothing can stand beside it that makes its key; `#[invalidates]` takes the key as \
+         text, such as `{written}`, or let the trait's function call an inherent method that is cached"
+    )
+}
+
+/// `Repo::load(id)` where the key of `load` has `{self.…}`, and `self` isn't among the arguments.
+fn needs_self(name: &str, template: &LitStr, given: usize, site: &Site) -> Option<String> {
+    let parsed = Template::parse(template.clone()).ok()?;
+    let mut names: Vec<&str> = parsed.placeholders().map(|placeholder| placeholder.name.as_str()).collect();
+    names.sort_unstable();
+    names.dedup();
+    if !names.contains(&"self") || given + 1 != names.len() {
+        return None;
+    }
+    let on = if site.function.receiver().is_some() { "self" } else { "repo" };
+    let of = if on == "self" { "" } else { ", on the value whose fields they are" };
+    Some(format!("the key of `{name}` has fields of `self`; write `{on}.{name}(…)`{of}"))
+}
+
+/// Whether the type of this name is the one that the function belongs to.
+fn is_self_type(name: &str, site: &Site) -> bool {
+    site.function.implementation().is_some_and(|item| match &*item.self_ty {
+        syn::Type::Path(path) => path.path.segments.last().is_some_and(|last| last.ident == name),
+        _ => false,
+    })
+}

@@ -1,0 +1,84 @@
+//! A name that a pattern takes out of its parameter: how it is written when the parameter has a name.
+
+use quote::ToTokens;
+use syn::{FnArg, Member, Pat, Type};
+
+use crate::{
+    item::function::Parameter,
+    tokens::{compact, same},
+};
+
+/// `path: Path<u64>` and `path.0`, for `id` in `Path(id): Path<u64>`.
+pub(crate) fn instead(parameter: &Parameter, name: &str) -> Option<(String, String)> {
+    let FnArg::Typed(typed) = &parameter.written else { return None };
+    let fields = fields(&typed.pat, name)?;
+    let whole = whole(&typed.ty);
+    let ty = compact(&typed.ty.to_token_stream());
+    Some((format!("{whole}: {ty}"), format!("{whole}.{}", fields.join("."))))
+}
+
+/// The fields that lead to the name.
+fn fields(pat: &Pat, name: &str) -> Option<Vec<String>> {
+    let at = |field: String, pat: &Pat| {
+        let mut fields = fields(pat, name)?;
+        fields.insert(0, field);
+        Some(fields)
+    };
+    let elements = |elements: &mut dyn Iterator<Item = &Pat>| {
+        let before_rest = elements.take_while(|pat| !matches!(pat, Pat::Rest(_)));
+        before_rest.enumerate().find_map(|(index, pat)| at(index.to_string(), pat))
+    };
+    match pat {
+        Pat::Ident(pat) if same(&pat.ident, name) => Some(Vec::new()),
+        Pat::Tuple(tuple) => elements(&mut tuple.elems.iter()),
+        Pat::TupleStruct(tuple) => elements(&mut tuple.elems.iter()),
+        Pat::Struct(item) => item.fields.iter().find_map(|field| {
+            let member = match &field.member {
+                Member::Named(name) => name.to_string(),
+                Member::Unnamed(index) => index.index.to_string(),
+            };
+            at(member, &field.pat)
+        }),
+        _ => None,
+    }
+}
+
+/// A name for the whole.
+fn whole(ty: &Type) -> String {
+    match ty {
+        Type::Path(path) => {
+            path.path.segments.last().map_or_else(String::new, |last| last.ident.to_string().to_lowercase())
+        }
+        Type::Tuple(_) => "pair".to_owned(),
+        _ => "argument".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::item::{function::Function, place::Place};
+
+    #[test]
+    fn a_part_is_a_field_of_its_parameter() {
+        for (written, name, expected) in [
+            ("Path(id): Path<u64>", "id", Some(("path: Path<u64>", "path.0"))),
+            ("Path((tenant, id)): Path<(u64, u64)>", "id", Some(("path: Path<(u64, u64)>", "path.0.1"))),
+            (
+                "Query(Filter { text, .. }): Query<Filter>",
+                "text",
+                Some(("query: Query<Filter>", "query.0.text")),
+            ),
+            ("Filter { text: words }: Filter", "words", Some(("filter: Filter", "filter.text"))),
+            ("(a, b): (u8, u8)", "b", Some(("pair: (u8, u8)", "pair.1"))),
+            ("(.., b): (u8, u8)", "b", None),
+            ("[a, b]: [u8; 2]", "b", None),
+        ] {
+            let function: syn::ItemFn = syn::parse_str(&format!("async fn f({written}) {{}}")).unwrap();
+            let function = Function::at(function, Place::Free);
+            let found = instead(&function.parameters[0], name);
+            let expected = expected.map(|(whole, part)| (whole.to_owned(), part.to_owned()));
+            assert_eq!(found, expected, "{written}");
+        }
+    }
+}

@@ -1,0 +1,353 @@
+//! `#[cached_aside]`: what will be generated.
+
+use proc_macro2::{Span, TokenStream, TokenTree};
+use quote::{ToTokens, quote, quote_spanned};
+use syn::{Expr, GenericArgument, Ident, PathArguments, Type, TypeReference, spanned::Spanned};
+
+use super::{
+    Form, constants, coverage, derived_key, display_name, fixed, setting,
+    staleness::{Staleness, staleness},
+};
+use crate::{
+    item::{beside::Beside, function::Function, shape::is_unknown},
+    parse::{
+        args::{Attribute, Given, ReadArgs},
+        duration::Length,
+    },
+    plan::key::{Key, Scope},
+    problem::Problems,
+    tokens::names,
+};
+
+/// Everything about a cached function that its expansion needs.
+pub(crate) struct ReadPlan {
+    pub(crate) form: Form,
+    pub(crate) key: Key,
+    /// The arguments of `ReadSettings::new` that aren't the same for everybody: name, template and TTL.
+    pub(crate) name: String,
+    pub(crate) template: TokenStream,
+    pub(crate) ttl: TokenStream,
+    /// Where a TTL that isn't one is reported.
+    pub(crate) at_ttl: Span,
+    /// The calls that follow it.
+    pub(crate) settings: TokenStream,
+    /// Where `none_ttl` was written: the return type must have a `None`.
+    pub(crate) none_ttl: Option<Span>,
+    pub(crate) staleness: Staleness,
+    pub(crate) codec: TokenStream,
+    pub(crate) version: TokenStream,
+    /// `.by_version()`, if the version stands for the type's structure.
+    pub(crate) by_version: Option<TokenStream>,
+    pub(crate) cache: Option<Cache>,
+    /// What says of a value whether and for how long it is stored: calls that follow `coding`.
+    pub(crate) conditions: TokenStream,
+    /// What says which errors are stored.
+    pub(crate) errors: Option<Expr>,
+    /// Where `error_ttl` was written: the return type must have an `Err`.
+    pub(crate) error_ttl: Option<Span>,
+}
+
+/// The cache that the attribute names.
+pub(crate) struct Cache {
+    pub(crate) expr: Expr,
+    pub(crate) known: CacheKnown,
+}
+
+/// Which companions can evaluate `cache = …`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum CacheKnown {
+    /// All: it needs no more than the key does.
+    Everywhere,
+    /// Those that are called on `self`.
+    OnSelf,
+    /// None: it needs a parameter that is not in the key.
+    InCalls,
+}
+
+impl Cache {
+    fn of(expr: Expr, key: &Key, function: &Function) -> Cache {
+        let named = names(&expr.to_token_stream());
+        let beside_the_key: Vec<_> = function
+            .parameters
+            .iter()
+            .enumerate()
+            .filter(|(number, parameter)| {
+                !key.uses(*number) && named.iter().any(|name| parameter.binds(name))
+            })
+            .map(|(_, parameter)| parameter)
+            .collect();
+        let known = if only_in_async(&expr.to_token_stream()) {
+            CacheKnown::InCalls
+        } else if beside_the_key.is_empty() {
+            CacheKnown::Everywhere
+        } else if beside_the_key.iter().all(|parameter| parameter.is_self()) {
+            CacheKnown::OnSelf
+        } else {
+            CacheKnown::InCalls
+        };
+        Cache { expr, known }
+    }
+}
+
+/// Whether the expression awaits something or returns: no companion can do that.
+fn only_in_async(tokens: &TokenStream) -> bool {
+    tokens.clone().into_iter().any(|token| match token {
+        TokenTree::Ident(ident) => ident == "await" || ident == "return",
+        TokenTree::Punct(punct) => punct.as_char() == '?',
+        TokenTree::Group(group) => only_in_async(&group.stream()),
+        TokenTree::Literal(_) => false,
+    })
+}
+
+pub(crate) fn read(mut args: ReadArgs, function: &Function, mut problems: Problems) -> syn::Result<ReadPlan> {
+    let form = Form::of(function);
+    let attribute = Attribute::CachedAside.name();
+    function.check(attribute, &mut problems);
+    function.check_output(attribute, &mut problems);
+    constants::in_static(args.lengths_mut(), function, &mut problems);
+    if let Some(beta) = &mut args.early_refresh {
+        constants::constant(&mut beta.value, function, &mut problems);
+    }
+    unchanged_self(function, &mut problems);
+    storable(function, &mut problems);
+    errors(&args, &mut problems);
+    shared(&args, &mut problems);
+    fixed::of_read(&args, function, &mut problems);
+    name_of_companions(function, form, &mut problems);
+    let key = key(&args, function, form, &mut problems);
+    let ttl = ttl(&args, &mut problems);
+    let staleness = staleness(&args, function, form, &mut problems);
+    problems.finish()?;
+    // Without a problem, neither of the two is missing.
+    let (Some((key, template)), Some((ttl, at_ttl))) = (key, ttl) else {
+        return Err(syn::Error::new(Span::call_site(), "this attribute can't be understood"));
+    };
+    Ok(ReadPlan {
+        form,
+        name: display_name(function),
+        template,
+        ttl,
+        at_ttl,
+        settings: settings(&args),
+        none_ttl: args.none_ttl.as_ref().map(|none_ttl| none_ttl.name.span()),
+        staleness,
+        codec: codec(args.codec.as_ref().map(|codec| &codec.value)),
+        conditions: conditions(&args),
+        error_ttl: args.error_ttl.as_ref().map(|error_ttl| error_ttl.name.span()),
+        errors: args.error_if.as_ref().map(|error_if| error_if.value.clone()),
+        version: version(args.version.as_ref().map(|version| &version.value.number)),
+        by_version: args
+            .version
+            .as_ref()
+            .is_some_and(|version| version.value.only)
+            .then(|| quote!(.by_version())),
+        cache: args.cache.map(|cache| Cache::of(cache.value, &key, function)),
+        key,
+    })
+}
+
+/// The types whose names everything else may use.
+const OF_THE_LANGUAGE: [&str; 17] = [
+    "bool", "char", "f32", "f64", "i8", "i16", "i32", "i64", "i128", "isize", "str", "u8", "u16", "u32",
+    "u64", "u128", "usize",
+];
+
+/// The companions are an enum of the function's name: nothing else among the types can have it.
+fn name_of_companions(function: &Function, form: Form, problems: &mut Problems) {
+    let name = function.sig.ident.to_string();
+    if form == Form::Free && OF_THE_LANGUAGE.contains(&name.as_str()) {
+        problems.push(syn::Error::new(
+            function.sig.ident.span(),
+            format!(
+                "the companions of this function (`{name}::key(…)`) would take the place of the type `{name}`; call it differently, \
+                 such as `load_{name}`"
+            ),
+        ));
+    }
+    if form == Form::Free
+        && let Some(kind) = Beside::of(function).and_then(|beside| beside.item(&name))
+    {
+        problems.push(syn::Error::new(
+            function.sig.ident.span(),
+            format!(
+                "`{kind} {name}` stands beside this function, whose companions need that name (`{name}::key(…)`); call one of \
+                 the two differently, such as `load_{name}`"
+            ),
+        ));
+    }
+}
+
+fn unchanged_self(function: &Function, problems: &mut Problems) {
+    if let Some(span) = function.mutable_self() {
+        problems.push(syn::Error::new(
+            span,
+            "a hit doesn't run the body, so that nothing would change `self`; take `&self`",
+        ));
+    }
+}
+
+/// Which errors are stored, and for how long: neither is of use without the other.
+fn errors(args: &ReadArgs, problems: &mut Problems) {
+    let mut problem = |name: &Ident, why: &str| problems.push(syn::Error::new(name.span(), why));
+    match (&args.error_ttl, &args.error_if) {
+        (Some(Given { name, .. }), None) if !args.names("error_if") => problem(
+            name,
+            "most errors are no answer and must not be stored; say which are, such as `error_if = |error: &DbError| \
+             matches!(error, DbError::NotFound)`",
+        ),
+        (None, Some(Given { name, .. })) if !args.names("error_ttl") => problem(
+            name,
+            "`error_if` says which errors are stored, and none are; write `error_ttl = \"5s\"` too, or leave it out",
+        ),
+        _ => {}
+    }
+}
+
+/// A derived key is the function's own.
+fn shared(args: &ReadArgs, problems: &mut Problems) {
+    if let Some(Given { name, .. }) = &args.shares_key
+        && !args.names("key")
+    {
+        problems.push(syn::Error::new(
+            name.span(),
+            "no other function has the key that is derived for this one; write the shared one, such as `key = \"user:{id}\"`",
+        ));
+    }
+}
+
+/// What can be said of the return type by looking at it.
+fn storable(function: &Function, problems: &mut Problems) {
+    if let Some(reference) = borrowed_value(&function.output) {
+        problems.push(syn::Error::new(
+            reference.span(),
+            "a value that borrows can't be read back from the cache; return an owned one, such as a `String` instead of a `&str`",
+        ));
+    }
+    if is_unknown(&function.output, function) {
+        problems.push(syn::Error::new(
+            function.output.span(),
+            "it can't be told here whether this is a `Result`, whose errors must not be stored; write the type out",
+        ));
+    }
+}
+
+/// The key with the template that shows it: the one that was written, or the derived one.
+fn key(
+    args: &ReadArgs,
+    function: &Function,
+    form: Form,
+    problems: &mut Problems,
+) -> Option<(Key, TokenStream)> {
+    let is_broken = args.names("key") && args.key.is_none() || args.names("skip") && args.skip.is_none();
+    let template = args.key.as_ref().map(|key| &key.value);
+    let skip = args.skip.as_ref().map_or(&[][..], |skip| &skip.value);
+    let key = match template {
+        Some(template) => {
+            let literal = &template.literal;
+            Key::of(template, function, Scope::Arguments, problems).map(|key| (key, quote!(#literal)))
+        }
+        None => Some(derived_key::key(function, form, skip)),
+    };
+    let written = key.as_ref().map(|(key, _)| key).filter(|_| template.is_some());
+    coverage::skips(skip, written, function, problems);
+    if !is_broken {
+        let named = coverage::Named::new(template, skip, function);
+        coverage::parameters(&named, function, problems);
+        if let Some((key, _)) = &key {
+            coverage::generics((skip, args.names("error_ttl")), key, &named, function, problems);
+        }
+    }
+    key
+}
+
+/// The TTL, and where one that makes no sense is reported.
+fn ttl(args: &ReadArgs, problems: &mut Problems) -> Option<(TokenStream, Span)> {
+    if !args.names("ttl") {
+        problems.push(syn::Error::new(
+            Span::call_site(),
+            "every entry needs a TTL, which is what corrects whatever else goes wrong; write one, such as `ttl = \"5m\"`",
+        ));
+    }
+    args.ttl.as_ref().map(|ttl| (ttl.value.tokens(), ttl.value.span().unwrap_or(ttl.name.span())))
+}
+
+/// A reference where the value is, as far as it can be seen.
+fn borrowed_value(output: &Type) -> Option<&TypeReference> {
+    match output {
+        Type::Reference(reference) => Some(reference),
+        Type::Group(group) => borrowed_value(&group.elem),
+        Type::Paren(paren) => borrowed_value(&paren.elem),
+        Type::Tuple(tuple) => tuple.elems.iter().find_map(borrowed_value),
+        Type::Array(array) => borrowed_value(&array.elem),
+        Type::Path(path) => {
+            let last = path.path.segments.last()?;
+            let PathArguments::AngleBracketed(arguments) = &last.arguments else { return None };
+            // An error is not stored, and what a type of the user's does with its parameters isn't known.
+            let stored = match last.ident.to_string().as_str() {
+                "Result" | "Option" | "Vec" | "VecDeque" | "Box" | "Arc" | "Rc" | "HashSet" | "BTreeSet" => 1,
+                "HashMap" | "BTreeMap" | "IndexMap" => 2,
+                _ => 0,
+            };
+            let types = arguments.args.iter().filter_map(|argument| match argument {
+                GenericArgument::Type(ty) => Some(ty),
+                _ => None,
+            });
+            types.take(stored).find_map(borrowed_value)
+        }
+        _ => None,
+    }
+}
+
+fn settings(args: &ReadArgs) -> TokenStream {
+    let mut calls = TokenStream::new();
+    let length = |option: &Option<Given<Length>>, name: &str| {
+        option.as_ref().map(|given| setting(name, &given.value.tokens(), given.name.span()))
+    };
+    calls.extend(length(&args.none_ttl, "none_ttl"));
+    calls.extend(length(&args.error_ttl, "error_ttl"));
+    calls.extend(
+        args.jitter
+            .as_ref()
+            .map(|given| setting("jitter", &given.value.to_token_stream(), given.name.span())),
+    );
+    calls.extend(length(&args.lease, "lease"));
+    calls.extend(length(&args.wait, "wait"));
+    calls.extend(
+        args.shares_key.as_ref().map(|given| setting("shares_key", &TokenStream::new(), given.name.span())),
+    );
+    calls
+}
+
+/// The closures of the attribute, which decide by the value.
+fn conditions(args: &ReadArgs) -> TokenStream {
+    let condition = |option: &Option<Given<Expr>>, name: &str| {
+        option.as_ref().map(|given| setting(name, &given.value.to_token_stream(), given.name.span()))
+    };
+    let mut calls = TokenStream::new();
+    calls.extend(condition(&args.store_if, "store_if"));
+    calls.extend(condition(&args.ttl_for, "ttl_for"));
+    calls
+}
+
+/// The codecs that come with the crate are meant by their names alone: other crates have a `Json` too.
+fn codec(written: Option<&Type>) -> TokenStream {
+    let Some(ty) = written else { return quote!(__aside::DefaultCodec) };
+    let name: Option<&Ident> = match ty {
+        Type::Path(path) if path.qself.is_none() => path.path.get_ident(),
+        _ => None,
+    };
+    match name {
+        Some(name) if ["Bincode", "Json", "MessagePack", "Postcard"].iter().any(|codec| name == codec) => {
+            quote_spanned!(name.span()=> ::cached_aside::#name)
+        }
+        _ => ty.to_token_stream(),
+    }
+}
+
+fn version(written: Option<&Expr>) -> TokenStream {
+    match written {
+        None => quote!(0),
+        Some(number @ Expr::Lit(_)) => number.to_token_stream(),
+        Some(constant) => quote_spanned!(constant.span()=> const { #constant }),
+    }
+}

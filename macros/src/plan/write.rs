@@ -1,0 +1,158 @@
+//! `#[invalidates]` and `#[updates]`: what will be generated.
+
+use proc_macro2::Span;
+use quote::ToTokens;
+use syn::{Expr, LitInt};
+
+use super::{
+    constants, display_name, fixed,
+    targets::{self, After, TargetKey, is_parameter},
+};
+use crate::{
+    item::{beside::Site, function::Function},
+    parse::{
+        args::{Attribute, Given, Policy, WriteArgs},
+        call::Call,
+        duration::Length,
+    },
+    problem::Problems,
+    tokens::mention_of_result,
+};
+
+/// Everything about a writing function that its expansion needs.
+pub(crate) struct WritePlan<'a> {
+    pub(crate) name: String,
+    /// Where its calls are named.
+    pub(crate) site: Site<'a>,
+    pub(crate) settings: WriteSettings,
+    pub(crate) when: Option<Expr>,
+    pub(crate) cache: Option<Expr>,
+    pub(crate) end: End,
+}
+
+/// What becomes of the entries after the body.
+pub(crate) enum End {
+    /// They are deleted: those that the arguments name, and those that only the result names.
+    Delete { before: Vec<TargetKey>, after: Option<After> },
+    /// What the body gave takes their place.
+    Store(Vec<Call>),
+}
+
+/// What the attribute fixes.
+pub(crate) struct WriteSettings {
+    pub(crate) guard: Option<Given<Policy>>,
+    pub(crate) guard_for: Option<Given<Length>>,
+    pub(crate) settle: Option<Given<Length>>,
+    pub(crate) wait_replicas: Option<Given<LitInt>>,
+}
+
+impl WriteSettings {
+    /// Where `guard = "required"` was written.
+    pub(crate) fn required(&self) -> Option<Span> {
+        match &self.guard {
+            Some(Given { value: Policy::Required(literal), .. }) => Some(literal.span()),
+            _ => None,
+        }
+    }
+}
+
+pub(crate) fn write(
+    attribute: Attribute,
+    mut args: WriteArgs,
+    function: &Function,
+    mut problems: Problems,
+) -> syn::Result<WritePlan<'_>> {
+    let stores = attribute == Attribute::Updates;
+    function.check(attribute.name(), &mut problems);
+    constants::in_static(args.lengths_mut(), function, &mut problems);
+    if stores {
+        function.check_output(attribute.name(), &mut problems);
+    }
+    if !args.names_a_key {
+        let nothing = if stores {
+            "nothing is updated; name the call of a cached function, such as `load_user(user.id)`"
+        } else {
+            "nothing is invalidated; name the call of a cached function, such as `load_user(id)`, or a key, such as `\"user:{id}\"`"
+        };
+        problems.push(syn::Error::new(Span::call_site(), nothing));
+    }
+    if stores {
+        guarded(&args, &mut problems);
+    } else {
+        without_guard(&args, &mut problems);
+    }
+    undecided_when(&args, function, &mut problems);
+    fixed::of_write(&args, function, &mut problems);
+    let site = Site::of(function);
+    let WriteArgs { targets, guard, guard_for, settle, wait_replicas, when, cache, .. } = args;
+    let settings = WriteSettings { guard, guard_for, settle, wait_replicas };
+    let end = if stores {
+        End::Store(targets::to_store(targets, &site, &mut problems))
+    } else {
+        let (before, after) = targets::to_delete(targets, &site, &mut problems);
+        if after.is_some() || settings.required().is_some() {
+            function.check_output(attribute.name(), &mut problems);
+        }
+        End::Delete { before, after }
+    };
+    problems.finish()?;
+    Ok(WritePlan {
+        name: display_name(function),
+        site,
+        settings,
+        when: when.map(|when| when.value),
+        cache: cache.map(|cache| cache.value),
+        end,
+    })
+}
+
+/// `when` can't ask for what isn't there yet.
+fn undecided_when(args: &WriteArgs, function: &Function, problems: &mut Problems) {
+    if let Some(when) = &args.when
+        && let Some(result) = mention_of_result(&when.value.to_token_stream())
+        && !is_parameter(function)
+    {
+        problems.push(syn::Error::new(
+            result.span(),
+            "`when` is decided before the body, which has no result yet; decide by the arguments",
+        ));
+    }
+}
+
+/// Options that mean nothing without a guard.
+fn without_guard(args: &WriteArgs, problems: &mut Problems) {
+    if !matches!(args.guard, Some(Given { value: Policy::Off, .. })) {
+        return;
+    }
+    for option in [&args.guard_for, &args.settle].into_iter().flatten() {
+        let name = &option.name;
+        problems.push(syn::Error::new(
+            name.span(),
+            format!(
+                "`{name}` says how long a guard stays, and `guard = \"off\"` sets none; remove one of the two"
+            ),
+        ));
+    }
+    if let Some(Given { name, .. }) = &args.wait_replicas {
+        problems.push(syn::Error::new(
+            name.span(),
+            "`wait_replicas` says who has to confirm a guard, and `guard = \"off\"` sets none; remove one of the two",
+        ));
+    }
+}
+
+/// Nothing can be stored without a guard, nor while one settles.
+fn guarded(args: &WriteArgs, problems: &mut Problems) {
+    if let Some(Given { name, value: Policy::Off }) = &args.guard {
+        problems.push(syn::Error::new(
+            name.span(),
+            "only a guard tells whether this was the only write, whose value may be stored; leave `guard` out, or delete the entry with `#[invalidates(…, guard = \"off\")]`",
+        ));
+    }
+    if let Some(Given { name, .. }) = &args.settle {
+        problems.push(syn::Error::new(
+            name.span(),
+            "`settle` keeps the guard after the write, and here the value takes its place; remove it, or delete the entry with `#[invalidates(…, settle = …)]`",
+        ));
+    }
+}

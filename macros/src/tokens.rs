@@ -1,0 +1,113 @@
+//! Questions about tokens: which names are in them, and how a person would write them.
+
+use proc_macro2::{Ident, TokenStream, TokenTree};
+use syn::ext::IdentExt;
+
+/// Stands for the `$` of what a macro fills in.
+pub(crate) const OF_MACRO: &str = "__of_macro_";
+
+/// What `look` finds in the first token that it finds something in. It is shown names of their own: neither fields and methods, nor
+/// what follows in a path.
+pub(crate) fn find<T>(tokens: &TokenStream, look: &mut dyn FnMut(&TokenTree) -> Option<T>) -> Option<T> {
+    // Dots and colons right before the token: `0..x` and `a: x` are no field and no path.
+    let (mut dots, mut colons) = (0, 0);
+    for token in tokens.clone() {
+        let follows = dots == 1 || colons >= 2;
+        let found = match &token {
+            TokenTree::Group(group) => find(&group.stream(), look),
+            _ if follows => None,
+            _ => look(&token),
+        };
+        if found.is_some() {
+            return found;
+        }
+        let run = |of: char, length: usize| match &token {
+            TokenTree::Punct(punct) if punct.as_char() == of => length + 1,
+            _ => 0,
+        };
+        (dots, colons) = (run('.', dots), run(':', colons));
+    }
+    None
+}
+
+/// All names of their own.
+pub(crate) fn names(tokens: &TokenStream) -> Vec<String> {
+    let mut names = Vec::new();
+    find(tokens, &mut |token| {
+        if let TokenTree::Ident(ident) = token {
+            names.push(ident.to_string());
+        }
+        None::<()>
+    });
+    names
+}
+
+/// `result`, also inside of a format string.
+pub(crate) fn mention_of_result(tokens: &TokenStream) -> Option<Ident> {
+    find(tokens, &mut |token| match token {
+        TokenTree::Ident(ident) if ident == "result" => Some(ident.clone()),
+        TokenTree::Literal(literal) if literal.to_string().contains("{result") => {
+            Some(Ident::new("result", literal.span()))
+        }
+        _ => None,
+    })
+}
+
+/// Whether a name occurs in the tokens.
+pub(crate) fn mentions(tokens: &TokenStream, name: &str) -> bool {
+    tokens.clone().into_iter().any(|token| match token {
+        TokenTree::Ident(ident) => ident == name,
+        TokenTree::Group(group) => mentions(&group.stream(), name),
+        _ => false,
+    })
+}
+
+/// Whether an identifier has this name, `r#` or not.
+pub(crate) fn same(ident: &Ident, name: &str) -> bool {
+    ident.unraw() == name.strip_prefix("r#").unwrap_or(name)
+}
+
+/// Tokens as one would write them: `Repo<T>`.
+pub(crate) fn compact(tokens: &TokenStream) -> String {
+    let mut text = tokens.to_string().replace(OF_MACRO, "$");
+    for (spaced, tight) in
+        [(" :: ", "::"), (":: ", "::"), (" < ", "<"), ("< ", "<"), (" >", ">"), (" ,", ","), ("& ", "&")]
+    {
+        text = text.replace(spaced, tight);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_result_is_found_where_it_is_meant() {
+        for (text, expected) in [
+            ("result", true),
+            ("result.id", true),
+            ("f(&result.id)", true),
+            ("0..result", true),
+            ("format!(\"{result}\")", true),
+            ("x.result", false),
+            ("f(x.result)", false),
+            ("results", false),
+            ("\"result\"", false),
+        ] {
+            assert_eq!(mention_of_result(&text.parse().unwrap()).is_some(), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn names_are_neither_fields_nor_ends_of_paths() {
+        for (text, expected) in [
+            ("caches[0..n].get(id)", &["caches", "n", "id"][..]),
+            ("self.caches.of(&tenant)", &["self", "tenant"]),
+            ("caches::of(Site { id: tenant })", &["caches", "Site", "id", "tenant"]),
+            ("::caches::CACHE", &[]),
+        ] {
+            assert_eq!(names(&text.parse().unwrap()), expected, "{text}");
+        }
+    }
+}
