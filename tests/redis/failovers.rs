@@ -7,7 +7,7 @@ use std::{
 
 use cached_aside::{Cache, cached_aside, invalidates};
 use cached_aside_tests::{
-    RedisCluster, Sentinels,
+    RedisCluster, RedisServer, Sentinels,
     faults::{
         cell::{BACK, SLACK},
         operation::WRITE_BOUND,
@@ -15,7 +15,10 @@ use cached_aside_tests::{
         scene::TIMEOUT,
     },
 };
+use redis::cmd;
 use tokio::time::sleep;
+
+use crate::support::eventually;
 
 async fn cache(url: &str, namespace: &str) -> Cache {
     let cache = Cache::builder().url(url).namespace(namespace).timeout(TIMEOUT).build().await.unwrap();
@@ -149,4 +152,46 @@ async fn a_program_follows_the_primary_without_a_restart() {
     write_all(&here, &app).await;
     nothing_is_owed("after a failover by command", &here).await;
     in_use("after a failover by command", &here, &origin, &ROWS).await;
+}
+
+/// Each read of what has moved already is sent on, over a connection that lasts.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_slot_that_moves_to_a_new_node_takes_one_connection_to_it() {
+    const CALLS: u64 = 30;
+    let cluster = RedisCluster::start();
+    let new =
+        RedisServer::builder().args(["--cluster-enabled", "yes", "--cluster-node-timeout", "1500"]).start();
+    let cache = cache(&cluster.url(), "new-node").await;
+    let full = format!("new-node:{}", user::key("acme", 1));
+    let (slot, owner) = (cluster.slot(&full), &cluster.nodes()[cluster.primary_of(&full)]);
+    new.run::<()>(cmd("CLUSTER").arg("MEET").arg("127.0.0.1").arg(owner.port()));
+    let id = |node: &RedisServer| node.run::<String>(cmd("CLUSTER").arg("MYID"));
+    let (new_id, owner_id) = (id(&new), id(owner));
+    let knows = |node: &RedisServer, id: &str| {
+        let nodes: String = node.run(cmd("CLUSTER").arg("NODES"));
+        nodes
+            .lines()
+            .any(|line| line.starts_with(id) && line.contains(" connected") && !line.contains("handshake"))
+    };
+    let is_well =
+        |node: &RedisServer| node.run::<String>(cmd("CLUSTER").arg("INFO")).contains("cluster_state:ok");
+    eventually("they know each other", || {
+        knows(owner, &new_id) && knows(&new, &owner_id) && is_well(&new) && is_well(owner)
+    });
+    new.run::<()>(cmd("CLUSTER").arg("SETSLOT").arg(slot).arg("IMPORTING").arg(&owner_id));
+    owner.run::<()>(cmd("CLUSTER").arg("SETSLOT").arg(slot).arg("MIGRATING").arg(&new_id));
+    let connections = || {
+        let stats: String = new.run(cmd("INFO").arg("stats"));
+        let count = stats.lines().find_map(|line| line.strip_prefix("total_connections_received:"));
+        count.unwrap().trim().parse::<u64>().unwrap()
+    };
+    let before = connections();
+    for _ in 0..CALLS {
+        cache.scope(user("acme", 1)).await;
+    }
+    let stats: String = new.run(cmd("INFO").arg("commandstats"));
+    assert!(stats.contains("cmdstat_asking"), "nothing was sent on: {stats}");
+    // Two for the questions here.
+    let taken = connections() - before - 2;
+    assert!(taken <= 3, "{taken} connections for {CALLS} calls");
 }

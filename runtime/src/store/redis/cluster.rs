@@ -6,9 +6,9 @@
 
 use std::{
     collections::BTreeMap,
-    fmt,
+    fmt, mem,
     sync::{
-        Arc, PoisonError, RwLock, Weak,
+        Arc, Mutex, MutexGuard, PoisonError, RwLock, Weak,
         atomic::{AtomicBool, Ordering::Relaxed},
     },
     time::Duration,
@@ -61,6 +61,8 @@ struct Shared {
     seeds: Vec<ConnectionInfo>,
     common: Common,
     map: RwLock<Map>,
+    /// Nodes to which others have sent us and that have no slots as far as is known, until the map is asked for again.
+    guests: Mutex<Vec<(String, Link)>>,
     /// The task that asks for the nodes, while there is one.
     asking: AtomicBool,
 }
@@ -86,7 +88,8 @@ impl Cluster {
     pub(super) async fn connect(seeds: Vec<ConnectionInfo>, common: Common) -> Cluster {
         let limits = common.limits;
         let map = RwLock::new(Map { owners: vec![0; SLOTS].into(), nodes: Vec::new() });
-        let cluster = Cluster(Arc::new(Shared { seeds, common, map, asking: AtomicBool::new(false) }));
+        let (guests, asking) = (Mutex::default(), AtomicBool::new(false));
+        let cluster = Cluster(Arc::new(Shared { seeds, common, map, guests, asking }));
         let first = cluster.clone();
         let attempt = thread::spawn(async move {
             in_awake_time!(Clock::Real, limits.connect, first.0.refresh()) == Some(true)
@@ -205,20 +208,33 @@ impl Shared {
         self.map.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    fn guests(&self) -> MutexGuard<'_, Vec<(String, Link)>> {
+        self.guests.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// The link of a node, which need not be known yet.
     fn link(self: &Arc<Self>, address: &str) -> Option<Link> {
-        if let Some((_, link)) = self.map().nodes.iter().find(|(known, _)| known == address) {
-            return Some(link.clone());
+        let of = |nodes: &[(String, Link)]| {
+            nodes.iter().find(|(known, _)| known == address).map(|(_, link)| link.clone())
+        };
+        let map = self.map();
+        if let Some(link) = of(&map.nodes) {
+            return Some(link);
+        }
+        let mut guests = self.guests();
+        if let Some(link) = of(&guests) {
+            return Some(link);
         }
         let (host, port) = host_and_port(address)?;
         // A node that names no host is where we asked.
         let host = if host.is_empty() { host_of(&self.seeds[0])? } else { host };
         let info = elsewhere(&self.seeds[0], host, port);
         let link = Link::new(Target::Server(info.into()), &self.common);
-        if self.map().nodes.iter().any(|(_, link)| !link.is_up()) {
+        if map.nodes.iter().any(|(_, link)| !link.is_up()) {
             // It may have taken over from that one.
             link.expect_outage();
         }
+        guests.push((address.to_owned(), link.clone()));
         Some(link)
     }
 
@@ -277,6 +293,9 @@ impl Shared {
             let mut map = self.map.write().unwrap_or_else(PoisonError::into_inner);
             *map = Map { owners: owners.into(), nodes };
         }
+        // Those among them that have slots are in the map now.
+        let guests = mem::take(&mut *self.guests());
+        drop(guests);
         join_all(links.iter().filter(|link| !link.is_up()).map(Link::connect)).await;
         whole && links.iter().all(Link::is_up)
     }
