@@ -28,14 +28,16 @@ impl Watches {
 
     /// The key has changed.
     pub(crate) fn changed(&self, key: &str) {
-        // Dropping the sender wakes all who wait; whoever still cares watches anew.
-        self.lock().remove(key);
+        let sender = self.lock().remove(key);
+        // Wakes all who wait, and whoever still cares watches again: not under the lock, since a waker is somebody else's code.
+        drop(sender);
     }
 
     /// Anything may have changed.
     #[cfg(feature = "redis")]
     pub(crate) fn all_changed(&self) {
-        self.lock().clear();
+        let senders = std::mem::take(&mut *self.lock());
+        drop(senders);
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<Box<str>, watch::Sender<()>>> {
@@ -76,7 +78,54 @@ impl Drop for Watch {
         if watches.get(&self.key).is_some_and(|sender| {
             sender.receiver_count() == 1 && sender.subscribe().same_channel(&self.changes)
         }) {
-            watches.remove(&self.key);
+            let sender = watches.remove(&self.key);
+            drop(watches);
+            drop(sender);
+        }
+    }
+}
+
+#[cfg(all(test, feature = "redis"))]
+mod tests {
+    use std::{
+        pin::Pin,
+        sync::mpsc,
+        task::{Context, Wake, Waker},
+        thread,
+        time::Duration,
+    };
+
+    use super::*;
+
+    type Waiting = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+    /// Drops what it wakes, which then no longer watches.
+    struct Drops(Mutex<Option<Waiting>>);
+
+    impl Wake for Drops {
+        fn wake(self: Arc<Self>) {
+            let waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+            drop(waiting);
+        }
+    }
+
+    #[test]
+    fn a_reader_may_go_away_while_it_is_woken() {
+        for change in [|watches: &Watches| watches.changed("k"), Watches::all_changed] {
+            let (watches, (told, done)) = (Watches::default(), mpsc::channel());
+            let mut watch = watches.watch("k", true);
+            let mut waiting: Waiting = Box::pin(async move { watch.changed().await });
+            let drops = Arc::new(Drops(Mutex::default()));
+            let waker = Waker::from(drops.clone());
+            assert!(waiting.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+            *drops.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(waiting);
+            let changed = watches.clone();
+            thread::spawn(move || {
+                change(&changed);
+                let _ = told.send(());
+            });
+            done.recv_timeout(Duration::from_secs(20)).expect("it waits for itself");
+            assert_eq!(watches.len(), 0);
         }
     }
 }

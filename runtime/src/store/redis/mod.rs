@@ -200,7 +200,7 @@ impl FromRedisValue for Time {
 impl Time {
     /// Rounded down to milliseconds, as the scripts do.
     fn since_the_epoch(&self) -> Duration {
-        Duration::from_millis(self.0 * 1000 + self.1 / 1000)
+        Duration::from_millis(self.0.saturating_mul(1000).saturating_add(self.1 / 1000))
     }
 }
 
@@ -237,5 +237,16 @@ impl ToSingleRedisArg for FullKey<'_> {}
 impl std::fmt::Display for FullKey<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}:{}", self.namespace, self.key)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_that_cannot_be_is_no_panic() {
+        assert_eq!(Time(1, 2_500).since_the_epoch(), Duration::from_millis(1_002));
+        assert_eq!(Time(u64::MAX, u64::MAX).since_the_epoch(), Duration::from_millis(u64::MAX));
     }
 }

@@ -15,7 +15,7 @@ use std::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicUsize, Ordering::Relaxed},
     },
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
     time::Duration,
 };
 
@@ -45,10 +45,13 @@ struct Waiting {
 struct Slot(Mutex<Step>);
 
 enum Step {
-    Waiting(Pin<Box<dyn Future<Output = ()> + Send>>),
-    UnderWay(Pin<Box<dyn Future<Output = ()> + Send>>, AbortHandle),
+    Waiting(Taking),
+    UnderWay(Taking, AbortHandle),
     Over,
 }
+
+/// Takes a step, and says what tells its caller.
+type Taking = Pin<Box<dyn Future<Output = Box<dyn FnOnce() + Send>> + Send>>;
 
 impl Slot {
     fn lock(&self) -> MutexGuard<'_, Step> {
@@ -69,13 +72,16 @@ impl Slot {
     }
 
     fn poll(&self, context: &mut Context<'_>) -> Poll<()> {
-        let mut step = self.lock();
-        let Step::UnderWay(future, _) = &mut *step else { return Poll::Ready(()) };
-        let polled = future.as_mut().poll(context);
-        if polled.is_ready() {
-            *step = Step::Over;
-        }
-        polled
+        let (tell, over) = {
+            let mut step = self.lock();
+            let Step::UnderWay(future, _) = &mut *step else { return Poll::Ready(()) };
+            let tell = ready!(future.as_mut().poll(context));
+            (tell, std::mem::replace(&mut *step, Step::Over))
+        };
+        drop(over);
+        // The caller's waker may drop the caller at once, which takes the lock.
+        tell();
+        Poll::Ready(())
     }
 }
 
@@ -122,8 +128,11 @@ impl Outbox {
         }
         let (told, answer) = oneshot::channel();
         let step = async move {
-            // A caller that has gone away needs no answer.
-            let _ = told.send(step.await);
+            let answer = step.await;
+            Box::new(move || {
+                // A caller that has gone away needs no answer.
+                let _ = told.send(answer);
+            }) as Box<dyn FnOnce() + Send>
         };
         let slot = Arc::new(Slot(Mutex::new(Step::Waiting(Box::pin(step)))));
         let first = {
@@ -259,6 +268,39 @@ mod tests {
         assert_eq!(order.try_recv(), Err(mpsc::TryRecvError::Empty));
         drop(begun);
         assert_eq!(outbox.under_way.load(Relaxed), 0);
+    }
+
+    /// A waker that drops what it wakes, as some executors do with a task that was cancelled meanwhile.
+    #[test]
+    fn a_caller_that_goes_away_when_it_is_told_holds_up_nobody() {
+        type Caller = Pin<Box<dyn Future<Output = Result<(), Failure>> + Send>>;
+        struct Drops(Mutex<Option<Caller>>, mpsc::Sender<()>);
+        impl std::task::Wake for Drops {
+            fn wake(self: Arc<Self>) {
+                drop(self.0.lock().unwrap().take());
+                let _ = self.1.send(());
+            }
+        }
+        let outbox = Arc::<Outbox>::default();
+        outbox.under_way.fetch_add(1, Relaxed);
+        let (go, answer) = oneshot::channel::<()>();
+        let (dropped, done) = mpsc::channel();
+        let taken = outbox.clone();
+        let mut caller: Caller = Box::pin(async move {
+            let step = async move {
+                let _ = answer.await;
+                Ok(())
+            };
+            taken.take(step).await
+        });
+        let drops = Arc::new(Drops(Mutex::default(), dropped));
+        let waker = std::task::Waker::from(drops.clone());
+        // The first one is woken for its turn.
+        assert!(caller.as_mut().poll(&mut Context::from_waker(std::task::Waker::noop())).is_pending());
+        assert!(caller.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+        *drops.0.lock().unwrap() = Some(caller);
+        go.send(()).unwrap();
+        done.recv_timeout(Duration::from_secs(20)).expect("the library's thread stands still");
     }
 
     /// What is done after the drop must be the last: a guard is not placed after its release.
