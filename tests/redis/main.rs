@@ -10,6 +10,7 @@
 )]
 
 mod asked;
+mod batches;
 mod caches;
 mod codecs;
 mod deployments;

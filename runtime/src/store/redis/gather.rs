@@ -12,13 +12,16 @@
 //! sent.
 //!
 //! A batch is sent by a task of its own, so that no caller depends on another, which may go away at any time, or never be
-//! polled again. And it is joined only from the runtime that this task runs on: whoever is polled there is told.
+//! polled again. And it is joined only from the runtime that this task runs on. But a caller may be polled there while the task is
+//! not: the task has been put behind one that blocks, or callers drive themselves (`Handle::block_on`) and nobody drives the
+//! runtime. So batches can be watched from elsewhere, and are given up when nothing has become of them: see [`Gather::give_up`].
 
 use std::{
+    collections::VecDeque,
     future::poll_fn,
     mem,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError, Weak,
         atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed},
     },
     task::Poll,
@@ -64,6 +67,12 @@ struct Queue<A> {
     next: u64,
     /// How many callers a batch carries on average, in eighths.
     average: usize,
+    /// Somebody watches.
+    watched: bool,
+    /// Number of looks that were taken so far.
+    looks: u64,
+    /// What is closed and watched, some of it answered by now.
+    closed: Vec<Closed<A>>,
 }
 
 #[derive(Debug)]
@@ -71,7 +80,26 @@ struct Open<A> {
     number: u64,
     /// Where its task runs.
     runtime: runtime::Id,
-    batch: Batch<A>,
+    /// The last look before it was begun.
+    since: u64,
+    batch: Gathering<A>,
+}
+
+#[derive(Debug)]
+struct Closed<A> {
+    since: u64,
+    words: Weak<Mutex<Words<A>>>,
+}
+
+/// Who waits for the answers of a batch.
+#[derive(Debug)]
+struct Words<A> {
+    /// Who asked first, for each key.
+    first: VecDeque<oneshot::Sender<A>>,
+    /// Who asked for a key that was there, and its place.
+    more: Vec<(usize, oneshot::Sender<A>)>,
+    /// The task of the batch has had its turn.
+    sent: bool,
 }
 
 /// What a caller does.
@@ -96,13 +124,20 @@ impl<A> Queue<A> {
 
     /// Closes a batch.
     fn close(&mut self, at: usize) -> Batch<A> {
-        let batch = self.open.swap_remove(at).batch;
+        let Open { since, batch, .. } = self.open.swap_remove(at);
         self.average = match batch.waiting() {
             // Nobody else is about.
             1 if self.on_their_way == 1 => self.average / 2,
             // An eighth of each new one moves it.
             callers => self.average - self.average / 8 + callers,
         };
+        let batch = batch.close();
+        if self.watched {
+            if self.closed.len() == self.closed.capacity() {
+                self.closed.retain(|closed| closed.words.strong_count() > 0);
+            }
+            self.closed.push(Closed { since, words: Arc::downgrade(&batch.words) });
+        }
         batch
     }
 }
@@ -110,7 +145,15 @@ impl<A> Queue<A> {
 impl<A> Gather<A> {
     /// With so many commands at the most.
     pub(super) fn new(limit: usize) -> Gather<A> {
-        let queue = Queue { on_their_way: 0, open: Vec::new(), next: 0, average: 0 };
+        let queue = Queue {
+            on_their_way: 0,
+            open: Vec::new(),
+            next: 0,
+            average: 0,
+            watched: false,
+            looks: 0,
+            closed: Vec::new(),
+        };
         Gather(Arc::new(Shared {
             queue: Mutex::new(queue),
             length: AtomicUsize::new(0),
@@ -143,12 +186,12 @@ impl<A> Gather<A> {
         }
         let runtime = runtime();
         let Some(at) = queue.open.iter().position(|open| open.runtime == runtime) else {
-            let mut batch = Batch::new(Permit(self.0.clone()));
+            let mut batch = Gathering::new(Permit(self.0.clone()));
             let word = batch.add(key, timed);
-            let number = queue.next;
+            let (number, since) = (queue.next, queue.looks);
             queue.next += 1;
             queue.on_their_way += 1;
-            queue.open.push(Open { number, runtime, batch });
+            queue.open.push(Open { number, runtime, since, batch });
             return Turn::Begin(word, Begun { shared: self.0.clone(), number });
         };
         let batch = &mut queue.open[at].batch;
@@ -157,6 +200,46 @@ impl<A> Gather<A> {
             return Turn::Wait(word);
         }
         Turn::Send(word, queue.close(at))
+    }
+
+    /// Has batches watched from now on; `true` if the caller is the one to do so.
+    pub(super) fn watch(&self) -> bool {
+        !mem::replace(&mut self.0.lock().watched, true)
+    }
+
+    /// Takes a look at what has become of the batches, to be called at regular intervals. Those whose task had no turn for so many
+    /// whole intervals, or that were sent and not answered for so many, are given up: their callers get no word. `false` if nothing
+    /// is left to watch.
+    pub(super) fn give_up(&self, unsent: u64, unanswered: u64) -> bool {
+        // Whoever is woken by this runs code of somebody else: not under the lock.
+        let (mut unsent_ones, mut silent_ones) = (Vec::new(), Vec::new());
+        let goes_on = {
+            let mut queue = self.0.lock();
+            queue.looks += 1;
+            let looks = queue.looks;
+            while let Some(at) = queue.open.iter().position(|open| looks - open.since > unsent) {
+                unsent_ones.push(queue.close(at));
+            }
+            queue.closed.retain(|closed| {
+                let Some(words) = closed.words.upgrade() else { return false };
+                let bound = if lock(&words).sent { unanswered } else { unsent };
+                let late = looks - closed.since > bound;
+                if late {
+                    silent_ones.push(words);
+                }
+                !late
+            });
+            queue.watched = !(queue.open.is_empty() && queue.closed.is_empty());
+            queue.watched
+        };
+        drop(unsent_ones);
+        for words in silent_ones {
+            let mut words = lock(&words);
+            let gone = (mem::take(&mut words.first), mem::take(&mut words.more));
+            drop(words);
+            drop(gone);
+        }
+        goes_on
     }
 
     /// Whether the server has refused to read several keys with one command.
@@ -182,7 +265,7 @@ impl<A> Gather<A> {
 
 impl<A> Shared<A> {
     fn lock(&self) -> MutexGuard<'_, Queue<A>> {
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.queue)
     }
 }
 
@@ -218,28 +301,21 @@ impl<A> Drop for Begun<A> {
     }
 }
 
-/// Reads that are sent as one command.
+/// Reads that are still joined.
 #[derive(Debug)]
-pub(super) struct Batch<A> {
+struct Gathering<A> {
     keys: Keys,
-    /// Who asked first, for each key.
     first: Vec<oneshot::Sender<A>>,
-    /// Who asked for a key that was there, and its place.
     more: Vec<(usize, oneshot::Sender<A>)>,
     /// Whether any of them asked for the server's time.
     timed: bool,
     permit: Permit<A>,
 }
 
-impl<A> Batch<A> {
-    fn new(permit: Permit<A>) -> Batch<A> {
-        Batch {
-            keys: Keys::new(),
-            first: Vec::with_capacity(CALLERS),
-            more: Vec::new(),
-            timed: false,
-            permit,
-        }
+impl<A> Gathering<A> {
+    fn new(permit: Permit<A>) -> Gathering<A> {
+        let (first, more) = (Vec::with_capacity(CALLERS), Vec::new());
+        Gathering { keys: Keys::new(), first, more, timed: false, permit }
     }
 
     fn add(&mut self, key: [&[u8]; 3], timed: bool) -> oneshot::Receiver<A> {
@@ -257,15 +333,34 @@ impl<A> Batch<A> {
         self.first.len() + self.more.len()
     }
 
+    fn close(self) -> Batch<A> {
+        let Gathering { keys, first, more, timed, permit } = self;
+        let words = Words { first: first.into(), more, sent: false };
+        Batch { keys, words: Arc::new(Mutex::new(words)), timed, permit }
+    }
+}
+
+/// Reads that are sent as one command.
+#[derive(Debug)]
+pub(super) struct Batch<A> {
+    keys: Keys,
+    words: Arc<Mutex<Words<A>>>,
+    timed: bool,
+    permit: Permit<A>,
+}
+
+impl<A> Batch<A> {
     /// Whether the server's time is asked for, once for all.
     pub(super) fn is_timed(&self) -> bool {
         self.timed
     }
 
-    /// Whether every caller has gone away.
-    pub(super) fn is_deserted(&self) -> bool {
-        let more = self.more.iter().map(|(_, word)| word);
-        self.first.iter().chain(more).all(oneshot::Sender::is_closed)
+    /// Says that it is about to be sent; `false` if every caller has gone away.
+    pub(super) fn send(&self) -> bool {
+        let mut words = lock(&self.words);
+        words.sent = true;
+        let more = words.more.iter().map(|(_, word)| word);
+        !words.first.iter().chain(more).all(oneshot::Sender::is_closed)
     }
 
     /// The keys, each once.
@@ -285,23 +380,30 @@ impl<A> Batch<A> {
     where
         A: Clone,
     {
-        let shared = self.permit.0.clone();
+        let Batch { words, permit, .. } = self;
+        let shared = permit.0.clone();
         // Whoever is given an answer and reads again finds this one out of the way.
-        drop(self.permit);
+        drop(permit);
         let at_once =
             if shared.lock().on_their_way == 0 { answers.len().div_ceil(2).max(CROWD) } else { ANSWERED };
+        let more = mem::take(&mut lock(&words).more);
         // One that has gone away needs no answer.
-        for (place, word) in self.more {
+        for (place, word) in more {
             if let Some(answer) = answers.get(place) {
                 let _ = word.send(answer.clone());
             }
         }
-        let mut rest = self.first.into_iter().zip(answers);
+        let mut answers = answers.into_iter();
         loop {
-            for (word, answer) in rest.by_ref().take(at_once) {
+            let part: Vec<_> = {
+                let first = &mut lock(&words).first;
+                let many = at_once.min(first.len());
+                first.drain(..many).collect()
+            };
+            for (word, answer) in part.into_iter().zip(answers.by_ref()) {
                 let _ = word.send(answer);
             }
-            if rest.len() == 0 {
+            if answers.len() == 0 || lock(&words).first.is_empty() {
                 return;
             }
             // The task of their batch has its turn twice, and then the connection's.
@@ -310,6 +412,10 @@ impl<A> Batch<A> {
             }
         }
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Lets everything else that is ready to run now go first. (`yield_now` of tokio asks the system for news before, too.)

@@ -1,6 +1,6 @@
 //! What `read` does: by itself, or together with others.
 
-use std::{cell::Cell, iter::repeat_n, time::Duration};
+use std::{cell::Cell, future::pending, iter::repeat_n, time::Duration};
 
 use bytes::Bytes;
 use redis::{Cmd, ErrorKind, Pipeline, RedisError, RedisResult, ServerErrorKind, Value};
@@ -16,8 +16,17 @@ use super::{
 use crate::{
     patience::in_awake_time,
     store::{Answer, LARGE, StoreError, boxed},
-    thread::Clock,
+    thread::{self, Clock},
 };
+
+/// Share of a call's time after which the batches of a runtime are looked at, and that is left for asking alone after that.
+const LEFT: f64 = 0.25;
+/// Minimum time between two looks.
+const SHORTEST_INTERVAL: Duration = Duration::from_millis(5);
+/// Minimum number of intervals in which the task of a batch had no turn. Callers have the last quarter of their time left.
+const UNSENT: u64 = 2;
+/// Minimum number of intervals without an answer: by then the task should have given up by itself.
+const UNANSWERED: u64 = 5;
 
 thread_local! {
     /// The last `GET` of this thread, cleared: the next one uses its room.
@@ -51,14 +60,13 @@ impl RedisStore {
             }
         };
         let told = async {
-            // Without word its task has ended before it ran.
-            match word.await.unwrap_or_else(|_| Err(Instant::now() + within)) {
-                Ok(answer) => answer.map(|(there, _)| there),
-                Err(until) => {
-                    let left = until.saturating_duration_since(Instant::now());
-                    boxed(self.read_alone(&owner, link, self.full(key), left)).await
-                }
-            }
+            let left = match word.await {
+                Ok(Ok(answer)) => return answer.map(|(there, _)| there),
+                Ok(Err(until)) => until.saturating_duration_since(Instant::now()),
+                // Its task is gone, or was given up.
+                Err(_) => within.mul_f64(LEFT),
+            };
+            boxed(self.read_alone(&owner, &owner, self.full(key), left)).await
         };
         // A batch is answered in the time of a call. Who has less left is told so earlier.
         if within < link.limits().call {
@@ -103,6 +111,9 @@ impl RedisStore {
                         send(here, batch, one_by_one).await;
                     }
                 });
+                if link.is_own() && link.reads().watch() {
+                    thread::spawn(watch(link.clone()));
+                }
                 Ok(word)
             }
             Turn::Send(word, batch) => {
@@ -119,23 +130,23 @@ impl RedisStore {
     pub(crate) async fn read_timed(&self, key: &str) -> Answer<(Option<Bytes>, Duration)> {
         let full = self.full(key);
         let (owner, reading) = self.way(key).await?;
-        let mut permit = None;
+        let (mut permit, mut given_up) = (None, false);
         if reading.is_usual() {
-            let link = owner.here();
-            match self.join(link, full, true)? {
+            match self.join(owner.here(), full, true)? {
                 Ok(word) => match word.await {
                     Ok(Ok(Ok((there, Some(now))))) => {
                         reading.end(there.as_ref());
                         return Ok((there, now));
                     }
                     Ok(Ok(Err(error))) => return Err(error),
+                    Err(_) => given_up = true,
                     // It has to ask by itself after all.
                     _ => {}
                 },
                 Err(alone) => permit = alone,
             }
         }
-        let link = owner.here_if_up();
+        let link = if given_up { &owner } else { owner.here_if_up() };
         let (there, now) = match self.read_timed_at(link, full).await {
             Err(StoreError::Unreachable(_)) if link.is_own() => self.read_timed_at(&owner, full).await?,
             answer => answer?,
@@ -191,9 +202,22 @@ impl RedisStore {
     }
 }
 
+/// Watches over the batches of a runtime's own connection. Their tasks run on that runtime, which may stand still, or not be driven
+/// at all; this one runs on the library's thread.
+async fn watch(link: Link) {
+    let interval = link.limits().call.mul_f64(LEFT).max(SHORTEST_INTERVAL);
+    loop {
+        // In awake time, so that a process that was stopped gives nothing up.
+        in_awake_time!(Clock::Real, interval, pending::<()>());
+        if !link.reads().give_up(UNSENT, UNANSWERED) {
+            return;
+        }
+    }
+}
+
 /// Sends a batch, and gives its callers what is answered, or an error when the time of a call is over.
 async fn send(link: Link, batch: Batch<Given>, one_by_one: bool) {
-    if batch.is_deserted() {
+    if !batch.send() {
         return;
     }
     let (within, keys) = (link.limits().call, batch.keys().len());
@@ -265,10 +289,7 @@ async fn values_of(link: &Link, mget: Cmd, timed: bool) -> Result<(Vec<Value>, O
     both.add_command(mget).cmd("TIME");
     let (answer, now): (RedisResult<Value>, RedisResult<Time>) = link.call_all(&mut both).await?;
     let both = answer.and_then(values).and_then(|values| Ok((values, Some(now?.since_the_epoch()))));
-    both.map_err(|error| {
-        link.refused(&error);
-        Failure::Redis(error)
-    })
+    both.map_err(Failure::Redis)
 }
 
 /// One of the values that `MGET` answers.
@@ -299,10 +320,7 @@ async fn ask_one_by_one(link: &Link, batch: &Batch<Given>, until: Instant) -> An
         Ok(value) => Ok(value_of(value).map(|value| (value, now))),
         // A key that is on another node is asked for there.
         Err(error) if error.redirect_node().is_some() => Err(until),
-        Err(error) => {
-            link.refused(&error);
-            Ok(Err(store_error(&error)))
-        }
+        Err(error) => Ok(Err(store_error(&error))),
     });
     Ok(given.collect())
 }

@@ -214,6 +214,59 @@ fn a_task_that_never_runs_tells_those_who_wait_for_it() {
     assert_eq!(left(&reads), (0, 0));
 }
 
+/// The task of a batch may stand behind one that blocks, or on a runtime that nobody drives.
+#[test]
+fn a_batch_of_which_nothing_becomes_is_given_up() {
+    let (reads, on) = (reads(), runtime());
+    let before = busy(&reads);
+    assert!(reads.watch() && !reads.watch(), "one is enough");
+    let (mut open, begun) = begin(&reads, on, "open");
+    let (mut unsent, other) = begin(&reads, runtime(), "closed, and its task has no turn");
+    let closed = other.close().unwrap();
+    let (mut unanswered, sends) = begin(&reads, runtime(), "sent");
+    let sent = sends.close().unwrap();
+    assert!(sent.send());
+    let mut words = [&mut open, &mut unsent, &mut unanswered];
+    let mut given_up = || words.each_mut().map(|word| word.try_recv() == Err(TryRecvError::Closed));
+    for expected in [[false; 3], [false; 3], [true, true, false], [true, true, false], [true; 3]] {
+        let goes_on = reads.give_up(2, 4);
+        assert_eq!(given_up(), expected);
+        assert_eq!(goes_on, expected != [true; 3], "somebody still waits");
+    }
+    assert!(begun.close().is_none(), "it has nothing to send");
+    // What is answered after all is answered to nobody.
+    land(closed);
+    land(sent);
+    assert!(reads.watch(), "nobody does any more");
+    let (mut word, begun) = begin(&reads, on, "answered in time");
+    assert!(reads.give_up(2, 4));
+    land(begun.close().unwrap());
+    assert!(!reads.give_up(2, 4), "nothing is left to watch");
+    assert!(word.try_recv().is_ok());
+    drop(before);
+    assert_eq!(left(&reads), (0, 0));
+}
+
+/// Those whose answers were still to be handed out.
+#[test]
+fn a_batch_whose_task_stops_between_its_parts_is_given_up() {
+    let (reads, on) = (reads(), runtime());
+    let mut before = busy(&reads);
+    reads.watch();
+    let (mut words, begun) = begin_many(&reads, on, 20);
+    before.clear();
+    let batch = begun.close().unwrap();
+    assert!(batch.send());
+    let answers = names(&batch);
+    let (mut landing, mut context) = (pin!(batch.land(answers)), Context::from_waker(Waker::noop()));
+    assert!(landing.as_mut().poll(&mut context).is_pending());
+    assert!(!reads.give_up(0, 0));
+    let told: Vec<_> = words.iter_mut().map(|word| word.try_recv().is_ok()).collect();
+    assert_eq!(told, [[true; 10], [false; 10]].concat());
+    assert!(words[10..].iter_mut().all(|word| word.try_recv() == Err(TryRecvError::Closed)));
+    run(landing);
+}
+
 #[test]
 fn nothing_is_left_of_callers_who_have_all_gone_away() {
     let (reads, on) = (reads(), runtime());
@@ -223,9 +276,9 @@ fn nothing_is_left_of_callers_who_have_all_gone_away() {
         let second = wait(&reads, on, repeated);
         let batch = closed.then(|| begun.close().unwrap());
         drop(first);
-        assert!(batch.as_ref().is_none_or(|batch| !batch.is_deserted()), "one is still there");
+        assert!(batch.as_ref().is_none_or(Batch::send), "one is still there");
         drop(second);
-        assert!(batch.as_ref().is_none_or(Batch::is_deserted));
+        assert!(batch.as_ref().is_none_or(|batch| !batch.send()));
         drop((batch, begun));
     }
     drop(before);
