@@ -13,6 +13,7 @@ mod asked;
 mod batches;
 mod caches;
 mod codecs;
+mod demoted;
 mod deployments;
 mod failovers;
 mod faults;

@@ -10,8 +10,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use cached_aside::{Cache, Error, cached_aside, invalidates};
-use cached_aside_tests::{Mode, Proxy, RedisServer};
+use cached_aside::{Cache, Error, NodeState, cached_aside, invalidates};
+use cached_aside_tests::{Mode, Proxy, RedisServer, Trouble};
 use redis::cmd;
 use tokio::time::sleep;
 
@@ -389,4 +389,29 @@ async fn a_cache_in_this_process_is_asked_for_by_name_and_bounded() {
             .await;
     }
     assert!(format!("{:?}", Cache::connect("in-process").await.unwrap()).contains("this process"));
+}
+
+/// The commands of a write travel together, and each is refused by itself: as a whole they are answered.
+#[tokio::test]
+async fn a_server_that_refuses_the_commands_of_writes_is_given_up() {
+    let (server, row) = (RedisServer::start(), Row::default());
+    let cache = cache(&server.url(), "refused-writes").await;
+    cache.scope(save(&row)).await;
+    let is_up = || cache.stats().nodes[0].state == NodeState::Up;
+    assert!(is_up());
+    let troubled = Trouble::BusyScript.begin(&server);
+    for _ in 0..60 {
+        cache.scope(save(&row)).await;
+        if !is_up() {
+            break;
+        }
+        sleep(Duration::from_millis(10)).await;
+    }
+    assert!(!is_up(), "the server is taken for one that is in order: {}", cache.stats());
+    troubled.end();
+    let begun = Instant::now();
+    while !is_up() || cache.stats().recovering > 0 {
+        assert!(begun.elapsed() < BACK, "{}", cache.stats());
+        sleep(Duration::from_millis(5)).await;
+    }
 }

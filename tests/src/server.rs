@@ -26,8 +26,8 @@ const START: Duration = Duration::from_secs(30);
 /// How long a server may take to answer one command of this library.
 const ANSWER: Duration = Duration::from_secs(10);
 /// Commands that belong to a connection or to this library, and not to what a test measures.
-const HOUSEKEEPING: [&str; 7] =
-    ["auth", "client|setinfo", "client|setname", "config|resetstat", "hello", "info", "select"];
+const HOUSEKEEPING: [&str; 8] =
+    ["auth", "client|setinfo", "client|setname", "config|resetstat", "hello", "info", "role", "select"];
 /// The same where a server before 7.0 counts all that begin with one word together.
 const HOUSEKEEPING_BEFORE_7: [&str; 2] = ["client", "config"];
 

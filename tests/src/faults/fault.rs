@@ -68,7 +68,7 @@ const fn trouble(name: &'static str, what: &'static str, trouble: Trouble, serve
 
 /// All of them.
 pub const FAULTS: [Fault; 27] = {
-    use Serves::{Anything, Everything, Foreign, Nothing, Reads};
+    use Serves::{Anything, Everything, Foreign, Nothing, Reads, ReadsAtFirst};
     [
         at_first("refused from the start", "nobody listens when the program starts", Kind::Killed),
         at_first(
@@ -123,7 +123,7 @@ pub const FAULTS: [Fault; 27] = {
             Kind::Network(Mode::Say("what?\r\n")),
             Nothing,
         ),
-        trouble("read-only", "`READONLY`: the server has become a replica", Trouble::ReadOnly, Reads),
+        trouble("read-only", "`READONLY`: the server has become a replica", Trouble::ReadOnly, ReadsAtFirst),
         trouble("primary down", "`MASTERDOWN`: a replica that serves nothing", Trouble::PrimaryDown, Nothing),
         trouble("loading", "`LOADING`: restarted, and reading its data", Trouble::Loading, Nothing),
         trouble("busy", "`BUSY`: somebody's script does not end", Trouble::BusyScript, Nothing),

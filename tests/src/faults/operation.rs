@@ -58,6 +58,8 @@ pub enum Serves {
     Nothing,
     /// What was stored can be read.
     Reads,
+    /// The same, until the server is found not to be the primary.
+    ReadsAtFirst,
     /// Some of it may.
     Anything,
     /// All of it does.
@@ -71,7 +73,8 @@ impl Serves {
     pub fn bodies(self, operation: Operation) -> RangeInclusive<u64> {
         match (self, operation) {
             (Self::Everything | Self::Reads, Operation::Hit) => 0..=0,
-            (Self::Anything, Operation::Hit | Operation::Write | Operation::Several) => 0..=1,
+            (Self::ReadsAtFirst, Operation::Hit)
+            | (Self::Anything, Operation::Hit | Operation::Write | Operation::Several) => 0..=1,
             // Also of a reader that waits: what it waits for does not come.
             _ => 1..=1,
         }
@@ -81,7 +84,7 @@ impl Serves {
     pub fn delivers(self) -> Option<bool> {
         match self {
             Self::Nothing => Some(false),
-            Self::Reads | Self::Anything => None,
+            Self::Reads | Self::ReadsAtFirst | Self::Anything => None,
             Self::Everything | Self::Foreign => Some(true),
         }
     }

@@ -19,24 +19,21 @@ use std::{
     time::{Duration, Instant},
 };
 
-use redis::{
-    Cmd, ConnectionInfo, ErrorKind, FromRedisValue, Pipeline, RedisError, RedisResult, ServerErrorKind,
-    Value, aio::MultiplexedConnection,
-};
+use redis::{ConnectionInfo, RedisError, aio::MultiplexedConnection};
 use tokio::{
     runtime,
     sync::{Notify, Semaphore},
     time::sleep,
 };
 
+pub(super) use self::call::For;
 use self::{outage::Outage, outbox::Outbox, own::Role};
 use super::{
     away::Away,
     gather::Gather,
-    handshake::{self, Opened, Target},
+    handshake::{Opened, Place, Target},
     reads::Given,
-    sentinel,
-    trial::{self, Trial},
+    trial::Trial,
 };
 use crate::{
     backoff::Backoff,
@@ -47,6 +44,9 @@ use crate::{
     thread::{self, Clock},
 };
 
+mod apart;
+mod call;
+mod follow;
 mod outage;
 mod outbox;
 mod own;
@@ -136,6 +136,8 @@ pub(super) struct Shared {
     dialling: tokio::sync::Mutex<()>,
     /// The task that asks for a sign of life, while there is one.
     probing: AtomicBool,
+    /// The task that dials again because another connection led elsewhere, while there is one.
+    doubting: AtomicBool,
     /// Over all connections to the server.
     in_flight: Arc<AtomicUsize>,
     /// Room for the steps of writes, which is their own: however much is read, a write is announced.
@@ -158,8 +160,6 @@ pub(super) struct Shared {
     second: OnceLock<Link>,
     /// The connection for large values, once there was one.
     large: OnceLock<Link>,
-    /// Another link says whether the server is there.
-    quiet: AtomicBool,
     /// The outage that the log has not seen the end of.
     outage: Mutex<Option<Outage>>,
 }
@@ -176,19 +176,9 @@ struct Up {
     number: u64,
     /// The server announces changes of keys that were read for it.
     tracking: bool,
-    /// Where it goes to.
-    at: Arc<str>,
+    place: Arc<Place>,
     /// Until then only the steps of writes are sent, after an outage that began then.
     closed: Option<(Instant, Instant)>,
-}
-
-/// What a command is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum For {
-    /// To read or to store: limited in number, and not while others may still have to say what they wrote during an outage.
-    Reads,
-    /// To guard or to delete.
-    Writes,
 }
 
 impl Up {
@@ -243,7 +233,7 @@ impl Link {
             State::Up(up) => {
                 let closed = up.closed_since(Instant::now());
                 let down = closed.map(|since| NodeState::Down { reason: BACK.to_owned(), since });
-                (up.at.to_string(), down.unwrap_or(NodeState::Up))
+                (up.place.address.clone(), down.unwrap_or(NodeState::Up))
             }
             State::Down { reason, since } => {
                 (self.0.target.address(), NodeState::Down { reason: reason.clone(), since: *since })
@@ -272,64 +262,6 @@ impl Link {
         &self.0.reads
     }
 
-    /// Sends one command.
-    pub(super) async fn call<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, Failure> {
-        // What `query_async` does, without its boxed future.
-        self.call_with(command, |value| Ok(redis::from_redis_value(value.extract_error()?)?)).await
-    }
-
-    /// Sends one command. What is answered is taken apart here, an error of the server's among it.
-    pub(super) async fn call_with<T>(
-        &self,
-        command: &Cmd,
-        take: impl FnOnce(Value) -> RedisResult<T>,
-    ) -> Result<T, Failure> {
-        let mut call = self.begin(For::Reads)?;
-        let sent = call.up.connection.send_packed_command(command).await;
-        call.end(sent.and_then(take))
-    }
-
-    /// Sends several commands at once; each has its own answer.
-    pub(super) async fn call_all<T: FromRedisValue>(&self, pipeline: &mut Pipeline) -> Result<T, Failure> {
-        let mut call = self.begin(For::Reads)?;
-        let result = pipeline.ignore_errors().query_async(&mut call.up.connection).await;
-        call.end(result)
-    }
-
-    /// Sends one command of a step of a write.
-    pub(super) async fn call_of_write<T>(&self, command: &Cmd) -> Result<T, Failure>
-    where
-        T: FromRedisValue + Send + 'static,
-    {
-        let mut pipeline = Pipeline::with_capacity(1);
-        pipeline.add_command(command.clone());
-        let (answer,): (RedisResult<T>,) = self.call_all_of_write(pipeline).await?;
-        answer.map_err(Failure::Redis)
-    }
-
-    /// Sends several commands of a step of a write. Where there are too many it waits for room instead of being turned away.
-    pub(super) async fn call_all_of_write<T>(&self, mut pipeline: Pipeline) -> Result<T, Failure>
-    where
-        T: FromRedisValue + Send + 'static,
-    {
-        let link = self.clone();
-        let step = async move {
-            // Nobody closes it.
-            let _room = link.0.writes.acquire().await;
-            let mut call = link.begin(For::Writes)?;
-            let result = pipeline.ignore_errors().query_async(&mut call.up.connection).await;
-            call.end(result)
-        };
-        self.0.outbox.take(step).await
-    }
-
-    /// Asks whether the server is there.
-    pub(super) async fn ping(&self) -> Result<(), Failure> {
-        let mut call = self.begin(For::Writes)?;
-        let answer = redis::cmd("PING").exec_async(&mut call.up.connection).await;
-        call.end(answer)
-    }
-
     /// Whether the server can be read, and store anything, now.
     pub(super) fn is_open(&self) -> bool {
         matches!(&*self.0.state(), State::Up(up) if up.closed_since(Instant::now()).is_none())
@@ -344,132 +276,11 @@ impl Link {
     pub(super) fn is(&self, other: &Link) -> bool {
         Arc::ptr_eq(&self.0, &other.0)
     }
-
-    /// Another link to the same server, for commands that wait for replicas and hold up those behind them.
-    pub(super) async fn second(&self) -> Link {
-        self.another(&self.0.second).await
-    }
-
-    /// Another link to the same server, for large values, while this one is in use. Its silence says nothing about the server.
-    pub(super) async fn for_large_values(&self) -> Result<Link, Failure> {
-        drop(self.begin(For::Reads)?.silent());
-        Ok(self.another(&self.0.large).await)
-    }
-
-    async fn another(&self, place: &OnceLock<Link>) -> Link {
-        let new = || {
-            let Shared { target, limits, watches, back, owed, trial, .. } = &*self.0;
-            let (limits, watches, back) = (*limits, watches.clone(), back.clone());
-            let (owed, trial) = (owed.clone(), trial.clone());
-            let link = Link::new(target.clone(), &Common { limits, watches, back, owed, trial, home: None });
-            link.0.quiet.store(true, Relaxed);
-            link
-        };
-        let another = place.get_or_init(new);
-        // Whoever comes during the first attempt waits for that one, and nobody for those in the background.
-        if !another.is_up() && !another.0.connecting.load(Relaxed) {
-            if another.0.dialling.try_lock().is_ok() {
-                another.connect().await;
-            } else {
-                drop(another.0.dialling.lock().await);
-            }
-        }
-        another.clone()
-    }
-
-    /// Takes note of a refusal in the answer of several commands.
-    pub(super) fn refused(&self, error: &RedisError) {
-        self.0.refused(self.0.number.load(Relaxed), error);
-    }
-
-    /// Begins a command.
-    fn begin(&self, purpose: For) -> Result<Call<'_>, Failure> {
-        let up = match &*self.0.state() {
-            State::Up(up) => up.clone(),
-            State::Down { reason, .. } => {
-                self.0.keep_connecting();
-                return Err(Failure::Down(reason.clone()));
-            }
-        };
-        let began = Instant::now();
-        if purpose == For::Reads && up.closed_since(began).is_some() {
-            return Err(Failure::Down(BACK.to_owned()));
-        }
-        // Counted first, so that the call gives back what it took even where it is turned away.
-        let call = Call { link: &self.0, up, began, ended: false };
-        let too_many = self.0.in_flight.fetch_add(1, Relaxed) >= self.0.limits.in_flight;
-        if too_many && purpose == For::Reads {
-            drop(call.silent());
-            return Err(Failure::Full);
-        }
-        Ok(call)
-    }
 }
 
 impl fmt::Debug for Link {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Link").field(&self.place()).finish()
-    }
-}
-
-/// A command on its way. Dropped without an answer, it was one of those that the server left unanswered.
-struct Call<'a> {
-    link: &'a Arc<Shared>,
-    up: Up,
-    began: Instant,
-    ended: bool,
-}
-
-impl Call<'_> {
-    fn end<T>(mut self, result: Result<T, RedisError>) -> Result<T, Failure> {
-        self.ended = true;
-        for silences in [&self.link.timeouts, &self.link.abandoned] {
-            if silences.load(Relaxed) != 0 {
-                silences.store(0, Relaxed);
-            }
-        }
-        match result {
-            Ok(answer) => {
-                if self.link.refusals.load(Relaxed) != 0 {
-                    self.link.refusals.store(0, Relaxed);
-                }
-                Ok(answer)
-            }
-            Err(error) => {
-                self.link.refused(self.up.number, &error);
-                Err(Failure::Redis(error))
-            }
-        }
-    }
-
-    /// The same call, of which nothing is to be concluded.
-    fn silent(mut self) -> Self {
-        self.ended = true;
-        self
-    }
-}
-
-impl Drop for Call<'_> {
-    fn drop(&mut self) {
-        self.link.in_flight.fetch_sub(1, Relaxed);
-        if self.ended {
-            return;
-        }
-        // The last steps of a call have only what the first ones have left of its time. And a caller that went away after a pause
-        // of this process may have waited for less than it seems: nothing is concluded from that alone.
-        let (silences, many) = if self.began.elapsed() >= self.link.limits.call / 2 {
-            (&self.link.timeouts, TIMEOUTS_IN_A_ROW)
-        } else {
-            (&self.link.abandoned, ABANDONED_IN_A_ROW)
-        };
-        let silent = silences.fetch_add(1, Relaxed) + 1;
-        if silent >= many {
-            self.link.probe(&self.up);
-        }
-        // One earlier, since calls that find a runtime's own connection gone go on to the lasting one.
-        if silent + 1 >= many {
-            self.link.ask_lasting();
-        }
     }
 }
 
@@ -490,6 +301,7 @@ impl Shared {
             connecting: AtomicBool::new(false),
             dialling: tokio::sync::Mutex::default(),
             probing: AtomicBool::new(false),
+            doubting: AtomicBool::new(false),
             in_flight,
             writes: Semaphore::new(limits.in_flight.min(Semaphore::MAX_PERMITS)),
             outbox: Arc::default(),
@@ -503,7 +315,6 @@ impl Shared {
             resp2: AtomicBool::new(false),
             second: OnceLock::new(),
             large: OnceLock::new(),
-            quiet: AtomicBool::new(false),
             outage: Mutex::default(),
         }
     }
@@ -541,20 +352,6 @@ impl Shared {
         self.number.fetch_add(1, Relaxed) + 1
     }
 
-    /// Concludes from an error what it says about the connection and the server.
-    fn refused(self: &Arc<Self>, number: u64, error: &RedisError) {
-        if error.is_unrecoverable_error() || error.is_io_error() {
-            self.closed(number, &error.to_string());
-        } else if error.kind() == ErrorKind::Server(ServerErrorKind::ReadOnly) {
-            // What it holds may be older than what was written: not even its values are of use.
-            self.lost(number, &error.to_string());
-        } else if concerns_the_server(error) && self.refusals.fetch_add(1, Relaxed) + 1 >= REFUSALS_IN_A_ROW {
-            self.lost(number, &error.to_string());
-        } else if trial::may_be_for_good(error) {
-            self.try_again(number);
-        }
-    }
-
     /// Tries the present connection in the background, as a new one is tried: rights may have been taken away. It is given up
     /// if it fails. What was refused may also be something that we can do without, or somebody else's key.
     fn try_again(self: &Arc<Self>, number: u64) {
@@ -562,10 +359,7 @@ impl Shared {
             State::Up(up) if up.number == number => up.connection.clone(),
             _ => return,
         };
-        if self.trying.swap(true, Relaxed) {
-            return;
-        }
-        let task = Trying(Arc::downgrade(self));
+        let Some(task) = self.begin(|link| &link.trying) else { return };
         let (trial, within) = (self.trial.clone(), self.limits.call);
         thread::spawn(async move {
             let verdict = in_awake_time!(Clock::Real, within, trial.hold(&mut connection));
@@ -579,10 +373,8 @@ impl Shared {
 
     /// Asks for a sign of life in the background, and gives the connection up where there is none.
     fn probe(self: &Arc<Self>, up: &Up) {
-        if self.probing.swap(true, Relaxed) {
-            return;
-        }
-        let (task, mut up) = (Probing(Arc::downgrade(self)), up.clone());
+        let Some(task) = self.begin(|link| &link.probing) else { return };
+        let mut up = up.clone();
         // Whoever asks knows by then on a connection that is in order; the rest of the time is for a new one.
         let within = self.limits.call / 2;
         thread::spawn(async move {
@@ -606,8 +398,10 @@ impl Shared {
         if !self.uses(silent) {
             return true;
         }
-        let attempt = in_awake_time!(Clock::Real, self.limits.call, handshake::open(self, &self.target));
-        let Some(Ok(opened)) = attempt else { return false };
+        let Some(Ok(opened)) = self.open(self.limits.call).await else { return false };
+        if self.astray(&opened.place).is_some() {
+            return false;
+        }
         tracing::debug!(cache = %self.target, "a connection that stopped answering was replaced");
         self.put(opened);
         // Nobody announces changes on the old one for much longer.
@@ -634,7 +428,7 @@ impl Shared {
             return;
         }
         self.away.lost(closed);
-        self.end_own(reason);
+        self.end_others(reason);
         if closed {
             self.begin_outage(reason);
         } else {
@@ -651,7 +445,7 @@ impl Shared {
                 return false;
             }
             *state = State::Down { reason: reason.to_owned(), since: Instant::now() };
-            if !self.is_own() {
+            if self.is_lasting() {
                 self.outages.fetch_add(1, Relaxed);
             }
         }
@@ -665,16 +459,17 @@ impl Shared {
         if self.is_own() {
             return;
         }
-        if self.connecting.load(Relaxed) || self.connecting.swap(true, Relaxed) {
-            return;
-        }
-        let task = Connecting(Arc::downgrade(self));
+        let Some(task) = self.begin(|link| &link.connecting) else { return };
         thread::spawn(async move {
             let mut pauses = RECONNECT.pauses();
             loop {
                 sleep(pauses.next_pause()).await;
                 // The last cache has gone: so may this.
                 let Some(link) = task.0.upgrade() else { return };
+                // One beside a lasting one that is lost is not needed before the next call.
+                if !link.has_company() {
+                    return;
+                }
                 match link.connect().await {
                     Ok(()) => return,
                     Err(reason) => link.down(&reason),
@@ -689,78 +484,76 @@ impl Shared {
         if matches!(&*self.state(), State::Up(_)) {
             return Ok(());
         }
+        if !self.has_company() {
+            return Err("the lasting connection is lost".to_owned());
+        }
         let within = self.limits.connect;
-        let attempt = in_awake_time!(Clock::Real, within, handshake::open(self, &self.target));
+        let attempt = self.open(within).await;
         if !matches!(attempt, Some(Ok(_))) {
             self.away.failed(attempt.is_none());
         }
         let opened = attempt.ok_or_else(|| format!("no connection within {within:?}"))??;
-        let (at, closed_for) = self.put(opened);
-        self.back.notify_waiters();
-        self.outage_ended(at, closed_for);
+        if let Some(reason) = self.astray(&opened.place) {
+            return Err(reason);
+        }
+        self.connected(opened);
         Ok(())
     }
 
-    /// Uses a connection from now on; says where it goes to, and after which time for more than writes.
-    fn put(self: &Arc<Self>, opened: Opened) -> (Arc<str>, Duration) {
-        let Opened { connection, number, tracking, at, run } = opened;
+    /// Uses a connection from now on, and says so to those who wait for it.
+    fn connected(self: &Arc<Self>, opened: Opened) {
+        let (place, closed_for) = self.put(opened);
+        self.back.notify_waiters();
+        self.outage_ended(place, closed_for);
+    }
+
+    /// Uses a connection from now on; says where it leads, and after which time for more than writes.
+    fn put(self: &Arc<Self>, opened: Opened) -> (Arc<Place>, Duration) {
+        let Opened { connection, number, tracking, place } = opened;
         for counter in [&self.timeouts, &self.abandoned, &self.refusals] {
             counter.store(0, Relaxed);
         }
-        let place: Arc<str> = at.as_str().into();
         let now = Instant::now();
-        // A runtime's own is not there while the lasting one is closed.
-        let until = if self.is_own() { None } else { self.away.back(run, self.limits, now) };
+        let until = match (&self.role, &place.run) {
+            // The lasting one leads to the same run, and has seen to that.
+            (Role::Own { .. }, _) | (Role::Apart { .. }, Some(_)) => None,
+            _ => self.away.back(place.run.clone(), self.limits, now),
+        };
         {
             let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
             let since = if let State::Down { since, .. } = &*state { *since } else { now };
             let closed = until.map(|until| (since, until));
-            *state = State::Up(Up { connection, number, tracking, at: place.clone(), closed });
+            *state = State::Up(Up { connection, number, tracking, place: place.clone(), closed });
         }
-        self.end_own("the lasting connection is a new one");
-        if let (Target::Sentinels(_), false) = (&self.target, self.is_own()) {
-            sentinel::follow(Arc::downgrade(self), at, number);
+        self.end_others("the lasting connection is a new one");
+        // The lasting one was lost, or moved, meanwhile: its end has not found this one yet.
+        if let Some(reason) = self.astray(&place) {
+            self.end(number, &reason);
+        }
+        if self.is_lasting() && !self.trial.is_clustered() {
+            follow::follow(Arc::downgrade(self), number);
         }
         (place, until.map(|until| until - now).unwrap_or_default())
     }
-}
 
-/// Says, when it ends for whatever reason, that nobody is asking for a sign of life any more.
-struct Probing(Weak<Shared>);
-
-impl Drop for Probing {
-    fn drop(&mut self) {
-        if let Some(link) = self.0.upgrade() {
-            link.probing.store(false, Relaxed);
-        }
+    /// Begins something in the background, unless it goes on already.
+    fn begin(self: &Arc<Self>, goes_on: fn(&Shared) -> &AtomicBool) -> Option<Task> {
+        let flag = goes_on(self);
+        // Mostly it does, and then nothing is written.
+        let is_first = !flag.load(Relaxed) && !flag.swap(true, Relaxed);
+        is_first.then(|| Task(Arc::downgrade(self), goes_on))
     }
 }
 
-/// Says, when it ends for whatever reason, that nobody is connecting any more.
-struct Connecting(Weak<Shared>);
+/// Something that goes on in the background. Says, when it ends for whatever reason, that it does not any more.
+struct Task(Weak<Shared>, fn(&Shared) -> &AtomicBool);
 
-impl Drop for Connecting {
+impl Drop for Task {
     fn drop(&mut self) {
         if let Some(link) = self.0.upgrade() {
-            link.connecting.store(false, Relaxed);
+            self.1(&link).store(false, Relaxed);
         }
     }
-}
-
-/// Says, when it ends for whatever reason, that nobody is trying the connection any more.
-struct Trying(Weak<Shared>);
-
-impl Drop for Trying {
-    fn drop(&mut self) {
-        if let Some(link) = self.0.upgrade() {
-            link.trying.store(false, Relaxed);
-        }
-    }
-}
-
-/// Whether the server would refuse any other command as well.
-fn concerns_the_server(error: &RedisError) -> bool {
-    matches!(error.code(), Some("LOADING" | "MASTERDOWN" | "BUSY" | "NOAUTH" | "WRONGPASS"))
 }
 
 pub(super) fn store_error(error: &RedisError) -> StoreError {

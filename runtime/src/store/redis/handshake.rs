@@ -50,10 +50,29 @@ pub(super) struct Opened {
     pub(super) number: u64,
     /// The server announces changes of keys that were read for it.
     pub(super) tracking: bool,
-    /// Where it goes to.
-    pub(super) at: String,
+    pub(super) place: Arc<Place>,
+}
+
+/// Where a connection leads.
+#[derive(Debug)]
+pub(super) struct Place {
+    pub(super) address: String,
     /// What tells this run of the server from others, if it says so.
     pub(super) run: Option<String>,
+}
+
+impl Place {
+    /// Whether this is the same run of the same server. Where servers do not say which run it is, their addresses have to do.
+    pub(super) fn is(&self, other: &Place) -> bool {
+        self.run == other.run && (self.run.is_some() || self.address == other.address)
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.address)?;
+        self.run.as_ref().map_or(Ok(()), |run| write!(f, " (run {run})"))
+    }
 }
 
 /// One attempt.
@@ -62,14 +81,14 @@ pub(super) async fn open(link: &Arc<Shared>, target: &Target) -> Result<Opened, 
         Target::Server(info) => ConnectionInfo::clone(info),
         Target::Sentinels(sentinels) => sentinels.primary().await?,
     };
-    let at = info.addr().to_string();
+    let address = info.addr().to_string();
     let (mut connection, number, tracking) = speak(link, info).await?;
     // What answers, but not within the time that calls have, is of no use to them.
     let within = link.limits().call;
     let answer = in_awake_time!(Clock::Real, within, link.trial().hold(&mut connection));
     answer.ok_or_else(|| format!("it answers, but not within {within:?}"))??;
     let run = in_awake_time!(Clock::Real, within, run_of(&mut connection)).flatten();
-    Ok(Opened { connection, number, tracking, at, run })
+    Ok(Opened { connection, number, tracking, place: Arc::new(Place { address, run }) })
 }
 
 /// Agrees on a protocol, and asks for changes to be announced where the server can.

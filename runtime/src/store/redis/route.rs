@@ -124,12 +124,8 @@ impl Route {
     /// Takes note of an error in the answer of several commands to a server.
     pub(super) fn refused(&self, link: &Link, error: &RedisError) {
         match self {
-            Route::Cluster(cluster) => {
-                link.refused(error);
-                cluster.refused(error);
-            }
+            Route::Cluster(cluster) => cluster.refused(error),
             Route::One { said_cluster, .. } => {
-                link.refused(error);
                 let moved = error.kind() == ErrorKind::Server(ServerErrorKind::Moved);
                 if moved && !said_cluster.swap(true, Relaxed) {
                     tracing::error!(

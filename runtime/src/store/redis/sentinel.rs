@@ -1,26 +1,16 @@
-//! Where the primary is, as sentinels say: asked before every connection, and every second while one is in use, since a
-//! primary that was cut off can go on answering after another has taken its place.
+//! Where the primary is, as sentinels say: asked before every connection, and while one is in use.
 
 use std::{
     fmt,
-    sync::{
-        Weak,
-        atomic::{AtomicUsize, Ordering::Relaxed},
-    },
+    sync::atomic::{AtomicUsize, Ordering::Relaxed},
     time::Duration,
 };
 
 use redis::{AsyncConnectionConfig, Client, ConnectionInfo, RedisResult, aio::MultiplexedConnection};
-use tokio::time::sleep;
 
-use super::{address::elsewhere, connection::Shared};
-use crate::{
-    patience::in_awake_time,
-    thread::{self, Clock},
-};
+use super::address::elsewhere;
+use crate::{patience::in_awake_time, thread::Clock};
 
-/// How often sentinels are asked whether the primary is still the same.
-const EVERY: Duration = Duration::from_secs(1);
 /// A sentinel that has not answered by then is passed over.
 const ANSWER: Duration = Duration::from_millis(300);
 
@@ -92,21 +82,6 @@ impl Sentinels {
             .map_err(|error| error.to_string())?
             .ok_or_else(|| format!("it knows no service `{}`", self.service))
     }
-}
-
-/// Asks, while a connection is in use, whether it still goes to the primary.
-pub(super) fn follow(link: Weak<Shared>, at: String, number: u64) {
-    thread::spawn(async move {
-        loop {
-            sleep(EVERY).await;
-            let Some(link) = link.upgrade().filter(|link| link.uses(number)) else { return };
-            // Sentinels that do not answer say nothing about the primary.
-            let Some(primary) = link.primary().await else { continue };
-            if primary != at {
-                link.lost(number, &format!("the primary is at {primary} now"));
-            }
-        }
-    });
 }
 
 async fn dial(sentinel: &ConnectionInfo) -> RedisResult<MultiplexedConnection> {

@@ -33,6 +33,11 @@ impl Trial {
         Trial { namespace: namespace.into(), clustered: false }
     }
 
+    /// Whether it is for the nodes of a cluster.
+    pub(super) fn is_clustered(&self) -> bool {
+        self.clustered
+    }
+
     /// The same for a node of a cluster.
     pub(super) fn clustered(self) -> Trial {
         Trial { clustered: true, ..self }
@@ -82,13 +87,15 @@ fn interrupted(error: &RedisError, names: &[&str]) -> String {
 }
 
 fn is_primary(role: RedisResult<Value>) -> Result<(), String> {
-    if let Ok(Value::Array(role)) = role
-        && let Some(Value::BulkString(role)) = role.first()
-        && role != b"master"
-    {
+    if role.is_ok_and(|role| is_replica(&role)) {
         return Err("it is a replica, which takes no writes; name its primary".to_owned());
     }
     Ok(())
+}
+
+/// Whether an answer to `ROLE` says that the server is a replica.
+pub(super) fn is_replica(role: &Value) -> bool {
+    matches!(role, Value::Array(role) if matches!(role.first(), Some(Value::BulkString(role)) if role != b"master"))
 }
 
 /// What a server refused, as far as it will refuse that again.

@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{Shared, State};
+use super::{Place, Shared, State};
 use crate::{
     owed::{Counted, Owed},
     thread,
@@ -34,7 +34,7 @@ pub(super) struct Outage {
 struct End {
     away: Duration,
     /// Where the new connection goes to.
-    at: Arc<str>,
+    at: Arc<Place>,
     /// So long it carries nothing but the steps of writes.
     used_in: Duration,
 }
@@ -51,7 +51,7 @@ impl Shared {
         {
             reason.clone_into(known);
         }
-        if self.quiet.load(Relaxed) {
+        if self.is_apart() {
             return;
         }
         // The one before is over, even if not everything is delivered.
@@ -86,7 +86,7 @@ impl Shared {
     }
 
     /// There is a connection again. The line that says so is written once the invalidations are delivered.
-    pub(super) fn outage_ended(self: &Arc<Self>, at: Arc<str>, used_in: Duration) {
+    pub(super) fn outage_ended(self: &Arc<Self>, at: Arc<Place>, used_in: Duration) {
         let since = match &mut *self.outage() {
             Some(outage) => {
                 outage.end = Some(End { away: outage.since.elapsed(), at, used_in });
@@ -114,7 +114,7 @@ impl Shared {
             return;
         };
         let (owed, delivered) = self.owed.counted().since(before);
-        let (cache, at) = (&self.target, &*at);
+        let (cache, at) = (&self.target, &*at.address);
         if reasons.is_empty() && owed == 0 {
             tracing::info!(%cache, at, ?away, ?used_in, "the connection was closed and is a new one");
         } else {

@@ -16,7 +16,7 @@ use std::{
 
 use tokio::runtime::{self, Handle};
 
-use super::{Connecting, Link, Opened, RECONNECT, Shared, State, Up};
+use super::{Link, RECONNECT, Shared, State, Up};
 use crate::{
     patience::in_awake_time,
     store::boxed,
@@ -29,6 +29,8 @@ pub(super) enum Role {
     Lasting { own: Option<(runtime::Id, Link)> },
     /// For the reads of one runtime.
     Own { lasting: Weak<Shared> },
+    /// For what would hold up all other calls.
+    Apart { lasting: Weak<Shared> },
 }
 
 impl Link {
@@ -78,10 +80,11 @@ impl Link {
     /// Gives the runtime that this is called on its own connection, if it is to have one.
     pub(in super::super) async fn connect_own(&self) {
         let own = self.here();
-        if !own.is_own() || own.0.connecting.swap(true, Relaxed) {
+        if !own.is_own() {
             return;
         }
-        let (task, shared) = (Connecting(Arc::downgrade(&own.0)), own.0.clone());
+        let Some(task) = own.0.begin(|link| &link.connecting) else { return };
+        let shared = own.0.clone();
         let attempt = tokio::spawn(async move {
             let _task = task;
             let until = Instant::now() + shared.limits.connect;
@@ -94,7 +97,10 @@ impl Link {
                 thread::sleep(pauses.next_pause()).await;
             }
         });
-        if attempt.await.is_err_and(|error| error.is_panic()) {
+        // A runtime that nobody drives does not get there.
+        let within = self.0.limits.connect.saturating_mul(2);
+        let ended = in_awake_time!(Clock::Real, within, attempt);
+        if ended.is_some_and(|ended| ended.is_err_and(|error| error.is_panic())) {
             own.0.connecting.store(true, Relaxed);
             tracing::warn!(
                 cache = %self.0.target,
@@ -108,10 +114,10 @@ impl Link {
         let own = &self.0;
         let Role::Own { lasting } = &own.role else { return };
         let there = lasting.upgrade().is_some_and(|lasting| lasting.present().is_some());
-        if !there || own.connecting.load(Relaxed) || own.connecting.swap(true, Relaxed) {
+        if !there {
             return;
         }
-        let task = Connecting(Arc::downgrade(own));
+        let Some(task) = own.begin(|link| &link.connecting) else { return };
         tokio::spawn(async move {
             let mut pauses = RECONNECT.pauses();
             loop {
@@ -129,13 +135,6 @@ impl Link {
 }
 
 impl Shared {
-    fn lasting(&self) -> Option<Arc<Shared>> {
-        match &self.role {
-            Role::Own { lasting } => lasting.upgrade(),
-            Role::Lasting { .. } => None,
-        }
-    }
-
     pub(super) fn is_own(&self) -> bool {
         matches!(self.role, Role::Own { .. })
     }
@@ -156,35 +155,21 @@ impl Shared {
             return Err(super::BACK.to_owned());
         }
         let within = self.limits.connect;
-        let attempt = in_awake_time!(Clock::Real, within, super::handshake::open(self, &self.target));
-        let opened: Opened = attempt.ok_or_else(|| format!("no connection within {within:?}"))??;
-        if *there.at != *opened.at {
-            return Err(format!("it goes to {}, the lasting one to {}", opened.at, there.at));
+        let opened = self.open(within).await.ok_or_else(|| format!("no connection within {within:?}"))??;
+        if let Some(reason) = self.astray(&opened.place) {
+            return Err(reason);
         }
-        let number = opened.number;
         self.put(opened);
-        // Lost meanwhile: what comes after it may be another server.
-        if !lasting.uses(there.number) {
-            self.end(number, "the lasting connection was lost");
-        }
         Ok(())
     }
 
     /// A runtime's own connection is lost: whether the server is there is asked over the lasting one.
     pub(super) fn ask_lasting(&self) {
-        if let Some(lasting) = self.lasting()
+        if self.is_own()
+            && let Some(lasting) = self.lasting()
             && let Some(up) = lasting.present()
         {
             lasting.probe(&up);
-        }
-    }
-
-    /// The lasting connection is lost, and the runtime's own goes with it.
-    pub(super) fn end_own(&self, reason: &str) {
-        if let Role::Lasting { own: Some((_, own)) } = &self.role
-            && let Some(up) = own.0.present()
-        {
-            own.0.end(up.number, reason);
         }
     }
 }
