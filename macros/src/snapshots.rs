@@ -54,7 +54,7 @@ fn load_user() -> (TokenStream, syn::Result<TokenStream>) {
 #[test]
 fn the_page_about_the_expansion_shows_it() {
     const PAGE: &str = include_str!("../../docs/expansion.md");
-    const FENCE: &str = "```rust,ignore\n";
+    const FENCE: &str = "```text\n";
     let (written, expansion) = load_user();
     let text = |tokens| prettyplease::unparse(&syn::parse2(tokens).unwrap());
     let [before, shown, expanded] = PAGE.split(FENCE).collect::<Vec<_>>().try_into().unwrap();

@@ -5,6 +5,7 @@ use std::{fmt, thread, time::Duration};
 use crate::{
     fingerprint::{self, CodingKind, Uncacheable},
     function::read::{ReadFunction, ReadSettings},
+    function::templates,
 };
 
 /// A cached function, where the linker put it.
@@ -25,9 +26,10 @@ fn functions() -> Vec<&'static ReadFunction> {
 }
 
 /// Checks every cached function of the program for what would make it run uncached: a type that its codec can write and never
-/// read back, such as `rust_decimal::Decimal` or `serde_json::Value` with the default codec. Meant for one line in a test:
+/// read back, such as `rust_decimal::Decimal` or `serde_json::Value` with the default codec. And for two functions with one key,
+/// where the first is given what the second stored, unless both say `shares_key`. Meant for one line in a test:
 ///
-/// ```
+/// ```standalone_crate
 /// # use cached_aside::cached_aside;
 /// #[cached_aside(ttl = "5m", key = "square:{n}")]
 /// async fn square(n: u64) -> u64 {
@@ -51,8 +53,22 @@ fn functions() -> Vec<&'static ReadFunction> {
 ///
 /// [`Uncached`], with one line for each function that would run uncached: what to change.
 pub fn check() -> Result<(), Uncached> {
-    let problems: Vec<String> = functions().into_iter().filter_map(problem).collect();
+    let functions = functions();
+    let mut problems: Vec<String> = functions.iter().copied().filter_map(problem).collect();
+    problems.extend(templates::same(&functions).into_iter().map(one_key));
     if problems.is_empty() { Ok(()) } else { Err(Uncached { problems }) }
+}
+
+fn one_key((function, other): (&ReadFunction, &ReadFunction)) -> String {
+    let named = |function: &ReadFunction| {
+        let ReadSettings { module, name, file, line, template, .. } = function.settings;
+        format!("`{module}::{name}` ({file}:{line}) with the key `{template}`")
+    };
+    format!(
+        "{} would be given what {} stored, or replace it: give one of them another `key`, or write `shares_key` on both",
+        named(function),
+        named(other)
+    )
 }
 
 fn problem(function: &'static ReadFunction) -> Option<String> {
@@ -102,7 +118,7 @@ pub(crate) fn check_at_start() {
     let _ = thread::Builder::new().name("cached-aside-check".to_owned()).spawn(look);
 }
 
-/// Cached functions that would run uncached, found by [`check`].
+/// Cached functions that would run uncached, or share a key with another, found by [`check`].
 #[derive(Clone, PartialEq, Eq)]
 pub struct Uncached {
     problems: Vec<String>,

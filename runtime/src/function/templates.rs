@@ -40,6 +40,25 @@ pub(crate) fn enter(function: &'static ReadFunction) {
     );
 }
 
+/// Functions that have the template of another, with that other: all but those that say that it is meant.
+pub(crate) fn same(
+    functions: &[&'static ReadFunction],
+) -> Vec<(&'static ReadFunction, &'static ReadFunction)> {
+    let mut first: BTreeMap<String, &'static ReadFunction> = BTreeMap::new();
+    let mut same = Vec::new();
+    for function in functions.iter().filter(|function| !is_derived(&function.settings)) {
+        match first.entry(structure(function.settings.template)) {
+            Entry::Vacant(place) => drop(place.insert(function)),
+            Entry::Occupied(other) => {
+                if !(function.settings.shares_key && other.get().settings.shares_key) {
+                    same.push((*function, *other.get()));
+                }
+            }
+        }
+    }
+    same
+}
+
 /// Whether the key is made of the function's own path, so that no other function has it.
 fn is_derived(ReadSettings { module, name, template, .. }: &ReadSettings) -> bool {
     let path = template.strip_prefix(module).and_then(|path| path.strip_prefix("::"));
@@ -98,5 +117,19 @@ mod tests {
         assert!(derived("shop::users", "load", "shop::users::load:{id}"));
         assert!(derived("shop", "Repo<T>::all", "shop::Repo<T>::all"));
         assert!(!derived("shop", "load", "shop::users:{id}") && !derived("shop", "load", "user:{id}"));
+    }
+
+    #[test]
+    fn functions_with_one_key_are_found_unless_both_say_so() {
+        static ONE: ReadFunction = ReadFunction::declare("m", "one", "user:{id}", Duration::from_secs(1));
+        static TWO: ReadFunction =
+            ReadFunction::declare("m", "two", "user:{user.id}", Duration::from_secs(1));
+        static MEANT: ReadFunction =
+            ReadFunction::declare("m", "meant", "row:{id}", Duration::from_secs(1)).shares_key();
+        static TOO: ReadFunction =
+            ReadFunction::declare("m", "too", "row:{n}", Duration::from_secs(1)).shares_key();
+        let same = same(&[&ONE, &TWO, &MEANT, &TOO]);
+        let names = same.iter().map(|(one, other)| (one.settings.name, other.settings.name));
+        assert_eq!(names.collect::<Vec<_>>(), [("two", "one")]);
     }
 }
