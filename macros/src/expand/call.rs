@@ -2,7 +2,12 @@
 
 use proc_macro2::{Delimiter, Group, Span, TokenStream, TokenTree};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
-use syn::{Expr, ExprPath, FnArg, Ident, PathArguments, ReceiverKind, Type, ext::IdentExt, spanned::Spanned};
+use syn::{
+    Expr, ExprPath, FnArg, Ident, PathArguments, ReceiverKind, Type,
+    ext::IdentExt,
+    spanned::Spanned,
+    visit_mut::{self, VisitMut},
+};
 
 use crate::{
     item::{beside::Site, place::Place},
@@ -45,6 +50,29 @@ pub(super) fn key(call: &Call, site: &Site) -> TokenStream {
             dereference(site, &mut call.receiver);
             call.method = format_ident!("__{}_key", call.method.unraw(), span = generated(span));
             in_block(span, &otherwise(Some(&call.method), true), &call.to_token_stream())
+        }
+    }
+}
+
+/// The call with each `?` as a question for what there is.
+pub(super) fn asked(call: &Call) -> Call {
+    let mut call = call.clone();
+    call.arguments_mut().for_each(|argument| Questions.visit_expr_mut(argument));
+    call
+}
+
+struct Questions;
+
+impl VisitMut for Questions {
+    fn visit_expr_mut(&mut self, expr: &mut Expr) {
+        // There a `?` leaves the closure.
+        if matches!(expr, Expr::Closure(_) | Expr::Async(_)) {
+            return;
+        }
+        visit_mut::visit_expr_mut(self, expr);
+        if let Expr::Try(question) = expr {
+            let asked = &question.expr;
+            *expr = Expr::Verbatim(quote_spanned!(asked.span()=> (&__aside::Given(&#asked)).given()?));
         }
     }
 }

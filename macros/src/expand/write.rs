@@ -1,18 +1,20 @@
 //! A writing function: the keys that are known before, one call around the body, and its end.
 
-use proc_macro2::{Ident, Span, TokenStream};
+use proc_macro2::TokenStream;
 use quote::{ToTokens, quote, quote_spanned};
 use syn::spanned::Spanned;
 
 use super::{
-    around, body, cache, call::key, imports, key_text, optional, ours, pinned, shape, shape_constant,
+    call::{asked, key},
+    function::{around, body, cache, pinned},
+    imports,
+    key::{key_text, value_text},
+    optional, ours, settings,
+    shape::{shape, shape_constant},
 };
 use crate::{
-    parse::{
-        args::{Given, Policy},
-        call::Call,
-    },
-    plan::{After, Argument, End, KeyOf, TargetKey, WritePlan, WriteSettings, setting},
+    parse::call::Call,
+    plan::{After, Argument, End, KeyOf, TargetKey, WritePlan},
 };
 
 pub(crate) fn write(plan: &WritePlan) -> TokenStream {
@@ -30,7 +32,7 @@ pub(crate) fn write(plan: &WritePlan) -> TokenStream {
             )
         }
     };
-    let settings = settings(plan);
+    let settings = settings::of_write(plan);
     let (cache, cache_argument) = cache(plan.cache.as_ref(), function);
     let pinned = pinned(&body(function));
     let name = ours("keys");
@@ -85,41 +87,9 @@ fn call(plan: &WritePlan, cache: Option<&TokenStream>, keys: &TokenStream) -> To
     }
 }
 
-/// What the attribute fixes, as a static.
-fn settings(plan: &WritePlan) -> TokenStream {
-    let WriteSettings { guard, guard_for, settle, wait_replicas } = &plan.settings;
-    let mut settings = TokenStream::new();
-    settings.extend(guard.as_ref().map(|Given { name, value }| {
-        let policy = match value {
-            Policy::BestEffort => "BestEffort",
-            Policy::Required(_) => "Required",
-            Policy::Off => "Off",
-        };
-        let policy = Ident::new(policy, Span::call_site());
-        setting("guard", &quote!(__aside::Guard::#policy), name.span())
-    }));
-    for (option, name) in [(guard_for, "guard_for"), (settle, "settle")] {
-        settings.extend(option.as_ref().map(|given| setting(name, &given.value.tokens(), given.name.span())));
-    }
-    settings.extend(
-        wait_replicas
-            .as_ref()
-            .map(|given| setting("wait_replicas", &given.value.to_token_stream(), given.name.span())),
-    );
-    let name = &plan.name;
-    // A setting that makes no sense is reported from here to there.
-    let at_settings = settings.span();
-    let new = quote_spanned! {at_settings=>
-        __aside::WriteFunction::declare(::core::module_path!(), #name)
-    };
-    quote! {
-        static __WRITE: __aside::WriteFunction = #new #settings;
-    }
-}
-
 /// An expression of type `Key<_>`, which may be one that does not know its cache where the write names one.
 fn key_of(call: &Call, plan: &WritePlan) -> TokenStream {
-    let key = key(call, &plan.site);
+    let key = key(&asked(call), &plan.site);
     if plan.cache.is_some() { quote_spanned!(key.span()=> __aside::in_cache_of_write(#key)) } else { key }
 }
 
@@ -165,7 +135,7 @@ fn arguments(after: &After) -> TokenStream {
     let arguments = after.arguments.iter().map(|(name, argument)| {
         let value = match argument {
             Argument::Expr(expr) => expr.to_token_stream(),
-            Argument::Text(value) => value.text(),
+            Argument::Text(value) => value_text(value),
         };
         quote!(let #name = #value;)
     });

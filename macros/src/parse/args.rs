@@ -66,6 +66,12 @@ impl ReadArgs {
         self.seen.iter().any(|seen| seen == option)
     }
 
+    /// The soft and the hard limit of `load_timeout`.
+    pub(crate) fn limits(&self) -> (Option<&Given<Length>>, Option<&Given<Length>>) {
+        let limits = self.load_timeout.as_ref().map(|given| &given.value);
+        (limits.and_then(|limits| limits.soft.as_ref()), limits.and_then(|limits| limits.hard.as_ref()))
+    }
+
     /// The lengths of time that were written.
     pub(crate) fn lengths_mut(&mut self) -> impl Iterator<Item = &mut Length> {
         let limits = self.load_timeout.as_mut().map(|given| &mut given.value);

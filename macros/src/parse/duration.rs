@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use proc_macro2::{Span, TokenStream};
-use quote::{quote, quote_spanned};
+use proc_macro2::Span;
 use syn::{Expr, ExprLit, Lit, LitStr, parse::ParseStream, spanned::Spanned};
 
 const HOW: &str = "write a whole number and a unit, such as `250ms`, `30s`, `5m`, `1h 30m` or `7days`";
@@ -52,25 +51,6 @@ impl Length {
         match self {
             Length::Known(_) => None,
             Length::Constant(expr) => Some(expr),
-        }
-    }
-
-    /// An expression of type `Duration`.
-    pub(crate) fn tokens(&self) -> TokenStream {
-        match self {
-            Length::Known(duration) if duration.subsec_nanos() == 0 => {
-                let seconds = duration.as_secs();
-                quote!(__aside::Duration::from_secs(#seconds))
-            }
-            Length::Known(duration) => {
-                let (seconds, nanos) = (duration.as_secs(), duration.subsec_nanos());
-                quote!(__aside::Duration::new(#seconds, #nanos))
-            }
-            Length::Constant(expr) => {
-                // All at one place, where what is wrong with it is then said once.
-                let at = Span::mixed_site().located_at(expr.span());
-                quote_spanned!(at=> { let length = #expr; __aside::length(&length).of(length) })
-            }
         }
     }
 }

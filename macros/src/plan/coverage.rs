@@ -12,10 +12,10 @@ use crate::{
     },
     parse::template::Template,
     plan::{
-        key::{Key, Source, Value},
+        key::{Key, Source, Value, not_a_parameter},
         pattern,
     },
-    problem::{Problems, nearest, one_of},
+    problem::{Problems, nearest},
     tokens::{mentions, same},
 };
 
@@ -62,7 +62,8 @@ pub(super) fn skips(skip: &[Ident], key: Option<&Key>, function: &Function, prob
                 ));
             }
         } else if !is_generic(&text, function) {
-            problems.push(syn::Error::new(name.span(), not_a_parameter(&text, function)));
+            let names = function.parameters.iter().flat_map(|parameter| &parameter.bindings);
+            problems.push(syn::Error::new(name.span(), not_a_parameter(&text, names)));
         }
     }
 }
@@ -94,7 +95,7 @@ pub(super) fn generics(
     let self_ty = function.implementation().map(|item| &*item.self_ty);
     let is_named = |name: &Ident| {
         let name = name.to_string();
-        let placed = |value: &Value| value.source == Source::Generic && mentions(&value.place, &name);
+        let placed = |value: &Value| value.source == Source::Generic && value.of.root() == &name;
         key.values().any(placed) || skip.iter().any(|skipped| *skipped == name)
     };
     let self_is_named = named.derived || is_named(&Ident::new("Self", Span::call_site()));
@@ -195,20 +196,5 @@ fn neither(parameter: &Parameter, derived: bool) -> String {
             }
             None => "this parameter is neither in the key nor skipped; give it a name".into(),
         },
-    }
-}
-
-fn not_a_parameter(name: &str, function: &Function) -> String {
-    let names: Vec<String> = function
-        .parameters
-        .iter()
-        .flat_map(|parameter| &parameter.bindings)
-        .map(ToString::to_string)
-        .collect();
-    let names: Vec<&str> = names.iter().map(String::as_str).collect();
-    match nearest(name, names.iter().copied()) {
-        Some(near) => format!("`{name}` is not a parameter of this function; did you mean `{near}`?"),
-        None if names.is_empty() => format!("`{name}` is not a parameter of this function, which has none"),
-        None => format!("`{name}` is not a parameter of this function; expected {}", one_of(&names)),
     }
 }

@@ -1,7 +1,6 @@
 //! The key of a function that doesn't write one: where it stands, its name, and every parameter that isn't skipped.
 
-use proc_macro2::TokenStream;
-use quote::{ToTokens, quote};
+use quote::ToTokens;
 use syn::{FnArg, Ident};
 
 use super::{Form, compact, coverage::is_skipped};
@@ -10,12 +9,12 @@ use crate::{
         function::{Function, Parameter},
         place::{Place, namesakes_before},
     },
-    plan::key::{Key, Piece, Value},
+    plan::key::{Key, Piece, Text, Value},
     tokens::mentions,
 };
 
 /// The derived key, and the template that shows it.
-pub(super) fn key(function: &Function, form: Form, skip: &[Ident]) -> (Key, TokenStream) {
+pub(super) fn key(function: &Function, form: Form, skip: &[Ident]) -> (Key, String) {
     let mut values = Vec::new();
     let mut shown = Vec::new();
     // What the name of the type says need not be said again.
@@ -44,7 +43,7 @@ pub(super) fn key(function: &Function, form: Form, skip: &[Ident]) -> (Key, Toke
         pieces.push(Piece::Value(value));
     }
     let template = shown.iter().fold(template, |template, name| template + ":{" + name + "}");
-    (Key { start, pieces }, quote!(::core::concat!(::core::module_path!(), #template)))
+    (Key { start, pieces }, template)
 }
 
 /// A type or const parameter that is skipped, or that only skipped parameters are about.
@@ -59,13 +58,12 @@ fn is_left_out(name: &str, function: &Function, skip: &[Ident]) -> bool {
 }
 
 /// What makes the key this function's own. The last is the same for people, without the module.
-fn start(function: &Function, form: Form) -> (TokenStream, Vec<Piece>, String) {
+fn start(function: &Function, form: Form) -> (Text, Vec<Piece>, String) {
     let ident = &function.sig.ident;
     let name = match namesakes_before(function.sig.fn_token.span, ident) {
         0 => format!("::{ident}"),
         before => format!("::{ident}#{}", before + 1),
     };
-    let self_type = || quote!(__aside::type_name::<Self>());
     let shown = |owner: Option<String>| match owner {
         Some(owner) => format!("::{owner}{name}"),
         None => name.clone(),
@@ -74,12 +72,10 @@ fn start(function: &Function, form: Form) -> (TokenStream, Vec<Piece>, String) {
     match &function.place {
         Place::Nested if form == Form::Free => {
             let namesake = name.split_once('#').map(|(_, number)| Piece::Literal(format!("#{number}")));
-            (quote!(__aside::type_name::<#ident>()), namesake.into_iter().collect(), name)
+            (Text::TypeName(ident.clone()), namesake.into_iter().collect(), name)
         }
-        Place::Free | Place::Nested | Place::Unknown => {
-            (quote!(::core::concat!(::core::module_path!(), #name)), vec![], name)
-        }
-        Place::Inherent(_) => (self_type(), vec![Piece::Literal(name.clone())], shown(owner)),
+        Place::Free | Place::Nested | Place::Unknown => (Text::InModule("", name.clone()), vec![], name),
+        Place::Inherent(_) => (Text::name_of_self(), vec![Piece::Literal(name.clone())], shown(owner)),
         Place::TraitImpl(item) => {
             let of = item
                 .as_ref()
@@ -95,16 +91,15 @@ fn start(function: &Function, form: Form) -> (TokenStream, Vec<Piece>, String) {
 }
 
 /// `<shop::Repo as shop::users::Load>::load_user`: two traits of one name are told apart by where they are named.
-fn of_trait(of: &str, name: &str, shown: String) -> (TokenStream, Vec<Piece>, String) {
-    let self_type = Piece::Verbatim(quote!(__aside::type_name::<Self>()));
+fn of_trait(of: &str, name: &str, shown: String) -> (Text, Vec<Piece>, String) {
+    let self_type = Piece::Verbatim(Text::name_of_self());
     let tail = if of.is_empty() {
         Piece::Literal(name.to_owned())
     } else {
-        let tail = format!("::{of}>{name}");
-        Piece::Verbatim(quote!(::core::concat!(" as ", ::core::module_path!(), #tail)))
+        Piece::Verbatim(Text::InModule(" as ", format!("::{of}>{name}")))
     };
     let start = if of.is_empty() { "" } else { "<" };
-    (quote!(#start), vec![self_type, tail], shown)
+    (Text::written(start), vec![self_type, tail], shown)
 }
 
 fn value_name(parameter: &syn::GenericParam) -> String {

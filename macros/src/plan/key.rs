@@ -1,8 +1,8 @@
 //! What a key is made of, once every name in its template has been found.
 
-use proc_macro2::{Span, TokenStream};
-use quote::{ToTokens, quote, quote_spanned};
-use syn::{GenericParam, Ident, Index, LitStr, Token, ext::IdentExt};
+use proc_macro2::Span;
+use quote::ToTokens;
+use syn::{GenericParam, Ident, Index, LitStr, Member, ext::IdentExt};
 
 use crate::{
     item::function::{Function, Parameter},
@@ -15,8 +15,7 @@ use crate::{
 /// A key: what it starts with, and what follows.
 #[derive(Clone)]
 pub(crate) struct Key {
-    /// An expression of type `&str`.
-    pub(crate) start: TokenStream,
+    pub(crate) start: Text,
     pub(crate) pieces: Vec<Piece>,
 }
 
@@ -25,21 +24,39 @@ pub(crate) struct Key {
 pub(crate) enum Piece {
     /// Written by the attribute.
     Literal(String),
-    /// An expression of type `&str` that is copied as it is.
-    Verbatim(TokenStream),
+    /// Known when compiling, and copied as it is.
+    Verbatim(Text),
     /// An argument.
     Value(Value),
+}
+
+/// A text that is known when compiling.
+#[derive(Clone)]
+pub(crate) enum Text {
+    Written(LitStr),
+    /// The name of a type, or of a function's companions.
+    TypeName(Ident),
+    /// What stands before and behind the path of the module.
+    InModule(&'static str, String),
 }
 
 /// A value in a key.
 #[derive(Clone)]
 pub(crate) struct Value {
     pub(crate) source: Source,
-    /// `user.id`
-    pub(crate) place: TokenStream,
+    pub(crate) of: ValueOf,
     pub(crate) format: ValueFormat,
     /// Where it is shown when it can't be written.
     pub(crate) span: Span,
+}
+
+/// What is written into a key.
+#[derive(Clone)]
+pub(crate) enum ValueOf {
+    /// `user.id`; the root alone without fields.
+    Field { root: Ident, fields: Vec<Member> },
+    /// The name of a type.
+    TypeName(Ident),
 }
 
 /// How a value is written.
@@ -97,9 +114,9 @@ impl Key {
             Some(Piece::Literal(text)) => {
                 let text = LitStr::new(text, template.literal.span());
                 pieces.remove(0);
-                quote!(#text)
+                Text::Written(text)
             }
-            _ => quote!(""),
+            _ => Text::written(""),
         };
         complete.then_some(Key { start, pieces })
     }
@@ -117,11 +134,36 @@ impl Key {
     }
 }
 
+impl Text {
+    /// A text that stands nowhere in the program.
+    pub(crate) fn written(text: &str) -> Text {
+        Text::Written(LitStr::new(text, Span::call_site()))
+    }
+
+    pub(crate) fn name_of_self() -> Text {
+        Text::TypeName(Ident::new("Self", Span::call_site()))
+    }
+}
+
+impl ValueOf {
+    /// A variable, or a constant.
+    pub(crate) fn name(name: &Ident) -> ValueOf {
+        ValueOf::Field { root: name.clone(), fields: vec![] }
+    }
+
+    /// The parameter or type that it begins with.
+    pub(crate) fn root(&self) -> &Ident {
+        match self {
+            ValueOf::Field { root, .. } | ValueOf::TypeName(root) => root,
+        }
+    }
+}
+
 impl Value {
     /// An argument of a derived key.
     pub(crate) fn derived(number: usize, name: &Ident, parameter: &Parameter) -> Value {
         let format = if parameter.is_integer() { ValueFormat::Integer } else { ValueFormat::Derived };
-        Value { source: Source::Parameter(number), place: quote!(#name), format, span: name.span() }
+        Value { source: Source::Parameter(number), of: ValueOf::name(name), format, span: name.span() }
     }
 
     /// The name of a type parameter, or the value of a const parameter.
@@ -139,35 +181,13 @@ impl Value {
     }
 
     fn type_name(ty: &Ident, span: Span) -> Value {
-        let place = quote_spanned!(span=> __aside::type_name::<#ty>());
-        Value { source: Source::Generic, place, format: ValueFormat::Template(Format::Plain), span }
+        let of = ValueOf::TypeName(ty.clone());
+        Value { source: Source::Generic, of, format: Value::plain(), span }
     }
 
     fn constant(name: &Ident, span: Span) -> Value {
-        let format = ValueFormat::Template(Format::Plain);
-        Value { source: Source::Generic, place: quote!(#name), format, span }
-    }
-
-    /// The value as text, in an expression of type `String`.
-    pub(crate) fn text(&self) -> TokenStream {
-        let format = match &self.format {
-            ValueFormat::Template(Format::As(spec) | Format::Padded(spec)) => &format!("{{:{spec}}}"),
-            _ => "{}",
-        };
-        let format = LitStr::new(format, self.span);
-        let place = self.checked();
-        quote_spanned!(self.span=> ::std::format!(#format, #place))
-    }
-
-    /// The value's place, which must be a number where the format needs one.
-    pub(crate) fn checked(&self) -> TokenStream {
-        let place = &self.place;
-        match &self.format {
-            ValueFormat::Template(Format::Padded(_)) => {
-                quote_spanned!(self.span=> __aside::number(&#place))
-            }
-            _ => place.clone(),
-        }
+        let format = Value::plain();
+        Value { source: Source::Generic, of: ValueOf::name(name), format, span }
     }
 }
 
@@ -220,17 +240,17 @@ fn resolve(
             ));
         }
         // A whole parameter is shown where it is declared: a template shows only itself.
-        let place = match placeholder.fields.as_slice() {
-            [] => quote!(#ident),
+        let of = match placeholder.fields.as_slice() {
+            [] => ValueOf::name(ident),
             fields => path(ident, fields, span).map_err(mistake)?,
         };
         let whole = placeholder.fields.is_empty() && placeholder.format == Format::Plain;
         let format = if whole && parameter.is_integer() { ValueFormat::Integer } else { format };
-        return Ok(Value { source: Source::Parameter(number), place, format, span });
+        return Ok(Value { source: Source::Parameter(number), of, format, span });
     }
     if name == "result" && scope == Scope::ArgumentsAndResult {
-        let place = path(&Ident::new("result", span), &placeholder.fields, span).map_err(mistake)?;
-        return Ok(Value { source: Source::Result, place, format, span });
+        let of = path(&Ident::new("result", span), &placeholder.fields, span).map_err(mistake)?;
+        return Ok(Value { source: Source::Result, of, format, span });
     }
     let generic = function.generic_parameters().find_map(|parameter| match parameter {
         GenericParam::Type(parameter) if same(&parameter.ident, name) => {
@@ -250,18 +270,17 @@ fn resolve(
     match generic {
         Some(value) if placeholder.fields.is_empty() && placeholder.format == Format::Plain => Ok(value),
         Some(_) => Err(mistake(format!("`{name}` has neither fields nor a format here; write `{{{name}}}`"))),
-        None => Err(mistake(not_a_parameter(name, function, scope))),
+        None => {
+            let named = function.parameters.iter().filter_map(|parameter| parameter.name.as_ref());
+            let result = (scope == Scope::ArgumentsAndResult).then(|| Ident::new("result", span));
+            Err(mistake(not_a_parameter(name, named.chain(&result))))
+        }
     }
 }
 
-fn not_a_parameter(name: &str, function: &Function, scope: Scope) -> String {
-    let names: Vec<String> = function
-        .parameters
-        .iter()
-        .filter_map(|parameter| parameter.name.as_ref())
-        .map(ToString::to_string)
-        .chain((scope == Scope::ArgumentsAndResult).then(|| "result".to_owned()))
-        .collect();
+/// That the function has no parameter of this name, and which names there are.
+pub(super) fn not_a_parameter<'a>(name: &str, names: impl Iterator<Item = &'a Ident>) -> String {
+    let names: Vec<String> = names.map(ToString::to_string).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     match nearest(name, names.iter().copied()) {
         Some(near) => format!("`{name}` is not a parameter of this function; did you mean `{near}`?"),
@@ -271,23 +290,17 @@ fn not_a_parameter(name: &str, function: &Function, scope: Scope) -> String {
 }
 
 /// `user.id`, shown where the template is.
-fn path(root: &Ident, fields: &[String], span: Span) -> Result<TokenStream, String> {
-    let root = located(root, span);
+fn path(root: &Ident, fields: &[String], span: Span) -> Result<ValueOf, String> {
     // Otherwise the compiler would suggest to replace the whole template by the name of a field.
     let generated = Span::mixed_site().located_at(span);
-    let mut path = quote!(#root);
-    for field in fields {
-        let dot = Token![.](span);
-        if let Ok(index) = field.parse::<u32>() {
-            let index = Index { index, span };
-            path.extend(quote!(#dot #index));
-        } else {
-            let name = field_name(field, generated)
-                .ok_or_else(|| format!("`{field}` is not the name of a field"))?;
-            path.extend(quote!(#dot #name));
-        }
-    }
-    Ok(path)
+    let field = |field: &String| match field.parse::<u32>() {
+        Ok(index) => Ok(Member::Unnamed(Index { index, span })),
+        Err(_) => field_name(field, generated)
+            .map(Member::Named)
+            .ok_or_else(|| format!("`{field}` is not the name of a field")),
+    };
+    let fields = fields.iter().map(field).collect::<Result<_, _>>()?;
+    Ok(ValueOf::Field { root: located(root, span), fields })
 }
 
 fn field_name(text: &str, span: Span) -> Option<Ident> {

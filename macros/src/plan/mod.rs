@@ -13,10 +13,9 @@ mod staleness;
 mod targets;
 mod write;
 
-use proc_macro2::TokenStream;
-use quote::{ToTokens, quote_spanned};
+use quote::ToTokens;
 
-pub(crate) use read::{CacheKnown, ReadPlan, read};
+pub(crate) use read::{CacheKnown, ReadPlan, Shown, read};
 pub(crate) use staleness::Kept;
 pub(crate) use targets::{After, Argument, KeyOf, TargetKey};
 pub(crate) use write::{End, WritePlan, WriteSettings, write};
@@ -57,10 +56,4 @@ fn display_name(function: &Function) -> String {
         }
     };
     if owner.is_empty() { name } else { format!("{owner}::{name}") }
-}
-
-/// An option's name and value as a call on the settings.
-pub(crate) fn setting(name: &str, value: &TokenStream, span: proc_macro2::Span) -> TokenStream {
-    let name = proc_macro2::Ident::new(name, span);
-    quote_spanned!(span=> .#name(#value))
 }

@@ -1,12 +1,12 @@
 //! `#[cached_aside]`: what will be generated.
 
 use proc_macro2::{Span, TokenStream, TokenTree};
-use quote::{ToTokens, quote, quote_spanned};
-use syn::{Expr, GenericArgument, Ident, PathArguments, Type, TypeReference, spanned::Spanned};
+use quote::ToTokens;
+use syn::{Expr, GenericArgument, Ident, LitStr, PathArguments, Type, TypeReference, spanned::Spanned};
 
 use super::{
-    Form, constants, coverage, derived_key, display_name, fixed, setting,
-    staleness::{Staleness, staleness},
+    Form, constants, coverage, derived_key, display_name, fixed,
+    staleness::{Kept, staleness},
 };
 use crate::{
     item::{beside::Beside, function::Function, shape::is_unknown},
@@ -23,28 +23,22 @@ use crate::{
 pub(crate) struct ReadPlan {
     pub(crate) form: Form,
     pub(crate) key: Key,
-    /// The arguments of `ReadSettings::new` that aren't the same for everybody: name, template and TTL.
+    /// The function's name for people.
     pub(crate) name: String,
-    pub(crate) template: TokenStream,
-    pub(crate) ttl: TokenStream,
-    /// Where a TTL that isn't one is reported.
-    pub(crate) at_ttl: Span,
-    /// The calls that follow it.
-    pub(crate) settings: TokenStream,
-    /// Where `none_ttl` was written: the return type must have a `None`.
-    pub(crate) none_ttl: Option<Span>,
-    pub(crate) staleness: Staleness,
-    pub(crate) codec: TokenStream,
-    pub(crate) version: TokenStream,
-    /// `.by_version()`, if the version stands for the type's structure.
-    pub(crate) by_version: Option<TokenStream>,
+    pub(crate) template: Shown,
+    pub(crate) ttl: Given<Length>,
     pub(crate) cache: Option<Cache>,
-    /// What says of a value whether and for how long it is stored: calls that follow `coding`.
-    pub(crate) conditions: TokenStream,
-    /// What says which errors are stored.
-    pub(crate) errors: Option<Expr>,
-    /// Where `error_ttl` was written: the return type must have an `Err`.
-    pub(crate) error_ttl: Option<Span>,
+    /// How each argument is kept by a load that goes on without its caller, if one may.
+    pub(crate) kept: Option<Vec<Kept>>,
+    /// The other options, which fit the function and each other.
+    pub(crate) options: ReadArgs,
+}
+
+/// The template that shows a key.
+pub(crate) enum Shown {
+    Written(LitStr),
+    /// Behind the path of the module.
+    Derived(String),
 }
 
 /// The cache that the attribute names.
@@ -115,35 +109,20 @@ pub(crate) fn read(mut args: ReadArgs, function: &Function, mut problems: Proble
     fixed::of_read(&args, function, &mut problems);
     name_of_companions(function, form, &mut problems);
     let key = key(&args, function, form, &mut problems);
-    let ttl = ttl(&args, &mut problems);
-    let staleness = staleness(&args, function, form, &mut problems);
+    if !args.names("ttl") {
+        problems.push(syn::Error::new(
+            Span::call_site(),
+            "every entry needs a TTL, which is what corrects whatever else goes wrong; write one, such as `ttl = \"5m\"`",
+        ));
+    }
+    let kept = staleness(&args, function, form, &mut problems);
     problems.finish()?;
     // Without a problem, neither of the two is missing.
-    let (Some((key, template)), Some((ttl, at_ttl))) = (key, ttl) else {
+    let (Some((key, template)), Some(ttl)) = (key, args.ttl.take()) else {
         return Err(syn::Error::new(Span::call_site(), "this attribute can't be understood"));
     };
-    Ok(ReadPlan {
-        form,
-        name: display_name(function),
-        template,
-        ttl,
-        at_ttl,
-        settings: settings(&args),
-        none_ttl: args.none_ttl.as_ref().map(|none_ttl| none_ttl.name.span()),
-        staleness,
-        codec: codec(args.codec.as_ref().map(|codec| &codec.value)),
-        conditions: conditions(&args),
-        error_ttl: args.error_ttl.as_ref().map(|error_ttl| error_ttl.name.span()),
-        errors: args.error_if.as_ref().map(|error_if| error_if.value.clone()),
-        version: version(args.version.as_ref().map(|version| &version.value.number)),
-        by_version: args
-            .version
-            .as_ref()
-            .is_some_and(|version| version.value.only)
-            .then(|| quote!(.by_version())),
-        cache: args.cache.map(|cache| Cache::of(cache.value, &key, function)),
-        key,
-    })
+    let cache = args.cache.take().map(|cache| Cache::of(cache.value, &key, function));
+    Ok(ReadPlan { form, key, name: display_name(function), template, ttl, cache, kept, options: args })
 }
 
 /// The types whose names everything else may use.
@@ -232,21 +211,17 @@ fn storable(function: &Function, problems: &mut Problems) {
 }
 
 /// The key with the template that shows it: the one that was written, or the derived one.
-fn key(
-    args: &ReadArgs,
-    function: &Function,
-    form: Form,
-    problems: &mut Problems,
-) -> Option<(Key, TokenStream)> {
+fn key(args: &ReadArgs, function: &Function, form: Form, problems: &mut Problems) -> Option<(Key, Shown)> {
     let is_broken = args.names("key") && args.key.is_none() || args.names("skip") && args.skip.is_none();
     let template = args.key.as_ref().map(|key| &key.value);
     let skip = args.skip.as_ref().map_or(&[][..], |skip| &skip.value);
     let key = match template {
-        Some(template) => {
-            let literal = &template.literal;
-            Key::of(template, function, Scope::Arguments, problems).map(|key| (key, quote!(#literal)))
+        Some(template) => Key::of(template, function, Scope::Arguments, problems)
+            .map(|key| (key, Shown::Written(template.literal.clone()))),
+        None => {
+            let (key, template) = derived_key::key(function, form, skip);
+            Some((key, Shown::Derived(template)))
         }
-        None => Some(derived_key::key(function, form, skip)),
     };
     let written = key.as_ref().map(|(key, _)| key).filter(|_| template.is_some());
     coverage::skips(skip, written, function, problems);
@@ -258,17 +233,6 @@ fn key(
         }
     }
     key
-}
-
-/// The TTL, and where one that makes no sense is reported.
-fn ttl(args: &ReadArgs, problems: &mut Problems) -> Option<(TokenStream, Span)> {
-    if !args.names("ttl") {
-        problems.push(syn::Error::new(
-            Span::call_site(),
-            "every entry needs a TTL, which is what corrects whatever else goes wrong; write one, such as `ttl = \"5m\"`",
-        ));
-    }
-    args.ttl.as_ref().map(|ttl| (ttl.value.tokens(), ttl.value.span().unwrap_or(ttl.name.span())))
 }
 
 /// A reference where the value is, as far as it can be seen.
@@ -295,59 +259,5 @@ fn borrowed_value(output: &Type) -> Option<&TypeReference> {
             types.take(stored).find_map(borrowed_value)
         }
         _ => None,
-    }
-}
-
-fn settings(args: &ReadArgs) -> TokenStream {
-    let mut calls = TokenStream::new();
-    let length = |option: &Option<Given<Length>>, name: &str| {
-        option.as_ref().map(|given| setting(name, &given.value.tokens(), given.name.span()))
-    };
-    calls.extend(length(&args.none_ttl, "none_ttl"));
-    calls.extend(length(&args.error_ttl, "error_ttl"));
-    calls.extend(
-        args.jitter
-            .as_ref()
-            .map(|given| setting("jitter", &given.value.to_token_stream(), given.name.span())),
-    );
-    calls.extend(length(&args.lease, "lease"));
-    calls.extend(length(&args.wait, "wait"));
-    calls.extend(
-        args.shares_key.as_ref().map(|given| setting("shares_key", &TokenStream::new(), given.name.span())),
-    );
-    calls
-}
-
-/// The closures of the attribute, which decide by the value.
-fn conditions(args: &ReadArgs) -> TokenStream {
-    let condition = |option: &Option<Given<Expr>>, name: &str| {
-        option.as_ref().map(|given| setting(name, &given.value.to_token_stream(), given.name.span()))
-    };
-    let mut calls = TokenStream::new();
-    calls.extend(condition(&args.store_if, "store_if"));
-    calls.extend(condition(&args.ttl_for, "ttl_for"));
-    calls
-}
-
-/// The codecs that come with the crate are meant by their names alone: other crates have a `Json` too.
-fn codec(written: Option<&Type>) -> TokenStream {
-    let Some(ty) = written else { return quote!(__aside::DefaultCodec) };
-    let name: Option<&Ident> = match ty {
-        Type::Path(path) if path.qself.is_none() => path.path.get_ident(),
-        _ => None,
-    };
-    match name {
-        Some(name) if ["Bincode", "Json", "MessagePack", "Postcard"].iter().any(|codec| name == codec) => {
-            quote_spanned!(name.span()=> ::cached_aside::#name)
-        }
-        _ => ty.to_token_stream(),
-    }
-}
-
-fn version(written: Option<&Expr>) -> TokenStream {
-    match written {
-        None => quote!(0),
-        Some(number @ Expr::Lit(_)) => number.to_token_stream(),
-        Some(constant) => quote_spanned!(constant.span()=> const { #constant }),
     }
 }

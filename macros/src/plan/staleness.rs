@@ -1,10 +1,9 @@
 //! How old a value may be: the options about it against each other and against the function.
 
-use proc_macro2::{Span, TokenStream};
 use quote::ToTokens;
 use syn::{FnArg, Ident, ReceiverKind, Type, TypeReference, spanned::Spanned};
 
-use super::{Form, compact, setting};
+use super::Form;
 use crate::{
     item::{
         function::{Function, Parameter},
@@ -15,19 +14,8 @@ use crate::{
         duration::Length,
     },
     problem::Problems,
+    tokens::compact,
 };
-
-/// What the expansion needs to know of it.
-pub(crate) struct Staleness {
-    /// Calls on the settings.
-    pub(crate) settings: TokenStream,
-    /// Where `stale_if_error` was written: the return type must have an `Err`.
-    pub(crate) if_error: Option<Span>,
-    /// Where a hard limit was written: the return type must be able to say that it was kept.
-    pub(crate) hard: Option<Span>,
-    /// How each argument is kept by a load that goes on without its caller, if one may.
-    pub(crate) kept: Option<Vec<Kept>>,
-}
 
 /// How an argument is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,49 +26,21 @@ pub(crate) enum Kept {
     Copied,
 }
 
+/// The rules about it, and how each argument is kept by a load that goes on without its caller, if one may.
 pub(super) fn staleness(
     args: &ReadArgs,
     function: &Function,
     form: Form,
     problems: &mut Problems,
-) -> Staleness {
+) -> Option<Vec<Kept>> {
     sensible(args, problems);
-    let kept = outlives(args).map(|option| kept(option, function, form, problems));
-    let (soft, hard) = limits(args);
-    let length = |called: &str, option: Option<&Given<Length>>| {
-        option.map(|given| setting(called, &given.value.tokens(), given.name.span()))
-    };
-    let mut settings = TokenStream::new();
-    settings.extend(length("stale_while_revalidate", args.stale_while_revalidate.as_ref()));
-    settings.extend(length("stale_if_error", args.stale_if_error.as_ref()));
-    if let Some(Given { name, value: Refresh::Background }) = &args.refresh {
-        settings.extend(setting("refresh_in_background", &TokenStream::new(), name.span()));
-    }
-    // The hard limit first: the soft one is compared with it.
-    settings.extend(length("hard_limit", hard));
-    settings.extend(length("soft_limit", soft));
-    settings.extend(
-        args.early_refresh
-            .as_ref()
-            .map(|beta| setting("early_refresh", &beta.value.to_token_stream(), beta.name.span())),
-    );
-    Staleness {
-        settings,
-        if_error: args.stale_if_error.as_ref().map(|given| given.name.span()),
-        hard: hard.map(|given| given.name.span()),
-        kept,
-    }
-}
-
-fn limits(args: &ReadArgs) -> (Option<&Given<Length>>, Option<&Given<Length>>) {
-    let limits = args.load_timeout.as_ref().map(|given| &given.value);
-    (limits.and_then(|limits| limits.soft.as_ref()), limits.and_then(|limits| limits.hard.as_ref()))
+    outlives(args).map(|option| kept(option, function, form, problems))
 }
 
 /// Options that would be without effect.
 fn sensible(args: &ReadArgs, problems: &mut Problems) {
     let while_reloading = args.names("stale_while_revalidate") || args.names("early_refresh");
-    let (soft, hard) = limits(args);
+    let (soft, hard) = args.limits();
     let mut problem = |name: &Ident, why: &str| problems.push(syn::Error::new(name.span(), why));
     match &args.refresh {
         Some(Given { name, value: Refresh::Background }) if !while_reloading => problem(
@@ -116,7 +76,7 @@ fn sensible(args: &ReadArgs, problems: &mut Problems) {
 /// The option for which loads go on without their callers.
 fn outlives(args: &ReadArgs) -> Option<&Ident> {
     let background = args.refresh.as_ref().filter(|given| given.value == Refresh::Background);
-    background.map(|given| &given.name).or_else(|| limits(args).0.map(|soft| &soft.name))
+    background.map(|given| &given.name).or_else(|| args.limits().0.map(|soft| &soft.name))
 }
 
 /// How a load that goes on without its caller keeps the arguments.

@@ -1,7 +1,7 @@
 //! What a write is about: the keys that are known before its body, and those that only its result names.
 
 use proc_macro2::Span;
-use quote::{ToTokens, format_ident, quote};
+use quote::{ToTokens, format_ident};
 use syn::{Expr, Ident, spanned::Spanned};
 
 use super::named::misnamed;
@@ -9,8 +9,8 @@ use crate::{
     item::{beside::Site, function::Function},
     parse::{args::Target, call::Call},
     plan::{
-        key::{Key, Piece, Scope, Source, Value},
-        optional_keys::{asked, has_question, panics},
+        key::{Key, Piece, Scope, Source, Value, ValueOf},
+        optional_keys::{has_question, panics},
     },
     problem::Problems,
     tokens::mention_of_result,
@@ -86,7 +86,7 @@ impl Keys {
             problems.push(problem);
             return;
         }
-        let (mut asked, is_optional) = asked(call);
+        let (mut key, is_optional) = (call.clone(), call.arguments().any(has_question));
         match mention(call) {
             Some(result) if is_parameter(site.function) => problems.push(ambiguous(result.span())),
             Some(result) => {
@@ -104,13 +104,13 @@ impl Keys {
                          before, or name the key by the arguments alone",
                     ));
                 }
-                for argument in asked.arguments_mut() {
+                for argument in key.arguments_mut() {
                     self.precompute(argument);
                 }
-                self.after.push(TargetKey { of: KeyOf::Call(asked), is_optional });
+                self.after.push(TargetKey { of: KeyOf::Call(key), is_optional });
                 self.result.get_or_insert(result);
             }
-            None => self.before.push(TargetKey { of: KeyOf::Call(asked), is_optional }),
+            None => self.before.push(TargetKey { of: KeyOf::Call(key), is_optional }),
         }
     }
 
@@ -124,7 +124,7 @@ impl Keys {
                 && value.source != Source::Result
             {
                 let name = self.argument(Argument::Text(value.clone()));
-                *value = Value { place: quote!(#name), format: Value::plain(), ..value.clone() };
+                *value = Value { of: ValueOf::name(&name), format: Value::plain(), ..value.clone() };
             }
         }
         self.after.push(TargetKey { of: KeyOf::Template(key), is_optional: false });

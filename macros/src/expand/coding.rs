@@ -1,0 +1,98 @@
+//! How values become bytes: the codec and the version, for the types that the function stores.
+
+use proc_macro2::{Group, Span, TokenStream, TokenTree};
+use quote::{ToTokens, quote, quote_spanned};
+use syn::{Expr, Ident, Type, spanned::Spanned};
+
+use super::setting;
+use crate::{item::shape::parts, plan::ReadPlan};
+
+/// How values are encoded; this is what asks the return type for `Serialize`.
+pub(super) fn coding(plan: &ReadPlan, output: &Type, shape: &TokenStream) -> TokenStream {
+    // They decide by the value whether and for how long it is stored.
+    let conditions = [
+        setting("store_if", plan.options.store_if.as_ref(), ToTokens::to_token_stream),
+        setting("ttl_for", plan.options.ttl_for.as_ref(), ToTokens::to_token_stream),
+    ];
+    let conditions: TokenStream = conditions.into_iter().flatten().collect();
+    let at_output = Span::mixed_site().located_at(output.span());
+    // Closures are read from left to right: by then the type must be known.
+    let value = if conditions.is_empty() {
+        quote_spanned!(at_output=> _)
+    } else {
+        quote_spanned!(at_output=> __aside::Value<#output, #shape>)
+    };
+    let coding = coding_of(plan, output, &value);
+    quote!(#coding #conditions)
+}
+
+pub(super) fn coding_of(plan: &ReadPlan, output: &Type, value: &TokenStream) -> TokenStream {
+    let (codec, version, by_version) = (codec(plan), version(plan), by_version(plan));
+    let parts = parts(output);
+    // What is said of a part is said where it stands, if it is the only one that can be meant.
+    let at = Span::mixed_site().located_at(match parts.as_slice() {
+        [part] => part.span(),
+        _ => output.span(),
+    });
+    let value = located(value, at);
+    let coding =
+        if parts.is_empty() { quote_spanned!(at=> coding) } else { quote_spanned!(at=> coding_of_parts) };
+    quote_spanned!(at=> __aside::#coding::<#value, #codec>(#version) #by_version)
+}
+
+/// The type of what is stored.
+pub(super) fn value(output: &Type, shape: &TokenStream) -> TokenStream {
+    let at_output = Span::mixed_site().located_at(output.span());
+    quote_spanned!(at_output=> ::cached_aside::__private::Value<#output, #shape>)
+}
+
+/// The same tokens as if they had been written elsewhere.
+pub(super) fn located(tokens: &TokenStream, at: Span) -> TokenStream {
+    let shown = |mut token: TokenTree| {
+        if let TokenTree::Group(group) = &token {
+            token = Group::new(group.delimiter(), located(&group.stream(), at)).into();
+        }
+        token.set_span(at);
+        token
+    };
+    tokens.clone().into_iter().map(shown).collect()
+}
+
+/// How the errors are encoded that the function stores.
+pub(super) fn error_coding(plan: &ReadPlan, output: &Type, shape: &TokenStream) -> TokenStream {
+    let (codec, version, by_version) = (codec(plan), version(plan), by_version(plan));
+    let at_output = Span::mixed_site().located_at(output.span());
+    let error = quote_spanned!(at_output=> __aside::ErrorOf<#output, #shape>);
+    quote_spanned!(at_output=> __aside::error_coding::<#error, #codec>(#version) #by_version)
+}
+
+/// The codecs that come with the crate are meant by their names alone: other crates have a `Json` too.
+pub(super) fn codec(plan: &ReadPlan) -> TokenStream {
+    let Some(ty) = plan.options.codec.as_ref().map(|codec| &codec.value) else {
+        return quote!(__aside::DefaultCodec);
+    };
+    let name: Option<&Ident> = match ty {
+        Type::Path(path) if path.qself.is_none() => path.path.get_ident(),
+        _ => None,
+    };
+    match name {
+        Some(name) if ["Bincode", "Json", "MessagePack", "Postcard"].iter().any(|codec| name == codec) => {
+            quote_spanned!(name.span()=> ::cached_aside::#name)
+        }
+        _ => ty.to_token_stream(),
+    }
+}
+
+pub(super) fn version(plan: &ReadPlan) -> TokenStream {
+    match plan.options.version.as_ref().map(|version| &version.value.number) {
+        None => quote!(0),
+        Some(number @ Expr::Lit(_)) => number.to_token_stream(),
+        Some(constant) => quote_spanned!(constant.span()=> const { #constant }),
+    }
+}
+
+/// For a version that stands for the type's structure.
+fn by_version(plan: &ReadPlan) -> Option<TokenStream> {
+    let only = plan.options.version.as_ref().is_some_and(|version| version.value.only);
+    only.then(|| quote!(.by_version()))
+}

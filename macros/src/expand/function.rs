@@ -1,0 +1,206 @@
+//! The annotated function with another body, and what that body does for a cached one.
+
+use proc_macro2::{Ident, Span, TokenStream};
+use quote::{ToTokens, quote, quote_spanned};
+use syn::{Expr, Type, spanned::Spanned};
+
+use super::{
+    attributes::outer,
+    coding::{coding, error_coding, located},
+    imports,
+    key::key_text,
+    optional, ours,
+    shape::shape_of,
+};
+use crate::{
+    item::{
+        function::{Body, Function},
+        shape::{has_lifetimes, is_opaque},
+        types::is_nameable,
+    },
+    parse::{args::Given, duration::Length},
+    plan::ReadPlan,
+};
+
+/// The body of the annotated function.
+pub(super) fn load(
+    plan: &ReadPlan,
+    function: &Function,
+    shape: &TokenStream,
+    read: &TokenStream,
+    body: &TokenStream,
+) -> TokenStream {
+    let output = &function.output;
+    let text = key_text(&plan.key);
+    let key = ours("key");
+    let at_output = Span::mixed_site().located_at(output.span());
+    let has_none = assert_outcome("assert_none", plan.options.none_ttl.as_ref(), shape);
+    let has_error = assert_outcome("assert_error", plan.options.stale_if_error.as_ref(), shape);
+    let fails = assert_outcome("assert_fails", plan.options.error_ttl.as_ref(), shape);
+    let named = plan.cache.as_ref().map(|cache| &cache.expr);
+    let (pinned, name) = (pinned(body), ours("body"));
+    let (pinned, body) = match &plan.kept {
+        Some(_) => (None, body),
+        None => (Some(&pinned), &name.to_token_stream()),
+    };
+    let (cache, load, cache_argument) = if plan.kept.is_some() {
+        let kept = named.map(kept_cache);
+        let argument = optional(kept.as_ref().map(|(_, cache)| cache));
+        (
+            kept.map(|(kept, _)| kept),
+            quote_spanned!(at_output=> __aside::load_owned),
+            Some(quote!(#argument,)),
+        )
+    } else {
+        match cache(named, function) {
+            (cache, None) => (cache, quote_spanned!(at_output=> __aside::load), None),
+            (cache, Some(argument)) => {
+                (cache, quote_spanned!(at_output=> __aside::load_in), Some(quote!(#argument,)))
+            }
+        }
+    };
+    let coding = coding(plan, output, shape);
+    let imports = imports(if has_lifetimes(output) { &["NoAbsent"] } else { &["NotShared", "NoAbsent"] });
+    let returns = returns(plan, output, shape);
+    // A type that could not be looked into where the shape is asked for is looked into once its parameters are known.
+    let checked = is_opaque(output, function).then(|| {
+        let known = shape_of(output, function);
+        quote_spanned!(at_output=> const { __aside::assert_shape(#known, #shape) };)
+    });
+    quote! {
+        #imports
+        #checked
+        #has_none
+        #has_error
+        #fails
+        let #key = #text;
+        #cache
+        #pinned
+        #load(#cache_argument #read, #key, #coding, #returns, #body).await
+    }
+}
+
+/// `__aside::assert_…::<SHAPE>();` where an option was written that says something about one kind of outcome: compiles only if the
+/// return type has it.
+fn assert_outcome(
+    assertion: &str,
+    option: Option<&Given<Length>>,
+    shape: &TokenStream,
+) -> Option<TokenStream> {
+    option.map(|option| {
+        let span = option.name.span();
+        let (assertion, shape) = (Ident::new(assertion, span), located(shape, span));
+        quote_spanned!(span=> __aside::#assertion::<#shape>();)
+    })
+}
+
+/// The return type with its shape, and how its errors are shared.
+fn returns(plan: &ReadPlan, output: &Type, shape: &TokenStream) -> TokenStream {
+    let at_output = Span::mixed_site().located_at(output.span());
+    let returns = quote_spanned!(at_output=> __aside::Returns::<#output, #shape>);
+    let given_up = plan.options.limits().1.map(|hard| {
+        let span = hard.name.span();
+        let returned = located(&quote!(#output), span);
+        let given_up = quote_spanned!(span=> __aside::given_up::<#returned>);
+        quote!(.or_given_up(#given_up))
+    });
+    let storing = plan.options.error_if.as_ref().map(|error_if| {
+        let (coding, error_if) = (error_coding(plan, output, shape), &error_if.value);
+        quote!(.storing(|| __aside::stored_errors(#coding, #error_if)))
+    });
+    let sharing = if has_lifetimes(output) { quote!(unshared()) } else { quote!(SHARED) };
+    quote!(#returns::#sharing #storing #given_up .or_absent())
+}
+
+/// The user's body as a future that hasn't begun.
+pub(super) fn body(function: &Function) -> TokenStream {
+    let output = &function.output;
+    let statements = match &function.body {
+        Body::Async(block) => &block.stmts,
+        Body::Boxed(boxed) => &boxed.statements,
+    };
+    let never = ours("never");
+    let at_output = Span::mixed_site().located_at(output.span());
+    // This never runs. It tells the compiler the type of the block, so that a wrong body is reported where it is wrong. Only the
+    // body itself knows what an `impl …` is.
+    let edge = is_nameable(output).then(|| {
+        quote_spanned! {at_output=>
+            if let ::core::option::Option::Some(#never) = ::core::option::Option::None::<#output> {
+                return #never;
+            }
+        }
+    });
+    quote!(async move { #edge #(#statements)* })
+}
+
+/// A future in the place in which it stays: a call carries it no second time.
+pub(super) fn pinned(future: &TokenStream) -> TokenStream {
+    let name = ours("body");
+    quote!(let #name = ::core::pin::pin!(#future);)
+}
+
+/// The function with other statements in its body; the signature stays as it is.
+pub(super) fn around(function: &Function, statements: &TokenStream) -> TokenStream {
+    let Function { vis, sig, .. } = function;
+    let attrs = function.attrs.iter().map(outer);
+    let block = match &function.body {
+        Body::Async(block) => {
+            // With the user's own braces it remains the user's function for the compiler's lints (`dead_code`).
+            let mut tokens = TokenStream::new();
+            block.brace_token.surround(&mut tokens, |tokens| statements.to_tokens(tokens));
+            tokens
+        }
+        Body::Boxed(boxed) => boxed.with(statements),
+    };
+    quote!(#(#attrs)* #vis #sig #block)
+}
+
+/// The cache that the attribute names, as a statement and as the argument of type `&Cache`.
+pub(super) fn cache(
+    written: Option<&Expr>,
+    function: &Function,
+) -> (Option<TokenStream>, Option<TokenStream>) {
+    let Some(expr) = written else { return (None, None) };
+    if is_taken(expr, function) {
+        let (kept, cache) = kept_cache(expr);
+        return (Some(kept), Some(cache));
+    }
+    let cache = ours("cache");
+    let reference = reference(expr);
+    (Some(quote!(let #cache: &::cached_aside::Cache = #reference;)), Some(cache.to_token_stream()))
+}
+
+/// `&expr`
+pub(super) fn reference(expr: &Expr) -> syn::ExprReference {
+    syn::ExprReference {
+        attrs: vec![],
+        and_token: syn::Token![&](expr.span()),
+        mutability: None,
+        expr: Box::new(expr.clone()),
+    }
+}
+
+/// The same for a body that takes what holds the cache, or goes on without its caller.
+fn kept_cache(expr: &Expr) -> (TokenStream, TokenStream) {
+    let cache = ours("cache");
+    let lent = quote_spanned!(expr.span()=> &#expr);
+    (quote!(let #cache: ::cached_aside::Cache = ::core::clone::Clone::clone(#lent);), quote!(&#cache))
+}
+
+/// Whether the expression begins with a parameter that the body takes, or borrows for itself alone.
+fn is_taken(expr: &Expr, function: &Function) -> bool {
+    match expr {
+        Expr::Field(field) => is_taken(&field.base, function),
+        Expr::MethodCall(call) => is_taken(&call.receiver, function),
+        Expr::Index(index) => is_taken(&index.expr, function),
+        Expr::Paren(paren) => is_taken(&paren.expr, function),
+        Expr::Group(group) => is_taken(&group.expr, function),
+        Expr::Reference(reference) => is_taken(&reference.expr, function),
+        Expr::Unary(unary) => is_taken(&unary.expr, function),
+        Expr::Path(path) => path.path.get_ident().is_some_and(|name| {
+            let parameter = function.parameters.iter().find(|parameter| parameter.binds(&name.to_string()));
+            parameter.is_some_and(|parameter| !parameter.is_lent())
+        }),
+        _ => false,
+    }
+}

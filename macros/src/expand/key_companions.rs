@@ -1,0 +1,180 @@
+//! The companions of a cached function that make its keys.
+
+use proc_macro2::{Ident, Span, TokenStream};
+use quote::{ToTokens, quote, quote_spanned};
+use syn::{FnArg, Signature, Type, parse_quote, spanned::Spanned};
+
+use super::{
+    attributes::{generated_vis, kept_everywhere, kept_on_keys},
+    coding,
+    function::reference,
+    generated, imports,
+    key::key_text,
+    ours,
+};
+use crate::{
+    item::{
+        function::Function,
+        generics::{needed_by, turbofish},
+        shape::without_lifetimes,
+        types::inside,
+    },
+    plan::{CacheKnown, ReadPlan, key::Source},
+};
+
+/// The function that makes the key, of the parameters that the key uses.
+pub(super) fn key(
+    plan: &ReadPlan,
+    function: &Function,
+    shape: &TokenStream,
+    (name, read): (&Ident, &TokenStream),
+) -> TokenStream {
+    let parameters: Vec<_> = key_parameters(plan, function).collect();
+    let listed: Vec<_> = parameters.iter().filter_map(|(name, _)| name.clone()).collect();
+    let listed = quote!(#(#listed),*).to_string().replace(" ,", ",");
+    let doc = format!(" The key of `{}({listed})`.", function.sig.ident);
+    let text = key_text(&plan.key);
+    let known = plan.cache.as_ref().map(|cache| cache.known);
+    let placed = matches!(known, None | Some(CacheKnown::Everywhere));
+    let KeySignature { sig, value } = KeySignature::new(plan, function, shape, name, parameters, placed);
+    let coding = coding::coding(plan, &value, shape);
+    let at_output = Span::mixed_site().located_at(function.output.span());
+    let key = match &plan.cache {
+        None => quote_spanned!(at_output=> __aside::key(#read(), #text, #coding)),
+        Some(cache) if placed => {
+            // As in the function, so that what is wrong with it is said once.
+            let (name, cache) = (ours("cache"), reference(&cache.expr));
+            let key = quote_spanned!(at_output=> __aside::key_in(#name, #read(), #text, #coding));
+            quote!(let #name: &::cached_aside::Cache = #cache; #key)
+        }
+        Some(_) => quote_spanned!(at_output=> __aside::key_without_cache(#read(), #text, #coding)),
+    };
+    let imports = imports(&[]);
+    let vis = generated_vis(function);
+    let attributes: Vec<_> = kept_everywhere(function).chain(kept_on_keys(function)).collect();
+    let documented = documented(&sig, &value, placed);
+    quote! {
+        #(#attributes)*
+        #[cfg(doc)]
+        #[doc = #doc]
+        #vis #documented {
+            #imports
+            #key
+        }
+        #(#attributes)*
+        #[cfg(not(doc))]
+        #[doc = #doc]
+        #vis #sig {
+            #imports
+            #key
+        }
+    }
+}
+
+/// The signature as people read it: with the value's type as it is written, where the compiler has to look it up. Rustdoc compares
+/// no body with it.
+fn documented(sig: &Signature, output: &Type, placed: bool) -> Signature {
+    let mut value = output;
+    while let Some(inner) = inside(value, "Result").or_else(|| inside(value, "Option")) {
+        value = inner;
+    }
+    let place = (!placed).then(|| quote!(, ::cached_aside::Unplaced));
+    Signature { output: parse_quote!(-> ::cached_aside::Key<#value #place>), ..sig.clone() }
+}
+
+/// The same, of a method, whether its key uses `self` or not: `#[invalidates(self.load_user(id))]` calls it.
+pub(super) fn key_of_self(
+    plan: &ReadPlan,
+    function: &Function,
+    shape: &TokenStream,
+    key: &Ident,
+) -> Option<TokenStream> {
+    let receiver = function.receiver()?;
+    let name = generated(&format!("__{key}"), key.span());
+    let self_token = receiver.self_token;
+    let of_self: FnArg = parse_quote!(&#self_token);
+    let mut parameters: Vec<_> = key_parameters(plan, function).collect();
+    let used: Vec<_> = parameters
+        .iter()
+        .map(|(name, _)| {
+            name.as_ref().map_or_else(|| self_token.to_token_stream(), ToTokens::to_token_stream)
+        })
+        .collect();
+    if !parameters.iter().any(|(name, _)| name.is_none()) {
+        parameters.insert(0, (None, of_self));
+    }
+    let known = plan.cache.as_ref().map(|cache| cache.known);
+    let placed = known != Some(CacheKnown::InCalls);
+    let KeySignature { sig, .. } = KeySignature::new(plan, function, shape, &name, parameters, placed);
+    let arguments = turbofish(&sig.generics);
+    let in_cache = plan.cache.as_ref().filter(|cache| cache.known == CacheKnown::OnSelf).map(|cache| {
+        let cache = reference(&cache.expr);
+        quote!(.in_cache(#cache))
+    });
+    let vis = generated_vis(function);
+    let attributes = kept_everywhere(function).chain(kept_on_keys(function));
+    Some(quote! {
+        #(#attributes)*
+        #[doc(hidden)]
+        #[allow(clippy::unused_self)]
+        #vis #sig {
+            Self::#key #arguments(#(#used),*) #in_cache
+        }
+    })
+}
+
+struct KeySignature {
+    sig: Signature,
+    /// The return type that the key's value is of.
+    value: Type,
+}
+
+impl KeySignature {
+    fn new(
+        plan: &ReadPlan,
+        function: &Function,
+        shape: &TokenStream,
+        name: &Ident,
+        parameters: Vec<(Option<Ident>, FnArg)>,
+        placed: bool,
+    ) -> KeySignature {
+        let output = without_lifetimes(&function.output);
+        let value = coding::value(&output, shape);
+        let mut used = output.to_token_stream();
+        for value in plan.key.values().filter(|value| value.source == Source::Generic) {
+            value.of.root().to_tokens(&mut used);
+        }
+        for (_, parameter) in &parameters {
+            parameter.to_tokens(&mut used);
+        }
+        if let Some(cache) = plan.cache.as_ref().filter(|_| placed) {
+            cache.expr.to_tokens(&mut used);
+        }
+        let generics = needed_by(&used, &function.sig.generics);
+        let (params, clause) = (&generics, &generics.where_clause);
+        let parameters = parameters.into_iter().map(|(_, parameter)| parameter);
+        let place = (!placed).then(|| quote!(, ::cached_aside::Unplaced));
+        let sig =
+            parse_quote!(fn #name #params(#(#parameters),*) -> ::cached_aside::Key<#value #place> #clause);
+        KeySignature { sig, value: output }
+    }
+}
+
+/// The parameters that the key uses, `self` without a name.
+fn key_parameters<'a>(
+    plan: &'a ReadPlan,
+    function: &'a Function,
+) -> impl Iterator<Item = (Option<Ident>, FnArg)> + 'a {
+    function.parameters.iter().enumerate().filter(|(number, _)| plan.key.uses(*number)).map(
+        |(_, parameter)| match &parameter.written {
+            FnArg::Receiver(receiver) => {
+                let self_token = receiver.self_token;
+                (None, parse_quote!(&#self_token))
+            }
+            FnArg::Typed(typed) => {
+                let (name, ty) = (&parameter.name, &typed.ty);
+                (name.clone(), parse_quote!(#name: #ty))
+            }
+        },
+    )
+}

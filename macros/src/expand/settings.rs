@@ -1,0 +1,151 @@
+//! What an attribute fixes, as a static.
+
+use proc_macro2::{Ident, Span, TokenStream};
+use quote::{ToTokens, quote, quote_spanned};
+use syn::{GenericParam, spanned::Spanned};
+
+use super::{
+    coding::{codec, coding_of, error_coding, version},
+    setting,
+};
+use crate::{
+    item::{function::Function, place::Place, shape::without_lifetimes},
+    parse::{
+        args::{Given, Policy, Refresh},
+        duration::Length,
+    },
+    plan::{ReadPlan, Shown, WritePlan, WriteSettings},
+    tokens::{OF_MACRO, mentions},
+};
+
+/// What a `#[cached_aside]` fixes, which the program finds without a call.
+pub(super) fn of_read(plan: &ReadPlan, function: &Function, shape: &TokenStream) -> TokenStream {
+    let name = &plan.name;
+    let template = match &plan.template {
+        Shown::Written(literal) => literal.to_token_stream(),
+        Shown::Derived(template) => quote!(::core::concat!(::core::module_path!(), #template)),
+    };
+    let ttl = duration(&plan.ttl.value);
+    // Where a TTL that isn't one is reported.
+    let at_ttl = plan.ttl.value.span().unwrap_or(plan.ttl.name.span());
+    let settings = read_settings(plan);
+    let types = types(plan, function, shape);
+    let new = quote_spanned! {at_ttl=>
+        __aside::ReadFunction::declare(::core::module_path!(), #name, #template, #ttl)
+    };
+    quote! {
+        static __READ: __aside::ReadFunction = #new #settings #types;
+        ::cached_aside::__private::inventory::submit! { ::cached_aside::__private::Linked(&__READ) }
+    }
+}
+
+fn read_settings(plan: &ReadPlan) -> TokenStream {
+    let options = &plan.options;
+    let length = |name, option: &Option<Given<Length>>| setting(name, option.as_ref(), duration);
+    let in_background = options.refresh.as_ref().filter(|given| given.value == Refresh::Background);
+    let (soft, hard) = options.limits();
+    let calls = [
+        length("none_ttl", &options.none_ttl),
+        length("error_ttl", &options.error_ttl),
+        setting("jitter", options.jitter.as_ref(), ToTokens::to_token_stream),
+        length("lease", &options.lease),
+        length("wait", &options.wait),
+        setting("shares_key", options.shares_key.as_ref(), |()| TokenStream::new()),
+        length("stale_while_revalidate", &options.stale_while_revalidate),
+        length("stale_if_error", &options.stale_if_error),
+        setting("refresh_in_background", in_background, |_| TokenStream::new()),
+        // The hard limit first: the soft one is compared with it.
+        setting("hard_limit", hard, duration),
+        setting("soft_limit", soft, duration),
+        setting("early_refresh", options.early_refresh.as_ref(), ToTokens::to_token_stream),
+    ];
+    calls.into_iter().flatten().collect()
+}
+
+/// How the types are encoded that the function stores, where they are known without a call.
+fn types(plan: &ReadPlan, function: &Function, shape: &TokenStream) -> Option<TokenStream> {
+    let (codec, version) = (codec(plan), version(plan));
+    let output = without_lifetimes(&function.output);
+    let used = quote!(#output #codec #version);
+    let generic = |parameter: &GenericParam| match parameter {
+        GenericParam::Type(parameter) => mentions(&used, &parameter.ident.to_string()),
+        GenericParam::Const(parameter) => mentions(&used, &parameter.ident.to_string()),
+        GenericParam::Lifetime(_) => false,
+    };
+    // A static is an item of its own: generic parameters and `Self` mean nothing in it.
+    if mentions(&used, "Self")
+        || function.generic_parameters().any(generic)
+        || is_of_unknown_generics(function)
+    {
+        return None;
+    }
+    let at_output = Span::mixed_site().located_at(output.span());
+    let value = quote_spanned!(at_output=> __aside::Value<#output, #shape>);
+    let stores = coding_of(plan, &output, &value);
+    let errors = plan.options.error_if.as_ref().map(|_| {
+        let coding = error_coding(plan, &output, shape);
+        quote!(.errors(&#coding))
+    });
+    Some(quote!(.stores(&#stores) #errors))
+}
+
+/// An `impl` around the function that can't be read may have parameters of any name.
+fn is_of_unknown_generics(function: &Function) -> bool {
+    match &function.place {
+        Place::Inherent(None) | Place::TraitImpl(None) => true,
+        Place::Inherent(Some(item)) | Place::TraitImpl(Some(item)) => {
+            item.to_token_stream().to_string().contains(OF_MACRO)
+        }
+        // What is generic around a nested function means nothing in it either.
+        Place::Free | Place::Nested | Place::Trait(_) | Place::Unknown => false,
+    }
+}
+
+/// What an `#[invalidates]` or `#[updates]` fixes.
+pub(super) fn of_write(plan: &WritePlan) -> TokenStream {
+    let WriteSettings { guard, guard_for, settle, wait_replicas } = &plan.settings;
+    let policy = |policy: &Policy| {
+        let policy = match policy {
+            Policy::BestEffort => "BestEffort",
+            Policy::Required(_) => "Required",
+            Policy::Off => "Off",
+        };
+        let policy = Ident::new(policy, Span::call_site());
+        quote!(__aside::Guard::#policy)
+    };
+    let calls = [
+        setting("guard", guard.as_ref(), policy),
+        setting("guard_for", guard_for.as_ref(), duration),
+        setting("settle", settle.as_ref(), duration),
+        setting("wait_replicas", wait_replicas.as_ref(), ToTokens::to_token_stream),
+    ];
+    let settings: TokenStream = calls.into_iter().flatten().collect();
+    let name = &plan.name;
+    // A setting that makes no sense is reported from here to there.
+    let at_settings = settings.span();
+    let new = quote_spanned! {at_settings=>
+        __aside::WriteFunction::declare(::core::module_path!(), #name)
+    };
+    quote! {
+        static __WRITE: __aside::WriteFunction = #new #settings;
+    }
+}
+
+/// An expression of type `Duration`.
+fn duration(length: &Length) -> TokenStream {
+    match length {
+        Length::Known(duration) if duration.subsec_nanos() == 0 => {
+            let seconds = duration.as_secs();
+            quote!(__aside::Duration::from_secs(#seconds))
+        }
+        Length::Known(duration) => {
+            let (seconds, nanos) = (duration.as_secs(), duration.subsec_nanos());
+            quote!(__aside::Duration::new(#seconds, #nanos))
+        }
+        Length::Constant(expr) => {
+            // All at one place, where what is wrong with it is then said once.
+            let at = Span::mixed_site().located_at(expr.span());
+            quote_spanned!(at=> { let length = #expr; __aside::length(&length).of(length) })
+        }
+    }
+}
