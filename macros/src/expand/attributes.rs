@@ -18,7 +18,7 @@ pub(super) fn generated_vis(function: &Function) -> Visibility {
 }
 
 pub(super) fn on_outer_function(attribute: &Attribute) -> Attribute {
-    let mut attribute = outer(attribute);
+    let mut attribute = as_outer(attribute);
     if attribute.path().is_ident("expect")
         && let syn::Meta::List(list) = &mut attribute.meta
     {
@@ -48,10 +48,10 @@ pub(super) fn is_lint_level(attribute: &Attribute) -> bool {
 
 /// Attributes that hold for every item which the function becomes.
 pub(super) fn kept_everywhere(function: &Function) -> impl Iterator<Item = Attribute> {
-    function.attrs.iter().filter(|attribute| attribute.path().is_ident("cfg")).map(outer)
+    function.attrs.iter().filter(|attribute| attribute.path().is_ident("cfg")).map(as_outer)
 }
 
 /// An attribute in front of its function, also if it was written inside.
-pub(super) fn outer(attribute: &Attribute) -> Attribute {
+pub(super) fn as_outer(attribute: &Attribute) -> Attribute {
     Attribute { style: AttrStyle::Outer, ..attribute.clone() }
 }

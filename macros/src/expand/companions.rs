@@ -8,13 +8,13 @@ use syn::{
 
 use super::{
     attributes::{
-        allowed_here, generated_vis, is_deprecated, is_lint_level, kept_everywhere, kept_on_keys,
-        on_outer_function, outer,
+        allowed_here, as_outer, generated_vis, is_deprecated, is_lint_level, kept_everywhere, kept_on_keys,
+        on_outer_function,
     },
     function::{around, load},
-    generated, imports,
+    generated, hygienic, imports,
     key_companions::{key, key_of_self},
-    ours, settings,
+    settings,
     shape::shape,
 };
 use crate::{
@@ -145,7 +145,7 @@ fn uncached(plan: &ReadPlan, function: &Function, name: &Ident) -> TokenStream {
         .attrs
         .iter()
         .filter(|attribute| is_lint_level(attribute) || is_deprecated(attribute))
-        .map(outer);
+        .map(as_outer);
     let cfgs = kept_everywhere(function);
     quote! {
         #(#cfgs)*
@@ -230,7 +230,7 @@ fn owned(plan: &ReadPlan, function: &Function, owner: &TokenStream, names: &Name
     sig.output = parse_quote!(-> ::cached_aside::__private::Begun<#output>);
     let (mut kept_here, mut lent) = (Vec::new(), Vec::new());
     for (number, (kept, written)) in kept.iter().zip(&mut sig.inputs).enumerate() {
-        let name = ours(&format!("kept{number}"));
+        let name = hygienic(&format!("kept{number}"));
         let (argument, at) = match written {
             FnArg::Receiver(receiver) => {
                 receiver.mutability = None;

@@ -5,11 +5,11 @@ use quote::{ToTokens, quote, quote_spanned};
 use syn::{Expr, Type, spanned::Spanned};
 
 use super::{
-    attributes::outer,
+    attributes::as_outer,
     coding::{coding, error_coding, located},
-    imports,
+    hygienic, imports,
     key::key_text,
-    optional, ours,
+    optional,
     shape::shape_of,
 };
 use crate::{
@@ -32,13 +32,13 @@ pub(super) fn load(
 ) -> TokenStream {
     let output = &function.output;
     let text = key_text(&plan.key);
-    let key = ours("key");
+    let key = hygienic("key");
     let at_output = Span::mixed_site().located_at(output.span());
     let has_none = assert_outcome("assert_none", plan.options.none_ttl.as_ref(), shape);
     let has_error = assert_outcome("assert_error", plan.options.stale_if_error.as_ref(), shape);
     let fails = assert_outcome("assert_fails", plan.options.error_ttl.as_ref(), shape);
     let named = plan.cache.as_ref().map(|cache| &cache.expr);
-    let (pinned, name) = (pinned(body), ours("body"));
+    let (pinned, name) = (pinned(body), hygienic("body"));
     let (pinned, body) = match &plan.kept {
         Some(_) => (None, body),
         None => (Some(&pinned), &name.to_token_stream()),
@@ -119,7 +119,7 @@ pub(super) fn body(function: &Function) -> TokenStream {
         Body::Async(block) => &block.stmts,
         Body::Boxed(boxed) => &boxed.statements,
     };
-    let never = ours("never");
+    let never = hygienic("never");
     let at_output = Span::mixed_site().located_at(output.span());
     // This never runs. It tells the compiler the type of the block, so that a wrong body is reported where it is wrong. Only the
     // body itself knows what an `impl …` is.
@@ -135,14 +135,14 @@ pub(super) fn body(function: &Function) -> TokenStream {
 
 /// A future in the place in which it stays: a call carries it no second time.
 pub(super) fn pinned(future: &TokenStream) -> TokenStream {
-    let name = ours("body");
+    let name = hygienic("body");
     quote!(let #name = ::core::pin::pin!(#future);)
 }
 
 /// The function with other statements in its body; the signature stays as it is.
 pub(super) fn around(function: &Function, statements: &TokenStream) -> TokenStream {
     let Function { vis, sig, .. } = function;
-    let attrs = function.attrs.iter().map(outer);
+    let attrs = function.attrs.iter().map(as_outer);
     let block = match &function.body {
         Body::Async(block) => {
             // With the user's own braces it remains the user's function for the compiler's lints (`dead_code`).
@@ -165,7 +165,7 @@ pub(super) fn cache(
         let (kept, cache) = kept_cache(expr);
         return (Some(kept), Some(cache));
     }
-    let cache = ours("cache");
+    let cache = hygienic("cache");
     let reference = reference(expr);
     (Some(quote!(let #cache: &::cached_aside::Cache = #reference;)), Some(cache.to_token_stream()))
 }
@@ -182,7 +182,7 @@ pub(super) fn reference(expr: &Expr) -> syn::ExprReference {
 
 /// The same for a body that takes what holds the cache, or goes on without its caller.
 fn kept_cache(expr: &Expr) -> (TokenStream, TokenStream) {
-    let cache = ours("cache");
+    let cache = hygienic("cache");
     let lent = quote_spanned!(expr.span()=> &#expr);
     (quote!(let #cache: ::cached_aside::Cache = ::core::clone::Clone::clone(#lent);), quote!(&#cache))
 }

@@ -8,9 +8,8 @@ use super::{
     attributes::{generated_vis, kept_everywhere, kept_on_keys},
     coding,
     function::reference,
-    generated, imports,
+    generated, hygienic, imports,
     key::key_text,
-    ours,
 };
 use crate::{
     item::{
@@ -43,7 +42,7 @@ pub(super) fn key(
         None => quote_spanned!(at_output=> __aside::key(#read(), #text, #coding)),
         Some(cache) if placed => {
             // As in the function, so that what is wrong with it is said once.
-            let (name, cache) = (ours("cache"), reference(&cache.expr));
+            let (name, cache) = (hygienic("cache"), reference(&cache.expr));
             let key = quote_spanned!(at_output=> __aside::key_in(#name, #read(), #text, #coding));
             quote!(let #name: &::cached_aside::Cache = #cache; #key)
         }

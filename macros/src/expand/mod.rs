@@ -39,7 +39,7 @@ pub(crate) fn read(plan: &ReadPlan, function: &Function) -> TokenStream {
 }
 
 /// The name of a variable, which the user's code can't see. No `static` has it either: a variable could not be called so.
-fn ours(name: &str) -> Ident {
+fn hygienic(name: &str) -> Ident {
     Ident::new(&format!("__{name}"), Span::mixed_site())
 }
 

@@ -7,9 +7,9 @@ use syn::spanned::Spanned;
 use super::{
     call::{asked, key},
     function::{around, body, cache, pinned},
-    imports,
+    hygienic, imports,
     key::{key_text, value_text},
-    optional, ours, settings,
+    optional, settings,
     shape::{shape, shape_constant},
 };
 use crate::{
@@ -35,7 +35,7 @@ pub(crate) fn write(plan: &WritePlan) -> TokenStream {
     let settings = settings::of_write(plan);
     let (cache, cache_argument) = cache(plan.cache.as_ref(), function);
     let pinned = pinned(&body(function));
-    let name = ours("keys");
+    let name = hygienic("keys");
     let call = |keys: &TokenStream| call(plan, cache_argument.as_ref(), keys);
     let statements = match &plan.when {
         None => {
@@ -43,7 +43,7 @@ pub(crate) fn write(plan: &WritePlan) -> TokenStream {
             quote!(#imports #shape #settings let #name = #keys; #arguments #cache #pinned #call)
         }
         Some(condition) => {
-            let (when, future) = (ours("when"), ours("body"));
+            let (when, future) = (hygienic("when"), hygienic("body"));
             let call =
                 call(&quote!(::core::iter::Iterator::flatten(::core::iter::IntoIterator::into_iter(#name))));
             quote! {
@@ -64,7 +64,7 @@ pub(crate) fn write(plan: &WritePlan) -> TokenStream {
 
 /// The one call around the body.
 fn call(plan: &WritePlan, cache: Option<&TokenStream>, keys: &TokenStream) -> TokenStream {
-    let (function, future) = (plan.site.function, ours("body"));
+    let (function, future) = (plan.site.function, hygienic("body"));
     // How a write is refused, where that was asked for.
     let output = &function.output;
     let refuse = plan.settings.required().map(|span| quote_spanned!(span=> __aside::refuse::<#output>));
@@ -146,7 +146,7 @@ fn arguments(after: &After) -> TokenStream {
 fn keys_of_result(plan: &WritePlan, after: &After) -> TokenStream {
     let shape = shape(plan.site.function);
     let (result, keys) = (&after.result, keys_to_delete(plan, &after.keys));
-    let returned = ours("returned");
+    let returned = hygienic("returned");
     quote! {
         move |#returned| __aside::of_success::<_, #shape, _>(#returned, |#result| #keys)
     }

@@ -147,7 +147,7 @@ impl Parse for Function {
         let item = input.fork();
         let function = match input.parse::<ItemFn>() {
             Ok(function) => function,
-            Err(error) => return Err(better(&item, error)),
+            Err(error) => return Err(improve_error(&item, error)),
         };
         Ok(Function::new(function))
     }
@@ -294,7 +294,7 @@ fn made_by_hand(output: &Type) -> Option<&Type> {
 }
 
 /// Says what the attribute was put on, when that isn't a function with a body.
-fn better(item: ParseStream, error: syn::Error) -> syn::Error {
+fn improve_error(item: ParseStream, error: syn::Error) -> syn::Error {
     let (start, around) = (item.span(), item.fork());
     let without_body = || {
         item.call(Attribute::parse_outer)?;

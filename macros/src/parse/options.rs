@@ -32,15 +32,42 @@ struct Row<Args> {
     /// What it says, as Markdown.
     #[cfg_attr(not(test), expect(dead_code, reason = "for the pages, which a test compares"))]
     meaning: &'static str,
-    /// Reads what follows the name.
-    parse: fn(&mut Args, Ident, ParseStream) -> syn::Result<()>,
+    parse: Reader<Args>,
 }
+
+/// Reads what follows the name.
+type Reader<Args> = fn(&mut Args, Ident, ParseStream) -> syn::Result<()>;
+
+const fn cache<Args>(of: &'static [Attribute], parse: Reader<Args>) -> Row<Args> {
+    Row {
+        name: "cache",
+        of,
+        form: "cache = self.cache",
+        default: "the one in scope, else the installed one",
+        meaning: "the [`Cache`] to use, an expression",
+        parse,
+    }
+}
+
+const fn root<Args>(of: &'static [Attribute], parse: Reader<Args>) -> Row<Args> {
+    Row {
+        name: "crate",
+        of,
+        form: "crate = ::path",
+        default: "`::cached_aside`",
+        meaning: "where this library is found, if it is renamed or re-exported",
+        parse,
+    }
+}
+
+const READS: &[Attribute] = &[Attribute::CachedAside];
+const WRITES: &[Attribute] = &[Attribute::Invalidates, Attribute::Updates];
 
 /// The options of `#[cached_aside]`.
 const READ: [Row<ReadArgs>; 21] = [
     Row {
         name: "ttl",
-        of: &[Attribute::CachedAside],
+        of: READS,
         form: r#"ttl = "5m""#,
         default: "",
         meaning: "how long an entry lives, at the most",
@@ -48,7 +75,7 @@ const READ: [Row<ReadArgs>; 21] = [
     },
     Row {
         name: "key",
-        of: &[Attribute::CachedAside],
+        of: READS,
         form: r#"key = "user:{id}""#,
         default: "derived",
         meaning: "the entry's key",
@@ -56,7 +83,7 @@ const READ: [Row<ReadArgs>; 21] = [
     },
     Row {
         name: "skip",
-        of: &[Attribute::CachedAside],
+        of: READS,
         form: "skip(self, db)",
         default: "nothing",
         meaning: "parameters that are deliberately not part of the key",
@@ -64,7 +91,7 @@ const READ: [Row<ReadArgs>; 21] = [
     },
     Row {
         name: "none_ttl",
-        of: &[Attribute::CachedAside],
+        of: READS,
         form: r#"none_ttl = "30s""#,
         default: "`None` is not stored",
         meaning: "store `None` too, this long",
@@ -72,7 +99,7 @@ const READ: [Row<ReadArgs>; 21] = [
     },
     Row {
         name: "jitter",
-        of: &[Attribute::CachedAside],
+        of: READS,
         form: r#"jitter = "10%""#,
         default: r#"`"10%"`"#,
         meaning: "shorten each TTL by a random part, up to this",
@@ -80,7 +107,7 @@ const READ: [Row<ReadArgs>; 21] = [
     },
     Row {
         name: "lease",
-        of: &[Attribute::CachedAside],
+        of: READS,
         form: r#"lease = "1s""#,
         default: r#"`"1s"`"#,
         meaning: "how long a load may go unrenewed before another process may begin one",
@@ -88,7 +115,7 @@ const READ: [Row<ReadArgs>; 21] = [
     },
     Row {
         name: "wait",
-        of: &[Attribute::CachedAside],
+        of: READS,
         form: r#"wait = "5s""#,
         default: r#"`"5s"`"#,
         meaning: "how long others wait for a load that goes on before they run the body themselves",
@@ -96,7 +123,7 @@ const READ: [Row<ReadArgs>; 21] = [
     },
     Row {
         name: "stale_while_revalidate",
-        of: &[Attribute::CachedAside],
+        of: READS,
         form: r#"stale_while_revalidate = "1m""#,
         default: "no window",
         meaning: "so long past its TTL a value is given while one caller reloads it",
@@ -104,7 +131,7 @@ const READ: [Row<ReadArgs>; 21] = [
     },
     Row {
         name: "stale_if_error",
-        of: &[Attribute::CachedAside],
+        of: READS,
         form: r#"stale_if_error = "1h""#,
         default: "no window",
         meaning: "so long past its TTL a value is given when its reload fails",
@@ -112,7 +139,7 @@ const READ: [Row<ReadArgs>; 21] = [
     },
     Row {
         name: "refresh",
-        of: &[Attribute::CachedAside],
+        of: READS,
         form: r#"refresh = "background""#,
         default: r#"`"inline"`"#,
         meaning: "the caller that reloads does not wait either",
@@ -120,7 +147,7 @@ const READ: [Row<ReadArgs>; 21] = [
     },
     Row {
         name: "load_timeout",
-        of: &[Attribute::CachedAside],
+        of: READS,
         form: r#"load_timeout(soft = "100ms", hard = "2s")"#,
         default: "no limits",
         meaning: "with an old value at hand no caller waits longer than `soft`; no load takes longer than `hard`",
@@ -131,7 +158,7 @@ const READ: [Row<ReadArgs>; 21] = [
     },
     Row {
         name: "early_refresh",
-        of: &[Attribute::CachedAside],
+        of: READS,
         form: "early_refresh = 1.0",
         default: "not at all",
         meaning: "one caller reloads a value before it is stale, by chance",
@@ -139,7 +166,7 @@ const READ: [Row<ReadArgs>; 21] = [
     },
     Row {
         name: "codec",
-        of: &[Attribute::CachedAside],
+        of: READS,
         form: "codec = Json",
         default: "`Bincode`",
         meaning: "how values become bytes",
@@ -147,23 +174,16 @@ const READ: [Row<ReadArgs>; 21] = [
     },
     Row {
         name: "version",
-        of: &[Attribute::CachedAside],
+        of: READS,
         form: "version = 2",
         default: "`0`",
         meaning: "raise it when the meaning of the value changes but its type does not; `version = only(2)`: the type's structure is not compared",
         parse: |args, name, input| set(&mut args.version, name, input, version),
     },
-    Row {
-        name: "cache",
-        of: &[Attribute::CachedAside],
-        form: "cache = self.cache",
-        default: "the one in scope, else the installed one",
-        meaning: "the [`Cache`] to use, an expression",
-        parse: |args, name, input| set(&mut args.cache, name, input, Expr::parse),
-    },
+    cache(READS, |args, name, input| set(&mut args.cache, name, input, Expr::parse)),
     Row {
         name: "store_if",
-        of: &[Attribute::CachedAside],
+        of: READS,
         form: "store_if = |user: &User| user.active",
         default: "always",
         meaning: "whether a value is stored",
@@ -171,7 +191,7 @@ const READ: [Row<ReadArgs>; 21] = [
     },
     Row {
         name: "ttl_for",
-        of: &[Attribute::CachedAside],
+        of: READS,
         form: "ttl_for = |user: &User| …",
         default: "`ttl`",
         meaning: "how long this value is stored, `ttl` at the most",
@@ -181,7 +201,7 @@ const READ: [Row<ReadArgs>; 21] = [
     },
     Row {
         name: "error_ttl",
-        of: &[Attribute::CachedAside],
+        of: READS,
         form: r#"error_ttl = "5s""#,
         default: "`Err` is not stored",
         meaning: "store the errors that `error_if` names too, this long",
@@ -189,7 +209,7 @@ const READ: [Row<ReadArgs>; 21] = [
     },
     Row {
         name: "error_if",
-        of: &[Attribute::CachedAside],
+        of: READS,
         form: "error_if = |error: &DbError| …",
         default: "",
         meaning: "which errors `error_ttl` is about",
@@ -197,17 +217,10 @@ const READ: [Row<ReadArgs>; 21] = [
             set(&mut args.error_if, name, input, closure("|error: &DbError| error.is_final()"))
         },
     },
-    Row {
-        name: "crate",
-        of: &[Attribute::CachedAside],
-        form: "crate = ::path",
-        default: "`::cached_aside`",
-        meaning: "where this library is found, if it is renamed or re-exported",
-        parse: |args, name, input| set(&mut args.root, name, input, Path::parse_mod_style),
-    },
+    root(READS, |args, name, input| set(&mut args.root, name, input, Path::parse_mod_style)),
     Row {
         name: "shares_key",
-        of: &[Attribute::CachedAside],
+        of: READS,
         form: "shares_key",
         default: "the key is this function's alone",
         meaning: "another function has the same key on purpose; on both",
@@ -215,13 +228,11 @@ const READ: [Row<ReadArgs>; 21] = [
     },
 ];
 
-const BOTH: &[Attribute] = &[Attribute::Invalidates, Attribute::Updates];
-
 /// The options of `#[invalidates]` and `#[updates]`.
 const WRITE: [Row<WriteArgs>; 7] = [
     Row {
         name: "guard",
-        of: BOTH,
+        of: WRITES,
         form: r#"guard = "best_effort""#,
         default: r#"`"best_effort"`"#,
         meaning: "what happens when a key can't be guarded; see [the policies](macro@invalidates#options)",
@@ -229,7 +240,7 @@ const WRITE: [Row<WriteArgs>; 7] = [
     },
     Row {
         name: "guard_for",
-        of: BOTH,
+        of: WRITES,
         form: r#"guard_for = "10s""#,
         default: r#"`"10s"`"#,
         meaning: "how long a guard holds unrenewed: 10 ms to one hour",
@@ -245,7 +256,7 @@ const WRITE: [Row<WriteArgs>; 7] = [
     },
     Row {
         name: "wait_replicas",
-        of: BOTH,
+        of: WRITES,
         form: "wait_replicas = 1",
         default: "none",
         meaning: "a guard counts as placed only once so many replicas have confirmed it (Redis' `WAIT`), so that it survives a failover; without confirmation within the cache's timeout the key counts as unguarded. 1 to 255; nothing to wait for in process",
@@ -253,28 +264,14 @@ const WRITE: [Row<WriteArgs>; 7] = [
     },
     Row {
         name: "when",
-        of: BOTH,
+        of: WRITES,
         form: "when = expr",
         default: "always",
         meaning: "an expression of type `bool` over the arguments; if it is `false`, only the body runs",
         parse: |args, name, input| set(&mut args.when, name, input, Expr::parse),
     },
-    Row {
-        name: "cache",
-        of: BOTH,
-        form: "cache = self.cache",
-        default: "the one in scope, else the installed one",
-        meaning: "the [`Cache`] to use, an expression",
-        parse: |args, name, input| set(&mut args.cache, name, input, Expr::parse),
-    },
-    Row {
-        name: "crate",
-        of: BOTH,
-        form: "crate = ::path",
-        default: "`::cached_aside`",
-        meaning: "where this library is found, if it is renamed or re-exported",
-        parse: |args, name, input| set(&mut args.root, name, input, Path::parse_mod_style),
-    },
+    cache(WRITES, |args, name, input| set(&mut args.cache, name, input, Expr::parse)),
+    root(WRITES, |args, name, input| set(&mut args.root, name, input, Path::parse_mod_style)),
 ];
 
 fn length(input: ParseStream) -> syn::Result<Length> {
