@@ -157,6 +157,18 @@ impl<'a> Walk<'a> {
         let unordered = self.unordered || self.state.options.any_order;
         Ok(Parts { inside: self.deeper()?, digest, unordered, count: 0, key: 0, names_from, name, variant })
     }
+
+    /// The parts of an enum's variant.
+    fn variant_parts(
+        self,
+        kind: u64,
+        name: &'static str,
+        (index, variant): (u32, &'static str),
+    ) -> Result<Parts<'a>, Refused> {
+        self.writes();
+        let parts = self.parts(kind, name, variant)?;
+        Ok(Parts { digest: fold(parts.digest, index.into()), ..parts })
+    }
 }
 
 /// A value with parts, under way.
@@ -356,9 +368,7 @@ impl<'a> Serializer for Walk<'a> {
         variant: &'static str,
         _: usize,
     ) -> Result<Parts<'a>, Refused> {
-        self.writes();
-        let parts = self.parts(const { begin("tuple") }, name, variant)?;
-        Ok(Parts { digest: fold(parts.digest, index.into()), ..parts })
+        self.variant_parts(const { begin("tuple") }, name, (index, variant))
     }
 
     fn serialize_map(self, _: Option<usize>) -> Result<Parts<'a>, Refused> {
@@ -377,9 +387,7 @@ impl<'a> Serializer for Walk<'a> {
         variant: &'static str,
         _: usize,
     ) -> Result<Parts<'a>, Refused> {
-        self.writes();
-        let parts = self.parts(const { begin("struct") }, name, variant)?;
-        Ok(Parts { digest: fold(parts.digest, index.into()), ..parts })
+        self.variant_parts(const { begin("struct") }, name, (index, variant))
     }
 }
 
