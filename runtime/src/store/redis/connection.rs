@@ -14,7 +14,10 @@ use std::{
     fmt,
     sync::{
         Arc, Mutex, OnceLock, PoisonError, RwLock, RwLockReadGuard, Weak,
-        atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering::Relaxed},
+        atomic::{
+            AtomicBool, AtomicU32, AtomicU64, AtomicUsize,
+            Ordering::{Relaxed, SeqCst},
+        },
     },
     time::{Duration, Instant},
 };
@@ -149,6 +152,8 @@ pub(super) struct Shared {
     timeouts: AtomicU32,
     abandoned: AtomicU32,
     refusals: AtomicU32,
+    /// The number of the connection that ended last. It may have done so before it was put in use.
+    ended: AtomicU64,
     outages: AtomicU64,
     /// What is known of the server's outages.
     away: Away,
@@ -309,6 +314,7 @@ impl Shared {
             timeouts: AtomicU32::new(0),
             abandoned: AtomicU32::new(0),
             refusals: AtomicU32::new(0),
+            ended: AtomicU64::new(0),
             outages: AtomicU64::new(0),
             away: Away::default(),
             number: AtomicU64::new(0),
@@ -420,6 +426,8 @@ impl Shared {
     }
 
     fn leave(self: &Arc<Self>, number: u64, reason: &str, closed: bool) {
+        // First, so that whoever puts it in use later finds it.
+        self.ended.store(number, SeqCst);
         if !self.end(number, reason) {
             return;
         }
@@ -529,6 +537,9 @@ impl Shared {
         // The lasting one was lost, or moved, meanwhile: its end has not found this one yet.
         if let Some(reason) = self.astray(&place) {
             self.end(number, &reason);
+        }
+        if self.ended.load(SeqCst) == number {
+            self.closed(number, "the connection was closed when it had just been made");
         }
         if self.is_lasting() && !self.trial.is_clustered() {
             follow::follow(Arc::downgrade(self), number);
