@@ -19,7 +19,7 @@ const BOUND: Duration = Duration::from_secs(4);
 /// Number of callers of which some travel together.
 const CALLERS: u64 = 20;
 
-#[cached_aside(ttl = "5m", key = "row:{id}")]
+#[cached_aside(ttl = "5m", key = "batched:{id}")]
 async fn row(id: u64) -> u64 {
     id
 }

@@ -194,7 +194,8 @@ impl<'ast> Visit<'ast> for Paths {
             Item::Impl(item) => &item.attrs,
             _ => &[],
         };
-        if !attributes.iter().any(is_for_tests) {
+        let is_tests = matches!(item, Item::Mod(item) if OF_TESTS.contains(&item.ident.to_string().as_str()));
+        if !is_tests && !attributes.iter().any(is_for_tests) {
             visit::visit_item(self, item);
         }
     }
