@@ -56,6 +56,16 @@ pub(crate) async fn filled(cache: &Cache, fills: u64) {
 /// Waits until the server has carried out whatever calls have sent before this.
 pub(crate) async fn carried_out(cache: &Cache) {
     cache.ping().await.unwrap();
+    // A fill among many waits some milliseconds for company. What was loaded and is not to be stored is not waited for long.
+    let (begun, on_its_way) = (Instant::now(), || {
+        let total = cache.stats().total;
+        let ended =
+            total.stored + total.fills_refused + total.unencodable + total.unstored + total.not_stored;
+        ended < total.loads
+    });
+    while on_its_way() && begun.elapsed() < Duration::from_millis(200) {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
 }
 
 fn exists(pid: u32) -> bool {
