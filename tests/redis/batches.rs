@@ -10,6 +10,7 @@ use cached_aside::{Cache, cached_aside};
 use cached_aside_tests::{Mode, Proxy, RedisServer};
 use tokio::{
     runtime::{Builder, Runtime},
+    sync::oneshot,
     time::sleep,
 };
 
@@ -45,12 +46,22 @@ async fn a_call_does_not_wait_for_a_task_that_blocks_its_thread() {
         let cache = cache.clone();
         tokio::spawn(async move { cache.scope(row(id)).await });
     }
-    sleep(TIMEOUT / 10).await;
+    let asked = Instant::now();
+    while cache.stats().nodes[0].in_flight < 8 {
+        assert!(asked.elapsed() < BOUND, "{}", cache.stats());
+        sleep(Duration::from_millis(1)).await;
+    }
     let (blocking, (until, over)) = (cache.clone(), mpsc::channel::<()>());
+    let (blocks, blocked) = oneshot::channel();
     tokio::spawn(async move {
-        tokio::join!(blocking.scope(row(100)), async move { over.recv_timeout(2 * BOUND).ok() })
+        // The read has joined a batch by now.
+        let block = async move {
+            let _ = blocks.send(());
+            over.recv_timeout(2 * BOUND).ok()
+        };
+        tokio::join!(biased; blocking.scope(row(100)), block)
     });
-    sleep(TIMEOUT / 10).await;
+    blocked.await.unwrap();
     let begun = Instant::now();
     let innocent = cache.clone();
     tokio::spawn(async move { innocent.scope(row(101)).await }).await.unwrap();

@@ -181,6 +181,7 @@ async fn a_value_that_takes_longer_to_encode_than_a_lease_or_a_guard_lasts_is_st
     assert_eq!(cache.scope(laborious()).await, Laborious(2));
     cache.scope(revalidated()).await;
     filled(&cache, 2).await;
+    // Its TTL is over.
     sleep(Duration::from_millis(1_100)).await;
     assert_eq!(cache.scope(revalidated()).await, Laborious(1));
     filled(&cache, 3).await;

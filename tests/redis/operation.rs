@@ -71,6 +71,7 @@ async fn outages_are_two_lines_each_whatever_the_number_of_writes() {
     let outages = async {
         let mut told = String::new();
         for outage in 0..5 {
+            // Both pauses are the scene: the server is there for so long, and then away.
             sleep(Duration::from_millis(200)).await;
             let killed = outage < 3;
             if killed {
@@ -176,7 +177,11 @@ async fn a_guard_that_is_lost_names_its_function() {
     async fn save_slowly(id: u64, server: &RedisServer) {
         let _ = id;
         server.run::<()>(&cmd("FLUSHALL"));
-        sleep(Duration::from_millis(200)).await;
+        let begun = Instant::now();
+        while Cache::current().unwrap().stats().guards_lost == 0 {
+            assert!(begun.elapsed() < Duration::from_secs(20), "no renewal finds it gone");
+            sleep(Duration::from_millis(2)).await;
+        }
     }
     let server = RedisServer::start();
     let log = Log::listen().and_of_the_library("save_slowly");
