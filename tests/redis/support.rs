@@ -56,7 +56,7 @@ pub(crate) async fn filled(cache: &Cache, fills: u64) {
 /// Waits until the server has carried out whatever calls have sent before this.
 pub(crate) async fn carried_out(cache: &Cache) {
     cache.ping().await.unwrap();
-    // A fill among many waits some milliseconds for company. What was loaded and is not to be stored is not waited for long.
+    // A fill may go over another connection, while the runtime's own is being made. What is not to be stored is not waited for long.
     let (begun, on_its_way) = (Instant::now(), || {
         let total = cache.stats().total;
         let ended =

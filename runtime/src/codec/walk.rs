@@ -10,9 +10,11 @@ use std::{
 };
 
 use serde::ser::{self, Serialize, Serializer};
-use xxhash_rust::xxh3::xxh3_64;
 
+use self::digest::{begin, bytes, fold, spread, text};
 use super::bounded::{MAX_DEPTH, MAX_EMPTY_ELEMENTS, TOO_DEEP, TOO_MANY};
+
+mod digest;
 
 /// What to look at in a walk.
 #[derive(Debug, Clone, Copy, Default)]
@@ -92,32 +94,6 @@ impl ser::Error for Refused {
     fn custom<T: fmt::Display>(message: T) -> Self {
         Refused(message.to_string())
     }
-}
-
-/// One step of a digest: no two values of `next` give the same for one digest.
-const fn fold(digest: u64, next: u64) -> u64 {
-    (digest.rotate_left(5) ^ next).wrapping_mul(0x9E37_79B9_7F4A_7C15)
-}
-
-/// Spreads a digest over all bits, so that sums of digests mean something.
-fn spread(digest: u64) -> u64 {
-    let digest = (digest ^ (digest >> 33)).wrapping_mul(0xFF51_AFD7_ED55_8CCD);
-    let digest = (digest ^ (digest >> 33)).wrapping_mul(0xC4CE_B9FE_1A85_EC53);
-    digest ^ (digest >> 33)
-}
-
-fn text(text: &str) -> u64 {
-    xxh3_64(text.as_bytes())
-}
-
-/// Where a digest begins: each kind of call elsewhere.
-const fn begin(kind: &str) -> u64 {
-    let (kind, mut digest, mut at) = (kind.as_bytes(), 0x517C_C1B7_2722_0A95, 0);
-    while at < kind.len() {
-        digest = fold(digest, kind[at] as u64);
-        at += 1;
-    }
-    digest
 }
 
 /// Whether what is gone through has an order of chance.
@@ -270,11 +246,11 @@ impl<'a> Serializer for Walk<'a> {
     }
 
     fn serialize_i128(self, value: i128) -> Result<u64, Refused> {
-        Ok(self.leaf(const { begin("i128") }, xxh3_64(&value.to_le_bytes())))
+        Ok(self.leaf(const { begin("i128") }, bytes(&value.to_le_bytes())))
     }
 
     fn serialize_u128(self, value: u128) -> Result<u64, Refused> {
-        Ok(self.leaf(const { begin("u128") }, xxh3_64(&value.to_le_bytes())))
+        Ok(self.leaf(const { begin("u128") }, bytes(&value.to_le_bytes())))
     }
 
     fn serialize_f32(self, value: f32) -> Result<u64, Refused> {
@@ -290,7 +266,7 @@ impl<'a> Serializer for Walk<'a> {
     }
 
     fn serialize_bytes(self, value: &[u8]) -> Result<u64, Refused> {
-        Ok(self.leaf(const { begin("bytes") }, xxh3_64(value)))
+        Ok(self.leaf(const { begin("bytes") }, bytes(value)))
     }
 
     fn serialize_none(self) -> Result<u64, Refused> {

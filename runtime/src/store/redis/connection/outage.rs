@@ -67,22 +67,25 @@ impl Shared {
     /// Notes why there is no connection, and logs it once.
     pub(super) fn down(&self, reason: &str) {
         self.begin_outage(reason);
-        let mut outage = self.outage();
-        let Some(Outage { reasons, .. }) = &mut *outage else {
-            return tracing::debug!(cache = %self.target, reason, "no further connection");
-        };
-        if reasons.is_empty() {
-            tracing::warn!(
+        // Whoever listens to the log may call functions: not under the lock.
+        let known = self.outage().as_mut().map(|Outage { reasons, .. }| {
+            let (number, is_new) = (reasons.len(), !reasons.iter().any(|known| known == reason));
+            let is_new = is_new && number < REASONS;
+            if is_new {
+                reasons.push(reason.to_owned());
+            }
+            (number, is_new)
+        });
+        match known {
+            None => tracing::debug!(cache = %self.target, reason, "no further connection"),
+            Some((0, true)) => tracing::warn!(
                 cache = %self.target,
                 reason,
                 "cache unreachable, functions run uncached until it is back"
-            );
-        } else if reasons.len() < REASONS && !reasons.iter().any(|known| known == reason) {
-            tracing::info!(cache = %self.target, reason, "cache still unreachable");
-        } else {
-            return;
+            ),
+            Some((_, true)) => tracing::info!(cache = %self.target, reason, "cache still unreachable"),
+            Some((_, false)) => {}
         }
-        reasons.push(reason.to_owned());
     }
 
     /// There is a connection again. The line that says so is written once the invalidations are delivered.
