@@ -17,7 +17,10 @@ use async_trait::async_trait;
 use cached_aside::{Cache, cached_aside, invalidates};
 use serde::{Deserialize, Serialize};
 
-use crate::{deployments, support::filled};
+use crate::{
+    deployments,
+    support::{carried_out, filled},
+};
 
 /// The database: how often it was asked.
 #[derive(Debug, Default)]
@@ -518,14 +521,19 @@ async fn writes() {
         let db = Db::default();
         let asked = || db.asked.swap(0, SeqCst);
         let key = || load_user::key(1);
-        load_user(&db, 1).await.unwrap();
+        // A fill goes by another connection than what a write sends.
+        let load = async |id| {
+            load_user(&db, id).await.unwrap();
+            carried_out(&cache).await;
+        };
+        load(1).await;
         save_user(&user(1, "Grace")).await.unwrap();
         assert_eq!(key().peek().await.unwrap(), None, "`Ok` invalidates");
-        load_user(&db, 1).await.unwrap();
+        load(1).await;
         save_user(&user(1, "")).await.unwrap_err();
         assert_eq!(key().peek().await.unwrap(), None, "`Err` too: the database may have been written");
 
-        load_user(&db, 9).await.unwrap();
+        load(9).await;
         create_user(String::new()).await.unwrap_err();
         assert!(
             load_user::key(9).peek().await.unwrap().is_some(),
@@ -534,7 +542,7 @@ async fn writes() {
         create_user("Ada".to_owned()).await.unwrap();
         assert_eq!(load_user::key(9).peek().await.unwrap(), None);
 
-        load_user(&db, 1).await.unwrap();
+        load(1).await;
         maybe(1, false).await;
         assert!(key().peek().await.unwrap().is_some());
         maybe(1, true).await;
@@ -548,21 +556,21 @@ async fn writes() {
         service.save(1).await;
         assert_eq!(Service::load_key(1).in_cache(&service.cache).peek().await.unwrap(), None);
 
-        load_user(&db, 1).await.unwrap();
+        load(1).await;
         let guard = cache.guard([key()]).await.unwrap();
         assert_eq!(key().peek().await.unwrap(), None);
-        load_user(&db, 1).await.unwrap();
+        load(1).await;
         assert_eq!(key().peek().await.unwrap(), None, "nothing is stored under guard");
         guard.release().await.unwrap();
-        load_user(&db, 1).await.unwrap();
+        load(1).await;
         cache.invalidate(&key()).await.unwrap();
         assert_eq!(key().peek().await.unwrap(), None);
-        load_user(&db, 1).await.unwrap();
+        load(1).await;
         cached_aside::AnyKey::new("user:1").invalidate().await.unwrap();
         assert_eq!(key().peek().await.unwrap(), None);
         asked();
 
-        load_user(&db, 1).await.unwrap();
+        load(1).await;
         cached_aside::bypass(load_user(&db, 1)).await.unwrap();
         assert_eq!(asked(), 2, "a bypass neither reads");
         key().invalidate().await.unwrap();

@@ -318,14 +318,20 @@ async fn calls_that_come_together_travel_together() {
         let arrived = arrivals() - before;
         (arrived, server.commands().get("evalsha").copied().unwrap_or_default())
     };
-    let (arrived, scripts) = together(|id| Box::pin(async move { assert_eq!(load(id).await, id) })).await;
-    assert_eq!(scripts, CALLS * if server::version() >= (7, 0) { 1 } else { 2 });
-    // The fills are sent by another thread, which does so while more are coming.
-    assert!(arrived <= CALLS, "{CALLS} acquires and as many fills came in {arrived} parts");
-    let (arrived, scripts) = together(|id| Box::pin(save(id))).await;
-    assert_eq!(scripts, CALLS * 2);
-    println!("{CALLS} guards and as many releases came in {arrived} parts");
-    assert!(arrived <= CALLS, "{CALLS} guards and as many releases came in {arrived} parts");
+    // Another thread sends, and the system may let it run after each command: of a few rounds one is enough.
+    let mut parts = Vec::new();
+    for _ in 0..5 {
+        let (loads, scripts) = together(|id| Box::pin(async move { assert_eq!(load(id).await, id) })).await;
+        assert_eq!(scripts, CALLS * if server::version() >= (7, 0) { 1 } else { 2 });
+        let (saves, scripts) = together(|id| Box::pin(save(id))).await;
+        assert_eq!(scripts, CALLS * 2);
+        parts.push((loads, saves));
+        println!("{CALLS} acquires and as many fills came in {loads} parts, guards and releases in {saves}");
+        if loads <= CALLS / 2 && saves <= CALLS / 2 {
+            return;
+        }
+    }
+    panic!("{CALLS} calls came in {parts:?} parts");
 }
 
 #[tokio::test]

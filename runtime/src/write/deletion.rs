@@ -36,8 +36,8 @@ pub(crate) fn whole(mut keys: Vec<AnyKey>) -> Vec<AnyKey> {
     keys
 }
 
-/// The deletion of keys that only the result names. Dropped before it was carried out, it is carried out in the background:
-/// nothing guards them, and nobody else knows them.
+/// A deletion of keys that no guard stands under: those that only a result names, or that were named by hand. Dropped before it was
+/// carried out, it is carried out in the background, since nobody else knows of it.
 pub(crate) struct Removal {
     pub(crate) function: &'static str,
     pub(crate) cache: Arc<Shared>,
@@ -67,7 +67,7 @@ impl Drop for Removal {
     }
 }
 
-/// Deletes one entry: in the cache that the key names, else in this one. A caller that goes away meanwhile has called for it.
+/// Deletes one entry: in the cache that the key names, else in this one. It is deleted although the caller goes away meanwhile.
 pub(crate) async fn invalidate(cache: &Arc<Shared>, key: &AnyKey) -> Result<(), Error> {
     let keys = whole(vec![key.clone()]);
     let cache = key.cache().unwrap_or(cache).clone();
