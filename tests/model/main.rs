@@ -70,6 +70,9 @@
 //! the newer one can be loaded. They are for the changes that nobody announces, for which one loads anew.
 //!
 //! Where the promises end is shown in [`limits`].
+//!
+//! What belongs to two keys that one database transaction writes is a model of its own, with its own scenes and switches:
+//! [`transaction`].
 
 mod flight;
 mod history;
@@ -85,6 +88,7 @@ mod step;
 mod store;
 mod teeth;
 mod token;
+mod transaction;
 mod wire;
 mod witness;
 mod write;

@@ -3,12 +3,32 @@
 use crate::scene::Scene;
 use crate::scenes;
 use stateright::{Checker, Model};
+use std::fmt::Debug;
+use std::hash::Hash;
 use std::io::Write as _;
 use std::time::Instant;
 
-/// Explores all of `scene`, and prints how large it was.
+/// Explores all of a scene.
 fn holds(scene: Scene) {
-    let (name, started) = (scene.name, Instant::now());
+    all_of(scene.name, scene);
+}
+
+/// What the search asks of a state.
+pub(crate) trait Searched: Clone + Debug + Hash + PartialEq + Send + Sync {}
+
+impl<S: Clone + Debug + Hash + PartialEq + Send + Sync> Searched for S {}
+
+/// What it asks of a step.
+pub(crate) trait Taken: Clone + Debug + PartialEq {}
+
+impl<S: Clone + Debug + PartialEq> Taken for S {}
+
+/// Explores all of a scene, and prints how large it was.
+pub(crate) fn all_of<M>(name: &str, scene: M)
+where
+    M: Model<State: Searched, Action: Taken> + Send + Sync + 'static,
+{
+    let started = Instant::now();
     let run = scene.checker().threads(2).spawn_bfs().join();
     run.assert_properties();
     let (states, steps) = (run.unique_state_count(), run.max_depth());

@@ -1,22 +1,34 @@
 //! The model bites: without any one of the mechanisms the checker finds a broken promise.
 
 use crate::history::Promise;
+use crate::promises::{Searched, Taken};
 use crate::scene::{Mechanism, Scene};
 use crate::scenes;
 use stateright::{Checker, HasDiscoveries, Model};
+use std::fmt::Debug;
 use std::io::Write as _;
 
-/// Explores `scene` until `promise` is broken, and prints how few steps it takes.
+/// Explores `scene` until `promise` is broken.
 pub(crate) fn breaks(scene: Scene, promise: Promise) {
-    let (name, without) = (scene.name, scene.without);
+    falls(&described(scene.name, scene.without), promise.name(), scene);
+}
+
+/// What a scene is called where a mechanism is switched off.
+pub(crate) fn described(name: &str, without: Option<impl Debug>) -> String {
+    without.map_or_else(|| name.to_owned(), |mechanism| format!("{name} without {mechanism:?}"))
+}
+
+/// Explores a scene until the promise of this name is broken, and prints how few steps it takes.
+pub(crate) fn falls<M>(name: &str, promise: &'static str, scene: M)
+where
+    M: Model<State: Searched, Action: Taken> + Send + Sync + 'static,
+{
     // One thread: the first counterexample is a shortest one.
-    let found = HasDiscoveries::AnyOf([promise.name()].into());
+    let found = HasDiscoveries::AnyOf([promise].into());
     let run = scene.checker().finish_when(found).spawn_bfs().join();
-    let steps = run.assert_any_discovery(promise.name()).into_actions().len();
+    let steps = run.assert_any_discovery(promise).into_actions().len();
     let states = run.unique_state_count();
-    let switch = without.map_or_else(String::new, |mechanism| format!(" without {mechanism:?}"));
-    let report =
-        format!("model: {name}{switch}: {} falls in {steps} steps, {states} states\n", promise.name());
+    let report = format!("model: {name}: {promise} falls in {steps} steps, {states} states\n");
     std::io::stderr().write_all(report.as_bytes()).expect("the report is printed");
 }
 
