@@ -75,7 +75,7 @@ impl Cache {
     /// ```
     pub fn scope<F: Future>(&self, future: F) -> impl Future<Output = F::Output> + use<F> {
         // No `async fn`, which would carry the future twice.
-        scope::within(self.inner.clone(), future)
+        scope::in_cache(self.inner.clone(), future)
     }
 
     /// The cache in scope, or the installed one.

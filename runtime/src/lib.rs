@@ -20,6 +20,7 @@ mod given;
 #[cfg(test)]
 mod interleavings;
 mod key;
+mod options;
 mod outcome;
 mod overrides;
 mod owed;
@@ -56,6 +57,7 @@ pub use {
     error::Error,
     function::linked::{Uncached, check},
     key::{AnyKey, KeyPart},
-    overrides::{Observed, ObservedCall, Source, bypass, observe, only_cached, refresh},
+    options::{Observed, ObservedCall, Source},
+    overrides::{bypass, observe, only_cached, refresh},
     telemetry::{Counts, Node, NodeState, Stats},
 };

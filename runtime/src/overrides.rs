@@ -1,110 +1,41 @@
-//! What a program asks of the calls inside of one future, and what it is told of them.
+//! What a program can ask of the calls inside of one future.
 
 use std::{
-    fmt,
     future::Future,
     pin::Pin,
-    sync::{Arc, Mutex, PoisonError},
     task::{Context, Poll, ready},
-    time::Duration,
 };
 
 use pin_project_lite::pin_project;
-use tokio::task_local;
 
-use crate::function::read::ReadFunction;
+use crate::{
+    engine::scope::{Change, Scope, Scoped, scoped},
+    options::{CallOptions, Observed, ReadMode},
+};
 
-task_local! {
-    static ASKED: Asked;
+/// Asks something of the calls of a future, beside what is asked of those around it.
+struct Ask {
+    /// Makes it of what is asked of the calls around the future, when that begins.
+    ask: fn(CallOptions) -> CallOptions,
+    options: Option<CallOptions>,
 }
 
-/// What is asked of a call.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Asked {
-    pub(crate) how: How,
-    observer: Option<Arc<Observer>>,
-}
-
-/// Where a call takes its value from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) enum How {
-    /// From the cache, or else from the body.
-    #[default]
-    Usual,
-    /// From the body alone.
-    Bypass,
-    /// From the body, and the cache is told.
-    Refresh,
-    /// From the cache alone.
-    OnlyCached,
-}
-
-impl Asked {
-    /// What is asked of a call that is made here.
-    pub(crate) fn here() -> Asked {
-        ASKED.try_with(Clone::clone).unwrap_or_default()
-    }
-
-    /// Whether anybody is to be told where the value came from.
-    pub(crate) fn is_observed(&self) -> bool {
-        self.observer.is_some()
-    }
-
-    /// Tells where a value came from.
-    pub(crate) fn tell(
-        &self,
-        function: &'static ReadFunction,
-        key: &str,
-        source: Source,
-        age: Option<Duration>,
-    ) {
-        let mut observer = self.observer.as_ref();
-        while let Some(Observer { calls, outer }) = observer.map(|observer| &**observer) {
-            let call = ObservedCall { function: function.settings.name, key: key.to_owned(), source, age };
-            calls.lock().unwrap_or_else(PoisonError::into_inner).push(call);
-            observer = outer.as_ref();
-        }
+impl Change for Ask {
+    fn apply(&mut self, scope: &mut Scope) {
+        let around = std::mem::replace(&mut scope.options, CallOptions::DEFAULT);
+        scope.options = self.options.get_or_insert_with(|| (self.ask)(around)).clone();
     }
 }
 
-/// Who is told.
-#[derive(Debug)]
-struct Observer {
-    calls: Mutex<Vec<ObservedCall>>,
-    /// Who observes the future that this one is part of.
-    outer: Option<Arc<Observer>>,
+fn asking<F: Future>(ask: fn(CallOptions) -> CallOptions, future: F) -> Scoped<F, Ask> {
+    scoped(Ask { ask, options: None }, future)
 }
 
 pin_project! {
-    /// A future in which something is asked of the calls. It is carried once, which an `async fn` would not do.
-    struct Asking<F> {
-        // What is asked, from when it begins.
-        ask: fn() -> Asked,
-        asked: Option<Asked>,
-        #[pin]
-        future: F,
-    }
-}
-
-fn asking<F>(ask: fn() -> Asked, future: F) -> Asking<F> {
-    Asking { ask, asked: None, future }
-}
-
-impl<F: Future> Future for Asking<F> {
-    type Output = F::Output;
-
-    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
-        let this = self.project();
-        let asked = this.asked.get_or_insert_with(this.ask);
-        ASKED.sync_scope(asked.clone(), || this.future.poll(context))
-    }
-}
-
-pin_project! {
-    /// The same for a future that is observed.
+    /// A future that is observed. It is carried once, which an `async fn` would not do.
     struct Observing<F> {
         #[pin]
-        asking: Asking<F>,
+        future: Scoped<F, Ask>,
     }
 }
 
@@ -112,13 +43,10 @@ impl<F: Future> Future for Observing<F> {
     type Output = (F::Output, Observed);
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        let mut asking = self.project().asking;
-        let output = ready!(asking.as_mut().poll(context));
-        let observer = asking.project().asked.as_ref().and_then(|asked| asked.observer.as_ref());
-        let calls = observer.map(|observer| {
-            std::mem::take(&mut *observer.calls.lock().unwrap_or_else(PoisonError::into_inner))
-        });
-        Poll::Ready((output, Observed { calls: calls.unwrap_or_default() }))
+        let mut future = self.project().future;
+        let output = ready!(future.as_mut().poll(context));
+        let options = future.change().options.as_ref();
+        Poll::Ready((output, options.map(CallOptions::take_observed).unwrap_or_default()))
     }
 }
 
@@ -129,7 +57,7 @@ impl<F: Future> Future for Observing<F> {
 /// but not of those in tasks that it spawns, nor of loads in the background. Of several, one inside of another, the innermost
 /// counts.
 pub fn bypass<F: Future>(future: F) -> impl Future<Output = F::Output> {
-    asking(|| Asked { how: How::Bypass, ..Asked::here() }, future)
+    asking(|options| options.in_mode(ReadMode::Bypass), future)
 }
 
 /// Runs a future in which cached functions load anew: each call runs its body, or is given what a body gave that began after
@@ -169,7 +97,7 @@ pub fn bypass<F: Future>(future: F) -> impl Future<Output = F::Output> {
 ///
 /// For all calls inside of the future, see [`bypass`].
 pub fn refresh<F: Future>(future: F) -> impl Future<Output = F::Output> {
-    asking(|| Asked { how: How::Refresh, ..Asked::here() }, future)
+    asking(|options| options.in_mode(ReadMode::Refresh), future)
 }
 
 /// Runs a future in which cached functions run no body: what is not in the cache is absent.
@@ -183,7 +111,7 @@ pub fn refresh<F: Future>(future: F) -> impl Future<Output = F::Output> {
 ///
 /// Not in the cache is: no entry, one that is being loaded or written, one that is stale (unless inside of the function's
 /// `stale_while_revalidate`), and every entry when the cache does not answer. Nobody is waited for. A stored `None` or error
-/// is in the cache. Where `None` says that there is no such row, [`observe`] tells the two apart ([`Source::Absent`]).
+/// is in the cache. Where `None` says that there is no such row, [`observe`] tells the two apart ([`Source::Absent`](crate::Source::Absent)).
 ///
 /// ```
 /// # use cached_aside::{Cache, cached_aside, only_cached};
@@ -210,7 +138,7 @@ pub fn refresh<F: Future>(future: F) -> impl Future<Output = F::Output> {
 /// the first call, not at the first miss: running the body would be what was not to happen. Ask such a function's key instead
 /// ([`Key::peek`](crate::Key::peek)).
 pub fn only_cached<F: Future>(future: F) -> impl Future<Output = F::Output> {
-    asking(|| Asked { how: How::OnlyCached, ..Asked::here() }, future)
+    asking(|options| options.in_mode(ReadMode::OnlyCached), future)
 }
 
 /// Runs a future, and says where the cached functions that it called had their values from, and how old those are: what an HTTP
@@ -247,85 +175,5 @@ pub fn only_cached<F: Future>(future: F) -> impl Future<Output = F::Output> {
 /// What it tells is kept until the future is over, about a hundred bytes and the key for each call: it is for a request, not for a
 /// loop that goes on for ever.
 pub fn observe<F: Future>(future: F) -> impl Future<Output = (F::Output, Observed)> {
-    let ask = || {
-        let Asked { how, observer: outer } = Asked::here();
-        Asked { how, observer: Some(Arc::new(Observer { calls: Mutex::default(), outer })) }
-    };
-    Observing { asking: asking(ask, future) }
-}
-
-/// Where the values of a future came from, by [`observe`].
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Observed {
-    calls: Vec<ObservedCall>,
-}
-
-impl Observed {
-    /// Every call, in the order in which they were over.
-    #[must_use]
-    pub fn calls(&self) -> &[ObservedCall] {
-        &self.calls
-    }
-
-    /// The age of the oldest value. `None` when there was none, or one's age is not known.
-    ///
-    /// A value that was made of other cached values does not know how old they were when it was stored.
-    #[must_use]
-    pub fn age(&self) -> Option<Duration> {
-        let ages: Option<Vec<Duration>> = self.calls.iter().map(|call| call.age).collect();
-        ages?.into_iter().max()
-    }
-
-    /// The source that is furthest from a hit, in the order of [`Source`]: `Hit` says that all calls were hits. `None` when no
-    /// cached function was called.
-    #[must_use]
-    pub fn source(&self) -> Option<Source> {
-        self.calls.iter().map(|call| call.source).max()
-    }
-}
-
-/// Where one call had its value from.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct ObservedCall {
-    /// The cached function: `load_user`, `Repo::load_user`.
-    pub function: &'static str,
-    /// The key, without the namespace.
-    pub key: String,
-    /// Where the value came from.
-    pub source: Source,
-    /// How long ago it was stored; zero for what was loaded now. `None` when there is no value, or the store could not say it.
-    pub age: Option<Duration>,
-}
-
-/// Where a value came from, from the nearest to the furthest.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[non_exhaustive]
-pub enum Source {
-    /// The cache: a value, a stored `None` or a stored error, all within their TTLs.
-    Hit,
-    /// The cache: a value past its TTL, which the function's stale window allows.
-    Stale,
-    /// Another call, of this process or of another, that was loading it.
-    Shared,
-    /// The body, which this call ran. An error is its result too.
-    Loaded,
-    /// The body, without the cache: [`bypass`], no cache, or a type that the codec can't read back.
-    Bypassed,
-    /// Nowhere: [`only_cached`] found nothing.
-    Absent,
-}
-
-impl fmt::Display for Source {
-    /// In lower case: `hit`, `stale`, …
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Source::Hit => "hit",
-            Source::Stale => "stale",
-            Source::Shared => "shared",
-            Source::Loaded => "loaded",
-            Source::Bypassed => "bypassed",
-            Source::Absent => "absent",
-        })
-    }
+    Observing { future: asking(CallOptions::observed, future) }
 }

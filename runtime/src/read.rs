@@ -20,8 +20,8 @@ use crate::{
     fingerprint::{CodingKind, Known},
     function::read::ReadFunction,
     function::staleness::Due,
+    options::{CallOptions, ReadMode, Source},
     outcome::{Outcome, Returns},
-    overrides::{Asked, How, Source},
 };
 
 mod asked;
@@ -104,20 +104,20 @@ where
     R: Outcome<SHAPE>,
 {
     async move {
-        let asked = Asked::here();
-        let way = match way::<R, SHAPE>(function, cache, &coding.kind, &asked, returns, key) {
+        let (cache, options) = scope::for_call(function.settings.name, cache);
+        let way = match way::<R, SHAPE>(function, cache, &coding.kind, &options, returns, key) {
             Ok(way) => way,
             Err(Some(absent)) => return absent,
             Err(None) => {
                 let result = body.begin(None).await;
-                asked.tell(function, key.as_str(), Source::Bypassed, Some(Duration::ZERO));
+                options.report(function, key.as_str(), Source::Bypassed, Some(Duration::ZERO));
                 return result;
             }
         };
-        let call = Call::new(function, &way, key, coding, &returns.sharing, asked);
-        let result = match call.how {
-            How::OnlyCached => Box::pin(call.only_cached(returns.absent)).await,
-            How::Usual | How::Bypass | How::Refresh => call.look_and_load(body).await,
+        let call = Call::new(function, &way, key, coding, &returns.sharing, options);
+        let result = match call.mode {
+            ReadMode::OnlyCached => Box::pin(call.only_cached(returns.absent)).await,
+            ReadMode::ReadThrough | ReadMode::Bypass | ReadMode::Refresh => call.look_and_load(body).await,
         };
         call.tell();
         result
@@ -128,9 +128,9 @@ where
 /// the body, or `None` for the body.
 fn way<'a, R, const SHAPE: u8>(
     function: &'static ReadFunction,
-    cache: Option<&'a Arc<Shared>>,
+    cache: Option<Cow<'a, Arc<Shared>>>,
     kind: &CodingKind,
-    asked: &Asked,
+    options: &CallOptions,
     returns: &Returns<R, SHAPE>,
     key: &AnyKey,
 ) -> Result<(Cow<'a, Arc<Shared>>, Known), Option<R>>
@@ -138,16 +138,15 @@ where
     R: Outcome<SHAPE>,
 {
     let without = |error: Error| {
-        let only_cached = asked.how == How::OnlyCached;
+        let only_cached = options.mode == ReadMode::OnlyCached;
         only_cached.then(|| {
-            asked.tell(function, key.as_str(), Source::Absent, None);
+            options.report(function, key.as_str(), Source::Absent, None);
             absent::<R, SHAPE>(function, returns.absent, error)
         })
     };
-    let cache = cache.map(Cow::Borrowed).or_else(|| scope::of_call(function.settings.name));
     let cache = cache.ok_or_else(|| without(Error::NoCache))?;
     let bypass = || cache.table.of(function).bypassed.one();
-    if asked.how == How::Bypass {
+    if options.mode == ReadMode::Bypass {
         bypass();
         return Err(None);
     }
@@ -171,8 +170,8 @@ impl<V, E> Call<'_, V, E> {
         L: Loader<Output = R>,
     {
         let mut budget = Budget::new(self.cache.timeout);
-        let seen = match self.how {
-            How::Refresh => None,
+        let seen = match self.mode {
+            ReadMode::Refresh => None,
             _ => match self.look::<R, SHAPE>(&mut budget).await {
                 Seen::Entry(hit, _, age) => {
                     self.counters.hits.one();

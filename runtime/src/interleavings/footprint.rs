@@ -8,7 +8,7 @@ use super::{
     stage::{READ_ORIGIN, WRITE_ORIGIN},
     world::{Running, World},
 };
-use crate::overrides::How;
+use crate::options::ReadMode;
 
 /// What a step is compared with.
 pub(super) struct Before {
@@ -52,7 +52,7 @@ impl World<'_> {
             let process = self.scenario.calls[call].process;
             touched.push(Thing::Recovery(process));
             // The first look asks the flights only if the key is on the recovery list.
-            let looks = self.scenario.calls[call].asked != How::Refresh;
+            let looks = self.scenario.calls[call].asked != ReadMode::Refresh;
             let looks_only = looks && !begun && self.caches[process].inner.recovery.len() == 0;
             if self.scenario.calls[call].writes.is_none()
                 && (!looks_only || self.scenario.calls[call].cut_off)

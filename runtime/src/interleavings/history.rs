@@ -1,7 +1,7 @@
 //! What was returned, in the order in which it was, and whether it keeps the promises.
 
 use super::scenario::{Promise, Scenario};
-use crate::overrides::How;
+use crate::options::ReadMode;
 
 /// The beginnings and ends of calls so far.
 #[derive(Debug, Clone, Default)]
@@ -39,7 +39,7 @@ impl History {
         self.floors[call] = match scenario.promise {
             Promise::Linearizable => self.returned.into_iter().max().unwrap_or_default(),
             Promise::ReadsSeeWrites => written,
-            Promise::LoadedAnew if scenario.calls[call].asked == How::Refresh => {
+            Promise::LoadedAnew if scenario.calls[call].asked == ReadMode::Refresh => {
                 written.max(self.anew).max(self.changed)
             }
             Promise::LoadedAnew => written.max(self.anew),
@@ -73,7 +73,7 @@ impl History {
                     "{name} gives version {version}, and version {floor} was returned before it began"
                 ));
             }
-            if scenario.calls[call].asked == How::Refresh {
+            if scenario.calls[call].asked == ReadMode::Refresh {
                 self.anew = self.anew.max(version);
             }
         }

@@ -8,7 +8,7 @@ use crate::{
         read::ReadFunction,
         write::{Guard, WriteFunction},
     },
-    overrides::How,
+    options::ReadMode,
 };
 
 pub(super) const TTL: Duration = Duration::from_secs(3600);
@@ -64,7 +64,7 @@ pub(super) struct Call {
     /// The store does not answer it.
     pub(super) cut_off: bool,
     /// What is asked of it.
-    pub(super) asked: How,
+    pub(super) asked: ReadMode,
 }
 
 pub(super) const fn read() -> Call {
@@ -76,7 +76,7 @@ pub(super) const fn read() -> Call {
         fails: false,
         cancellable: false,
         cut_off: false,
-        asked: How::Usual,
+        asked: ReadMode::ReadThrough,
     }
 }
 
@@ -86,7 +86,7 @@ pub(super) const fn write() -> Call {
 
 /// A read that loads anew.
 pub(super) const fn refresh() -> Call {
-    Call { asked: How::Refresh, ..read() }
+    Call { asked: ReadMode::Refresh, ..read() }
 }
 
 /// Another program changes the row.
@@ -244,7 +244,7 @@ impl Scenario {
             call if call.updates() => "update",
             call if call.changes() => "change",
             Call { writes: Some(_), .. } => "write",
-            Call { asked: How::Refresh, .. } => "refresh",
+            Call { asked: ReadMode::Refresh, .. } => "refresh",
             Call { .. } => "read",
         };
         format!("{kind} {}", call + 1)

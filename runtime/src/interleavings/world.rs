@@ -31,8 +31,9 @@ use crate::{
     codec::coding::{Coding, coding},
     fingerprint::{self, Known},
     function::write::Guard,
+    options::ReadMode,
     outcome::Returns,
-    overrides::{How, refresh},
+    overrides::refresh,
     read::{Begun, load, load_owned},
     store::{Store, memory::MemoryStore},
     write::write,
@@ -394,7 +395,7 @@ impl<'a> World<'a> {
                     }
                 };
                 match asked {
-                    How::Refresh => Box::pin(refresh(call)),
+                    ReadMode::Refresh => Box::pin(refresh(call)),
                     _ => Box::pin(call),
                 }
             }

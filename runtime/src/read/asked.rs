@@ -21,8 +21,8 @@ use crate::{
     engine::flight::{Ticket, Turn},
     engine::lease::{Held, Right},
     function::staleness::Due,
+    options::{ReadMode, Source},
     outcome::Outcome,
-    overrides::{How, Source},
     store::Answer,
     write,
 };
@@ -162,7 +162,7 @@ impl<V, E> Call<'_, V, E> {
     /// After a load anew that was not stored: ends what stands there instead. It may be older, be it from before or what
     /// another is loading under a right that it took from this call. What can't be delivered is on the recovery list.
     pub(super) async fn end_replaced(&self, budget: &mut Budget) {
-        if self.how == How::Refresh && !self.cache.recovery.has(self.key) {
+        if self.mode == ReadMode::Refresh && !self.cache.recovery.has(self.key) {
             let key = AnyKey::finished(self.key);
             // On the heap: every miss carries the room, and hardly any needs it.
             Box::pin(write::end(self.cache, self.function.settings.name, &key, budget.left())).await;

@@ -14,8 +14,8 @@ use crate::{
     engine::{flight::Kind, nested, shared::Shared, storing::Storing},
     fingerprint::Known,
     function::read::ReadFunction,
+    options::{CallOptions, ReadMode, Source},
     outcome::{Outcome, Sharing},
-    overrides::{Asked, How, Source},
     store::StoreError,
     telemetry::Counters,
 };
@@ -29,14 +29,14 @@ pub(super) struct Call<'a, V, E> {
     pub(super) known: &'a Known,
     pub(super) coding: &'a Coding<V>,
     pub(super) sharing: &'a Sharing<E>,
-    pub(super) how: How,
+    pub(super) mode: ReadMode,
     /// Who observes it. On the heap, since a call that nobody observes needs none.
     pub(super) observed: Option<Box<ObservedHere>>,
 }
 
 /// A call that is observed.
 pub(super) struct ObservedHere {
-    pub(super) asked: Asked,
+    pub(super) options: CallOptions,
     /// Where the value came from, and its age.
     pub(super) source: Mutex<Option<(Source, Option<Duration>)>>,
 }
@@ -48,14 +48,14 @@ impl<'a, V, E> Call<'a, V, E> {
         key: &'a AnyKey,
         coding: &'a Coding<V>,
         sharing: &'a Sharing<E>,
-        asked: Asked,
+        options: CallOptions,
     ) -> Self {
         let key = key.as_str();
         let counters = cache.table.of(function);
-        let how = asked.how;
+        let mode = options.mode;
         let observed =
-            asked.is_observed().then(|| Box::new(ObservedHere { asked, source: Mutex::default() }));
-        Call { cache, function, counters, key, known, coding, sharing, how, observed }
+            options.is_observed().then(|| Box::new(ObservedHere { options, source: Mutex::default() }));
+        Call { cache, function, counters, key, known, coding, sharing, mode, observed }
     }
 
     /// What its load could be shared with.
@@ -69,7 +69,7 @@ impl<'a, V, E> Call<'a, V, E> {
         if let Some(observed) = &self.observed
             && let Some((source, age)) = observed.source.lock().unwrap_or_else(PoisonError::into_inner).take()
         {
-            observed.asked.tell(self.function, self.key, source, age);
+            observed.options.report(self.function, self.key, source, age);
         }
     }
 

@@ -17,8 +17,8 @@ use crate::{
     engine::flight::{Landed, Step, Ticket},
     engine::lease::{Held, while_renewing},
     engine::storing::Storable,
+    options::{ReadMode, Source},
     outcome::{Gave, Outcome},
-    overrides::{How, Source},
 };
 
 impl<V, E> Call<'_, V, E> {
@@ -67,7 +67,7 @@ impl<V, E> Call<'_, V, E> {
             return result;
         };
         let filled = fill(self.cache.clone(), self.function, lease, value.clone(), ttl);
-        if self.how == How::Refresh {
+        if self.mode == ReadMode::Refresh {
             // What is there until this has been stored may be older, and nobody may be given it after this.
             let accepted = within_budget(self.cache, filled, &mut budget).await;
             if !accepted {

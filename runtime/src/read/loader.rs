@@ -159,7 +159,7 @@ impl<R: Send + 'static> Loader for Owned<'_, '_, R> {
             // Nobody may be waiting any more.
             let _ = told.send(result);
         };
-        let load = scope::inherit(load).instrument(tracing::Span::current());
+        let load = scope::inherit_cache(load).instrument(tracing::Span::current());
         drop(cache.spawn_body(&Handle::current(), place.run(load)));
         result
     }

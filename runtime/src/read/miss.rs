@@ -25,8 +25,8 @@ use crate::{
     engine::lease::{Held, Right},
     engine::nested,
     function::staleness::Due,
+    options::Source,
     outcome::Outcome,
-    overrides::Source,
 };
 
 impl<V, E> Call<'_, V, E> {

@@ -19,8 +19,8 @@ use crate::{
     engine::flight::{Landed, Step, Ticket},
     engine::lease::{Held, Right},
     function::staleness::Due,
+    options::Source,
     outcome::{Gave, Outcome},
-    overrides::Source,
 };
 
 impl<V, E> Call<'_, V, E> {

@@ -32,7 +32,7 @@ impl Places {
     }
 
     fn own(&self) -> Option<&Arc<Shared>> {
-        let here = || scope::of_call(self.function).map(Cow::into_owned);
+        let here = || scope::for_call(self.function, None).0.map(Cow::into_owned);
         self.own.get_or_init(here).as_ref()
     }
 
