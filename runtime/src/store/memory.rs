@@ -12,7 +12,10 @@ use cached_aside_protocol::{Change, Slot, Step};
 use tokio::time::Instant;
 
 use self::slots::Slots;
-use super::{Answer, Watched, Watches};
+use super::{
+    answer::{Answer, Watched},
+    watches::Watches,
+};
 
 mod slots;
 

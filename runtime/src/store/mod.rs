@@ -1,5 +1,6 @@
 //! Where the steps of the protocol are taken: on Redis, or in this process.
 
+pub(crate) mod answer;
 #[cfg(test)]
 pub(crate) mod faulty;
 pub(crate) mod memory;
@@ -9,22 +10,17 @@ pub(crate) mod redis;
 mod suite;
 mod watches;
 
-use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use cached_aside_protocol::{
-    Step, format,
-    steps::{Foreign, Guard},
-};
+use cached_aside_protocol::{Step, format, steps::Guard};
 use tokio::sync::Notify;
 
-pub(crate) use self::watches::{Watch, Watches};
+pub(crate) use self::answer::{Answer, LARGE, StoreError, Watched};
+use self::answer::{Boxed, boxed};
 #[cfg(any(feature = "redis", test))]
 use crate::patience::in_awake_time;
-use crate::{Error, owed::Owed, telemetry::Node, thread::Clock};
-
-/// Length from which on a value is large: it may be on its way for longer than a lease, and holds up what is behind it (bytes).
-pub(crate) const LARGE: usize = 256 << 10;
+use crate::{owed::Owed, telemetry::Node, thread::Clock};
 
 /// Where entries are kept.
 #[derive(Debug)]
@@ -36,73 +32,6 @@ pub(crate) enum Store {
     Faulty(faulty::FaultyStore),
     #[cfg(test)]
     Stepped(crate::interleavings::SteppedStore),
-}
-
-/// A step that the store did not take, or may have taken without saying so.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum StoreError {
-    /// No answer in this time.
-    Timeout(Duration),
-    /// No connection.
-    #[cfg(any(feature = "redis", test))]
-    Unreachable(String),
-    /// The server's own words.
-    #[cfg(feature = "redis")]
-    Server(String),
-    /// Too many commands are on their way already.
-    #[cfg(feature = "redis")]
-    Full,
-    /// The key holds somebody else's data.
-    Foreign,
-}
-
-impl StoreError {
-    /// Whether the step may have been taken all the same.
-    pub(crate) fn is_ambiguous(&self) -> bool {
-        match self {
-            StoreError::Timeout(_) => true,
-            #[cfg(any(feature = "redis", test))]
-            StoreError::Unreachable(_) => true,
-            #[cfg(feature = "redis")]
-            StoreError::Server(_) | StoreError::Full => false,
-            StoreError::Foreign => false,
-        }
-    }
-
-    /// The error of the public face.
-    pub(crate) fn into_error(self, doing: &'static str, key: &str) -> Error {
-        match self {
-            StoreError::Timeout(within) => Error::Timeout { doing, within },
-            #[cfg(any(feature = "redis", test))]
-            StoreError::Unreachable(reason) => Error::Unreachable { doing, reason },
-            #[cfg(feature = "redis")]
-            StoreError::Server(reason) => Error::Server { doing, reason },
-            #[cfg(feature = "redis")]
-            StoreError::Full => Error::Overloaded { doing },
-            StoreError::Foreign => Error::Foreign { key: key.to_owned() },
-        }
-    }
-}
-
-/// A key that is being watched.
-#[derive(Debug)]
-pub(crate) struct Watched {
-    /// What tells of its next change.
-    pub(crate) watch: Watch,
-    /// What stands there.
-    pub(crate) there: Option<Bytes>,
-    /// How long it will, if nobody touches it.
-    pub(crate) left: Duration,
-    /// The store's time.
-    pub(crate) now: Duration,
-}
-
-pub(crate) type Answer<T> = Result<T, StoreError>;
-
-impl From<Foreign> for StoreError {
-    fn from(Foreign: Foreign) -> StoreError {
-        StoreError::Foreign
-    }
 }
 
 /// Takes a step within a time, in which this process has to be awake. A function would carry the step twice.
@@ -130,14 +59,6 @@ macro_rules! on_store {
             Store::Stepped($store) => in_time!(Clock::Callers, $within, $call),
         }
     };
-}
-
-/// A call on the heap and without its type, for all but the read of a hit: so that the futures of annotated functions stay small,
-/// and the compiler does not follow them into the sockets when it asks whether they are `Send`.
-pub(crate) type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
-
-fn boxed<'a, T>(step: impl Future<Output = T> + Send + 'a) -> Boxed<'a, T> {
-    Box::pin(step)
 }
 
 impl Store {

@@ -4,9 +4,6 @@ use std::{net::IpAddr, time::Duration};
 
 use redis::{ConnectionAddr, ConnectionInfo, IntoConnectionInfo, io::tcp::TcpSettings};
 
-#[cfg(feature = "tls")]
-use super::tls::Certificates;
-
 mod query;
 
 /// Schemes of single servers, without and with TLS.
@@ -101,21 +98,13 @@ impl Address {
         })
     }
 
-    fn all(&mut self) -> Vec<&mut ConnectionInfo> {
+    /// How to connect to each of its servers.
+    pub(super) fn all(&mut self) -> Vec<&mut ConnectionInfo> {
         match self {
             Address::Server(info) => vec![info],
             Address::Sentinels { sentinels, primary, .. } => sentinels.iter_mut().chain([primary]).collect(),
             Address::Cluster(seeds) => seeds.iter_mut().collect(),
         }
-    }
-
-    /// The same, with an own certificate authority or client certificate.
-    #[cfg(feature = "tls")]
-    pub(crate) fn with_certificates(mut self, certificates: &Certificates) -> Result<Address, String> {
-        for info in self.all() {
-            *info = certificates.add_to(info)?;
-        }
-        Ok(self)
     }
 
     /// The same, with sockets that do not wait for company over a network and notice a peer that is gone.

@@ -14,7 +14,7 @@ use std::{
 
 use crate::backoff::DELIVERY;
 
-use super::connection::{Limits, RECONNECT};
+use super::limits::{Limits, RECONNECT};
 
 /// What is known of the server of one link, from one connection to the next.
 #[derive(Debug, Default)]

@@ -23,7 +23,8 @@ use tokio::time::sleep;
 
 use super::{
     address::{elsewhere, host_and_port},
-    connection::{Common, Failure, For, Link},
+    connection::{Common, For, Link},
+    failure::Failure,
     handshake::Target,
 };
 use crate::{

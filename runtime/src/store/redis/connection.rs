@@ -13,31 +13,29 @@
 use std::{
     fmt,
     sync::{
-        Arc, Mutex, OnceLock, PoisonError, RwLock, RwLockReadGuard, Weak,
+        Arc, OnceLock, PoisonError, RwLock, RwLockReadGuard, Weak,
         atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering::Relaxed},
     },
     time::{Duration, Instant},
 };
 
-use redis::{ConnectionInfo, RedisError, aio::MultiplexedConnection};
+use redis::{ConnectionInfo, aio::MultiplexedConnection};
 use tokio::{
     runtime,
     sync::{Notify, Semaphore},
 };
 
-pub(super) use self::call::For;
-use self::{outage::Outage, outbox::Outbox, own::Role};
+use self::{outage::OutageLog, outbox::Outbox};
 use super::{
     away::Away,
-    gather::Gather,
-    handshake::{Opened, Place, Target},
-    reads::Given,
+    gather::{Gather, Given},
+    handshake::{Dialer, Place, Target},
+    limits::Limits,
     trial::Trial,
 };
 use crate::{
-    backoff::Backoff,
     owed::Owed,
-    store::{StoreError, Watches, boxed},
+    store::{answer::boxed, watches::Watches},
     telemetry::{Node, NodeState},
     thread,
 };
@@ -56,26 +54,11 @@ const TIMEOUTS_IN_A_ROW: u32 = 3;
 const ABANDONED_IN_A_ROW: u32 = 16;
 /// After so many refusals in a row that concern the server and not the command, the connection is given up.
 const REFUSALS_IN_A_ROW: u32 = 5;
-/// The pauses between attempts to connect. After an outage everybody waits for the longest of them.
-pub(super) const RECONNECT: Backoff = Backoff::new(Duration::from_millis(20), Duration::from_millis(250));
 /// Why a server is not used to which there is a connection.
 const BACK: &str = "it is back after an outage, and others may still have to say what they wrote meanwhile";
 
 /// Minimum time between two trials of one connection.
 const TRY_AGAIN: Duration = Duration::from_secs(1);
-
-/// How long a link waits, and for how many.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Limits {
-    /// An attempt to connect takes no longer.
-    pub(crate) connect: Duration,
-    /// A call waits no longer for the store.
-    pub(crate) call: Duration,
-    /// Maximum length of a value (bytes).
-    pub(crate) value: usize,
-    /// Maximum number of commands of reads on their way at once, and of steps of writes.
-    pub(crate) in_flight: usize,
-}
 
 /// What all links of a store have in common.
 #[derive(Debug, Clone)]
@@ -91,24 +74,13 @@ pub(super) struct Common {
     pub(super) home: Option<runtime::Id>,
 }
 
-/// Why a command came to nothing.
-#[derive(Debug)]
-pub(super) enum Failure {
-    Redis(RedisError),
-    /// There is no connection.
-    Down(String),
-    /// Too many commands are on their way.
-    Full,
-}
-
-impl From<Failure> for StoreError {
-    fn from(failure: Failure) -> StoreError {
-        match failure {
-            Failure::Redis(error) => store_error(&error),
-            Failure::Down(reason) => StoreError::Unreachable(reason),
-            Failure::Full => StoreError::Full,
-        }
-    }
+/// What a command is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum For {
+    /// To read or to store: limited in number, and not while others may still have to say what they wrote during an outage.
+    Reads,
+    /// To guard or to delete.
+    Writes,
 }
 
 /// A connection, or the reason why there is none. Cheap to clone.
@@ -116,7 +88,7 @@ impl From<Failure> for StoreError {
 pub(super) struct Link(Arc<Shared>);
 
 pub(super) struct Shared {
-    target: Target,
+    dialer: Dialer,
     role: Role,
     limits: Limits,
     watches: Watches,
@@ -150,19 +122,23 @@ pub(super) struct Shared {
     refusals: AtomicU32,
     /// The number of the connection that ended last. It may have done so before it was put in use.
     ended: AtomicU64,
-    outages: AtomicU64,
     /// What is known of the server's outages.
     away: Away,
-    /// The number of the newest connection.
-    number: AtomicU64,
-    /// The server does not speak RESP3.
-    pub(super) resp2: AtomicBool,
     /// The connection for commands that wait for replicas, once there was one.
     second: OnceLock<Link>,
     /// The connection for large values, once there was one.
     large: OnceLock<Link>,
-    /// The outage that the log has not seen the end of.
-    outage: Mutex<Option<Outage>>,
+    outages: Arc<OutageLog>,
+}
+
+/// What a link is for.
+enum Role {
+    /// For all calls, with another one for those on a runtime that has its own.
+    Lasting { own: Option<(runtime::Id, Link)> },
+    /// For the reads of one runtime.
+    Own { lasting: Weak<Shared> },
+    /// For what would hold up all other calls.
+    Apart { lasting: Weak<Shared> },
 }
 
 enum State {
@@ -217,7 +193,7 @@ impl Link {
 
     /// How to connect to the server, if that is known once and for all.
     pub(super) fn info(&self) -> Option<&ConnectionInfo> {
-        match &self.0.target {
+        match self.0.dialer.target() {
             Target::Server(info) => Some(info),
             Target::Sentinels(_) => None,
         }
@@ -225,7 +201,7 @@ impl Link {
 
     /// Where the server is, without secrets.
     pub(super) fn place(&self) -> String {
-        self.0.target.to_string()
+        self.0.dialer.target().to_string()
     }
 
     /// Whether there is a connection, and what has become of it so far.
@@ -237,11 +213,11 @@ impl Link {
                 (up.place.address.clone(), down.unwrap_or(NodeState::Up))
             }
             State::Down { reason, since } => {
-                (self.0.target.address(), NodeState::Down { reason: reason.clone(), since: *since })
+                (self.0.dialer.target().address(), NodeState::Down { reason: reason.clone(), since: *since })
             }
         };
         let in_flight = self.0.in_flight.load(Relaxed);
-        Node { address, state, outages: self.0.outages.load(Relaxed), in_flight }
+        Node { address, state, outages: self.0.outages.number(), in_flight }
     }
 
     /// Whether there is a connection.
@@ -290,7 +266,8 @@ impl Shared {
     fn new(target: Target, role: Role, common: &Common, in_flight: Arc<AtomicUsize>) -> Shared {
         let Common { limits, watches, back, owed, trial, .. } = common;
         Shared {
-            target,
+            outages: Arc::new(OutageLog::new(target.clone(), owed.clone())),
+            dialer: Dialer::new(target, *limits, trial.clone()),
             role,
             limits: *limits,
             watches: watches.clone(),
@@ -311,13 +288,9 @@ impl Shared {
             abandoned: AtomicU32::new(0),
             refusals: AtomicU32::new(0),
             ended: AtomicU64::new(0),
-            outages: AtomicU64::new(0),
             away: Away::default(),
-            number: AtomicU64::new(0),
-            resp2: AtomicBool::new(false),
             second: OnceLock::new(),
             large: OnceLock::new(),
-            outage: Mutex::default(),
         }
     }
 
@@ -325,42 +298,8 @@ impl Shared {
         self.state.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn limits(&self) -> Limits {
-        self.limits
-    }
-
-    pub(super) fn watches(&self) -> &Watches {
-        &self.watches
-    }
-
-    pub(super) fn trial(&self) -> &Trial {
-        &self.trial
-    }
-
-    /// Where the primary is now, if sentinels know it.
-    pub(super) async fn primary(&self) -> Option<String> {
-        match &self.target {
-            Target::Server(_) => None,
-            Target::Sentinels(sentinels) => Some(sentinels.primary().await.ok()?.addr().to_string()),
-        }
-    }
-
     /// Whether this connection is in use.
-    pub(super) fn uses(&self, number: u64) -> bool {
+    fn uses(&self, number: u64) -> bool {
         matches!(&*self.state(), State::Up(up) if up.number == number)
     }
-
-    pub(super) fn next_number(&self) -> u64 {
-        self.number.fetch_add(1, Relaxed) + 1
-    }
-}
-
-pub(super) fn store_error(error: &RedisError) -> StoreError {
-    let Some(code) = error.code() else { return StoreError::Unreachable(error.to_string()) };
-    let detail = error.detail().unwrap_or_default();
-    // Servers before 7.0 wrap what a script's command said in an error of the script's.
-    if code == "WRONGTYPE" || detail.contains(": WRONGTYPE ") {
-        return StoreError::Foreign;
-    }
-    StoreError::Server(format!("{code} {detail}"))
 }

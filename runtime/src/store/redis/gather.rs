@@ -18,18 +18,20 @@
 
 use std::{
     collections::VecDeque,
-    future::poll_fn,
     mem,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError, Weak,
         atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed},
     },
-    task::Poll,
+    time::Duration,
 };
 
-use tokio::{runtime, sync::oneshot};
+use bytes::Bytes;
+use tokio::{runtime, sync::oneshot, time::Instant};
 
 use self::keys::Keys;
+use super::poll::next_turn;
+use crate::store::answer::Answer;
 
 mod keys;
 
@@ -44,6 +46,11 @@ const FEW: usize = 8;
 const CROWD: usize = 4;
 /// No more keys than this are answered at once.
 const ANSWERED: usize = 32;
+
+/// What stands under a key, and the server's time right after it was read where somebody asked for it.
+pub(super) type Read = (Option<Bytes>, Option<Duration>);
+/// What those are given who did not ask by themselves: an answer; or until when they may ask, where they have to after all.
+pub(super) type Given = Result<Answer<Read>, Instant>;
 
 /// The reads of one server. `A` is what a caller is given in the end.
 #[derive(Debug)]
@@ -318,7 +325,7 @@ struct Gathering<A> {
 impl<A> Gathering<A> {
     fn new(permit: Permit<A>) -> Gathering<A> {
         let (first, more) = (Vec::with_capacity(CALLERS), Vec::new());
-        Gathering { keys: Keys::new(), first, more, timed: false, permit }
+        Gathering { keys: Keys::with_capacity(CALLERS), first, more, timed: false, permit }
     }
 
     fn add(&mut self, key: [&[u8]; 3], timed: bool) -> oneshot::Receiver<A> {
@@ -419,19 +426,6 @@ impl<A> Batch<A> {
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Lets everything else that is ready to run now go first. (`yield_now` of tokio asks the system for news before, too.)
-pub(super) async fn next_turn() {
-    let mut waited = false;
-    poll_fn(|context| {
-        if mem::replace(&mut waited, true) {
-            return Poll::Ready(());
-        }
-        context.waker().wake_by_ref();
-        Poll::Pending
-    })
-    .await;
 }
 
 #[cfg(test)]

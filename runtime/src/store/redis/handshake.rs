@@ -2,15 +2,18 @@
 
 use std::{
     fmt,
-    sync::{Arc, Weak, atomic::Ordering::Relaxed},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
+    },
 };
 
 use redis::{
-    AsyncConnectionConfig, Client, ConnectionInfo, ErrorKind, ProtocolVersion, PushInfo, PushKind,
-    RedisError, Value, aio::MultiplexedConnection,
+    AsyncConnectionConfig, Client, ConnectionInfo, ErrorKind, ProtocolVersion, PushInfo, RedisError,
+    aio::MultiplexedConnection,
 };
 
-use super::{connection::Shared, sentinel::Sentinels};
+use super::{limits::Limits, sentinel::Sentinels, trial::Trial};
 use crate::{patience::in_awake_time, thread::Clock};
 
 /// What a link connects to.
@@ -75,75 +78,110 @@ impl fmt::Display for Place {
     }
 }
 
-/// One attempt.
-pub(super) async fn open(link: &Arc<Shared>, target: &Target) -> Result<Opened, String> {
-    let info = match target {
-        Target::Server(info) => ConnectionInfo::clone(info),
-        Target::Sentinels(sentinels) => sentinels.primary().await?,
-    };
-    let address = info.addr().to_string();
-    let (mut connection, number, tracking) = speak(link, info).await?;
-    // What answers, but not within the time that calls have, is of no use to them.
-    let within = link.limits().call;
-    let answer = in_awake_time!(Clock::Real, within, link.trial().hold(&mut connection));
-    answer.ok_or_else(|| format!("it answers, but not within {within:?}"))??;
-    let run = in_awake_time!(Clock::Real, within, run_of(&mut connection)).flatten();
-    Ok(Opened { connection, number, tracking, place: Arc::new(Place { address, run }) })
+/// What is called with whatever a server says without being asked, and the number of its connection.
+pub(super) type Receive = Arc<dyn Fn(u64, PushInfo) + Send + Sync>;
+
+/// Makes the connections of one link.
+pub(super) struct Dialer {
+    target: Target,
+    limits: Limits,
+    /// What every connection is tried with.
+    trial: Trial,
+    /// The number of the newest connection.
+    number: AtomicU64,
+    /// The server does not speak RESP3.
+    resp2: AtomicBool,
 }
 
-/// Agrees on a protocol, and asks for changes to be announced where the server can.
-async fn speak(
-    link: &Arc<Shared>,
-    info: ConnectionInfo,
-) -> Result<(MultiplexedConnection, u64, bool), String> {
-    if !link.resp2.load(Relaxed) {
-        match dial(link, &info, ProtocolVersion::RESP3).await {
-            Ok((mut connection, number)) => {
-                let mut track = redis::cmd("CLIENT");
-                track.arg("TRACKING").arg("ON").arg("OPTIN");
-                let tracking = track.exec_async(&mut connection).await;
-                if let Err(error) = &tracking {
-                    tracing::debug!(%error, "the server announces no changes; waiting readers ask instead");
-                }
-                return Ok((connection, number, tracking.is_ok()));
-            }
-            Err(error) if refuses_resp3(&error) => link.resp2.store(true, Relaxed),
-            // Some proxies close a connection on which they are sent `HELLO`, which they don't know. A server that goes away closes
-            // it too, so the next connection asks again.
-            Err(error) if error.is_connection_dropped() && !error.is_connection_refusal() => {
-                tracing::debug!(%error, "the connection was closed at `HELLO 3`; RESP2 is tried");
-            }
-            Err(error) => return Err(error.to_string()),
+impl Dialer {
+    pub(super) fn new(target: Target, limits: Limits, trial: Trial) -> Dialer {
+        Dialer { target, limits, trial, number: AtomicU64::new(0), resp2: AtomicBool::new(false) }
+    }
+
+    pub(super) fn target(&self) -> &Target {
+        &self.target
+    }
+
+    /// Where the primary is now, if sentinels know it.
+    pub(super) async fn primary(&self) -> Option<String> {
+        match &self.target {
+            Target::Server(_) => None,
+            Target::Sentinels(sentinels) => Some(sentinels.primary().await.ok()?.addr().to_string()),
         }
     }
-    let dialled = dial(link, &info, ProtocolVersion::RESP2).await;
-    let (connection, number) = dialled.map_err(|error| error.to_string())?;
-    Ok((connection, number, false))
-}
 
-async fn dial(
-    link: &Arc<Shared>,
-    info: &ConnectionInfo,
-    protocol: ProtocolVersion,
-) -> Result<(MultiplexedConnection, u64), RedisError> {
-    let redis = info.redis_settings().clone().set_protocol(protocol);
-    let client = Client::open(info.clone().set_redis_settings(redis))?;
-    // Room for whatever may be on its way, so that a write need not queue behind reads that have not even been sent: in a burst each
-    // of those takes a turn of the runtime.
-    let room = link.limits().in_flight.saturating_mul(2).clamp(64, 1 << 16);
-    let mut config = AsyncConnectionConfig::new()
-        .set_connection_timeout(None)
-        .set_response_timeout(None)
-        .set_pipeline_buffer_size(room);
-    let number = link.next_number();
-    if protocol == ProtocolVersion::RESP3 {
-        let link = Arc::downgrade(link);
-        config = config.set_push_sender(move |push| {
-            receive(&link, number, push);
-            Ok::<(), redis::aio::SendError>(())
-        });
+    /// One attempt.
+    pub(super) async fn open(&self, receive: Receive) -> Result<Opened, String> {
+        let info = match &self.target {
+            Target::Server(info) => ConnectionInfo::clone(info),
+            Target::Sentinels(sentinels) => sentinels.primary().await?,
+        };
+        let address = info.addr().to_string();
+        let (mut connection, number, tracking) = self.speak(info, receive).await?;
+        // What answers, but not within the time that calls have, is of no use to them.
+        let within = self.limits.call;
+        let answer = in_awake_time!(Clock::Real, within, self.trial.hold(&mut connection));
+        answer.ok_or_else(|| format!("it answers, but not within {within:?}"))??;
+        let run = in_awake_time!(Clock::Real, within, run_of(&mut connection)).flatten();
+        Ok(Opened { connection, number, tracking, place: Arc::new(Place { address, run }) })
     }
-    Ok((client.get_multiplexed_async_connection_with_config(&config).await?, number))
+
+    /// Agrees on a protocol, and asks for changes to be announced where the server can.
+    async fn speak(
+        &self,
+        info: ConnectionInfo,
+        receive: Receive,
+    ) -> Result<(MultiplexedConnection, u64, bool), String> {
+        if !self.resp2.load(Relaxed) {
+            match self.dial(&info, Some(receive)).await {
+                Ok((mut connection, number)) => {
+                    let mut track = redis::cmd("CLIENT");
+                    track.arg("TRACKING").arg("ON").arg("OPTIN");
+                    let tracking = track.exec_async(&mut connection).await;
+                    if let Err(error) = &tracking {
+                        tracing::debug!(%error, "the server announces no changes; waiting readers ask instead");
+                    }
+                    return Ok((connection, number, tracking.is_ok()));
+                }
+                Err(error) if refuses_resp3(&error) => self.resp2.store(true, Relaxed),
+                // Some proxies close a connection on which they are sent `HELLO`, which they don't know. A server that goes away
+                // closes it too, so the next connection asks again.
+                Err(error) if error.is_connection_dropped() && !error.is_connection_refusal() => {
+                    tracing::debug!(%error, "the connection was closed at `HELLO 3`; RESP2 is tried");
+                }
+                Err(error) => return Err(error.to_string()),
+            }
+        }
+        let dialled = self.dial(&info, None).await;
+        let (connection, number) = dialled.map_err(|error| error.to_string())?;
+        Ok((connection, number, false))
+    }
+
+    /// Connects with RESP3 where there is somebody to receive what it announces, else with RESP2.
+    async fn dial(
+        &self,
+        info: &ConnectionInfo,
+        receive: Option<Receive>,
+    ) -> Result<(MultiplexedConnection, u64), RedisError> {
+        let protocol = if receive.is_some() { ProtocolVersion::RESP3 } else { ProtocolVersion::RESP2 };
+        let redis = info.redis_settings().clone().set_protocol(protocol);
+        let client = Client::open(info.clone().set_redis_settings(redis))?;
+        // Room for whatever may be on its way, so that a write need not queue behind reads that have not even been sent: in a burst
+        // each of those takes a turn of the runtime.
+        let room = self.limits.in_flight.saturating_mul(2).clamp(64, 1 << 16);
+        let mut config = AsyncConnectionConfig::new()
+            .set_connection_timeout(None)
+            .set_response_timeout(None)
+            .set_pipeline_buffer_size(room);
+        let number = self.number.fetch_add(1, Relaxed) + 1;
+        if let Some(receive) = receive {
+            config = config.set_push_sender(move |push| {
+                receive(number, push);
+                Ok::<(), redis::aio::SendError>(())
+            });
+        }
+        Ok((client.get_multiplexed_async_connection_with_config(&config).await?, number))
+    }
 }
 
 /// The run of the server, which a restart changes; `None` where the user may not ask.
@@ -151,26 +189,6 @@ async fn run_of(connection: &mut MultiplexedConnection) -> Option<String> {
     let info: String = redis::cmd("INFO").arg("server").query_async(connection).await.ok()?;
     let run = info.lines().find_map(|line| line.strip_prefix("run_id:"))?.trim();
     (!run.is_empty()).then(|| run.to_owned())
-}
-
-/// What the server says without being asked.
-fn receive(link: &Weak<Shared>, number: u64, push: PushInfo) {
-    let Some(link) = link.upgrade() else { return };
-    match (push.kind, push.data.into_iter().next()) {
-        (PushKind::Invalidate, Some(Value::Array(keys))) => {
-            for key in keys {
-                if let Value::BulkString(key) = key
-                    && let Ok(key) = std::str::from_utf8(&key)
-                {
-                    link.watches().changed(key);
-                }
-            }
-        }
-        // `FLUSHALL` and `FLUSHDB` name no keys.
-        (PushKind::Invalidate, _) => link.watches().all_changed(),
-        (PushKind::Disconnection, _) => link.closed(number, "the connection was closed"),
-        _ => {}
-    }
 }
 
 fn refuses_resp3(error: &RedisError) -> bool {

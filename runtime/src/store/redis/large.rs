@@ -17,12 +17,7 @@ use std::{
 use bytes::Bytes;
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::{RedisStore, connection::Link};
-use crate::{
-    patience::in_awake_time,
-    store::{Answer, LARGE, StoreError},
-    thread::{self, Clock},
-};
+use crate::store::answer::LARGE;
 
 /// Length up to which an entry says nothing about the next value (bytes).
 const SHORT: usize = 256;
@@ -99,8 +94,15 @@ impl LargeValues {
         }
     }
 
+    /// Room for asking for one more length.
+    pub(super) fn ask(&self) -> Option<Asking> {
+        let is_room = self.0.asked.fetch_add(1, Relaxed) < ASKED_AT_ONCE;
+        let asking = Asking(self.clone());
+        is_room.then_some(asking)
+    }
+
     /// A large value did not come through in time.
-    fn late(&self, key: &str, within: Duration, now: Instant) {
+    pub(super) fn late(&self, key: &str, within: Duration, now: Instant) {
         let mut rests = false;
         self.0.insert(key, |reads| {
             reads.late += 1;
@@ -148,82 +150,8 @@ impl Known {
     }
 }
 
-/// A read on its way. Dropped without an answer, when most of the time of a call is over, it was late.
-pub(super) struct Reading<'a> {
-    store: &'a RedisStore,
-    key: &'a str,
-    way: Way,
-    began: Instant,
-    within: Duration,
-    ended: bool,
-}
-
-impl Reading<'_> {
-    /// Whether the value is not known to be large.
-    pub(super) fn is_usual(&self) -> bool {
-        self.way == Way::Usual
-    }
-
-    pub(super) fn end(mut self, there: Option<&Bytes>) {
-        self.ended = true;
-        self.store.large.read(self.key, there);
-    }
-}
-
-impl Drop for Reading<'_> {
-    fn drop(&mut self) {
-        let now = Instant::now();
-        if self.ended || now - self.began < self.within / 2 {
-            return;
-        }
-        match self.way {
-            Way::Usual => self.store.ask_length(self.key),
-            Way::Apart => self.store.large.late(self.key, self.within, now),
-            Way::Not => {}
-        }
-    }
-}
-
-impl RedisStore {
-    /// The link over which a key is read, and what takes note of how that goes.
-    pub(super) async fn way<'a>(&'a self, key: &'a str) -> Answer<(Link, Reading<'a>)> {
-        let owner = self.route.owner(self.full(key))?;
-        let within = owner.limits().call;
-        let way = self.large.way(key, Instant::now);
-        // Begun first: the connection for large values may be the one that is late.
-        let reading = Reading { store: self, key, way, began: Instant::now(), within, ended: false };
-        match way {
-            Way::Usual => Ok((owner.into_owned(), reading)),
-            Way::Apart => Ok((owner.for_large_values().await?, reading)),
-            Way::Not => Err(StoreError::Timeout(Duration::ZERO)),
-        }
-    }
-
-    /// A read was late: that may be because of its length, which is asked for in the background.
-    #[cold]
-    pub(super) fn ask_length(&self, key: &str) {
-        if self.large.0.asked.fetch_add(1, Relaxed) >= ASKED_AT_ONCE {
-            self.large.0.asked.fetch_sub(1, Relaxed);
-            return;
-        }
-        let asking = Asking(self.large.clone());
-        let Ok(owner) = self.route.owner(self.full(key)) else { return };
-        let (within, owner, key) = (owner.limits().call, owner.into_owned(), key.to_owned());
-        let mut get = redis::cmd("GETRANGE");
-        // A user who may run the scripts may run it.
-        get.arg(self.full(&key)).arg(LARGE).arg(LARGE);
-        thread::spawn(async move {
-            let answer = async { owner.for_large_values().await?.call::<Bytes>(&get).await };
-            let answer = in_awake_time!(Clock::Real, within, answer);
-            if matches!(answer, Some(Ok(beyond)) if !beyond.is_empty()) {
-                asking.0.late(&key, within, Instant::now());
-            }
-        });
-    }
-}
-
 /// Makes room, when it ends for whatever reason, for asking for another length.
-struct Asking(LargeValues);
+pub(super) struct Asking(LargeValues);
 
 impl Drop for Asking {
     fn drop(&mut self) {

@@ -4,20 +4,24 @@ mod address;
 mod away;
 mod cluster;
 mod connection;
+mod failure;
 mod gather;
 mod handshake;
 mod large;
+mod limits;
+mod poll;
 mod reads;
 mod replicas;
 mod route;
+mod script;
 mod sentinel;
 mod steps;
 #[cfg(feature = "tls")]
 mod tls;
 mod trial;
+mod wire;
 
 use std::{
-    io::Write,
     iter,
     sync::{Arc, atomic::AtomicBool},
     time::Duration,
@@ -25,19 +29,24 @@ use std::{
 
 use bytes::Bytes;
 use futures_util::future::join_all;
-use redis::{FromRedisValue, RedisResult, RedisWrite, ToRedisArgs, ToSingleRedisArg};
+use redis::RedisResult;
 use tokio::{runtime::Handle, sync::Notify};
 
 #[cfg(feature = "tls")]
 pub(crate) use self::tls::Certificates;
-pub(crate) use self::{address::Address, connection::Limits};
+pub(crate) use self::{address::Address, limits::Limits};
 use self::{
-    connection::{Common, Link, store_error},
+    connection::{Common, Link},
+    failure::store_error,
     large::LargeValues,
     route::Route,
     trial::Trial,
+    wire::{FullKey, Time},
 };
-use super::{Answer, StoreError, Watched, Watches};
+use super::{
+    answer::{Answer, StoreError, Watched},
+    watches::Watches,
+};
 use crate::{owed::Owed, telemetry::Node, thread::Clock};
 
 #[derive(Debug)]
@@ -184,69 +193,5 @@ impl RedisStore {
 
     fn full<'a>(&'a self, key: &'a str) -> FullKey<'a> {
         FullKey { namespace: &self.namespace, key }
-    }
-}
-
-/// What `TIME` answers: seconds and microseconds.
-struct Time(u64, u64);
-
-impl FromRedisValue for Time {
-    fn from_redis_value(value: redis::Value) -> Result<Time, redis::ParsingError> {
-        let (seconds, micros) = FromRedisValue::from_redis_value(value)?;
-        Ok(Time(seconds, micros))
-    }
-}
-
-impl Time {
-    /// Rounded down to milliseconds, as the scripts do.
-    fn since_the_epoch(&self) -> Duration {
-        Duration::from_millis(self.0.saturating_mul(1000).saturating_add(self.1 / 1000))
-    }
-}
-
-/// A key with its namespace, written straight into the command.
-#[derive(Clone, Copy)]
-struct FullKey<'a> {
-    namespace: &'a str,
-    key: &'a str,
-}
-
-impl<'a> FullKey<'a> {
-    /// One after the other they are the key.
-    fn parts(self) -> [&'a [u8]; 3] {
-        [self.namespace.as_bytes(), b":", self.key.as_bytes()]
-    }
-
-    fn len(self) -> usize {
-        self.namespace.len() + 1 + self.key.len()
-    }
-}
-
-impl ToRedisArgs for FullKey<'_> {
-    fn write_redis_args<W: RedisWrite + ?Sized>(&self, out: &mut W) {
-        let mut out = out.writer_for_next_arg();
-        // Writing into the command's buffer can't fail.
-        for part in self.parts() {
-            let _ = out.write_all(part);
-        }
-    }
-}
-
-impl ToSingleRedisArg for FullKey<'_> {}
-
-impl std::fmt::Display for FullKey<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}:{}", self.namespace, self.key)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_time_that_cannot_be_is_no_panic() {
-        assert_eq!(Time(1, 2_500).since_the_epoch(), Duration::from_millis(1_002));
-        assert_eq!(Time(u64::MAX, u64::MAX).since_the_epoch(), Duration::from_millis(u64::MAX));
     }
 }

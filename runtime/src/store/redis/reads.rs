@@ -7,17 +7,22 @@ use redis::{Cmd, ErrorKind, Pipeline, RedisError, RedisResult, ServerErrorKind, 
 use tokio::{sync::oneshot, time::Instant};
 
 use super::{
-    FullKey, RedisStore, Time,
-    connection::{Failure, Link, store_error},
-    gather::{Batch, Permit, Turn, next_turn},
+    RedisStore,
+    connection::Link,
+    failure::{Failure, store_error},
+    gather::{Batch, Given, Permit, Turn},
     large::Way,
+    poll::next_turn,
     route::Route,
+    wire::{FullKey, Time},
 };
 use crate::{
     patience::in_awake_time,
-    store::{Answer, LARGE, StoreError, boxed},
+    store::answer::{Answer, LARGE, StoreError, boxed},
     thread::{self, Clock},
 };
+
+mod large;
 
 /// Share of a call's time after which the batches of a runtime are looked at, and that is left for asking alone after that.
 const LEFT: f64 = 0.25;
@@ -32,11 +37,6 @@ thread_local! {
     /// The last `GET` of this thread, cleared: the next one uses its room.
     static GET: Cell<Option<Cmd>> = const { Cell::new(None) };
 }
-
-/// What stands under a key, and the server's time right after it was read where somebody asked for it.
-pub(super) type Read = (Option<Bytes>, Option<Duration>);
-/// What those are given who did not ask by themselves: an answer; or until when they may ask, where they have to after all.
-pub(super) type Given = Result<Answer<Read>, Instant>;
 
 impl RedisStore {
     pub(crate) async fn read(&self, key: &str, within: Duration) -> Answer<Option<Bytes>> {

@@ -11,14 +11,15 @@ use std::{
 use redis::{Cmd, ErrorKind, FromRedisValue, RedisError, ServerErrorKind};
 
 use super::{
-    FullKey,
     address::Address,
     cluster::{self, Cluster},
-    connection::{Common, Failure, For, Link, store_error},
+    connection::{Common, For, Link},
+    failure::{Failure, store_error},
     handshake::Target,
     sentinel::Sentinels,
+    wire::FullKey,
 };
-use crate::store::{Answer, boxed};
+use crate::store::answer::{Answer, boxed};
 
 #[derive(Debug)]
 pub(super) enum Route {

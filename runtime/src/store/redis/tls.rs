@@ -3,7 +3,7 @@
 use redis::{Client, ClientTlsConfig, ConnectionInfo, TlsCertificates};
 use rustls::crypto::{CryptoProvider, ring};
 
-use super::Address;
+use super::address::Address;
 use crate::Error;
 
 /// What TLS needs beyond what the system has, in PEM.
@@ -31,11 +31,14 @@ impl Certificates {
             // A program that chose another has done so by now.
             let _ = ring::default_provider().install_default();
         }
-        address.with_certificates(self).map_err(|reason| Error::Option { option, reason })
+        for info in address.all() {
+            *info = self.add_to(info).map_err(|reason| Error::Option { option, reason })?;
+        }
+        Ok(address)
     }
 
     /// How to connect, with these certificates.
-    pub(super) fn add_to(&self, info: &ConnectionInfo) -> Result<ConnectionInfo, String> {
+    fn add_to(&self, info: &ConnectionInfo) -> Result<ConnectionInfo, String> {
         let begins = |pem: &[u8]| pem.windows(10).any(|part| part == b"-----BEGIN");
         let given =
             self.authority.iter().chain(self.client.iter().flat_map(|(certificate, key)| [certificate, key]));

@@ -10,8 +10,8 @@ use cached_aside_protocol::steps::Script;
 use redis::{Pipeline, RedisError, RedisResult, Value, aio::MultiplexedConnection};
 
 use super::{
-    FullKey,
-    steps::{eval, evalsha},
+    script::{eval, evalsha},
+    wire::FullKey,
 };
 
 /// Calls every command that the scripts of the steps call.

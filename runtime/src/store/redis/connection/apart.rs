@@ -11,7 +11,13 @@ use std::{
     time::Duration,
 };
 
-use super::{super::handshake, Common, Failure, Link, Opened, Place, Role, Shared};
+use super::{
+    super::{
+        failure::Failure,
+        handshake::{Opened, Place},
+    },
+    Common, Link, Role, Shared,
+};
 use crate::{
     patience::in_awake_time,
     thread::{self, Clock},
@@ -35,12 +41,12 @@ impl Link {
 
     async fn another(&self, place: &OnceLock<Link>) -> Link {
         let new = || {
-            let Shared { target, limits, watches, back, owed, trial, .. } = &*self.0;
+            let Shared { dialer, limits, watches, back, owed, trial, .. } = &*self.0;
             let (limits, watches, back) = (*limits, watches.clone(), back.clone());
             let (owed, trial) = (owed.clone(), trial.clone());
             let common = Common { limits, watches, back, owed, trial, home: None };
             let role = Role::Apart { lasting: Arc::downgrade(&self.0) };
-            Link(Arc::new(Shared::new(target.clone(), role, &common, Arc::default())))
+            Link(Arc::new(Shared::new(dialer.target().clone(), role, &common, Arc::default())))
         };
         let another = place.get_or_init(new);
         // Whoever comes during the first attempt waits for that one, and nobody for those in the background.
@@ -128,7 +134,13 @@ impl Shared {
 
     /// One attempt to connect; `None` where there was no answer in time.
     pub(super) async fn open(self: &Arc<Self>, within: Duration) -> Option<Result<Opened, String>> {
-        in_awake_time!(Clock::Real, within, handshake::open(self, &self.target))
+        let link = Arc::downgrade(self);
+        let receive = move |number, push| {
+            if let Some(link) = link.upgrade() {
+                link.receive(number, push);
+            }
+        };
+        in_awake_time!(Clock::Real, within, self.dialer.open(Arc::new(receive)))
     }
 
     /// The lasting connection is lost, or another, and those beside it end.

@@ -9,18 +9,9 @@ use std::{
 use redis::{Cmd, ErrorKind, FromRedisValue, Pipeline, RedisError, RedisResult, ServerErrorKind, Value};
 
 use super::{
-    super::trial, ABANDONED_IN_A_ROW, BACK, Failure, Link, REFUSALS_IN_A_ROW, Shared, State,
-    TIMEOUTS_IN_A_ROW, Up,
+    super::{failure::Failure, trial},
+    ABANDONED_IN_A_ROW, BACK, For, Link, REFUSALS_IN_A_ROW, Shared, State, TIMEOUTS_IN_A_ROW, Up,
 };
-
-/// What a command is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in super::super) enum For {
-    /// To read or to store: limited in number, and not while others may still have to say what they wrote during an outage.
-    Reads,
-    /// To guard or to delete.
-    Writes,
-}
 
 impl Link {
     /// Sends one command.

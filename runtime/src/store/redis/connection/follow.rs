@@ -50,7 +50,7 @@ pub(super) fn follow(link: Weak<Shared>, number: u64) {
                 return link.lost(number, "the server has become a replica");
             }
             // Sentinels that do not answer say nothing about the primary.
-            if let Some(primary) = link.primary().await
+            if let Some(primary) = link.dialer.primary().await
                 && primary != up.place.address
             {
                 return link.lost(number, &format!("the primary is at {primary} now"));

@@ -5,11 +5,14 @@
 //! its reason. The last one waits until the invalidations that the outage left behind are delivered, and says how many they were.
 
 use std::{
-    sync::{Arc, MutexGuard, PoisonError, atomic::Ordering::Relaxed},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
     time::{Duration, Instant},
 };
 
-use super::{Place, Shared, State};
+use super::super::handshake::{Place, Target};
 use crate::{
     owed::{Counted, Owed},
     thread,
@@ -20,8 +23,19 @@ const REASONS: usize = 8;
 /// Maximum time that the last line of an outage waits for the delivery of invalidations.
 const DELIVERY: Duration = Duration::from_secs(10);
 
+/// The outages of one server.
+pub(super) struct OutageLog {
+    target: Target,
+    /// The keys of the cache whose invalidations could not be delivered, counted.
+    owed: Arc<Owed>,
+    /// Number of outages so far.
+    number: AtomicU64,
+    /// The one that the log has not seen the end of.
+    open: Mutex<Option<Outage>>,
+}
+
 /// An outage, until its last line is written.
-pub(super) struct Outage {
+struct Outage {
     since: Instant,
     /// What was owed and delivered before it.
     before: Counted,
@@ -39,36 +53,41 @@ struct End {
     used_in: Duration,
 }
 
-impl Shared {
-    fn outage(&self) -> MutexGuard<'_, Option<Outage>> {
-        self.outage.lock().unwrap_or_else(PoisonError::into_inner)
+impl OutageLog {
+    pub(super) fn new(target: Target, owed: Arc<Owed>) -> OutageLog {
+        OutageLog { target, owed, number: AtomicU64::new(0), open: Mutex::default() }
+    }
+
+    /// Number of outages so far.
+    pub(super) fn number(&self) -> u64 {
+        self.number.load(Relaxed)
+    }
+
+    /// A connection that was in use has ended.
+    pub(super) fn count(&self) {
+        self.number.fetch_add(1, Relaxed);
+    }
+
+    fn open(&self) -> MutexGuard<'_, Option<Outage>> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// There is no connection, and the next attempt says why.
-    pub(super) fn begin_outage(&self, reason: &str) {
-        if let State::Down { reason: known, .. } =
-            &mut *self.state.write().unwrap_or_else(PoisonError::into_inner)
-        {
-            reason.clone_into(known);
-        }
-        if self.is_apart() {
-            return;
-        }
+    pub(super) fn begin(&self) {
         // The one before is over, even if not everything is delivered.
         self.log_end(|_| true);
-        self.outage().get_or_insert_with(|| {
+        self.open().get_or_insert_with(|| {
             // The end of a connection has counted it; where there never was one, this does.
-            let _ = self.outages.compare_exchange(0, 1, Relaxed, Relaxed);
+            let _ = self.number.compare_exchange(0, 1, Relaxed, Relaxed);
             let before = self.owed.counted();
             Outage { since: Instant::now(), before, reasons: Vec::new(), end: None }
         });
     }
 
     /// Notes why there is no connection, and logs it once.
-    pub(super) fn down(&self, reason: &str) {
-        self.begin_outage(reason);
+    pub(super) fn note(&self, reason: &str) {
         // Whoever listens to the log may call functions: not under the lock.
-        let known = self.outage().as_mut().map(|Outage { reasons, .. }| {
+        let known = self.open().as_mut().map(|Outage { reasons, .. }| {
             let (number, is_new) = (reasons.len(), !reasons.iter().any(|known| known == reason));
             let is_new = is_new && number < REASONS;
             if is_new {
@@ -89,8 +108,8 @@ impl Shared {
     }
 
     /// There is a connection again. The line that says so is written once the invalidations are delivered.
-    pub(super) fn outage_ended(self: &Arc<Self>, at: Arc<Place>, used_in: Duration) {
-        let since = match &mut *self.outage() {
+    pub(super) fn end(self: &Arc<Self>, at: Arc<Place>, used_in: Duration) {
+        let since = match &mut *self.open() {
             Some(outage) => {
                 outage.end = Some(End { away: outage.since.elapsed(), at, used_in });
                 outage.since
@@ -100,19 +119,19 @@ impl Shared {
         if self.owed.left() == 0 {
             return self.log_end(|_| true);
         }
-        let (link, owed) = (Arc::downgrade(self), Arc::<Owed>::clone(&self.owed));
+        let (log, owed) = (Arc::downgrade(self), Arc::<Owed>::clone(&self.owed));
         thread::spawn(async move {
             // What is left then is told as it is.
             let _ = tokio::time::timeout(DELIVERY, owed.settled()).await;
-            if let Some(link) = link.upgrade() {
-                link.log_end(|outage| outage.since == since);
+            if let Some(log) = log.upgrade() {
+                log.log_end(|outage| outage.since == since);
             }
         });
     }
 
     /// Writes the last line of an outage that has ended, if it is this one.
     fn log_end(&self, is_it: impl FnOnce(&Outage) -> bool) {
-        let ended = self.outage().take_if(|outage| outage.end.is_some() && is_it(outage));
+        let ended = self.open().take_if(|outage| outage.end.is_some() && is_it(outage));
         let Some(Outage { before, reasons, end: Some(End { away, at, used_in }), .. }) = ended else {
             return;
         };

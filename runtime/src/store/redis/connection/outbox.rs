@@ -21,7 +21,7 @@ use std::{
 
 use tokio::{sync::oneshot, task::AbortHandle};
 
-use super::{super::gather::next_turn, Failure};
+use super::super::{failure::Failure, poll::next_turn};
 use crate::thread;
 
 /// Maximum time that a step waits for others.

@@ -10,28 +10,18 @@
 //! lasting one; what grants a right is not sent twice.
 
 use std::{
-    sync::{Arc, Weak, atomic::Ordering::Relaxed},
+    sync::{Arc, atomic::Ordering::Relaxed},
     time::Instant,
 };
 
 use tokio::runtime::{self, Handle};
 
-use super::{Link, RECONNECT, Shared, State, Up};
+use super::{super::limits::RECONNECT, Link, Role, Shared, State, Up};
 use crate::{
     patience::in_awake_time,
-    store::boxed,
+    store::answer::boxed,
     thread::{self, Clock},
 };
-
-/// What a link is for.
-pub(super) enum Role {
-    /// For all calls, with another one for those on a runtime that has its own.
-    Lasting { own: Option<(runtime::Id, Link)> },
-    /// For the reads of one runtime.
-    Own { lasting: Weak<Shared> },
-    /// For what would hold up all other calls.
-    Apart { lasting: Weak<Shared> },
-}
 
 impl Link {
     /// The link for what this caller reads: its runtime's own, whether that is up or not, or this one.
@@ -90,7 +80,7 @@ impl Link {
             let until = Instant::now() + shared.limits.connect;
             let mut pauses = RECONNECT.pauses();
             while let Err(reason) = boxed(shared.dial_own()).await {
-                tracing::debug!(cache = %shared.target, reason, "the runtime has no connection of its own yet");
+                tracing::debug!(cache = %shared.dialer.target(), reason, "the runtime has no connection of its own yet");
                 if Instant::now() >= until {
                     return;
                 }
@@ -103,7 +93,7 @@ impl Link {
         if ended.is_some_and(|ended| ended.is_err_and(|error| error.is_panic())) {
             own.0.connecting.store(true, Relaxed);
             tracing::warn!(
-                cache = %self.0.target,
+                cache = %self.0.dialer.target(),
                 "this tokio runtime can't have a connection of its own and hits are slower; build it with `enable_all()`"
             );
         }
@@ -126,7 +116,7 @@ impl Link {
                 match boxed(own.dial_own()).await {
                     Ok(()) => return,
                     Err(reason) => {
-                        tracing::debug!(cache = %own.target, reason, "no connection of the runtime's own");
+                        tracing::debug!(cache = %own.dialer.target(), reason, "no connection of the runtime's own");
                     }
                 }
             }

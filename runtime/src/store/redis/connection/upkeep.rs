@@ -12,9 +12,16 @@ use std::{
     time::{Duration, Instant},
 };
 
+use redis::{PushInfo, PushKind, Value};
 use tokio::time::sleep;
 
-use super::{Opened, Place, RECONNECT, Role, Shared, State, TRY_AGAIN, Up, follow};
+use super::{
+    super::{
+        handshake::{Opened, Place},
+        limits::RECONNECT,
+    },
+    Role, Shared, State, TRY_AGAIN, Up, follow,
+};
 use crate::{
     patience::in_awake_time,
     thread::{self, Clock},
@@ -71,7 +78,7 @@ impl Shared {
         if self.astray(&opened.place).is_some() {
             return false;
         }
-        tracing::debug!(cache = %self.target, "a connection that stopped answering was replaced");
+        tracing::debug!(cache = %self.dialer.target(), "a connection that stopped answering was replaced");
         self.put(opened);
         // Nobody announces changes on the old one for much longer.
         self.watches.all_changed();
@@ -86,6 +93,24 @@ impl Shared {
     /// The connection with this number was closed, which says nothing about the server yet.
     pub(in super::super) fn closed(self: &Arc<Self>, number: u64, reason: &str) {
         self.leave(number, reason, true);
+    }
+
+    /// There is no connection, and the next attempt says why.
+    pub(super) fn begin_outage(&self, reason: &str) {
+        if let State::Down { reason: known, .. } =
+            &mut *self.state.write().unwrap_or_else(PoisonError::into_inner)
+        {
+            reason.clone_into(known);
+        }
+        if !self.is_apart() {
+            self.outages.begin();
+        }
+    }
+
+    /// There is no connection, for this reason.
+    pub(super) fn down(&self, reason: &str) {
+        self.begin_outage(reason);
+        self.outages.note(reason);
     }
 
     fn leave(self: &Arc<Self>, number: u64, reason: &str, closed: bool) {
@@ -117,11 +142,30 @@ impl Shared {
             }
             *state = State::Down { reason: reason.to_owned(), since: Instant::now() };
             if self.is_lasting() {
-                self.outages.fetch_add(1, Relaxed);
+                self.outages.count();
             }
         }
         self.watches.all_changed();
         true
+    }
+
+    /// What the server says without being asked, on the connection with this number.
+    pub(super) fn receive(self: &Arc<Self>, number: u64, push: PushInfo) {
+        match (push.kind, push.data.into_iter().next()) {
+            (PushKind::Invalidate, Some(Value::Array(keys))) => {
+                for key in keys {
+                    if let Value::BulkString(key) = key
+                        && let Ok(key) = std::str::from_utf8(&key)
+                    {
+                        self.watches.changed(key);
+                    }
+                }
+            }
+            // `FLUSHALL` and `FLUSHDB` name no keys.
+            (PushKind::Invalidate, _) => self.watches.all_changed(),
+            (PushKind::Disconnection, _) => self.closed(number, "the connection was closed"),
+            _ => {}
+        }
     }
 
     /// Connects in the background until it has succeeded, unless somebody is doing so.
@@ -189,7 +233,7 @@ impl Shared {
         let (place, closed_for) = self.put(opened);
         if self.uses(number) {
             self.back.notify_waiters();
-            self.outage_ended(place, closed_for);
+            self.outages.end(place, closed_for);
         }
     }
 
@@ -254,10 +298,13 @@ mod tests {
     use redis::{IntoConnectionInfo, cmd};
 
     use super::{
-        super::{Common, Limits, Link, Trial},
+        super::{
+            super::{handshake::Target, limits::Limits, trial::Trial},
+            Common, Link,
+        },
         *,
     };
-    use crate::{store::Watches, store::redis::handshake::Target};
+    use crate::store::watches::Watches;
 
     const LONG: Duration = Duration::from_secs(20);
 

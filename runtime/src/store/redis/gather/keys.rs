@@ -2,8 +2,6 @@
 
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::CALLERS;
-
 /// Keys, each once, one after the other in one buffer.
 #[derive(Debug)]
 pub(super) struct Keys {
@@ -15,9 +13,9 @@ pub(super) struct Keys {
 }
 
 impl Keys {
-    pub(super) fn new() -> Keys {
-        let (ends, hashes) = (Vec::with_capacity(CALLERS), Vec::with_capacity(CALLERS));
-        Keys { text: Vec::with_capacity(32 * CALLERS), ends, hashes, bits: [0; 4] }
+    pub(super) fn with_capacity(keys: usize) -> Keys {
+        let (ends, hashes) = (Vec::with_capacity(keys), Vec::with_capacity(keys));
+        Keys { text: Vec::with_capacity(32 * keys), ends, hashes, bits: [0; 4] }
     }
 
     pub(super) fn len(&self) -> usize {
