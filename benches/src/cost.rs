@@ -50,12 +50,14 @@ pub fn commands(report: &mut Report) {
     report.table(&["", "a miss", "a hit", "a write"].map(str::to_owned), &rows);
 }
 
-/// Allocations and instructions of a hit. Instructions only where valgrind is installed.
+pub const HITS: &str = "Allocations and instructions of a hit";
+
+/// Allocations and instructions of a hit, instructions of a miss. Instructions only where valgrind is installed.
 pub fn hits(instructions_of: &[&str], report: &mut Report) {
     report.heading(
-        "Allocations and instructions of a hit",
+        HITS,
         "Single-threaded runtime, the whole program counted, with the driver of the connection. Allocations are those of one \
-         caller; instructions are counted by callgrind, of 200 B.",
+         caller; instructions are counted by callgrind, of 200 B. A miss asks an origin that answers at once.",
     );
     let server = RedisServer::start();
     let url = server.url();
@@ -71,6 +73,7 @@ pub fn hits(instructions_of: &[&str], report: &mut Report) {
             _ => format!("{callers} callers, {}", access.name()),
         });
     }
+    head.push("1 caller, a miss, instructions".to_owned());
     let mut rows = Vec::new();
     for subject in NAMES {
         let mut row = vec![subject.to_owned()];
@@ -82,10 +85,11 @@ pub fn hits(instructions_of: &[&str], report: &mut Report) {
             row.push(number(allocations / 10_000.0));
             row.push(format!("{:.0}", bytes / 10_000.0));
         }
-        for (callers, access) in crowds {
-            let cell = counted(Size::Small, callers, access);
-            let instructions =
-                instructions_of.contains(&subject).then(|| instructions(&[subject, &url], cell));
+        let mut cells: Vec<Cell> =
+            crowds.iter().map(|&(callers, access)| counted(Size::Small, callers, access)).collect();
+        cells.push(Cell { keys: 1, ..Cell::of(Size::Small, 1, Access::One, Load::Misses) });
+        for cell in cells {
+            let instructions = instructions_of.contains(&subject).then(|| instructions(subject, cell));
             row.push(instructions.map_or_else(|| "–".to_owned(), |count| format!("{count:.0}")));
         }
         rows.push(row);
@@ -100,10 +104,11 @@ pub fn counts_instructions() -> bool {
     command.status().is_ok_and(|status| status.success())
 }
 
-/// The difference between two runs is all hits.
-fn instructions(of: &[&str], cell: Cell) -> f64 {
+/// The difference between two runs is all hits, or all misses: each run has a server of its own.
+fn instructions(subject: &str, cell: Cell) -> f64 {
     let run = |count: usize| -> f64 {
-        let program = hits_program(of, cell, count);
+        let server = RedisServer::start();
+        let program = hits_program(&[subject, &server.url()], cell, count);
         let mut command = Command::new("valgrind");
         command
             .args(["--tool=callgrind", "--callgrind-out-file=/dev/null"])

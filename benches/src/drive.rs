@@ -91,15 +91,19 @@ pub async fn measure<S: Subject>(subject: &S, cell: Cell, time: Duration, server
     sample(&latencies, &before, &after)
 }
 
-/// So many hits of all callers together, to be counted.
-pub async fn hits<S: Subject>(subject: &S, cell: Cell, count: usize) {
+/// This number of hits or misses of all callers together, to be counted. A miss asks an origin that answers at once.
+pub async fn calls<S: Subject>(subject: &S, cell: Cell, count: usize) {
     let order = order(cell);
     let mut callers = JoinSet::new();
     for caller in 0..cell.callers {
         let (subject, order) = (subject.clone(), order.clone());
         callers.spawn(async move {
             for number in (caller..count).step_by(cell.callers) {
-                drop(subject.get(cell.size.id(u64::from(order[number % ORDER]))).await);
+                let id = match cell.load {
+                    Load::Misses => origin::unused_id(),
+                    _ => cell.size.id(u64::from(order[number % ORDER])),
+                };
+                drop(subject.get(id).await);
             }
         });
     }

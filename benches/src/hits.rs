@@ -1,4 +1,5 @@
-//! `hits SUBJECT URL CELL COUNT`: so many hits, the cell as JSON. Prints how often they allocated, and how many bytes.
+//! `hits SUBJECT URL CELL COUNT`: that number of hits, or of misses where the cell (as JSON) says so. Prints how often they allocated,
+//! and how many bytes.
 
 use std::{alloc::System, env};
 
@@ -16,9 +17,9 @@ async fn main() {
     let subject = subject::connect(name, url).await;
     subject.prepare(cell.size, cell.keys).await;
     // Whatever is done once, and buffers that grow.
-    subject.hits(cell, 100 * cell.callers).await;
+    subject.calls(cell, 100 * cell.callers).await;
     let region = Region::new(GLOBAL);
-    subject.hits(cell, count.parse().expect("a number")).await;
+    subject.calls(cell, count.parse().expect("a number")).await;
     let change = region.change();
     println!("{} {} {}", change.allocations, change.reallocations, change.bytes_allocated);
 }

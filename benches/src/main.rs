@@ -27,7 +27,8 @@ use crate::{
 const USAGE: &str = "\
 cargo xtask bench [--short] [--only TITLE] [--folder FOLDER] [--machine TEXT]
     --short    two minutes: fewer and shorter rounds, fewer keys, no compile times
-    --only     nothing but the side-by-side tables in whose titles this is, printed and not written
+    --only     nothing but the side-by-side tables, and that of allocations and instructions, in whose titles this is, printed and not
+               written
     --folder   where speed.md and its pictures are written (benches/report; target/bench-short with --short)
     --machine  what the machine is, for the report";
 
@@ -51,8 +52,19 @@ fn main() -> Result<(), Box<dyn Error>> {
         Effort { time: Duration::from_millis(200), rounds: 7, quiet: 0.1, tries: 2 }
     };
     let mut report = Report::default();
+    let counted: &[&str] = match (cost::counts_instructions(), options.short) {
+        (false, _) => &[],
+        (true, true) => &[Ours::NAME, BASE],
+        (true, false) => &NAMES,
+    };
     if let Some(only) = &options.only {
         sections::run(effort, only, &mut report);
+        if cost::HITS.contains(only.as_str()) {
+            cost::hits(counted, &mut report);
+        }
+        if report.is_empty() {
+            return Err(format!("no table that `--only` prints has `{only}` in its title").into());
+        }
         return Ok(());
     }
     let results = sections::run(effort, "", &mut report);
@@ -73,11 +85,6 @@ fn main() -> Result<(), Box<dyn Error>> {
     plot.draw(&options.folder.join("processes.svg"))?;
     report.picture(title, "processes.svg");
     cost::commands(&mut report);
-    let counted: &[&str] = match (cost::counts_instructions(), options.short) {
-        (false, _) => &[],
-        (true, true) => &[Ours::NAME, BASE],
-        (true, false) => &NAMES,
-    };
     cost::hits(counted, &mut report);
     cost::keys(
         if options.short { &[1_000, 10_000] } else { &[1_000, 10_000, 100_000, 1_000_000, 10_000_000] },

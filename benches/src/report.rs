@@ -37,6 +37,10 @@ impl Report {
         self.say(&format!("\n![{title}]({file})"));
     }
 
+    pub fn is_empty(&self) -> bool {
+        self.text.is_empty()
+    }
+
     pub fn others(&mut self, others: f64) {
         self.others = Some(others);
     }

@@ -45,7 +45,7 @@ pub trait AnySubject: Send + Sync {
     fn prepare(&self, size: Size, keys: u64) -> Measuring<'_, ()>;
     fn measure(&self, cell: Cell, time: Duration, server: u32) -> Measuring<'_, Sample>;
     /// So many hits of all callers together, for each of them one after the other.
-    fn hits(&self, cell: Cell, count: usize) -> Measuring<'_, ()>;
+    fn calls(&self, cell: Cell, count: usize) -> Measuring<'_, ()>;
     fn get(&self, id: u64) -> Measuring<'_, Record>;
     fn write(&self, id: u64) -> Measuring<'_, ()>;
 }
@@ -67,8 +67,8 @@ impl<S: Subject> AnySubject for S {
         Box::pin(drive::measure(self, cell, time, server))
     }
 
-    fn hits(&self, cell: Cell, count: usize) -> Measuring<'_, ()> {
-        Box::pin(drive::hits(self, cell, count))
+    fn calls(&self, cell: Cell, count: usize) -> Measuring<'_, ()> {
+        Box::pin(drive::calls(self, cell, count))
     }
 
     fn get(&self, id: u64) -> Measuring<'_, Record> {
