@@ -52,7 +52,7 @@ impl Cache {
                 linked::check_at_start();
                 Ok(())
             }
-            Err(installed) => Err(Error::AlreadyInstalled { installed: installed.store.place() }),
+            Err(installed) => Err(Error::AlreadyInstalled { installed: installed.store.describe() }),
         }
     }
 
@@ -236,7 +236,7 @@ impl Cache {
     }
 
     fn place(&self) -> String {
-        self.inner.store.place()
+        self.inner.store.describe()
     }
 }
 

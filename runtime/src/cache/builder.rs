@@ -338,7 +338,7 @@ impl Cache {
     fn announced(self, variable: Option<&'static str>) -> Cache {
         let Shared { store, switch, namespace, .. } = &*self.inner;
         tracing::info!(
-            cache = store.place(),
+            cache = store.describe(),
             namespace,
             in_process = !store.is_remote(),
             version = env!("CARGO_PKG_VERSION"),

@@ -54,7 +54,7 @@ impl Event {
 /// is an event that comes soon after another of its kind. Else it is one at `warn`.
 macro_rules! now_and_then {
     ($cache:expr, $kind:ident, $($event:tt)+) => {
-        match (!$cache.store.is_away()).then(|| $cache.events.$kind.due()).flatten() {
+        match (!$cache.store.is_unreachable()).then(|| $cache.events.$kind.due()).flatten() {
             Some(0) => tracing::warn!($($event)+),
             Some(left_out) => tracing::warn!(left_out, $($event)+),
             None => tracing::debug!($($event)+),

@@ -208,7 +208,7 @@ impl<V, E> Call<'_, V, E> {
             }
             // The holder renews its right, which is a change too; if it died, that ends when it says.
             let ends = left + AFTER_THE_END;
-            let pause = if watch.told() { ends } else { ends.min(pauses.next_pause()) };
+            let pause = if watch.is_push() { ends } else { ends.min(pauses.next_pause()) };
             first_of(watch.changed(), self.cache.clock.sleep(pause.min(patient))).await;
             last = Some((seen, step));
         }

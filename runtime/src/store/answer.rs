@@ -1,36 +1,37 @@
-//! What a store answers, and why it does not.
+//! Answers and errors of stores.
 
 use std::{future::Future, pin::Pin, time::Duration};
 
 use bytes::Bytes;
 use cached_aside_protocol::steps::Foreign;
 
-use super::watches::Watch;
+use super::changes::ChangeListener;
 use crate::Error;
 
-/// Length from which on a value is large: it may be on its way for longer than a lease, and holds up what is behind it (bytes).
+/// Maximum length of a value that is not large: a large one may be in transfer for longer than a lease, and delays what is sent after
+/// it (bytes).
 pub(crate) const LARGE: usize = 256 << 10;
 
-/// A step that the store did not take, or may have taken without saying so.
+/// Why a step failed. It may have been executed all the same: see [`StoreError::is_ambiguous`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum StoreError {
     /// No answer in this time.
     Timeout(Duration),
-    /// No connection.
+    /// The connection is down.
     #[cfg(any(feature = "redis", test))]
     Unreachable(String),
-    /// The server's own words.
+    /// An error of the server's.
     #[cfg(feature = "redis")]
     Server(String),
-    /// Too many commands are on their way already.
+    /// Too many commands are in flight.
     #[cfg(feature = "redis")]
     Full,
-    /// The key holds somebody else's data.
+    /// The key holds data of another program.
     Foreign,
 }
 
 impl StoreError {
-    /// Whether the step may have been taken all the same.
+    /// Whether the step may have been executed all the same.
     pub(crate) fn is_ambiguous(&self) -> bool {
         match self {
             StoreError::Timeout(_) => true,
@@ -42,7 +43,7 @@ impl StoreError {
         }
     }
 
-    /// The error of the public face.
+    /// The public error.
     pub(crate) fn into_error(self, doing: &'static str, key: &str) -> Error {
         match self {
             StoreError::Timeout(within) => Error::Timeout { doing, within },
@@ -57,16 +58,16 @@ impl StoreError {
     }
 }
 
-/// A key that is being watched.
+/// The entry of a key, and the listener for its next change.
 #[derive(Debug)]
 pub(crate) struct Watched {
-    /// What tells of its next change.
-    pub(crate) watch: Watch,
-    /// What stands there.
+    /// Resolves at the next change.
+    pub(crate) watch: ChangeListener,
+    /// The current entry.
     pub(crate) there: Option<Bytes>,
-    /// How long it will, if nobody touches it.
+    /// How long until it expires.
     pub(crate) left: Duration,
-    /// The store's time.
+    /// The time of the store.
     pub(crate) now: Duration,
 }
 
@@ -78,8 +79,8 @@ impl From<Foreign> for StoreError {
     }
 }
 
-/// A call on the heap and without its type, for all but the read of a hit: so that the futures of annotated functions stay small,
-/// and the compiler does not follow them into the sockets when it asks whether they are `Send`.
+/// A boxed call, for everything but the read of a hit: it keeps the futures of annotated functions small, and spares the compiler the
+/// search through the sockets for `Send`.
 pub(crate) type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 pub(super) fn boxed<'a, T>(step: impl Future<Output = T> + Send + 'a) -> Boxed<'a, T> {

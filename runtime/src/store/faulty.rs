@@ -1,4 +1,4 @@
-//! A store that fails on demand: the in-process one behind a gate for each step.
+//! A store that fails on demand: the in-process store behind a gate that every step passes.
 
 use std::{
     collections::HashMap,
@@ -16,21 +16,21 @@ use super::{Answer, StoreError, Watched, memory::MemoryStore};
 /// What happens to a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Gate {
-    /// It is taken and answered.
+    /// It is executed and answered.
     Passes,
-    /// It is not taken, and that is said at once.
+    /// It is not executed, and fails at once.
     Fails,
-    /// It is taken and answered late, but in time.
+    /// It is executed and answered late, but within the time limit.
     Slow,
-    /// It is not taken and never answered.
+    /// It is not executed and never answered.
     Hangs,
-    /// It is taken, and never answered.
+    /// It is executed and never answered.
     LosesReply,
 }
 
-/// All that can happen.
+/// Every gate.
 pub(crate) const GATES: [Gate; 5] = [Gate::Passes, Gate::Fails, Gate::Slow, Gate::Hangs, Gate::LosesReply];
-/// What a slow step takes.
+/// How long a slow step takes.
 pub(crate) const SLOW: Duration = Duration::from_millis(20);
 
 #[derive(Debug)]
@@ -44,12 +44,12 @@ impl FaultyStore {
         FaultyStore { inside: MemoryStore::new(), gates: Mutex::default() }
     }
 
-    /// Sets what happens to a step from now on.
+    /// Sets what happens to steps from now on.
     pub(crate) fn set(&self, step: &'static str, gate: Gate) {
         self.gates.lock().unwrap_or_else(PoisonError::into_inner).insert(step, gate);
     }
 
-    /// Everything passes again.
+    /// Lets every step pass again.
     pub(crate) fn heal(&self) {
         self.gates.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }

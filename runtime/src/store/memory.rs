@@ -1,6 +1,6 @@
-//! A store inside this process: for development, tests, and programs of one process.
+//! A store in this process: for development, tests, and programs of one process.
 //!
-//! It keeps the very bytes that Redis would, so that both stores behave alike to the last header field.
+//! It holds the same bytes as Redis would, so that both stores behave alike in every field of the header.
 
 use std::{
     sync::{Mutex, MutexGuard, PoisonError},
@@ -14,20 +14,20 @@ use tokio::time::Instant;
 use self::slots::Slots;
 use super::{
     answer::{Answer, Watched},
-    watches::Watches,
+    changes::ChangeListeners,
 };
 
 mod slots;
 
 #[derive(Debug)]
 pub(crate) struct MemoryStore {
-    /// Deadlines count from here.
+    /// The epoch of the deadlines.
     epoch: Instant,
     slots: Mutex<Slots>,
-    watches: Watches,
+    listeners: ChangeListeners,
 }
 
-/// What a store holds at most unless the builder says otherwise (bytes).
+/// Default maximum size of a store (bytes).
 const CAPACITY: usize = 128 << 20;
 
 #[expect(clippy::unused_async, reason = "the methods of all stores are alike")]
@@ -36,10 +36,10 @@ impl MemoryStore {
         MemoryStore::with_capacity(CAPACITY)
     }
 
-    /// A store that holds so many bytes, keys and what is kept beside them included.
+    /// A store of at most `bytes`, including keys and overhead.
     pub(crate) fn with_capacity(bytes: usize) -> Self {
         let slots = Mutex::new(Slots::new(bytes));
-        MemoryStore { epoch: Instant::now(), slots, watches: Watches::default() }
+        MemoryStore { epoch: Instant::now(), slots, listeners: ChangeListeners::default() }
     }
 
     pub(crate) async fn read(&self, key: &str) -> Answer<Option<Bytes>> {
@@ -64,7 +64,7 @@ impl MemoryStore {
     }
 
     pub(crate) async fn watch(&self, key: &str) -> Answer<Watched> {
-        let watch = self.watches.watch(key, true);
+        let watch = self.listeners.listen(key, true);
         let slots = self.lock();
         let left = slots.left(key);
         Ok(Watched { watch, there: slots.get(key).map(Bytes::copy_from_slice), left, now: self.now() })
@@ -78,12 +78,12 @@ impl MemoryStore {
         self.slots.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// This store's clock.
+    /// The time of this store.
     fn now(&self) -> Duration {
         Instant::now().duration_since(self.epoch)
     }
 
-    /// Takes a step on one key.
+    /// Runs a step on one key.
     fn take<S: Step>(&self, slots: &mut Slots, key: &str, step: &S) -> Answer<S::Answer> {
         let left = slots.left(key);
         let mut slot = Slot::new(slots.get(key), left, self.now());
@@ -102,15 +102,15 @@ impl MemoryStore {
             Change::Delete => slots.remove(key),
         };
         if changed {
-            self.watches.changed(key);
+            self.listeners.changed(key);
         }
     }
 
     fn put(&self, slots: &mut Slots, key: &str, bytes: Vec<u8>, ttl: Duration) {
         let evicted = slots.insert(key, bytes, Instant::now() + ttl);
-        self.watches.changed(key);
+        self.listeners.changed(key);
         for key in &evicted {
-            self.watches.changed(key);
+            self.listeners.changed(key);
         }
     }
 
@@ -119,13 +119,13 @@ impl MemoryStore {
         self.lock().len()
     }
 
-    /// How many keys are being watched.
+    /// Number of keys that have listeners.
     #[cfg(test)]
     pub(crate) fn watched(&self) -> usize {
-        self.watches.len()
+        self.listeners.len()
     }
 
-    /// Puts arbitrary bytes under a key, as somebody else might.
+    /// Puts arbitrary bytes under a key, as another program might.
     #[cfg(test)]
     pub(crate) fn plant(&self, key: &str, bytes: Vec<u8>) {
         self.plant_for(key, bytes, Duration::from_secs(3600));

@@ -1,6 +1,7 @@
-//! Where the steps of the protocol are taken: on Redis, or in this process.
+//! The stores that run the steps of the protocol: Redis, or this process.
 
 pub(crate) mod answer;
+mod changes;
 #[cfg(test)]
 pub(crate) mod faulty;
 pub(crate) mod memory;
@@ -8,7 +9,6 @@ pub(crate) mod memory;
 pub(crate) mod redis;
 #[cfg(test)]
 mod suite;
-mod watches;
 
 use std::{sync::Arc, time::Duration};
 
@@ -22,7 +22,7 @@ use self::answer::{Boxed, boxed};
 use crate::patience::in_awake_time;
 use crate::{owed::Owed, telemetry::Node, thread::Clock};
 
-/// Where entries are kept.
+/// Where entries are stored.
 #[derive(Debug)]
 pub(crate) enum Store {
     Memory(memory::MemoryStore),
@@ -34,7 +34,7 @@ pub(crate) enum Store {
     Stepped(crate::interleavings::SteppedStore),
 }
 
-/// Takes a step within a time, in which this process has to be awake. A function would carry the step twice.
+/// Runs a step within a time limit, which only counts while this process is awake. A function would hold the step twice.
 #[cfg(any(feature = "redis", test))]
 macro_rules! in_time {
     ($clock:expr, $within:ident, $step:expr) => {
@@ -42,11 +42,11 @@ macro_rules! in_time {
     };
 }
 
-/// Calls the same method of whichever store there is, within a time.
+/// Calls the same method of every kind of store, within a time limit.
 macro_rules! on_store {
     ($self:ident, $within:ident, $store:ident => $call:expr) => {
         match $self {
-            // It takes a step at once.
+            // It never waits.
             Store::Memory($store) => {
                 let _ = $within;
                 $call.await
@@ -62,14 +62,14 @@ macro_rules! on_store {
 }
 
 impl Store {
-    /// What stands under a key.
+    /// Reads the entry of a key.
     pub(crate) async fn read(&self, key: &str, within: Duration) -> Answer<Option<Bytes>> {
         match self {
             Store::Memory(store) => {
                 let _ = within;
                 store.read(key).await
             }
-            // Reads that travel together have one limit of time.
+            // The reads of a batch share a time limit.
             #[cfg(feature = "redis")]
             Store::Redis(store) => store.read(key, within).await,
             #[cfg(test)]
@@ -79,7 +79,7 @@ impl Store {
         }
     }
 
-    /// What stands under a key, and the store's time right after it was read.
+    /// Reads the entry of a key, and the time of the store right after that.
     pub(crate) fn read_timed<'a>(
         &'a self,
         key: &'a str,
@@ -88,7 +88,7 @@ impl Store {
         boxed(async move { on_store!(self, within, store => store.read_timed(key)) })
     }
 
-    /// Takes a step on a key.
+    /// Runs a step on a key.
     pub(crate) fn run<'a, S: Step>(
         &'a self,
         key: &'a str,
@@ -98,7 +98,7 @@ impl Store {
         boxed(async move { on_store!(self, within, store => store.run(key, &step)) })
     }
 
-    /// Takes a step of a write on each of several keys, the one that `step` gives for its number. One answer a key, in order.
+    /// Runs a step of a write on each of several keys: `step` gives the one of an index. One answer per key, in order.
     pub(crate) fn run_all<'a, S: Step>(
         &'a self,
         keys: &'a [&'a str],
@@ -109,8 +109,7 @@ impl Store {
         boxed(async move { each(keys, on_store!(self, within, store => store.run_all(keys, &steps))) })
     }
 
-    /// Places guards that count only once so many replicas have confirmed them. A store without replicas has nothing to lose to
-    /// them.
+    /// Places guards that only count if `replicas` replicas have confirmed them. A store without replicas has no failover to survive.
     pub(crate) fn guard_on_replicas<'a>(
         &'a self,
         keys: &'a [&'a str],
@@ -131,17 +130,17 @@ impl Store {
         }
     }
 
-    /// Reads a key and asks to be told of its next change.
+    /// Reads a key and listens for its next change.
     pub(crate) fn watch<'a>(&'a self, key: &'a str, within: Duration) -> Boxed<'a, Answer<Watched>> {
         boxed(async move { on_store!(self, within, store => store.watch(key)) })
     }
 
-    /// Asks whether the store is there.
+    /// Checks that the store answers.
     pub(crate) fn ping(&self, within: Duration) -> Boxed<'_, Answer<()>> {
         boxed(async move { on_store!(self, within, store => store.ping()) })
     }
 
-    /// Whether values may be stored under these keys by those who have written: right after an outage nothing is stored.
+    /// Whether writers may store values under these keys: right after an outage nothing is stored.
     pub(crate) fn is_open<'a>(&self, keys: impl IntoIterator<Item = &'a str>) -> bool {
         match self {
             #[cfg(feature = "redis")]
@@ -153,7 +152,7 @@ impl Store {
         }
     }
 
-    /// Whether a step takes more than this process.
+    /// Whether steps leave this process.
     pub(crate) fn is_remote(&self) -> bool {
         match self {
             #[cfg(feature = "redis")]
@@ -162,7 +161,7 @@ impl Store {
         }
     }
 
-    /// Which time bounds a step.
+    /// The clock that limits a step.
     pub(crate) fn clock(&self) -> Clock {
         if self.is_remote() { Clock::Real } else { Clock::Callers }
     }
@@ -176,7 +175,7 @@ impl Store {
         }
     }
 
-    /// The servers behind it.
+    /// The servers of the store.
     pub(crate) fn nodes(&self) -> Vec<Node> {
         match self {
             #[cfg(feature = "redis")]
@@ -185,16 +184,16 @@ impl Store {
         }
     }
 
-    /// Told when a server is there again that was not.
-    pub(crate) fn back(&self) -> Option<&Arc<Notify>> {
+    /// Notified when a server is reachable again.
+    pub(crate) fn reconnected(&self) -> Option<&Arc<Notify>> {
         match self {
             #[cfg(feature = "redis")]
-            Store::Redis(store) => Some(store.back()),
+            Store::Redis(store) => Some(store.reconnected()),
             _ => None,
         }
     }
 
-    /// Where the keys are counted whose invalidations could not be delivered.
+    /// Counts the invalidations that could not be delivered.
     pub(crate) fn owed(&self) -> Arc<Owed> {
         match self {
             #[cfg(feature = "redis")]
@@ -203,21 +202,21 @@ impl Store {
         }
     }
 
-    /// Whether a server is known not to be there.
-    pub(crate) fn is_away(&self) -> bool {
+    /// Whether a server is known to be unreachable.
+    pub(crate) fn is_unreachable(&self) -> bool {
         match self {
             #[cfg(feature = "redis")]
-            Store::Redis(store) => store.is_away(),
+            Store::Redis(store) => store.is_unreachable(),
             _ => false,
         }
     }
 
-    /// Where entries are kept, without secrets.
-    pub(crate) fn place(&self) -> String {
+    /// Describes where entries are stored, without secrets.
+    pub(crate) fn describe(&self) -> String {
         match self {
             Store::Memory(_) => "this process".to_owned(),
             #[cfg(feature = "redis")]
-            Store::Redis(store) => store.place(),
+            Store::Redis(store) => store.describe(),
             #[cfg(test)]
             Store::Faulty(_) => "a faulty store".to_owned(),
             #[cfg(test)]
@@ -226,7 +225,7 @@ impl Store {
     }
 }
 
-/// One answer a key, also where the whole step failed.
+/// One answer per key, also if the whole step failed.
 fn each<T>(keys: &[&str], answers: Answer<Vec<Answer<T>>>) -> Vec<Answer<T>> {
     match answers {
         Ok(answers) => answers,

@@ -1,5 +1,7 @@
-//! What every store does, step by step. Adding a store is adding it to `on_every_store`.
+//! What every store does, step by step. A new store is added to `on_every_store`.
 
+#[cfg(feature = "redis")]
+mod batches;
 #[cfg(feature = "redis")]
 mod clock;
 #[cfg(feature = "redis")]
@@ -10,8 +12,6 @@ mod guards;
 #[cfg(feature = "redis")]
 mod over_redis;
 mod refreshes;
-#[cfg(feature = "redis")]
-mod together;
 
 use std::{sync::atomic::Ordering::Relaxed, time::Duration};
 
@@ -36,17 +36,17 @@ fn token(number: u64) -> Token {
     Token::numbered(1_000 + number)
 }
 
-/// Gives a lease up.
+/// Abandons a lease.
 fn gives_up(token: Token) -> Abandon {
     rests(token, 0, Duration::ZERO)
 }
 
-/// Gives a refresh up, for others to begin after a pause.
+/// Abandons a revalidation, so that others may begin one after a pause.
 fn rests(token: Token, failures: u8, pause: Duration) -> Abandon {
     Abandon { token, ending: Ending::Rest { failures, pause } }
 }
 
-/// Gives a refresh up, and deletes its value.
+/// Abandons a revalidation, and deletes its value.
 fn discards(token: Token) -> Abandon {
     Abandon { token, ending: Ending::Discard }
 }
@@ -66,7 +66,7 @@ fn key(name: &str) -> String {
     format!("{name}:{}", NEXT.fetch_add(1, Relaxed))
 }
 
-/// What a reader would see, in a word.
+/// What a reader would see, as text.
 async fn state(store: &Store, key: &str) -> &'static str {
     match store.read(key, WITHIN).await {
         Ok(None) => "absent",
@@ -136,7 +136,7 @@ async fn values_carry_the_time_of_the_store(store: &Store) {
 async fn only_one_acquires(store: &Store) {
     let key = key("one");
     assert_eq!(acquire(store, &key, token(1)).await, Acquired::Yes);
-    // Before Redis 7.0 what is there is not told with the refusal.
+    // Before Redis 7.0 a refusal does not contain the current entry.
     match acquire(store, &key, token(2)).await {
         Acquired::Yes => panic!("two hold the lease"),
         Acquired::No(there) => assert_eq!(there[..], entry::lease(token(1))),
@@ -259,7 +259,7 @@ async fn whoever_watches_is_told(store: &Store) {
     let mut watched = store.watch(&key, WITHIN).await.unwrap();
     assert_eq!(watched.there.as_deref(), Some(&entry::lease(token(1))[..]));
     assert!(watched.left > LONG / 2 && watched.left <= LONG, "{:?}", watched.left);
-    assert!(watched.watch.told(), "this store announces changes");
+    assert!(watched.watch.is_push(), "this store announces changes");
     assert!(store.run(&key, Renew { token: token(1), hold: LONG }, WITHIN).await.unwrap());
     tokio::time::timeout(WITHIN, watched.watch.changed()).await.expect("the renewal is announced");
     let mut watched = store.watch(&key, WITHIN).await.unwrap();
@@ -273,7 +273,7 @@ async fn whoever_watches_is_told(store: &Store) {
     assert_eq!((absent.there, absent.left), (None, Duration::ZERO));
 }
 
-/// Each of many who read at the same time is given what stands under its own key.
+/// Each of many concurrent readers gets the entry of its own key.
 async fn reads_at_once_are_not_mixed_up(store: &Store) {
     let mut keys = Vec::new();
     for number in 0..20 {
@@ -319,11 +319,11 @@ async fn the_suite(store: &Store) {
     several_keys_are_one_step(store).await;
 }
 
-/// Somebody else's data, in each of the forms that are not ours.
+/// Foreign data, in each form.
 const FOREIGN: [&[u8]; 6] =
     [b"hello", b"", b"{}", b"\xCA\x5D\xE1", b"\xCA\x5D\xE1\x03 later", b"\xCA\x5D\xE0\x10"];
 
-/// Whatever is done to it, a foreign key is refused and stays.
+/// Every step refuses a foreign key and leaves it as it is.
 async fn foreign_data_is_never_touched(store: &Store, key: &str) {
     assert_eq!(state(store, key).await, "foreign");
     let (token, refused) = (token(1), |answer: Answer<bool>| assert_ne!(answer, Ok(true)));

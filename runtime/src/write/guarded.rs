@@ -164,7 +164,7 @@ impl Guarded {
             let mut pause = if names.len() > PIECE { Duration::ZERO } else { hold / 3 };
             loop {
                 // A guard that could not be placed is placed as soon as the store is back.
-                wait(cache.clock, cache.store.back().map(Arc::as_ref), pause).await;
+                wait(cache.clock, cache.store.reconnected().map(Arc::as_ref), pause).await;
                 let begun = Instant::now();
                 let renew = |_| RenewGuard { token, hold };
                 let renew = |piece| cache.store.run_all(&names[piece], renew, within);

@@ -24,7 +24,7 @@ impl Recovery {
             let mut pauses = DELIVERY.pauses();
             loop {
                 let Some(cache) = delivery.0.upgrade() else { return };
-                let back = cache.store.back().cloned();
+                let back = cache.store.reconnected().cloned();
                 drop(cache);
                 wait(clock, back.as_deref(), pauses.next_pause()).await;
                 let Some(cache) = delivery.0.upgrade() else { return };
@@ -59,7 +59,7 @@ impl Recovery {
             if cache.recovery.len() == 0 {
                 return;
             }
-            wait(cache.clock, cache.store.back().map(Arc::as_ref), pauses.next_pause()).await;
+            wait(cache.clock, cache.store.reconnected().map(Arc::as_ref), pauses.next_pause()).await;
         }
     }
 

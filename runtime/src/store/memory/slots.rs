@@ -1,9 +1,9 @@
-//! What the in-process store holds, within a bound.
+//! The bounded contents of the in-process store.
 //!
-//! Where the bound is reached, values that were not read or written for the longest time go. Leases and guards stay: without its
-//! guard a write is not announced. They end within seconds, and there are no more of them than calls that are under way.
+//! At the bound the values that were least recently used are evicted. Leases and guards stay: without its guard a write would not be
+//! announced. They end within seconds, and there are no more of them than calls in progress.
 //!
-//! Nothing here visits all keys at once: what has expired is found by a hand that goes round, a few places with each insertion.
+//! Nothing visits all keys at once: a hand finds expired slots by visiting a few with each insertion.
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
@@ -16,9 +16,9 @@ use cached_aside_protocol::entry;
 struct Slot {
     key: Arc<str>,
     bytes: Vec<u8>,
-    /// There is no slot without one.
+    /// Every slot expires.
     expires: Instant,
-    /// The neighbours in the order of use, where this is a value.
+    /// The neighbours in the order of use, if it holds a value.
     order: Option<Neighbours>,
 }
 
@@ -30,27 +30,27 @@ struct Neighbours {
 
 #[derive(Debug)]
 pub(super) struct Slots {
-    /// Where each key is, in several maps: when one grows, it moves only its own part.
+    /// The index of each key, in several maps: when one grows, only its own part is moved.
     places: Vec<HashMap<Arc<str>, usize>>,
     all: Vec<Option<Slot>>,
     free: Vec<usize>,
     newest: Option<usize>,
     oldest: Option<usize>,
-    /// What all slots take (bytes).
+    /// Size of all slots (bytes).
     held: usize,
     capacity: usize,
-    /// The place that is looked at next for what has expired.
+    /// The slot that the hand visits next.
     hand: usize,
-    /// How many slots were looked at, for the tests.
+    /// Number of slots that the hand has visited, for the tests.
     #[cfg(test)]
     pub(super) visited: usize,
 }
 
-/// Number of maps that keys are spread over.
+/// Number of maps that the keys are spread over.
 const MAPS: usize = 64;
-/// Number of places that an insertion looks at for expired slots.
+/// Number of slots that the hand visits with an insertion.
 const SWEPT: usize = 4;
-/// What a slot takes besides its key and its bytes, roughly (bytes).
+/// Approximate size of a slot without its key and bytes (bytes).
 const OVERHEAD: usize = 160;
 
 impl Slots {
@@ -69,13 +69,13 @@ impl Slots {
         }
     }
 
-    /// What stands under a key, unless it has expired.
+    /// The bytes under a key, unless they have expired.
     pub(super) fn get(&self, key: &str) -> Option<&[u8]> {
         let slot = self.all[self.place(key)?].as_ref()?;
         (slot.expires > Instant::now()).then_some(slot.bytes.as_slice())
     }
 
-    /// The same for a reader: what is read is kept longer.
+    /// The same for a reader, which makes it the most recently used value.
     pub(super) fn read(&mut self, key: &str) -> Option<&[u8]> {
         let at = self.place(key)?;
         if self.newest != Some(at) && self.all[at].as_ref()?.order.is_some() {
@@ -85,13 +85,13 @@ impl Slots {
         self.get(key)
     }
 
-    /// How long what stands under a key does so.
+    /// How long until the bytes under a key expire.
     pub(super) fn left(&self, key: &str) -> Duration {
         let slot = self.place(key).and_then(|at| self.all[at].as_ref());
         slot.map(|slot| slot.expires.duration_since(Instant::now())).unwrap_or_default()
     }
 
-    /// Changes some of the bytes under a key; `false` if there are none.
+    /// Overwrites some of the bytes under a key; `false` if there are none.
     pub(super) fn patch(&mut self, key: &str, at: usize, bytes: &[u8]) -> bool {
         let Some(slot) = self.slot_mut(key) else { return false };
         let (before, end) = (slot.bytes.len(), at + bytes.len());
@@ -103,7 +103,7 @@ impl Slots {
         true
     }
 
-    /// Changes when what stands under a key ends; `false` if nothing does.
+    /// Changes when the bytes under a key expire; `false` if there are none.
     pub(super) fn expire(&mut self, key: &str, expires: Instant) -> bool {
         self.slot_mut(key).map(|slot| slot.expires = expires).is_some()
     }
@@ -113,14 +113,14 @@ impl Slots {
         self.all[at].as_mut()
     }
 
-    /// Puts this under a key. Returns the keys whose values had to go for it, which may be this one.
+    /// Puts bytes under a key. Returns the keys of the values that were evicted for it, which may be this one.
     pub(super) fn insert(&mut self, key: &str, bytes: Vec<u8>, expires: Instant) -> Vec<Arc<str>> {
         self.remove(key);
         let is_value = entry::refresh_until(&bytes).is_some();
         let key: Arc<str> = key.into();
         let slot = Slot { key: key.clone(), bytes, expires, order: None };
         if is_value && slot.size() > self.capacity {
-            // For nothing that large would everything else have to go.
+            // Nothing this large is worth evicting everything else.
             return vec![key];
         }
         self.held += slot.size();
@@ -144,7 +144,7 @@ impl Slots {
         evicted
     }
 
-    /// Whether there was anything.
+    /// Removes a key; whether it was there.
     pub(super) fn remove(&mut self, key: &str) -> bool {
         self.place(key).and_then(|at| self.take(at)).is_some()
     }
@@ -163,7 +163,7 @@ impl Slots {
         Some(slot)
     }
 
-    /// Lets expired slots go that the hand comes by.
+    /// Removes the expired slots that the hand visits.
     fn sweep(&mut self) {
         let now = Instant::now();
         for _ in 0..SWEPT {
@@ -175,7 +175,7 @@ impl Slots {
         }
     }
 
-    /// Makes a value the newest.
+    /// Makes a value the most recently used.
     fn link(&mut self, at: usize) {
         let older = self.newest;
         self.set(at, Some(Neighbours { newer: None, older }));
@@ -294,7 +294,7 @@ mod tests {
         assert_eq!((slots.len(), slots.held, slots.newest, slots.oldest), (0, 0, None, None));
     }
 
-    /// The bound is kept by values alone: a guard that went would be a write that nobody hears of.
+    /// Only values are evicted: evicting a guard would hide a write.
     #[test]
     fn guards_and_leases_are_never_evicted() {
         let mut slots = Slots::new(4 * size(&value(10)));
@@ -323,7 +323,7 @@ mod tests {
         assert!(slots.get("key 19999").is_some() && slots.get("key 1").is_none());
     }
 
-    /// Also not when a hundred thousand expire at once, or the maps grow.
+    /// Also when a hundred thousand expire at once, or the maps grow.
     #[tokio::test(start_paused = true)]
     async fn no_step_visits_more_than_a_few_slots() {
         let mut slots = Slots::new(usize::MAX);

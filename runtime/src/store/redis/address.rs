@@ -1,4 +1,4 @@
-//! What a URL says, or why it can never work. No message holds any part of the URL that could be secret.
+//! Parsing URLs. No message contains any part of a URL that could be secret.
 
 use std::{net::IpAddr, time::Duration};
 
@@ -8,7 +8,7 @@ mod query;
 
 /// Schemes of single servers, without and with TLS.
 const SCHEMES: [&str; 7] = ["redis", "valkey", "redis+unix", "valkey+unix", "unix", "rediss", "valkeys"];
-/// The kernel gives a connection up when sent data has not been acknowledged for this long.
+/// How long sent data may stay unacknowledged before the kernel closes the connection.
 const UNACKNOWLEDGED: Duration = Duration::from_secs(2);
 const PORT: &str = "host:port[,host:port…]";
 
@@ -17,11 +17,11 @@ const PORT: &str = "host:port[,host:port…]";
 pub(crate) enum Address {
     /// One server.
     Server(ConnectionInfo),
-    /// Sentinels, which know where the primary of a service is at the moment.
+    /// Sentinels, which know the current primary of a service.
     Sentinels {
         sentinels: Vec<ConnectionInfo>,
         service: String,
-        /// How to connect to the primary; only its address is not known yet.
+        /// How to connect to the primary; only its address is unknown.
         primary: ConnectionInfo,
     },
     /// Some nodes of a cluster, which know the others.
@@ -29,7 +29,7 @@ pub(crate) enum Address {
 }
 
 impl Address {
-    /// The address that a URL names.
+    /// Parses a URL.
     pub(crate) fn parse(url: &str) -> Result<Address, String> {
         let Some((scheme, rest)) = url.split_once("://") else {
             return Err(without_slashes(url));
@@ -52,9 +52,10 @@ impl Address {
                     query::check(rest, &query::SOCKET)?;
                 } else {
                     query::check(rest, &query::SERVER)?;
-                    port(rest)?;
+                    check_port(rest)?;
                 }
-                return one(url, tls, "redis://[user:password@]host[:port][/database]").map(Address::Server);
+                return connection_info(url, tls, "redis://[user:password@]host[:port][/database]")
+                    .map(Address::Server);
             }
         };
         let known: &[&str] = if scheme.ends_with("sentinel") { &query::SENTINEL } else { &query::SERVER };
@@ -94,12 +95,12 @@ impl Address {
         Ok(Address::Sentinels {
             sentinels,
             service: service.to_owned(),
-            primary: one(&url, parts.tls, &form)?,
+            primary: connection_info(&url, parts.tls, &form)?,
         })
     }
 
     /// How to connect to each of its servers.
-    pub(super) fn all(&mut self) -> Vec<&mut ConnectionInfo> {
+    pub(super) fn infos_mut(&mut self) -> Vec<&mut ConnectionInfo> {
         match self {
             Address::Server(info) => vec![info],
             Address::Sentinels { sentinels, primary, .. } => sentinels.iter_mut().chain([primary]).collect(),
@@ -107,39 +108,39 @@ impl Address {
         }
     }
 
-    /// The same, with sockets that do not wait for company over a network and notice a peer that is gone.
-    pub(super) fn tuned(mut self) -> Address {
-        for info in self.all() {
-            *info = tuned(info.clone());
+    /// The same, with socket options that send small packets at once over a network and detect a dead peer.
+    pub(super) fn with_socket_options(mut self) -> Address {
+        for info in self.infos_mut() {
+            *info = with_socket_options(info.clone());
         }
         self
     }
 
-    /// Whether it is reached through TLS.
+    /// Whether it uses TLS.
     #[cfg(feature = "tls")]
     pub(crate) fn is_tls(&mut self) -> bool {
-        self.all().iter().any(|info| matches!(info.addr(), ConnectionAddr::TcpTls { .. }))
+        self.infos_mut().iter().any(|info| matches!(info.addr(), ConnectionAddr::TcpTls { .. }))
     }
 }
 
-fn tuned(info: ConnectionInfo) -> ConnectionInfo {
+fn with_socket_options(info: ConnectionInfo) -> ConnectionInfo {
     let (ConnectionAddr::Tcp(host, _) | ConnectionAddr::TcpTls { host, .. }) = info.addr() else {
         return info;
     };
-    // Small packets that wait for the last one to be acknowledged double a call's time over a network. Within a machine that
-    // takes microseconds, and what then goes out together is received together.
-    let tcp = TcpSettings::default().set_nodelay(!is_this_machine(host));
+    // With Nagle's algorithm a call over a network takes twice as long. Within a machine it costs microseconds, and small packets that
+    // are sent together are received together.
+    let tcp = TcpSettings::default().set_nodelay(!is_loopback(host));
     #[cfg(target_os = "linux")]
     let tcp = tcp.set_user_timeout(UNACKNOWLEDGED);
     info.set_tcp_settings(tcp)
 }
 
-fn is_this_machine(host: &str) -> bool {
+fn is_loopback(host: &str) -> bool {
     host == "localhost" || host.parse().is_ok_and(|address: IpAddr| address.is_loopback())
 }
 
 /// The same way to connect, to another host.
-pub(super) fn elsewhere(info: &ConnectionInfo, host: &str, port: u16) -> ConnectionInfo {
+pub(super) fn with_host(info: &ConnectionInfo, host: &str, port: u16) -> ConnectionInfo {
     let host = host.to_owned();
     let addr = match info.addr() {
         ConnectionAddr::TcpTls { insecure, tls_params, .. } => {
@@ -147,7 +148,7 @@ pub(super) fn elsewhere(info: &ConnectionInfo, host: &str, port: u16) -> Connect
         }
         _ => ConnectionAddr::Tcp(host, port),
     };
-    tuned(info.clone().set_addr(addr))
+    with_socket_options(info.clone().set_addr(addr))
 }
 
 /// `host:port`, where the host may be an IPv6 address.
@@ -175,7 +176,7 @@ impl Parts<'_> {
         if hosts.iter().any(|host| host.is_empty()) {
             return Err(format!("a host is missing; write `{PORT}`"));
         }
-        hosts.iter().try_for_each(|host| port(host))?;
+        hosts.iter().try_for_each(|host| check_port(host))?;
         Ok(Parts { login, hosts, path: path.trim_end_matches('/'), query, tls })
     }
 
@@ -186,16 +187,18 @@ impl Parts<'_> {
     fn each(&self, login: &str, query: &str, form: &str) -> Result<Vec<ConnectionInfo>, String> {
         let hosts = self.hosts.iter();
         hosts
-            .map(|host| one(&format!("{}://{login}{host}/?{query}", self.scheme()), self.tls, form))
+            .map(|host| {
+                connection_info(&format!("{}://{login}{host}/?{query}", self.scheme()), self.tls, form)
+            })
             .collect()
     }
 }
 
-/// What is wrong with a URL that has no `://`.
+/// The error of a URL without `://`.
 fn without_slashes(url: &str) -> String {
     let scheme = url.split(':').next().filter(|_| url.contains(':')).unwrap_or_default();
     let known = scheme.strip_suffix("-cluster").or(scheme.strip_suffix("-sentinel")).unwrap_or(scheme);
-    // What is not a scheme may be a user name with a password behind it, and is not repeated.
+    // What is not a scheme may be a user name followed by a password, and is not repeated.
     if SCHEMES.contains(&known) {
         format!("after `{scheme}` comes `://`; write `{scheme}://…`")
     } else {
@@ -203,8 +206,8 @@ fn without_slashes(url: &str) -> String {
     }
 }
 
-/// A port behind the host at the start of this text must be one.
-fn port(rest: &str) -> Result<(), String> {
+/// Checks the port after the host at the start of this text.
+fn check_port(rest: &str) -> Result<(), String> {
     let authority = rest.split(['/', '?']).next().unwrap_or_default();
     let host = authority.rsplit('@').next().unwrap_or_default();
     let after_address = host.rsplit(']').next().unwrap_or_default();
@@ -218,14 +221,14 @@ fn port(rest: &str) -> Result<(), String> {
     }
 }
 
-fn one(url: &str, tls: bool, form: &str) -> Result<ConnectionInfo, String> {
+fn connection_info(url: &str, tls: bool, form: &str) -> Result<ConnectionInfo, String> {
     if tls && cfg!(not(feature = "tls")) {
         return Err("cached-aside was built without TLS; enable its feature `tls`".to_owned());
     }
     url.into_connection_info().map_err(|error| explain(&error, form))
 }
 
-/// redis-rs says what is wrong in fixed words; a detail, which could quote the URL, is not passed on.
+/// redis-rs has fixed texts for what is wrong; a detail, which could quote the URL, is left out.
 fn explain(error: &redis::RedisError, form: &str) -> String {
     let text = if error.detail().is_none() { error.to_string() } else { error.category().to_owned() };
     let what = text.split(" - ").next().unwrap_or_default();
@@ -320,7 +323,7 @@ mod tests {
     #[test]
     fn another_host_is_reached_the_same_way() {
         let info = "redis://me:secret@a:1/2".into_connection_info().unwrap();
-        let other = elsewhere(&info, "b", 7);
+        let other = with_host(&info, "b", 7);
         assert_eq!(other.addr().to_string(), "b:7");
         assert_eq!((other.redis_settings().password(), other.redis_settings().db()), (Some("secret"), 2));
         assert_eq!(host_and_port("[::1]:7"), Some(("::1", 7)));
@@ -338,11 +341,13 @@ mod tests {
             ("redis://10.0.0.1", true),
             ("redis://cache.example", true),
         ] {
-            let Address::Server(info) = Address::parse(url).unwrap().tuned() else { panic!("{url}") };
+            let Address::Server(info) = Address::parse(url).unwrap().with_socket_options() else {
+                panic!("{url}")
+            };
             assert_eq!(nodelay(&info), at_once, "{url}");
-            // The nodes of a cluster, and what a sentinel names, may be on other machines than who named them.
-            assert!(nodelay(&elsewhere(&info, "10.0.0.2", 7)), "{url}");
-            assert!(!nodelay(&elsewhere(&info, "127.0.0.1", 7)), "{url}");
+            // The nodes of a cluster, and the primary that sentinels name, may be on other machines.
+            assert!(nodelay(&with_host(&info, "10.0.0.2", 7)), "{url}");
+            assert!(!nodelay(&with_host(&info, "127.0.0.1", 7)), "{url}");
         }
     }
 

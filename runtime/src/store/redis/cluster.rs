@@ -1,8 +1,8 @@
-//! The nodes of a cluster, and which of them has which slots.
+//! The topology of a cluster: its nodes and their slots.
 //!
 //! redis-rs has a client for clusters, but it repeats a command whose answer was lost, and an `acquire` or a `fill` that is
-//! carried out twice breaks the fence. Here each node has a link of its own, and a command is sent again only where a node
-//! has said that it did not carry it out (`MOVED`, `ASK`).
+//! executed twice breaks the fence. Here each node has a connection of its own, and a command is sent again only if a node has
+//! answered that it did not execute it (`MOVED`, `ASK`).
 
 use std::{
     collections::BTreeMap,
@@ -22,8 +22,8 @@ use redis::{
 use tokio::time::sleep;
 
 use super::{
-    address::{elsewhere, host_and_port},
-    connection::{Common, For, Link},
+    address::{host_and_port, with_host},
+    connection::{Common, NodeConnection, Purpose},
     failure::Failure,
     handshake::Target,
 };
@@ -33,16 +33,16 @@ use crate::{
     thread::{self, Clock},
 };
 
-/// So many slots there are.
+/// Number of slots of a cluster.
 const SLOTS: usize = 16_384;
-/// A command is sent on so many times.
-const HOPS: usize = 3;
-/// So many nodes are asked for the others.
-const ASKED: usize = 5;
-/// The pauses between questions after the nodes, while something is missing.
-const ASK: Backoff = Backoff::new(Duration::from_millis(50), Duration::from_secs(1));
+/// Maximum number of redirects that a command follows.
+const MAX_REDIRECTS: usize = 3;
+/// Maximum number of nodes that are asked for the topology.
+const MAX_NODES_ASKED: usize = 5;
+/// How long to wait between two refreshes while the topology is incomplete.
+const REFRESH_PAUSES: Backoff = Backoff::new(Duration::from_millis(50), Duration::from_secs(1));
 
-/// The slot of a key: of the part between the first `{` and the next `}`, or of the whole.
+/// The slot of a key: a hash of the part between the first `{` and the next `}`, or of the whole key.
 pub(super) fn slot(key: &[u8]) -> u16 {
     let tag = key.iter().position(|byte| *byte == b'{').and_then(|open| {
         let rest = &key[open + 1..];
@@ -56,103 +56,103 @@ pub(super) fn slot(key: &[u8]) -> u16 {
 
 /// A cluster. Cheap to clone.
 #[derive(Clone)]
-pub(super) struct Cluster(Arc<Shared>);
+pub(super) struct Cluster(Arc<State>);
 
-struct Shared {
+struct State {
     seeds: Vec<ConnectionInfo>,
     common: Common,
-    map: RwLock<Map>,
-    /// Nodes to which others have sent us and that have no slots as far as is known, until the map is asked for again.
-    guests: Mutex<Vec<(String, Link)>>,
-    /// The task that asks for the nodes, while there is one.
-    asking: AtomicBool,
+    topology: RwLock<Topology>,
+    /// Nodes without known slots to which others have redirected us, until the next refresh.
+    provisional: Mutex<Vec<(String, NodeConnection)>>,
+    /// A task refreshes the topology.
+    refreshing: AtomicBool,
 }
 
-/// Who has what.
+/// The nodes and their slots.
 #[derive(Debug, Clone)]
-struct Map {
-    /// By slot: the number of a node, and one more than that.
+struct Topology {
+    /// By slot: the index of its node plus one, or 0.
     owners: Arc<[u16]>,
-    nodes: Vec<(String, Link)>,
+    nodes: Vec<(String, NodeConnection)>,
 }
 
-/// Where a node sent us.
-enum Elsewhere {
+/// Where a node redirects a command.
+enum Redirect {
     /// The slot has moved for good.
-    Moved(Link),
-    /// The slot is moving, and this key has already.
-    Ask(Link),
+    Moved(NodeConnection),
+    /// The slot is moving, and this key has moved already.
+    Ask(NodeConnection),
 }
 
 impl Cluster {
-    /// Asks for the nodes and connects to them once, and goes on trying in the background.
+    /// Fetches the topology and connects to the nodes once, then keeps trying in the background.
     pub(super) async fn connect(seeds: Vec<ConnectionInfo>, common: Common) -> Cluster {
         let limits = common.limits;
-        let map = RwLock::new(Map { owners: vec![0; SLOTS].into(), nodes: Vec::new() });
-        let (guests, asking) = (Mutex::default(), AtomicBool::new(false));
-        let cluster = Cluster(Arc::new(Shared { seeds, common, map, guests, asking }));
+        let topology = RwLock::new(Topology { owners: vec![0; SLOTS].into(), nodes: Vec::new() });
+        let (provisional, refreshing) = (Mutex::default(), AtomicBool::new(false));
+        let cluster = Cluster(Arc::new(State { seeds, common, topology, provisional, refreshing }));
         let first = cluster.clone();
         let attempt = thread::spawn(async move {
             in_awake_time!(Clock::Real, limits.connect, first.0.refresh()) == Some(true)
         });
         if !attempt.await.unwrap_or(false) {
-            cluster.0.keep_asking();
+            cluster.0.keep_refreshing();
         }
         cluster
     }
 
-    pub(super) fn place(&self) -> String {
+    pub(super) fn describe(&self) -> String {
         let seeds: Vec<String> = self.0.seeds.iter().map(|seed| seed.addr().to_string()).collect();
         format!("redis cluster at {}", seeds.join(", "))
     }
 
-    /// The links of all primaries that are known.
-    pub(super) fn links(&self) -> Vec<Link> {
-        self.0.map().nodes.iter().map(|(_, link)| link.clone()).collect()
+    /// The connections to all known primaries.
+    pub(super) fn connections(&self) -> Vec<NodeConnection> {
+        self.0.topology().nodes.iter().map(|(_, node)| node.clone()).collect()
     }
 
-    /// The link of the node that has a slot.
-    pub(super) fn owner(&self, slot: u16) -> Result<Link, Failure> {
+    /// The connection to the node that has a slot.
+    pub(super) fn owner(&self, slot: u16) -> Result<NodeConnection, Failure> {
         let found = {
-            let map = self.0.map.read().unwrap_or_else(PoisonError::into_inner);
-            let owner = usize::from(map.owners[usize::from(slot)]);
-            owner.checked_sub(1).map(|number| map.nodes[number].1.clone())
+            let topology = self.0.topology.read().unwrap_or_else(PoisonError::into_inner);
+            let owner = usize::from(topology.owners[usize::from(slot)]);
+            owner.checked_sub(1).map(|number| topology.nodes[number].1.clone())
         };
         match found {
-            Some(link) => {
-                if !link.is_up() {
+            Some(node) => {
+                if !node.is_up() {
                     // Its replica may have taken over.
-                    self.0.keep_asking();
+                    self.0.keep_refreshing();
                 }
-                Ok(link)
+                Ok(node)
             }
             None => {
-                self.0.keep_asking();
+                self.0.keep_refreshing();
                 Err(Failure::Down(format!("no node of the cluster is known for slot {slot}")))
             }
         }
     }
 
-    /// Sends a command on to where the error of a node says.
-    pub(super) async fn send_on<T: FromRedisValue + Send + 'static>(
+    /// Sends a command to where the error of a node redirects it.
+    pub(super) async fn follow_redirects<T: FromRedisValue + Send + 'static>(
         &self,
         mut error: RedisError,
         command: &Cmd,
-        purpose: For,
+        purpose: Purpose,
     ) -> Result<T, Failure> {
-        for _ in 0..HOPS {
-            let (link, asking) = match self.elsewhere(&error) {
-                Some(Elsewhere::Moved(to)) => (to, false),
-                Some(Elsewhere::Ask(to)) => (to, true),
+        for _ in 0..MAX_REDIRECTS {
+            let (node, asking) = match self.redirect_target(&error) {
+                Some(Redirect::Moved(to)) => (to, false),
+                Some(Redirect::Ask(to)) => (to, true),
                 None => break,
             };
-            if !link.is_up() {
-                link.connect().await;
+            if !node.is_up() {
+                node.connect().await;
             }
             let answer = match (asking, purpose) {
-                (true, _) => ask(&link, command, purpose).await,
-                (false, For::Reads) => link.call(command).await,
-                (false, For::Writes) => link.call_of_write(command).await,
+                (true, _) => call_asking(&node, command, purpose).await,
+                (false, Purpose::Reads) => node.call(command).await,
+                (false, Purpose::Writes) => node.call_write(command).await,
             };
             match answer {
                 Err(Failure::Redis(next)) => error = next,
@@ -162,108 +162,108 @@ impl Cluster {
         Err(Failure::Redis(error))
     }
 
-    /// Where the node of an error says that the key is. Learns from it where the slot is for good.
-    fn elsewhere(&self, error: &RedisError) -> Option<Elsewhere> {
+    /// Where an error redirects a command. Records slots that have moved for good.
+    fn redirect_target(&self, error: &RedisError) -> Option<Redirect> {
         if error.kind() == ErrorKind::Server(ServerErrorKind::ClusterDown) {
-            self.0.keep_asking();
+            self.0.keep_refreshing();
         }
         let (address, slot) = error.redirect_node()?;
-        let link = self.0.link(address)?;
+        let node = self.0.node(address)?;
         if error.kind() == ErrorKind::Server(ServerErrorKind::Ask) {
-            return Some(Elsewhere::Ask(link));
+            return Some(Redirect::Ask(node));
         }
-        self.0.moved(slot, address, &link);
-        self.0.keep_asking();
-        Some(Elsewhere::Moved(link))
+        self.0.moved(slot, address, &node);
+        self.0.keep_refreshing();
+        Some(Redirect::Moved(node))
     }
 
     /// Takes note of an error in the answer of several commands.
-    pub(super) fn refused(&self, error: &RedisError) {
-        self.elsewhere(error);
+    pub(super) fn note_error(&self, error: &RedisError) {
+        self.redirect_target(error);
     }
 }
 
 impl fmt::Debug for Cluster {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Cluster").field(&self.place()).finish()
+        f.debug_tuple("Cluster").field(&self.describe()).finish()
     }
 }
 
-/// Sends a command to a node that does not have the slot yet, but the key already.
-async fn ask<T: FromRedisValue + Send + 'static>(
-    link: &Link,
+/// Sends a command to a node that has the key already but not yet its slot.
+async fn call_asking<T: FromRedisValue + Send + 'static>(
+    node: &NodeConnection,
     command: &Cmd,
-    purpose: For,
+    purpose: Purpose,
 ) -> Result<T, Failure> {
     let mut both = redis::pipe();
     both.cmd("ASKING").ignore().add_command(command.clone());
     let (answer,): (RedisResult<T>,) = match purpose {
-        For::Reads => link.call_all(&mut both).await?,
-        For::Writes => link.call_all_of_write(both).await?,
+        Purpose::Reads => node.call_all(&mut both).await?,
+        Purpose::Writes => node.call_all_write(both).await?,
     };
     answer.map_err(Failure::Redis)
 }
 
-impl Shared {
-    fn map(&self) -> Map {
-        self.map.read().unwrap_or_else(PoisonError::into_inner).clone()
+impl State {
+    fn topology(&self) -> Topology {
+        self.topology.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    fn guests(&self) -> MutexGuard<'_, Vec<(String, Link)>> {
-        self.guests.lock().unwrap_or_else(PoisonError::into_inner)
+    fn provisional(&self) -> MutexGuard<'_, Vec<(String, NodeConnection)>> {
+        self.provisional.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The link of a node, which need not be known yet.
-    fn link(self: &Arc<Self>, address: &str) -> Option<Link> {
-        let of = |nodes: &[(String, Link)]| {
-            nodes.iter().find(|(known, _)| known == address).map(|(_, link)| link.clone())
+    /// The connection to a node, which need not be known yet.
+    fn node(self: &Arc<Self>, address: &str) -> Option<NodeConnection> {
+        let of = |nodes: &[(String, NodeConnection)]| {
+            nodes.iter().find(|(known, _)| known == address).map(|(_, node)| node.clone())
         };
-        let map = self.map();
-        if let Some(link) = of(&map.nodes) {
-            return Some(link);
+        let topology = self.topology();
+        if let Some(node) = of(&topology.nodes) {
+            return Some(node);
         }
-        let mut guests = self.guests();
-        if let Some(link) = of(&guests) {
-            return Some(link);
+        let mut provisional = self.provisional();
+        if let Some(node) = of(&provisional) {
+            return Some(node);
         }
         let (host, port) = host_and_port(address)?;
-        // A node that names no host is where we asked.
+        // A node that names no host means the host that was asked.
         let host = if host.is_empty() { host_of(&self.seeds[0])? } else { host };
-        let info = elsewhere(&self.seeds[0], host, port);
-        let link = Link::new(Target::Server(info.into()), &self.common);
-        if map.nodes.iter().any(|(_, link)| !link.is_up()) {
+        let info = with_host(&self.seeds[0], host, port);
+        let node = NodeConnection::new(Target::Server(info.into()), &self.common);
+        if topology.nodes.iter().any(|(_, node)| !node.is_up()) {
             // It may have taken over from that one.
-            link.expect_outage();
+            node.expect_outage();
         }
-        guests.push((address.to_owned(), link.clone()));
-        Some(link)
+        provisional.push((address.to_owned(), node.clone()));
+        Some(node)
     }
 
-    /// A node has said where a slot is.
-    fn moved(&self, slot: u16, address: &str, link: &Link) {
-        let mut map = self.map.write().unwrap_or_else(PoisonError::into_inner);
-        let known = map.nodes.iter().position(|(known, _)| known == address);
+    /// A node has named the new node of a slot.
+    fn moved(&self, slot: u16, address: &str, node: &NodeConnection) {
+        let mut topology = self.topology.write().unwrap_or_else(PoisonError::into_inner);
+        let known = topology.nodes.iter().position(|(known, _)| known == address);
         let number = known.unwrap_or_else(|| {
-            map.nodes.push((address.to_owned(), link.clone()));
-            map.nodes.len() - 1
+            topology.nodes.push((address.to_owned(), node.clone()));
+            topology.nodes.len() - 1
         });
-        let mut owners = map.owners.to_vec();
+        let mut owners = topology.owners.to_vec();
         if let (Some(owner), Ok(number)) = (owners.get_mut(usize::from(slot)), u16::try_from(number + 1)) {
             *owner = number;
         }
-        map.owners = owners.into();
+        topology.owners = owners.into();
     }
 
-    /// Asks in the background who has what, until every slot's node is known and connected, unless somebody is doing so.
-    fn keep_asking(self: &Arc<Self>) {
-        if self.asking.load(Relaxed) || self.asking.swap(true, Relaxed) {
+    /// Refreshes the topology in the background until every slot's node is known and connected, unless a task does so already.
+    fn keep_refreshing(self: &Arc<Self>) {
+        if self.refreshing.load(Relaxed) || self.refreshing.swap(true, Relaxed) {
             return;
         }
-        let task = Asking(Arc::downgrade(self));
+        let task = TopologyRefresh(Arc::downgrade(self));
         thread::spawn(async move {
-            let mut pauses = ASK.pauses();
+            let mut pauses = REFRESH_PAUSES.pauses();
             loop {
-                // The last cache has gone: so may this.
+                // The last cache is gone: stop.
                 let Some(cluster) = task.0.upgrade() else { return };
                 if cluster.refresh().await {
                     return;
@@ -274,49 +274,51 @@ impl Shared {
         });
     }
 
-    /// Asks once; `true` if nothing is missing.
+    /// Refreshes the topology once; `true` if it is complete.
     async fn refresh(self: &Arc<Self>) -> bool {
-        let Some(found) = self.ask().await else { return false };
+        let Some(found) = self.fetch_topology().await else { return false };
         let mut nodes = Vec::with_capacity(found.len());
         let mut owners = vec![0; SLOTS];
         for (number, (address, ranges)) in found.into_iter().enumerate() {
-            let (Some(link), Ok(number)) = (self.link(&address), u16::try_from(number + 1)) else {
+            let (Some(node), Ok(number)) = (self.node(&address), u16::try_from(number + 1)) else {
                 return false;
             };
             for (from, to) in ranges {
                 owners[usize::from(from)..=usize::from(to).min(SLOTS - 1)].fill(number);
             }
-            nodes.push((address, link));
+            nodes.push((address, node));
         }
         let whole = !owners.contains(&0);
-        let links: Vec<Link> = nodes.iter().map(|(_, link)| link.clone()).collect();
+        let connections: Vec<NodeConnection> = nodes.iter().map(|(_, node)| node.clone()).collect();
         {
-            let mut map = self.map.write().unwrap_or_else(PoisonError::into_inner);
-            *map = Map { owners: owners.into(), nodes };
+            let mut topology = self.topology.write().unwrap_or_else(PoisonError::into_inner);
+            *topology = Topology { owners: owners.into(), nodes };
         }
-        // Those among them that have slots are in the map now.
-        let guests = mem::take(&mut *self.guests());
-        drop(guests);
-        join_all(links.iter().filter(|link| !link.is_up()).map(Link::connect)).await;
-        whole && links.iter().all(Link::is_up)
+        // Those that have slots are in the topology now.
+        let provisional = mem::take(&mut *self.provisional());
+        drop(provisional);
+        join_all(connections.iter().filter(|node| !node.is_up()).map(NodeConnection::connect)).await;
+        whole && connections.iter().all(NodeConnection::is_up)
     }
 
-    /// The primaries, each with its slots, as most of the nodes that are asked say: one that was cut off from the others
-    /// may go on believing what was.
-    async fn ask(self: &Arc<Self>) -> Option<Nodes> {
-        let mut links: Vec<Link> = self.map().nodes.into_iter().map(|(_, link)| link).collect();
-        links.retain(Link::is_up);
-        if !links.is_empty() {
-            let first = getrandom::u32().unwrap_or(0) as usize % links.len();
-            links.rotate_left(first);
-            links.truncate(ASKED);
-            let answers = join_all(links.iter().map(|link| self.ask_node(link))).await;
+    /// The primaries and their slots according to most of the nodes that are asked: a node that was cut off from the others may hold an
+    /// outdated topology.
+    async fn fetch_topology(self: &Arc<Self>) -> Option<SlotRanges> {
+        let mut connections: Vec<NodeConnection> =
+            self.topology().nodes.into_iter().map(|(_, node)| node).collect();
+        connections.retain(NodeConnection::is_up);
+        if !connections.is_empty() {
+            let first = getrandom::u32().unwrap_or(0) as usize % connections.len();
+            connections.rotate_left(first);
+            connections.truncate(MAX_NODES_ASKED);
+            let answers = join_all(connections.iter().map(|node| self.fetch_from_node(node))).await;
             if let Some(nodes) = most_frequent(&answers.into_iter().flatten().collect::<Vec<_>>()) {
                 return Some(nodes);
             }
         }
         for seed in &self.seeds {
-            if let Some(Some(nodes)) = in_awake_time!(Clock::Real, self.common.limits.connect, ask_seed(seed))
+            if let Some(Some(nodes)) =
+                in_awake_time!(Clock::Real, self.common.limits.connect, fetch_from_seed(seed))
             {
                 return Some(nodes);
             }
@@ -324,46 +326,46 @@ impl Shared {
         None
     }
 
-    async fn ask_node(&self, link: &Link) -> Option<Nodes> {
+    async fn fetch_from_node(&self, node: &NodeConnection) -> Option<SlotRanges> {
         let within = self.common.limits.call;
-        let answer = in_awake_time!(Clock::Real, within, link.call(&question()))?.ok()?;
-        understood(&answer, host_of(link.info()?)?)
+        let answer = in_awake_time!(Clock::Real, within, node.call(&slots_command()))?.ok()?;
+        parse_slots(&answer, host_of(node.info()?)?)
     }
 }
 
-/// Says, when it ends for whatever reason, that nobody is asking any more.
-struct Asking(Weak<Shared>);
+/// The task that refreshes the topology. Clears its flag when it ends for whatever reason.
+struct TopologyRefresh(Weak<State>);
 
-impl Drop for Asking {
+impl Drop for TopologyRefresh {
     fn drop(&mut self) {
         if let Some(cluster) = self.0.upgrade() {
-            cluster.asking.store(false, Relaxed);
+            cluster.refreshing.store(false, Relaxed);
         }
     }
 }
 
-/// Primaries by address, each with the slots that it has, from and to.
-type Nodes = BTreeMap<String, Vec<(u16, u16)>>;
+/// Primaries by address, each with its ranges of slots, inclusive.
+type SlotRanges = BTreeMap<String, Vec<(u16, u16)>>;
 
-fn question() -> Cmd {
-    let mut question = redis::cmd("CLUSTER");
+fn slots_command() -> Cmd {
+    let mut slots_command = redis::cmd("CLUSTER");
     // Deprecated since 7.0 in favour of `SHARDS`, which older servers do not know.
-    question.arg("SLOTS");
-    question
+    slots_command.arg("SLOTS");
+    slots_command
 }
 
-/// Asks a node over a connection of its own.
-async fn ask_seed(seed: &ConnectionInfo) -> Option<Nodes> {
+/// Asks a seed over a connection that is closed afterwards.
+async fn fetch_from_seed(seed: &ConnectionInfo) -> Option<SlotRanges> {
     let config = AsyncConnectionConfig::new().set_connection_timeout(None).set_response_timeout(None);
     let client = Client::open(seed.clone()).ok()?;
     let mut connection = client.get_multiplexed_async_connection_with_config(&config).await.ok()?;
-    understood(&question().query_async(&mut connection).await.ok()?, host_of(seed)?)
+    parse_slots(&slots_command().query_async(&mut connection).await.ok()?, host_of(seed)?)
 }
 
-/// What an answer says; `host` is where it came from.
-fn understood(answer: &Value, host: &str) -> Option<Nodes> {
+/// Parses the answer of `CLUSTER SLOTS`; `host` is the host that was asked.
+fn parse_slots(answer: &Value, host: &str) -> Option<SlotRanges> {
     let Value::Array(ranges) = answer else { return None };
-    let mut nodes = Nodes::new();
+    let mut nodes = SlotRanges::new();
     for range in ranges {
         let Value::Array(range) = range else { return None };
         let [Value::Int(from), Value::Int(to), Value::Array(primary), ..] = range.as_slice() else {
@@ -375,7 +377,7 @@ fn understood(answer: &Value, host: &str) -> Option<Nodes> {
             Value::SimpleString(name) => name,
             _ => "",
         };
-        // A node that does not know its own address is where we asked.
+        // A node that does not know its own address means the host that was asked.
         let name = if matches!(name, "" | "?") { host } else { name };
         let slots = (u16::try_from(*from).ok()?, u16::try_from(*to).ok()?);
         nodes.entry(format!("{name}:{port}")).or_default().push(slots);
@@ -383,8 +385,8 @@ fn understood(answer: &Value, host: &str) -> Option<Nodes> {
     (!nodes.is_empty()).then_some(nodes)
 }
 
-fn most_frequent(answers: &[Nodes]) -> Option<Nodes> {
-    let count = |nodes: &Nodes| answers.iter().filter(|other| *other == nodes).count();
+fn most_frequent(answers: &[SlotRanges]) -> Option<SlotRanges> {
+    let count = |nodes: &SlotRanges| answers.iter().filter(|other| *other == nodes).count();
     answers.iter().max_by_key(|nodes| count(nodes)).cloned()
 }
 
@@ -401,7 +403,7 @@ mod tests {
 
     #[test]
     fn slots_are_those_of_the_specification() {
-        // From the specification, and asked of a server by `CLUSTER KEYSLOT`.
+        // From the specification, and checked with `CLUSTER KEYSLOT`.
         for (key, expected) in [("123456789", 12_739), ("foo", 12_182), ("", 0), ("foo{}{bar}", 8_363)] {
             assert_eq!(slot(key.as_bytes()), expected, "{key}");
         }
@@ -425,18 +427,18 @@ mod tests {
     #[test]
     fn the_primaries_of_an_answer_are_grouped() {
         let answer = Value::Array(vec![range(0, 9, "a", 1), range(10, 19, "", 2), range(20, 29, "a", 1)]);
-        let nodes = understood(&answer, "here").unwrap();
+        let nodes = parse_slots(&answer, "here").unwrap();
         assert_eq!(nodes["a:1"], [(0, 9), (20, 29)]);
         assert_eq!(nodes["here:2"], [(10, 19)]);
         assert_eq!(nodes.len(), 2);
-        assert_eq!(understood(&Value::Array(Vec::new()), "here"), None);
-        assert_eq!(understood(&Value::Nil, "here"), None);
+        assert_eq!(parse_slots(&Value::Array(Vec::new()), "here"), None);
+        assert_eq!(parse_slots(&Value::Nil, "here"), None);
     }
 
     #[test]
     fn a_node_that_was_cut_off_is_outvoted() {
-        let old = understood(&Value::Array(vec![range(0, 9, "a", 1)]), "").unwrap();
-        let new = understood(&Value::Array(vec![range(0, 9, "b", 1)]), "").unwrap();
+        let old = parse_slots(&Value::Array(vec![range(0, 9, "a", 1)]), "").unwrap();
+        let new = parse_slots(&Value::Array(vec![range(0, 9, "b", 1)]), "").unwrap();
         assert_eq!(most_frequent(&[old, new.clone(), new.clone()]), Some(new));
         assert_eq!(most_frequent(&[]), None);
     }

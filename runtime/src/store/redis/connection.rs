@@ -1,14 +1,14 @@
-//! One connection to one server, kept up in the background, and what a circuit breaker does around it.
+//! The connection to one server: it reconnects in the background and has a circuit breaker.
 //!
 //! redis-rs has a manager that reconnects, but it keeps a failed handshake for ever, never replaces a connection that has
-//! stopped answering, and forgets the session's state (`CLIENT TRACKING`). So this is our own, over its multiplexed connection.
+//! stopped answering, and loses the session's state (`CLIENT TRACKING`). So this is our own, over its multiplexed connection.
 //!
-//! A link is up or down. Up, commands go out. After several in a row without an answer the server is asked for a sign of life,
-//! first on the same connection, then on a new one, which takes the place of the old one where it is answered: what was silent may
-//! have been this process, or a connection that is busy with one large answer. Where there is none, or refusals say that the server
-//! can't serve at all, the link goes down: every call is turned away at once, and in the background connections are tried, each of
-//! which has to answer a probe within the time that calls are given, until one does. That is a circuit breaker (closed, open,
-//! half-open); the crates that offer one guard a call and can't replace the connection beneath it.
+//! The connection is up or down. While it is up, commands are sent. After several timeouts in a row the server is probed, first on the
+//! same connection, then on a new one, which replaces the old one if it is answered: the cause of the silence may have been this
+//! process, or a connection that is busy with one large answer. If there is no answer, or refusals say that the server can't serve at
+//! all, the connection goes down: every call is rejected at once, and attempts to connect run in the background until one of them
+//! passes its checks within the time limit of calls. That is a circuit breaker (closed, open, half-open); the crates that offer one
+//! guard a call and can't replace the connection beneath it.
 
 use std::{
     fmt,
@@ -27,171 +27,179 @@ use tokio::{
 
 use self::{outage::OutageLog, outbox::Outbox};
 use super::{
-    away::Away,
-    gather::{Gather, Given},
-    handshake::{Dialer, Place, Target},
+    batch::{BatchReply, ReadBatcher},
+    capabilities::Capabilities,
+    closed_window::ClosedWindow,
+    handshake::{Dialer, ServerIdentity, Target},
     limits::Limits,
-    trial::Trial,
 };
 use crate::{
     owed::Owed,
-    store::{answer::boxed, watches::Watches},
+    store::{answer::boxed, changes::ChangeListeners},
     telemetry::{Node, NodeState},
     thread,
 };
 
-mod apart;
 mod call;
 mod follow;
 mod outage;
 mod outbox;
 mod own;
+mod siblings;
 mod upkeep;
 
-/// After so many commands in a row without an answer in time the server is asked for a sign of life.
+/// Number of timeouts in a row after which the server is probed.
 const TIMEOUTS_IN_A_ROW: u32 = 3;
-/// After so many commands in a row whose callers went away before there was an answer, the server is asked for a sign of life.
+/// Number of commands in a row abandoned by their callers before an answer, after which the server is probed.
 const ABANDONED_IN_A_ROW: u32 = 16;
-/// After so many refusals in a row that concern the server and not the command, the connection is given up.
+/// Number of refusals in a row that concern the server and not the command, after which the connection is closed.
 const REFUSALS_IN_A_ROW: u32 = 5;
-/// Why a server is not used to which there is a connection.
-const BACK: &str = "it is back after an outage, and others may still have to say what they wrote meanwhile";
+/// Why a server is not used although it is connected.
+const STILL_CLOSED: &str = "it is reachable again after an outage, and other processes may still have to deliver their invalidations";
 
-/// Minimum time between two trials of one connection.
-const TRY_AGAIN: Duration = Duration::from_secs(1);
+/// Minimum time between two checks of one connection.
+const RECHECK_INTERVAL: Duration = Duration::from_secs(1);
 
-/// What all links of a store have in common.
+/// What all connections of a store share.
 #[derive(Debug, Clone)]
 pub(super) struct Common {
     pub(super) limits: Limits,
-    pub(super) watches: Watches,
-    /// Told when a connection is there again.
-    pub(super) back: Arc<Notify>,
-    /// The keys of the cache whose invalidations could not be delivered, counted.
+    pub(super) listeners: ChangeListeners,
+    /// Notified when a connection is up again.
+    pub(super) reconnected: Arc<Notify>,
+    /// Counts the invalidations of the cache that could not be delivered.
     pub(super) owed: Arc<Owed>,
-    pub(super) trial: Trial,
-    /// The runtime that has connections of its own.
+    pub(super) capabilities: Capabilities,
+    /// The runtime that has a connection of its own.
     pub(super) home: Option<runtime::Id>,
 }
 
 /// What a command is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum For {
-    /// To read or to store: limited in number, and not while others may still have to say what they wrote during an outage.
+pub(super) enum Purpose {
+    /// To read or to store: limited in number, and rejected while other processes may still have invalidations of an outage to deliver.
     Reads,
     /// To guard or to delete.
     Writes,
 }
 
-/// A connection, or the reason why there is none. Cheap to clone.
+/// The connection to one server, or the reason why it is down. Cheap to clone.
 #[derive(Clone)]
-pub(super) struct Link(Arc<Shared>);
+pub(super) struct NodeConnection(Arc<Inner>);
 
-pub(super) struct Shared {
+pub(super) struct Inner {
     dialer: Dialer,
     role: Role,
     limits: Limits,
-    watches: Watches,
-    /// Told when a connection is there again.
-    back: Arc<Notify>,
-    /// The keys of the cache whose invalidations could not be delivered, counted.
+    listeners: ChangeListeners,
+    /// Notified when a connection is up again.
+    reconnected: Arc<Notify>,
+    /// Counts the invalidations of the cache that could not be delivered.
     owed: Arc<Owed>,
-    /// What every connection is tried with.
-    trial: Trial,
-    /// The task that tries the present connection again, while there is one.
-    trying: AtomicBool,
+    /// What every new connection is checked for.
+    capabilities: Capabilities,
+    /// A task checks the current connection again.
+    rechecking: AtomicBool,
     state: RwLock<State>,
-    /// The task that connects, while there is one.
+    /// A task connects.
     connecting: AtomicBool,
-    /// Held during an attempt.
-    dialling: tokio::sync::Mutex<()>,
-    /// The task that asks for a sign of life, while there is one.
+    /// Held during an attempt to connect.
+    connect_lock: tokio::sync::Mutex<()>,
+    /// A task probes the server.
     probing: AtomicBool,
-    /// The task that dials again because another connection led elsewhere, while there is one.
-    doubting: AtomicBool,
-    /// Over all connections to the server.
+    /// A task connects again because another connection reached a different server.
+    verifying: AtomicBool,
+    /// Number of commands in flight over all connections to the server.
     in_flight: Arc<AtomicUsize>,
-    /// Room for the steps of writes, which is their own: however much is read, a write is announced.
+    /// Permits for the steps of writes. Reads have a limit of their own, so that no number of them keeps a write from being announced.
     writes: Semaphore,
     /// Steps of writes that are sent together.
     outbox: Arc<Outbox>,
-    /// Reads that wait to travel together.
-    reads: Gather<Given>,
+    /// Reads that are sent together.
+    reads: ReadBatcher<BatchReply>,
     timeouts: AtomicU32,
     abandoned: AtomicU32,
     refusals: AtomicU32,
-    /// The number of the connection that ended last. It may have done so before it was put in use.
+    /// The number of the connection that ended last, which may have been before it was put in use.
     ended: AtomicU64,
-    /// What is known of the server's outages.
-    away: Away,
+    /// After an outage, until when only writes are sent.
+    closed_window: ClosedWindow,
     /// The connection for commands that wait for replicas, once there was one.
-    second: OnceLock<Link>,
+    wait_connection: OnceLock<NodeConnection>,
     /// The connection for large values, once there was one.
-    large: OnceLock<Link>,
+    large: OnceLock<NodeConnection>,
     outages: Arc<OutageLog>,
 }
 
-/// What a link is for.
+/// What a connection is for.
 enum Role {
-    /// For all calls, with another one for those on a runtime that has its own.
-    Lasting { own: Option<(runtime::Id, Link)> },
+    /// For all calls, except those on a runtime that has its own.
+    Main { own: Option<(runtime::Id, NodeConnection)> },
     /// For the reads of one runtime.
-    Own { lasting: Weak<Shared> },
-    /// For what would hold up all other calls.
-    Apart { lasting: Weak<Shared> },
+    Own { main: Weak<Inner> },
+    /// For commands that would block all others.
+    Dedicated { main: Weak<Inner> },
 }
 
 enum State {
-    Up(Up),
+    Up(Live),
     Down { reason: String, since: Instant },
 }
 
 #[derive(Clone)]
-struct Up {
+struct Live {
     connection: MultiplexedConnection,
-    /// Counts connections, so that a late failure of an old one does not take down the new.
+    /// Counts connections, so that a late failure of an old one does not take down the new one.
     number: u64,
-    /// The server announces changes of keys that were read for it.
+    /// The server announces changes of keys that were read on it.
     tracking: bool,
-    place: Arc<Place>,
-    /// Until then only the steps of writes are sent, after an outage that began then.
+    server: Arc<ServerIdentity>,
+    /// After an outage that began at the first instant, only steps of writes are sent until the second.
     closed: Option<(Instant, Instant)>,
 }
 
-impl Up {
-    /// When the outage began that others may not be back from yet.
+impl Live {
+    /// When the outage began, while other processes may not be back from it.
     fn closed_since(&self, now: Instant) -> Option<Instant> {
         self.closed.filter(|(_, until)| now < *until).map(|(since, _)| since)
     }
 }
 
-impl Link {
-    /// A link that has not tried to connect yet.
-    pub(super) fn new(target: Target, common: &Common) -> Link {
+impl NodeConnection {
+    /// A connection that has not been attempted yet.
+    pub(super) fn new(target: Target, common: &Common) -> NodeConnection {
         let in_flight = Arc::default();
-        Link(Arc::new_cyclic(|lasting: &Weak<Shared>| {
+        NodeConnection(Arc::new_cyclic(|main: &Weak<Inner>| {
             let own = common.home.map(|runtime| {
-                let role = Role::Own { lasting: lasting.clone() };
-                (runtime, Link(Arc::new(Shared::new(target.clone(), role, common, Arc::clone(&in_flight)))))
+                let role = Role::Own { main: main.clone() };
+                (
+                    runtime,
+                    NodeConnection(Arc::new(Inner::new(
+                        target.clone(),
+                        role,
+                        common,
+                        Arc::clone(&in_flight),
+                    ))),
+                )
             });
-            Shared::new(target, Role::Lasting { own }, common, Arc::clone(&in_flight))
+            Inner::new(target, Role::Main { own }, common, Arc::clone(&in_flight))
         }))
     }
 
-    /// Tries to connect once, and goes on trying in the background. The connection is driven by the library's thread.
+    /// Tries to connect once, then keeps trying in the background. The library's thread drives the connection.
     pub(super) async fn connect(&self) {
-        let link = self.0.clone();
+        let node = self.0.clone();
         let attempt = async move {
-            if let Err(error) = boxed(link.connect()).await {
-                link.down(&error);
-                link.keep_connecting();
+            if let Err(error) = boxed(node.connect()).await {
+                node.down(&error);
+                node.keep_connecting();
             }
         };
-        // It does not panic; if it did, there would be no connection.
+        // The attempt does not panic; if it did, there would be no connection.
         let _ = thread::spawn(attempt).await;
     }
 
-    /// How to connect to the server, if that is known once and for all.
+    /// How to connect to the server, if that does not change.
     pub(super) fn info(&self) -> Option<&ConnectionInfo> {
         match self.0.dialer.target() {
             Target::Server(info) => Some(info),
@@ -200,17 +208,17 @@ impl Link {
     }
 
     /// Where the server is, without secrets.
-    pub(super) fn place(&self) -> String {
+    pub(super) fn describe(&self) -> String {
         self.0.dialer.target().to_string()
     }
 
-    /// Whether there is a connection, and what has become of it so far.
-    pub(super) fn node(&self) -> Node {
+    /// The state of the server and its counters.
+    pub(super) fn stats(&self) -> Node {
         let (address, state) = match &*self.0.state() {
-            State::Up(up) => {
-                let closed = up.closed_since(Instant::now());
-                let down = closed.map(|since| NodeState::Down { reason: BACK.to_owned(), since });
-                (up.place.address.clone(), down.unwrap_or(NodeState::Up))
+            State::Up(live) => {
+                let closed = live.closed_since(Instant::now());
+                let down = closed.map(|since| NodeState::Down { reason: STILL_CLOSED.to_owned(), since });
+                (live.server.address.clone(), down.unwrap_or(NodeState::Up))
             }
             State::Down { reason, since } => {
                 (self.0.dialer.target().address(), NodeState::Down { reason: reason.clone(), since: *since })
@@ -220,76 +228,76 @@ impl Link {
         Node { address, state, outages: self.0.outages.number(), in_flight }
     }
 
-    /// Whether there is a connection.
+    /// Whether it is connected.
     pub(super) fn is_up(&self) -> bool {
         matches!(&*self.0.state(), State::Up(_))
     }
 
-    /// Whether the server announces changes on the present connection.
+    /// Whether the server announces changes on the current connection.
     pub(super) fn tracking(&self) -> bool {
-        matches!(&*self.0.state(), State::Up(up) if up.tracking)
+        matches!(&*self.0.state(), State::Up(live) if live.tracking)
     }
 
     pub(super) fn limits(&self) -> Limits {
         self.0.limits
     }
 
-    /// The reads of this server.
-    pub(super) fn reads(&self) -> &Gather<Given> {
+    /// The batcher of the reads of this server.
+    pub(super) fn reads(&self) -> &ReadBatcher<BatchReply> {
         &self.0.reads
     }
 
-    /// Whether the server can be read, and store anything, now.
+    /// Whether the server can be read from and stored to now.
     pub(super) fn is_open(&self) -> bool {
-        matches!(&*self.0.state(), State::Up(up) if up.closed_since(Instant::now()).is_none())
+        matches!(&*self.0.state(), State::Up(live) if live.closed_since(Instant::now()).is_none())
     }
 
-    /// The server takes the place of one that was lost.
+    /// The server takes over from one that was lost.
     pub(super) fn expect_outage(&self) {
-        self.0.away.failed(false);
+        self.0.closed_window.failed(false);
     }
 
-    /// Whether this is the same link.
-    pub(super) fn is(&self, other: &Link) -> bool {
+    /// Whether this is the same connection.
+    pub(super) fn is(&self, other: &NodeConnection) -> bool {
         Arc::ptr_eq(&self.0, &other.0)
     }
 }
 
-impl fmt::Debug for Link {
+impl fmt::Debug for NodeConnection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Link").field(&self.place()).finish()
+        f.debug_tuple("NodeConnection").field(&self.describe()).finish()
     }
 }
 
-impl Shared {
+impl Inner {
     /// Not connected yet.
-    fn new(target: Target, role: Role, common: &Common, in_flight: Arc<AtomicUsize>) -> Shared {
-        let Common { limits, watches, back, owed, trial, .. } = common;
-        Shared {
+    fn new(target: Target, role: Role, common: &Common, in_flight: Arc<AtomicUsize>) -> Inner {
+        let Common { limits, listeners, reconnected, owed, capabilities, .. } = common;
+        Inner {
             outages: Arc::new(OutageLog::new(target.clone(), owed.clone())),
-            dialer: Dialer::new(target, *limits, trial.clone()),
+            dialer: Dialer::new(target, *limits, capabilities.clone()),
             role,
             limits: *limits,
-            watches: watches.clone(),
-            back: back.clone(),
+            listeners: listeners.clone(),
+            reconnected: reconnected.clone(),
             owed: owed.clone(),
-            trial: trial.clone(),
-            trying: AtomicBool::new(false),
+            capabilities: capabilities.clone(),
+            rechecking: AtomicBool::new(false),
             state: RwLock::new(State::Down { reason: "not connected yet".to_owned(), since: Instant::now() }),
             connecting: AtomicBool::new(false),
-            dialling: tokio::sync::Mutex::default(),
+            connect_lock: tokio::sync::Mutex::default(),
             probing: AtomicBool::new(false),
-            doubting: AtomicBool::new(false),
+            verifying: AtomicBool::new(false),
             in_flight,
             writes: Semaphore::new(limits.in_flight.min(Semaphore::MAX_PERMITS)),
             outbox: Arc::default(),
-            reads: Gather::new(limits.in_flight),
+            reads: ReadBatcher::new(limits.in_flight),
             timeouts: AtomicU32::new(0),
             abandoned: AtomicU32::new(0),
             refusals: AtomicU32::new(0),
             ended: AtomicU64::new(0),
-            away: Away::default(),
-            second: OnceLock::new(),
+            closed_window: ClosedWindow::default(),
+            wait_connection: OnceLock::new(),
             large: OnceLock::new(),
         }
     }
@@ -298,8 +306,8 @@ impl Shared {
         self.state.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether this connection is in use.
-    fn uses(&self, number: u64) -> bool {
-        matches!(&*self.state(), State::Up(up) if up.number == number)
+    /// Whether the connection with this number is the current one.
+    fn is_current(&self, number: u64) -> bool {
+        matches!(&*self.state(), State::Up(live) if live.number == number)
     }
 }

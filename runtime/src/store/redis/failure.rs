@@ -1,16 +1,16 @@
-//! Why a command came to nothing.
+//! Why a command failed.
 
 use redis::RedisError;
 
 use crate::store::answer::StoreError;
 
-/// Why a command came to nothing.
+/// Why a command failed.
 #[derive(Debug)]
 pub(super) enum Failure {
     Redis(RedisError),
-    /// There is no connection.
+    /// The connection is down, for this reason.
     Down(String),
-    /// Too many commands are on their way.
+    /// Too many commands are in flight.
     Full,
 }
 
@@ -27,7 +27,7 @@ impl From<Failure> for StoreError {
 pub(super) fn store_error(error: &RedisError) -> StoreError {
     let Some(code) = error.code() else { return StoreError::Unreachable(error.to_string()) };
     let detail = error.detail().unwrap_or_default();
-    // Servers before 7.0 wrap what a script's command said in an error of the script's.
+    // Servers before 7.0 wrap the error of a script's command in an error of the script.
     if code == "WRONGTYPE" || detail.contains(": WRONGTYPE ") {
         return StoreError::Foreign;
     }

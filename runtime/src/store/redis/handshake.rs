@@ -1,4 +1,4 @@
-//! How a connection begins: where it goes to, which protocol it speaks, and whether the server is fit to be used.
+//! Opening a connection: the address, the version of the protocol, and the checks of the server.
 
 use std::{
     fmt,
@@ -13,19 +13,19 @@ use redis::{
     aio::MultiplexedConnection,
 };
 
-use super::{limits::Limits, sentinel::Sentinels, trial::Trial};
+use super::{capabilities::Capabilities, limits::Limits, sentinel::Sentinels};
 use crate::{patience::in_awake_time, thread::Clock};
 
-/// What a link connects to.
+/// What a connection leads to.
 #[derive(Debug, Clone)]
 pub(super) enum Target {
     Server(Arc<ConnectionInfo>),
-    /// Whatever these say.
+    /// The primary that these name.
     Sentinels(Arc<Sentinels>),
 }
 
 impl Target {
-    /// The address of the server, or the service that it serves.
+    /// The address of the server, or the name of the service.
     pub(super) fn address(&self) -> String {
         match self {
             Target::Server(info) => info.addr().to_string(),
@@ -47,62 +47,62 @@ impl fmt::Display for Target {
     }
 }
 
-/// A connection that has answered.
+/// A connection that has passed the checks.
 pub(super) struct Opened {
     pub(super) connection: MultiplexedConnection,
     pub(super) number: u64,
-    /// The server announces changes of keys that were read for it.
+    /// The server announces changes of keys that were read on it.
     pub(super) tracking: bool,
-    pub(super) place: Arc<Place>,
+    pub(super) server: Arc<ServerIdentity>,
 }
 
-/// Where a connection leads.
+/// Which server a connection leads to.
 #[derive(Debug)]
-pub(super) struct Place {
+pub(super) struct ServerIdentity {
     pub(super) address: String,
-    /// What tells this run of the server from others, if it says so.
+    /// The run id, which a restart changes; `None` if the user may not ask for it.
     pub(super) run: Option<String>,
 }
 
-impl Place {
-    /// Whether this is the same run of the same server. Where servers do not say which run it is, their addresses have to do.
-    pub(super) fn is(&self, other: &Place) -> bool {
+impl ServerIdentity {
+    /// Whether this is the same run of the same server. Without run ids the addresses are compared.
+    pub(super) fn is(&self, other: &ServerIdentity) -> bool {
         self.run == other.run && (self.run.is_some() || self.address == other.address)
     }
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for ServerIdentity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.address)?;
         self.run.as_ref().map_or(Ok(()), |run| write!(f, " (run {run})"))
     }
 }
 
-/// What is called with whatever a server says without being asked, and the number of its connection.
+/// Receives the number of the connection and what the server pushes on it.
 pub(super) type Receive = Arc<dyn Fn(u64, PushInfo) + Send + Sync>;
 
-/// Makes the connections of one link.
+/// Opens the connections to one server.
 pub(super) struct Dialer {
     target: Target,
     limits: Limits,
-    /// What every connection is tried with.
-    trial: Trial,
+    /// What every connection is checked for.
+    capabilities: Capabilities,
     /// The number of the newest connection.
     number: AtomicU64,
-    /// The server does not speak RESP3.
+    /// The server does not know RESP3.
     resp2: AtomicBool,
 }
 
 impl Dialer {
-    pub(super) fn new(target: Target, limits: Limits, trial: Trial) -> Dialer {
-        Dialer { target, limits, trial, number: AtomicU64::new(0), resp2: AtomicBool::new(false) }
+    pub(super) fn new(target: Target, limits: Limits, capabilities: Capabilities) -> Dialer {
+        Dialer { target, limits, capabilities, number: AtomicU64::new(0), resp2: AtomicBool::new(false) }
     }
 
     pub(super) fn target(&self) -> &Target {
         &self.target
     }
 
-    /// Where the primary is now, if sentinels know it.
+    /// The address of the current primary, if sentinels know it.
     pub(super) async fn primary(&self) -> Option<String> {
         match &self.target {
             Target::Server(_) => None,
@@ -110,24 +110,24 @@ impl Dialer {
         }
     }
 
-    /// One attempt.
+    /// One attempt to connect.
     pub(super) async fn open(&self, receive: Receive) -> Result<Opened, String> {
         let info = match &self.target {
             Target::Server(info) => ConnectionInfo::clone(info),
             Target::Sentinels(sentinels) => sentinels.primary().await?,
         };
         let address = info.addr().to_string();
-        let (mut connection, number, tracking) = self.speak(info, receive).await?;
-        // What answers, but not within the time that calls have, is of no use to them.
+        let (mut connection, number, tracking) = self.negotiate(info, receive).await?;
+        // A server that answers later than the time limit of calls is of no use to them.
         let within = self.limits.call;
-        let answer = in_awake_time!(Clock::Real, within, self.trial.hold(&mut connection));
+        let answer = in_awake_time!(Clock::Real, within, self.capabilities.check(&mut connection));
         answer.ok_or_else(|| format!("it answers, but not within {within:?}"))??;
         let run = in_awake_time!(Clock::Real, within, run_of(&mut connection)).flatten();
-        Ok(Opened { connection, number, tracking, place: Arc::new(Place { address, run }) })
+        Ok(Opened { connection, number, tracking, server: Arc::new(ServerIdentity { address, run }) })
     }
 
-    /// Agrees on a protocol, and asks for changes to be announced where the server can.
-    async fn speak(
+    /// Negotiates the protocol, and turns client tracking on if the server has it.
+    async fn negotiate(
         &self,
         info: ConnectionInfo,
         receive: Receive,
@@ -144,8 +144,8 @@ impl Dialer {
                     return Ok((connection, number, tracking.is_ok()));
                 }
                 Err(error) if refuses_resp3(&error) => self.resp2.store(true, Relaxed),
-                // Some proxies close a connection on which they are sent `HELLO`, which they don't know. A server that goes away
-                // closes it too, so the next connection asks again.
+                // Some proxies close a connection at `HELLO`, which they don't know. A server that goes away closes it too, so the next
+                // connection tries RESP3 again.
                 Err(error) if error.is_connection_dropped() && !error.is_connection_refusal() => {
                     tracing::debug!(%error, "the connection was closed at `HELLO 3`; RESP2 is tried");
                 }
@@ -157,7 +157,7 @@ impl Dialer {
         Ok((connection, number, false))
     }
 
-    /// Connects with RESP3 where there is somebody to receive what it announces, else with RESP2.
+    /// Connects, with RESP3 if somebody receives pushes, else with RESP2.
     async fn dial(
         &self,
         info: &ConnectionInfo,
@@ -166,8 +166,8 @@ impl Dialer {
         let protocol = if receive.is_some() { ProtocolVersion::RESP3 } else { ProtocolVersion::RESP2 };
         let redis = info.redis_settings().clone().set_protocol(protocol);
         let client = Client::open(info.clone().set_redis_settings(redis))?;
-        // Room for whatever may be on its way, so that a write need not queue behind reads that have not even been sent: in a burst
-        // each of those takes a turn of the runtime.
+        // Room for everything that may be in flight, so that a write does not queue behind reads that are not sent yet: in a burst each
+        // of those takes a turn of the runtime.
         let room = self.limits.in_flight.saturating_mul(2).clamp(64, 1 << 16);
         let mut config = AsyncConnectionConfig::new()
             .set_connection_timeout(None)
@@ -184,7 +184,7 @@ impl Dialer {
     }
 }
 
-/// The run of the server, which a restart changes; `None` where the user may not ask.
+/// The run id of the server, which a restart changes; `None` if the user may not ask for it.
 async fn run_of(connection: &mut MultiplexedConnection) -> Option<String> {
     let info: String = redis::cmd("INFO").arg("server").query_async(connection).await.ok()?;
     let run = info.lines().find_map(|line| line.strip_prefix("run_id:"))?.trim();
@@ -192,7 +192,7 @@ async fn run_of(connection: &mut MultiplexedConnection) -> Option<String> {
 }
 
 fn refuses_resp3(error: &RedisError) -> bool {
-    // A server that knows no third version, or does not know `HELLO`; redis-rs recognises only one of the two spellings of that.
+    // A server without RESP3, or without `HELLO`; redis-rs recognises only one of the two spellings of that.
     let unknown = || error.detail().is_some_and(|detail| detail.starts_with("unknown command"));
     error.kind() == ErrorKind::RESP3NotSupported || error.code() == Some("NOPROTO") || unknown()
 }

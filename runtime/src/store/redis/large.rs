@@ -1,9 +1,8 @@
-//! Large values. On the connection that everybody uses, one of them holds up what is sent behind it, in either direction, for as
-//! long as it takes to come through; on a slow link that looks like a server that does not answer. So they travel over a
-//! connection of their own.
+//! Large values. On the shared connection a large value delays what is sent after it, in either direction, until it is transferred; on a
+//! slow network that looks like a server that does not answer. So large values have a dedicated connection.
 //!
-//! Of what is stored the length is known. Of what is read it is known from the last time: the first read of a large value that
-//! another process stored may hold others up once. Where that read is late, the length is asked for.
+//! The length of a value that is stored is known. The length of a value that is read is known from the last read: the first read of a
+//! large value that another process stored may delay others once. If that read times out, the length is requested.
 
 use std::{
     collections::HashMap,
@@ -19,64 +18,64 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use crate::store::answer::LARGE;
 
-/// Length up to which an entry says nothing about the next value (bytes).
+/// Maximum length of an entry that says nothing about the length of the value (bytes).
 const SHORT: usize = 256;
-/// Maximum number of keys whose values are known to be large. All are forgotten when there is one more.
-const MOST_KEYS: usize = 4_096;
-/// Number of reads in a row that took too long, after which a value is left alone for a while.
-const LATE_IN_A_ROW: u8 = 2;
-/// How long it is left alone.
-const REST: Duration = Duration::from_secs(10);
-/// Maximum number of keys whose lengths are asked for at once: as many as may have travelled together.
-const ASKED_AT_ONCE: usize = 64;
+/// Maximum number of keys whose values are known to be large. One more, and all are forgotten.
+const MAX_KEYS: usize = 4_096;
+/// Number of timeouts in a row after which a value is not read for a while.
+const TIMEOUTS_IN_A_ROW: u8 = 2;
+/// How long it is not read.
+const SKIP_FOR: Duration = Duration::from_secs(10);
+/// Maximum number of keys whose lengths are requested at once: as many as a batch may have.
+const MAX_LENGTH_REQUESTS: usize = 64;
 
 /// The keys whose values were large. Cheap to clone.
 #[derive(Debug, Clone, Default)]
-pub(super) struct LargeValues(Arc<Known>);
+pub(super) struct LargeValues(Arc<Keys>);
 
 #[derive(Debug, Default)]
-struct Known {
-    /// There are some, so that a read asks no lock while there are none.
+struct Keys {
+    /// Whether there are any, so that a read takes no lock while there are none.
     any: AtomicBool,
-    keys: RwLock<HashMap<u64, Reads>>,
-    /// Number of keys whose lengths are being asked for.
-    asked: AtomicUsize,
-    /// That one does not come through was said.
-    said: AtomicBool,
+    by_hash: RwLock<HashMap<u64, Timeouts>>,
+    /// Number of keys whose lengths are being requested.
+    requested: AtomicUsize,
+    /// The timeout of a large value has been logged.
+    logged: AtomicBool,
 }
 
-/// What became of the reads of one large value.
+/// The results of the reads of one large value.
 #[derive(Debug, Clone, Copy, Default)]
-struct Reads {
-    late: u8,
-    rests_until: Option<Instant>,
+struct Timeouts {
+    in_a_row: u8,
+    skipped_until: Option<Instant>,
 }
 
 /// How a value is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Way {
-    /// As all others.
-    Usual,
-    /// Over a connection of its own.
-    Apart,
-    /// Not at all: it did not come through in time.
-    Not,
+pub(super) enum ReadVia {
+    /// Over the shared connection.
+    Shared,
+    /// Over the dedicated connection.
+    Dedicated,
+    /// Not at all: it has timed out.
+    Skip,
 }
 
 impl LargeValues {
-    pub(super) fn way(&self, key: &str, now: impl FnOnce() -> Instant) -> Way {
+    pub(super) fn read_via(&self, key: &str, now: impl FnOnce() -> Instant) -> ReadVia {
         if !self.0.any.load(Relaxed) {
-            return Way::Usual;
+            return ReadVia::Shared;
         }
         match self.0.keys().get(&hash(key)) {
-            None => Way::Usual,
-            Some(Reads { rests_until: Some(until), .. }) if now() < *until => Way::Not,
-            Some(_) => Way::Apart,
+            None => ReadVia::Shared,
+            Some(Timeouts { skipped_until: Some(until), .. }) if now() < *until => ReadVia::Skip,
+            Some(_) => ReadVia::Dedicated,
         }
     }
 
     /// A value of this length is about to be stored.
-    pub(super) fn stored(&self, key: &str, length: usize) {
+    pub(super) fn record_stored(&self, key: &str, length: usize) {
         if length > LARGE {
             self.0.insert(key, |_| {});
         } else {
@@ -85,55 +84,55 @@ impl LargeValues {
     }
 
     /// An entry was read in time.
-    pub(super) fn read(&self, key: &str, there: Option<&Bytes>) {
+    pub(super) fn record_read(&self, key: &str, there: Option<&Bytes>) {
         match there.map_or(0, Bytes::len) {
-            length if length > LARGE => self.0.insert(key, |reads| *reads = Reads::default()),
-            // A lease, or a guard, stands there for a while between two values.
+            length if length > LARGE => self.0.insert(key, |timeouts| *timeouts = Timeouts::default()),
+            // Between two values there is a lease or a guard for a while.
             length if length < SHORT => {}
             _ => self.0.remove(key),
         }
     }
 
-    /// Room for asking for one more length.
-    pub(super) fn ask(&self) -> Option<Asking> {
-        let is_room = self.0.asked.fetch_add(1, Relaxed) < ASKED_AT_ONCE;
-        let asking = Asking(self.clone());
-        is_room.then_some(asking)
+    /// A permit to request one more length.
+    pub(super) fn request_length(&self) -> Option<LengthRequest> {
+        let is_room = self.0.requested.fetch_add(1, Relaxed) < MAX_LENGTH_REQUESTS;
+        let request = LengthRequest(self.clone());
+        is_room.then_some(request)
     }
 
-    /// A large value did not come through in time.
-    pub(super) fn late(&self, key: &str, within: Duration, now: Instant) {
-        let mut rests = false;
-        self.0.insert(key, |reads| {
-            reads.late += 1;
-            rests = reads.late >= LATE_IN_A_ROW;
-            if rests {
-                *reads = Reads { late: 0, rests_until: Some(now + REST) };
+    /// The read of a large value timed out.
+    pub(super) fn timed_out(&self, key: &str, within: Duration, now: Instant) {
+        let mut skip = false;
+        self.0.insert(key, |timeouts| {
+            timeouts.in_a_row += 1;
+            skip = timeouts.in_a_row >= TIMEOUTS_IN_A_ROW;
+            if skip {
+                *timeouts = Timeouts { in_a_row: 0, skipped_until: Some(now + SKIP_FOR) };
             }
         });
-        if rests && !self.0.said.swap(true, Relaxed) {
+        if skip && !self.0.logged.swap(true, Relaxed) {
             tracing::warn!(
                 key,
                 ?within,
-                "a large value does not come through in time and is left alone for a while; raise `timeout`, or lower \
+                "a large value does not arrive in time and is not read for a while; raise `timeout`, or lower \
                  `max_value_size` so that it is not stored"
             );
         }
     }
 }
 
-impl Known {
-    fn keys(&self) -> RwLockReadGuard<'_, HashMap<u64, Reads>> {
-        self.keys.read().unwrap_or_else(PoisonError::into_inner)
+impl Keys {
+    fn keys(&self) -> RwLockReadGuard<'_, HashMap<u64, Timeouts>> {
+        self.by_hash.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn keys_mut(&self) -> RwLockWriteGuard<'_, HashMap<u64, Reads>> {
-        self.keys.write().unwrap_or_else(PoisonError::into_inner)
+    fn keys_mut(&self) -> RwLockWriteGuard<'_, HashMap<u64, Timeouts>> {
+        self.by_hash.write().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn insert(&self, key: &str, change: impl FnOnce(&mut Reads)) {
+    fn insert(&self, key: &str, change: impl FnOnce(&mut Timeouts)) {
         let (mut keys, key) = (self.keys_mut(), hash(key));
-        if keys.len() >= MOST_KEYS && !keys.contains_key(&key) {
+        if keys.len() >= MAX_KEYS && !keys.contains_key(&key) {
             keys.clear();
         }
         change(keys.entry(key).or_default());
@@ -150,12 +149,12 @@ impl Known {
     }
 }
 
-/// Makes room, when it ends for whatever reason, for asking for another length.
-pub(super) struct Asking(LargeValues);
+/// A permit to request a length.
+pub(super) struct LengthRequest(LargeValues);
 
-impl Drop for Asking {
+impl Drop for LengthRequest {
     fn drop(&mut self) {
-        self.0.0.asked.fetch_sub(1, Relaxed);
+        self.0.0.requested.fetch_sub(1, Relaxed);
     }
 }
 
@@ -174,23 +173,26 @@ mod tests {
     #[test]
     fn a_value_is_read_apart_while_it_is_large() {
         let (large, now) = (LargeValues::default(), Instant::now());
-        assert_eq!(large.way("k", || now), Way::Usual);
-        large.stored("k", LARGE);
-        assert_eq!(large.way("k", || now), Way::Usual);
-        large.stored("k", LARGE + 1);
-        assert_eq!((large.way("k", || now), large.way("other", || now)), (Way::Apart, Way::Usual));
-        large.read("k", Some(&bytes(12)));
-        large.read("k", None);
-        assert_eq!(large.way("k", || now), Way::Apart, "a lease, and none");
-        large.read("k", Some(&bytes(LARGE)));
-        assert_eq!(large.way("k", || now), Way::Usual);
+        assert_eq!(large.read_via("k", || now), ReadVia::Shared);
+        large.record_stored("k", LARGE);
+        assert_eq!(large.read_via("k", || now), ReadVia::Shared);
+        large.record_stored("k", LARGE + 1);
+        assert_eq!(
+            (large.read_via("k", || now), large.read_via("other", || now)),
+            (ReadVia::Dedicated, ReadVia::Shared)
+        );
+        large.record_read("k", Some(&bytes(12)));
+        large.record_read("k", None);
+        assert_eq!(large.read_via("k", || now), ReadVia::Dedicated, "a lease, and none");
+        large.record_read("k", Some(&bytes(LARGE)));
+        assert_eq!(large.read_via("k", || now), ReadVia::Shared);
         assert!(!large.0.any.load(Relaxed));
-        large.read("k", Some(&bytes(LARGE + 1)));
-        assert_eq!(large.way("k", || now), Way::Apart, "stored by another process");
-        large.stored("k", 12);
-        assert_eq!(large.way("k", || now), Way::Usual);
-        for number in 0..MOST_KEYS + 10 {
-            large.stored(&format!("{number}"), LARGE + 1);
+        large.record_read("k", Some(&bytes(LARGE + 1)));
+        assert_eq!(large.read_via("k", || now), ReadVia::Dedicated, "stored by another process");
+        large.record_stored("k", 12);
+        assert_eq!(large.read_via("k", || now), ReadVia::Shared);
+        for number in 0..MAX_KEYS + 10 {
+            large.record_stored(&format!("{number}"), LARGE + 1);
         }
         assert_eq!(large.0.keys().len(), 10, "they are bounded");
     }
@@ -198,19 +200,19 @@ mod tests {
     #[test]
     fn a_value_that_does_not_come_through_is_left_alone_for_a_while() {
         let (large, now) = (LargeValues::default(), Instant::now());
-        large.stored("k", LARGE + 1);
-        large.late("k", REST, now);
-        assert_eq!(large.way("k", || now), Way::Apart, "once is no rule");
-        large.stored("k", LARGE + 1);
-        large.late("k", REST, now);
-        assert_eq!(large.way("k", || now), Way::Not, "storing it says nothing about reading it");
-        assert_eq!(large.way("k", || now + REST), Way::Apart);
-        large.late("k", REST, now + REST);
-        large.read("k", Some(&bytes(LARGE + 1)));
-        large.late("k", REST, now + REST);
+        large.record_stored("k", LARGE + 1);
+        large.timed_out("k", SKIP_FOR, now);
+        assert_eq!(large.read_via("k", || now), ReadVia::Dedicated, "once is no rule");
+        large.record_stored("k", LARGE + 1);
+        large.timed_out("k", SKIP_FOR, now);
+        assert_eq!(large.read_via("k", || now), ReadVia::Skip, "storing it says nothing about reading it");
+        assert_eq!(large.read_via("k", || now + SKIP_FOR), ReadVia::Dedicated);
+        large.timed_out("k", SKIP_FOR, now + SKIP_FOR);
+        large.record_read("k", Some(&bytes(LARGE + 1)));
+        large.timed_out("k", SKIP_FOR, now + SKIP_FOR);
         assert_eq!(
-            large.way("k", || now + REST),
-            Way::Apart,
+            large.read_via("k", || now + SKIP_FOR),
+            ReadVia::Dedicated,
             "one that came through counts from the beginning"
         );
     }

@@ -1,21 +1,21 @@
-//! How long connections are waited for, and how many commands they take.
+//! Time limits and sizes of connections.
 
 use std::time::Duration;
 
 use crate::backoff::Backoff;
 
-/// The pauses between attempts to connect. After an outage everybody waits for the longest of them.
+/// How long to wait between attempts to connect. The closed window after an outage is at least as long as the longest of them.
 pub(super) const RECONNECT: Backoff = Backoff::new(Duration::from_millis(20), Duration::from_millis(250));
 
-/// How long a link waits, and for how many.
+/// The limits of a connection.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Limits {
-    /// An attempt to connect takes no longer.
+    /// Maximum duration of an attempt to connect.
     pub(crate) connect: Duration,
-    /// A call waits no longer for the store.
+    /// Maximum duration of a call.
     pub(crate) call: Duration,
     /// Maximum length of a value (bytes).
     pub(crate) value: usize,
-    /// Maximum number of commands of reads on their way at once, and of steps of writes.
+    /// Maximum number of reads in flight, and of steps of writes.
     pub(crate) in_flight: usize,
 }

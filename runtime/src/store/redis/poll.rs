@@ -1,9 +1,9 @@
-//! How a task lets others go first.
+//! Yielding to other tasks.
 
 use std::{future::poll_fn, mem, task::Poll};
 
-/// Lets everything else that is ready to run now go first. (`yield_now` of tokio asks the system for news before, too.)
-pub(super) async fn next_turn() {
+/// Lets every other task that is ready now run first. (`yield_now` of tokio also polls the I/O driver before.)
+pub(super) async fn yield_once() {
     let mut waited = false;
     poll_fn(|context| {
         if mem::replace(&mut waited, true) {

@@ -1,14 +1,19 @@
-//! Why a guard was not confirmed by as many replicas as it was to be.
+//! Why a guard was confirmed by fewer replicas than required.
 
 use std::time::Duration;
 
-use super::connection::Link;
+use super::connection::NodeConnection;
 
-/// The reason, in words.
-pub(super) async fn unconfirmed(link: &Link, confirmed: i64, replicas: u8, within: Duration) -> String {
+/// The reason, as text.
+pub(super) async fn unconfirmed(
+    node: &NodeConnection,
+    confirmed: i64,
+    replicas: u8,
+    within: Duration,
+) -> String {
     let reason = format!("{confirmed} of {replicas} replicas confirmed the guard within {within:?}");
-    // A user who may not ask is told only that.
-    let info = link.call_of_write::<String>(redis::cmd("INFO").arg("replication")).await.ok();
+    // A user that may not run `INFO` gets only the first part.
+    let info = node.call_write::<String>(redis::cmd("INFO").arg("replication")).await.ok();
     let connected = info.as_deref().and_then(connected);
     match connected.filter(|connected| *connected < u64::from(replicas)) {
         Some(connected) => format!(

@@ -1,4 +1,4 @@
-//! Which server a key is on.
+//! Routing: which server a key is on.
 
 use std::{
     borrow::Cow,
@@ -13,7 +13,7 @@ use redis::{Cmd, ErrorKind, FromRedisValue, RedisError, ServerErrorKind};
 use super::{
     address::Address,
     cluster::{self, Cluster},
-    connection::{Common, For, Link},
+    connection::{Common, NodeConnection, Purpose},
     failure::{Failure, store_error},
     handshake::Target,
     sentinel::Sentinels,
@@ -23,12 +23,12 @@ use crate::store::answer::{Answer, boxed};
 
 #[derive(Debug)]
 pub(super) enum Route {
-    One { link: Link, said_cluster: AtomicBool },
+    One { node: NodeConnection, said_cluster: AtomicBool },
     Cluster(Cluster),
 }
 
 impl Route {
-    /// Connects once, and goes on trying in the background.
+    /// Connects once, then keeps trying in the background.
     pub(super) async fn connect(address: Address, common: Common) -> Route {
         let target = match address {
             Address::Server(info) => Target::Server(info.into()),
@@ -36,35 +36,35 @@ impl Route {
                 Target::Sentinels(Arc::new(Sentinels::new(sentinels, service, primary)))
             }
             Address::Cluster(seeds) => {
-                let common = Common { trial: common.trial.clustered(), ..common };
+                let common = Common { capabilities: common.capabilities.clustered(), ..common };
                 return Route::Cluster(Cluster::connect(seeds, common).await);
             }
         };
-        let link = Link::new(target, &common);
-        link.connect().await;
-        Route::One { link, said_cluster: AtomicBool::new(false) }
+        let node = NodeConnection::new(target, &common);
+        node.connect().await;
+        Route::One { node, said_cluster: AtomicBool::new(false) }
     }
 
     /// Where Redis is, without secrets.
-    pub(super) fn place(&self) -> String {
+    pub(super) fn describe(&self) -> String {
         match self {
-            Route::One { link, .. } => link.place(),
-            Route::Cluster(cluster) => cluster.place(),
+            Route::One { node, .. } => node.describe(),
+            Route::Cluster(cluster) => cluster.describe(),
         }
     }
 
-    /// The links of all servers that are known.
-    pub(super) fn links(&self) -> Vec<Link> {
+    /// The connections to all known servers.
+    pub(super) fn connections(&self) -> Vec<NodeConnection> {
         match self {
-            Route::One { link, .. } => vec![link.clone()],
-            Route::Cluster(cluster) => cluster.links(),
+            Route::One { node, .. } => vec![node.clone()],
+            Route::Cluster(cluster) => cluster.connections(),
         }
     }
 
-    /// The link of the server that has a key.
-    pub(super) fn owner(&self, key: FullKey<'_>) -> Answer<Cow<'_, Link>> {
+    /// The connection to the server that has a key.
+    pub(super) fn owner(&self, key: FullKey<'_>) -> Answer<Cow<'_, NodeConnection>> {
         match self {
-            Route::One { link, .. } => Ok(Cow::Borrowed(link)),
+            Route::One { node, .. } => Ok(Cow::Borrowed(node)),
             Route::Cluster(cluster) => Ok(Cow::Owned(cluster.owner(slot(key))?)),
         }
     }
@@ -78,59 +78,61 @@ impl Route {
         self.call_at(&owner, command).await
     }
 
-    /// The same for what a caller reads, over the connection of its runtime. What was not sent there is sent over the lasting one;
-    /// what may have been is not sent twice.
-    pub(super) async fn call_here<T>(&self, key: FullKey<'_>, command: &Cmd) -> Answer<T>
+    /// The same for a read, over the connection of the caller's runtime if that is up, else over the main one. What may have been sent is
+    /// not sent again.
+    pub(super) async fn call_local<T>(&self, key: FullKey<'_>, command: &Cmd) -> Answer<T>
     where
         T: FromRedisValue + Send + 'static,
     {
         let owner = self.owner(key)?;
-        self.call_at(owner.here_if_up(), command).await
+        self.call_at(owner.local_if_up(), command).await
     }
 
-    /// Sends one command to a server, and on to where that says that the key is.
-    pub(super) async fn call_at<T>(&self, link: &Link, command: &Cmd) -> Answer<T>
+    /// Sends one command to a server, and to where that redirects it.
+    pub(super) async fn call_at<T>(&self, node: &NodeConnection, command: &Cmd) -> Answer<T>
     where
         T: FromRedisValue + Send + 'static,
     {
-        let error = match link.call(command).await {
+        let error = match node.call(command).await {
             Err(Failure::Redis(error)) => error,
             answer => return Ok(answer?),
         };
         match self {
-            Route::Cluster(cluster) => Ok(boxed(cluster.send_on(error, command, For::Reads)).await?),
+            Route::Cluster(cluster) => {
+                Ok(boxed(cluster.follow_redirects(error, command, Purpose::Reads)).await?)
+            }
             Route::One { .. } => {
-                self.refused(link, &error);
+                self.note_error(node, &error);
                 Err(store_error(&error))
             }
         }
     }
 
     /// The same with a command of a step of a write.
-    pub(super) async fn call_of_write<T>(&self, link: &Link, command: &Cmd) -> Answer<T>
+    pub(super) async fn call_write<T>(&self, node: &NodeConnection, command: &Cmd) -> Answer<T>
     where
         T: FromRedisValue + Send + 'static,
     {
-        let error = match link.call_of_write(command).await {
+        let error = match node.call_write(command).await {
             Err(Failure::Redis(error)) => error,
             answer => return Ok(answer?),
         };
-        self.refused(link, &error);
+        self.note_error(node, &error);
         match self {
-            Route::Cluster(cluster) => Ok(cluster.send_on(error, command, For::Writes).await?),
+            Route::Cluster(cluster) => Ok(cluster.follow_redirects(error, command, Purpose::Writes).await?),
             Route::One { .. } => Err(store_error(&error)),
         }
     }
 
     /// Takes note of an error in the answer of several commands to a server.
-    pub(super) fn refused(&self, link: &Link, error: &RedisError) {
+    pub(super) fn note_error(&self, node: &NodeConnection, error: &RedisError) {
         match self {
-            Route::Cluster(cluster) => cluster.refused(error),
+            Route::Cluster(cluster) => cluster.note_error(error),
             Route::One { said_cluster, .. } => {
                 let moved = error.kind() == ErrorKind::Server(ServerErrorKind::Moved);
                 if moved && !said_cluster.swap(true, Relaxed) {
                     tracing::error!(
-                        cache = link.place(),
+                        cache = node.describe(),
                         "the server is part of a cluster, most keys are elsewhere and functions run uncached; write `redis-cluster://…`"
                     );
                 }

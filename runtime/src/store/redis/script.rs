@@ -8,17 +8,17 @@ use redis::Cmd;
 
 use super::wire::FullKey;
 
-/// The call of a step's script by its hash: the server is expected to know it.
+/// Calls a step's script by its hash: the server is expected to know it.
 pub(super) fn by_hash<S: Step>(key: FullKey<'_>, step: &S) -> Cmd {
     with_arguments(evalsha(S::script()), key, step)
 }
 
-/// The same with its source, from which the server learns it.
+/// The same with its source, which the server then knows.
 pub(super) fn by_source<S: Step>(key: FullKey<'_>, step: &S) -> Cmd {
     with_arguments(eval(S::script()), key, step)
 }
 
-/// The call of a script by its hash, up to the number of keys.
+/// Calls a script by its hash, up to the number of keys.
 pub(super) fn evalsha(script: &Script) -> Cmd {
     let mut command = redis::cmd("EVALSHA");
     command.arg(script.hash());

@@ -1,4 +1,4 @@
-//! Where the primary is, as sentinels say: asked before every connection, and while one is in use.
+//! Sentinels: they are asked for the primary before each connection, and while one is in use.
 
 use std::{
     fmt,
@@ -8,19 +8,19 @@ use std::{
 
 use redis::{AsyncConnectionConfig, Client, ConnectionInfo, RedisResult, aio::MultiplexedConnection};
 
-use super::address::elsewhere;
+use super::address::with_host;
 use crate::{patience::in_awake_time, thread::Clock};
 
-/// A sentinel that has not answered by then is passed over.
-const ANSWER: Duration = Duration::from_millis(300);
+/// How long to wait for the answer of a sentinel before the next one is asked.
+const ANSWER_TIMEOUT: Duration = Duration::from_millis(300);
 
 pub(super) struct Sentinels {
     addresses: Vec<ConnectionInfo>,
     service: String,
-    /// How to connect to the primary; only its address is not known.
+    /// How to connect to the primary; only its address is unknown.
     primary: ConnectionInfo,
-    /// The sentinel that answered last, asked first.
-    good: AtomicUsize,
+    /// The index of the sentinel that answered last, which is asked first.
+    last_answered: AtomicUsize,
 }
 
 impl fmt::Debug for Sentinels {
@@ -44,24 +44,24 @@ impl fmt::Display for Sentinels {
 
 impl Sentinels {
     pub(super) fn new(addresses: Vec<ConnectionInfo>, service: String, primary: ConnectionInfo) -> Sentinels {
-        Sentinels { addresses, service, primary, good: AtomicUsize::new(0) }
+        Sentinels { addresses, service, primary, last_answered: AtomicUsize::new(0) }
     }
 
     pub(super) fn service(&self) -> &str {
         &self.service
     }
 
-    /// Where the primary is now.
+    /// The current primary.
     pub(super) async fn primary(&self) -> Result<ConnectionInfo, String> {
         let mut reason = String::new();
         for turn in 0..self.addresses.len() {
-            let number = (self.good.load(Relaxed) + turn) % self.addresses.len();
+            let number = (self.last_answered.load(Relaxed) + turn) % self.addresses.len();
             let sentinel = &self.addresses[number];
-            let answer = in_awake_time!(Clock::Real, ANSWER, self.ask(sentinel));
-            match answer.unwrap_or_else(|| Err(format!("no answer within {ANSWER:?}"))) {
+            let answer = in_awake_time!(Clock::Real, ANSWER_TIMEOUT, self.ask(sentinel));
+            match answer.unwrap_or_else(|| Err(format!("no answer within {ANSWER_TIMEOUT:?}"))) {
                 Ok((host, port)) => {
-                    self.good.store(number, Relaxed);
-                    return Ok(elsewhere(&self.primary, &host, port));
+                    self.last_answered.store(number, Relaxed);
+                    return Ok(with_host(&self.primary, &host, port));
                 }
                 Err(error) => reason = format!("sentinel at {}: {error}", sentinel.addr()),
             }
@@ -71,13 +71,13 @@ impl Sentinels {
 
     async fn ask(&self, sentinel: &ConnectionInfo) -> Result<(String, u16), String> {
         let mut connection = dial(sentinel).await.map_err(|error| error.to_string())?;
-        self.question(&mut connection).await
+        self.command(&mut connection).await
     }
 
-    async fn question(&self, connection: &mut MultiplexedConnection) -> Result<(String, u16), String> {
-        let mut question = redis::cmd("SENTINEL");
-        question.arg("GET-MASTER-ADDR-BY-NAME").arg(&self.service);
-        let answer: RedisResult<Option<(String, u16)>> = question.query_async(connection).await;
+    async fn command(&self, connection: &mut MultiplexedConnection) -> Result<(String, u16), String> {
+        let mut command = redis::cmd("SENTINEL");
+        command.arg("GET-MASTER-ADDR-BY-NAME").arg(&self.service);
+        let answer: RedisResult<Option<(String, u16)>> = command.query_async(connection).await;
         answer
             .map_err(|error| error.to_string())?
             .ok_or_else(|| format!("it knows no service `{}`", self.service))

@@ -1,4 +1,4 @@
-//! Steps of the protocol, taken on the servers that have the keys.
+//! The steps of the protocol, run on the servers that have the keys.
 
 use std::{
     borrow::Cow,
@@ -18,9 +18,9 @@ use redis::RedisResult;
 
 use super::{
     RedisStore,
-    connection::Link,
+    connection::NodeConnection,
     failure::store_error,
-    large::Way,
+    large::ReadVia,
     replicas,
     script::{by_hash, by_source},
     wire::FullKey,
@@ -30,24 +30,24 @@ use crate::{
     thread,
 };
 
-/// Number of keys from which on a packet carries its script's source.
-const MANY: usize = 16;
+/// Minimum number of keys of a pipeline that sends the script's source.
+const SOURCE_FROM: usize = 16;
 
 impl RedisStore {
-    /// Whether values may be stored under a key by those who have written.
+    /// Whether a writer may store values under a key now.
     pub(crate) fn is_open(&self, key: &str) -> bool {
         self.route.owner(self.full(key)).is_ok_and(|owner| owner.is_open())
     }
 
-    /// Takes a step of a load.
+    /// Runs a step of a load.
     pub(crate) async fn run<S: Step>(&self, key: &str, step: &S) -> Answer<S::Answer> {
         if let Some(answer) = self.set_if_absent(key, step).await? {
             return Ok(answer);
         }
         if let Some(value) = step.value() {
-            self.large.stored(key, value.len());
+            self.large.record_stored(key, value.len());
             if value.len() > LARGE {
-                return self.run_apart(key, step).await;
+                return self.run_dedicated(key, step).await;
             }
         }
         let full = self.full(key);
@@ -55,11 +55,11 @@ impl RedisStore {
         if S::RENEWAL {
             self.run_at(&owner, full, step).await
         } else {
-            self.run_here(&owner, full, step).await
+            self.run_local(&owner, full, step).await
         }
     }
 
-    /// Takes a step of a write on each of several keys.
+    /// Runs a step of a write on each of several keys.
     pub(crate) async fn run_all<S: Step>(
         &self,
         keys: &[&str],
@@ -71,18 +71,18 @@ impl RedisStore {
         }
         let each = keys.iter().zip(steps).map(|(key, step)| async move {
             if is_large(step) {
-                self.large.stored(key, step.value().map_or(0, Bytes::len));
-                return self.run_apart(key, step).await;
+                self.large.record_stored(key, step.value().map_or(0, Bytes::len));
+                return self.run_dedicated(key, step).await;
             }
             let full = self.full(key);
-            self.run_of_write(&*self.route.owner(full)?, full, step).await
+            self.run_write(&*self.route.owner(full)?, full, step).await
         });
         Ok(join_all(each).await)
     }
 
-    /// Places guards that count only once so many replicas have confirmed them.
+    /// Places guards that only count if `replicas` replicas have confirmed them.
     ///
-    /// `WAIT` holds up whatever else is sent over its connection, and speaks only of what was: so it has one of its own.
+    /// `WAIT` blocks what is sent after it on its connection, and covers only what was sent before: so it has a dedicated connection.
     pub(crate) async fn guard_on_replicas(
         &self,
         keys: &[&str],
@@ -91,47 +91,47 @@ impl RedisStore {
         within: Duration,
     ) -> Answer<Vec<Answer<()>>> {
         let guard = &guard;
-        let each = self.by_owner(keys).into_iter().map(|(owner, places)| async move {
+        let each = self.by_owner(keys).into_iter().map(|(owner, indices)| async move {
             let outcome = async {
                 let begun = Instant::now();
-                let link = owner?.second().await;
-                let mut pipeline = redis::Pipeline::with_capacity(places.len() + 1);
-                for place in &places {
-                    pipeline.add_command(by_source(self.full(keys[*place]), guard));
+                let node = owner?.wait_connection().await;
+                let mut pipeline = redis::Pipeline::with_capacity(indices.len() + 1);
+                for index in &indices {
+                    pipeline.add_command(by_source(self.full(keys[*index]), guard));
                 }
-                // The rest is for the answer, and for the reason where there is no confirmation.
+                // The rest of the time is for the answer, and for the reason if there is no confirmation.
                 let left = within.saturating_sub(begun.elapsed());
                 pipeline.cmd("WAIT").arg(replicas).arg(millis(left.mul_f64(0.75)));
-                let mut answers: Vec<RedisResult<i64>> = link.call_all_of_write(pipeline).await?;
+                let mut answers: Vec<RedisResult<i64>> = node.call_all_write(pipeline).await?;
                 let confirmed =
                     answers.pop().transpose().map_err(|error| store_error(&error))?.unwrap_or_default();
                 let missing = if confirmed < i64::from(replicas) {
-                    Some(replicas::unconfirmed(&link, confirmed, replicas, within).await)
+                    Some(replicas::unconfirmed(&node, confirmed, replicas, within).await)
                 } else {
                     None
                 };
-                Ok((link, answers, missing))
+                Ok((node, answers, missing))
             };
-            (outcome.await, places)
+            (outcome.await, indices)
         });
         let mut all = vec![Ok(()); keys.len()];
-        for (outcome, places) in join_all(each).await {
-            let (link, answers, missing) = match outcome {
+        for (outcome, indices) in join_all(each).await {
+            let (node, answers, missing) = match outcome {
                 Ok(outcome) => outcome,
                 Err(error) => {
-                    for place in places {
-                        all[place] = Err(StoreError::clone(&error));
+                    for index in indices {
+                        all[index] = Err(StoreError::clone(&error));
                     }
                     continue;
                 }
             };
-            for (place, answer) in places.into_iter().zip(answers) {
-                all[place] = match answer {
+            for (index, answer) in indices.into_iter().zip(answers) {
+                all[index] = match answer {
                     Err(error) => {
-                        self.route.refused(&link, &error);
+                        self.route.note_error(&node, &error);
                         Err(store_error(&error))
                     }
-                    Ok(reply) if verdict::<Guard>(reply).is_err() => Err(StoreError::Foreign),
+                    Ok(reply) if parse_reply::<Guard>(reply).is_err() => Err(StoreError::Foreign),
                     Ok(_) => missing.clone().map_or(Ok(()), |reason| Err(StoreError::Server(reason))),
                 };
             }
@@ -139,17 +139,17 @@ impl RedisStore {
         Ok(all)
     }
 
-    /// Takes a step as one command, where the server has one that tells more.
+    /// Runs a step as one command, if there is one that answers more.
     async fn set_if_absent<S: Step>(&self, key: &str, step: &S) -> Answer<Option<S::Answer>> {
         let Some(SetIfAbsent { value, ttl, answer }) = step.set_if_absent() else { return Ok(None) };
-        // `GET` would bring a large value along that another process has just stored.
-        if self.no_nx_get.load(Relaxed) || self.large.way(key, Instant::now) != Way::Usual {
+        // `GET` would transfer a large value that another process has just stored.
+        if self.no_nx_get.load(Relaxed) || self.large.read_via(key, Instant::now) != ReadVia::Shared {
             return Ok(None);
         }
         let full = self.full(key);
         let mut set = redis::cmd("SET");
         set.arg(full).arg(value).arg("NX").arg("GET").arg("PX").arg(ttl);
-        match self.route.call_here(full, &set).await {
+        match self.route.call_local(full, &set).await {
             Err(StoreError::Server(reason)) if reason.contains("syntax error") => {
                 self.no_nx_get.store(true, Relaxed);
                 Ok(None)
@@ -158,15 +158,20 @@ impl RedisStore {
         }
     }
 
-    /// Runs a step's script over the connection of the caller's runtime. Where that broke, or stands still for half of the time that
-    /// calls have, what may be taken twice is sent over the lasting one; and if that finds it done, the first may have done it.
-    async fn run_here<S: Step>(&self, owner: &Link, full: FullKey<'_>, step: &S) -> Answer<S::Answer> {
-        let link = owner.here_if_up();
-        let run = self.reply_at(link, full, step);
-        if !link.is_own() || !S::REPEATABLE {
-            return verdict::<S>(run.await?);
+    /// Runs a step's script over the connection of the caller's runtime. If that fails, or does not answer for half of the time limit of
+    /// calls, a repeatable step is sent over the main connection; if that finds it done, the first command may have done it.
+    async fn run_local<S: Step>(
+        &self,
+        owner: &NodeConnection,
+        full: FullKey<'_>,
+        step: &S,
+    ) -> Answer<S::Answer> {
+        let node = owner.local_if_up();
+        let run = self.reply_at(node, full, step);
+        if !node.is_own() || !S::REPEATABLE {
+            return parse_reply::<S>(run.await?);
         }
-        let (half, mut run) = (link.limits().call / 2, pin!(run));
+        let (half, mut run) = (node.limits().call / 2, pin!(run));
         let reply = match thread::timeout(half, run.as_mut()).await {
             Ok(Err(StoreError::Unreachable(_))) => self.reply_at(owner, full, step).await,
             Ok(answer) => answer,
@@ -175,86 +180,91 @@ impl RedisStore {
                 answer => answer,
             },
         };
-        verdict::<S>(reply?)
+        parse_reply::<S>(reply?)
     }
 
-    async fn run_at<S: Step>(&self, link: &Link, full: FullKey<'_>, step: &S) -> Answer<S::Answer> {
-        verdict::<S>(self.reply_at(link, full, step).await?)
+    async fn run_at<S: Step>(&self, node: &NodeConnection, full: FullKey<'_>, step: &S) -> Answer<S::Answer> {
+        parse_reply::<S>(self.reply_at(node, full, step).await?)
     }
 
-    /// What a step's script answers, which is taught to the server where that does not know it.
-    async fn reply_at<S: Step>(&self, link: &Link, full: FullKey<'_>, step: &S) -> Answer<i64> {
-        match self.route.call_at(link, &by_hash(full, step)).await {
-            Err(StoreError::Server(reason)) if is_unknown(&reason) => {
-                self.route.call_at(link, &by_source(full, step)).await
+    /// The reply of a step's script, whose source is sent if the server does not know it.
+    async fn reply_at<S: Step>(&self, node: &NodeConnection, full: FullKey<'_>, step: &S) -> Answer<i64> {
+        match self.route.call_at(node, &by_hash(full, step)).await {
+            Err(StoreError::Server(reason)) if is_noscript(&reason) => {
+                self.route.call_at(node, &by_source(full, step)).await
             }
             reply => reply,
         }
     }
 
-    /// Takes a step that stores a large value.
-    async fn run_apart<S: Step>(&self, key: &str, step: &S) -> Answer<S::Answer> {
+    /// Runs a step that stores a large value.
+    async fn run_dedicated<S: Step>(&self, key: &str, step: &S) -> Answer<S::Answer> {
         let full = self.full(key);
-        let link = self.route.owner(full)?.for_large_values().await?;
-        // With its source: beside such a value that is nothing, and it is not sent twice.
-        verdict::<S>(self.route.call_at(&link, &by_source(full, step)).await?)
+        let node = self.route.owner(full)?.large_value_connection().await?;
+        // With the source, which is small beside the value, so that the value is not sent twice.
+        parse_reply::<S>(self.route.call_at(&node, &by_source(full, step)).await?)
     }
 
-    /// Takes a step of a write.
-    async fn run_of_write<S: Step>(&self, link: &Link, full: FullKey<'_>, step: &S) -> Answer<S::Answer> {
-        let known = self.route.call_of_write(link, &by_hash(full, step)).await;
+    /// Runs a step of a write.
+    async fn run_write<S: Step>(
+        &self,
+        node: &NodeConnection,
+        full: FullKey<'_>,
+        step: &S,
+    ) -> Answer<S::Answer> {
+        let known = self.route.call_write(node, &by_hash(full, step)).await;
         let reply = match known {
-            Err(StoreError::Server(reason)) if is_unknown(&reason) => {
-                self.route.call_of_write(link, &by_source(full, step)).await?
+            Err(StoreError::Server(reason)) if is_noscript(&reason) => {
+                self.route.call_write(node, &by_source(full, step)).await?
             }
             reply => reply?,
         };
-        verdict::<S>(reply)
+        parse_reply::<S>(reply)
     }
 
-    /// Takes a step of a write on each of several keys, in one round trip to each server.
+    /// Runs a step of a write on each of several keys, in one round trip to each server.
     async fn run_each<S: Step>(&self, keys: &[&str], steps: &[S]) -> Answer<Vec<Answer<S::Answer>>> {
-        let each = self.by_owner(keys).into_iter().map(|(owner, places)| {
-            let mut pipeline = redis::Pipeline::with_capacity(places.len());
-            // A server that does not know the script would refuse them all: the first of many teaches it.
-            let mut teaches = places.len() >= MANY;
-            for place in &places {
-                let (key, step) = (self.full(keys[*place]), &steps[*place]);
-                let by = if mem::take(&mut teaches) { by_source } else { by_hash };
+        let each = self.by_owner(keys).into_iter().map(|(owner, indices)| {
+            let mut pipeline = redis::Pipeline::with_capacity(indices.len());
+            // A server that does not know the script would refuse all commands: the source goes with the first of many.
+            let mut with_source = indices.len() >= SOURCE_FROM;
+            for index in &indices {
+                let (key, step) = (self.full(keys[*index]), &steps[*index]);
+                let by = if mem::take(&mut with_source) { by_source } else { by_hash };
                 pipeline.add_command(by(key, step));
             }
             async move {
                 let answers = match &owner {
-                    Ok(link) => link.call_all_of_write(pipeline).await.map_err(StoreError::from),
+                    Ok(node) => node.call_all_write(pipeline).await.map_err(StoreError::from),
                     Err(error) => Err(error.clone()),
                 };
-                (owner, answers, places)
+                (owner, answers, indices)
             }
         });
         let mut all = vec![Err(StoreError::Timeout(Duration::ZERO)); keys.len()];
-        for (owner, answers, places) in join_all(each).await {
+        for (owner, answers, indices) in join_all(each).await {
             let answers: Vec<RedisResult<i64>> = match answers {
                 Ok(answers) => answers,
                 Err(error) => {
-                    for place in places {
-                        all[place] = Err(error.clone());
+                    for index in indices {
+                        all[index] = Err(error.clone());
                     }
                     continue;
                 }
             };
-            for (place, answer) in places.into_iter().zip(answers) {
-                all[place] = match answer {
-                    Ok(reply) => verdict::<S>(reply),
+            for (index, answer) in indices.into_iter().zip(answers) {
+                all[index] = match answer {
+                    Ok(reply) => parse_reply::<S>(reply),
                     Err(error) => {
-                        if let Ok(link) = &owner {
-                            self.route.refused(link, &error);
+                        if let Ok(node) = &owner {
+                            self.route.note_error(node, &error);
                         }
                         let not_done =
-                            is_unknown(error.code().unwrap_or_default()) || error.redirect_node().is_some();
+                            is_noscript(error.code().unwrap_or_default()) || error.redirect_node().is_some();
                         match &owner {
-                            // The server has forgotten the script, or the key is on another: it was not carried out.
-                            Ok(link) if not_done => {
-                                self.run_of_write(link, self.full(keys[place]), &steps[place]).await
+                            // The server does not know the script, or the key is on another node: the step was not executed.
+                            Ok(node) if not_done => {
+                                self.run_write(node, self.full(keys[index]), &steps[index]).await
                             }
                             _ => Err(store_error(&error)),
                         }
@@ -265,33 +275,33 @@ impl RedisStore {
         Ok(all)
     }
 
-    /// The places of keys in their list, by the server that has them.
-    fn by_owner(&self, keys: &[&str]) -> Vec<(Answer<Link>, Vec<usize>)> {
-        let mut owners: Vec<(Answer<Link>, Vec<usize>)> = Vec::new();
-        for (place, key) in keys.iter().enumerate() {
+    /// The indices of keys in their list, by the server that has them.
+    fn by_owner(&self, keys: &[&str]) -> Vec<(Answer<NodeConnection>, Vec<usize>)> {
+        let mut owners: Vec<(Answer<NodeConnection>, Vec<usize>)> = Vec::new();
+        for (index, key) in keys.iter().enumerate() {
             let owner = self.route.owner(self.full(key)).map(Cow::into_owned);
             let known = owners.iter_mut().find(|(known, _)| match (known, &owner) {
                 (Ok(known), Ok(owner)) => known.is(owner),
                 _ => false,
             });
             match known {
-                Some((_, places)) => places.push(place),
-                None => owners.push((owner, vec![place])),
+                Some((_, indices)) => indices.push(index),
+                None => owners.push((owner, vec![index])),
             }
         }
         owners
     }
 }
 
-fn verdict<S: Step>(reply: i64) -> Answer<S::Answer> {
+fn parse_reply<S: Step>(reply: i64) -> Answer<S::Answer> {
     Ok(S::answer(reply)?)
 }
 
-fn is_unknown(reason: &str) -> bool {
+fn is_noscript(reason: &str) -> bool {
     reason.starts_with("NOSCRIPT")
 }
 
-/// Redis counts in milliseconds, and knows no expiry of none.
+/// Redis counts in milliseconds, and an expiry is at least one.
 fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX).max(1)
 }

@@ -6,7 +6,7 @@ use rustls::crypto::{CryptoProvider, ring};
 use super::address::Address;
 use crate::Error;
 
-/// What TLS needs beyond what the system has, in PEM.
+/// Certificates beyond the system's, in PEM.
 #[derive(Clone, Default)]
 pub(crate) struct Certificates {
     pub(crate) authority: Option<Vec<u8>>,
@@ -28,10 +28,10 @@ impl Certificates {
             };
         }
         if CryptoProvider::get_default().is_none() {
-            // A program that chose another has done so by now.
+            // A program that chose another provider has installed it by now.
             let _ = ring::default_provider().install_default();
         }
-        for info in address.all() {
+        for info in address.infos_mut() {
             *info = self.add_to(info).map_err(|reason| Error::Option { option, reason })?;
         }
         Ok(address)
@@ -40,9 +40,9 @@ impl Certificates {
     /// How to connect, with these certificates.
     fn add_to(&self, info: &ConnectionInfo) -> Result<ConnectionInfo, String> {
         let begins = |pem: &[u8]| pem.windows(10).any(|part| part == b"-----BEGIN");
-        let given =
+        let all =
             self.authority.iter().chain(self.client.iter().flat_map(|(certificate, key)| [certificate, key]));
-        for pem in given {
+        for pem in all {
             if !begins(pem) {
                 return Err("it is not in PEM; give what begins with `-----BEGIN`".to_owned());
             }

@@ -1,10 +1,10 @@
-//! What commands and answers have in common: a key with its namespace, and the server's time.
+//! What commands and answers share: keys with their namespace, and the time of the server.
 
 use std::{fmt, io::Write, time::Duration};
 
 use redis::{FromRedisValue, RedisWrite, ToRedisArgs, ToSingleRedisArg};
 
-/// What `TIME` answers: seconds and microseconds.
+/// The answer of `TIME`: seconds and microseconds.
 pub(super) struct Time(u64, u64);
 
 impl FromRedisValue for Time {
@@ -15,13 +15,13 @@ impl FromRedisValue for Time {
 }
 
 impl Time {
-    /// Rounded down to milliseconds, as the scripts do.
+    /// Rounded down to milliseconds, as in the scripts.
     pub(super) fn since_the_epoch(&self) -> Duration {
         Duration::from_millis(self.0.saturating_mul(1000).saturating_add(self.1 / 1000))
     }
 }
 
-/// A key with its namespace, written straight into the command.
+/// A key with its namespace, written directly into the command.
 #[derive(Clone, Copy)]
 pub(super) struct FullKey<'a> {
     pub(super) namespace: &'a str,
@@ -29,7 +29,7 @@ pub(super) struct FullKey<'a> {
 }
 
 impl<'a> FullKey<'a> {
-    /// One after the other they are the key.
+    /// Concatenated they are the key.
     pub(super) fn parts(self) -> [&'a [u8]; 3] {
         [self.namespace.as_bytes(), b":", self.key.as_bytes()]
     }

@@ -1,4 +1,4 @@
-//! What a server holds whose clock went back: deadlines that lie further ahead than any that is set.
+//! A server whose clock went back: deadlines that are further ahead than any that is set.
 
 use cached_aside_protocol::Writers;
 
@@ -6,12 +6,12 @@ use super::{over_redis::connect, *};
 use cached_aside_tests::RedisServer;
 use redis::cmd;
 
-/// So far the clock went back.
+/// How far the clock went back.
 const BACK: Duration = Duration::from_secs(3 * 3600);
-/// No deadline is set further ahead.
+/// Maximum distance of a deadline.
 const LONGEST: Duration = Duration::from_secs(3600);
 
-/// Puts bytes under a key, with the expiry that a clock that went back leaves it.
+/// Puts bytes under a key, with the expiry that a clock that went back leaves.
 fn plant(server: &RedisServer, full: &str, bytes: &[u8]) {
     server.run::<()>(cmd("SET").arg(full).arg(bytes).arg("PX").arg((BACK + LONG).as_secs() * 1000));
 }
@@ -49,7 +49,7 @@ async fn a_guard_from_before_the_clock_went_back_is_bounded_by_the_next_write() 
         assert_eq!(state(&store, &key).await, "guard", "{verb}: its writer may still be there");
         let still = left(server, &full);
         assert!(still <= LONGEST && still > LONGEST / 2, "{verb}: {still:?}");
-        // It renews its place, and goes.
+        // It renews its guard, and releases it.
         assert_eq!(
             store.run_all(&[&key], |_| RenewGuard { token: token(8), hold: LONG }, WITHIN).await,
             [Ok(true)]

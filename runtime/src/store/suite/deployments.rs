@@ -1,4 +1,4 @@
-//! The steps over a cluster, a primary that sentinels name, and TLS.
+//! The steps on a cluster, on a primary behind sentinels, and over TLS.
 
 use super::{
     over_redis::{LIMITS, connect, connect_with, is_up, rules, until},
@@ -8,10 +8,10 @@ use crate::store::redis::{Address, Limits, RedisStore};
 use cached_aside_tests::{RedisCluster, RedisServer, Sentinels};
 use redis::cmd;
 
-/// What failing over may take on a busy machine.
+/// How long a failover may take on a busy machine.
 const FAILOVER: Duration = Duration::from_secs(60);
 
-/// Takes a step until the store takes it.
+/// Runs a step until it succeeds.
 async fn until_it_is_taken<T>(mut step: impl AsyncFnMut() -> Answer<T>, what: &str) -> T {
     let begun = Instant::now();
     loop {
@@ -38,7 +38,7 @@ async fn a_cluster() {
     a_node_is_killed(&cluster, &store).await;
 }
 
-/// Keys of several nodes at once, while a slot is between two of them and after it has moved.
+/// Keys of several nodes at once, while a slot is moving between two of them and after it has moved.
 async fn slots_move(cluster: &RedisCluster, store: &Store) {
     let here = "{moved}:there".to_owned();
     let absent = "{moved}:absent".to_owned();
@@ -48,7 +48,7 @@ async fn slots_move(cluster: &RedisCluster, store: &Store) {
     assert!(fill(store, &here, token(1)).await);
     let migration = cluster.begin_migration("suite:{moved}");
     let asked = migration.from();
-    // What is still where it was, and what the old node sends on (`ASK`).
+    // Keys that have not moved yet, and keys that the old node redirects (`ASK`).
     assert_eq!(state(store, &here).await, "value");
     assert_eq!(state(store, &absent).await, "absent");
     assert_eq!(acquire(store, &absent, token(2)).await, Acquired::Yes);
@@ -60,7 +60,7 @@ async fn slots_move(cluster: &RedisCluster, store: &Store) {
         Some(&entry::lease(token(2))[..]),
         "a waiting reader is sent on, too"
     );
-    assert!(!watched.watch.told() && watched.left > Duration::ZERO);
+    assert!(!watched.watch.is_push() && watched.left > Duration::ZERO);
     assert!(fill(store, &absent, token(2)).await);
     let keys = [here.as_str(), absent.as_str(), apart.as_str()];
     assert_eq!(
@@ -111,7 +111,7 @@ async fn a_node_is_killed(cluster: &RedisCluster, store: &Store) {
     the_suite(store).await;
 }
 
-/// Under the rights that the documentation names, on each kind of deployment.
+/// With the permissions that the documentation names, on each kind of deployment.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn with_no_more_rights_than_needed() {
     let user = |further: &[&str]| RedisServer::builder().user("app", "pw", &rules("acl", further));
@@ -131,7 +131,7 @@ async fn with_no_more_rights_than_needed() {
     assert!(format!("{answer:?}").contains("0 of 1 replicas"), "{answer:?}");
 }
 
-/// Nodes that are all down are found again, also at first.
+/// Nodes that are all down are found when they are back, also those that were down at first.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_cluster_that_comes_later() {
     let cluster = RedisCluster::start();
@@ -152,7 +152,7 @@ async fn a_cluster_that_comes_later() {
     the_suite(&store).await;
 }
 
-/// A single-server URL to a node of a cluster, and the other way round.
+/// A single-server URL to a node of a cluster, and a cluster URL to a single server.
 #[tokio::test]
 async fn a_cluster_taken_for_a_server() {
     let cluster = RedisCluster::start();
@@ -174,7 +174,7 @@ async fn a_primary_that_sentinels_name() {
     assert!(is_up(&store), "{:?}", store.nodes());
     the_suite(&store).await;
     whoever_watches_is_told(&store).await;
-    // One sentinel less, the one that is asked first.
+    // The sentinel that is asked first is gone.
     sentinels.sentinels()[0].kill();
     let key = stored(&store, "kept").await;
     let old = sentinels.kill_primary();
@@ -187,7 +187,7 @@ async fn a_primary_that_sentinels_name() {
     until_it_is_taken(read, "the new primary is found").await;
     println!("sentinels: in use {:?} after the promotion", begun.elapsed());
     sentinels.restart_as_replica(old);
-    // A primary that still runs while another is promoted: those that were connected to it must not stay there.
+    // A primary that still runs while another is promoted: its clients must not stay there.
     let before = sentinels.primary().addr();
     sentinels.fail_over();
     assert_ne!(sentinels.primary().addr(), before);

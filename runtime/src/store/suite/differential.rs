@@ -1,7 +1,7 @@
-//! Random steps in this process and on Redis: every answer, every byte that is left, and how long it stands have to agree.
+//! Random steps in this process and on Redis: every answer, all bytes, and their expiry have to agree.
 //!
-//! Both have the same clock: that of the store in this process is paused, and the scripts are given its time instead of the
-//! server's. So even the times in the bytes are equal.
+//! Both have the same clock: that of the in-process store is paused, and the scripts get its time instead of the server's. So even
+//! the times in the bytes are equal.
 
 use std::{cell::RefCell, collections::BTreeSet};
 
@@ -23,16 +23,16 @@ use tokio::{runtime::Builder, time::advance};
 
 use super::*;
 
-/// All times are whole minutes, so that what the test itself takes makes no difference.
+/// All times are whole minutes, so that the duration of the test does not matter.
 const MINUTE: Duration = Duration::from_secs(60);
-/// What a run of moves takes at the most.
+/// Maximum duration of a run of moves.
 const DRIFT: Duration = Duration::from_secs(30);
 const KEY: &str = "k";
 
 /// What happens next.
 #[derive(Debug, Clone)]
 enum Move {
-    /// Somebody else puts this under the key.
+    /// Another program puts this under the key.
     Plant(Vec<u8>, Duration),
     /// Time passes.
     Wait(Duration),
@@ -47,12 +47,12 @@ enum Move {
     Remove,
 }
 
-/// What a reader saw before it takes a step.
+/// What a reader saw before it runs a step.
 #[derive(Debug, Clone, Copy)]
 enum Seen {
     There,
     Nothing,
-    /// What stood there one move earlier.
+    /// The entry one move earlier.
     Before,
 }
 
@@ -60,13 +60,13 @@ fn tokens() -> impl Strategy<Value = Token> {
     (0..3_u64).prop_map(token)
 }
 
-/// Whole minutes, few enough of them to meet, with a part of a millisecond that neither store counts.
+/// Whole minutes, few enough that they coincide, with a part of a millisecond that neither store counts.
 fn minutes(choices: &'static [u32]) -> impl Strategy<Value = Duration> {
     (select(choices), select(vec![0, 999]))
         .prop_map(|(minutes, micros)| MINUTE * minutes + Duration::from_micros(micros))
 }
 
-/// Points in time before and after those at which the steps are taken.
+/// Points in time before and after the steps.
 const TIMES: &[u32] = &[0, 120, 150, 180, 181, 210, 240, 241, 300, 400];
 /// How long something may be held or kept.
 const HOLDS: &[u32] = &[1, 30, 59, 60];
@@ -89,7 +89,7 @@ fn guards() -> impl Strategy<Value = Vec<u8>> {
     })
 }
 
-/// A value that is being refreshed, or was.
+/// A value that is or was being revalidated.
 fn refreshed() -> impl Strategy<Value = Vec<u8>> {
     let holders =
         prop_oneof![tokens().prop_map(|token| *token.as_bytes()), any::<u8>().prop_map(entry::failures)];
@@ -99,7 +99,7 @@ fn refreshed() -> impl Strategy<Value = Vec<u8>> {
     })
 }
 
-/// What may stand under a key, whoever put it there.
+/// What may be under a key, whoever put it there.
 fn planted() -> impl Strategy<Value = Vec<u8>> {
     let begun = |kind: u8| move |rest: Vec<u8>| [&MAGIC[..], &[kind], &rest].concat();
     let cut = (prop_oneof![guards(), refreshed()], any::<prop::sample::Index>());
@@ -143,7 +143,7 @@ fn moves() -> impl Strategy<Value = Move> {
     ]
 }
 
-/// What a script is given.
+/// The arguments of a script.
 struct Given<'a>(&'a mut Cmd);
 
 impl Arguments for Given<'_> {
@@ -160,7 +160,7 @@ impl Arguments for Given<'_> {
 struct Both<'a> {
     memory: MemoryStore,
     redis: redis::Connection,
-    /// The steps that were taken, and refused.
+    /// The steps that were executed, and refused.
     met: &'a RefCell<BTreeSet<(&'static str, bool)>>,
 }
 
@@ -197,7 +197,7 @@ impl Both<'_> {
         let redis = S::answer(self.command(&command)).map_err(StoreError::from);
         let memory = self.memory.run(KEY, &step).await;
         let what = format!("{step:?} at {now:?} on {there:?}");
-        // A script does not tell what is there instead.
+        // A script does not return the current entry.
         let told = format!("{memory:?}");
         if redis.is_ok() && told.starts_with("Ok(No(") {
             assert_eq!(format!("{redis:?}"), "Ok(Changed)", "{what}");
@@ -209,7 +209,7 @@ impl Both<'_> {
         self.compare(&what).await;
     }
 
-    /// What is left, and for how long.
+    /// The entry, and when it expires.
     async fn compare(&mut self, what: &str) {
         let (bytes, left): (Option<Bytes>, i64) = {
             let mut pipeline = redis::pipe();
@@ -270,7 +270,7 @@ fn both_stores_take_every_step_alike() {
         runtime.block_on(async {
             let mut both = Both { memory: MemoryStore::new(), redis: server.connection(), met: &met };
             both.command::<()>(&cmd("FLUSHALL"));
-            // Longer than any deadline is ahead, so that some lie in the past.
+            // Longer than any deadline is ahead, so that some are in the past.
             advance(LONGEST * 3).await;
             both.all(moves).await;
         });

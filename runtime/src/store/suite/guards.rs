@@ -1,4 +1,4 @@
-//! What writers do, and leave.
+//! Guards of writers.
 
 use cached_aside_protocol::Writers;
 
@@ -68,7 +68,7 @@ pub(super) async fn overlapping_writers_leave_a_mark(store: &Store) {
     release(store, &key, token(8)).await;
     guard(store, &key, token(7)).await;
     assert!(!overlapped(&key).await, "a new guard begins anew");
-    // Who writes without being inside is company too.
+    // A writer without a guard counts as another writer too.
     release(store, &key, token(8)).await;
     assert!(overlapped(&key).await, "an outsider's release");
     assert_eq!(
@@ -82,7 +82,7 @@ pub(super) async fn overlapping_writers_leave_a_mark(store: &Store) {
     assert!(overlapped(&key).await, "an outsider's deletion");
 }
 
-/// A release that would store; whether it did.
+/// A release that would store a value; whether it did.
 async fn put(store: &Store, key: &str, token: Token) -> bool {
     let value = value(token, b"written");
     let release = |_| Release { token, left: Left::Value { value: value.clone().into(), ttl: LONG } };
@@ -107,13 +107,13 @@ pub(super) async fn a_writer_that_was_alone_leaves_its_value(store: &Store) {
     assert!(value.stored_at <= later.stored_at && apart < WITHIN, "it is stamped by the store: {apart:?}");
     let left = store.watch(&key, WITHIN).await.unwrap().left;
     assert!(left > LONG / 2 && left <= LONG, "{left:?}");
-    // The same release once more, as a repetition would: there is no guard any more, and what is there goes.
+    // The same release once more, as a repetition would be: there is no guard any more, and the entry is deleted.
     assert!(!put(store, &key, token(8)).await);
     assert_eq!(state(store, &key).await, "absent");
 }
 
 pub(super) async fn a_writer_in_company_leaves_nothing(store: &Store) {
-    // Somebody who came and went.
+    // A writer that was inside and has left.
     let key = key("company");
     guard(store, &key, token(8)).await;
     guard(store, &key, token(9)).await;
@@ -121,12 +121,12 @@ pub(super) async fn a_writer_in_company_leaves_nothing(store: &Store) {
     assert_eq!(state(store, &key).await, "guard", "the first writer is still inside");
     assert!(!put(store, &key, token(8)).await, "it was not alone all the time");
     assert_eq!(state(store, &key).await, "absent");
-    // An outsider.
+    // A writer that was never inside.
     guard(store, &key, token(8)).await;
     release(store, &key, token(7)).await;
     assert!(!put(store, &key, token(8)).await);
     assert_eq!(state(store, &key).await, "absent");
-    // Nobody is inside, or somebody else.
+    // Nobody is inside, or another writer.
     let key = stored(store, "no guard").await;
     assert!(!put(store, &key, token(8)).await);
     assert_eq!(state(store, &key).await, "absent", "what is there without a guard is deleted");

@@ -1,4 +1,4 @@
-//! The steps over one real server, and what becomes of its connection.
+//! The steps on one real server, and its connection.
 
 use super::*;
 use crate::store::redis::{Address, Limits, RedisStore};
@@ -10,7 +10,7 @@ use tokio::{join, task::yield_now, time::timeout};
 
 const PAGE: &str = include_str!("../../../docs/production.md");
 
-/// The rules of a user who may do what the documentation says that a user needs, and nothing else.
+/// The rules of a user with the permissions that the documentation names, and no others.
 pub(super) fn rules(namespace: &str, further: &[&str]) -> String {
     let needed = PAGE.split("```text\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
     let needed = needed.replace("<namespace>", namespace).replace('\n', " ");
@@ -44,7 +44,7 @@ async fn the_redis_store() {
     }
 }
 
-/// A server that RESP3 is not for: nothing is announced, everything else is as usual.
+/// A server without RESP3: it announces nothing, everything else is as usual.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn without_resp3() {
     let server = RedisServer::builder().args(["--rename-command", "HELLO", ""]).start();
@@ -54,7 +54,7 @@ async fn without_resp3() {
     assert_eq!(acquire(&store, &key, token(1)).await, Acquired::Yes);
     let watched = store.watch(&key, WITHIN).await.unwrap();
     assert_eq!(watched.there.as_deref(), Some(&entry::lease(token(1))[..]));
-    assert!(!watched.watch.told() && watched.left > LONG / 2);
+    assert!(!watched.watch.is_push() && watched.left > LONG / 2);
     assert_eq!(server.keys_without_ttl("resp2"), [""; 0]);
 }
 
@@ -145,7 +145,7 @@ async fn a_connection_that_stops_answering_is_replaced() {
     let call = Duration::from_millis(100);
     let store = connect_with(&proxy.url(), "hole", Limits { call, ..LIMITS }).await;
     let key = stored(&store, "kept").await;
-    // Three callers that waited long enough, or many that did not: then the server is asked.
+    // Three timeouts, or many callers that went away earlier: then the server is probed.
     for (callers, patience) in [(3, call), (16, call / 10)] {
         proxy.set(cached_aside_tests::Mode::Hole);
         assert!(is_up(&store));
@@ -157,7 +157,7 @@ async fn a_connection_that_stops_answering_is_replaced() {
         let refused = store.read(&key, WITHIN).await;
         assert!(matches!(refused, Err(StoreError::Unreachable(_))), "{refused:?}");
         assert!(begun.elapsed() < call, "calls are turned away at once");
-        // What was swallowed is never answered, so only a new connection helps.
+        // A swallowed command is never answered, so only a new connection helps.
         proxy.set(cached_aside_tests::Mode::Pass);
         until(|| is_up(&store), "no new connection").await;
         assert_eq!(state(&store, &key).await, "value");
@@ -198,12 +198,12 @@ async fn no_more_commands_than_allowed_are_on_their_way() {
         connect_with(&server.url(), "full", limits).await,
     );
     server.pause();
-    // Reads wait to travel together, and count while they do; everything else goes out by itself.
+    // Reads are queued for a batch, and count while they are; everything else is sent alone.
     let read = join_all((0..50).map(|_| reads.read("k", within))).await;
     let renewed =
         join_all((0..50).map(|_| others.run("k", Renew { token: token(1), hold: LONG }, within))).await;
     let counted = |full: usize, late: usize| assert_eq!((full, late), (40, 10));
-    // A connection on which several are late is given up, and the rest of them are told that.
+    // A connection with several timeouts is closed, and the other commands on it fail with that reason.
     let is_late = |error: &StoreError| matches!(error, StoreError::Timeout(_) | StoreError::Unreachable(_));
     counted(
         read.iter().filter(|read| **read == Err(StoreError::Full)).count(),
@@ -221,7 +221,7 @@ async fn no_more_commands_than_allowed_are_on_their_way() {
     assert_eq!(reads.read("k", WITHIN).await, Ok(None));
 }
 
-/// What answers, but too late for those who ask, is as good as gone, and costs nobody anything.
+/// A server that answers, but later than the time limit, is as good as unreachable, and delays nobody.
 #[tokio::test]
 async fn a_server_that_is_slow_is_not_used_until_it_is_fast() {
     let server = RedisServer::start();
@@ -233,7 +233,7 @@ async fn a_server_that_is_slow_is_not_used_until_it_is_fast() {
         assert_eq!(store.read("k", call).await, Err(StoreError::Timeout(call)));
     }
     until(|| !is_up(&store), "a slow server is used").await;
-    // Connections are opened and found wanting meanwhile.
+    // Connections are opened and fail their checks meanwhile.
     let begun = Instant::now();
     while begun.elapsed() < call * 20 {
         assert!(!is_up(&store));
@@ -244,7 +244,7 @@ async fn a_server_that_is_slow_is_not_used_until_it_is_fast() {
     until(|| is_up(&store), "it is fast again").await;
 }
 
-/// A replica may hold less than was written: it is not even read.
+/// A replica may hold stale values: it is not even read.
 #[tokio::test]
 async fn a_replica_is_not_used() {
     let (server, primary) = (RedisServer::start(), RedisServer::start());
@@ -252,7 +252,7 @@ async fn a_replica_is_not_used() {
     let key = stored(&store, "kept").await;
     let port = primary.addr().port();
     server.run::<()>(cmd("REPLICAOF").arg("127.0.0.1").arg(port));
-    // The first to write finds out.
+    // The first write notices it.
     let error = store
         .run_all(&[&key], |_| Guard { token: token(9), hold: LONG }, WITHIN)
         .await
@@ -292,7 +292,7 @@ async fn a_guard_waits_for_replicas() {
     .await;
     assert_eq!(guard(1).await, [Ok(()), Ok(())]);
     assert_eq!(replica.run::<u64>(&cmd("DBSIZE")), 2, "they are there");
-    // What waits holds up nobody else.
+    // `WAIT` delays nobody else.
     replica.pause();
     let (waiting, read) = join!(guard(1), timeout(within / 2, store.read("c", WITHIN)));
     assert!(waiting.iter().all(Result::is_err), "{waiting:?}");

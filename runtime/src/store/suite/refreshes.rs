@@ -1,8 +1,8 @@
-//! Values that are refreshed.
+//! Revalidation of values.
 
 use super::*;
 
-/// What a refresh needs to know of the value that stands there: its head, and how its refresh stands.
+/// What a revalidation needs to know of the current value: its header, and the state of its revalidation.
 async fn seen(store: &Store, key: &str) -> (Vec<u8>, Refresh, Duration) {
     let (there, now) = store.read_timed(key, WITHIN).await.unwrap();
     let bytes = there.unwrap();
@@ -82,7 +82,7 @@ pub(super) async fn a_refresh_can_be_taken_over(store: &Store) {
     assert!(!store.run(&key, Renew { token: token(301), hold: LONG }, WITHIN).await.unwrap());
     assert!(!refill(store, &key, token(301), b"of before").await, "it was taken away");
     assert!(refill(store, &key, token(302), b"new").await);
-    // Not only what runs: what rests is taken too.
+    // It takes over from a revalidation that runs, and from one that backs off.
     let (head, ..) = seen(store, &key).await;
     assert!(take(&head, 303).await);
     assert!(store.run(&key, rests(token(303), 3, LONG), WITHIN).await.unwrap());

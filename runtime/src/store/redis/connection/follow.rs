@@ -1,24 +1,24 @@
-//! Whether a lasting connection still leads to the primary, asked once a second while it is in use.
+//! Whether the main connection still leads to the primary, asked once a second.
 //!
-//! A write is refused by a server that has become a replica, but a program that only hits would be given what that holds for as
-//! long as the connection lasts. And a primary that was cut off can go on answering after another has taken its place: only
-//! sentinels know. Nodes of a cluster say by themselves (`MOVED`) that they have lost their slots.
+//! A server that has become a replica refuses writes, but a program that only has hits would go on reading its stale values for as
+//! long as the connection lasts. And a primary that was cut off may go on answering after a failover: only sentinels know. Nodes of a
+//! cluster say themselves (`MOVED`) that they have lost their slots.
 
 use std::{sync::Weak, time::Duration};
 
 use redis::{RedisResult, Value, aio::MultiplexedConnection};
 use tokio::time::sleep;
 
-use super::{super::trial, Shared};
+use super::{super::capabilities, Inner};
 use crate::{
     patience::in_awake_time,
     thread::{self, Clock},
 };
 
-/// Pause between two questions.
-const EVERY: Duration = Duration::from_secs(1);
+/// How long to wait between two checks.
+const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
-/// How a server is asked what it is. A user who may not ask in one way asks in the next.
+/// How a server is asked for its role. If a user may not use one command, the next one is tried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Question {
     Role,
@@ -26,34 +26,34 @@ enum Question {
     Nothing,
 }
 
-/// What a server says that it is.
+/// What a server answers about its role.
 #[derive(Debug, PartialEq, Eq)]
-enum Said {
+enum Reported {
     Replica,
-    /// Something else, or nothing now.
+    /// Something else, or no answer.
     Other,
-    /// Nobody may ask in this way.
+    /// The user may not use this command.
     Refused,
 }
 
-/// Asks in the background, while the connection with this number is in use.
-pub(super) fn follow(link: Weak<Shared>, number: u64) {
+/// Asks in the background, while the connection with this number is current.
+pub(super) fn follow(node: Weak<Inner>, number: u64) {
     thread::spawn(async move {
         let mut question = Question::Role;
         loop {
-            sleep(EVERY).await;
-            let Some(link) = link.upgrade() else { return };
-            let Some(mut up) = link.present().filter(|up| up.number == number) else { return };
-            let within = link.limits.call.min(EVERY);
-            let asked = in_awake_time!(Clock::Real, within, is_replica(&mut up.connection, &mut question));
+            sleep(CHECK_INTERVAL).await;
+            let Some(node) = node.upgrade() else { return };
+            let Some(mut live) = node.live().filter(|live| live.number == number) else { return };
+            let within = node.limits.call.min(CHECK_INTERVAL);
+            let asked = in_awake_time!(Clock::Real, within, is_replica(&mut live.connection, &mut question));
             if asked == Some(true) {
-                return link.lost(number, "the server has become a replica");
+                return node.lost(number, "the server has become a replica");
             }
             // Sentinels that do not answer say nothing about the primary.
-            if let Some(primary) = link.dialer.primary().await
-                && primary != up.place.address
+            if let Some(primary) = node.dialer.primary().await
+                && primary != live.server.address
             {
-                return link.lost(number, &format!("the primary is at {primary} now"));
+                return node.lost(number, &format!("the primary is at {primary} now"));
             }
         }
     });
@@ -61,31 +61,31 @@ pub(super) fn follow(link: Weak<Shared>, number: u64) {
 
 async fn is_replica(connection: &mut MultiplexedConnection, question: &mut Question) -> bool {
     loop {
-        let (said, next) = match question {
+        let (reported, next) = match question {
             Question::Role => {
                 let answer: RedisResult<Value> = redis::cmd("ROLE").query_async(connection).await;
-                (understood(answer, trial::is_replica), Question::Info)
+                (interpret(answer, capabilities::is_replica), Question::Info)
             }
             Question::Info => {
                 let answer: RedisResult<String> =
                     redis::cmd("INFO").arg("replication").query_async(connection).await;
                 let says_so = |info: &String| info.lines().any(|line| line.trim_end() == "role:slave");
-                (understood(answer, says_so), Question::Nothing)
+                (interpret(answer, says_so), Question::Nothing)
             }
             Question::Nothing => return false,
         };
-        match said {
-            Said::Refused => *question = next,
-            said => return said == Said::Replica,
+        match reported {
+            Reported::Refused => *question = next,
+            reported => return reported == Reported::Replica,
         }
     }
 }
 
-fn understood<T>(answer: RedisResult<T>, is_replica: impl FnOnce(&T) -> bool) -> Said {
+fn interpret<T>(answer: RedisResult<T>, is_replica: impl FnOnce(&T) -> bool) -> Reported {
     match answer {
-        Ok(answer) if is_replica(&answer) => Said::Replica,
-        // What a server says while it is loading or busy, it does not say of the question.
-        Err(error) if matches!(error.code(), Some("ERR" | "NOPERM")) => Said::Refused,
-        _ => Said::Other,
+        Ok(answer) if is_replica(&answer) => Reported::Replica,
+        // Errors of a server that is loading or busy do not concern this command.
+        Err(error) if matches!(error.code(), Some("ERR" | "NOPERM")) => Reported::Refused,
+        _ => Reported::Other,
     }
 }

@@ -1,8 +1,8 @@
-//! What the log says of an outage: one line at `warn` when the server goes away and one when it is back, whatever the number of
-//! calls and attempts in between.
+//! The log of outages: one line at `warn` when the server becomes unreachable and one when it is back, however many calls and attempts
+//! there are in between.
 //!
-//! A connection that was closed says nothing about the server yet, so the first line waits for the next attempt to connect, and has
-//! its reason. The last one waits until the invalidations that the outage left behind are delivered, and says how many they were.
+//! A closed connection says nothing about the server yet, so the first line waits for the next attempt to connect and has its reason.
+//! The last line waits until the invalidations that the outage left behind are delivered, and has their number.
 
 use std::{
     sync::{
@@ -12,7 +12,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::super::handshake::{Place, Target};
+use super::super::handshake::{ServerIdentity, Target};
 use crate::{
     owed::{Counted, Owed},
     thread,
@@ -20,17 +20,17 @@ use crate::{
 
 /// Maximum number of reasons that are logged in one outage.
 const REASONS: usize = 8;
-/// Maximum time that the last line of an outage waits for the delivery of invalidations.
+/// How long the last line of an outage waits for the delivery of invalidations.
 const DELIVERY: Duration = Duration::from_secs(10);
 
 /// The outages of one server.
 pub(super) struct OutageLog {
     target: Target,
-    /// The keys of the cache whose invalidations could not be delivered, counted.
+    /// Counts the invalidations of the cache that could not be delivered.
     owed: Arc<Owed>,
     /// Number of outages so far.
     number: AtomicU64,
-    /// The one that the log has not seen the end of.
+    /// The outage whose last line is not written yet.
     open: Mutex<Option<Outage>>,
 }
 
@@ -47,9 +47,9 @@ struct Outage {
 
 struct End {
     away: Duration,
-    /// Where the new connection goes to.
-    at: Arc<Place>,
-    /// So long it carries nothing but the steps of writes.
+    /// The address of the new connection.
+    at: Arc<ServerIdentity>,
+    /// How long only steps of writes are sent after it.
     used_in: Duration,
 }
 
@@ -63,7 +63,7 @@ impl OutageLog {
         self.number.load(Relaxed)
     }
 
-    /// A connection that was in use has ended.
+    /// Counts the end of a connection that was in use.
     pub(super) fn count(&self) {
         self.number.fetch_add(1, Relaxed);
     }
@@ -72,21 +72,21 @@ impl OutageLog {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// There is no connection, and the next attempt says why.
+    /// The connection is down; the next attempt to connect gives the reason.
     pub(super) fn begin(&self) {
-        // The one before is over, even if not everything is delivered.
+        // The previous outage is over, even if not everything is delivered.
         self.log_end(|_| true);
         self.open().get_or_insert_with(|| {
-            // The end of a connection has counted it; where there never was one, this does.
+            // The end of a connection has been counted; the outage of a server that was never reached is counted here.
             let _ = self.number.compare_exchange(0, 1, Relaxed, Relaxed);
             let before = self.owed.counted();
             Outage { since: Instant::now(), before, reasons: Vec::new(), end: None }
         });
     }
 
-    /// Notes why there is no connection, and logs it once.
+    /// Notes why the connection is down, and logs each reason once.
     pub(super) fn note(&self, reason: &str) {
-        // Whoever listens to the log may call functions: not under the lock.
+        // A subscriber of the log may call annotated functions: not under the lock.
         let known = self.open().as_mut().map(|Outage { reasons, .. }| {
             let (number, is_new) = (reasons.len(), !reasons.iter().any(|known| known == reason));
             let is_new = is_new && number < REASONS;
@@ -107,8 +107,8 @@ impl OutageLog {
         }
     }
 
-    /// There is a connection again. The line that says so is written once the invalidations are delivered.
-    pub(super) fn end(self: &Arc<Self>, at: Arc<Place>, used_in: Duration) {
+    /// The connection is up again. The line that says so is written once the invalidations are delivered.
+    pub(super) fn end(self: &Arc<Self>, at: Arc<ServerIdentity>, used_in: Duration) {
         let since = match &mut *self.open() {
             Some(outage) => {
                 outage.end = Some(End { away: outage.since.elapsed(), at, used_in });
@@ -121,7 +121,7 @@ impl OutageLog {
         }
         let (log, owed) = (Arc::downgrade(self), Arc::<Owed>::clone(&self.owed));
         thread::spawn(async move {
-            // What is left then is told as it is.
+            // At a timeout the line has the numbers so far.
             let _ = tokio::time::timeout(DELIVERY, owed.settled()).await;
             if let Some(log) = log.upgrade() {
                 log.log_end(|outage| outage.since == since);

@@ -1,12 +1,12 @@
-//! Steps of writes that are sent together.
+//! Sends steps of writes together.
 //!
-//! The lasting connection is driven by the library's thread, which sends what it is given as soon as it is given it: the steps of
-//! a crowd of writers, that come one by one from another thread, would be nearly as many packets. So while steps are under way, a
-//! further one waits here until everything that is ready to run on its caller's runtime has had its turn, and goes with what
-//! came meanwhile, in one turn of the library's thread. A step that comes alone goes at once.
+//! The library's thread drives the main connection and sends each command as soon as it gets it: the steps of many writers, which come
+//! one by one from another thread, would be nearly as many packets. So while steps are under way, a further one is queued here until
+//! every task that is ready on its caller's runtime has run, and all that are queued by then are sent in one turn of the library's
+//! thread. A step that comes alone is sent at once.
 //!
-//! No caller depends on another: whoever has a turn first has everything sent, the library's thread does so after [`COMPANY`],
-//! and a caller that goes away takes its own step with it.
+//! No caller depends on another: whichever runs first has the whole queue sent, the library's thread does so after [`MAX_WAIT`], and a
+//! caller that goes away takes its own step with it.
 
 use std::{
     future::{Future, poll_fn},
@@ -21,88 +21,88 @@ use std::{
 
 use tokio::{sync::oneshot, task::AbortHandle};
 
-use super::super::{failure::Failure, poll::next_turn};
+use super::super::{failure::Failure, poll::yield_once};
 use crate::thread;
 
-/// Maximum time that a step waits for others.
-const COMPANY: Duration = Duration::from_millis(5);
+/// Maximum time that a step is queued.
+const MAX_WAIT: Duration = Duration::from_millis(5);
 
 /// The steps of one connection.
 #[derive(Default)]
 pub(super) struct Outbox {
     under_way: AtomicUsize,
-    waiting: Mutex<Waiting>,
+    queue: Mutex<Queue>,
 }
 
 #[derive(Default)]
-struct Waiting {
-    steps: Vec<Arc<Slot>>,
+struct Queue {
+    steps: Vec<Arc<QueuedStep>>,
     /// The library's thread is about to take them.
-    called: bool,
+    flushing: bool,
 }
 
-/// A step that another thread takes, unless its caller goes away before.
-struct Slot(Mutex<Step>);
+/// A queued step. Another thread runs it, unless its caller goes away before.
+struct QueuedStep(Mutex<Progress>);
 
-enum Step {
-    Waiting(Taking),
-    UnderWay(Taking, AbortHandle),
-    Over,
+enum Progress {
+    Queued(StepFuture),
+    Running(StepFuture, AbortHandle),
+    Done,
 }
 
-/// Takes a step, and says what tells its caller.
-type Taking = Pin<Box<dyn Future<Output = Box<dyn FnOnce() + Send>> + Send>>;
+/// Runs a step, and returns what answers its caller.
+type StepFuture = Pin<Box<dyn Future<Output = Box<dyn FnOnce() + Send>> + Send>>;
 
-impl Slot {
-    fn lock(&self) -> MutexGuard<'_, Step> {
+impl QueuedStep {
+    fn lock(&self) -> MutexGuard<'_, Progress> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Begins the step on the library's thread.
+    /// Starts the step on the library's thread.
     fn begin(self: &Arc<Self>) {
         let mut step = self.lock();
-        match std::mem::replace(&mut *step, Step::Over) {
-            Step::Waiting(future) => {
+        match std::mem::replace(&mut *step, Progress::Done) {
+            Progress::Queued(future) => {
                 let slot = self.clone();
                 let task = thread::spawn(poll_fn(move |context| slot.poll(context)));
-                *step = Step::UnderWay(future, task.abort_handle());
+                *step = Progress::Running(future, task.abort_handle());
             }
             begun => *step = begun,
         }
     }
 
     fn poll(&self, context: &mut Context<'_>) -> Poll<()> {
-        let (tell, over) = {
+        let (reply, over) = {
             let mut step = self.lock();
-            let Step::UnderWay(future, _) = &mut *step else { return Poll::Ready(()) };
-            let tell = ready!(future.as_mut().poll(context));
-            (tell, std::mem::replace(&mut *step, Step::Over))
+            let Progress::Running(future, _) = &mut *step else { return Poll::Ready(()) };
+            let reply = ready!(future.as_mut().poll(context));
+            (reply, std::mem::replace(&mut *step, Progress::Done))
         };
         drop(over);
         // The caller's waker may drop the caller at once, which takes the lock.
-        tell();
+        reply();
         Poll::Ready(())
     }
 }
 
-/// A caller that waits for its step. Dropped, it takes the step with it: no more of it is done when this returns.
-struct Caller(Arc<Slot>);
+/// A caller that waits for its step. Dropped, it stops the step: nothing more of it runs when this returns.
+struct Caller(Arc<QueuedStep>);
 
 impl Drop for Caller {
     fn drop(&mut self) {
-        let step = std::mem::replace(&mut *self.0.lock(), Step::Over);
-        if let Step::UnderWay(_, task) = step {
+        let step = std::mem::replace(&mut *self.0.lock(), Progress::Done);
+        if let Progress::Running(_, task) = step {
             task.abort();
         }
     }
 }
 
-/// Has everything sent that waits, at the latest when it is dropped.
-struct Sending<'a>(&'a Arc<Outbox>);
+/// Has the queue sent, at the latest when it is dropped.
+struct FlushOnDrop<'a>(&'a Arc<Outbox>);
 
-impl Drop for Sending<'_> {
+impl Drop for FlushOnDrop<'_> {
     fn drop(&mut self) {
-        self.0.send();
+        self.0.flush();
     }
 }
 
@@ -116,8 +116,8 @@ impl Drop for UnderWay<'_> {
 }
 
 impl Outbox {
-    /// Takes a step, with others where there are any.
-    pub(super) async fn take<T: Send + 'static>(
+    /// Runs a step, together with others if there are any.
+    pub(super) async fn run<T: Send + 'static>(
         self: &Arc<Self>,
         step: impl Future<Output = Result<T, Failure>> + Send + 'static,
     ) -> Result<T, Failure> {
@@ -126,52 +126,52 @@ impl Outbox {
         if others == 0 {
             return step.await;
         }
-        let (told, answer) = oneshot::channel();
+        let (reply, answer) = oneshot::channel();
         let step = async move {
             let answer = step.await;
             Box::new(move || {
                 // A caller that has gone away needs no answer.
-                let _ = told.send(answer);
+                let _ = reply.send(answer);
             }) as Box<dyn FnOnce() + Send>
         };
-        let slot = Arc::new(Slot(Mutex::new(Step::Waiting(Box::pin(step)))));
+        let slot = Arc::new(QueuedStep(Mutex::new(Progress::Queued(Box::pin(step)))));
         let first = {
-            let mut waiting = self.lock();
-            waiting.steps.push(slot.clone());
-            waiting.steps.len() == 1
+            let mut queue = self.lock();
+            queue.steps.push(slot.clone());
+            queue.steps.len() == 1
         };
-        let sending = Sending(self);
+        let flush = FlushOnDrop(self);
         let _caller = Caller(slot);
         if first {
             let outbox = self.clone();
             thread::spawn(async move {
-                tokio::time::sleep(COMPANY).await;
-                outbox.send();
+                tokio::time::sleep(MAX_WAIT).await;
+                outbox.flush();
             });
         }
-        next_turn().await;
-        drop(sending);
+        yield_once().await;
+        drop(flush);
         answer.await.unwrap_or_else(|_| Err(Failure::Down("a step was not finished".to_owned())))
     }
 
-    fn lock(&self) -> MutexGuard<'_, Waiting> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Has everything sent that waits when the library's thread has its turn.
-    fn send(self: &Arc<Self>) {
-        let mut waiting = self.lock();
-        if waiting.steps.is_empty() || std::mem::replace(&mut waiting.called, true) {
+    /// Has the library's thread start everything that is queued when it runs next.
+    fn flush(self: &Arc<Self>) {
+        let mut queue = self.lock();
+        if queue.steps.is_empty() || std::mem::replace(&mut queue.flushing, true) {
             return;
         }
         let outbox = self.clone();
         thread::spawn(async move {
             let steps = {
-                let mut waiting = outbox.lock();
-                waiting.called = false;
-                std::mem::take(&mut waiting.steps)
+                let mut queue = outbox.lock();
+                queue.flushing = false;
+                std::mem::take(&mut queue.steps)
             };
-            steps.iter().for_each(Slot::begin);
+            steps.iter().for_each(QueuedStep::begin);
         });
     }
 }
@@ -188,7 +188,7 @@ mod tests {
         tokio::runtime::Builder::new_current_thread().build().unwrap()
     }
 
-    /// A step that says when it is first taken, and ends when everything that is ready has had its turn.
+    /// A step that reports when it is first polled, and ends when every task that is ready has run.
     fn step(
         number: usize,
         taken: &mpsc::Sender<usize>,
@@ -196,7 +196,7 @@ mod tests {
         let taken = taken.clone();
         async move {
             taken.send(number).unwrap();
-            next_turn().await;
+            yield_once().await;
             Ok(number)
         }
     }
@@ -205,7 +205,7 @@ mod tests {
     fn steps_of_a_crowd_are_taken_in_their_order_and_each_is_answered() {
         let (taken, order) = mpsc::channel();
         let outbox = Arc::<Outbox>::default();
-        let steps = (0..500).map(|number| outbox.take(step(number, &taken)));
+        let steps = (0..500).map(|number| outbox.run(step(number, &taken)));
         let answers = runtime().block_on(join_all(steps));
         assert!(answers.into_iter().enumerate().all(|(number, answer)| answer.unwrap() == number));
         assert_eq!(order.try_iter().collect::<Vec<_>>(), (0..500).collect::<Vec<_>>());
@@ -226,11 +226,11 @@ mod tests {
                     let step = async move {
                         let here = std::thread::current().name().is_some_and(|name| name == "cached-aside");
                         events.send((here, "taken")).unwrap();
-                        next_turn().await;
+                        yield_once().await;
                         events.send((here, "sent")).unwrap();
                         Ok(())
                     };
-                    outbox.take(step).await.unwrap();
+                    outbox.run(step).await.unwrap();
                 });
             }
             calls.join_all().await;
@@ -246,19 +246,19 @@ mod tests {
     fn a_step_that_comes_alone_is_taken_at_once() {
         let (taken, order) = mpsc::channel();
         let outbox = Arc::<Outbox>::default();
-        let mut alone = Box::pin(outbox.take(step(1, &taken)));
+        let mut alone = Box::pin(outbox.run(step(1, &taken)));
         let mut context = Context::from_waker(std::task::Waker::noop());
         assert!(alone.as_mut().poll(&mut context).is_pending());
         assert_eq!(order.try_recv(), Ok(1), "by its caller");
     }
 
-    /// One that is never polled again holds up nobody, and is sent; one that goes away is not.
+    /// A caller that is never polled again delays nobody, and its step is sent; the step of a dropped caller is not.
     #[test]
     fn no_caller_depends_on_another() {
         let (taken, order) = mpsc::channel();
         let outbox = Arc::<Outbox>::default();
         let mut context = Context::from_waker(std::task::Waker::noop());
-        let mut begun: Vec<_> = (0..4).map(|number| Box::pin(outbox.take(step(number, &taken)))).collect();
+        let mut begun: Vec<_> = (0..4).map(|number| Box::pin(outbox.run(step(number, &taken)))).collect();
         for step in &mut begun {
             assert!(step.as_mut().poll(&mut context).is_pending());
         }
@@ -291,11 +291,11 @@ mod tests {
                 let _ = answer.await;
                 Ok(())
             };
-            taken.take(step).await
+            taken.run(step).await
         });
         let drops = Arc::new(Drops(Mutex::default(), dropped));
         let waker = std::task::Waker::from(drops.clone());
-        // The first one is woken for its turn.
+        // The first waker is for its own turn.
         assert!(caller.as_mut().poll(&mut Context::from_waker(std::task::Waker::noop())).is_pending());
         assert!(caller.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
         *drops.0.lock().unwrap() = Some(caller);
@@ -303,7 +303,7 @@ mod tests {
         done.recv_timeout(Duration::from_secs(20)).expect("the library's thread stands still");
     }
 
-    /// What is done after the drop must be the last: a guard is not placed after its release.
+    /// The drop must be the last action: a guard is not placed after its release.
     #[test]
     fn a_step_whose_caller_has_gone_away_is_taken_no_further() {
         for _ in 0..200 {
@@ -311,10 +311,10 @@ mod tests {
             let steps = Arc::new(AtomicUsize::new(0));
             let counted = steps.clone();
             let _other = outbox.under_way.fetch_add(1, Relaxed);
-            let mut endless = Box::pin(outbox.take(async move {
+            let mut endless = Box::pin(outbox.run(async move {
                 loop {
                     counted.fetch_add(1, Relaxed);
-                    next_turn().await;
+                    yield_once().await;
                     if counted.load(Relaxed) == usize::MAX {
                         return Ok(());
                     }

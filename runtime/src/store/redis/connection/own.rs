@@ -1,13 +1,13 @@
-//! The connection of the runtime that made the cache, for speed alone.
+//! The connection of the runtime that made the cache: an optimisation of hits.
 //!
-//! A connection is driven by a task, and where that task runs on another thread than the caller, each answer costs a wake-up of a
-//! thread: up to a fifth of a hit. So the runtime on which the cache was made has a connection of its own, for what reads send.
-//! Everything else, and every caller on another runtime, uses the lasting connection, which the library's thread drives.
+//! A task drives each connection. If that task runs on another thread than the caller, each answer costs the wake-up of a thread: up to
+//! a fifth of a hit. So the runtime on which the cache was made has its own connection for reads. Everything else, and every caller on
+//! another runtime, uses the main connection, which the library's thread drives.
 //!
-//! The lasting connection decides whether the server is there. The runtime's own is used only while that one is up, and ends with
-//! it, since what comes after it may be another server. It is dialled by a task of its runtime, when a call there finds it missing,
-//! and its loss says nothing about the server: what stands still may be the runtime. What was read over it is read again over the
-//! lasting one; what grants a right is not sent twice.
+//! The main connection decides whether the server is reachable. The runtime's own is used only while that one is up, and ends with it,
+//! since the next one may lead to another server. A task of its runtime connects it, when a call there finds it down. Its loss says
+//! nothing about the server: the runtime may be what stands still. What was read over it is read again over the main one; a step that
+//! grants a right is not sent twice.
 
 use std::{
     sync::{Arc, atomic::Ordering::Relaxed},
@@ -16,28 +16,28 @@ use std::{
 
 use tokio::runtime::{self, Handle};
 
-use super::{super::limits::RECONNECT, Link, Role, Shared, State, Up};
+use super::{super::limits::RECONNECT, Inner, Live, NodeConnection, Role, State};
 use crate::{
     patience::in_awake_time,
     store::answer::boxed,
     thread::{self, Clock},
 };
 
-impl Link {
-    /// The link for what this caller reads: its runtime's own, whether that is up or not, or this one.
-    pub(in super::super) fn here(&self) -> &Link {
-        let Role::Lasting { own: Some((runtime, own)) } = &self.0.role else { return self };
+impl NodeConnection {
+    /// The connection for this caller's reads: its runtime's own, whether that is up or not, or this one.
+    pub(in super::super) fn local(&self) -> &NodeConnection {
+        let Role::Main { own: Some((runtime, own)) } = &self.0.role else { return self };
         match Handle::try_current() {
             Ok(here) if here.id() == *runtime => own,
             _ => self,
         }
     }
 
-    /// The same where it is up.
-    pub(in super::super) fn here_if_up(&self) -> &Link {
-        let here = self.here();
+    /// The same, if it is up.
+    pub(in super::super) fn local_if_up(&self) -> &NodeConnection {
+        let here = self.local();
         if here.is_own() && !here.is_up() {
-            here.dial_again();
+            here.redial();
             return self;
         }
         here
@@ -48,9 +48,9 @@ impl Link {
         self.0.is_own()
     }
 
-    /// The link that lasts, of a runtime's own one.
-    pub(in super::super) fn lasting(&self) -> Option<Link> {
-        self.0.lasting().map(Link)
+    /// The main connection of a runtime's own one.
+    pub(in super::super) fn main(&self) -> Option<NodeConnection> {
+        self.0.main().map(NodeConnection)
     }
 
     /// The runtime on which its batches are sent.
@@ -67,13 +67,13 @@ impl Link {
         }
     }
 
-    /// Gives the runtime that this is called on its own connection, if it is to have one.
+    /// Connects the own connection of the runtime that this is called on, if it is to have one.
     pub(in super::super) async fn connect_own(&self) {
-        let own = self.here();
+        let own = self.local();
         if !own.is_own() {
             return;
         }
-        let Some(task) = own.0.begin(|link| &link.connecting) else { return };
+        let Some(task) = own.0.begin(|node| &node.connecting) else { return };
         let shared = own.0.clone();
         let attempt = tokio::spawn(async move {
             let _task = task;
@@ -87,7 +87,7 @@ impl Link {
                 thread::sleep(pauses.next_pause()).await;
             }
         });
-        // A runtime that nobody drives does not get there.
+        // On a runtime that nobody drives, this does not end.
         let within = self.0.limits.connect.saturating_mul(2);
         let ended = in_awake_time!(Clock::Real, within, attempt);
         if ended.is_some_and(|ended| ended.is_err_and(|error| error.is_panic())) {
@@ -99,15 +99,15 @@ impl Link {
         }
     }
 
-    /// Connects a runtime's own link again, in a task of the runtime, unless that is being done.
-    pub(in super::super) fn dial_again(&self) {
+    /// Connects a runtime's own connection again, in a task of the runtime, unless a task does so already.
+    pub(in super::super) fn redial(&self) {
         let own = &self.0;
-        let Role::Own { lasting } = &own.role else { return };
-        let there = lasting.upgrade().is_some_and(|lasting| lasting.present().is_some());
+        let Role::Own { main } = &own.role else { return };
+        let there = main.upgrade().is_some_and(|main| main.live().is_some());
         if !there {
             return;
         }
-        let Some(task) = own.begin(|link| &link.connecting) else { return };
+        let Some(task) = own.begin(|node| &node.connecting) else { return };
         tokio::spawn(async move {
             let mut pauses = RECONNECT.pauses();
             loop {
@@ -124,42 +124,42 @@ impl Link {
     }
 }
 
-impl Shared {
+impl Inner {
     pub(super) fn is_own(&self) -> bool {
         matches!(self.role, Role::Own { .. })
     }
 
-    /// The connection in use.
-    pub(super) fn present(&self) -> Option<Up> {
+    /// The current connection.
+    pub(super) fn live(&self) -> Option<Live> {
         match &*self.state() {
-            State::Up(up) => Some(up.clone()),
+            State::Up(live) => Some(live.clone()),
             State::Down { .. } => None,
         }
     }
 
-    /// One attempt to connect a runtime's own link, on that runtime. Nothing is to be done while the lasting one is down.
+    /// One attempt to connect a runtime's own connection, on that runtime. While the main one is down there is nothing to do.
     async fn dial_own(self: &Arc<Self>) -> Result<(), String> {
-        let Some(lasting) = self.lasting() else { return Ok(()) };
-        let Some(there) = lasting.present() else { return Ok(()) };
+        let Some(main) = self.main() else { return Ok(()) };
+        let Some(there) = main.live() else { return Ok(()) };
         if there.closed_since(Instant::now()).is_some() {
-            return Err(super::BACK.to_owned());
+            return Err(super::STILL_CLOSED.to_owned());
         }
         let within = self.limits.connect;
         let opened = self.open(within).await.ok_or_else(|| format!("no connection within {within:?}"))??;
-        if let Some(reason) = self.astray(&opened.place) {
+        if let Some(reason) = self.mismatch(&opened.server) {
             return Err(reason);
         }
         self.put(opened);
         Ok(())
     }
 
-    /// A runtime's own connection is lost: whether the server is there is asked over the lasting one.
-    pub(super) fn ask_lasting(&self) {
+    /// A runtime's own connection is lost: probes the server over the main one.
+    pub(super) fn probe_main(&self) {
         if self.is_own()
-            && let Some(lasting) = self.lasting()
-            && let Some(up) = lasting.present()
+            && let Some(main) = self.main()
+            && let Some(live) = main.live()
         {
-            lasting.probe(&up);
+            main.probe(&live);
         }
     }
 }

@@ -1,5 +1,5 @@
-//! Whether a server lets us do what the protocol needs: tried on every new connection, since a server that takes leases and
-//! refuses scripts would keep every reader waiting, and one that refuses deletions would serve old values.
+//! Checks that a server can do what the protocol needs. They run on every new connection: a server that accepts leases and refuses
+//! scripts would keep every reader waiting, and one that refuses deletions would leave stale values.
 
 use std::{
     fmt::Write,
@@ -15,22 +15,22 @@ use super::{
 };
 
 /// Calls every command that the scripts of the steps call.
-static TRIAL: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("trial.lua").to_owned()));
+static SCRIPT: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("capabilities.lua").to_owned()));
 
-/// No key of a program is this: values are written without white space.
+/// No program has this key: values in keys are written without white space.
 const KEY: &str = "is anybody there";
 
-/// What a new connection is tried with.
+/// What a new connection is checked for.
 #[derive(Debug, Clone)]
-pub(super) struct Trial {
+pub(super) struct Capabilities {
     namespace: Arc<str>,
     /// The key may be on another node.
     clustered: bool,
 }
 
-impl Trial {
-    pub(super) fn new(namespace: &str) -> Trial {
-        Trial { namespace: namespace.into(), clustered: false }
+impl Capabilities {
+    pub(super) fn new(namespace: &str) -> Capabilities {
+        Capabilities { namespace: namespace.into(), clustered: false }
     }
 
     /// Whether it is for the nodes of a cluster.
@@ -39,14 +39,14 @@ impl Trial {
     }
 
     /// The same for a node of a cluster.
-    pub(super) fn clustered(self) -> Trial {
-        Trial { clustered: true, ..self }
+    pub(super) fn clustered(self) -> Capabilities {
+        Capabilities { clustered: true, ..self }
     }
 
-    /// Whether the server can serve: it answers `PING` (one that is loading or busy does not), it lets us use all that the
-    /// protocol needs, and it is not a replica, which would refuse every write and may hold less than was written. A user who may
-    /// not ask for the role is believed.
-    pub(super) async fn hold(&self, connection: &mut MultiplexedConnection) -> Result<(), String> {
+    /// Checks that the server answers `PING` (one that is loading or busy does not), that it allows all commands of the protocol on our
+    /// keys, and that it is not a replica, which would refuse writes and may hold stale values. If the user may not ask for the role, the
+    /// server is taken for a primary.
+    pub(super) async fn check(&self, connection: &mut MultiplexedConnection) -> Result<(), String> {
         let key = FullKey { namespace: &self.namespace, key: KEY }.to_string();
         let (names, questions) = self.questions(&key);
         let answers: RedisResult<Vec<RedisResult<Value>>> = questions.query_async(connection).await;
@@ -67,8 +67,8 @@ impl Trial {
     fn questions(&self, key: &str) -> (Vec<&'static str>, Pipeline) {
         let mut pipeline = redis::pipe();
         pipeline.cmd("PING").cmd("ROLE").cmd("TIME").cmd("GET").arg(key).cmd("PTTL").arg(key);
-        for mut command in [eval(&TRIAL), evalsha(&TRIAL)] {
-            // A node refuses a script on keys that it does not have, before it looks at the script.
+        for mut command in [eval(&SCRIPT), evalsha(&SCRIPT)] {
+            // A node refuses a script with keys of other nodes before it looks at the script.
             command.arg(u8::from(!self.clustered)).arg(key);
             pipeline.add_command(command);
         }
@@ -77,7 +77,7 @@ impl Trial {
     }
 }
 
-/// Proxies close a connection on which a command is sent that they don't know.
+/// Proxies close a connection on which they receive a command that they don't know.
 fn interrupted(error: &RedisError, names: &[&str]) -> String {
     if error.is_connection_dropped() {
         format!("{error}, on being asked {}; is it a proxy that does not know one of them?", names.join(", "))
@@ -98,15 +98,15 @@ pub(super) fn is_replica(role: &Value) -> bool {
     matches!(role, Value::Array(role) if matches!(role.first(), Some(Value::BulkString(role)) if role != b"master"))
 }
 
-/// What a server refused, as far as it will refuse that again.
+/// What a server refused permanently.
 #[derive(Debug, Default)]
 struct Refusals {
     commands: Vec<String>,
     /// The user may not use our keys.
     keys: bool,
-    /// Whether the user lacks a right, rather than the server a command.
+    /// The user lacks a permission, rather than the server a command.
     rights: bool,
-    /// The server's words, the first time.
+    /// The text of the first refusal.
     said: Option<String>,
 }
 
@@ -164,14 +164,14 @@ impl Refusals {
     }
 }
 
-/// Whether a command on its way may have been refused because the user or the server lacks it.
-pub(super) fn may_be_for_good(error: &RedisError) -> bool {
+/// Whether a command may have been refused because the user or the server does not have it.
+pub(super) fn may_be_permanent(error: &RedisError) -> bool {
     error.code() == Some("NOPERM") || error.code() == Some("ERR") && error.detail().is_some_and(refuses)
 }
 
-/// Whether an error of a script's command is one of those that it will give again.
+/// Whether an error of a script's command is permanent.
 fn refuses(said: &str) -> bool {
-    // `OOM command not allowed when used memory > 'maxmemory'` passes.
+    // `OOM command not allowed when used memory > 'maxmemory'` is temporary.
     !said.contains("OOM command") && (concerns_keys(said) || lacks_a_right(said) || lacks_a_command(said))
 }
 
@@ -232,14 +232,14 @@ mod tests {
         }
     }
 
-    /// A server that refused one of them would be found out by the first call that needs it.
+    /// Otherwise the first call that needs the refused command would fail.
     #[test]
     fn every_command_of_every_script_is_tried() {
-        let (by_itself, _) = Trial::new("shop").questions("k");
+        let (by_itself, _) = Capabilities::new("shop").questions("k");
         for (name, script) in scripts() {
             for call in script.source().split("redis.call('").skip(1) {
                 let command = call.split('\'').next().unwrap().to_lowercase();
-                let in_script = TRIAL.source().contains(&format!("try('{command}'"));
+                let in_script = SCRIPT.source().contains(&format!("try('{command}'"));
                 assert!(in_script || by_itself.contains(&command.as_str()), "{command} of {name}");
             }
         }

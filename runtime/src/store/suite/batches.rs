@@ -1,4 +1,4 @@
-//! Reads that travel together, over a real server.
+//! Batches of reads on a real server.
 
 use super::{
     over_redis::{LIMITS, connect, connect_with, rules, until},
@@ -11,7 +11,7 @@ use redis::cmd;
 use std::{iter::repeat_n, pin::pin};
 use tokio::{runtime::Builder, time::timeout};
 
-/// How many commands `reads` took, by name.
+/// Number of commands that `reads` took, by name.
 async fn commands(server: &RedisServer, reads: impl Future) -> (u64, u64) {
     server.reset_stats();
     reads.await;
@@ -42,7 +42,7 @@ async fn foreign_data_among_them_is_found_by_who_acquires() {
     let kept = stored(&store, "kept").await;
     server.run::<()>(cmd("LPUSH").arg("strange:list").arg("element"));
     server.run::<()>(cmd("SET").arg("strange:text").arg("hello"));
-    // The first few go out by themselves.
+    // The first few are sent alone.
     let keys = repeat_n("a", 10).chain(["list", kept.as_str(), "text"]);
     let seen = join_all(keys.map(|key| store.read(key, WITHIN))).await.split_off(8);
     assert_eq!((&seen[2], seen[3].as_ref().unwrap().is_some()), (&Ok(None), true));
@@ -70,7 +70,7 @@ async fn a_user_who_may_not_call_mget_reads_one_by_one() {
     assert_eq!((get, mget), (50, 0));
 }
 
-/// Values of 64 KiB fill what may travel together by themselves.
+/// Values of 64 KiB fill a batch by themselves.
 #[tokio::test]
 async fn large_values_travel_apart() {
     let server = RedisServer::start();
@@ -89,7 +89,7 @@ async fn callers_that_go_away_take_nobody_with_them() {
     let store = connect(&server.url(), "gone").await;
     let key = stored(&store, "kept").await;
     for round in 0..200 {
-        // Each third has no patience, whether it sends for others or not.
+        // Every third caller gives up early, whether or not it sends for others.
         let reads = (0..60).map(|number| {
             let read = store.read(&key, WITHIN);
             async move {
@@ -104,7 +104,7 @@ async fn callers_that_go_away_take_nobody_with_them() {
     assert_eq!(store.nodes()[0].in_flight, 0);
 }
 
-/// The task of a batch runs where the batch was begun, and there it may never run.
+/// The task of a batch runs on the runtime where the batch was opened, and there it may never run.
 #[tokio::test]
 async fn a_runtime_that_nobody_drives_keeps_nobody_waiting() {
     let server = RedisServer::start();

@@ -2,13 +2,13 @@
 
 use xxhash_rust::xxh3::xxh3_64;
 
-/// Keys, each once, one after the other in one buffer.
+/// Keys without duplicates, one after the other in one buffer.
 #[derive(Debug)]
 pub(super) struct Keys {
     pub(super) text: Vec<u8>,
     ends: Vec<usize>,
     hashes: Vec<u64>,
-    /// A bit for each hash that is there, by its last byte: most keys are new, and are told from all others by that.
+    /// A Bloom filter of the hashes, by their last byte: most keys are new, and this shows it without a search.
     bits: [u64; 4],
 }
 
@@ -31,8 +31,8 @@ impl Keys {
         (0..self.len()).map(|place| self.at(place))
     }
 
-    /// The place of a key; `None` if it was not there, and is now the last.
-    pub(super) fn place(&mut self, key: [&[u8]; 3]) -> Option<usize> {
+    /// The index of a key that was there already; `None` if it is new, and now the last.
+    pub(super) fn index_or_insert(&mut self, key: [&[u8]; 3]) -> Option<usize> {
         let start = self.text.len();
         for part in key {
             self.text.extend_from_slice(part);

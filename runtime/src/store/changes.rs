@@ -1,4 +1,4 @@
-//! Who waits for the change of a key.
+//! Waiting for the change of a key.
 
 use std::{
     collections::HashMap,
@@ -7,33 +7,33 @@ use std::{
 
 use tokio::sync::watch;
 
-/// The keys that somebody in this process waits for.
+/// The keys that callers in this process wait for.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Watches(Arc<Mutex<HashMap<Box<str>, watch::Sender<()>>>>);
+pub(crate) struct ChangeListeners(Arc<Mutex<HashMap<Box<str>, watch::Sender<()>>>>);
 
-impl Watches {
-    /// Begins to watch a key. `told` says whether changes will be announced at all.
-    pub(crate) fn watch(&self, key: &str, told: bool) -> Watch {
-        let mut watches = self.lock();
-        let changes = match watches.get(key) {
+impl ChangeListeners {
+    /// Begins to listen for changes of a key. `push` says whether the store announces them at all.
+    pub(crate) fn listen(&self, key: &str, push: bool) -> ChangeListener {
+        let mut listeners = self.lock();
+        let changes = match listeners.get(key) {
             Some(sender) => sender.subscribe(),
             None => {
                 let (sender, changes) = watch::channel(());
-                watches.insert(key.into(), sender);
+                listeners.insert(key.into(), sender);
                 changes
             }
         };
-        Watch { watches: self.clone(), key: key.into(), changes, told }
+        ChangeListener { listeners: self.clone(), key: key.into(), changes, push }
     }
 
     /// The key has changed.
     pub(crate) fn changed(&self, key: &str) {
         let sender = self.lock().remove(key);
-        // Wakes all who wait, and whoever still cares watches again: not under the lock, since a waker is somebody else's code.
+        // Wakes every listener; those that still need the key listen again. Not under the lock, since a waker may run any code.
         drop(sender);
     }
 
-    /// Anything may have changed.
+    /// Any key may have changed.
     #[cfg(feature = "redis")]
     pub(crate) fn all_changed(&self) {
         let senders = std::mem::take(&mut *self.lock());
@@ -50,36 +50,36 @@ impl Watches {
     }
 }
 
-/// A key that is being watched.
+/// Waits for the next change of a key.
 #[derive(Debug)]
-pub(crate) struct Watch {
-    watches: Watches,
+pub(crate) struct ChangeListener {
+    listeners: ChangeListeners,
     key: Box<str>,
     changes: watch::Receiver<()>,
-    told: bool,
+    push: bool,
 }
 
-impl Watch {
-    /// Resolves at the next change. Without announcements it never does.
+impl ChangeListener {
+    /// Resolves at the next change. If the store announces none, it never does.
     pub(crate) async fn changed(&mut self) {
         while self.changes.changed().await.is_ok() {}
     }
 
-    /// Whether changes are announced, so that asking again and again is only a safety net.
-    pub(crate) fn told(&self) -> bool {
-        self.told
+    /// Whether the store announces changes, so that polling is only a safety net.
+    pub(crate) fn is_push(&self) -> bool {
+        self.push
     }
 }
 
-impl Drop for Watch {
+impl Drop for ChangeListener {
     fn drop(&mut self) {
-        let mut watches = self.watches.lock();
-        // The last one to go takes the entry away, unless it is another's by now.
-        if watches.get(&self.key).is_some_and(|sender| {
+        let mut listeners = self.listeners.lock();
+        // The last listener removes the entry, unless it belongs to a later one.
+        if listeners.get(&self.key).is_some_and(|sender| {
             sender.receiver_count() == 1 && sender.subscribe().same_channel(&self.changes)
         }) {
-            let sender = watches.remove(&self.key);
-            drop(watches);
+            let sender = listeners.remove(&self.key);
+            drop(listeners);
             drop(sender);
         }
     }
@@ -99,7 +99,7 @@ mod tests {
 
     type Waiting = Pin<Box<dyn Future<Output = ()> + Send>>;
 
-    /// Drops what it wakes, which then no longer watches.
+    /// Drops what it wakes, which then listens no longer.
     struct Drops(Mutex<Option<Waiting>>);
 
     impl Wake for Drops {
@@ -111,21 +111,21 @@ mod tests {
 
     #[test]
     fn a_reader_may_go_away_while_it_is_woken() {
-        for change in [|watches: &Watches| watches.changed("k"), Watches::all_changed] {
-            let (watches, (told, done)) = (Watches::default(), mpsc::channel());
-            let mut watch = watches.watch("k", true);
+        for change in [|listeners: &ChangeListeners| listeners.changed("k"), ChangeListeners::all_changed] {
+            let (listeners, (told, done)) = (ChangeListeners::default(), mpsc::channel());
+            let mut watch = listeners.listen("k", true);
             let mut waiting: Waiting = Box::pin(async move { watch.changed().await });
             let drops = Arc::new(Drops(Mutex::default()));
             let waker = Waker::from(drops.clone());
             assert!(waiting.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
             *drops.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(waiting);
-            let changed = watches.clone();
+            let changed = listeners.clone();
             thread::spawn(move || {
                 change(&changed);
                 let _ = told.send(());
             });
             done.recv_timeout(Duration::from_secs(20)).expect("it waits for itself");
-            assert_eq!(watches.len(), 0);
+            assert_eq!(listeners.len(), 0);
         }
     }
 }

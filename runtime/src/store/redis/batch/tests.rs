@@ -11,15 +11,15 @@ use tokio::{
     sync::oneshot::{Receiver, error::TryRecvError},
 };
 
-use super::{BYTES, Batch, Begun, CALLERS, FEW, Gather, Permit, Turn};
+use super::{Admission, Batch, MAX_BYTES, MAX_CALLERS, OpenBatch, Permit, ReadBatcher, SOLO_LIMIT};
 
-type Reads = Gather<String>;
+type Reads = ReadBatcher<String>;
 
 fn reads() -> Reads {
-    Gather::new(1_000)
+    ReadBatcher::new(1_000)
 }
 
-/// Of a runtime that is gone again: only to tell it from others.
+/// The id of a runtime that is gone again: only to tell it from others.
 fn runtime() -> Id {
     Builder::new_current_thread().build().unwrap().handle().id()
 }
@@ -28,58 +28,58 @@ fn key(name: &str) -> [&[u8]; 3] {
     [b"shop", b":", name.as_bytes()]
 }
 
-/// A read by itself that is on its way.
+/// A read that is sent alone and is in flight.
 fn alone(reads: &Reads) -> Permit<String> {
     match reads.join(key("alone"), false, runtime) {
-        Turn::Alone(Some(permit)) => permit,
+        Admission::Alone(Some(permit)) => permit,
         other => panic!("nothing is in the way, but {other:?}"),
     }
 }
 
-/// So many reads on their way that the next ones travel together.
+/// As many reads in flight as it takes for the next ones to be batched.
 fn busy(reads: &Reads) -> Vec<Permit<String>> {
-    (0..FEW).map(|_| alone(reads)).collect()
+    (0..SOLO_LIMIT).map(|_| alone(reads)).collect()
 }
 
-/// Runs it to its end; what else has turns meanwhile is nothing here.
+/// Polls it to its end; there are no other tasks.
 fn run(future: impl Future<Output = ()>) {
     let (mut future, mut context) = (pin!(future), Context::from_waker(Waker::noop()));
     while future.as_mut().poll(&mut context).is_pending() {}
 }
 
-fn begin(reads: &Reads, on: Id, name: &str) -> (Receiver<String>, Begun<String>) {
+fn begin(reads: &Reads, on: Id, name: &str) -> (Receiver<String>, OpenBatch<String>) {
     match reads.join(key(name), false, || on) {
-        Turn::Begin(word, begun) => (word, begun),
+        Admission::Begin(reply, open_batch) => (reply, open_batch),
         other => panic!("`{name}` begins a batch, but {other:?}"),
     }
 }
 
 fn wait(reads: &Reads, on: Id, name: &str) -> Receiver<String> {
     match reads.join(key(name), false, || on) {
-        Turn::Wait(word) => word,
+        Admission::Wait(reply) => reply,
         other => panic!("`{name}` joins the batch, but {other:?}"),
     }
 }
 
-/// Begins a batch of so many callers, each with a key of its own.
-fn begin_many(reads: &Reads, on: Id, callers: usize) -> (Vec<Receiver<String>>, Begun<String>) {
-    let (first, begun) = begin(reads, on, "0");
+/// Opens a batch of `callers`, each with a key of its own.
+fn begin_many(reads: &Reads, on: Id, callers: usize) -> (Vec<Receiver<String>>, OpenBatch<String>) {
+    let (first, open_batch) = begin(reads, on, "0");
     let others = (1..callers).map(|number| wait(reads, on, &number.to_string()));
-    (iter::once(first).chain(others).collect(), begun)
+    (iter::once(first).chain(others).collect(), open_batch)
 }
 
 fn names(batch: &Batch<String>) -> Vec<String> {
     batch.keys().map(|key| String::from_utf8(key.to_vec()).unwrap()).collect()
 }
 
-fn land(batch: Batch<String>) {
+fn distribute(batch: Batch<String>) {
     let answers = names(&batch);
-    run(batch.land(answers));
+    run(batch.distribute(answers));
 }
 
 fn left(reads: &Reads) -> (usize, usize) {
     let queue = reads.0.lock();
-    (queue.on_their_way, queue.open.len())
+    (queue.in_flight, queue.open.len())
 }
 
 #[test]
@@ -87,9 +87,9 @@ fn a_read_with_few_others_on_their_way_goes_out_by_itself() {
     let (reads, on) = (reads(), runtime());
     drop(busy(&reads));
     let before = busy(&reads);
-    assert_eq!(left(&reads), (FEW, 0));
-    let (_, begun) = begin(&reads, on, "a");
-    drop((before, begun));
+    assert_eq!(left(&reads), (SOLO_LIMIT, 0));
+    let (_, open_batch) = begin(&reads, on, "a");
+    drop((before, open_batch));
     assert_eq!(left(&reads), (0, 0));
 }
 
@@ -98,36 +98,37 @@ fn a_crowd_is_remembered_until_it_is_gone() {
     let (reads, on) = (reads(), runtime());
     let before = busy(&reads);
     for _ in 0..4 {
-        let (_words, begun) = begin_many(&reads, on, CALLERS / 2);
-        land(begun.close().unwrap());
+        let (_words, open_batch) = begin_many(&reads, on, MAX_CALLERS / 2);
+        distribute(open_batch.close().unwrap());
     }
     drop(before);
-    // The first of the next crowd, or somebody by himself: that shows soon.
+    // The first of the next batch, or a single caller: the average shows it soon.
     for _ in 0..2 {
-        let (_, begun) = begin(&reads, on, "a");
-        land(begun.close().unwrap());
+        let (_, open_batch) = begin(&reads, on, "a");
+        distribute(open_batch.close().unwrap());
     }
     drop(alone(&reads));
     assert_eq!(left(&reads), (0, 0));
 }
 
-/// The order in which callers are told and go on is what keeps the server busy.
+/// The order in which callers are answered and go on keeps the server busy.
 #[test]
 fn the_first_of_a_crowd_go_on_before_the_others_are_told() {
-    let told = |on_their_way: bool| {
+    let told = |in_flight: bool| {
         let (reads, on) = (reads(), runtime());
         let mut before = busy(&reads);
-        let (mut words, begun) = begin_many(&reads, on, 20);
-        if !on_their_way {
+        let (mut waiters, open_batch) = begin_many(&reads, on, 20);
+        if !in_flight {
             before.clear();
         }
-        let batch = begun.close().unwrap();
+        let batch = open_batch.close().unwrap();
         let answers = names(&batch);
-        let (mut landing, mut context) = (pin!(batch.land(answers)), Context::from_waker(Waker::noop()));
+        let (mut landing, mut context) =
+            (pin!(batch.distribute(answers)), Context::from_waker(Waker::noop()));
         let mut told = Vec::new();
         loop {
             let over = landing.as_mut().poll(&mut context).is_ready();
-            told.push(words.iter_mut().filter_map(|word| word.try_recv().ok()).count());
+            told.push(waiters.iter_mut().filter_map(|reply| reply.try_recv().ok()).count());
             if over {
                 return told;
             }
@@ -141,16 +142,16 @@ fn the_first_of_a_crowd_go_on_before_the_others_are_told() {
 fn those_who_come_before_it_is_sent_travel_together_and_ask_for_equal_keys_once() {
     let (reads, on) = (reads(), runtime());
     let before = busy(&reads);
-    let (first, begun) = begin(&reads, on, "a");
-    let mut words = vec![first];
-    words.extend(["b", "a", "c", "b"].map(|name| wait(&reads, on, name)));
-    let batch = begun.close().unwrap();
+    let (first, open_batch) = begin(&reads, on, "a");
+    let mut waiters = vec![first];
+    waiters.extend(["b", "a", "c", "b"].map(|name| wait(&reads, on, name)));
+    let batch = open_batch.close().unwrap();
     assert_eq!(names(&batch), ["shop:a", "shop:b", "shop:c"]);
-    land(batch);
-    for (word, name) in words.iter_mut().zip(["shop:a", "shop:b", "shop:a", "shop:c", "shop:b"]) {
-        assert_eq!(word.try_recv().unwrap(), name);
+    distribute(batch);
+    for (reply, name) in waiters.iter_mut().zip(["shop:a", "shop:b", "shop:a", "shop:c", "shop:b"]) {
+        assert_eq!(reply.try_recv().unwrap(), name);
     }
-    drop((before, begun));
+    drop((before, open_batch));
     assert_eq!(left(&reads), (0, 0));
 }
 
@@ -158,15 +159,15 @@ fn those_who_come_before_it_is_sent_travel_together_and_ask_for_equal_keys_once(
 fn a_batch_is_joined_until_it_is_sent_and_never_after() {
     let (reads, on) = (reads(), runtime());
     let _before = busy(&reads);
-    let (_, begun) = begin(&reads, on, "a");
+    let (_, open_batch) = begin(&reads, on, "a");
     let mut unsent = wait(&reads, on, "a");
-    let batch = begun.close().unwrap();
-    // What is on its way when it comes is not for this one.
+    let batch = open_batch.close().unwrap();
+    // A read must not join one that is in flight already.
     let (mut late, next) = begin(&reads, on, "a");
-    land(batch);
+    distribute(batch);
     assert_eq!(unsent.try_recv().unwrap(), "shop:a");
     assert_eq!(late.try_recv(), Err(TryRecvError::Empty));
-    land(next.close().unwrap());
+    distribute(next.close().unwrap());
     assert_eq!(late.try_recv().unwrap(), "shop:a");
 }
 
@@ -174,96 +175,96 @@ fn a_batch_is_joined_until_it_is_sent_and_never_after() {
 fn a_full_batch_is_sent_by_who_fills_it_and_answers_only_its_own() {
     let (reads, on) = (reads(), runtime());
     let before = busy(&reads);
-    let (mut words, begun) = begin_many(&reads, on, CALLERS - 1);
-    let Turn::Send(last, full) = reads.join(key("last"), false, || on) else { panic!("it is full now") };
-    words.push(last);
+    let (mut waiters, open_batch) = begin_many(&reads, on, MAX_CALLERS - 1);
+    let Admission::Send(last, full) = reads.join(key("last"), false, || on) else { panic!("it is full now") };
+    waiters.push(last);
     let (mut other, next) = begin(&reads, on, "other");
-    assert!(begun.close().is_none(), "it is on its way");
-    run(full.land(vec!["failed".to_owned(); CALLERS]));
-    assert!(words.iter_mut().all(|word| word.try_recv().unwrap() == "failed"));
+    assert!(open_batch.close().is_none(), "it is on its way");
+    run(full.distribute(vec!["failed".to_owned(); MAX_CALLERS]));
+    assert!(waiters.iter_mut().all(|reply| reply.try_recv().unwrap() == "failed"));
     assert_eq!(other.try_recv(), Err(TryRecvError::Empty));
-    land(next.close().unwrap());
+    distribute(next.close().unwrap());
     assert_eq!(other.try_recv().unwrap(), "shop:other");
     drop(before);
     assert_eq!(left(&reads), (0, 0));
 }
 
-/// Who waits for a task of a runtime that nobody drives any more would wait for ever.
+/// A caller must not wait for ever for a task of a runtime that nobody drives any more.
 #[test]
 fn nobody_waits_for_a_task_of_another_runtime() {
     let (reads, here, there) = (reads(), runtime(), runtime());
     let _before = busy(&reads);
-    let (mut word, begun) = begin(&reads, here, "a");
+    let (mut reply, open_batch) = begin(&reads, here, "a");
     let (mut other, elsewhere) = begin(&reads, there, "a");
     drop(wait(&reads, there, "b"));
-    land(elsewhere.close().unwrap());
+    distribute(elsewhere.close().unwrap());
     assert_eq!(other.try_recv().unwrap(), "shop:a");
-    assert_eq!(word.try_recv(), Err(TryRecvError::Empty));
-    assert_eq!(names(&begun.close().unwrap()), ["shop:a"]);
+    assert_eq!(reply.try_recv(), Err(TryRecvError::Empty));
+    assert_eq!(names(&open_batch.close().unwrap()), ["shop:a"]);
 }
 
 #[test]
 fn a_task_that_never_runs_tells_those_who_wait_for_it() {
     let (reads, on) = (reads(), runtime());
     let before = busy(&reads);
-    let (first, begun) = begin(&reads, on, "a");
-    let mut words = [first, wait(&reads, on, "b")];
-    drop(begun);
-    assert!(words.iter_mut().all(|word| word.try_recv() == Err(TryRecvError::Closed)));
+    let (first, open_batch) = begin(&reads, on, "a");
+    let mut waiters = [first, wait(&reads, on, "b")];
+    drop(open_batch);
+    assert!(waiters.iter_mut().all(|reply| reply.try_recv() == Err(TryRecvError::Closed)));
     drop(before);
     assert_eq!(left(&reads), (0, 0));
 }
 
-/// The task of a batch may stand behind one that blocks, or on a runtime that nobody drives.
+/// The task of a batch may be queued behind one that blocks, or on a runtime that nobody drives.
 #[test]
 fn a_batch_of_which_nothing_becomes_is_given_up() {
     let (reads, on) = (reads(), runtime());
     let before = busy(&reads);
-    assert!(reads.watch() && !reads.watch(), "one is enough");
-    let (mut open, begun) = begin(&reads, on, "open");
+    assert!(reads.supervise() && !reads.supervise(), "one is enough");
+    let (mut open, open_batch) = begin(&reads, on, "open");
     let (mut unsent, other) = begin(&reads, runtime(), "closed, and its task has no turn");
     let closed = other.close().unwrap();
     let (mut unanswered, sends) = begin(&reads, runtime(), "sent");
     let sent = sends.close().unwrap();
     assert!(sent.send());
-    let mut words = [&mut open, &mut unsent, &mut unanswered];
-    let mut given_up = || words.each_mut().map(|word| word.try_recv() == Err(TryRecvError::Closed));
+    let mut waiters = [&mut open, &mut unsent, &mut unanswered];
+    let mut given_up = || waiters.each_mut().map(|reply| reply.try_recv() == Err(TryRecvError::Closed));
     for expected in [[false; 3], [false; 3], [true, true, false], [true, true, false], [true; 3]] {
         let goes_on = reads.give_up(2, 4);
         assert_eq!(given_up(), expected);
         assert_eq!(goes_on, expected != [true; 3], "somebody still waits");
     }
-    assert!(begun.close().is_none(), "it has nothing to send");
-    // What is answered after all is answered to nobody.
-    land(closed);
-    land(sent);
-    assert!(reads.watch(), "nobody does any more");
-    let (mut word, begun) = begin(&reads, on, "answered in time");
+    assert!(open_batch.close().is_none(), "it has nothing to send");
+    // A late answer goes to nobody.
+    distribute(closed);
+    distribute(sent);
+    assert!(reads.supervise(), "nobody does any more");
+    let (mut reply, open_batch) = begin(&reads, on, "answered in time");
     assert!(reads.give_up(2, 4));
-    land(begun.close().unwrap());
+    distribute(open_batch.close().unwrap());
     assert!(!reads.give_up(2, 4), "nothing is left to watch");
-    assert!(word.try_recv().is_ok());
+    assert!(reply.try_recv().is_ok());
     drop(before);
     assert_eq!(left(&reads), (0, 0));
 }
 
-/// Those whose answers were still to be handed out.
+/// Those whose answers were still to be distributed.
 #[test]
 fn a_batch_whose_task_stops_between_its_parts_is_given_up() {
     let (reads, on) = (reads(), runtime());
     let mut before = busy(&reads);
-    reads.watch();
-    let (mut words, begun) = begin_many(&reads, on, 20);
+    reads.supervise();
+    let (mut waiters, open_batch) = begin_many(&reads, on, 20);
     before.clear();
-    let batch = begun.close().unwrap();
+    let batch = open_batch.close().unwrap();
     assert!(batch.send());
     let answers = names(&batch);
-    let (mut landing, mut context) = (pin!(batch.land(answers)), Context::from_waker(Waker::noop()));
+    let (mut landing, mut context) = (pin!(batch.distribute(answers)), Context::from_waker(Waker::noop()));
     assert!(landing.as_mut().poll(&mut context).is_pending());
     assert!(!reads.give_up(0, 0));
-    let told: Vec<_> = words.iter_mut().map(|word| word.try_recv().is_ok()).collect();
+    let told: Vec<_> = waiters.iter_mut().map(|reply| reply.try_recv().is_ok()).collect();
     assert_eq!(told, [[true; 10], [false; 10]].concat());
-    assert!(words[10..].iter_mut().all(|word| word.try_recv() == Err(TryRecvError::Closed)));
+    assert!(waiters[10..].iter_mut().all(|reply| reply.try_recv() == Err(TryRecvError::Closed)));
     run(landing);
 }
 
@@ -272,14 +273,14 @@ fn nothing_is_left_of_callers_who_have_all_gone_away() {
     let (reads, on) = (reads(), runtime());
     let before = busy(&reads);
     for (closed, repeated) in [(false, "b"), (true, "b"), (true, "a")] {
-        let (first, begun) = begin(&reads, on, "a");
+        let (first, open_batch) = begin(&reads, on, "a");
         let second = wait(&reads, on, repeated);
-        let batch = closed.then(|| begun.close().unwrap());
+        let batch = closed.then(|| open_batch.close().unwrap());
         drop(first);
         assert!(batch.as_ref().is_none_or(Batch::send), "one is still there");
         drop(second);
         assert!(batch.as_ref().is_none_or(|batch| !batch.send()));
-        drop((batch, begun));
+        drop((batch, open_batch));
     }
     drop(before);
     assert_eq!(left(&reads), (0, 0));
@@ -288,37 +289,37 @@ fn nothing_is_left_of_callers_who_have_all_gone_away() {
 #[test]
 fn the_longer_the_answers_the_fewer_travel_together() {
     let (reads, on) = (reads(), runtime());
-    (0..100).for_each(|_| reads.note(BYTES / 4));
+    (0..100).for_each(|_| reads.record_length(MAX_BYTES / 4));
     let _before = busy(&reads);
     let _three = begin_many(&reads, on, 3);
-    let Turn::Send(_, full) = reads.join(key("3"), false, || on) else { panic!("more would not fit") };
+    let Admission::Send(_, full) = reads.join(key("3"), false, || on) else { panic!("more would not fit") };
     assert_eq!(full.keys().len(), 4);
-    // Of these no two would fit.
-    (0..100).for_each(|_| reads.note(BYTES));
-    assert!((0..9).all(|_| matches!(reads.join(key("a"), false, || on), Turn::Alone(None))));
-    (0..100).for_each(|_| reads.note(200));
+    // No two of these would fit.
+    (0..100).for_each(|_| reads.record_length(MAX_BYTES));
+    assert!((0..9).all(|_| matches!(reads.join(key("a"), false, || on), Admission::Alone(None))));
+    (0..100).for_each(|_| reads.record_length(200));
     assert!(reads.0.length.load(super::Relaxed) < 1_000);
 }
 
 #[test]
 fn no_more_than_so_many_wait() {
-    let (reads, on): (Reads, _) = (Gather::new(FEW + 3), runtime());
+    let (reads, on): (Reads, _) = (ReadBatcher::new(SOLO_LIMIT + 3), runtime());
     let before = busy(&reads);
     let first = begin(&reads, on, "a");
     let others = ["a", "b"].map(|name| wait(&reads, on, name));
-    assert!(matches!(reads.join(key("c"), false, || on), Turn::Full));
+    assert!(matches!(reads.join(key("c"), false, || on), Admission::Full));
     drop((first, others, before));
     assert_eq!(left(&reads), (0, 0));
 }
 
-/// One thing that happens to the reads of a server.
+/// One event.
 #[derive(Debug, Clone)]
 enum Event {
     /// A caller comes, on one of two runtimes.
     Come { key: u8, runtime: usize },
-    /// A task runs: closes its batch, and sends it.
+    /// A task runs: it closes its batch, and sends it.
     Send { task: usize },
-    /// A task is gone before it has run.
+    /// A task is dropped before it has run.
     Lose { task: usize },
     /// A caller goes away.
     Leave { caller: usize },
@@ -343,26 +344,26 @@ type Stamped = (Vec<u8>, usize);
 struct Waiting {
     key: u8,
     came: usize,
-    word: Receiver<Stamped>,
+    reply: Receiver<Stamped>,
 }
 
-/// A command on its way, and when it was sent.
+/// A command in flight, and when it was sent.
 enum Sent {
     Alone { key: u8, _permit: Option<Permit<Stamped>> },
     Together(Batch<Stamped>),
 }
 
-/// A world in which one thing happens after the other.
+/// The state of a run of events.
 struct World {
-    reads: Gather<Stamped>,
+    reads: ReadBatcher<Stamped>,
     runtimes: [Id; 2],
-    tasks: Vec<Begun<Stamped>>,
+    tasks: Vec<OpenBatch<Stamped>>,
     sent: Vec<(usize, Sent)>,
     callers: BTreeMap<usize, Waiting>,
     now: usize,
 }
 
-/// Takes one of several out.
+/// Removes one of several.
 fn take<T>(of: &mut Vec<T>, nth: usize) -> Option<T> {
     (!of.is_empty()).then(|| of.remove(nth % of.len()))
 }
@@ -371,9 +372,9 @@ impl World {
     fn new() -> World {
         let (tasks, sent, callers) = (Vec::new(), Vec::new(), BTreeMap::new());
         let runtimes = [runtime(), runtime()];
-        let reads = Gather::new(32);
-        // So that they travel together from the start.
-        reads.0.lock().average = 8 * CALLERS;
+        let reads = ReadBatcher::new(32);
+        // So that they are batched from the start.
+        reads.0.lock().average = 8 * MAX_CALLERS;
         World { reads, runtimes, tasks, sent, callers, now: 0 }
     }
 
@@ -382,25 +383,25 @@ impl World {
         let now = self.now;
         match *event {
             Event::Come { key, runtime } => {
-                let word = match self.reads.join([b"k", b":", &[key]], false, || self.runtimes[runtime]) {
-                    Turn::Alone(permit) => {
+                let reply = match self.reads.join([b"k", b":", &[key]], false, || self.runtimes[runtime]) {
+                    Admission::Alone(permit) => {
                         return self.sent.push((now, Sent::Alone { key, _permit: permit }));
                     }
-                    Turn::Wait(word) => word,
-                    Turn::Begin(word, begun) => {
-                        self.tasks.push(begun);
-                        word
+                    Admission::Wait(reply) => reply,
+                    Admission::Begin(reply, open_batch) => {
+                        self.tasks.push(open_batch);
+                        reply
                     }
-                    Turn::Send(word, batch) => {
+                    Admission::Send(reply, batch) => {
                         self.sent.push((now, Sent::Together(batch)));
-                        word
+                        reply
                     }
-                    Turn::Full => return,
+                    Admission::Full => return,
                 };
-                self.callers.insert(now, Waiting { key, came: now, word });
+                self.callers.insert(now, Waiting { key, came: now, reply });
             }
             Event::Send { task } => {
-                if let Some(batch) = take(&mut self.tasks, task).and_then(|begun| begun.close()) {
+                if let Some(batch) = take(&mut self.tasks, task).and_then(|open_batch| open_batch.close()) {
                     self.sent.push((now, Sent::Together(batch)));
                 }
             }
@@ -412,7 +413,7 @@ impl World {
             Event::Answer { command } => match take(&mut self.sent, command) {
                 Some((sent, Sent::Together(batch))) => {
                     let answers = batch.keys().map(|key| (key.to_vec(), sent)).collect();
-                    run(batch.land(answers));
+                    run(batch.distribute(answers));
                 }
                 Some((sent, Sent::Alone { key, .. })) => {
                     check(key, sent, &([b'k', b':', key].to_vec(), sent));
@@ -420,19 +421,19 @@ impl World {
                 None => {}
             },
         }
-        self.callers.retain(|_, Waiting { key, came, word }| match word.try_recv() {
+        self.callers.retain(|_, Waiting { key, came, reply }| match reply.try_recv() {
             Ok(answer) => {
                 check(*key, *came, &answer);
                 false
             }
             Err(TryRecvError::Empty) => true,
-            // It asks by itself.
+            // It asks alone.
             Err(TryRecvError::Closed) => false,
         });
     }
 }
 
-/// What a caller is given is of its key, and was not on its way before it came.
+/// An answer is of the key of its caller, and was not in flight before the caller came.
 fn check(asked: u8, came: usize, (key, sent): &Stamped) {
     assert_eq!(*key, [b'k', b':', asked]);
     assert!(*sent >= came, "a read of {sent} was given to who came at {came}");
@@ -456,6 +457,6 @@ proptest! {
         }
         prop_assert!(world.callers.is_empty());
         let queue = world.reads.0.lock();
-        prop_assert_eq!((queue.on_their_way, queue.open.len()), (0, 0));
+        prop_assert_eq!((queue.in_flight, queue.open.len()), (0, 0));
     }
 }
