@@ -88,7 +88,7 @@ impl Held {
         // Longer than any caller waits: it costs nobody anything.
         let within = self.cache.timeout.max(Duration::from_secs(1));
         let step = Fill { token: self.token, value, ttl };
-        let answer = self.cache.store.run(&self.key, step, within).await;
+        let answer = self.cache.fill(&self.key, step, within).await;
         // Whatever became of a fill without an answer, to give up the right after it harms no value: it bears no lease.
         self.ours = answer.is_err();
         answer

@@ -5,6 +5,7 @@ pub(crate) mod budget;
 pub(crate) mod course;
 pub(crate) mod events;
 pub(crate) mod flight;
+pub(crate) mod gate;
 pub(crate) mod lease;
 pub(crate) mod nested;
 pub(crate) mod recovery;

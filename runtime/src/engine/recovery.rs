@@ -71,8 +71,8 @@ impl Recovery {
         self.count.load(Relaxed)
     }
 
-    /// Whether this process must leave the cache alone for this key.
-    pub(crate) fn has(&self, key: &str) -> bool {
+    /// Whether this process must leave the cache alone for this key: asked by [`gate`](crate::engine::gate) alone.
+    pub(super) fn has(&self, key: &str) -> bool {
         self.len() > 0 && self.list().keys.contains_key(key)
     }
 

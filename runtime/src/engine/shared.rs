@@ -94,12 +94,17 @@ impl Shared {
         error: &StoreError,
     ) {
         let counters = self.table.of(function);
-        if *error == StoreError::Foreign {
-            counters.foreign.one();
-            self.say_foreign(function.settings.name, key);
-        } else {
-            counters.errors.one();
-            tracing::debug!(key, doing, ?error, "the cache failed, the function runs uncached");
+        match error {
+            // Counted and logged when the key was listed.
+            StoreError::Listed => {}
+            StoreError::Foreign => {
+                counters.foreign.one();
+                self.say_foreign(function.settings.name, key);
+            }
+            _ => {
+                counters.errors.one();
+                tracing::debug!(key, doing, ?error, "the cache failed, the function runs uncached");
+            }
         }
     }
 

@@ -104,11 +104,8 @@ impl<V, E> Call<'_, V, E> {
     /// Becomes the one who may store, instead of whoever it is; `None` where nobody may.
     async fn take_over(&self, ticket: &Ticket, budget: &mut Budget) -> Option<Held> {
         for _ in 0..ATTEMPTS {
-            if self.cache.recovery.has(self.key) {
-                return None;
-            }
             ticket.step();
-            let there = match budget.spend(|within| self.cache.store.read(self.key, within)).await {
+            let there = match budget.spend(|within| self.cache.read(self.key, within)).await {
                 Ok(there) => there.unwrap_or_default(),
                 Err(error) => {
                     self.trouble("read", &error);
@@ -135,6 +132,7 @@ impl<V, E> Call<'_, V, E> {
                 }
                 Ok(false) => held.forget(),
                 Err(error) => {
+                    held.unanswered(&error);
                     self.trouble("acquire", &error);
                     return None;
                 }
@@ -144,17 +142,17 @@ impl<V, E> Call<'_, V, E> {
     }
 
     async fn replace(&self, token: Token, right: Right, seen: Bytes, budget: &mut Budget) -> Answer<bool> {
-        let (store, lease) = (&self.cache.store, self.function.settings.lease);
+        let lease = self.function.settings.lease;
         match right {
             Right::Lease => {
                 let acquire = || Acquire { seen: seen.clone(), token, lease };
-                let acquired = budget.spend(|within| store.run(self.key, acquire(), within)).await;
+                let acquired = budget.spend(|within| self.cache.acquire(self.key, acquire(), within)).await;
                 acquired.map(|acquired| acquired == Acquired::Yes)
             }
             Right::Refresh { .. } => {
                 self.counters.refreshes.one();
                 let elect = || Elect { seen: seen.clone(), token, hold: lease, force: true };
-                budget.spend(|within| store.run(self.key, elect(), within)).await
+                budget.spend(|within| self.cache.elect(self.key, elect(), within)).await
             }
         }
     }
@@ -162,7 +160,7 @@ impl<V, E> Call<'_, V, E> {
     /// After a load anew that was not stored: ends what stands there instead. It may be older, be it from before or what
     /// another is loading under a right that it took from this call. What can't be delivered is on the recovery list.
     pub(super) async fn end_replaced(&self, budget: &mut Budget) {
-        if self.mode == ReadMode::Refresh && !self.cache.recovery.has(self.key) {
+        if self.mode == ReadMode::Refresh && !self.cache.is_listed(self.key) {
             let key = AnyKey::finished(self.key);
             // On the heap: every miss carries the room, and hardly any needs it.
             Box::pin(write::end(self.cache, self.function.settings.name, &key, budget.left())).await;

@@ -54,7 +54,10 @@ pub(super) async fn fill(
         }
         Err(ref error) => {
             cache.trouble(function, key, "fill", error);
-            held.fail();
+            // The load did not fail: whoever may store next need not wait.
+            if *error != StoreError::Listed {
+                held.fail();
+            }
         }
     }
     answer == Ok(true)

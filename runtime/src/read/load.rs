@@ -51,13 +51,10 @@ impl<V, E> Call<'_, V, E> {
         };
         let (result, entry, failed) =
             while_renewing(self.cache.clock, pin!(self.begin(body)), renewal, encode).await;
-        // Before the list is asked: whoever comes after this is not given what a write that is on it has made stale.
+        // Before the fill asks the recovery list: whoever comes after this is not given what a write that is on it has made stale.
         let filling = ticket.step();
-        let listed = self.cache.recovery.has(self.key);
-        let Some(Storable { value, ttl }) = entry.filter(|_| !listed) else {
-            if listed {
-                drop(lease);
-            } else if failed {
+        let Some(Storable { value, ttl }) = entry else {
+            if failed {
                 lease.fail();
             } else {
                 lease.discard();

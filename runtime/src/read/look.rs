@@ -36,15 +36,17 @@ const AFTER_THE_END: Duration = Duration::from_millis(2);
 /// Reads what is stored under a key, without loading.
 pub(crate) async fn peek<V>(cache: &Shared, key: &str, coding: &Coding<V>) -> Result<Option<V>, Error> {
     let Ok(Known { fingerprint, .. }) = fingerprint::of(&coding.kind) else { return Ok(None) };
-    if cache.recovery.has(key) {
-        return Ok(None);
-    }
-    let stored = cache.store.read(key, cache.timeout).await;
-    let Some(mut bytes) = stored.map_err(|error| error.into_error("read", key))? else { return Ok(None) };
+    let stored = match cache.read(key, cache.timeout).await {
+        Err(StoreError::Listed) => return Ok(None),
+        stored => stored.map_err(|error| error.into_error("read", key))?,
+    };
+    let Some(mut bytes) = stored else { return Ok(None) };
     let mut now = None;
     if matches!(entry::parse(&bytes, fingerprint), Entry::Value(value) if value.lingers) {
-        let stored = cache.store.read_timed(key, cache.timeout).await;
-        let (there, time) = stored.map_err(|error| error.into_error("read", key))?;
+        let (there, time) = match cache.read_timed(key, cache.timeout).await {
+            Err(StoreError::Listed) => return Ok(None),
+            stored => stored.map_err(|error| error.into_error("read", key))?,
+        };
         let Some(there) = there else { return Ok(None) };
         (bytes, now) = (there, Some(time));
     }
@@ -62,9 +64,6 @@ impl<V, E> Call<'_, V, E> {
     where
         R: Outcome<SHAPE, Value = V, Error = E>,
     {
-        if self.cache.recovery.has(self.key) {
-            return Seen::Closed;
-        }
         if self.function.settings.staleness.asks_for_time() || self.observed.is_some() {
             return self.look_timed(budget).await;
         }
@@ -72,7 +71,7 @@ impl<V, E> Call<'_, V, E> {
             Ok(within) => within,
             Err(error) => return self.make_out(Err(error), None),
         };
-        let stored = self.cache.store.read(self.key, within).await;
+        let stored = self.cache.read(self.key, within).await;
         let silent = matches!(stored, Err(StoreError::Timeout(_)));
         match self.make_out(stored, None) {
             // A hit spends nothing more.
@@ -92,7 +91,7 @@ impl<V, E> Call<'_, V, E> {
     where
         R: Outcome<SHAPE, Value = V, Error = E>,
     {
-        match budget.spend(|within| self.cache.store.read_timed(self.key, within)).await {
+        match budget.spend(|within| self.cache.read_timed(self.key, within)).await {
             Ok((there, now)) => self.make_out(Ok(there), Some(now)),
             Err(error) => self.make_out(Err(error), None),
         }
@@ -187,11 +186,13 @@ impl<V, E> Call<'_, V, E> {
         loop {
             let step = ticket.step();
             let patient = patience.saturating_duration_since(Instant::now());
-            let watched = self.cache.store.watch(self.key, patient.min(self.cache.timeout)).await;
+            let watched = self.cache.watch(self.key, patient.min(self.cache.timeout)).await;
             let Watched { mut watch, there, left, now } = match (watched, last) {
                 (Ok(watched), _) => watched,
                 // It had no time left: what was there before that look counts.
-                (Err(_), Some(last)) if patience <= Instant::now() => return last,
+                (Err(error), Some(last)) if error != StoreError::Listed && patience <= Instant::now() => {
+                    return last;
+                }
                 (Err(error), _) => {
                     self.trouble("watch", &error);
                     return (Seen::Closed, step);

@@ -153,7 +153,7 @@ impl<V, E> Call<'_, V, E> {
     }
 
     async fn age_since(&self, stored_at: Duration) -> Option<Duration> {
-        let (_, now) = self.cache.store.read_timed(self.key, self.cache.timeout).await.ok()?;
+        let (_, now) = self.cache.read_timed(self.key, self.cache.timeout).await.ok()?;
         Some(now.saturating_sub(stored_at))
     }
 
@@ -174,10 +174,6 @@ impl<V, E> Call<'_, V, E> {
         let mut looked = Step::NONE;
         let soft = self.soft_end();
         loop {
-            // A write whose invalidation could not be delivered may have returned since the last look.
-            if self.cache.recovery.has(self.key) {
-                seen = Seen::Closed;
-            }
             seen = match seen {
                 Seen::Entry(result, bytes, age) => {
                     self.counters.waited.one();
@@ -231,11 +227,10 @@ impl<V, E> Call<'_, V, E> {
                     let token = Token::fresh();
                     looked = ticket.step();
                     let hold = self.function.settings.lease;
-                    let store = &self.cache.store;
                     // It exists before it is acquired: dropped while that is being asked, it gives up what may have been acquired.
                     let lease = Held::new(self.cache, self.key, token, Right::Lease);
                     let acquire = || Acquire { seen: head.clone(), token, lease: hold };
-                    match budget.spend(|within| store.run(self.key, acquire(), within)).await {
+                    match budget.spend(|within| self.cache.acquire(self.key, acquire(), within)).await {
                         Ok(Acquired::Yes) => {
                             return self.load_and_fill(ticket, lease, budget, body).await;
                         }

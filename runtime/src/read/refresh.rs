@@ -123,19 +123,19 @@ impl<V, E> Call<'_, V, E> {
         match result {
             Some(result) if !is_error::<R, SHAPE>(&result) => (result, true),
             // A write has returned whose invalidation could not be delivered.
-            Some(error) if self.cache.recovery.has(self.key) => (error, true),
+            Some(error) if self.cache.is_listed(self.key) => (error, true),
             _ => (self.give(old), false),
         }
     }
 
     /// Tries to become the one who refreshes an entry.
     pub(super) async fn elect(&self, old: Old<()>, budget: &mut Budget) -> Election {
-        let (store, lease, token) = (&self.cache.store, self.function.settings.lease, Token::fresh());
+        let (lease, token) = (self.function.settings.lease, Token::fresh());
         let right = Right::Refresh { failures: old.refresh.failures };
         // It exists before it is won: dropped while that is being asked, it gives up what may have been won.
         let held = Held::new(self.cache, self.key, token, right);
         let elect = || Elect { seen: entry::head_of(&old.bytes), token, hold: lease, force: false };
-        match budget.spend(|within| store.run(self.key, elect(), within)).await {
+        match budget.spend(|within| self.cache.elect(self.key, elect(), within)).await {
             Ok(true) => {
                 self.counters.refreshes.one();
                 tracing::debug!(key = self.key, age = ?old.age, due = ?old.due, "refreshing");
@@ -146,6 +146,7 @@ impl<V, E> Call<'_, V, E> {
                 Election::Lost
             }
             Err(error) => {
+                held.unanswered(&error);
                 self.trouble("elect", &error);
                 Election::Unknown
             }

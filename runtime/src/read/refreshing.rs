@@ -63,7 +63,6 @@ impl<V> Refreshing<V> {
         };
         tracing::debug!(key, took = ?load_time, "refreshed");
         match entry {
-            _ if cache.recovery.has(key) => drop(held),
             Some(Storable { value, ttl }) => {
                 let filled = fill(cache.clone(), function, held, value, ttl);
                 within_budget(&cache, filled, &mut budget).await;

@@ -37,6 +37,7 @@ const LEASE: Duration = Duration::from_secs(2);
 const WAIT: Duration = Duration::from_secs(3);
 const TIMEOUT: Duration = Duration::from_millis(250);
 mod cancelled;
+mod listed;
 mod refresh;
 mod sharing;
 #[cfg(feature = "metrics")]
@@ -126,8 +127,11 @@ impl World {
                     Body::IsCancelled => pending().await,
                 }
             };
-            let (key, coding, returns) =
-                (AnyKey::new("k"), coding::<u64, Bincode>(0), Returns::<Result<u64, Failed>, 2>::SHARED);
+            let (key, coding, returns) = (
+                AnyKey::new("k"),
+                coding::<u64, Bincode>(0),
+                Returns::<Result<u64, Failed>, 2>::SHARED.or_absent(),
+            );
             let cache = Some(&cache.inner);
             if function.settings.staleness.in_background {
                 let make = || Box::pin(origin) as Begun<_>;

@@ -28,6 +28,8 @@ pub(crate) enum StoreError {
     Full,
     /// The key holds data of another program.
     Foreign,
+    /// Not sent: the key is on the recovery list.
+    Listed,
 }
 
 impl StoreError {
@@ -39,7 +41,7 @@ impl StoreError {
             StoreError::Unreachable(_) => true,
             #[cfg(feature = "redis")]
             StoreError::Server(_) | StoreError::Full => false,
-            StoreError::Foreign => false,
+            StoreError::Foreign | StoreError::Listed => false,
         }
     }
 
@@ -54,6 +56,7 @@ impl StoreError {
             #[cfg(feature = "redis")]
             StoreError::Full => Error::Overloaded { doing },
             StoreError::Foreign => Error::Foreign { key: key.to_owned() },
+            StoreError::Listed => Error::Undelivered { keys: 1 },
         }
     }
 }

@@ -197,7 +197,7 @@ impl Guarded {
         let begun = Instant::now();
         let Guarded { cache, token, settle, .. } = &self;
         // Without its guard, or where another write is still to be delivered, this may not be the last that was written.
-        puts.retain(|put| !self.lost.load(Relaxed) && !cache.recovery.has(put.key.as_str()));
+        puts.retain(|put| !self.lost.load(Relaxed) && !cache.is_listed(put.key.as_str()));
         if !cache.store.is_open(puts.iter().map(|put| put.key.as_str())) {
             puts.clear();
         }

@@ -7,7 +7,7 @@ use crate::function::staleness::Staleness;
 
 const WINDOW: Duration = Duration::from_secs(600);
 /// Past the TTL, and long before the end of the window.
-const STALE: Duration = TTL.saturating_add(Duration::from_secs(1));
+pub(super) const STALE: Duration = TTL.saturating_add(Duration::from_secs(1));
 
 const fn stale(name: &'static str, staleness: Staleness) -> ReadFunction {
     let mut function =
@@ -16,15 +16,15 @@ const fn stale(name: &'static str, staleness: Staleness) -> ReadFunction {
     function
 }
 
-static REVALIDATES: ReadFunction =
+pub(super) static REVALIDATES: ReadFunction =
     stale("revalidates", Staleness { while_revalidate: WINDOW, ..Staleness::NONE });
-static KEEPS: ReadFunction = stale("keeps", Staleness { if_error: WINDOW, ..Staleness::NONE });
-static IN_BACKGROUND: ReadFunction =
+pub(super) static KEEPS: ReadFunction = stale("keeps", Staleness { if_error: WINDOW, ..Staleness::NONE });
+pub(super) static IN_BACKGROUND: ReadFunction =
     stale("in_background", Staleness { while_revalidate: WINDOW, in_background: true, ..Staleness::NONE });
 
 impl World {
     /// The first version is in the store and stale, and the database has the second.
-    async fn old(function: &'static ReadFunction) -> World {
+    pub(super) async fn old(function: &'static ReadFunction) -> World {
         let world = World::new();
         assert_eq!(world.read_by(function, Body::Succeeds).await, Ok(1));
         sleep(STALE).await;
