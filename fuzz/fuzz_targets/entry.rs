@@ -33,7 +33,7 @@ enum Shape {
 }
 
 const HEADER: Header =
-    Header { fingerprint: 7, fresh_for: Duration::ZERO, load_time: Duration::ZERO, lingers: false };
+    Header { fingerprint: 7, fresh_for: Duration::ZERO, load_time: Duration::ZERO, outlives_freshness: false };
 
 /// The payload of an entry, if it is one that could be read.
 fn payload(bytes: &[u8]) -> Option<&[u8]> {

@@ -1,4 +1,4 @@
-//! Reads and writes entries in the [wire format](crate::format).
+//! Reading and writing entries in the [wire format](crate::format).
 
 use std::time::Duration;
 
@@ -8,60 +8,60 @@ use crate::{
     Token,
     field::{self, number},
     format::{
-        CHECKSUM_AT, FINGERPRINT_AT, FLAG_ERROR, FLAG_LINGERS, FLAG_NONE, FLAGS_AT, FRESH_FOR_AT, GUARD,
-        HEADER_LEN, KIND_AT, KNOWN_FLAGS, LEASE, LEASE_LEN, LOAD_TIME_AT, MAGIC, REFRESH_AT,
+        CHECKSUM_AT, FINGERPRINT_AT, FLAG_ERROR, FLAG_NONE, FLAG_OUTLIVES_FRESHNESS, FLAGS_AT, FRESH_FOR_AT,
+        GUARD, HEADER_LEN, KIND_AT, KNOWN_FLAGS, LEASE, LEASE_LEN, LOAD_TIME_AT, MAGIC, REFRESH_AT,
         REFRESH_UNTIL_AT, SLOTS_AT, STORED_AT, TOKEN_AT, VALUE, VALUES,
     },
 };
 
-/// What stands under a key.
+/// What is stored under a key.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Entry<'a> {
-    /// One loader is reading the origin.
+    /// A loader reads the origin.
     Lease,
-    /// A write is in progress, or settling.
+    /// A write is in progress, or settles.
     Guard,
-    /// An entry.
+    /// A value, or a `None`.
     Value(Value<'a>),
-    /// An entry of a function that failed.
+    /// The error of a function.
     Failure(Failure<'a>),
-    /// Ours, but not to be read by this program: a miss, replaced by whoever acquires it.
+    /// An entry that this program can't read: a miss, which a load replaces.
     Unusable(Unusable),
-    /// Not ours: never overwritten, never deleted.
+    /// Data of another program: never overwritten, never deleted.
     Foreign,
 }
 
-/// Why an entry of ours can't be read.
+/// Why an entry can't be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unusable {
-    /// Another version of the format, or flags of a later one.
+    /// Another version of the format, or a flag of a later one.
     Version,
     /// Another type, codec, or `version = …` of the attribute.
     Type,
-    /// The bytes are not those that were written.
+    /// The checksum is wrong.
     Corrupt,
-    /// All fits, and yet the codec can't read it back.
+    /// The codec can't decode the payload.
     Undecodable,
 }
 
-/// A value whose checksum and type fit.
+/// A value whose checksum and type are right.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Value<'a> {
-    /// What the codec wrote, or `None` where the function gave `None`.
+    /// What the codec wrote, or `None` if the function returned `None`.
     pub payload: Option<&'a [u8]>,
     /// When it was stored, by the server's clock.
     pub stored_at: Duration,
     /// How long it is fresh from then on.
     pub fresh_for: Duration,
-    /// What its load took.
+    /// How long its load took.
     pub load_time: Duration,
-    /// It stands longer than it is fresh.
-    pub lingers: bool,
-    /// How its refresh stands.
+    /// It is kept for longer than it is fresh.
+    pub outlives_freshness: bool,
+    /// The state of its refresh.
     pub refresh: Refresh,
 }
 
-/// An error whose checksum fits. Whether its type does is for the reader to say.
+/// An error whose checksum is right. The reader compares its type.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Failure<'a> {
     /// What the codec wrote.
@@ -72,14 +72,14 @@ pub struct Failure<'a> {
     pub stored_at: Duration,
 }
 
-/// How the refresh of a value stands.
+/// The state of the refresh of a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Refresh {
-    /// Somebody has won it.
+    /// A loader runs it.
     pub runs: bool,
-    /// How many have failed in a row.
+    /// Number of failures in a row.
     pub failures: u8,
-    /// Until then nobody else begins one, by the server's clock.
+    /// Until when no other loader begins one, by the server's clock.
     pub until: Duration,
 }
 
@@ -93,7 +93,7 @@ impl Refresh {
     }
 }
 
-/// Reads an entry. `fingerprint` is the reader's own.
+/// Parses an entry. `fingerprint` is that of the reader's type.
 #[inline]
 pub fn parse(bytes: &[u8], fingerprint: u64) -> Entry<'_> {
     if !is_ours(bytes) {
@@ -108,7 +108,7 @@ pub fn parse(bytes: &[u8], fingerprint: u64) -> Entry<'_> {
     }
 }
 
-/// Whether this is an entry of ours, whatever it is: what is not is never touched.
+/// Whether these bytes are an entry of this library, of any kind. Anything else is never touched.
 #[inline]
 pub fn is_ours(bytes: &[u8]) -> bool {
     bytes.starts_with(&MAGIC) && matches!(bytes.get(KIND_AT), Some(&(LEASE | GUARD | VALUES..)))
@@ -139,19 +139,19 @@ fn parse_value(bytes: &[u8], fingerprint: u64) -> Entry<'_> {
         stored_at,
         fresh_for: Duration::from_millis(number(&header[FRESH_FOR_AT..LOAD_TIME_AT])),
         load_time: Duration::from_millis(number(&header[LOAD_TIME_AT..FLAGS_AT])),
-        lingers: flags & FLAG_LINGERS != 0,
+        outlives_freshness: flags & FLAG_OUTLIVES_FRESHNESS != 0,
         refresh: Refresh::read(header),
     })
 }
 
-/// The part of an entry that is compared before it is replaced: it holds the token, so it names this very entry.
+/// The part of an entry that is compared before the entry is replaced. It contains the token, so it identifies the entry.
 #[inline]
-pub fn head(bytes: &[u8]) -> &[u8] {
+pub fn header(bytes: &[u8]) -> &[u8] {
     &bytes[..bytes.len().min(HEADER_LEN)]
 }
 
-/// The same of an entry that others hold, too.
-pub fn head_of(bytes: &Bytes) -> Bytes {
+/// The same of shared bytes.
+pub fn header_of(bytes: &Bytes) -> Bytes {
     bytes.slice(..bytes.len().min(HEADER_LEN))
 }
 
@@ -164,39 +164,39 @@ pub fn lease(token: Token) -> [u8; LEASE_LEN] {
     bytes
 }
 
-/// What a value carries besides its payload.
+/// What is written into the header of a value.
 #[derive(Debug, Clone, Copy)]
 pub struct Header {
     /// The type fingerprint.
     pub fingerprint: u64,
     /// How long it is fresh.
     pub fresh_for: Duration,
-    /// What its load took.
+    /// How long its load took.
     pub load_time: Duration,
-    /// It will stand longer than it is fresh.
-    pub lingers: bool,
+    /// It will be kept for longer than it is fresh.
+    pub outlives_freshness: bool,
 }
 
-/// Begins a value: leaves room for the header, after which the codec writes.
+/// Begins a value: reserves the header, after which the codec writes the payload.
 pub fn begin() -> Vec<u8> {
     let mut bytes = Vec::with_capacity(HEADER_LEN + 200);
     bytes.resize(HEADER_LEN, 0);
     bytes
 }
 
-/// The value of a function that gave `None`.
+/// The entry of a `None`.
 pub fn none(token: Token, header: Header) -> Vec<u8> {
     let mut bytes = vec![0; HEADER_LEN];
     seal(&mut bytes, token, header, FLAG_NONE);
     bytes
 }
 
-/// Finishes a value that was begun with [`begin`]: writes the header in front of the payload.
+/// Finishes a value that was begun with [`begin`]: writes the header before the payload.
 pub fn finish(bytes: &mut [u8], token: Token, header: Header) {
     seal(bytes, token, header, 0);
 }
 
-/// Finishes the error of a function that failed.
+/// Finishes the error of a function.
 pub fn finish_failure(bytes: &mut [u8], token: Token, header: Header) {
     seal(bytes, token, header, FLAG_ERROR);
 }
@@ -208,18 +208,18 @@ pub fn stored_at(bytes: &[u8]) -> Option<Duration> {
 }
 
 fn seal(bytes: &mut [u8], token: Token, header: Header, flags: u8) {
-    let (head, payload) = bytes.split_at_mut(HEADER_LEN);
-    head[..KIND_AT].copy_from_slice(&MAGIC);
-    head[KIND_AT] = VALUE;
-    head[TOKEN_AT..REFRESH_AT].copy_from_slice(token.as_bytes());
+    let (fields, payload) = bytes.split_at_mut(HEADER_LEN);
+    fields[..KIND_AT].copy_from_slice(&MAGIC);
+    fields[KIND_AT] = VALUE;
+    fields[TOKEN_AT..REFRESH_AT].copy_from_slice(token.as_bytes());
     let fresh_for = field::millis(header.fresh_for).min(MAX_FRESH_FOR).to_be_bytes();
-    head[FRESH_FOR_AT..LOAD_TIME_AT].copy_from_slice(&fresh_for[3..]);
+    fields[FRESH_FOR_AT..LOAD_TIME_AT].copy_from_slice(&fresh_for[3..]);
     let load_time = u16::try_from(field::millis(header.load_time)).unwrap_or(u16::MAX);
-    head[LOAD_TIME_AT..FLAGS_AT].copy_from_slice(&load_time.to_be_bytes());
-    head[FLAGS_AT] = if header.lingers { flags | FLAG_LINGERS } else { flags };
-    head[FINGERPRINT_AT..CHECKSUM_AT].copy_from_slice(&header.fingerprint.to_be_bytes());
-    let checksum = checksum(&head[FLAGS_AT..CHECKSUM_AT], payload);
-    head[CHECKSUM_AT..].copy_from_slice(&checksum.to_be_bytes());
+    fields[LOAD_TIME_AT..FLAGS_AT].copy_from_slice(&load_time.to_be_bytes());
+    fields[FLAGS_AT] = if header.outlives_freshness { flags | FLAG_OUTLIVES_FRESHNESS } else { flags };
+    fields[FINGERPRINT_AT..CHECKSUM_AT].copy_from_slice(&header.fingerprint.to_be_bytes());
+    let checksum = checksum(&fields[FLAGS_AT..CHECKSUM_AT], payload);
+    fields[CHECKSUM_AT..].copy_from_slice(&checksum.to_be_bytes());
 }
 
 /// Writes the time of storing into a value, as the Redis script does.
@@ -233,18 +233,18 @@ fn is_value(bytes: &[u8]) -> bool {
     bytes.starts_with(&MAGIC) && bytes.get(KIND_AT) == Some(&VALUE)
 }
 
-/// When the refresh of a value whose head was seen ends or may begin anew.
-pub fn refresh_until(head: &[u8]) -> Option<Duration> {
-    let header = head.first_chunk::<HEADER_LEN>()?;
+/// The deadline of the refresh in the header of a value: until then no other begins.
+pub fn refresh_until(header: &[u8]) -> Option<Duration> {
+    let header = header.first_chunk::<HEADER_LEN>()?;
     is_value(header).then(|| Refresh::read(header).until)
 }
 
-/// Whether this is a value whose refresh is this token's, as the scripts ask it.
+/// Whether this is a value that the holder of this token refreshes; the scripts ask the same.
 pub fn refreshed_by(bytes: &[u8], token: Token) -> bool {
     is_value(bytes) && bytes.get(REFRESH_AT..REFRESH_UNTIL_AT) == Some(token.as_bytes())
 }
 
-/// Writes into a value who refreshes it, or how often that failed, and until when nobody else does.
+/// Writes the holder of the refresh into a value, or the number of failures, and the deadline.
 pub fn set_refresh(value: &mut [u8], holder: [u8; 8], until: Duration) {
     if let Some(field) = value.get_mut(REFRESH_AT..STORED_AT) {
         field[..8].copy_from_slice(&holder);
@@ -252,7 +252,7 @@ pub fn set_refresh(value: &mut [u8], holder: [u8; 8], until: Duration) {
     }
 }
 
-/// What stands in the place of a refresh token when so many refreshes have failed in a row.
+/// What is written in the place of a refresh token after `count` failures in a row.
 pub fn failures(count: u8) -> [u8; 8] {
     u64::from(count).to_be_bytes()
 }
@@ -265,7 +265,7 @@ fn checksum(flags_and_fingerprint: &[u8], payload: &[u8]) -> u32 {
     hasher.finalize()
 }
 
-/// As many milliseconds as five bytes hold: 34 years.
+/// Maximum time for which a value is fresh (ms): what five bytes hold, 34 years.
 const MAX_FRESH_FOR: u64 = (1 << 40) - 1;
 
 #[cfg(test)]

@@ -1,5 +1,5 @@
-//! The protocol of [cached-aside](https://docs.rs/cached-aside): what stands under a key, byte by byte, and each step that changes
-//! it. No I/O, no clock, no globals.
+//! The protocol of [cached-aside](https://docs.rs/cached-aside): the bytes under a key, and each step that changes
+//! them. No I/O, no clock, no globals.
 //!
 //! The bytes keep their meaning from release to release. The functions here are for `cached-aside` and its tools, and may change
 //! with any release.

@@ -1,4 +1,4 @@
-//! What a step sees of its key, and what it makes of it.
+//! A key as a step sees it, and the changes that the step makes.
 
 use std::time::Duration;
 
@@ -10,11 +10,11 @@ use crate::{
     steps::Foreign,
 };
 
-/// One key while a step is taken: what stands there, and the changes to be made, in order.
+/// One key during a step: the current bytes, and the changes to be made, in order.
 #[derive(Debug)]
 pub struct Slot<'a> {
     bytes: Option<&'a [u8]>,
-    left: Duration,
+    expires_in: Duration,
     now: Duration,
     changes: Vec<Change>,
 }
@@ -24,42 +24,42 @@ pub struct Slot<'a> {
 pub enum Change {
     /// `SET … PX`
     Put {
-        /// What stands there from now on.
+        /// The new bytes.
         bytes: Vec<u8>,
-        /// For how long.
+        /// When they expire.
         ttl: Duration,
     },
-    /// `SETRANGE`: it stands as long as before.
+    /// `SETRANGE`, which keeps the expiry.
     Patch {
-        /// Where these bytes go. Up to there, what is missing becomes zeros.
+        /// Offset of the new bytes. Missing bytes before it become zeros.
         at: usize,
         /// The new bytes.
         bytes: Vec<u8>,
     },
     /// `PEXPIRE`
     Expire {
-        /// How long it stands from now on.
+        /// The new expiry, from now on.
         ttl: Duration,
     },
     /// `UNLINK`
     Delete,
 }
 
-/// What a token gives a right to.
+/// What the holder of a token may store in the place of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Held {
-    /// The lease that stands there.
+    /// The current lease.
     Lease,
-    /// The refresh of the value that stands there.
+    /// The current value, which it refreshes.
     Refresh,
 }
 
 impl<'a> Slot<'a> {
-    /// A key under which `bytes` stand for the time `left`, at the time `now` of the store.
-    pub fn new(bytes: Option<&'a [u8]>, left: Duration, now: Duration) -> Slot<'a> {
+    /// A key with these bytes, which expire after `expires_in`, at the time `now` of the store.
+    pub fn new(bytes: Option<&'a [u8]>, expires_in: Duration, now: Duration) -> Slot<'a> {
         // The scripts count in milliseconds.
         let now = Duration::from_millis(field::millis(now));
-        Slot { bytes, left, now, changes: Vec::new() }
+        Slot { bytes, expires_in, now, changes: Vec::new() }
     }
 
     /// The changes to be made, in order.
@@ -75,7 +75,7 @@ impl<'a> Slot<'a> {
         self.now
     }
 
-    /// What this token holds here.
+    /// What the holder of this token holds here.
     pub(crate) fn held_by(&self, token: Token) -> Option<Held> {
         let bytes = self.bytes?;
         if bytes == entry::lease(token) {
@@ -85,14 +85,14 @@ impl<'a> Slot<'a> {
         }
     }
 
-    /// The head of a value that stands there as it was `seen`, with the deadline of its refresh.
-    pub(crate) fn refresh_of(&self, seen: &[u8]) -> Option<Duration> {
-        let until = entry::refresh_until(seen)?;
-        let there = self.bytes?;
-        (seen.len() == HEADER_LEN && entry::head(there) == seen).then_some(until)
+    /// The deadline of the refresh of the current value, if its header is the expected one.
+    pub(crate) fn refresh_of(&self, expected: &[u8]) -> Option<Duration> {
+        let until = entry::refresh_until(expected)?;
+        let current = self.bytes?;
+        (expected.len() == HEADER_LEN && entry::header(current) == expected).then_some(until)
     }
 
-    /// The writers of the guard that stands there, if one does.
+    /// The writers of the current guard, if there is one.
     pub(crate) fn writers(&self) -> Result<Option<Writers>, Foreign> {
         match self.bytes {
             Some(bytes) if !is_ours(bytes) => Err(Foreign),
@@ -100,7 +100,7 @@ impl<'a> Slot<'a> {
         }
     }
 
-    /// The writers but this one who are still in time, and whether this one is inside; `None` without a guard.
+    /// The other writers whose deadlines have not passed, and whether this one is inside; `None` without a guard.
     pub(crate) fn others(&self, token: Token) -> Result<Option<(Writers, bool)>, Foreign> {
         let others = |mut writers: Writers| {
             let inside = writers.leave(token);
@@ -121,7 +121,7 @@ impl<'a> Slot<'a> {
         self.put(bytes, ttl);
     }
 
-    /// Puts a guard until its last deadline, or deletes the key where nobody is inside.
+    /// Puts a guard until its last deadline, or deletes the key if no writer is inside.
     pub(crate) fn put_guard(&mut self, writers: &Writers) {
         match writers.until() {
             Some(until) => self.put(writers.write(), until.saturating_sub(self.now)),
@@ -129,21 +129,21 @@ impl<'a> Slot<'a> {
         }
     }
 
-    /// Somebody who is not inside has written all the same: the writers inside are not alone.
+    /// Marks the guard: somebody who is not inside has written, so the writers inside were not alone.
     pub(crate) fn mark(&mut self) {
         self.changes.push(Change::Patch { at: MARKS_AT, bytes: vec![OVERLAPPED] });
-        if self.left > LONGEST {
+        if self.expires_in > LONGEST {
             self.expire(LONGEST);
         }
     }
 
-    /// Writes who refreshes the value, or how often that failed, and until when nobody else does.
+    /// Writes the holder of the refresh, or the number of failures, and the deadline.
     pub(crate) fn set_refresh(&mut self, holder: [u8; Token::LEN], until: Duration) {
         let bytes = [&holder[..], &field::time(until)].concat();
         self.changes.push(Change::Patch { at: REFRESH_AT, bytes });
     }
 
-    /// Writes how long the refresh runs that runs.
+    /// Extends the deadline of the running refresh.
     pub(crate) fn extend_refresh(&mut self, until: Duration) {
         self.changes.push(Change::Patch { at: REFRESH_UNTIL_AT, bytes: field::time(until).to_vec() });
     }

@@ -1,4 +1,4 @@
-//! What names one acquisition.
+//! The identity of one acquisition.
 
 use std::{
     fmt,
@@ -6,11 +6,11 @@ use std::{
     time::Instant,
 };
 
-/// A random number that names one acquisition: a lease, a guard, a refresh. Never reused.
+/// A random number that identifies one acquisition: a lease, a guard, a refresh. Never reused.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Token([u8; Token::LEN]);
 
-/// Numbers below this are no tokens: where a refresh's token could stand, they count failures.
+/// Numbers below this are no tokens: in the place of the token of a refresh they count failures.
 const FIRST: u64 = 256;
 
 impl Token {
@@ -19,7 +19,7 @@ impl Token {
 
     /// A fresh token from the operating system's generator.
     pub fn fresh() -> Token {
-        // Where the system has no randomness to give, the standard library's keys are as different as can be had.
+        // If the system has no randomness, the keys of the standard library's hasher differ too.
         let number = getrandom::u64().unwrap_or_else(|_| RandomState::new().hash_one(Instant::now()));
         Token::numbered(number.max(FIRST))
     }
@@ -29,12 +29,12 @@ impl Token {
         Token(number.to_be_bytes())
     }
 
-    /// The token that stands in an entry.
+    /// The token in an entry.
     pub const fn from_bytes(bytes: [u8; Token::LEN]) -> Token {
         Token(bytes)
     }
 
-    /// As it stands in an entry.
+    /// The bytes in an entry.
     pub const fn as_bytes(&self) -> &[u8; Token::LEN] {
         &self.0
     }

@@ -8,7 +8,7 @@ use crate::{
     format::{GUARD, LONGEST, MAGIC, OVERLAPPED, SLOT_LEN, SLOTS_AT},
 };
 
-/// The writers inside a guard: the same arithmetic that the scripts do.
+/// The writers inside a guard: the same arithmetic as in the scripts.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Writers {
     /// Writers have overlapped since the guard was placed.
@@ -17,7 +17,7 @@ pub struct Writers {
 }
 
 impl Writers {
-    /// The writers of the guard that stands in `bytes`, or none where no guard stands there.
+    /// The writers of the guard in `bytes`, or `None` if that is no guard.
     pub fn read(bytes: &[u8]) -> Option<Writers> {
         let rest = bytes.strip_prefix(&MAGIC)?.strip_prefix(&[GUARD])?;
         let (marks, slots) = rest.split_first().unwrap_or((&0, &[]));
@@ -43,7 +43,7 @@ impl Writers {
         bytes
     }
 
-    /// Lets those go whose deadline has passed. None lies further ahead than [`LONGEST`].
+    /// Removes the writers whose deadlines have passed. No deadline is further ahead than [`LONGEST`].
     pub fn expire(&mut self, now: Duration) {
         self.slots.retain_mut(|(_, deadline)| {
             *deadline = (*deadline).min(now + LONGEST);
@@ -51,31 +51,31 @@ impl Writers {
         });
     }
 
-    /// Lets a writer in. Company is remembered.
+    /// Adds a writer. If others are inside, the guard is marked.
     pub fn enter(&mut self, token: Token, deadline: Duration) {
         self.leave(token);
         self.overlapped |= !self.slots.is_empty();
         self.slots.push((token, deadline));
     }
 
-    /// Lets a writer in that was inside before: it is no company to itself.
+    /// Adds a writer that was inside before, without a mark.
     pub fn stay(&mut self, token: Token, deadline: Duration) {
         self.slots.push((token, deadline));
     }
 
-    /// Takes a writer out; `false` if it was not inside.
+    /// Removes a writer; `false` if it was not inside.
     pub fn leave(&mut self, token: Token) -> bool {
         let before = self.slots.len();
         self.slots.retain(|(inside, _)| *inside != token);
         self.slots.len() < before
     }
 
-    /// Who is inside.
+    /// The tokens of the writers.
     pub fn tokens(&self) -> impl Iterator<Item = Token> {
         self.slots.iter().map(|(token, _)| *token)
     }
 
-    /// When the last of them must be out, or `None` if nobody is inside.
+    /// The last deadline, or `None` if no writer is inside.
     pub fn until(&self) -> Option<Duration> {
         self.slots.iter().map(|(_, deadline)| *deadline).max()
     }

@@ -7,7 +7,7 @@ const HEADER: Header = Header {
     fingerprint: 7,
     fresh_for: Duration::from_secs(60),
     load_time: Duration::from_millis(3),
-    lingers: false,
+    outlives_freshness: false,
 };
 
 fn value(payload: &[u8]) -> Vec<u8> {
@@ -71,7 +71,7 @@ fn kinds() {
 #[test]
 fn a_flag_of_a_later_version_makes_an_entry_unusable() {
     for flag in (0..8).map(|bit| 1 << bit).filter(|flag| KNOWN_FLAGS & flag == 0) {
-        for beside in [0, FLAG_NONE, FLAG_LINGERS, FLAG_ERROR, KNOWN_FLAGS] {
+        for beside in [0, FLAG_NONE, FLAG_OUTLIVES_FRESHNESS, FLAG_ERROR, KNOWN_FLAGS] {
             let mut bytes = value(b"compressed, perhaps");
             seal(&mut bytes, Token::numbered(1), HEADER, flag | beside);
             assert_eq!(parse(&bytes, 7), Entry::Unusable(Unusable::Version), "{flag:#b} beside {beside:#b}");
@@ -123,7 +123,7 @@ proptest! {
     fn any_bytes_are_read_without_panic(bytes in vec(any::<u8>(), 0..200), fingerprint: u64) {
         parse(&bytes, fingerprint);
         Writers::read(&bytes);
-        head(&bytes);
+        header(&bytes);
     }
 
     #[test]

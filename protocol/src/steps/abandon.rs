@@ -1,27 +1,27 @@
-//! A load that stores nothing gives its right up.
+//! A load that stores nothing gives up its right.
 
 use std::time::Duration;
 
 use super::{Arguments, Foreign, Step, done, millis, script::script};
 use crate::{Slot, Token, entry, slot::Held};
 
-/// Gives a lease or a refresh up; `false` if it was no longer ours. A lease is deleted in any case.
+/// Gives up a lease or a refresh; `false` if the token no longer holds one. A lease is deleted in any case.
 #[derive(Debug, Clone)]
 pub struct Abandon {
-    /// Whose it is.
+    /// The token of the holder.
     pub token: Token,
-    /// What becomes of a value that was being refreshed.
+    /// What happens to a value that was being refreshed.
     pub ending: Ending,
 }
 
 /// How a refresh ends that stores nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ending {
-    /// The value stays, and nobody begins another refresh before a pause is over.
-    Rest {
-        /// How many refreshes have failed in a row.
+    /// The value stays, and no other refresh begins before the end of a pause.
+    BackOff {
+        /// Number of failures in a row.
         failures: u8,
-        /// The pause.
+        /// Length of the pause.
         pause: Duration,
     },
     /// The value is deleted.
@@ -37,7 +37,7 @@ impl Step for Abandon {
 
     fn arguments(&self, out: &mut impl Arguments) {
         out.bytes(self.token.as_bytes());
-        if let Ending::Rest { failures, pause } = self.ending {
+        if let Ending::BackOff { failures, pause } = self.ending {
             out.bytes(&entry::failures(failures));
             out.number(millis(pause));
         }
@@ -50,7 +50,7 @@ impl Step for Abandon {
     fn apply(&self, slot: &mut Slot<'_>) -> Result<bool, Foreign> {
         match (slot.held_by(self.token), self.ending) {
             (None, _) => return Ok(false),
-            (Some(Held::Refresh), Ending::Rest { failures, pause }) => {
+            (Some(Held::Refresh), Ending::BackOff { failures, pause }) => {
                 let until = slot.now() + Duration::from_millis(millis(pause));
                 slot.set_refresh(entry::failures(failures), until);
             }

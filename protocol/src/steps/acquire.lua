@@ -1,7 +1,7 @@
--- Becomes the loader if what was seen still stands there.
--- ARGV the head that was seen (empty: nothing), token, the lease's time (ms)
-local head = redis.call('GETRANGE', key, 0, HEADER_LEN - 1)
-if head ~= ARGV[1] or (head == '' and redis.call('EXISTS', key) == 1) then
+-- Becomes the loader if the entry is still the expected one.
+-- ARGV the expected header (empty: no entry), token, lifetime of the lease (ms)
+local header = redis.call('GETRANGE', key, 0, HEADER_LEN - 1)
+if header ~= ARGV[1] or (header == '' and redis.call('EXISTS', key) == 1) then
   return 0
 end
 redis.call('SET', key, LEASE .. ARGV[2], 'PX', ARGV[3])

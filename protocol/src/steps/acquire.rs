@@ -1,4 +1,4 @@
-//! A reader that misses becomes the one who loads.
+//! A reader that misses becomes the loader.
 
 use std::time::Duration;
 
@@ -7,25 +7,25 @@ use bytes::Bytes;
 use super::{Arguments, Foreign, SetIfAbsent, Step, done, script::script, ttl};
 use crate::{Slot, Token, entry};
 
-/// Becomes the loader of a key under which `seen` stands.
+/// Becomes the loader of a key whose entry is still the expected one.
 #[derive(Debug, Clone)]
 pub struct Acquire {
-    /// Nothing (empty), or the [head](entry::head) of an unusable entry.
-    pub seen: Bytes,
-    /// Who acquires it.
+    /// Nothing (empty), or the [header](entry::header) of an unusable entry.
+    pub expected: Bytes,
+    /// The token of the loader.
     pub token: Token,
-    /// How long the lease stands unrenewed.
+    /// Lifetime of the lease unless it is renewed.
     pub lease: Duration,
 }
 
 /// The outcome of an attempt to become the loader.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Acquired {
-    /// The lease is ours.
+    /// The lease was acquired.
     Yes,
-    /// This is there instead.
+    /// This entry is there instead.
     No(Bytes),
-    /// Something else was there, or is gone again: look once more.
+    /// The entry has changed, or is gone: look it up again.
     Changed,
 }
 
@@ -38,7 +38,7 @@ impl Step for Acquire {
     script!("acquire.lua");
 
     fn arguments(&self, out: &mut impl Arguments) {
-        out.bytes(&self.seen);
+        out.bytes(&self.expected);
         out.bytes(self.token.as_bytes());
         out.number(ttl(self.lease));
     }
@@ -49,10 +49,10 @@ impl Step for Acquire {
 
     fn apply(&self, slot: &mut Slot<'_>) -> Result<Acquired, Foreign> {
         match slot.bytes() {
-            Some(there) if self.seen.is_empty() || entry::head(there) != self.seen => {
-                return Ok(Acquired::No(Bytes::copy_from_slice(there)));
+            Some(current) if self.expected.is_empty() || entry::header(current) != self.expected => {
+                return Ok(Acquired::No(Bytes::copy_from_slice(current)));
             }
-            None if !self.seen.is_empty() => return Ok(Acquired::Changed),
+            None if !self.expected.is_empty() => return Ok(Acquired::Changed),
             _ => {}
         }
         slot.put(entry::lease(self.token).to_vec(), Duration::from_millis(ttl(self.lease)));
@@ -60,10 +60,10 @@ impl Step for Acquire {
     }
 
     fn set_if_absent(&self) -> Option<SetIfAbsent<Acquired>> {
-        self.seen.is_empty().then(|| SetIfAbsent {
+        self.expected.is_empty().then(|| SetIfAbsent {
             value: entry::lease(self.token).to_vec(),
             ttl: ttl(self.lease),
-            answer: |there| there.map_or(Acquired::Yes, Acquired::No),
+            answer: |current| current.map_or(Acquired::Yes, Acquired::No),
         })
     }
 }

@@ -1,4 +1,4 @@
-//! A reader of a value that is due becomes the one who reloads it.
+//! A reader of a stale value becomes the one that refreshes it.
 
 use std::time::Duration;
 
@@ -7,16 +7,16 @@ use bytes::Bytes;
 use super::{Arguments, Foreign, Step, done, script::script, ttl};
 use crate::{Slot, Token, format::LONGEST};
 
-/// Wins the refresh of the value with this head; `false` if that is no longer there, or another runs or rests.
+/// Acquires the refresh of the value with the expected header; `false` if that has changed, or another refresh runs or backs off.
 #[derive(Debug, Clone)]
 pub struct Elect {
-    /// The [head](crate::entry::head) of the value that was seen.
-    pub seen: Bytes,
-    /// Who is to refresh it.
+    /// The [header](crate::entry::header) of the value that was read.
+    pub expected: Bytes,
+    /// The token of the loader.
     pub token: Token,
-    /// How long the refresh stands unrenewed.
+    /// Lifetime of the refresh unless it is renewed.
     pub hold: Duration,
-    /// Takes the refresh from whoever has it, and does not wait for one that rests.
+    /// Takes the refresh from its holder, and ignores a pause.
     pub force: bool,
 }
 
@@ -29,7 +29,7 @@ impl Step for Elect {
     script!("elect.lua");
 
     fn arguments(&self, out: &mut impl Arguments) {
-        out.bytes(&self.seen);
+        out.bytes(&self.expected);
         out.bytes(self.token.as_bytes());
         out.number(ttl(self.hold));
         out.number(self.force.into());
@@ -41,8 +41,8 @@ impl Step for Elect {
 
     fn apply(&self, slot: &mut Slot<'_>) -> Result<bool, Foreign> {
         let now = slot.now();
-        let Some(until) = slot.refresh_of(&self.seen) else { return Ok(false) };
-        // A refresh that is said to go on for longer than any does began before the clock went back.
+        let Some(until) = slot.refresh_of(&self.expected) else { return Ok(false) };
+        // A deadline further ahead than any that is set is from before the clock went back.
         let goes_on = until > now && until <= now + LONGEST;
         let won = self.force || !goes_on;
         if won {

@@ -1,4 +1,4 @@
--- Stores a value in the place of our lease, or of the value that we refresh.
+-- Stores a value in the place of the lease, or of the value that is refreshed.
 -- ARGV token, value, ttl (ms)
 store(ARGV[2], ARGV[3])
 return 1

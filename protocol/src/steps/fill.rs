@@ -1,4 +1,4 @@
-//! A load that is over stores what it gave.
+//! A load stores its result.
 
 use std::time::Duration;
 
@@ -7,14 +7,14 @@ use bytes::Bytes;
 use super::{Arguments, Foreign, Step, done, script::script, ttl};
 use crate::{Slot, Token};
 
-/// Stores a value in the place of our lease, or of the value that we refresh; `false` if neither is there any more.
+/// Stores a value in the place of the lease, or of the value that is refreshed; `false` if the token no longer holds either.
 #[derive(Debug, Clone)]
 pub struct Fill {
-    /// Whose lease or refresh it is.
+    /// The token of the holder.
     pub token: Token,
     /// The entry; the store stamps it with its time.
     pub value: Bytes,
-    /// How long it stands.
+    /// When it expires.
     pub ttl: Duration,
 }
 

@@ -1,9 +1,9 @@
--- Places a guard over whatever is there, or joins the one that is.
--- ARGV token, how long it may go unrenewed (ms)
-local rest, overlapped = '', false
-if what == 'guard' then
+-- Places a guard in the place of the entry, or joins the current guard.
+-- ARGV token, lifetime unless renewed (ms)
+local slots, overlapped = '', false
+if current == 'guard' then
   local _
-  rest, _, overlapped = others()
+  slots, _, overlapped = others()
 end
-put(rest .. slot(ARGV[2]), overlapped or rest ~= '')
+put(slots .. slot(ARGV[2]), overlapped or slots ~= '')
 return 1

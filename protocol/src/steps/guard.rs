@@ -5,12 +5,12 @@ use std::time::Duration;
 use super::{Arguments, Foreign, Step, done, script::script, ttl};
 use crate::{Slot, Token};
 
-/// Places a guard over whatever is there, or joins the one that is.
+/// Places a guard in the place of the entry, or joins the current guard.
 #[derive(Debug, Clone)]
 pub struct Guard {
-    /// Who writes.
+    /// The token of the writer.
     pub token: Token,
-    /// How long the guard stands unrenewed.
+    /// Lifetime of the guard unless it is renewed.
     pub hold: Duration,
 }
 

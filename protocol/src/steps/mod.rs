@@ -1,17 +1,17 @@
-//! The steps of the protocol: each changes one key, at once. Each is a script for Redis, a function for a store in memory, and a
+//! The steps of the protocol: each changes one key atomically. Each is a script for Redis, a function for the store in memory, and a
 //! transition of the model.
 //!
-//! | step | by whom | without it |
+//! | step | taken by | without it |
 //! | --- | --- | --- |
 //! | [`Acquire`] | a reader that misses | every reader loads |
-//! | [`Elect`] | a reader of a value that is due | every reader reloads |
-//! | [`Renew`] | a load that takes long | another one begins beside it |
-//! | [`Fill`] | a load that is over | nothing is stored |
+//! | [`Elect`] | a reader of a stale value | every reader reloads |
+//! | [`Renew`] | a long load | another one begins beside it |
+//! | [`Fill`] | a load that has ended | nothing is stored |
 //! | [`Abandon`] | a load that stores nothing | others wait until the lease ends |
-//! | [`Guard`] | a write, before its body | a load of before is stored after the write |
-//! | [`RenewGuard`] | a write that takes long | its guard ends before it does |
-//! | [`Release`] | a write that is over | the guard stands until its deadline |
-//! | [`Remove`] | an invalidation without a body | the old value is given until its TTL ends |
+//! | [`Guard`] | a write, before its body | a load from before the write is stored after it |
+//! | [`RenewGuard`] | a long write | its guard expires before it ends |
+//! | [`Release`] | a write that has ended | the guard stays until its deadline |
+//! | [`Remove`] | an invalidation without a body | the stale value is served until its TTL ends |
 
 mod abandon;
 mod acquire;
@@ -44,36 +44,36 @@ use crate::Slot;
 
 /// One atomic change of one key: a script on the server, a function in memory.
 pub trait Step: Clone + Debug + Send + Sync + 'static {
-    /// What whoever takes it is told.
+    /// What the step answers.
     type Answer: Clone + Debug + PartialEq + Send + 'static;
 
     /// Its name, in tests and tools.
     const NAME: &'static str;
 
-    /// Whether it does no harm to be taken twice. A step that grants a right does: the second answer would deny it.
+    /// Whether it may be executed twice. A step that grants a right may not: its second answer would be a refusal.
     const REPEATABLE: bool = true;
 
-    /// Whether it keeps up a right beside the body that runs under it.
+    /// Whether it renews a right while the body runs.
     const RENEWAL: bool = false;
 
-    /// The step as a script. Its key is the only one; it answers a number.
+    /// The step as a script with one key, which answers a number.
     fn script() -> &'static Script;
 
-    /// Writes what the script is given besides the key.
+    /// Writes the arguments of the script.
     fn arguments(&self, out: &mut impl Arguments);
 
-    /// What the script's number says.
+    /// Parses the answer of the script.
     ///
     /// # Errors
     ///
-    /// The key holds somebody else's data.
+    /// The key holds data of another program.
     fn answer(reply: i64) -> Result<Self::Answer, Foreign>;
 
-    /// The step itself, as the script takes it.
+    /// The same step in memory.
     ///
     /// # Errors
     ///
-    /// The key holds somebody else's data.
+    /// The key holds data of another program.
     fn apply(&self, slot: &mut Slot<'_>) -> Result<Self::Answer, Foreign>;
 
     /// The value that it stores.
@@ -81,17 +81,17 @@ pub trait Step: Clone + Debug + Send + Sync + 'static {
         None
     }
 
-    /// The same as a single command, where there is one that tells more than the script does.
+    /// The same step as a single command, if there is one that answers more than the script.
     fn set_if_absent(&self) -> Option<SetIfAbsent<Self::Answer>> {
         None
     }
 }
 
-/// The key holds somebody else's data, which is never touched.
+/// The key holds data of another program, which is never touched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Foreign;
 
-/// What the arguments of a script are written to.
+/// Receives the arguments of a script.
 pub trait Arguments {
     /// The next argument.
     fn bytes(&mut self, bytes: &[u8]);
@@ -99,14 +99,14 @@ pub trait Arguments {
     fn number(&mut self, number: u64);
 }
 
-/// `SET key value NX GET PX ttl`, which Redis takes since 7.0.
+/// `SET key value NX GET PX ttl`, which Redis accepts since 7.0.
 #[derive(Debug)]
 pub struct SetIfAbsent<A> {
-    /// What is put under the key.
+    /// The new bytes.
     pub value: Vec<u8>,
-    /// For how long (ms).
+    /// When they expire (ms).
     pub ttl: u64,
-    /// What it means that this stands there instead.
+    /// The answer of the step, given the bytes that are there instead.
     pub answer: fn(Option<Bytes>) -> A,
 }
 
@@ -128,7 +128,7 @@ pub fn scripts() -> [(&'static str, &'static Script); 9] {
     ]
 }
 
-/// The number of a step that does all or nothing.
+/// The answer of a step that does all or nothing.
 fn done(reply: i64) -> Result<bool, Foreign> {
     if reply < 0 { Err(Foreign) } else { Ok(reply > 0) }
 }
@@ -138,7 +138,7 @@ fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// A TTL, of which Redis knows none of zero.
+/// An expiry, which in Redis is at least one millisecond.
 fn ttl(duration: Duration) -> u64 {
     millis(duration).max(1)
 }

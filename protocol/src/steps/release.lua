@@ -1,19 +1,19 @@
--- Leaves a guard, the last one out deleting it; without a guard, deletes what is there. A guard that we are
--- not in is left where it is, and marked. While it settles, our slot stays that much longer. Was nobody else
--- ever in it, a value takes its place.
+-- Leaves a guard, which the last writer deletes; without a guard, deletes the entry. A guard that the token is
+-- not in stays, and is marked. While the guard settles, the slot of the token stays. If no other writer was ever
+-- inside, a value may replace the guard.
 -- ARGV token, settle (ms)[, value, ttl (ms)]
-local rest, inside, overlapped, settle = '', true, false, tonumber(ARGV[2])
-if what == 'guard' then
-  rest, inside, overlapped = others()
+local slots, inside, overlapped, settle = '', true, false, tonumber(ARGV[2])
+if current == 'guard' then
+  slots, inside, overlapped = others()
 end
 if settle > 0 then
-  put(rest .. slot(settle), overlapped or rest ~= '')
+  put(slots .. slot(settle), overlapped or slots ~= '')
 elseif not inside then
   mark()
-elseif ARGV[3] and what == 'guard' and rest == '' and not overlapped then
+elseif ARGV[3] and current == 'guard' and slots == '' and not overlapped then
   store(ARGV[3], ARGV[4])
   return 1
 else
-  put(rest, overlapped)
+  put(slots, overlapped)
 end
 return 0

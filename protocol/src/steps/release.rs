@@ -1,4 +1,4 @@
-//! A write that is over.
+//! A write releases its guard.
 
 use std::time::Duration;
 
@@ -7,13 +7,13 @@ use bytes::Bytes;
 use super::{Arguments, Foreign, Step, done, millis, script::script, ttl};
 use crate::{Slot, Token};
 
-/// Leaves a guard, the last one out deleting it; without a guard, deletes what is there. A guard that our token is not in stays,
-/// and is marked: its writers are not alone. `true` if a value was left.
+/// Leaves a guard, which the last writer deletes; without a guard, deletes the entry. A guard that the token is not in stays, and is
+/// marked: its writers were not alone. `true` if a value was stored.
 #[derive(Debug, Clone)]
 pub struct Release {
-    /// Who has written.
+    /// The token of the writer.
     pub token: Token,
-    /// What is left behind.
+    /// What the writer leaves.
     pub left: Left,
 }
 
@@ -22,13 +22,13 @@ pub struct Release {
 pub enum Left {
     /// Nothing.
     Nothing,
-    /// Our token, in a guard, for this much longer.
+    /// The token, in a guard, for this much longer.
     Settling(Duration),
     /// A value, if nobody else was ever in the guard.
     Value {
         /// The entry; the store stamps it with its time.
         value: Bytes,
-        /// How long it stands.
+        /// When it expires.
         ttl: Duration,
     },
 }
@@ -66,7 +66,7 @@ impl Step for Release {
                 writers.enter(self.token, slot.now() + Duration::from_millis(millis(*settle)));
                 slot.put_guard(&writers);
             }
-            // The guard is the business of those who are in it.
+            // Only the writers inside may change the guard.
             _ if guarded && !inside => slot.mark(),
             Left::Value { value, ttl: time }
                 if guarded && !writers.overlapped && writers.until().is_none() =>

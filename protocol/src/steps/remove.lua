@@ -1,5 +1,5 @@
--- Deletes what is there. A guard is left to its last writer, and marked.
-if what == 'guard' then
+-- Deletes the entry. A guard is left to its last writer, and marked.
+if current == 'guard' then
   mark()
   return 0
 end

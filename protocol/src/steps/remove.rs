@@ -1,9 +1,9 @@
-//! An entry is deleted by somebody who wrote without a guard.
+//! A write without a guard deletes the entry.
 
 use super::{Arguments, Foreign, Step, done, script::script};
 use crate::Slot;
 
-/// Deletes what stands there. A guard is left to its last writer, and marked: its writers are not alone.
+/// Deletes the entry. A guard is left to its last writer, and marked: its writers were not alone.
 #[derive(Debug, Clone)]
 pub struct Remove;
 

@@ -1,16 +1,16 @@
-//! A load that takes long keeps its right.
+//! A long load renews its right.
 
 use std::time::Duration;
 
 use super::{Arguments, Foreign, Step, done, script::script, ttl};
 use crate::{Slot, Token, slot::Held};
 
-/// Keeps a lease or a refresh; `false` if it is no longer ours.
+/// Renews a lease or a refresh; `false` if the token no longer holds one.
 #[derive(Debug, Clone)]
 pub struct Renew {
-    /// Whose it is.
+    /// The token of the holder.
     pub token: Token,
-    /// How long it stands from now on.
+    /// Its lifetime from now on.
     pub hold: Duration,
 }
 

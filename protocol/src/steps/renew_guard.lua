@@ -1,11 +1,11 @@
--- Keeps our place in a guard.
--- ARGV token, how long it may go unrenewed (ms)
-if what ~= 'guard' then
+-- Renews the slot of the token in a guard.
+-- ARGV token, lifetime from now on (ms)
+if current ~= 'guard' then
   return 0
 end
-local rest, inside, overlapped = others()
+local slots, inside, overlapped = others()
 if not inside then
   return 0
 end
-put(rest .. slot(ARGV[2]), overlapped)
+put(slots .. slot(ARGV[2]), overlapped)
 return 1

@@ -1,16 +1,16 @@
-//! A write that takes long keeps its guard.
+//! A long write renews its guard.
 
 use std::time::Duration;
 
 use super::{Arguments, Foreign, Step, done, script::script, ttl};
 use crate::{Slot, Token};
 
-/// Keeps a guard; `false` where our token is no longer in one.
+/// Renews a guard; `false` if the token is no longer in one.
 #[derive(Debug, Clone)]
 pub struct RenewGuard {
-    /// Who writes.
+    /// The token of the writer.
     pub token: Token,
-    /// How long the guard stands from now on.
+    /// Its lifetime from now on.
     pub hold: Duration,
 }
 

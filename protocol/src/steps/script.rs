@@ -10,7 +10,7 @@ use crate::{
     },
 };
 
-/// A script and the name that a server knows it by.
+/// A script and its hash, by which servers know it.
 #[derive(Debug)]
 pub struct Script {
     source: String,
@@ -24,18 +24,18 @@ impl Script {
         Script { source, hash }
     }
 
-    /// What `EVAL` is given.
+    /// The argument of `EVAL`.
     pub fn source(&self) -> &str {
         &self.source
     }
 
-    /// What `EVALSHA` is given.
+    /// The argument of `EVALSHA`.
     pub fn hash(&self) -> &str {
         &self.hash
     }
 }
 
-/// The script of a step: the format's constants, and the files beside it.
+/// The script of a step: the constants of the format, and the Lua files.
 macro_rules! script {
     ($($file:literal),+) => {
         fn script() -> &'static $crate::steps::Script {
@@ -50,7 +50,7 @@ macro_rules! script {
 
 pub(super) use script;
 
-/// The format's constants, by the names that they have in Rust. Offsets count from 0, as those of `GETRANGE` and `SETRANGE` do;
+/// The constants of the format, by their names in Rust. Offsets count from 0, as those of `GETRANGE` and `SETRANGE` do;
 /// the first byte of a string in Lua is its byte 1.
 pub(super) fn constants() -> String {
     let mut lua = String::new();
@@ -63,7 +63,7 @@ pub(super) fn constants() -> String {
         local(name, text(&[&MAGIC[..], &[kind]].concat()));
     }
     local("OVERLAPPED", text(&[OVERLAPPED]));
-    // How `struct` reads and writes a point in time.
+    // The format of a point in time for `struct`.
     local("TIME", format!("'>I{TIME_LEN}'"));
     for (name, number) in [
         ("KIND_AT", KIND_AT),
@@ -83,7 +83,7 @@ pub(super) fn constants() -> String {
     lua
 }
 
-/// A string of Lua.
+/// A string literal of Lua.
 fn text(bytes: &[u8]) -> String {
     let escaped: Vec<String> = bytes.iter().map(|byte| format!("\\{byte:03}")).collect();
     format!("'{}'", escaped.concat())

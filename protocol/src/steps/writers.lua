@@ -1,20 +1,21 @@
--- What every step of a write begins with: the writers inside a guard.
+-- The beginning of every step of a write: the writers inside a guard.
 local token = ARGV[1]
 local now = clock()
 
--- 'absent', 'guard', 'ours' (a lease or a value) or 'foreign' (somebody else's, never touched).
+-- 'absent', 'guard', 'ours' (a lease or a value) or 'foreign' (data of another program, never touched).
 local function kind()
-  local head = redis.call('GETRANGE', key, 0, KIND_AT)
-  if head == '' then
+  local header = redis.call('GETRANGE', key, 0, KIND_AT)
+  if header == '' then
     return redis.call('EXISTS', key) == 0 and 'absent' or 'foreign'
-  elseif head == GUARD then
+  elseif header == GUARD then
     return 'guard'
   end
-  local value = head:sub(1, KIND_AT) == MAGIC and (head:byte(KIND_AT + 1) or 0) >= VALUES
-  return (head == LEASE or value) and 'ours' or 'foreign'
+  local value = header:sub(1, KIND_AT) == MAGIC and (header:byte(KIND_AT + 1) or 0) >= VALUES
+  return (header == LEASE or value) and 'ours' or 'foreign'
 end
 
--- The slots of the others who are still in time, whether we were inside, and whether writers have overlapped.
+-- The slots of the other writers whose deadlines have not passed, whether the token was inside, and whether
+-- writers have overlapped.
 local function others()
   local guard = redis.call('GET', key)
   local slots, inside = {}, false
@@ -23,21 +24,21 @@ local function others()
     if other == token then
       inside = true
     else
-      local deadline = math.min((struct.unpack(TIME, guard, at + TOKEN_LEN)), now + LONGEST)
-      if deadline > now then
-        slots[#slots + 1] = other .. struct.pack(TIME, deadline)
+      local ends = math.min((struct.unpack(TIME, guard, at + TOKEN_LEN)), now + LONGEST)
+      if ends > now then
+        slots[#slots + 1] = other .. struct.pack(TIME, ends)
       end
     end
   end
   return table.concat(slots), inside, (guard:byte(MARKS_AT + 1) or 0) % 2 == 1
 end
 
--- One slot: ours, until `ms` from now.
+-- The slot of the token, until `ms` from now.
 local function slot(ms)
   return token .. struct.pack(TIME, now + ms)
 end
 
--- Puts the guard until the last of its deadlines; without anybody inside the key goes.
+-- Puts the guard until the last of its deadlines; without slots the key is deleted.
 local function put(slots, overlapped)
   if slots == '' then
     redis.call('UNLINK', key)
@@ -50,7 +51,7 @@ local function put(slots, overlapped)
   redis.call('SET', key, GUARD .. (overlapped and OVERLAPPED or '\0') .. slots, 'PX', last - now)
 end
 
--- Somebody who is not inside has written all the same: the writers inside are not alone.
+-- Marks the guard: somebody who is not inside has written, so the writers inside were not alone.
 local function mark()
   redis.call('SETRANGE', key, MARKS_AT, OVERLAPPED)
   if redis.call('PTTL', key) > LONGEST then
@@ -58,8 +59,8 @@ local function mark()
   end
 end
 
-local what = kind()
-if what == 'foreign' then
+local current = kind()
+if current == 'foreign' then
   return -1
 end
 

@@ -102,7 +102,7 @@ mod tests {
     }
 
     fn acquire(token: Token) -> Acquire {
-        Acquire { seen: Bytes::new(), token, lease: LEASE }
+        Acquire { expected: Bytes::new(), token, lease: LEASE }
     }
 
     /// The step's answer, where the key goes on the list, or leaves it, while the step is on its way.
@@ -132,7 +132,7 @@ mod tests {
         shared.recovery.begin("vacant", WRITE);
         let value = Bytes::from_static(b"value");
         let fill = Fill { token, value: value.clone(), ttl: LEASE };
-        let elect = Elect { seen: Bytes::new(), token, hold: LEASE, force: true };
+        let elect = Elect { expected: Bytes::new(), token, hold: LEASE, force: true };
         assert_eq!(shared.read("k", WITHIN).await, Err(StoreError::Listed));
         assert_eq!(shared.read_timed("k", WITHIN).await, Err(StoreError::Listed));
         assert_eq!(shared.watch("k", WITHIN).await.map(drop), Err(StoreError::Listed));

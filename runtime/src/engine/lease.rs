@@ -113,7 +113,7 @@ impl Held {
             }
             Right::Refresh { failures } => (failures, Duration::ZERO),
         };
-        self.end(Ending::Rest { failures, pause });
+        self.end(Ending::BackOff { failures, pause });
     }
 
     /// Sends what nobody waits for.

@@ -17,196 +17,196 @@ pub(crate) mod delivery;
 
 /// Maximum number of keys on the list, about two hundred bytes each.
 const MAX_KEYS: usize = 100_000;
-/// So many are delivered in one step.
+/// Maximum number of invalidations of a batch.
 const BATCH: usize = 128;
-/// Invalidations that have not been delivered. While a key is here, this process neither reads nor stores it.
+
+/// The recovery list: invalidations that have not been delivered. While a key is on it, this process neither reads nor stores the key.
 ///
-/// A key stays until its invalidation is delivered, however long that takes: another function, or another release, may have
-/// stored its entry for longer than whoever wrote it knows. Only where the list is full does the oldest leave undelivered.
+/// A key stays until its invalidation is delivered, however long that takes: another function, or another release, may have stored its
+/// entry for longer than the writer knows. Only when the list is full is the oldest one evicted undelivered.
 #[derive(Debug, Default)]
 pub(crate) struct Recovery {
-    /// How many keys there are, so that a hit asks no lock while there are none.
+    /// Number of keys, so that a hit takes no lock while there are none.
     count: AtomicUsize,
-    list: Mutex<List>,
+    queue: Mutex<Queue>,
     owed: Arc<Owed>,
-    /// Held during an attempt: what one has taken from the list is not missing for another.
+    /// Held during an attempt, so that no other attempt takes the queue for empty meanwhile.
     attempt: tokio::sync::Mutex<()>,
 }
 
 #[derive(Debug, Default)]
-struct List {
-    keys: HashMap<Arc<str>, Item>,
-    /// The keys that can be delivered, in the order of their next attempt, each once. One that is no longer here, or is being
-    /// written again, is passed over when its turn comes.
-    turns: VecDeque<Arc<str>>,
+struct Queue {
+    keys: HashMap<Arc<str>, Pending>,
+    /// The keys that can be delivered, in the order of their next attempts, each once. One that has been removed, or is being written
+    /// again, is skipped.
+    ready: VecDeque<Arc<str>>,
     delivering: bool,
 }
 
 #[derive(Debug, Default)]
-struct Item {
-    /// Writes whose body still runs: nothing is delivered before they are through.
+struct Pending {
+    /// Writes whose body still runs: the invalidation is delivered after them.
     writing: Vec<Token>,
-    /// What to deliver; `None` while only a running write keeps the key here.
-    due: Option<Due>,
-    /// Whether it is among the turns.
+    /// What to deliver; `None` if only a running write keeps the key on the list.
+    invalidation: Option<Invalidation>,
+    /// Whether it is in `ready`.
     queued: bool,
 }
 
-type Batch = Vec<(Arc<str>, Due)>;
+type Batch = Vec<(Arc<str>, Invalidation)>;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Due {
+struct Invalidation {
     token: Token,
     settle: Duration,
 }
 
 impl Recovery {
-    /// An empty list that counts its keys there.
+    /// An empty list that counts its keys in `owed`.
     pub(crate) fn new(owed: Arc<Owed>) -> Recovery {
         Recovery { owed, ..Recovery::default() }
     }
 
-    /// How many keys are waiting.
+    /// Number of keys on the list.
     pub(crate) fn len(&self) -> usize {
         self.count.load(Relaxed)
     }
 
-    /// Whether this process must leave the cache alone for this key: asked by [`gate`](crate::engine::gate) alone.
+    /// Whether this key is on the list: asked by [`gate`](crate::engine::gate) alone.
     pub(super) fn has(&self, key: &str) -> bool {
-        self.len() > 0 && self.list().keys.contains_key(key)
+        self.len() > 0 && self.lock().keys.contains_key(key)
     }
 
-    /// A write begins whose guard could not be placed. Returns how many keys were given up for this one. Where all others are
-    /// being written as well, there is no room for it.
+    /// A write begins whose guard could not be placed. Returns the number of keys that were evicted for it. If all others are being
+    /// written too, there is no room for it.
     pub(crate) fn begin(&self, key: &str, write: Token) -> usize {
-        let mut list = self.list();
-        let room = list.make_room(key);
+        let mut queue = self.lock();
+        let room = queue.make_room(key);
         if room != Room::None {
-            list.keys.entry(key.into()).or_default().writing.push(write);
-            self.count.store(list.keys.len(), Relaxed);
+            queue.keys.entry(key.into()).or_default().writing.push(write);
+            self.count.store(queue.keys.len(), Relaxed);
         }
-        if room == Room::OfTheOldest {
+        if room == Room::OfEvicted {
             self.owed.gave_up();
         }
-        usize::from(room == Room::OfTheOldest)
+        usize::from(room == Room::OfEvicted)
     }
 
-    /// That write is over.
+    /// That write has ended.
     pub(crate) fn end(&self, key: &str, write: Token) {
-        let mut list = self.list();
-        if let Some(item) = list.keys.get_mut(key) {
-            item.writing.retain(|writing| *writing != write);
-            if item.writing.is_empty() && item.due.is_none() {
-                list.keys.remove(key);
+        let mut queue = self.lock();
+        if let Some(pending) = queue.keys.get_mut(key) {
+            pending.writing.retain(|writing| *writing != write);
+            if pending.writing.is_empty() && pending.invalidation.is_none() {
+                queue.keys.remove(key);
             }
         }
-        list.queue(key);
-        self.count.store(list.keys.len(), Relaxed);
+        queue.push_ready(key);
+        self.count.store(queue.keys.len(), Relaxed);
     }
 
-    /// An invalidation could not be delivered. Returns how many keys were given up: the oldest where there are too many, or this
-    /// one where all others are being written.
+    /// An invalidation could not be delivered. Returns the number of keys that were given up: the oldest if the list is full, or this
+    /// one if all others are being written.
     pub(crate) fn add(&self, key: &str, token: Token, settle: Duration) -> usize {
-        let mut list = self.list();
-        let room = list.make_room(key);
-        if room == Room::OfTheOldest {
+        let mut queue = self.lock();
+        let room = queue.make_room(key);
+        if room == Room::OfEvicted {
             self.owed.gave_up();
         }
         if room != Room::None {
-            let due = &mut list.keys.entry(key.into()).or_default().due;
-            // A write that was cancelled may still be at work, whatever a later one of the same key owes.
-            let settle = due.map_or(settle, |earlier| earlier.settle.max(settle));
-            if due.replace(Due { token, settle }).is_none() {
+            let invalidation = &mut queue.keys.entry(key.into()).or_default().invalidation;
+            // A cancelled write may still reach the database, whatever a later one of the same key has to deliver.
+            let settle = invalidation.map_or(settle, |earlier| earlier.settle.max(settle));
+            if invalidation.replace(Invalidation { token, settle }).is_none() {
                 self.owed.add();
             }
-            list.queue(key);
-            self.count.store(list.keys.len(), Relaxed);
+            queue.push_ready(key);
+            self.count.store(queue.keys.len(), Relaxed);
         }
         usize::from(room != Room::Free)
     }
 
-    fn list(&self) -> MutexGuard<'_, List> {
-        self.list.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What is due next, or `None` when nothing is left, in which case the delivery is over.
-    fn batch(&self) -> Option<Batch> {
-        let mut list = self.list();
-        if list.keys.is_empty() {
-            list.turns.clear();
-            list.delivering = false;
+    /// The next batch, or `None` if the list is empty: then the delivery has ended.
+    fn next_batch_or_end(&self) -> Option<Batch> {
+        let mut queue = self.lock();
+        if queue.keys.is_empty() {
+            queue.ready.clear();
+            queue.delivering = false;
             return None;
         }
-        drop(list);
-        Some(self.take_turns())
+        drop(queue);
+        Some(self.next_batch())
     }
 
-    /// What is due next.
-    fn take_turns(&self) -> Batch {
-        let mut list = self.list();
+    /// The next batch.
+    fn next_batch(&self) -> Batch {
+        let mut queue = self.lock();
         let mut batch = Batch::new();
         while batch.len() < BATCH
-            && let Some((key, due)) = list.next_turn()
+            && let Some((key, invalidation)) = queue.pop_ready()
         {
-            batch.push((key, due));
+            batch.push((key, invalidation));
         }
         batch
     }
 }
 
-/// What was taken from the list for an attempt. Whatever is left of it, also when the attempt is cancelled, waits for its
-/// next turn.
+/// The batch of an attempt. What is left of it, also when the attempt is cancelled, is queued again.
 struct Undelivered<'a> {
     recovery: &'a Recovery,
-    left: VecDeque<(Arc<str>, Due)>,
+    left: VecDeque<(Arc<str>, Invalidation)>,
 }
 
 impl Drop for Undelivered<'_> {
     fn drop(&mut self) {
-        let mut list = self.recovery.list();
-        self.left.drain(..).for_each(|(key, _)| list.queue(&key));
+        let mut queue = self.recovery.lock();
+        self.left.drain(..).for_each(|(key, _)| queue.push_ready(&key));
     }
 }
 
-impl List {
-    /// Room for this key.
+impl Queue {
+    /// Makes room for this key.
     fn make_room(&mut self, key: &str) -> Room {
         if self.keys.len() < MAX_KEYS || self.keys.contains_key(key) {
             return Room::Free;
         }
-        match self.next_turn() {
+        match self.pop_ready() {
             Some((oldest, _)) => {
                 self.keys.remove(&oldest);
-                Room::OfTheOldest
+                Room::OfEvicted
             }
             None => Room::None,
         }
     }
 
-    /// Puts a key that can be delivered at the end of the turns, unless it has one.
-    fn queue(&mut self, key: &str) {
+    /// Puts a key that can be delivered at the end of `ready`, unless it is there.
+    fn push_ready(&mut self, key: &str) {
         let Some((key, _)) = self.keys.get_key_value(key) else { return };
         let key = key.clone();
-        if let Some(item) = self.keys.get_mut(&key)
-            && item.due.is_some()
-            && item.writing.is_empty()
-            && !item.queued
+        if let Some(pending) = self.keys.get_mut(&key)
+            && pending.invalidation.is_some()
+            && pending.writing.is_empty()
+            && !pending.queued
         {
-            item.queued = true;
-            self.turns.push_back(key);
+            pending.queued = true;
+            self.ready.push_back(key);
         }
     }
 
-    /// The key whose turn it is.
-    fn next_turn(&mut self) -> Option<(Arc<str>, Due)> {
-        while let Some(key) = self.turns.pop_front() {
-            let Some(item) = self.keys.get_mut(&key) else { continue };
-            item.queued = false;
-            // While it is written it has no turn; it has one again when the write is over.
-            if item.writing.is_empty()
-                && let Some(due) = item.due
+    /// The next key that can be delivered.
+    fn pop_ready(&mut self) -> Option<(Arc<str>, Invalidation)> {
+        while let Some(key) = self.ready.pop_front() {
+            let Some(pending) = self.keys.get_mut(&key) else { continue };
+            pending.queued = false;
+            // A key that is being written is pushed again when the write has ended.
+            if pending.writing.is_empty()
+                && let Some(invalidation) = pending.invalidation
             {
-                return Some((key, due));
+                return Some((key, invalidation));
             }
         }
         None
@@ -217,8 +217,8 @@ impl List {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Room {
     Free,
-    /// The oldest key was given up for it.
-    OfTheOldest,
+    /// The oldest key was evicted for it.
+    OfEvicted,
     /// All keys are being written or delivered.
     None,
 }
@@ -228,7 +228,7 @@ mod tests {
     use super::*;
 
     fn due(recovery: &Recovery) -> Vec<String> {
-        recovery.batch().unwrap_or_default().into_iter().map(|(key, _)| key.to_string()).collect()
+        recovery.next_batch_or_end().unwrap_or_default().into_iter().map(|(key, _)| key.to_string()).collect()
     }
 
     fn token(number: usize) -> Token {
@@ -262,7 +262,7 @@ mod tests {
             recovery.end(key, token(1));
         }
         assert_eq!((recovery.len(), given_up), (MAX_KEYS, 2 * MAX_KEYS));
-        assert_eq!(recovery.list().turns.len(), MAX_KEYS);
+        assert_eq!(recovery.lock().ready.len(), MAX_KEYS);
     }
 
     #[test]
@@ -273,13 +273,13 @@ mod tests {
             recovery.add("k", token(number), Duration::ZERO);
             recovery.end("k", token(number));
             if number % 3 == 0 {
-                let batch = recovery.take_turns();
+                let batch = recovery.next_batch();
                 drop(Undelivered { recovery: &recovery, left: batch.into() });
             }
         }
-        assert_eq!((recovery.len(), recovery.list().turns.len()), (1, 1));
-        let latest = Due { token: token(999), settle: Duration::ZERO };
-        assert_eq!(recovery.take_turns(), [("k".into(), latest)]);
+        assert_eq!((recovery.len(), recovery.lock().ready.len()), (1, 1));
+        let latest = Invalidation { token: token(999), settle: Duration::ZERO };
+        assert_eq!(recovery.next_batch(), [("k".into(), latest)]);
     }
 
     #[test]
@@ -307,8 +307,8 @@ mod tests {
         let recovery = Recovery::default();
         recovery.add("k", token(1), Duration::from_secs(10));
         recovery.add("k", token(2), Duration::ZERO);
-        let both = Due { token: token(2), settle: Duration::from_secs(10) };
-        assert_eq!(recovery.take_turns(), [("k".into(), both)]);
+        let both = Invalidation { token: token(2), settle: Duration::from_secs(10) };
+        assert_eq!(recovery.next_batch(), [("k".into(), both)]);
     }
 
     #[test]

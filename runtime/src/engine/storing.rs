@@ -54,8 +54,8 @@ impl<V> Storing<'_, V> {
         };
         let fresh_for = shorten(ttl, settings.jitter_per_mille).max(MIN_TTL);
         let window = settings.staleness.window();
-        let lingers = !window.is_zero();
-        let header = Header { fingerprint: self.known.fingerprint, fresh_for, load_time, lingers };
+        let outlives_freshness = !window.is_zero();
+        let header = Header { fingerprint: self.known.fingerprint, fresh_for, load_time, outlives_freshness };
         let value = match gave {
             Gave::Value(value) => self.encode(value, token, header)?,
             Gave::None | Gave::Error(_) => entry::none(token, header),
@@ -76,7 +76,8 @@ impl<V> Storing<'_, V> {
         let ttl = shorten(ttl, settings.jitter_per_mille).max(MIN_TTL);
         let known = self.function.of_error(&errors.coding, self.known, self.key)?;
         let mut bytes = self.payload(error, known, &errors.coding)?;
-        let header = Header { fingerprint: known.fingerprint, fresh_for: ttl, load_time, lingers: false };
+        let header =
+            Header { fingerprint: known.fingerprint, fresh_for: ttl, load_time, outlives_freshness: false };
         entry::finish_failure(&mut bytes, token, header);
         Some(Storable { value: bytes.into(), ttl })
     }

@@ -71,7 +71,7 @@ impl Staleness {
         now: Option<Duration>,
         draw: impl FnOnce() -> f64,
     ) -> Option<Due> {
-        if !value.lingers && self.early <= 0.0 {
+        if !value.outlives_freshness && self.early <= 0.0 {
             // It ends with its freshness.
             return Some(Due::Nothing);
         }

@@ -119,7 +119,7 @@ impl<'a> World<'a> {
                 fingerprint: known().fingerprint,
                 fresh_for: scenario.fresh_for(),
                 load_time: Duration::from_secs(1),
-                lingers: true,
+                outlives_freshness: true,
             };
             entry::finish(&mut bytes, Token::fresh(), header);
             inside.plant(KEY, bytes);

@@ -125,7 +125,7 @@ impl<V, E> Call<'_, V, E> {
             };
             // It exists before it is won: dropped while that is being asked, it gives up what may have been won.
             let held = Held::new(self.cache, self.key, Token::fresh(), right);
-            match self.replace(held.token, right, entry::head_of(&there), budget).await {
+            match self.replace(held.token, right, entry::header_of(&there), budget).await {
                 Ok(true) => {
                     tracing::debug!(key = self.key, ?right, "loading anew");
                     return Some(held);
@@ -145,13 +145,13 @@ impl<V, E> Call<'_, V, E> {
         let lease = self.function.settings.lease;
         match right {
             Right::Lease => {
-                let acquire = || Acquire { seen: seen.clone(), token, lease };
+                let acquire = || Acquire { expected: seen.clone(), token, lease };
                 let acquired = budget.spend(|within| self.cache.acquire(self.key, acquire(), within)).await;
                 acquired.map(|acquired| acquired == Acquired::Yes)
             }
             Right::Refresh { .. } => {
                 self.counters.refreshes.one();
-                let elect = || Elect { seen: seen.clone(), token, hold: lease, force: true };
+                let elect = || Elect { expected: seen.clone(), token, hold: lease, force: true };
                 budget.spend(|within| self.cache.elect(self.key, elect(), within)).await
             }
         }

@@ -127,7 +127,7 @@ impl<V, E> Call<'_, V, E> {
                     fingerprint: self.known.fingerprint,
                     fresh_for: Duration::ZERO,
                     load_time: Duration::ZERO,
-                    lingers: false,
+                    outlives_freshness: false,
                 };
                 self.storing().encode(value, Token::fresh(), header).map(|bytes| Landed::Entry(bytes.into()))
             }

@@ -42,7 +42,7 @@ pub(crate) async fn peek<V>(cache: &Shared, key: &str, coding: &Coding<V>) -> Re
     };
     let Some(mut bytes) = stored else { return Ok(None) };
     let mut now = None;
-    if matches!(entry::parse(&bytes, fingerprint), Entry::Value(value) if value.lingers) {
+    if matches!(entry::parse(&bytes, fingerprint), Entry::Value(value) if value.outlives_freshness) {
         let (there, time) = match cache.read_timed(key, cache.timeout).await {
             Err(StoreError::Listed) => return Ok(None),
             stored => stored.map_err(|error| error.into_error("read", key))?,
@@ -121,12 +121,12 @@ impl<V, E> Call<'_, V, E> {
                     return Seen::Timeless;
                 };
                 match found.payload.map(self.coding.decode).transpose() {
-                    _ if due == Due::Replacement => return Seen::Free(entry::head_of(&bytes)),
+                    _ if due == Due::Replacement => return Seen::Free(entry::header_of(&bytes)),
                     Ok(decoded) => {
                         let (refresh, now) = (found.refresh, now.unwrap_or_default());
                         return match given::<R, SHAPE>(decoded) {
                             // The function stores no `None`.
-                            None => Seen::Free(entry::head_of(&bytes)),
+                            None => Seen::Free(entry::header_of(&bytes)),
                             Some(value) if due == Due::Nothing => Seen::Entry(value, bytes, age),
                             Some(value) => {
                                 let age = age.unwrap_or_default();
@@ -158,7 +158,7 @@ impl<V, E> Call<'_, V, E> {
         };
         self.counters.unusable.one();
         tracing::debug!(key = self.key, ?why, "the entry can't be used and is replaced");
-        Seen::Free(entry::head_of(&bytes))
+        Seen::Free(entry::header_of(&bytes))
     }
 
     /// A stored error, if this function stores errors of that type.

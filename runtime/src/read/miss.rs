@@ -229,7 +229,7 @@ impl<V, E> Call<'_, V, E> {
                     let hold = self.function.settings.lease;
                     // It exists before it is acquired: dropped while that is being asked, it gives up what may have been acquired.
                     let lease = Held::new(self.cache, self.key, token, Right::Lease);
-                    let acquire = || Acquire { seen: head.clone(), token, lease: hold };
+                    let acquire = || Acquire { expected: head.clone(), token, lease: hold };
                     match budget.spend(|within| self.cache.acquire(self.key, acquire(), within)).await {
                         Ok(Acquired::Yes) => {
                             return self.load_and_fill(ticket, lease, budget, body).await;

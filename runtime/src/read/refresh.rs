@@ -134,7 +134,7 @@ impl<V, E> Call<'_, V, E> {
         let right = Right::Refresh { failures: old.refresh.failures };
         // It exists before it is won: dropped while that is being asked, it gives up what may have been won.
         let held = Held::new(self.cache, self.key, token, right);
-        let elect = || Elect { seen: entry::head_of(&old.bytes), token, hold: lease, force: false };
+        let elect = || Elect { expected: entry::header_of(&old.bytes), token, hold: lease, force: false };
         match budget.spend(|within| self.cache.elect(self.key, elect(), within)).await {
             Ok(true) => {
                 self.counters.refreshes.one();

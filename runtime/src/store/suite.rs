@@ -43,7 +43,7 @@ fn gives_up(token: Token) -> Abandon {
 
 /// Abandons a revalidation, so that others may begin one after a pause.
 fn rests(token: Token, failures: u8, pause: Duration) -> Abandon {
-    Abandon { token, ending: Ending::Rest { failures, pause } }
+    Abandon { token, ending: Ending::BackOff { failures, pause } }
 }
 
 /// Abandons a revalidation, and deletes its value.
@@ -54,8 +54,12 @@ fn discards(token: Token) -> Abandon {
 fn value(token: Token, payload: &[u8]) -> Vec<u8> {
     let mut bytes = entry::begin();
     bytes.extend_from_slice(payload);
-    let header =
-        Header { fingerprint: FINGERPRINT, fresh_for: LONG, load_time: Duration::ZERO, lingers: false };
+    let header = Header {
+        fingerprint: FINGERPRINT,
+        fresh_for: LONG,
+        load_time: Duration::ZERO,
+        outlives_freshness: false,
+    };
     entry::finish(&mut bytes, token, header);
     bytes
 }
@@ -84,7 +88,7 @@ async fn state(store: &Store, key: &str) -> &'static str {
 }
 
 async fn acquire(store: &Store, key: &str, token: Token) -> Acquired {
-    store.run(key, Acquire { seen: Bytes::new(), token, lease: LONG }, WITHIN).await.unwrap()
+    store.run(key, Acquire { expected: Bytes::new(), token, lease: LONG }, WITHIN).await.unwrap()
 }
 
 async fn fill(store: &Store, key: &str, token: Token) -> bool {
@@ -165,29 +169,33 @@ async fn a_value_is_not_acquired(store: &Store) {
 async fn an_unusable_entry_is_replaced_as_it_was_seen(store: &Store) {
     let key = stored(store, "unusable").await;
     let bytes = store.read(&key, WITHIN).await.unwrap().unwrap();
-    let seen = entry::head(&bytes);
+    let seen = entry::header(&bytes);
     let other = [seen, b"x"].concat();
     let refused = store
-        .run(&key, Acquire { seen: Bytes::copy_from_slice(&other), token: token(2), lease: LONG }, WITHIN)
+        .run(&key, Acquire { expected: Bytes::copy_from_slice(&other), token: token(2), lease: LONG }, WITHIN)
         .await
         .unwrap();
     assert_ne!(refused, Acquired::Yes, "something else was seen");
     assert_eq!(
         store
-            .run(&key, Acquire { seen: Bytes::copy_from_slice(seen), token: token(2), lease: LONG }, WITHIN)
+            .run(
+                &key,
+                Acquire { expected: Bytes::copy_from_slice(seen), token: token(2), lease: LONG },
+                WITHIN
+            )
             .await,
         Ok(Acquired::Yes)
     );
     assert_eq!(state(store, &key).await, "lease");
     let gone = store
-        .run(&key, Acquire { seen: Bytes::copy_from_slice(seen), token: token(3), lease: LONG }, WITHIN)
+        .run(&key, Acquire { expected: Bytes::copy_from_slice(seen), token: token(3), lease: LONG }, WITHIN)
         .await
         .unwrap();
     assert_ne!(gone, Acquired::Yes, "what was seen is gone");
     let absent = store
         .run(
             &self::key("absent"),
-            Acquire { seen: Bytes::copy_from_slice(seen), token: token(3), lease: LONG },
+            Acquire { expected: Bytes::copy_from_slice(seen), token: token(3), lease: LONG },
             WITHIN,
         )
         .await
@@ -199,7 +207,7 @@ async fn leases_and_values_end(store: &Store) {
     let key = key("ends");
     let short = Duration::from_millis(60);
     assert_eq!(
-        store.run(&key, Acquire { seen: Bytes::new(), token: token(1), lease: short }, WITHIN).await,
+        store.run(&key, Acquire { expected: Bytes::new(), token: token(1), lease: short }, WITHIN).await,
         Ok(Acquired::Yes)
     );
     sleep(short * 2).await;
@@ -327,13 +335,13 @@ const FOREIGN: [&[u8]; 6] =
 async fn foreign_data_is_never_touched(store: &Store, key: &str) {
     assert_eq!(state(store, key).await, "foreign");
     let (token, refused) = (token(1), |answer: Answer<bool>| assert_ne!(answer, Ok(true)));
-    let acquired = store.run(key, Acquire { seen: Bytes::new(), token, lease: LONG }, WITHIN).await;
+    let acquired = store.run(key, Acquire { expected: Bytes::new(), token, lease: LONG }, WITHIN).await;
     assert_ne!(acquired, Ok(Acquired::Yes));
     refused(store.run(key, Renew { token, hold: LONG }, WITHIN).await);
     refused(store.run(key, Fill { token, value: Bytes::from_static(b"x"), ttl: LONG }, WITHIN).await);
-    let seen = entry::head_of(&store.read(key, WITHIN).await.ok().flatten().unwrap_or_default());
+    let seen = entry::header_of(&store.read(key, WITHIN).await.ok().flatten().unwrap_or_default());
     for force in [false, true] {
-        refused(store.run(key, Elect { seen: seen.clone(), token, hold: LONG, force }, WITHIN).await);
+        refused(store.run(key, Elect { expected: seen.clone(), token, hold: LONG, force }, WITHIN).await);
     }
     for step in [rests(token, 1, LONG), discards(token)] {
         refused(store.run(key, step, WITHIN).await);
@@ -372,7 +380,10 @@ async fn the_in_process_store_forgets_what_has_ended() {
         let key = format!("short:{number}");
         assert_eq!(
             store
-                .run(&key, &Acquire { seen: Bytes::new(), token: token(1), lease: Duration::from_millis(10) })
+                .run(
+                    &key,
+                    &Acquire { expected: Bytes::new(), token: token(1), lease: Duration::from_millis(10) }
+                )
                 .await,
             Ok(Acquired::Yes)
         );

@@ -163,7 +163,7 @@ async fn cancelled_before_the_keys_of_its_result_are_deleted() {
         let cache = cache();
         let inside = &store(&cache).inside;
         let token = Token::fresh();
-        inside.run("result", &Acquire { seen: Bytes::new(), token, lease: TTL }).await.unwrap();
+        inside.run("result", &Acquire { expected: Bytes::new(), token, lease: TTL }).await.unwrap();
         store(&cache).set(verb, Gate::Hangs);
         let keys = vec![AnyKey::new("k")];
         let after = |(): &()| vec![AnyKey::new("result")];

@@ -1,4 +1,4 @@
-//! The delivery of what is on the list: in the background until nothing is left, or now.
+//! Delivering the recovery list: in the background until it is empty, or now.
 
 use std::{
     sync::{Arc, Weak, atomic::Ordering::Relaxed},
@@ -9,14 +9,14 @@ use cached_aside_protocol::steps::{Left, Release};
 use futures_util::future::join_all;
 use tokio::sync::Notify;
 
-use super::{Batch, Due, Recovery, Undelivered};
+use super::{Batch, Invalidation, Recovery, Undelivered};
 use crate::{backoff::DELIVERY, engine::shared::Shared, store::StoreError, thread::Clock};
 
 impl Recovery {
-    /// Delivers in the background until nothing is left, unless somebody is doing so.
+    /// Delivers in the background until the list is empty, unless a task does so already.
     pub(crate) fn deliver(cache: &Arc<Shared>) {
         let recovery = &cache.recovery;
-        if std::mem::replace(&mut recovery.list().delivering, true) {
+        if std::mem::replace(&mut recovery.lock().delivering, true) {
             return;
         }
         let (delivery, clock) = (Delivery(Arc::downgrade(cache)), cache.clock);
@@ -24,14 +24,14 @@ impl Recovery {
             let mut pauses = DELIVERY.pauses();
             loop {
                 let Some(cache) = delivery.0.upgrade() else { return };
-                let back = cache.store.reconnected().cloned();
+                let reconnected = cache.store.reconnected().cloned();
                 drop(cache);
-                wait(clock, back.as_deref(), pauses.next_pause()).await;
+                wait(clock, reconnected.as_deref(), pauses.next_pause()).await;
                 let Some(cache) = delivery.0.upgrade() else { return };
                 loop {
                     let _alone = cache.recovery.attempt.lock().await;
-                    let Some(batch) = cache.recovery.batch() else { return };
-                    if !cache.recovery.deliver_batch(&cache, batch).await {
+                    let Some(batch) = cache.recovery.next_batch_or_end() else { return };
+                    if !cache.recovery.send_batch(&cache, batch).await {
                         break;
                     }
                     pauses = DELIVERY.pauses();
@@ -40,12 +40,12 @@ impl Recovery {
         });
     }
 
-    /// Delivers now, until nothing is left or something fails again.
+    /// Delivers now, until the list is empty or a delivery fails again.
     pub(crate) async fn flush(cache: &Arc<Shared>) {
         while cache.recovery.len() > 0 {
             let _alone = cache.recovery.attempt.lock().await;
-            let batch = cache.recovery.take_turns();
-            if !cache.recovery.deliver_batch(cache, batch).await {
+            let batch = cache.recovery.next_batch();
+            if !cache.recovery.send_batch(cache, batch).await {
                 return;
             }
         }
@@ -63,61 +63,65 @@ impl Recovery {
         }
     }
 
-    /// Delivers each; those that were delivered leave the list, the others wait for their next turn. `true` if any was.
-    async fn deliver_batch(&self, cache: &Shared, batch: Batch) -> bool {
+    /// Delivers a batch. Delivered keys leave the list, the others are queued again. `true` if at least one was delivered.
+    async fn send_batch(&self, cache: &Shared, batch: Batch) -> bool {
         let mut batch = Undelivered { recovery: self, left: batch.into() };
         let Some(first) = batch.left.front().cloned() else { return false };
-        // One goes ahead: where it gets no answer, the others would fare no better now.
-        if !self.deliver_one(cache, &first).await {
+        // One goes first: without an answer to it the others would fail too.
+        if !self.send_one(cache, &first).await {
             return false;
         }
         batch.left.pop_front();
         let rest: Batch = batch.left.iter().cloned().collect();
-        let delivered = join_all(rest.iter().map(|item| self.deliver_one(cache, item))).await;
+        let delivered = join_all(rest.iter().map(|pending| self.send_one(cache, pending))).await;
         let mut delivered = delivered.into_iter();
         batch.left.retain(|_| delivered.next() == Some(false));
         true
     }
 
     /// `true` if it was delivered.
-    async fn deliver_one(&self, cache: &Shared, (key, due): &(Arc<str>, Due)) -> bool {
-        let release = |_| Release { token: due.token, left: Left::Settling(due.settle) };
+    async fn send_one(&self, cache: &Shared, (key, invalidation): &(Arc<str>, Invalidation)) -> bool {
+        let release = |_| Release { token: invalidation.token, left: Left::Settling(invalidation.settle) };
         let answer = cache.store.run_all(&[key], release, cache.timeout).await.pop();
         if !matches!(answer, Some(Ok(_) | Err(StoreError::Foreign))) {
             tracing::debug!(key = &**key, ?answer, "an invalidation is still undelivered");
             return false;
         }
-        let mut list = self.list();
-        // A write that failed meanwhile is due by itself.
-        if list.keys.get(key).is_some_and(|item| item.due == Some(*due) && item.writing.is_empty()) {
+        let mut queue = self.lock();
+        // A write that failed meanwhile has an invalidation of its own.
+        if queue
+            .keys
+            .get(key)
+            .is_some_and(|pending| pending.invalidation == Some(*invalidation) && pending.writing.is_empty())
+        {
             tracing::debug!(key = &**key, "an invalidation was delivered late");
             cache.table.writes.delivered.one();
-            list.keys.remove(key);
+            queue.keys.remove(key);
             self.owed.delivered();
         } else {
-            list.queue(key);
+            queue.push_ready(key);
         }
-        self.count.store(list.keys.len(), Relaxed);
+        self.count.store(queue.keys.len(), Relaxed);
         true
     }
 }
 
-/// Waits until the store is back, or for so long.
-pub(crate) async fn wait(clock: Clock, back: Option<&Notify>, pause: Duration) {
-    match back {
-        // What it waited for, or the pause: both mean to try again.
-        Some(back) => drop(clock.timeout(pause, back.notified()).await),
+/// Waits until the store is reachable again, at most for `pause`.
+pub(crate) async fn wait(clock: Clock, reconnected: Option<&Notify>, pause: Duration) {
+    match reconnected {
+        // After either the caller tries again.
+        Some(reconnected) => drop(clock.timeout(pause, reconnected.notified()).await),
         None => clock.sleep(pause).await,
     }
 }
 
-/// Says, when it ends for whatever reason, that nobody is delivering any more.
+/// The task that delivers. Clears its flag when it ends for whatever reason.
 struct Delivery(Weak<Shared>);
 
 impl Drop for Delivery {
     fn drop(&mut self) {
         if let Some(cache) = self.0.upgrade() {
-            cache.recovery.list().delivering = false;
+            cache.recovery.lock().delivering = false;
         }
     }
 }

@@ -5,10 +5,10 @@ use crate::{Cache, cached_aside};
 
 const TTL: Duration = Duration::from_secs(60);
 
-fn value(lingers: bool, load_time: Duration) -> Value<'static> {
+fn value(outlives_freshness: bool, load_time: Duration) -> Value<'static> {
     let refresh = Refresh { runs: false, failures: 0, until: Duration::ZERO };
     let stored_at = Duration::from_secs(1_000);
-    Value { payload: Some(b""), stored_at, fresh_for: TTL, load_time, lingers, refresh }
+    Value { payload: Some(b""), stored_at, fresh_for: TTL, load_time, outlives_freshness, refresh }
 }
 
 #[test]
@@ -47,8 +47,8 @@ fn what_is_due_at_which_age() {
         assert_eq!(due(staleness, age), Some(expected), "{staleness:?} at {age} s");
     }
     assert_eq!(windows(10, 100).window(), Duration::from_secs(100));
-    let timeless = |lingers, staleness: Staleness| {
-        staleness.due(&value(lingers, Duration::ZERO), None, || 1.0).is_none()
+    let timeless = |outlives_freshness, staleness: Staleness| {
+        staleness.due(&value(outlives_freshness, Duration::ZERO), None, || 1.0).is_none()
     };
     assert!(timeless(true, Staleness::NONE) && !timeless(false, windows(10, 10)));
     assert!(timeless(false, Staleness { early: 1.0, ..Staleness::NONE }));

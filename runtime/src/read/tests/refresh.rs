@@ -36,8 +36,9 @@ impl World {
     /// Another process reloads, and goes on doing so.
     async fn is_reloaded_elsewhere(&self) {
         let inside = &self.store().inside;
-        let seen = entry::head_of(&inside.read("k").await.unwrap().unwrap());
-        let elect = Elect { seen, token: Token::fresh(), hold: Duration::from_secs(60), force: false };
+        let seen = entry::header_of(&inside.read("k").await.unwrap().unwrap());
+        let elect =
+            Elect { expected: seen, token: Token::fresh(), hold: Duration::from_secs(60), force: false };
         assert!(inside.run("k", &elect).await.unwrap());
     }
 

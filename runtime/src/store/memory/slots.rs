@@ -251,7 +251,8 @@ mod tests {
     const LONG: Duration = Duration::from_secs(3600);
 
     fn value(length: usize) -> Vec<u8> {
-        let header = Header { fingerprint: 1, fresh_for: LONG, load_time: Duration::ZERO, lingers: false };
+        let header =
+            Header { fingerprint: 1, fresh_for: LONG, load_time: Duration::ZERO, outlives_freshness: false };
         let mut bytes = entry::begin();
         bytes.resize(bytes.len() + length, 7);
         entry::finish(&mut bytes, Token::numbered(1), header);

@@ -48,7 +48,7 @@ async fn foreign_data_among_them_is_found_by_who_acquires() {
     assert_eq!((&seen[2], seen[3].as_ref().unwrap().is_some()), (&Ok(None), true));
     assert_eq!(seen[4], Ok(Some("hello".into())));
     assert_eq!(
-        store.run("list", Acquire { seen: Bytes::new(), token: token(1), lease: LONG }, WITHIN).await,
+        store.run("list", Acquire { expected: Bytes::new(), token: token(1), lease: LONG }, WITHIN).await,
         Err(StoreError::Foreign)
     );
     assert_eq!(server.run::<u64>(cmd("LLEN").arg("strange:list")), 1);

@@ -74,7 +74,7 @@ async fn a_refresh_from_before_the_clock_went_back_can_be_won_by_another() {
             .run(
                 &key,
                 Elect {
-                    seen: Bytes::copy_from_slice(entry::head(&bytes)),
+                    expected: Bytes::copy_from_slice(entry::header(&bytes)),
                     token: token(302),
                     hold: LONG,
                     force: false,

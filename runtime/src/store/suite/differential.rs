@@ -120,7 +120,7 @@ fn moves() -> impl Strategy<Value = Move> {
     let seen = || prop_oneof![4 => Just(Seen::There), 3 => Just(Seen::Nothing), 1 => Just(Seen::Before)];
     let holds = || minutes(HOLDS);
     let rest =
-        (any::<u8>(), minutes(&[0, 1, 30])).prop_map(|(failures, pause)| Ending::Rest { failures, pause });
+        (any::<u8>(), minutes(&[0, 1, 30])).prop_map(|(failures, pause)| Ending::BackOff { failures, pause });
     let left = prop_oneof![
         2 => Just(Left::Nothing),
         1 => minutes(&[0, 1, 30]).prop_map(Left::Settling),
@@ -229,9 +229,9 @@ impl Both<'_> {
         for next in moves {
             let there = self.there().await.unwrap_or_default();
             let saw = |seen| match seen {
-                Seen::There => entry::head_of(&there),
+                Seen::There => entry::header_of(&there),
                 Seen::Nothing => Bytes::new(),
-                Seen::Before => entry::head_of(&before),
+                Seen::Before => entry::header_of(&before),
             };
             match next {
                 Move::Plant(bytes, ttl) => {
@@ -241,10 +241,10 @@ impl Both<'_> {
                 }
                 Move::Wait(time) => self.wait(time).await,
                 Move::Acquire(seen, token, lease) => {
-                    self.take(Acquire { seen: saw(seen), token, lease }).await;
+                    self.take(Acquire { expected: saw(seen), token, lease }).await;
                 }
                 Move::Elect(seen, token, hold, force) => {
-                    self.take(Elect { seen: saw(seen), token, hold, force }).await;
+                    self.take(Elect { expected: saw(seen), token, hold, force }).await;
                 }
                 Move::Renew(token, hold) => self.take(Renew { token, hold }).await,
                 Move::Fill(token, value, ttl) => self.take(Fill { token, value: value.into(), ttl }).await,

@@ -7,11 +7,11 @@ async fn seen(store: &Store, key: &str) -> (Vec<u8>, Refresh, Duration) {
     let (there, now) = store.read_timed(key, WITHIN).await.unwrap();
     let bytes = there.unwrap();
     let Entry::Value(value) = entry::parse(&bytes, FINGERPRINT) else { panic!("{bytes:?}") };
-    (entry::head(&bytes).to_vec(), value.refresh, now)
+    (entry::header(&bytes).to_vec(), value.refresh, now)
 }
 
 async fn elect(store: &Store, key: &str, head: &[u8], token: Token, hold: Duration) -> bool {
-    let elect = Elect { seen: Bytes::copy_from_slice(head), token, hold, force: false };
+    let elect = Elect { expected: Bytes::copy_from_slice(head), token, hold, force: false };
     store.run(key, elect, WITHIN).await.unwrap()
 }
 
@@ -66,7 +66,7 @@ pub(super) async fn a_refresh_can_be_taken_over(store: &Store) {
         store
             .run(
                 &key,
-                Elect { seen: Bytes::copy_from_slice(head), token: token(by), hold: LONG, force: true },
+                Elect { expected: Bytes::copy_from_slice(head), token: token(by), hold: LONG, force: true },
                 WITHIN,
             )
             .await
