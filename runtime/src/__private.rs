@@ -35,8 +35,9 @@ pub use crate::{
     read::Begun,
 };
 use crate::{
+    engine::session::Written,
     read,
-    write::{self, Inside, Written},
+    write::{self, Inside},
 };
 
 /// What is stored of a return type of this shape.
@@ -122,7 +123,7 @@ pub fn update<R: Outcome<SHAPE>, const SHAPE: u8, B: Future<Output = R>>(
             let name = AnyKey::from(&key);
             let (cache, token) = inside.of(&name)?;
             let entry = key.entry(cache, &returned.gave(), token)?;
-            Some(Written { cache: cache.clone(), key: name.without_cache(), entry })
+            Some(Written { cache: cache.clone(), key: name.without_cache(), entry, by_inner: false })
         };
         keys.into_iter().filter_map(written).collect()
     };

@@ -10,7 +10,7 @@ use crate::{
     function::linked,
     store::Store,
     telemetry::Stats,
-    write,
+    write::by_hand,
 };
 
 pub(crate) mod builder;
@@ -101,7 +101,21 @@ impl Cache {
     /// When the cache does not answer. This process then does not use the entry until the deletion has been delivered, which is
     /// tried again in the background.
     pub async fn invalidate<T, C>(&self, key: &Key<T, C>) -> Result<(), Error> {
-        write::invalidate(&self.inner, &key.into()).await
+        by_hand::invalidate_in("Cache::invalidate", Some(&self.inner), vec![key.into()]).await
+    }
+
+    /// Deletes entries, as [`invalidate`](Cache::invalidate) does of one: all in one round trip, and at the same time on all nodes of
+    /// a cluster.
+    ///
+    /// # Errors
+    ///
+    /// When the cache does not answer for one of them. All of those are tried again in the background.
+    pub async fn invalidate_keys(
+        &self,
+        keys: impl IntoIterator<Item = impl Into<AnyKey>>,
+    ) -> Result<(), Error> {
+        let keys = keys.into_iter().map(Into::into).collect();
+        by_hand::invalidate_in("Cache::invalidate_keys", Some(&self.inner), keys).await
     }
 
     /// Guards keys around a write that an attribute can't wrap, such as one that is part of a transaction: place it before the

@@ -58,6 +58,7 @@ pub use {
     function::linked::{Uncached, check},
     key::{AnyKey, KeyPart},
     options::{Observed, ObservedCall, Source},
-    overrides::{bypass, observe, only_cached, refresh},
+    overrides::{bypass, inherit, observe, only_cached, refresh},
     telemetry::{Counts, Node, NodeState, Stats},
+    write::{by_hand::invalidate, transaction::transaction},
 };

@@ -12,6 +12,8 @@ use crate::function::read::ReadFunction;
 #[derive(Debug, Clone)]
 pub(crate) struct CallOptions {
     pub(crate) mode: ReadMode,
+    /// Whether the call is inside of a transaction.
+    pub(crate) in_transaction: bool,
     observer: Option<Arc<Observer>>,
 }
 
@@ -30,7 +32,8 @@ pub(crate) enum ReadMode {
 
 impl CallOptions {
     /// Nothing out of the ordinary.
-    pub(crate) const DEFAULT: CallOptions = CallOptions { mode: ReadMode::ReadThrough, observer: None };
+    pub(crate) const DEFAULT: CallOptions =
+        CallOptions { mode: ReadMode::ReadThrough, in_transaction: false, observer: None };
 
     /// With this mode instead.
     pub(crate) fn in_mode(self, mode: ReadMode) -> CallOptions {

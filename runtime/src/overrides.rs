@@ -9,7 +9,7 @@ use std::{
 use pin_project_lite::pin_project;
 
 use crate::{
-    engine::scope::{Change, Scope, Scoped, scoped},
+    engine::scope::{self, Change, Scope, Scoped, scoped},
     options::{CallOptions, Observed, ReadMode},
 };
 
@@ -48,6 +48,32 @@ impl<F: Future> Future for Observing<F> {
         let options = future.change().options.as_ref();
         Poll::Ready((output, options.map(CallOptions::take_observed).unwrap_or_default()))
     }
+}
+
+/// The scope of this task for a future that is spawned: the cache in scope, what is asked of calls ([`bypass`] and so on), and the
+/// write or [`transaction`](crate::transaction()) that this is part of.
+///
+/// What it takes along is what is here when `inherit` is called, so call it in the task that spawns.
+///
+/// ```
+/// # use cached_aside::{Cache, cached_aside, inherit};
+/// # #[cached_aside(ttl = "5m", key = "square:{n}")]
+/// # async fn square(n: u64) -> u64 { n * n }
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// let cache = Cache::in_process();
+/// cache.scope(async {
+///     tokio::spawn(inherit(square(12))).await.unwrap();
+/// }).await;
+/// assert_eq!(cache.stats().total.loads, 1);
+/// # }
+/// ```
+///
+/// A write is over when its function returns, whether such tasks are or not. A write that such a task has begun keeps its guards for
+/// another `guard_for` then, and deletes its keys when it is over itself; one that it begins later is a write of its own. Wait for the
+/// tasks of a transaction before its commit.
+pub fn inherit<F: Future>(future: F) -> impl Future<Output = F::Output> {
+    scope::inherit(future)
 }
 
 /// Runs a future in which cached functions run their bodies: nothing is read from the cache and nothing stored. Writes

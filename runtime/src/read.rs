@@ -114,9 +114,11 @@ where
                 return result;
             }
         };
+        let in_transaction = options.in_transaction;
         let call = Call::new(function, &way, key, coding, &returns.sharing, options);
         let result = match call.mode {
             ReadMode::OnlyCached => Box::pin(call.only_cached(returns.absent)).await,
+            _ if in_transaction => Box::pin(call.look_or_run(body)).await,
             ReadMode::ReadThrough | ReadMode::Bypass | ReadMode::Refresh => call.look_and_load(body).await,
         };
         call.tell();
@@ -150,7 +152,9 @@ where
         bypass();
         return Err(None);
     }
-    if cache.switch.is_off(function) {
+    // What is read inside of a transaction may never be committed, or be older than what has been.
+    let own_view = options.in_transaction && !function.settings.cached_in_transaction;
+    if own_view || cache.switch.is_off(function) {
         bypass();
         return Err(without(Error::NotCached { key: key.to_string() }));
     }
@@ -189,6 +193,24 @@ impl<V, E> Call<'_, V, E> {
         // On the heap, so that a hit does not carry the room that a miss needs.
         body.inside(&span);
         Box::pin(self.go_on(seen, budget, body)).instrument(span).await
+    }
+
+    /// A call inside of a transaction whose origin is another one: a hit, or the body, of which nothing is stored or shared.
+    async fn look_or_run<R, const SHAPE: u8, L>(&self, body: L) -> R
+    where
+        R: Outcome<SHAPE, Value = V, Error = E>,
+        L: Loader<Output = R>,
+    {
+        let mut budget = Budget::new(self.cache.timeout);
+        if self.mode == ReadMode::ReadThrough
+            && let Seen::Entry(hit, _, age) = self.look::<R, SHAPE>(&mut budget).await
+        {
+            self.counters.hits.one();
+            self.counters.hit_times.record(|| budget.spent());
+            self.note(Source::Hit, age);
+            return hit;
+        }
+        self.run_alone(body).await
     }
 
     /// What follows a look that is no hit; or no look.

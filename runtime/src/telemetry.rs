@@ -86,7 +86,8 @@ counters! {
     refreshes_failed,
     /// Loads that took too long and were dropped.
     timed_out,
-    /// Bodies run under [`bypass`](crate::bypass), or because the codec can't read the type back.
+    /// Bodies run under [`bypass`](crate::bypass), inside of a [`transaction`](crate::transaction()), or because the codec can't read
+    /// the type back.
     bypassed,
     /// Steps of a read that the store refused or did not answer in time.
     errors,
@@ -188,6 +189,13 @@ macro_rules! write_counters {
 write_counters! {
     /// Annotated writes, and [`WriteGuard`](crate::WriteGuard)s.
     writes,
+    /// Those of them that were made inside of another one or of a transaction, and were over with it.
+    joined,
+    /// [`transaction`](crate::transaction())s that are over: counted in each cache in which they have guarded keys, or in the one in
+    /// scope where they have guarded none.
+    transactions,
+    /// Those of them that gave `Err`.
+    transactions_failed,
     /// Keys invalidated, by writes and by hand.
     invalidated,
     /// Keys whose entries a write left behind itself: [`updates`](macro@crate::updates).

@@ -6,38 +6,33 @@ use std::{
     sync::Arc,
 };
 
-use futures_util::future::join_all;
 use tracing::Instrument;
 
 use crate::{
     AnyKey, Error,
-    engine::course::Course,
-    engine::events::now_and_then,
-    engine::lease::while_renewing,
-    engine::shared::Shared,
+    engine::{course::Course, events::now_and_then, session::Written, shared::Shared},
     function::write::{WriteFunction, WriteSettings},
 };
 
+pub(crate) mod by_hand;
 pub(crate) mod deletion;
-pub(crate) mod guarded;
+mod guarded;
 mod inside;
+pub(crate) mod open;
 mod pieces;
 pub(crate) mod places;
+pub(crate) mod transaction;
 
+pub(crate) use self::{deletion::end, inside::Inside};
 use self::{
-    deletion::Removal,
-    guarded::{Guards, Stage},
+    open::{Open, Unguarded},
     places::{Part, Places},
-};
-pub(crate) use self::{
-    deletion::{end, invalidate},
-    guarded::Written,
-    inside::Inside,
 };
 
 /// One call of a function that invalidates: its keys are guarded while the body runs, and deleted after it.
 ///
-/// `after` names the keys that only the return value knows.
+/// `after` names the keys that only the return value knows. Inside of another write it is part of that one: what it guards is
+/// released with it.
 pub(crate) fn write<R, B, A>(
     function: &'static WriteFunction,
     cache: Option<&Arc<Shared>>,
@@ -50,12 +45,13 @@ where
     B: Future<Output = R>,
     A: FnOnce(&R) -> Vec<AnyKey>,
 {
-    let after = |returned: &R, _: &Inside<'_>| After { keys: after(returned), puts: Vec::new() };
+    let after = |returned: &R, _: Option<Inside<'_>>| After { keys: after(returned), puts: Vec::new() };
     call(function, cache, keys, refuse, body, after)
 }
 
 /// One call of a function that updates: the same, but the entries that `puts` makes of what the function gave take the
-/// guards' places, where this write was the only one.
+/// guards' places, where this write was the only one. Inside of another write it deletes, unless that one is another attribute of
+/// the same function.
 pub(crate) fn update<R, B, P>(
     function: &'static WriteFunction,
     cache: Option<&Arc<Shared>>,
@@ -68,7 +64,10 @@ where
     B: Future<Output = R>,
     P: FnOnce(&R, &Inside<'_>) -> Vec<Written>,
 {
-    let after = |returned: &R, inside: &Inside<'_>| After { keys: Vec::new(), puts: puts(returned, inside) };
+    let after = |returned: &R, inside: Option<Inside<'_>>| {
+        let puts = inside.map(|inside| puts(returned, &inside)).unwrap_or_default();
+        After { keys: Vec::new(), puts }
+    };
     call(function, cache, keys, refuse, body, after)
 }
 
@@ -88,7 +87,7 @@ fn call<R, B, A>(
 ) -> impl Future<Output = R>
 where
     B: Future<Output = R>,
-    A: FnOnce(&R, &Inside<'_>) -> After,
+    A: FnOnce(&R, Option<Inside<'_>>) -> After,
 {
     // No `async fn`, which would carry its arguments twice.
     let mut after = Some(after);
@@ -109,7 +108,7 @@ async fn steps<R, A>(
     after: &mut Option<A>,
 ) -> R
 where
-    A: FnOnce(&R, &Inside<'_>) -> After,
+    A: FnOnce(&R, Option<Inside<'_>>) -> After,
 {
     let Some(after) = after.take() else { return course.run().await };
     let places = Places::new(function.settings.name, cache);
@@ -129,56 +128,34 @@ async fn carry_out<R, A>(
     after: A,
 ) -> R
 where
-    A: FnOnce(&R, &Inside<'_>) -> After,
+    A: FnOnce(&R, Option<Inside<'_>>) -> After,
 {
     let settings = &function.settings;
     places.count(&parts);
-    let (result, removals) = if let Some(Part { cache, .. }) = parts.first() {
-        let clock = cache.clock;
-        let mut guards = Guards::place(parts, settings).await;
-        if let Some(refuse) = refuse
-            && let Some(error) = refusal(&guards, settings)
-        {
-            return refuse(error);
-        }
-        guards.enter(Stage::Running);
-        let renewal = guards.keep();
-        let encode = |result| {
-            guards.enter(Stage::After);
-            let after = after(&result, &Inside { places: &places, guards: &guards });
-            (result, after)
-        };
-        let (result, After { keys, puts }) = while_renewing(clock, pin!(body.run()), renewal, encode).await;
-        let removals = places.removals(keys);
-        guards.release(puts).await;
-        (result, removals)
-    } else {
-        let result = body.run().await;
-        let After { keys, .. } = after(&result, &Inside { places: &places, guards: &Guards::default() });
-        (result, places.removals(keys))
-    };
-    join_all(removals.into_iter().map(Removal::carry_out)).await;
+    let (mut open, unguarded) = Open::begin(parts, settings).await;
+    if let Some((refuse, unguarded)) = refuse.zip(unguarded) {
+        return refuse(refusal(settings, unguarded, "the write was refused, its key could not be guarded"));
+    }
+    let session = open.enter();
+    let result = body.run_in(session).await;
+    let session = open.leave();
+    let inside = session.as_deref().map(|session| Inside { places: &places, session });
+    let After { keys, puts } = after(&result, inside);
+    let unguarded = open.end(places.sort(keys), settings, puts).await;
+    if let Some((refuse, unguarded)) = refuse.zip(unguarded) {
+        let what = "the write has to be rolled back, a key that its result names could not be guarded";
+        return refuse(refusal(settings, unguarded, what));
+    }
     result
 }
 
-/// The error of a write that needs its guards and lacks one, which is counted and told.
-fn refusal(guards: &Guards, settings: &WriteSettings) -> Option<Error> {
-    let (cache, key, error) = guards.failure()?;
+/// The error of a write that needs its guards and lacks one, which is counted and logged.
+fn refusal(settings: &WriteSettings, (cache, key, error): Unguarded, what: &str) -> Error {
     cache.table.writes.writes_refused.one();
     let WriteSettings { module, name, file, line, .. } = settings;
-    now_and_then!(
-        cache,
-        refused,
-        module,
-        function = name,
-        file,
-        line,
-        key = key.as_str(),
-        ?error,
-        "the write was refused, its key could not be guarded"
-    );
-    let source = Box::new(error.clone().into_error("guard", key.as_str()));
-    Some(Error::NotGuarded { key: key.to_string(), source })
+    now_and_then!(cache, refused, module, function = name, file, line, key = key.as_str(), ?error, what);
+    let source = Box::new(error.into_error("guard", key.as_str()));
+    Error::NotGuarded { key: key.to_string(), source }
 }
 
 #[cfg(test)]

@@ -37,6 +37,7 @@ mod support;
 mod switch;
 mod telling;
 mod torture;
+mod transactions;
 mod updates;
 mod values;
 mod waiting;

@@ -103,7 +103,7 @@ fn is_of_unknown_generics(function: &Function) -> bool {
 
 /// What an `#[invalidates]` or `#[updates]` fixes.
 pub(super) fn of_write(plan: &WritePlan) -> TokenStream {
-    let WriteSettings { guard, guard_for, settle, wait_replicas } = &plan.settings;
+    let WriteSettings { guard, guard_for, settle, wait_replicas, around } = &plan.settings;
     let policy = |policy: &Policy| {
         let policy = match policy {
             Policy::BestEffort => "BestEffort",
@@ -119,7 +119,8 @@ pub(super) fn of_write(plan: &WritePlan) -> TokenStream {
         setting("settle", settle.as_ref(), duration),
         setting("wait_replicas", wait_replicas.as_ref(), ToTokens::to_token_stream),
     ];
-    let settings: TokenStream = calls.into_iter().flatten().collect();
+    let around = around.map(|around| quote!(.attributes_around(#around)));
+    let settings: TokenStream = calls.into_iter().flatten().chain(around).collect();
     let name = &plan.name;
     // A setting that makes no sense is reported from here to there.
     let at_settings = settings.span();

@@ -44,6 +44,8 @@ pub(crate) struct WriteSettings {
     pub(crate) guard_for: Option<Given<Length>>,
     pub(crate) settle: Option<Given<Length>>,
     pub(crate) wait_replicas: Option<Given<LitInt>>,
+    /// How many attributes that write stand below this one, and so around it.
+    pub(crate) around: Option<u8>,
 }
 
 impl WriteSettings {
@@ -85,7 +87,7 @@ pub(crate) fn write(
     fixed::of_write(&args, function, &mut problems);
     let site = Site::of(function);
     let WriteArgs { targets, guard, guard_for, settle, wait_replicas, when, cache, .. } = args;
-    let settings = WriteSettings { guard, guard_for, settle, wait_replicas };
+    let settings = WriteSettings { guard, guard_for, settle, wait_replicas, around: around(function) };
     let end = if stores {
         End::Store(targets::to_store(targets, &site, &mut problems))
     } else {
@@ -104,6 +106,15 @@ pub(crate) fn write(
         cache: cache.map(|cache| cache.value),
         end,
     })
+}
+
+/// How many attributes of this library that write are still to be expanded: each will stand around what this one becomes.
+fn around(function: &Function) -> Option<u8> {
+    let writes = |attribute: &&syn::Attribute| {
+        let name = attribute.path().segments.last().map(|last| last.ident.to_string());
+        name.is_some_and(|name| name == Attribute::Invalidates.name() || name == Attribute::Updates.name())
+    };
+    u8::try_from(function.attrs.iter().filter(writes).count()).ok().filter(|around| *around > 0)
 }
 
 /// `when` can't ask for what isn't there yet.

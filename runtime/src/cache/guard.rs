@@ -7,11 +7,9 @@ use crate::{
     engine::shared::Shared,
     function::write::{Guard, WriteFunction},
     key::Listed,
-    store::StoreError,
-    thread::Beside,
     write::{
-        guarded::{Guards, Stage},
-        places::Places,
+        open::{Open, Unguarded},
+        places::{Part, Places},
     },
 };
 
@@ -39,14 +37,13 @@ use crate::{
 /// ```
 #[must_use = "a guard that is dropped and not released holds for a while"]
 pub struct WriteGuard {
-    guards: Guards,
-    renewing: Beside,
+    keys: Vec<AnyKey>,
+    open: Open,
 }
 
 impl fmt::Debug for WriteGuard {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let keys: Vec<&AnyKey> = self.guards.keys().collect();
-        f.debug_struct("WriteGuard").field("keys", &Listed(&keys)).finish_non_exhaustive()
+        f.debug_struct("WriteGuard").field("keys", &Listed(&self.keys)).finish_non_exhaustive()
     }
 }
 
@@ -56,44 +53,44 @@ const BY_HAND: WriteFunction = WriteFunction::declare(module_path!(), "Cache::gu
 impl WriteGuard {
     /// Guards all of the keys, or none.
     pub(crate) async fn place(cache: &Arc<Shared>, keys: Vec<AnyKey>) -> Result<WriteGuard, Error> {
-        let guards = WriteGuard::guards(cache, keys, Guard::Required).await;
-        if let Some((_, key, error)) = guards.failure() {
-            return Err(error.clone().into_error("guard", key.as_str()));
+        let (guard, unguarded) = WriteGuard::begin(cache, keys, Guard::Required).await;
+        match unguarded {
+            Some((_, key, error)) => Err(error.into_error("guard", key.as_str())),
+            None => Ok(guard.entered()),
         }
-        Ok(WriteGuard::begin(cache, guards))
     }
 
     /// Guards those of the keys that can be guarded.
     pub(crate) async fn place_best_effort(cache: &Arc<Shared>, keys: Vec<AnyKey>) -> WriteGuard {
-        let guards = WriteGuard::guards(cache, keys, Guard::BestEffort).await;
-        WriteGuard::begin(cache, guards)
+        let (guard, _) = WriteGuard::begin(cache, keys, Guard::BestEffort).await;
+        guard.entered()
     }
 
-    async fn guards(cache: &Arc<Shared>, keys: Vec<AnyKey>, guard: Guard) -> Guards {
+    async fn begin(cache: &Arc<Shared>, keys: Vec<AnyKey>, guard: Guard) -> (WriteGuard, Option<Unguarded>) {
         let places = Places::new(BY_HAND.settings.name, Some(cache));
         let parts = places.sort(keys);
         places.count(&parts);
-        Guards::place(parts, &BY_HAND.guard(guard).settings).await
+        let keys = parts.iter().flat_map(|Part { keys, .. }| keys.iter().cloned()).collect();
+        let (open, unguarded) = Open::begin(parts, &BY_HAND.guard(guard).settings).await;
+        (WriteGuard { keys, open }, unguarded)
     }
 
-    fn begin(cache: &Arc<Shared>, mut guards: Guards) -> WriteGuard {
-        guards.enter(Stage::Running);
-        let renewing = Beside::begin(cache.clock, guards.keep());
-        WriteGuard { guards, renewing }
+    /// The write begins that it is around.
+    fn entered(mut self) -> WriteGuard {
+        self.open.enter();
+        self
     }
 
-    /// Ends the guard and deletes the entries: from here on readers see what was written.
+    /// Ends the guard and deletes the entries: from here on readers see what was written. Inside of an annotated write or a
+    /// transaction they stay guarded until that is over.
     ///
     /// # Errors
     ///
     /// When the cache did not answer. This process then does not use the entries until it has been told, which is tried
     /// again in the background; other processes see the guard's end at the latest ten seconds later.
-    pub async fn release(self) -> Result<(), Error> {
-        let WriteGuard { guards, renewing } = self;
-        // A renewal after the release would find no guard, and place it anew.
-        drop(renewing);
-        let failures = guards.release(Vec::new()).await;
-        match failures.into_iter().find(|(_, error)| *error != StoreError::Foreign) {
+    pub async fn release(mut self) -> Result<(), Error> {
+        self.open.leave();
+        match self.open.release(&BY_HAND.settings).await {
             Some((key, error)) => Err(error.into_error("release", key.as_str())),
             None => Ok(()),
         }

@@ -21,7 +21,8 @@ use crate::{
     fingerprint,
     function::read::ReadFunction,
     outcome::Gave,
-    read, write,
+    read,
+    write::by_hand,
 };
 
 /// Marks a [`Key`] that can be used as it is: it lies in the cache that its function names, else in the one in scope, or in
@@ -94,14 +95,16 @@ impl<T, C> Key<T, C> {
     }
 
     /// Reads what is stored, without loading. `None` when there is no entry that can be read: absent, being loaded, being
-    /// written, of another type, or a stored `None`.
+    /// written, of another type, or a stored `None`; and inside of a [`transaction`](crate::transaction()), where nothing is read
+    /// from the cache.
     ///
     /// # Errors
     ///
     /// [`Error::NoCache`] without a cache, otherwise when the cache does not answer.
     pub async fn peek(&self) -> Result<Option<T>, Error> {
         let cache = self.cache()?;
-        if !self.is_whole() || cache.switch.is_off(self.function) {
+        let hidden = scope::is_in_transaction() && !self.function.settings.cached_in_transaction;
+        if !self.is_whole() || hidden || cache.switch.is_off(self.function) {
             return Ok(None);
         }
         read::peek(&cache, self.as_str(), &self.coding).await
@@ -118,7 +121,7 @@ impl<T, C> Key<T, C> {
     where
         C: KnowsCache,
     {
-        write::invalidate(&self.cache()?, &self.into()).await
+        by_hand::invalidate_in("Key::invalidate", Some(&self.cache()?), vec![self.into()]).await
     }
 
     /// Whether every value in it could be written.
@@ -212,7 +215,7 @@ impl AnyKey {
     /// As [`Key::invalidate`].
     pub async fn invalidate(&self) -> Result<(), Error> {
         let cache = self.cache().cloned().or_else(scope::current).ok_or(Error::NoCache)?;
-        write::invalidate(&cache, self).await
+        by_hand::invalidate_in("AnyKey::invalidate", Some(&cache), vec![self.clone()]).await
     }
 }
 

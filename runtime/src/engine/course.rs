@@ -18,7 +18,11 @@ use tracing::Span;
 
 use crate::{
     Error,
-    engine::nested::{self, Loading},
+    engine::{
+        nested::{self, Loading},
+        scope::Change,
+        session::Session,
+    },
 };
 
 /// What a call's steps and its body share. Only the task that polls them both uses it.
@@ -36,8 +40,16 @@ pub(crate) struct Course<R> {
 #[derive(Debug)]
 struct Around {
     span: Span,
-    /// The load that the body is.
-    loading: OnceLock<Arc<Loading>>,
+    part: OnceLock<PartOf>,
+}
+
+/// What a body is part of.
+#[derive(Debug)]
+enum PartOf {
+    /// A load.
+    Load(Arc<Loading>),
+    /// A write, which is the outermost one.
+    Write(Arc<Session>),
 }
 
 impl<R> Course<R> {
@@ -52,13 +64,22 @@ impl<R> Course<R> {
 
     /// The body will run inside of this span.
     pub(crate) fn inside(&self, span: &Span) {
-        self.around.get_or_init(|| Box::new(Around { span: span.clone(), loading: OnceLock::new() }));
+        self.around.get_or_init(|| Box::new(Around { span: span.clone(), part: OnceLock::new() }));
     }
 
     /// The same of a body that runs as this load.
     pub(crate) fn run_as(&self, loading: Option<Arc<Loading>>) -> Running<'_, R> {
-        if let Some((around, loading)) = self.around.get().zip(loading) {
-            around.loading.get_or_init(|| loading);
+        self.run_inside(loading.map(PartOf::Load))
+    }
+
+    /// The same of a body that is an outermost write.
+    pub(crate) fn run_in(&self, session: Option<Arc<Session>>) -> Running<'_, R> {
+        self.run_inside(session.map(PartOf::Write))
+    }
+
+    fn run_inside(&self, part: Option<PartOf>) -> Running<'_, R> {
+        if let Some((around, part)) = self.around.get().zip(part) {
+            around.part.get_or_init(|| part);
         }
         self.run()
     }
@@ -138,9 +159,10 @@ impl<R, S, B: Future<Output = R>> Both<'_, R, S, B> {
         let mut step = || self.body.as_mut().poll(context);
         let polled = match self.course.around.get() {
             None => step(),
-            Some(around) => around.span.in_scope(|| match around.loading.get() {
+            Some(around) => around.span.in_scope(|| match around.part.get() {
                 None => step(),
-                Some(loading) => nested::step(loading, step),
+                Some(PartOf::Load(loading)) => nested::step(loading, step),
+                Some(PartOf::Write(session)) => session.clone().within(step),
             }),
         };
         match polled {

@@ -10,6 +10,7 @@ pub(crate) mod lease;
 pub(crate) mod nested;
 pub(crate) mod recovery;
 pub(crate) mod scope;
+pub(crate) mod session;
 pub(crate) mod shared;
 pub(crate) mod storing;
 pub(crate) mod switch;

@@ -18,7 +18,10 @@ use std::{
 use once_cell::sync::OnceCell;
 use pin_project_lite::pin_project;
 
-use crate::{engine::shared::Shared, options::CallOptions};
+use crate::{
+    engine::{session::Session, shared::Shared},
+    options::CallOptions,
+};
 
 static INSTALLED: OnceCell<Arc<Shared>> = OnceCell::new();
 static SAID_NO_CACHE: AtomicBool = AtomicBool::new(false);
@@ -34,11 +37,22 @@ pub(crate) struct Scope {
     /// The cache of calls and keys that name none, instead of the installed one.
     pub(crate) cache: Option<Arc<Shared>>,
     pub(crate) options: CallOptions,
+    /// The write that these calls are part of.
+    pub(crate) write: Option<InWrite>,
+}
+
+/// A write in progress, as the calls inside of it see it.
+#[derive(Debug, Clone)]
+pub(crate) struct InWrite {
+    /// The outermost one.
+    pub(crate) session: Arc<Session>,
+    /// Whether they are inside of a transaction: what they read may never be committed.
+    pub(crate) in_transaction: bool,
 }
 
 impl Scope {
     /// That of a task in which nothing was changed.
-    const NONE: Scope = Scope { cache: None, options: CallOptions::DEFAULT };
+    const NONE: Scope = Scope { cache: None, options: CallOptions::DEFAULT, write: None };
 
     fn here() -> Scope {
         SCOPE.try_with(|scope| scope.borrow().clone()).unwrap_or(Scope::NONE)
@@ -133,6 +147,45 @@ impl Change for InCache {
     }
 }
 
+/// The body of an outermost write.
+impl Change for Arc<Session> {
+    fn apply(&mut self, scope: &mut Scope) {
+        scope.write = Some(InWrite { session: self.clone(), in_transaction: false });
+    }
+}
+
+/// The write that this is part of, as long as that is not over.
+pub(crate) fn write_in_progress() -> Option<Arc<Session>> {
+    let here = SCOPE.try_with(|scope| scope.borrow().write.clone()).ok().flatten();
+    here.map(|write| write.session).filter(|session| !session.is_over())
+}
+
+impl Scope {
+    /// Whether this is inside of a transaction that is not over.
+    fn is_in_transaction(&self) -> bool {
+        self.write.as_ref().is_some_and(|write| write.in_transaction && !write.session.is_over())
+    }
+}
+
+/// Whether this is inside of a transaction that is not over.
+pub(crate) fn is_in_transaction() -> bool {
+    SCOPE.try_with(|scope| scope.borrow().is_in_transaction()).unwrap_or(false)
+}
+
+/// All of a scope, for another task.
+struct Inherited(Scope);
+
+impl Change for Inherited {
+    fn apply(&mut self, scope: &mut Scope) {
+        *scope = self.0.clone();
+    }
+}
+
+/// The future, to run in another task with all of the scope that is here.
+pub(crate) fn inherit<F: Future>(future: F) -> impl Future<Output = F::Output> {
+    scoped(Inherited(Scope::here()), future)
+}
+
 /// Installs a cache for the process, or gives the one that is installed already.
 pub(crate) fn install(cache: Arc<Shared>) -> Result<(), &'static Arc<Shared>> {
     INSTALLED.try_insert(cache).map(drop).map_err(|(installed, _)| installed)
@@ -143,9 +196,14 @@ pub(crate) fn in_cache<F: Future>(cache: Arc<Shared>, future: F) -> impl Future<
     scoped(InCache(cache), future)
 }
 
+/// The installed cache.
+pub(crate) fn installed() -> Option<Arc<Shared>> {
+    INSTALLED.get().cloned()
+}
+
 /// The cache in scope, or the installed one.
 pub(crate) fn current() -> Option<Arc<Shared>> {
-    Scope::here().cache.or_else(|| INSTALLED.get().cloned())
+    Scope::here().cache.or_else(installed)
 }
 
 /// The cache of a call whose attribute names this one or none, and what is asked of the call. Warns once if there is no cache.
@@ -155,7 +213,9 @@ pub(crate) fn for_call<'a>(
 ) -> (Option<Cow<'a, Arc<Shared>>>, CallOptions) {
     let here = SCOPE.try_with(|scope| {
         let scope = scope.borrow();
-        (if named.is_none() { scope.cache.clone() } else { None }, scope.options.clone())
+        let mut options = scope.options.clone();
+        options.in_transaction = scope.is_in_transaction();
+        (if named.is_none() { scope.cache.clone() } else { None }, options)
     });
     let (in_scope, options) = here.unwrap_or((None, CallOptions::DEFAULT));
     let cache = match named {
@@ -201,7 +261,7 @@ mod tests {
     };
 
     fn here() -> (Option<Arc<Shared>>, ReadMode, bool) {
-        let Scope { cache, options } = Scope::here();
+        let Scope { cache, options, .. } = Scope::here();
         (cache, options.mode, options.is_observed())
     }
 

@@ -38,6 +38,7 @@ pub(crate) struct ReadSettings {
     pub(crate) wait: Duration,
     pub(crate) staleness: Staleness,
     pub(crate) shares_key: bool,
+    pub(crate) cached_in_transaction: bool,
 }
 
 /// What the companions of a free function and the function itself share. In a trait of ours, so that it isn't among what one
@@ -126,6 +127,7 @@ impl ReadFunction {
                 wait: WAIT,
                 staleness: Staleness::NONE,
                 shares_key: false,
+                cached_in_transaction: false,
             },
             fingerprint: FingerprintCell::new(),
             error_fingerprint: FingerprintCell::new(),
@@ -133,6 +135,13 @@ impl ReadFunction {
             number: OnceLock::new(),
             said: Said::new(),
         }
+    }
+
+    /// `in_transaction = "cached"`.
+    #[must_use]
+    pub const fn cached_in_transaction(mut self) -> Self {
+        self.settings.cached_in_transaction = true;
+        self
     }
 
     /// `none_ttl = …`.

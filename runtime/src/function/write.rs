@@ -25,6 +25,8 @@ pub(crate) struct WriteSettings {
     pub(crate) guard_for: Duration,
     pub(crate) settle: Duration,
     pub(crate) wait_replicas: u8,
+    /// How many attributes that write stand around this one, on the same function.
+    pub(crate) attributes_around: u8,
 }
 
 /// How long a guard may go unrenewed, unless the attribute says so.
@@ -52,6 +54,7 @@ impl WriteFunction {
                 guard_for: GUARD_FOR,
                 settle: Duration::ZERO,
                 wait_replicas: 0,
+                attributes_around: 0,
             },
         }
     }
@@ -85,6 +88,13 @@ impl WriteFunction {
     pub const fn settle(mut self, settle: Duration) -> Self {
         assert!(settle.as_secs() <= 3600, "`settle` must be at most 1h");
         self.settings.settle = settle;
+        self
+    }
+
+    /// Below this attribute stand so many others that write: those are around it.
+    #[must_use]
+    pub const fn attributes_around(mut self, around: u8) -> Self {
+        self.settings.attributes_around = around;
         self
     }
 

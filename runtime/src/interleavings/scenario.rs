@@ -39,11 +39,15 @@ pub(super) static IN_BACKGROUND: ReadFunction =
 /// Every value is soon too old.
 pub(super) static EARLY: ReadFunction = load(Staleness { early: 1e12, ..Staleness::NONE });
 const SAVES: WriteFunction = WriteFunction::declare(module_path!(), "save").guard_for(GUARD_FOR);
-static SAVE: WriteFunction = SAVES;
+pub(super) static SAVE: WriteFunction = SAVES;
 /// Leaves its version behind.
 static UPDATE: WriteFunction = SAVES;
 /// Another program changes the row, and invalidates nothing: no call of ours.
 static CHANGE: WriteFunction = SAVES;
+/// An annotated write inside of a transaction, which commits after that has returned; and a read of what it wrote.
+static TRANSACTION: WriteFunction = SAVES;
+/// The same with a key that only the write's result names.
+static TRANSACTION_OF_RESULT: WriteFunction = SAVES;
 static SAVE_UNGUARDED: WriteFunction = SAVES.guard(Guard::Off);
 static SAVE_REQUIRED: WriteFunction = SAVES.guard(Guard::Required);
 
@@ -98,7 +102,25 @@ pub(super) const fn update() -> Call {
     Call { writes: Some(&UPDATE), ..read() }
 }
 
+pub(super) const fn transaction() -> Call {
+    Call { writes: Some(&TRANSACTION), ..read() }
+}
+
+pub(super) const fn transaction_of_result() -> Call {
+    Call { writes: Some(&TRANSACTION_OF_RESULT), ..read() }
+}
+
 impl Call {
+    /// Whether it is a transaction, and then whether its key is named by a result.
+    pub(super) fn transacts(&self) -> Option<bool> {
+        let is = |one| self.writes.is_some_and(|function| std::ptr::eq(function, one));
+        if is(&raw const TRANSACTION) {
+            Some(false)
+        } else {
+            is(&raw const TRANSACTION_OF_RESULT).then_some(true)
+        }
+    }
+
     /// Whether it is a write that leaves its version behind.
     pub(super) fn updates(&self) -> bool {
         self.writes.is_some_and(|function| std::ptr::eq(function, &raw const UPDATE))
@@ -243,6 +265,7 @@ impl Scenario {
         let kind = match self.calls[call] {
             call if call.updates() => "update",
             call if call.changes() => "change",
+            call if call.transacts().is_some() => "transaction",
             Call { writes: Some(_), .. } => "write",
             Call { asked: ReadMode::Refresh, .. } => "refresh",
             Call { .. } => "read",

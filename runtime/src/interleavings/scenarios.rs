@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{
     scenario::{
         EARLY, GUARD_FOR, IN_BACKGROUND, KEEPS, LEASE, Promise, REVALIDATES, Scenario, change, read, refresh,
-        update, write,
+        transaction, transaction_of_result, update, write,
     },
     search::{Schedule, Violation, replay, search},
 };
@@ -148,6 +148,31 @@ fn updates() -> Vec<Scenario> {
     ]
 }
 
+/// Transactions, whose commit comes after the annotated write inside of them has returned.
+fn transactions() -> Vec<Scenario> {
+    vec![
+        Scenario::new("transaction-read", [transaction(), read(), read().after(0)]),
+        Scenario::new("transaction-read-cached", [transaction(), read(), read().after(0)]).cached(),
+        Scenario::new("transaction-of-result", [transaction_of_result(), read(), read().after(0)]).cached(),
+        Scenario::new("transaction-write", [transaction(), write(), read().after(0)]),
+        Scenario::new("transaction-transaction", [transaction(), transaction_of_result()]).cached(),
+        Scenario::new("transaction-update", [transaction(), update(), read().after(0)]).cached(),
+        Scenario::new("failing-transaction", [transaction().fails(), read(), read().after(0)]).cached(),
+        Scenario::new("cancelled-transaction", [transaction().cancellable(), read()]).cached().cancels(1),
+        Scenario::new("fault-transaction", [transaction(), read().after(0)]).cached().faults(1),
+        Scenario::new(
+            "processes-transaction",
+            [transaction(), read().elsewhere(), read().elsewhere().after(0)],
+        ),
+        Scenario::new(
+            "death-of-a-transaction",
+            [transaction(), read().elsewhere(), read().elsewhere().after(1)],
+        )
+        .cached()
+        .death(),
+    ]
+}
+
 /// A write that the store does not answer, while others load.
 fn bypassing() -> Vec<Scenario> {
     vec![
@@ -267,8 +292,17 @@ fn refreshes_in_trouble() -> Vec<Scenario> {
 
 fn all() -> Vec<Scenario> {
     let calls = [one_process(), two_processes(), other_functions(), cancelled(), faults(), ends()].concat();
-    [calls, bypassing(), updates(), anew(), anew_after_changes(), refreshes(), refreshes_in_trouble()]
-        .concat()
+    [
+        calls,
+        transactions(),
+        bypassing(),
+        updates(),
+        anew(),
+        anew_after_changes(),
+        refreshes(),
+        refreshes_in_trouble(),
+    ]
+    .concat()
 }
 
 /// Runs all schedules of these scenarios.
@@ -318,6 +352,11 @@ fn keys_on_the_recovery_list_are_left_alone() {
 #[test]
 fn writes_that_leave_their_value() {
     hold(updates());
+}
+
+#[test]
+fn transactions_that_commit_after_their_writes() {
+    hold(transactions());
 }
 
 #[test]

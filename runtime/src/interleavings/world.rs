@@ -21,7 +21,7 @@ use super::{
     footprint::{Before, Shared},
     history::{Gave, History},
     past::{Mark, Past, Step, Thing},
-    scenario::Scenario,
+    scenario::{SAVE, Scenario},
     stage::{Boxed, READ_ORIGIN, Stage, WRITE_ORIGIN},
     store::SteppedStore,
 };
@@ -36,6 +36,7 @@ use crate::{
     overrides::refresh,
     read::{Begun, load, load_owned},
     store::{Store, memory::MemoryStore},
+    transaction,
     write::write,
 };
 
@@ -373,7 +374,8 @@ impl<'a> World<'a> {
         let (updates, changes) =
             (self.scenario.calls[number].updates(), self.scenario.calls[number].changes());
         let (cache, stage, origin) = (self.caches[process].clone(), self.stage.clone(), self.origin.clone());
-        let wrote = self.calls[number].wrote.clone();
+        let (wrote, transacts) = (self.calls[number].wrote.clone(), self.scenario.calls[number].transacts());
+        let seen = origin.clone();
         let ends = move |version: u64| if fails { Err(Failed) } else { Ok(version) };
         let cached = self.scenario.function;
         match writes {
@@ -410,6 +412,28 @@ impl<'a> World<'a> {
                 };
                 if changes {
                     return body.await;
+                }
+                if let Some(of_result) = transacts {
+                    return transaction(async {
+                        let keys = vec![AnyKey::new(KEY)];
+                        let (before, after) = if of_result { (vec![], keys) } else { (keys, vec![]) };
+                        let statement = pin!(async { Ok::<_, Failed>(()) });
+                        write(&SAVE, Some(&cache.inner), before, None, statement, |_| after).await?;
+                        // Its own row, which nobody else may see before the commit.
+                        let uncommitted = pin!(async { Ok(seen.load(SeqCst) + 1) });
+                        let (key, returns) = (AnyKey::new(KEY), Returns::<Result<u64, Failed>, 2>::SHARED);
+                        load::<Result<u64, Failed>, 2, _>(
+                            cached,
+                            Some(&cache.inner),
+                            key,
+                            coded(),
+                            returns,
+                            uncommitted,
+                        )
+                        .await?;
+                        body.await
+                    })
+                    .await;
                 }
                 let refuse: Option<fn(Error) -> _> = (function.settings.guard == Guard::Required)
                     .then_some(crate::outcome::refuse::<Result<u64, Failed>>);

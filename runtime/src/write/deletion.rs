@@ -14,7 +14,7 @@ use tokio::time::Instant;
 
 use super::pieces::in_pieces;
 use crate::{
-    AnyKey, Error,
+    AnyKey,
     engine::{events::now_and_then, recovery::Recovery, shared::Shared},
     key::Listed,
     store::StoreError,
@@ -64,17 +64,6 @@ impl Drop for Removal {
         let (cache, function, keys) = (self.cache.clone(), self.function, mem::take(&mut self.keys));
         let inner = cache.clone();
         drop(cache.spawn(async move { remove(&inner, function, &keys, inner.timeout).await }));
-    }
-}
-
-/// Deletes one entry: in the cache that the key names, else in this one. It is deleted although the caller goes away meanwhile.
-pub(crate) async fn invalidate(cache: &Arc<Shared>, key: &AnyKey) -> Result<(), Error> {
-    let keys = whole(vec![key.clone()]);
-    let cache = key.cache().unwrap_or(cache).clone();
-    let removal = Removal { function: "Cache::invalidate", cache, keys };
-    match removal.carry_out().await.into_iter().next() {
-        Some((key, error)) => Err(error.into_error("invalidate", key.as_str())),
-        None => Ok(()),
     }
 }
 

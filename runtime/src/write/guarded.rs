@@ -1,313 +1,233 @@
-//! Keys under guard, from the first step of a write to its last.
+//! The steps of a write on its keys: guards, which are kept while its body runs, and their release.
 
-use std::{
-    convert::identity,
-    future::Future,
-    mem,
-    ops::Range,
-    pin::pin,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed},
-    },
-    time::Duration,
-};
+use std::{mem, ops::Range, sync::Arc, time::Duration};
 
-use cached_aside_protocol::{
-    Token,
-    steps::{self, Left, Release, RenewGuard},
-};
-use futures_util::future::join_all;
+use cached_aside_protocol::steps::{self, Left, Release, RenewGuard};
 use tokio::time::Instant;
 
 use super::{
     deletion::{Failures, failure},
-    pieces::{PIECE, in_pieces},
-    places::Part,
+    pieces::in_pieces,
 };
 use crate::{
     AnyKey,
-    engine::events::now_and_then,
-    engine::lease::while_renewing,
-    engine::recovery::delivery::wait,
-    engine::shared::Shared,
-    engine::storing::Storable,
-    function::write::{GUARD_FOR, Guard, WriteSettings},
+    engine::{
+        events::now_and_then,
+        recovery::delivery::wait,
+        session::{Ended, GuardSet, Named, Written},
+        shared::Shared,
+    },
+    function::write::{Guard, WriteSettings},
     key::Listed,
-    store::StoreError,
+    store::{Answer, StoreError},
+    thread::Beside,
 };
 
-/// An entry that a write leaves behind.
+/// The write is over that keys were to join.
 #[derive(Debug)]
-pub(crate) struct Written {
-    pub(crate) cache: Arc<Shared>,
-    pub(crate) key: AnyKey,
-    pub(crate) entry: Storable,
-}
+pub(super) struct Over;
 
-/// Keys under guard. Dropping it ends the guard in the background: at once where the write was refused or is over; where
-/// its body was cancelled or panicked, when the time is up for which a guard holds unrenewed.
-#[derive(Debug)]
-pub(crate) struct Guarded {
-    /// Which write they are of.
-    function: &'static str,
-    cache: Arc<Shared>,
-    keys: Arc<[AnyKey]>,
-    pub(crate) token: Token,
-    hold: Duration,
-    settle: Duration,
-    /// How many replicas have to confirm a guard.
-    replicas: u8,
-    /// The number of keys, from the first on, whose guards are renewed; `None` where none are placed.
-    renewed: Option<Arc<AtomicUsize>>,
-    /// Whether a guard was found to be gone while the body ran: others may have written meanwhile without meeting it.
-    lost: Arc<AtomicBool>,
-    /// The keys that could not be guarded. They are on the recovery list while the write runs.
-    pub(crate) failures: Failures,
-    pub(crate) stage: Stage,
-}
-
-/// How far a write has come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Stage {
-    /// The body has not begun: nothing was written.
-    Before,
-    /// The body runs, or ended in a way that does not say whether the database goes on with what it was told.
-    Running,
-    /// The body is over.
-    After,
-    /// The guards are released, or somebody else does it.
-    Released,
-}
-
-impl Guarded {
-    /// No guard, only the deletion at the end.
-    pub(crate) fn nothing(function: &'static str, cache: &Arc<Shared>, keys: Vec<AnyKey>) -> Guarded {
-        Guarded {
-            function,
-            cache: cache.clone(),
-            keys: keys.into(),
-            token: Token::fresh(),
-            hold: GUARD_FOR,
-            settle: Duration::ZERO,
-            replicas: 0,
-            renewed: None,
-            lost: Arc::default(),
-            failures: Vec::new(),
-            stage: Stage::Before,
-        }
+/// Guards keys of a write, all in one round trip, and keeps those guards until it is over. Gives those that could not be guarded:
+/// they are on the recovery list while the write runs.
+pub(super) async fn place(
+    set: &Arc<GuardSet>,
+    keys: &[AnyKey],
+    settings: &WriteSettings,
+    by_inner: bool,
+) -> Result<Failures, Over> {
+    let guarded = by_inner || settings.guard != Guard::Off;
+    let (unguarded, hold) = set.add(keys, settings, guarded, by_inner).ok_or(Over)?;
+    if unguarded.is_empty() {
+        return Ok(Failures::new());
     }
+    let (cache, token, begun) = (&set.cache, set.token, Instant::now());
+    // From the first step on: where there are many, the first guards are renewed while the last ones are placed.
+    set.renew(|| Beside::begin(cache.clock, keep(set.clone(), hold / 3)));
+    let names = names(&unguarded);
+    let guard = async |piece: Range<usize>| {
+        let (keys, step) = (piece.clone(), steps::Guard { token, hold });
+        let answers =
+            cache.store.guard_on_replicas(&names[piece], step, settings.wait_replicas, cache.timeout).await;
+        let placed = answers.iter().map(|answer| matches!(answer, Ok(()) | Err(StoreError::Foreign)));
+        set.answered(unguarded[keys].iter().zip(placed));
+        answers
+    };
+    let answers = in_pieces(names.len(), settings.guard == Guard::Required, guard).await;
+    let took = begun.elapsed();
+    cache.table.writes.guard_times.record(|| took);
+    let failures = unguarded.iter().cloned().zip(answers).filter_map(failure);
+    // Somebody else's data is not ours to guard, and never served either.
+    let failures: Failures = failures.filter(|(_, error)| *error != StoreError::Foreign).collect();
+    tracing::debug!(keys = ?Listed(&unguarded), failed = failures.len(), ?took, "guarded");
+    if let Some((_, error)) = failures.first() {
+        let keys: Vec<&AnyKey> = failures.iter().map(|(key, _)| key).collect();
+        // Those that were not tried as well.
+        set.answered(keys.iter().map(|key| (*key, false)));
+        now_and_then!(
+            cache,
+            unguarded,
+            function = settings.name,
+            keys = ?Listed(&keys),
+            ?error,
+            "keys could not be guarded; this process leaves their entries alone until the write is over and they are invalidated"
+        );
+        cache.given_up(keys.iter().map(|key| cache.recovery.begin(key.as_str(), token)).sum());
+        cache.table.writes.guards_failed.add(failures.len() as u64);
+    }
+    if set.is_over() {
+        // It was released while these guards were on their way: they are nobody's.
+        let keys = unguarded.iter().map(|key| (key.as_str().to_owned(), Named::NEW)).collect();
+        let ended = Ended { keys, hold, lost: false };
+        drop(Releasing { set: set.clone(), ended, is_last: false });
+        return Err(Over);
+    }
+    Ok(failures)
+}
 
-    /// Places the guards, and renews the first ones where the last ones take long.
-    pub(crate) async fn place(cache: &Arc<Shared>, keys: Vec<AnyKey>, settings: &WriteSettings) -> Guarded {
-        let WriteSettings { name, guard_for: hold, settle, wait_replicas: replicas, .. } = *settings;
-        // It exists before the guards do: dropped while they are being placed, it takes them away again.
-        let (mut guarded, begun, renewed) =
-            (Guarded::nothing(name, cache, keys), Instant::now(), Arc::default());
-        (guarded.hold, guarded.settle, guarded.replicas) = (hold, settle, replicas);
-        guarded.renewed = Some(Arc::clone(&renewed));
-        let (names, token) = (guarded.names(), guarded.token);
-        let guard = async |piece: Range<usize>| {
-            let end = piece.end;
-            let (piece, step) = (&names[piece], steps::Guard { token, hold });
-            let answers = cache.store.guard_on_replicas(piece, step, replicas, cache.timeout).await;
-            renewed.store(end, Relaxed);
-            answers
-        };
-        let answers = in_pieces(names.len(), settings.guard == Guard::Required, guard);
-        let answers = if names.len() > PIECE {
-            while_renewing(cache.clock, pin!(answers), guarded.keep(), identity).await
-        } else {
-            answers.await
-        };
-        renewed.store(names.len(), Relaxed);
-        let took = begun.elapsed();
-        cache.table.writes.guard_times.record(|| took);
-        let failures = guarded.keys.iter().cloned().zip(answers).filter_map(failure);
-        // Somebody else's data is not ours to guard, and never served either.
-        guarded.failures = failures.filter(|(_, error)| *error != StoreError::Foreign).collect();
-        tracing::debug!(keys = ?Listed(&guarded.keys), failed = guarded.failures.len(), ?took, "guarded");
-        if let Some((_, error)) = guarded.failures.first() {
-            let keys: Vec<&AnyKey> = guarded.failures.iter().map(|(key, _)| key).collect();
+fn names(keys: &[AnyKey]) -> Vec<&str> {
+    keys.iter().map(AnyKey::as_str).collect()
+}
+
+/// Renews the guards of a write for ever, each time after so long.
+async fn keep(set: Arc<GuardSet>, interval: Duration) {
+    let (cache, token) = (&set.cache, set.token);
+    let mut pause = interval;
+    loop {
+        // A guard that could not be placed is placed as soon as the store is back.
+        wait(cache.clock, cache.store.reconnected().map(Arc::as_ref), pause).await;
+        let begun = Instant::now();
+        let (keys, hold) = set.renewable();
+        let names: Vec<&str> = keys.iter().map(String::as_str).collect();
+        let within = cache.timeout.min(hold);
+        let renew = |_| RenewGuard { token, hold };
+        let renew = |piece| cache.store.run_all(&names[piece], renew, within);
+        let answers = in_pieces(names.len(), false, renew).await;
+        let lost = names.iter().zip(answers).filter(|(_, answer)| *answer == Ok(false));
+        let lost: Vec<&str> = lost.map(|(name, _)| *name).collect();
+        if !lost.is_empty() {
+            set.lose();
+            // Evicted, flushed, or too late: what may have been stored since is guarded away.
             now_and_then!(
                 cache,
-                unguarded,
-                function = guarded.function,
-                keys = ?Listed(&keys),
-                ?error,
-                "keys could not be guarded; this process leaves their entries alone until the write is over and they are invalidated"
+                lost,
+                function = set.function,
+                keys = ?Listed(&lost),
+                "the guard was lost while a write was running, and is placed anew"
             );
-            cache.given_up(keys.iter().map(|key| cache.recovery.begin(key.as_str(), token)).sum());
+            cache.table.writes.guards_lost.add(lost.len() as u64);
+            let guard = |_| steps::Guard { token, hold };
+            let guard = |piece| cache.store.run_all(&lost[piece], guard, within);
+            in_pieces(lost.len(), false, guard).await;
         }
-        cache.table.writes.guards_failed.add(guarded.failures.len() as u64);
-        guarded
+        pause = interval.saturating_sub(begun.elapsed());
+    }
+}
+
+/// A write in one cache that is over, and whose guards are still there. Dropped, it is carried out in the background.
+#[derive(Debug)]
+pub(super) struct Releasing {
+    set: Arc<GuardSet>,
+    ended: Ended,
+    /// Whether this is the last attempt, or nothing is left to do.
+    is_last: bool,
+}
+
+impl Releasing {
+    /// Ends the write: from now on no guard of it is placed or renewed.
+    pub(super) fn begin(set: Arc<GuardSet>) -> Releasing {
+        let ended = set.end();
+        Releasing { set, ended, is_last: false }
     }
 
-    fn names(&self) -> Vec<&str> {
-        self.keys.iter().map(AnyKey::as_str).collect()
+    /// The guards stay for as long as they hold unrenewed: the database may still be carrying out what it was told, so that what
+    /// a reader loads now could be the value from before.
+    pub(super) fn in_doubt(self) -> Releasing {
+        let hold = self.ended.hold;
+        self.settling(hold)
     }
 
-    /// Ends the write for the recovery list.
-    fn written(&self) {
-        self.failures.iter().for_each(|(key, _)| self.cache.recovery.end(key.as_str(), self.token));
-    }
-
-    /// Renews the guards for ever.
-    pub(crate) fn keep(&self) -> impl Future<Output = ()> + Send + 'static {
-        let (cache, keys, token, hold) = (self.cache.clone(), self.keys.clone(), self.token, self.hold);
-        let (function, renewed, any_lost) = (self.function, self.renewed.clone(), self.lost.clone());
-        async move {
-            let Some(renewed) = renewed else { return };
-            let names: Vec<&str> = keys.iter().map(AnyKey::as_str).collect();
-            let within = cache.timeout.min(hold);
-            // The first of many were placed a while ago.
-            let mut pause = if names.len() > PIECE { Duration::ZERO } else { hold / 3 };
-            loop {
-                // A guard that could not be placed is placed as soon as the store is back.
-                wait(cache.clock, cache.store.reconnected().map(Arc::as_ref), pause).await;
-                let begun = Instant::now();
-                let renew = |_| RenewGuard { token, hold };
-                let renew = |piece| cache.store.run_all(&names[piece], renew, within);
-                let answers = in_pieces(renewed.load(Relaxed), false, renew).await;
-                let lost = names.iter().zip(answers).filter(|(_, answer)| *answer == Ok(false));
-                let lost: Vec<&str> = lost.map(|(name, _)| *name).collect();
-                if !lost.is_empty() {
-                    any_lost.store(true, Relaxed);
-                    // Evicted, flushed, or too late: what may have been stored since is guarded away.
-                    now_and_then!(
-                        cache,
-                        lost,
-                        function,
-                        keys = ?Listed(&lost),
-                        "the guard was lost while a write was running, and is placed anew"
-                    );
-                    cache.table.writes.guards_lost.add(lost.len() as u64);
-                    let guard = |_| steps::Guard { token, hold };
-                    let guard = |piece| cache.store.run_all(&lost[piece], guard, within);
-                    in_pieces(lost.len(), false, guard).await;
-                }
-                pause = (hold / 3).saturating_sub(begun.elapsed());
-            }
+    /// The guards stay at least so long.
+    pub(super) fn settling(mut self, at_least: Duration) -> Releasing {
+        for named in self.ended.keys.values_mut() {
+            named.settle = named.settle.max(at_least);
         }
+        self
     }
 
-    /// Leaves the guards, all at once, with an entry in the place of those that were ours alone. What can't be delivered goes
-    /// on the recovery list and is returned.
-    pub(crate) async fn release(mut self, mut puts: Vec<Written>) -> Failures {
+    /// How many keys it has.
+    pub(super) fn len(&self) -> usize {
+        self.ended.keys.len()
+    }
+
+    pub(super) fn cache(&self) -> &Arc<Shared> {
+        &self.set.cache
+    }
+
+    /// Leaves the guards, all at once, with an entry in the place of those that were this write's alone. What can't be delivered
+    /// goes on the recovery list and is returned.
+    pub(super) async fn carry_out(mut self, mut puts: Vec<Written>) -> Failures {
         let begun = Instant::now();
-        let Guarded { cache, token, settle, .. } = &self;
-        // Without its guard, or where another write is still to be delivered, this may not be the last that was written.
-        puts.retain(|put| !self.lost.load(Relaxed) && !cache.is_listed(put.key.as_str()));
+        let (cache, token, keys) = (&self.set.cache, self.set.token, &self.ended.keys);
+        // Without its guard, or where another write is still to be delivered, this may not be the last that was written; nor
+        // where a write inside of it named the key as well.
+        let is_last = |put: &Written| keys.get(put.key.as_str()).is_some_and(|named| named.is_of(put));
+        puts.retain(|put| !self.ended.lost && is_last(put) && !cache.is_listed(put.key.as_str()));
         if !cache.store.is_open(puts.iter().map(|put| put.key.as_str())) {
             puts.clear();
         }
-        let is_put = |key: &&AnyKey| puts.iter().any(|put| put.key == **key);
-        let (with, without): (Vec<&AnyKey>, Vec<&AnyKey>) = self.keys.iter().partition(is_put);
-        let mut answers = Vec::with_capacity(self.keys.len());
+        let is_put = |(key, _): &(&String, &Named)| puts.iter().any(|put| put.key.as_str() == *key);
+        let (with, without): (Vec<_>, Vec<_>) = keys.iter().partition(is_put);
+        let mut answers = Vec::with_capacity(keys.len());
         if !without.is_empty() {
-            let names: Vec<&str> = without.iter().map(|key| key.as_str()).collect();
-            let release = |_| Release { token: *token, left: Left::Settling(*settle) };
-            let release = |piece| cache.store.run_all(&names[piece], release, cache.timeout);
+            let names: Vec<&str> = without.iter().map(|(key, _)| key.as_str()).collect();
+            let release = |piece: Range<usize>| {
+                let these = &without[piece.clone()];
+                let release = |number: usize| Release { token, left: Left::Settling(these[number].1.settle) };
+                cache.store.run_all(&names[piece], release, cache.timeout)
+            };
             let released = in_pieces(names.len(), false, release).await;
             answers.extend(released.into_iter().map(|answer| answer.map(drop)));
         }
         let mut updated = 0;
         if !with.is_empty() {
-            let names: Vec<&str> = with.iter().map(|key| key.as_str()).collect();
+            let names: Vec<&str> = with.iter().map(|(key, _)| key.as_str()).collect();
             let release = |number: usize| {
-                let put = puts.iter().find(|put| put.key == *with[number]);
+                let put = puts.iter().find(|put| put.key.as_str() == names[number]);
                 let value =
                     |put: &Written| Left::Value { value: put.entry.value.clone(), ttl: put.entry.ttl };
-                Release { token: *token, left: put.map_or(Left::Nothing, value) }
+                Release { token, left: put.map_or(Left::Nothing, value) }
             };
             let put = cache.store.run_all(&names, release, cache.timeout).await;
             updated = put.iter().filter(|answer| **answer == Ok(true)).count();
             answers.extend(put.into_iter().map(|answer| answer.map(drop)));
         }
-        tracing::debug!(keys = ?Listed(&self.keys), ?settle, updated, took = ?begun.elapsed(), "released");
-        let keys = without.into_iter().chain(with).cloned();
-        let failures: Failures = keys.zip(answers).filter_map(failure).collect();
+        let named: Vec<_> = without.into_iter().chain(with).collect();
+        let texts: Vec<&String> = named.iter().map(|(key, _)| *key).collect();
+        tracing::debug!(keys = ?Listed(&texts), updated, took = ?begun.elapsed(), "released");
         cache.table.writes.updated.add(updated as u64);
-        self.stage = Stage::Released;
-        self.cache.undelivered(self.function, &failures, self.token, self.settle);
-        self.written();
-        self.cache.table.writes.invalidated.add((self.keys.len() - failures.len()) as u64);
-        failures
+        let settle = |answer: &Answer<()>, named: &Named| answer.as_ref().err().map(|_| named.settle);
+        let settle =
+            named.iter().zip(&answers).filter_map(|((_, named), answer)| settle(answer, named)).max();
+        let failed = named.iter().map(|(key, _)| AnyKey::finished(key)).zip(answers).filter_map(failure);
+        let failed: Failures = failed.collect();
+        cache.undelivered(self.set.function, &failed, token, settle.unwrap_or_default());
+        for (key, _) in keys.iter().filter(|(_, named)| named.listed) {
+            cache.recovery.end(key, token);
+        }
+        cache.table.writes.invalidated.add((keys.len() - failed.len()) as u64);
+        self.is_last = true;
+        failed
     }
 }
 
-/// The guards of one write: one [`Guarded`] for each cache that its keys lie in.
-#[derive(Debug, Default)]
-pub(crate) struct Guards(Vec<Guarded>);
-
-impl Guards {
-    /// Places the guards, all at once; with `guard = "off"` none.
-    pub(crate) async fn place(parts: Vec<Part>, settings: &WriteSettings) -> Guards {
-        let place = |Part { cache, keys }| async move {
-            match settings.guard {
-                Guard::Off => Guarded::nothing(settings.name, &cache, keys),
-                Guard::BestEffort | Guard::Required => Guarded::place(&cache, keys, settings).await,
-            }
-        };
-        Guards(join_all(parts.into_iter().map(place)).await)
-    }
-
-    pub(crate) fn enter(&mut self, stage: Stage) {
-        self.0.iter_mut().for_each(|guarded| guarded.stage = stage);
-    }
-
-    /// The first key that could not be guarded, in which cache, and why.
-    pub(crate) fn failure(&self) -> Option<(&Shared, &AnyKey, &StoreError)> {
-        self.0.iter().find_map(|guarded| {
-            let (key, error) = guarded.failures.first()?;
-            Some((&*guarded.cache, key, error))
-        })
-    }
-
-    /// All keys.
-    pub(crate) fn keys(&self) -> impl Iterator<Item = &AnyKey> {
-        self.0.iter().flat_map(|guarded| guarded.keys.iter())
-    }
-
-    /// The write's token in this cache.
-    pub(crate) fn token(&self, cache: &Arc<Shared>) -> Option<Token> {
-        self.0.iter().find(|guarded| Arc::ptr_eq(&guarded.cache, cache)).map(|guarded| guarded.token)
-    }
-
-    /// Renews the guards for ever.
-    pub(crate) fn keep(&self) -> impl Future<Output = ()> + Send + 'static {
-        let kept: Vec<_> = self.0.iter().map(Guarded::keep).collect();
-        async move { drop(join_all(kept).await) }
-    }
-
-    /// Leaves the guards, all at once, as [`Guarded::release`] does.
-    pub(crate) async fn release(self, puts: Vec<Written>) -> Failures {
-        let mut puts: Vec<Option<Written>> = puts.into_iter().map(Some).collect();
-        let mut release = |guarded: Guarded| {
-            let here = |put: &mut Option<Written>| put.take_if(|put| Arc::ptr_eq(&put.cache, &guarded.cache));
-            let puts = puts.iter_mut().filter_map(here).collect();
-            guarded.release(puts)
-        };
-        let releases: Vec<_> = self.0.into_iter().map(&mut release).collect();
-        join_all(releases).await.concat()
-    }
-}
-
-impl Drop for Guarded {
+impl Drop for Releasing {
     fn drop(&mut self) {
-        let settle = match self.stage {
-            Stage::Released => return,
-            Stage::Before | Stage::After => self.settle,
-            // The database may still be carrying out what it was told: what a reader loads now could be the value
-            // from before. So the guard is left to its end.
-            Stage::Running => self.settle.max(self.hold),
-        };
-        let (cache, keys) = (self.cache.clone(), self.keys.clone());
-        let failures = mem::take(&mut self.failures);
-        let lost = self.lost.clone();
-        let guarded =
-            Guarded { cache, keys, failures, settle, lost, renewed: None, stage: Stage::Released, ..*self };
-        let cache = guarded.cache.clone();
-        drop(cache.spawn(guarded.release(Vec::new())));
+        if self.is_last || self.ended.keys.is_empty() {
+            return;
+        }
+        let keys = mem::take(&mut self.ended.keys);
+        let ended = Ended { keys, hold: self.ended.hold, lost: true };
+        let again = Releasing { set: self.set.clone(), ended, is_last: true };
+        drop(self.set.cache.spawn(again.carry_out(Vec::new())));
     }
 }

@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, OnceLock},
 };
 
-use super::deletion::{Removal, whole};
+use super::deletion::whole;
 use crate::{
     AnyKey,
     engine::{scope, shared::Shared},
@@ -60,19 +60,13 @@ impl Places {
 
     /// Counts the write in each cache that it guards keys in.
     pub(crate) fn count(&self, parts: &[Part]) {
-        for part in parts {
-            part.cache.table.writes.writes.one();
+        let joins = scope::write_in_progress().is_some();
+        let own = if parts.is_empty() { self.own() } else { None };
+        for cache in parts.iter().map(|part| &part.cache).chain(own) {
+            cache.table.writes.writes.one();
+            if joins {
+                cache.table.writes.joined.one();
+            }
         }
-        if parts.is_empty()
-            && let Some(own) = self.own()
-        {
-            own.table.writes.writes.one();
-        }
-    }
-
-    /// The deletion of keys that only the result names.
-    pub(crate) fn removals(&self, keys: Vec<AnyKey>) -> Vec<Removal> {
-        let function = self.function;
-        self.sort(keys).into_iter().map(|Part { cache, keys }| Removal { function, cache, keys }).collect()
     }
 }

@@ -22,8 +22,11 @@ use crate::{
         Store,
         faulty::{FaultyStore, GATES, Gate, SLOW},
     },
-    write::{pieces::PIECE, write},
+    write::{open::Open, pieces::PIECE, places::Places, write},
 };
+
+mod nested;
+mod transactions;
 
 const TTL: Duration = Duration::from_secs(60);
 const TIMEOUT: Duration = Duration::from_millis(250);
@@ -203,9 +206,10 @@ async fn the_first_guards_are_renewed_while_the_last_ones_are_placed() {
     store(&cache).set("guard", Gate::Slow);
     let settings = SAVES.guard_for(PIECES_TAKE / 2).settings;
     let begun = tokio::time::Instant::now();
-    let guarded = super::guarded::Guarded::place(&cache.inner, keys.clone(), &settings).await;
+    let parts = Places::new("save", Some(&cache.inner)).sort(keys.clone());
+    let (_guards, failure) = Open::begin(parts, &settings).await;
     assert_eq!(begun.elapsed(), PIECES_TAKE);
-    assert!(guarded.failures.is_empty());
+    assert!(failure.is_none());
     for key in &keys {
         let there = store(&cache).inside.read(key.as_str()).await.unwrap();
         assert!(there.is_some(), "{key} is under guard");

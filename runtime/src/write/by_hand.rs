@@ -1,0 +1,68 @@
+//! What is invalidated by hand: deleted, or guarded as part of the write in progress.
+
+use std::{future::Future, sync::Arc};
+
+use super::{
+    open::{delete, join},
+    places::Places,
+};
+use crate::{AnyKey, Error, engine::shared::Shared, function::write::WriteFunction};
+
+/// How it is guarded.
+const BY_HAND: WriteFunction = WriteFunction::declare(module_path!(), "invalidate");
+
+/// Deletes entries: each in the cache that its key names, else in the one in scope, or in the installed one. Inside of an
+/// annotated write or a [`transaction`](crate::transaction()) it guards them instead, until that is over.
+///
+/// It never fails: what can't be delivered now is on the recovery list, and this process does not use those entries until it has
+/// been. With [`Cache::invalidate_keys`](crate::Cache::invalidate_keys) the caller is told.
+///
+/// ```
+/// # use cached_aside::{Cache, cached_aside, invalidate};
+/// #[cached_aside(ttl = "5m", key = "square:{n}")]
+/// async fn square(n: u64) -> u64 {
+///     n * n
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), cached_aside::Error> {
+/// # Cache::in_process().install()?;
+/// square(12).await;
+/// invalidate([square::key(12), square::key(13)]).await;
+/// assert_eq!(square::key(12).peek().await?, None);
+/// # Ok(())
+/// # }
+/// ```
+pub fn invalidate<I>(keys: I) -> impl Future<Output = ()>
+where
+    I: IntoIterator<Item: Into<AnyKey>>,
+{
+    let keys = keys.into_iter().map(Into::into).collect();
+    async move {
+        // What could not be delivered is on the recovery list.
+        let _ = invalidate_in("invalidate", None, keys).await;
+    }
+}
+
+/// Deletes entries: each in the cache that its key names, else in this one, else in the one in scope or installed. They are
+/// deleted although the caller goes away meanwhile. Inside of a write they are guarded until that is over.
+///
+/// # Errors
+///
+/// The first key for which the cache did not answer; all of those are on the recovery list.
+pub(crate) async fn invalidate_in(
+    function: &'static str,
+    cache: Option<&Arc<Shared>>,
+    keys: Vec<AnyKey>,
+) -> Result<(), Error> {
+    let parts = Places::new(function, cache).sort(keys);
+    let parts = match join(parts, &BY_HAND.settings).await {
+        Ok(None) => return Ok(()),
+        Ok(Some((_, key, error))) => return Err(error.into_error("guard", key.as_str())),
+        Err(parts) => parts,
+    };
+    match delete(function, parts).await.into_iter().next() {
+        Some((key, error)) => Err(error.into_error("invalidate", key.as_str())),
+        None => Ok(()),
+    }
+}
