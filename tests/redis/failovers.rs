@@ -18,7 +18,7 @@ use cached_aside_tests::{
 use redis::cmd;
 use tokio::time::sleep;
 
-use crate::support::eventually;
+use crate::support::{carried_out, eventually};
 
 async fn cache(url: &str, namespace: &str) -> Cache {
     let cache = Cache::builder().url(url).namespace(namespace).timeout(TIMEOUT).build().await.unwrap();
@@ -116,6 +116,7 @@ async fn hash_tags_keep_keys_on_one_node() {
         for id in [1, 2] {
             assert_eq!(cache.scope(user("acme", id)).await, format!("acme {id}"));
         }
+        carried_out(&cache).await;
     }
     assert_eq!(cache.stats().total.hits, 2, "{}", cache.stats());
     cache.scope(rename("acme")).await;

@@ -149,7 +149,7 @@ async fn a_server_that_is_there_and_confirms_no_guard_is_told_of_now_and_then() 
 
     let server = RedisServer::start();
     let log = Log::listen();
-    let cache = Cache::builder().url(server.url()).timeout(Duration::from_millis(400)).build().await.unwrap();
+    let cache = Cache::builder().url(server.url()).timeout(Duration::from_secs(1)).build().await.unwrap();
     for id in 0..3 {
         cache.scope(save_many()).await;
         cache.scope(save_for_sure(id)).await.unwrap_err();

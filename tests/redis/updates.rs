@@ -12,7 +12,7 @@ use cached_aside::{Cache, cached_aside, invalidates, updates};
 use cached_aside_tests::RedisServer;
 use redis::cmd;
 use serde::{Deserialize, Serialize};
-use tokio::{sync::Barrier, time::timeout};
+use tokio::sync::{Barrier, Notify};
 
 use crate::{functions::on_both_stores, support::filled};
 
@@ -287,14 +287,20 @@ async fn a_load_of_before_does_not_store() {
 #[tokio::test]
 async fn a_cancelled_write_stores_nothing() {
     #[updates(plain(id))]
-    async fn never(id: u64) -> User {
+    async fn never(id: u64, begun: &Notify) -> User {
+        begun.notify_one();
         std::future::pending::<()>().await;
         user(id, "never")
     }
 
     on_both_stores("updates-cancelled", async |cache| {
         let db = Db::default();
-        timeout(Duration::from_millis(50), never(1)).await.unwrap_err();
+        let begun = Notify::new();
+        // Its guard stands when its body begins.
+        tokio::select! {
+            _ = never(1, &begun) => unreachable!("it never ends"),
+            () = begun.notified() => {}
+        }
         for _ in 0..2 {
             assert_eq!(plain(&db, 1).await.name, "read");
         }

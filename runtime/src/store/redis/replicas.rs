@@ -2,19 +2,10 @@
 
 use std::time::Duration;
 
-use super::connection::NodeConnection;
-
-/// The reason, as text.
-pub(super) async fn unconfirmed(
-    node: &NodeConnection,
-    confirmed: i64,
-    replicas: u8,
-    within: Duration,
-) -> String {
+/// The reason, as text. `info` is what `INFO replication` answered; a user that may not run it gets only the first part.
+pub(super) fn unconfirmed(confirmed: i64, replicas: u8, within: Duration, info: Option<&str>) -> String {
     let reason = format!("{confirmed} of {replicas} replicas confirmed the guard within {within:?}");
-    // A user that may not run `INFO` gets only the first part.
-    let info = node.call_write::<String>(redis::cmd("INFO").arg("replication")).await.ok();
-    let connected = info.as_deref().and_then(connected);
+    let connected = info.and_then(connected);
     match connected.filter(|connected| *connected < u64::from(replicas)) {
         Some(connected) => format!(
             "{reason}: {connected} are connected to the server; connect as many as `wait_replicas` says, or lower it"

@@ -14,7 +14,7 @@ use cached_aside_protocol::{
     steps::{Guard, SetIfAbsent},
 };
 use futures_util::future::join_all;
-use redis::RedisResult;
+use redis::{RedisResult, Value};
 
 use super::{
     RedisStore,
@@ -99,17 +99,19 @@ impl RedisStore {
                 for index in &indices {
                     pipeline.add_command(by_source(self.full(keys[*index]), guard));
                 }
-                // The rest of the time is for the answer, and for the reason if there is no confirmation.
+                // The rest of the time is for the answer, with the reason if there is no confirmation.
                 let left = within.saturating_sub(begun.elapsed());
                 pipeline.cmd("WAIT").arg(replicas).arg(millis(left.mul_f64(0.75)));
-                let mut answers: Vec<RedisResult<i64>> = node.call_all_write(pipeline).await?;
-                let confirmed =
-                    answers.pop().transpose().map_err(|error| store_error(&error))?.unwrap_or_default();
-                let missing = if confirmed < i64::from(replicas) {
-                    Some(replicas::unconfirmed(&node, confirmed, replicas, within).await)
-                } else {
-                    None
-                };
+                pipeline.cmd("INFO").arg("replication");
+                let mut answers: Vec<RedisResult<Value>> = node.call_all_write(pipeline).await?;
+                let info: Option<String> =
+                    answers.pop().and_then(|info| redis::from_redis_value(info.ok()?).ok());
+                let confirmed = answers
+                    .pop()
+                    .map_or(Ok(0), |reply| reply.and_then(|reply| Ok(redis::from_redis_value(reply)?)));
+                let confirmed: i64 = confirmed.map_err(|error| store_error(&error))?;
+                let missing = (confirmed < i64::from(replicas))
+                    .then(|| replicas::unconfirmed(confirmed, replicas, within, info.as_deref()));
                 Ok((node, answers, missing))
             };
             (outcome.await, indices)
@@ -131,8 +133,10 @@ impl RedisStore {
                         self.route.note_error(&node, &error);
                         Err(store_error(&error))
                     }
-                    Ok(reply) if parse_reply::<Guard>(reply).is_err() => Err(StoreError::Foreign),
-                    Ok(_) => missing.clone().map_or(Ok(()), |reason| Err(StoreError::Server(reason))),
+                    Ok(Value::Int(reply)) if parse_reply::<Guard>(reply).is_ok() => {
+                        missing.clone().map_or(Ok(()), |reason| Err(StoreError::Server(reason)))
+                    }
+                    Ok(_) => Err(StoreError::Foreign),
                 };
             }
         }
