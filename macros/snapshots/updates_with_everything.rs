@@ -13,7 +13,8 @@ impl Repo {
                 "Repo::rename",
             )
             .guard(__aside::Guard::Required)
-            .guard_for(__aside::Duration::from_secs(3u64));
+            .guard_for(__aside::Duration::from_secs(3u64))
+            .attributes_around(1u8);
         let __when: bool = id > 0;
         let __keys = if __when {
             ::core::option::Option::Some([
