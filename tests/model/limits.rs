@@ -1,9 +1,9 @@
 //! Where the promises end: each limit that the documentation names, and that it is really there.
 
 use crate::history::Promise;
+use crate::mutations::breaks;
 use crate::scene::{Mechanism, Scene, Trouble, Write};
 use crate::scenes;
-use crate::teeth::breaks;
 
 #[test]
 fn a_lost_guard_costs_p2() {

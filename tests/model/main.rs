@@ -34,7 +34,7 @@
 //!
 //! # Mechanism by test
 //!
-//! The scenes hold ([`promises`]); with one mechanism switched off the checker objects ([`teeth`]):
+//! The scenes hold ([`promises`]); with one mechanism switched off the checker objects ([`mutations`]):
 //!
 //! | mechanism | test | what falls |
 //! | --- | --- | --- |
@@ -78,6 +78,7 @@ mod flight;
 mod history;
 mod limits;
 mod model;
+mod mutations;
 mod promises;
 mod read;
 mod recovery;
@@ -86,7 +87,6 @@ mod scenes;
 mod state;
 mod step;
 mod store;
-mod teeth;
 mod token;
 mod transaction;
 mod wire;

@@ -4,7 +4,7 @@ use crate::history::Promise;
 use crate::witness::Witness;
 
 /// A mechanism of the protocol that a scene can switch off, to see that the checker misses it.
-/// `teeth.rs` has the test of each.
+/// `mutations.rs` has the test of each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Mechanism {
     /// A write replaces what is there by a `Guard` before it touches the database.

@@ -30,9 +30,9 @@ mod reader;
 mod state;
 mod writer;
 
+use crate::mutations::{described, falls};
 use crate::promises::all_of;
 use crate::scene as protocol;
-use crate::teeth::{described, falls};
 
 /// One of the two keys.
 pub(crate) type Key = usize;

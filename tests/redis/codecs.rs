@@ -12,8 +12,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::{
     functions::on_both_stores,
+    logging::Log,
     support::{carried_out, filled},
-    telling::Log,
 };
 
 /// Three calls give `value`, with so many hits among them.

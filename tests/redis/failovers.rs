@@ -12,7 +12,7 @@ use cached_aside_tests::{
         cell::{BACK, SLACK},
         operation::WRITE_BOUND,
         origin::{App, Origin, ROWS, load, save, save_all},
-        scene::TIMEOUT,
+        setup::TIMEOUT,
     },
 };
 use redis::cmd;

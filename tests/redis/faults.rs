@@ -43,8 +43,8 @@ fn every_fault_with_every_operation() {
 }
 
 /// In a process of its own, whose memory is measured.
-fn trouble(part: &str, further: &[&str]) {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_trouble"));
+fn soak(part: &str, further: &[&str]) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_soak"));
     let output = command.arg(part).args(further).output().unwrap();
     println!("{}", String::from_utf8_lossy(&output.stdout));
     assert!(output.status.success(), "{output:?}");
@@ -52,11 +52,11 @@ fn trouble(part: &str, further: &[&str]) {
 
 #[test]
 fn fault_after_fault() {
-    trouble("faults", &["--seconds", "15"]);
+    soak("faults", &["--seconds", "15"]);
 }
 
 #[test]
 fn a_server_that_hangs_under_load_costs_no_memory() {
     // As many as an unoptimised program beside many others can serve.
-    trouble("hang", &["--seconds", "4", "--callers", "400"]);
+    soak("hang", &["--seconds", "4", "--callers", "400"]);
 }

@@ -9,9 +9,9 @@
     reason = "these are tests"
 )]
 
-mod asked;
 mod batches;
 mod caches;
+mod chaos;
 mod codecs;
 mod demoted;
 mod deployments;
@@ -23,9 +23,11 @@ mod identity;
 mod keys;
 mod large;
 mod limits;
+mod logging;
 mod nested;
 mod operation;
 mod outages;
+mod overrides;
 mod pauses;
 mod processes;
 mod recovery;
@@ -35,8 +37,6 @@ mod servers;
 mod staleness;
 mod support;
 mod switch;
-mod telling;
-mod torture;
 mod transactions;
 mod updates;
 mod values;

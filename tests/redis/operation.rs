@@ -15,8 +15,8 @@ use redis::cmd;
 use tokio::{task::JoinSet, time::sleep};
 
 use crate::{
+    logging::{Log, said},
     support::filled,
-    telling::{Log, said},
 };
 
 #[cached_aside(ttl = "1m", key = "operated:{id}")]

@@ -11,7 +11,7 @@ use std::{
 };
 
 use cached_aside::{Cache, Error, NodeState, cached_aside, invalidates};
-use cached_aside_tests::{Mode, Proxy, RedisServer, Trouble};
+use cached_aside_tests::{Mode, Proxy, RedisServer, ServerFault};
 use redis::cmd;
 use tokio::time::sleep;
 
@@ -399,7 +399,7 @@ async fn a_server_that_refuses_the_commands_of_writes_is_given_up() {
     cache.scope(save(&row)).await;
     let is_up = || cache.stats().nodes[0].state == NodeState::Up;
     assert!(is_up());
-    let troubled = Trouble::BusyScript.begin(&server);
+    let faulty = ServerFault::BusyScript.begin(&server);
     for _ in 0..60 {
         cache.scope(save(&row)).await;
         if !is_up() {
@@ -408,7 +408,7 @@ async fn a_server_that_refuses_the_commands_of_writes_is_given_up() {
         sleep(Duration::from_millis(10)).await;
     }
     assert!(!is_up(), "the server is taken for one that is in order: {}", cache.stats());
-    troubled.end();
+    faulty.end();
     let begun = Instant::now();
     while !is_up() || cache.stats().recovering > 0 {
         assert!(begun.elapsed() < BACK, "{}", cache.stats());

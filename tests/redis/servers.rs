@@ -1,8 +1,8 @@
-//! The support library's clusters, sentinels, certificates and servers in trouble, seen with plain commands.
+//! The support library's clusters, sentinels, certificates and servers in fault, seen with plain commands.
 
 use std::{fs, thread, time::Instant};
 
-use cached_aside_tests::{Authority, Clients, RedisCluster, RedisServer, Sentinels, Trouble, server};
+use cached_aside_tests::{Authority, Clients, RedisCluster, RedisServer, Sentinels, ServerFault, server};
 use redis::{Client, Cmd, RedisResult, TlsCertificates, cmd};
 
 use crate::support::{SHORT, connect, eventually, ping, ping_on};
@@ -164,49 +164,49 @@ fn certificates_are_what_a_server_with_tls_asks_for() {
 /// Each state shows, spares nobody who comes new, and ends.
 #[test]
 fn a_server_in_trouble_says_so_until_it_is_over() {
-    let possible = Trouble::ALL.into_iter().filter(|trouble| trouble.is_possible());
-    let troubles: Vec<_> = possible.map(|trouble| thread::spawn(move || shows_and_ends(trouble))).collect();
-    for trouble in troubles {
-        trouble.join().unwrap();
+    let possible = ServerFault::ALL.into_iter().filter(|fault| fault.is_possible());
+    let faults: Vec<_> = possible.map(|fault| thread::spawn(move || shows_and_ends(fault))).collect();
+    for fault in faults {
+        fault.join().unwrap();
     }
 }
 
-fn shows_and_ends(trouble: Trouble) {
+fn shows_and_ends(fault: ServerFault) {
     let server = RedisServer::start();
     server.run::<()>(&set("before"));
-    let troubled = trouble.begin(&server);
+    let faulty = fault.begin(&server);
     let on_a_new_connection =
         |command: &Cmd| -> RedisResult<Option<String>> { command.query(&mut connect(&server.url())?) };
     let write = || on_a_new_connection(&set("during"));
     let read = || on_a_new_connection(cmd("GET").arg("before"));
     let code = |answer: RedisResult<_>| answer.unwrap_err().code().map(str::to_owned);
-    match trouble {
-        Trouble::Evicting => {
+    match fault {
+        ServerFault::Evicting => {
             eventually("what was not used is evicted", || matches!(get(&server, "before"), Ok(None)));
         }
-        Trouble::MaxClients => assert!(write().is_err()),
+        ServerFault::MaxClients => assert!(write().is_err()),
         // What only reads is served by a server that cannot write.
-        Trouble::ReadOnly | Trouble::OutOfMemory => {
-            let expected = if trouble == Trouble::ReadOnly { "READONLY" } else { "OOM" };
+        ServerFault::ReadOnly | ServerFault::OutOfMemory => {
+            let expected = if fault == ServerFault::ReadOnly { "READONLY" } else { "OOM" };
             assert_eq!(code(write()).as_deref(), Some(expected));
             assert_eq!(read().unwrap().as_deref(), Some("value"));
         }
-        Trouble::PrimaryDown => assert_eq!(code(read()).as_deref(), Some("MASTERDOWN")),
-        Trouble::OtherPassword => assert_eq!(code(read()).as_deref(), Some("NOAUTH")),
-        Trouble::Loading | Trouble::BusyScript => {
-            let expected = if trouble == Trouble::Loading { "LOADING" } else { "BUSY" };
+        ServerFault::PrimaryDown => assert_eq!(code(read()).as_deref(), Some("MASTERDOWN")),
+        ServerFault::OtherPassword => assert_eq!(code(read()).as_deref(), Some("NOAUTH")),
+        ServerFault::Loading | ServerFault::BusyScript => {
+            let expected = if fault == ServerFault::Loading { "LOADING" } else { "BUSY" };
             for _ in 0..20 {
                 assert_eq!(code(read()).as_deref(), Some(expected));
             }
         }
     }
-    troubled.end();
-    write().unwrap_or_else(|error| panic!("{trouble:?} is over: {error}"));
-    if trouble != Trouble::Evicting {
-        assert_eq!(get(&server, "before").unwrap().as_deref(), Some("value"), "{trouble:?}");
+    faulty.end();
+    write().unwrap_or_else(|error| panic!("{fault:?} is over: {error}"));
+    if fault != ServerFault::Evicting {
+        assert_eq!(get(&server, "before").unwrap().as_deref(), Some("value"), "{fault:?}");
     }
     server.restart();
-    assert_eq!(server.run::<u64>(&cmd("DBSIZE")), 0, "{trouble:?}: empty after a restart");
+    assert_eq!(server.run::<u64>(&cmd("DBSIZE")), 0, "{fault:?}: empty after a restart");
 }
 
 #[test]

@@ -16,8 +16,8 @@ use redis::cmd;
 use tokio::{runtime, time::sleep};
 
 use crate::{
+    logging::{Log, said},
     support::filled,
-    telling::{Log, said},
 };
 
 /// Much less than `wait`, and more than a call takes that waits for nobody.

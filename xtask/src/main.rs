@@ -1,4 +1,4 @@
-//! The project's own commands: `cargo xtask test`, `cargo xtask torture`, `cargo xtask trouble`,
+//! The project's own commands: `cargo xtask test`, `cargo xtask chaos`, `cargo xtask soak`,
 //! `cargo xtask bench`.
 
 use std::{
@@ -23,11 +23,11 @@ cargo xtask test [--sudo] [-- ARGUMENTS]
     it says how), or takes the server that CACHED_ASIDE_TEST_SERVER names. With CACHED_ASIDE_TEST_SERVERS=PATH,PATH what depends on the server
     is run with each of them. Arguments go to `cargo test`, and only that is run then:
     `cargo xtask test -- --test redis support`.
-cargo xtask torture [--seconds N] [--seed S] [--class NAME]
+cargo xtask chaos [--seconds N] [--seed S] [--class NAME]
     Several processes read and write through the cache while everything around them fails, first with a
     naive cache-aside, then with the annotated functions, each for N seconds (60), by the seed S (1).
     Fails unless the naive one breaks the promises and the annotated functions keep them.
-cargo xtask trouble [--seconds N] [--seed S]
+cargo xtask soak [--seconds N] [--seed S]
     Fault after fault for N seconds (60), by the seed S (1), while callers read and write; then a Redis that hangs
     under 2,000 callers a second for a tenth of that. Fails unless no call fails, none gives an old value, and the
     memory stays flat.
@@ -47,8 +47,8 @@ fn main() -> ExitCode {
     let rest: Vec<_> = args.skip_while(|arg| arg == "--").collect();
     let result = match command.as_deref().and_then(|name| name.to_str()) {
         Some("test") => redis::servers(sudo).and_then(|servers| test(&rest, servers)),
-        Some("torture") => redis::servers(sudo).and_then(|servers| long("torture", &rest, servers)),
-        Some("trouble") => redis::servers(sudo).and_then(|servers| long("trouble", &rest, servers)),
+        Some("chaos") => redis::servers(sudo).and_then(|servers| long("chaos", &rest, servers)),
+        Some("soak") => redis::servers(sudo).and_then(|servers| long("soak", &rest, servers)),
         Some("bench") => redis::servers(sudo).and_then(|servers| bench(&rest, servers)),
         _ => Err(USAGE.to_owned()),
     };

@@ -4,7 +4,7 @@ use super::{
     fault::Fault,
     operation::{Operation, Serves, WRITE_BOUND},
     origin::{App, ROWS, load, save, save_all},
-    scene::{Scene, TIMEOUT},
+    setup::{Setup, TIMEOUT},
 };
 use cached_aside::Cache;
 use std::{
@@ -37,10 +37,10 @@ pub struct Seen {
 
 /// Tries an operation during a fault, and looks at everything afterwards. Panics if anything is not as it should be.
 pub fn try_cell(fault: &Fault, operation: Operation) -> Seen {
-    let scene = Scene::set(fault);
+    let setup = Setup::set(fault);
     let runtime = runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
     let runtime = runtime.expect("a thread can be started");
-    let cell = Cell { fault, operation, scene: &scene, app: App::new(&scene.origin) };
+    let cell = Cell { fault, operation, setup: &setup, app: App::new(&setup.origin) };
     let seen = runtime.block_on(cell.run());
     // The caches are gone, and so must be everything that they had going.
     cell.nothing_is_left(&runtime);
@@ -50,7 +50,7 @@ pub fn try_cell(fault: &Fault, operation: Operation) -> Seen {
 struct Cell<'a> {
     fault: &'a Fault,
     operation: Operation,
-    scene: &'a Scene,
+    setup: &'a Setup,
     app: App,
 }
 
@@ -64,23 +64,23 @@ struct Programs {
 
 impl Cell<'_> {
     async fn run(&self) -> Seen {
-        let Cell { fault, scene, .. } = self;
+        let Cell { fault, setup, .. } = self;
         let (programs, slowest, active);
         if fault.at_first {
-            let elsewhere = scene.elsewhere(fault).await;
+            let elsewhere = setup.elsewhere(fault).await;
             self.prepare(&elsewhere).await;
-            active = fault.begin(scene);
-            programs = Programs { here: scene.here(fault).await, elsewhere, tasks: None };
+            active = fault.begin(setup);
+            programs = Programs { here: setup.here(fault).await, elsewhere, tasks: None };
             slowest = self.operate(&programs, || ()).await.0;
         } else {
-            let (here, elsewhere) = (scene.here(fault).await, scene.elsewhere(fault).await);
+            let (here, elsewhere) = (setup.here(fault).await, setup.elsewhere(fault).await);
             self.prepare(&here).await;
             // Nobody waits for a fill, and what begins the fault may come over another connection: this comes after the fill.
             here.ping().await.expect("all is well");
             elsewhere.ping().await.expect("all is well");
             let tasks = Some(Handle::current().metrics().num_alive_tasks());
             programs = Programs { here, elsewhere, tasks };
-            (slowest, active) = self.operate(&programs, || fault.begin(scene)).await;
+            (slowest, active) = self.operate(&programs, || fault.begin(setup)).await;
         }
         if fault.serves == Serves::Nothing {
             self.is_skipped(&programs.here).await;
@@ -119,7 +119,7 @@ impl Cell<'_> {
             slowest = self.write(here).await;
         }
         let rows = if self.operation == Operation::Several { &ROWS[..] } else { &ROWS[..1] };
-        let before = self.scene.origin.loads();
+        let before = self.setup.origin.loads();
         let reads: Vec<_> = rows
             .iter()
             .map(|row| {
@@ -129,7 +129,7 @@ impl Cell<'_> {
             .collect();
         for (read, row) in reads.into_iter().zip(rows) {
             let (version, took) = read.await.expect("a read does not fail");
-            assert_eq!(version, self.scene.origin.version(*row), "{self}: row {row}");
+            assert_eq!(version, self.setup.origin.version(*row), "{self}: row {row}");
             slowest = slowest.max(self.in_time("a read", took, self.operation.bound()));
         }
         self.ran(before, rows.len());
@@ -141,7 +141,7 @@ impl Cell<'_> {
         let mut took = Duration::MAX;
         for _ in 0..TRIES {
             let (version, this) = timed(here.scope(load(&self.app, ROWS[0]))).await;
-            assert_eq!(version, self.scene.origin.version(ROWS[0]), "{self}: a later read");
+            assert_eq!(version, self.setup.origin.version(ROWS[0]), "{self}: a later read");
             took = took.min(self.in_time("a later read", this, TIMEOUT));
             if took < AT_ONCE {
                 return;
@@ -152,7 +152,7 @@ impl Cell<'_> {
 
     /// Writes, and says how long it took.
     async fn write(&self, here: &Cache) -> Duration {
-        let origin = &self.scene.origin;
+        let origin = &self.setup.origin;
         let (writes, version) = (origin.writes(), origin.version(1));
         let ((), took) = timed(here.scope(async {
             if self.operation == Operation::Several {
@@ -173,14 +173,14 @@ impl Cell<'_> {
 
     /// Somebody else loads, a reader here waits for it, the fault begins.
     async fn wait<A>(&self, programs: &Programs, begin: impl FnOnce() -> A) -> (Duration, A) {
-        let pausing = App::pausing(&self.scene.origin);
+        let pausing = App::pausing(&self.setup.origin);
         let spawn = |cache: &Cache, app: &App| {
             let (cache, app) = (cache.clone(), app.clone());
             tokio::spawn(async move { timed(cache.scope(load(&app, 1))).await })
         };
         let other = spawn(&programs.elsewhere, &pausing);
         timeout(BACK, pausing.pauses()).await.expect("the other loads");
-        let before = self.scene.origin.loads();
+        let before = self.setup.origin.loads();
         let reader = spawn(&programs.here, &self.app);
         let since = Instant::now();
         while !reader.is_finished() && programs.here.stats().total.misses == 0 {
@@ -189,17 +189,17 @@ impl Cell<'_> {
         }
         let active = begin();
         let (version, took) = reader.await.expect("a read does not fail");
-        assert_eq!(version, self.scene.origin.version(1), "{self}: the reader");
+        assert_eq!(version, self.setup.origin.version(1), "{self}: the reader");
         self.ran(before, 1);
         pausing.go();
         let (version, _) = other.await.expect("a read does not fail");
-        assert_eq!(version, self.scene.origin.version(1), "{self}: whom it waited for");
+        assert_eq!(version, self.setup.origin.version(1), "{self}: whom it waited for");
         (self.in_time("the reader", took, self.operation.bound()), active)
     }
 
     /// So many reads ran as many bodies as they should.
     fn ran(&self, before: u64, reads: usize) {
-        let (ran, reads) = (self.scene.origin.loads() - before, reads as u64);
+        let (ran, reads) = (self.setup.origin.loads() - before, reads as u64);
         let each = self.fault.serves.bodies(self.operation);
         let expected = each.start() * reads..=each.end() * reads;
         assert!(expected.contains(&ran), "{self}: {ran} bodies ran, not {expected:?}");
@@ -218,10 +218,10 @@ impl Cell<'_> {
             assert!(begun.elapsed() < BACK, "{self}: rows {missed:?} are not in use again: {}", here.stats());
             let mut still = Vec::new();
             for row in missed {
-                let loads = self.scene.origin.loads();
+                let loads = self.setup.origin.loads();
                 let version = here.scope(load(&self.app, row)).await;
-                assert_eq!(version, self.scene.origin.version(row), "{self}: row {row} afterwards");
-                if self.scene.origin.loads() != loads {
+                assert_eq!(version, self.setup.origin.version(row), "{self}: row {row} afterwards");
+                if self.setup.origin.loads() != loads {
                     still.push(row);
                 }
             }
@@ -248,7 +248,7 @@ impl Cell<'_> {
                 let version = cache.scope(load(&self.app, row)).await;
                 assert_eq!(
                     version,
-                    self.scene.origin.version(row),
+                    self.setup.origin.version(row),
                     "{self}: row {row} after {writes} writes"
                 );
             }
@@ -258,7 +258,7 @@ impl Cell<'_> {
     /// There are as many tasks and connections as before.
     async fn nothing_is_leaked(&self, programs: &Programs) {
         // The lasting one, its runtime's own, and one for large values where answers were late.
-        eventually(&format!("{self}: each program has three connections"), || self.scene.clients() <= 6)
+        eventually(&format!("{self}: each program has three connections"), || self.setup.clients() <= 6)
             .await;
         if let Some(before) = programs.tasks {
             let alive = || Handle::current().metrics().num_alive_tasks();
@@ -273,7 +273,7 @@ impl Cell<'_> {
         crate::server::eventually(&format!("{self}: no task is left"), TIDY, || alive() == 0);
         if self.fault.ends() {
             crate::server::eventually(&format!("{self}: no connection is left"), TIDY, || {
-                self.scene.clients() == 0
+                self.setup.clients() == 0
             });
         }
     }

@@ -2,9 +2,9 @@
 
 use super::{
     operation::Serves,
-    scene::{NAMESPACE, Scene},
+    setup::{NAMESPACE, Setup},
 };
-use crate::{Mode, RedisServer, Trouble, Troubled, server::Builder};
+use crate::{FaultyServer, Mode, RedisServer, ServerFault, server::Builder};
 use redis::cmd;
 use std::time::Duration;
 
@@ -35,7 +35,7 @@ pub enum Kind {
     /// The network fails.
     Network(Mode),
     /// The server cannot serve.
-    Trouble(Trouble),
+    Server(ServerFault),
     /// The server learns the password only when it is over.
     WrongPassword,
     /// The server has this database only when it is over.
@@ -62,8 +62,8 @@ const fn at_first(name: &'static str, what: &'static str, kind: Kind) -> Fault {
     Fault { name, what, kind, at_first: true, serves: Serves::Nothing }
 }
 
-const fn trouble(name: &'static str, what: &'static str, trouble: Trouble, serves: Serves) -> Fault {
-    row(name, what, Kind::Trouble(trouble), serves)
+const fn server(name: &'static str, what: &'static str, fault: ServerFault, serves: Serves) -> Fault {
+    row(name, what, Kind::Server(fault), serves)
 }
 
 /// All of them.
@@ -123,24 +123,34 @@ pub const FAULTS: [Fault; 27] = {
             Kind::Network(Mode::Say("what?\r\n")),
             Nothing,
         ),
-        trouble("read-only", "`READONLY`: the server has become a replica", Trouble::ReadOnly, ReadsAtFirst),
-        trouble("primary down", "`MASTERDOWN`: a replica that serves nothing", Trouble::PrimaryDown, Nothing),
-        trouble("loading", "`LOADING`: restarted, and reading its data", Trouble::Loading, Nothing),
-        trouble("busy", "`BUSY`: somebody's script does not end", Trouble::BusyScript, Nothing),
-        trouble(
-            "out of memory",
-            "`OOM`: `maxmemory` is reached, nothing is evicted",
-            Trouble::OutOfMemory,
-            Reads,
+        server(
+            "read-only",
+            "`READONLY`: the server has become a replica",
+            ServerFault::ReadOnly,
+            ReadsAtFirst,
         ),
-        trouble("evicting", "`allkeys-lru` with next to no memory", Trouble::Evicting, Anything),
-        trouble(
-            "too many clients",
-            "`maxclients` is reached, and we are disconnected",
-            Trouble::MaxClients,
+        server(
+            "primary down",
+            "`MASTERDOWN`: a replica that serves nothing",
+            ServerFault::PrimaryDown,
             Nothing,
         ),
-        trouble("password changed", "`NOAUTH`, and we are disconnected", Trouble::OtherPassword, Nothing),
+        server("loading", "`LOADING`: restarted, and reading its data", ServerFault::Loading, Nothing),
+        server("busy", "`BUSY`: somebody's script does not end", ServerFault::BusyScript, Nothing),
+        server(
+            "out of memory",
+            "`OOM`: `maxmemory` is reached, nothing is evicted",
+            ServerFault::OutOfMemory,
+            Reads,
+        ),
+        server("evicting", "`allkeys-lru` with next to no memory", ServerFault::Evicting, Anything),
+        server(
+            "too many clients",
+            "`maxclients` is reached, and we are disconnected",
+            ServerFault::MaxClients,
+            Nothing,
+        ),
+        server("password changed", "`NOAUTH`, and we are disconnected", ServerFault::OtherPassword, Nothing),
         row("another type", "`WRONGTYPE`: our keys hold sets", Kind::WrongType, Foreign),
         row("foreign bytes", "our keys hold strings of somebody else", Kind::ForeignBytes, Foreign),
         row("scripts forgotten", "`NOSCRIPT`: `SCRIPT FLUSH`", Kind::ScriptsForgotten, Everything),
@@ -151,14 +161,14 @@ pub const FAULTS: [Fault; 27] = {
 #[derive(Debug)]
 pub struct Active<'a> {
     kind: Kind,
-    scene: &'a Scene,
-    troubled: Option<Troubled<'a>>,
+    setup: &'a Setup,
+    faulty: Option<FaultyServer<'a>>,
 }
 
 impl Fault {
     /// Whether the server that is tested with can be brought into it.
     pub fn is_possible(&self) -> bool {
-        !matches!(self.kind, Kind::Trouble(trouble) if !trouble.is_possible())
+        !matches!(self.kind, Kind::Server(fault) if !fault.is_possible())
     }
 
     /// Whether it can end while the program runs.
@@ -176,9 +186,9 @@ impl Fault {
     }
 
     /// Brings it about.
-    pub fn begin<'a>(&self, scene: &'a Scene) -> Active<'a> {
-        let Scene { server, proxy, .. } = scene;
-        let mut troubled = None;
+    pub fn begin<'a>(&self, setup: &'a Setup) -> Active<'a> {
+        let Setup { server, proxy, .. } = setup;
+        let mut faulty = None;
         match self.kind {
             Kind::Killed => server.kill(),
             Kind::Restarted => server.restart(),
@@ -189,22 +199,22 @@ impl Fault {
                     proxy.drop_all();
                 }
             }
-            Kind::Trouble(trouble) => troubled = Some(trouble.begin(server)),
+            Kind::Server(fault) => faulty = Some(fault.begin(server)),
             Kind::WrongType => put(server, "SADD"),
             Kind::ForeignBytes => put(server, "SET"),
             Kind::ScriptsForgotten => server.run::<()>(cmd("SCRIPT").arg("FLUSH")),
             Kind::WrongPassword | Kind::WrongDatabase | Kind::NoSuchHost => {}
         }
-        Active { kind: self.kind, scene, troubled }
+        Active { kind: self.kind, setup, faulty }
     }
 }
 
 impl Active<'_> {
     /// Ends it.
     pub fn end(self) {
-        let Scene { server, proxy, .. } = self.scene;
-        if let Some(troubled) = self.troubled {
-            troubled.end();
+        let Setup { server, proxy, .. } = self.setup;
+        if let Some(faulty) = self.faulty {
+            faulty.end();
         }
         match self.kind {
             Kind::Killed => server.restart(),
@@ -221,7 +231,7 @@ impl Active<'_> {
                     server.run::<()>(cmd("DEL").arg(key));
                 }
             }
-            Kind::Restarted | Kind::Trouble(_) | Kind::NoSuchHost | Kind::ScriptsForgotten => {}
+            Kind::Restarted | Kind::Server(_) | Kind::NoSuchHost | Kind::ScriptsForgotten => {}
         }
     }
 }

@@ -1,8 +1,8 @@
 //! A Redis that hangs under load: every call runs its body, in time, and the memory stays flat.
 
 use super::{
-    marathon::{memory, peak_memory},
-    scene::TIMEOUT,
+    setup::TIMEOUT,
+    soak::{memory, peak_memory},
 };
 use crate::RedisServer;
 use cached_aside::{Cache, cached_aside};

@@ -1,6 +1,6 @@
 //! The columns of the table: what is tried, and what has to come of it.
 
-use super::{origin::WAIT, scene::TIMEOUT};
+use super::{origin::WAIT, setup::TIMEOUT};
 use std::{fmt, ops::RangeInclusive, time::Duration};
 
 /// What is tried during a fault.

@@ -5,7 +5,7 @@ use super::{
     fault::{FAULTS, Fault},
     operation::{Operation, WRITE_BOUND},
     origin::WAIT,
-    scene::TIMEOUT,
+    setup::TIMEOUT,
 };
 use std::fmt::Write;
 
@@ -54,9 +54,9 @@ Redis has acknowledged the deletion: this program goes past the cache for them u
 Redis may be given the old values until then, and no longer than their TTL. A host name that cannot be resolved does not
 begin to resolve in the suite; for the other faults the last three points are asserted.
 
-`cargo xtask trouble --seconds 600` takes these faults one after the other, by chance, while callers of two programs go on
+`cargo xtask soak --seconds 600` takes these faults one after the other, by chance, while callers of two programs go on
 reading and writing: no call may fail, none may be given an old value, and memory and tasks have to stay what they were. Then
-Redis hangs for a minute under 2,000 callers a second. `cargo xtask torture` has several processes, failovers of a cluster and
+Redis hangs for a minute under 2,000 callers a second. `cargo xtask chaos` has several processes, failovers of a cluster and
 of sentinels among other things, and a judge of what they saw.
 ",
     );

@@ -3,8 +3,8 @@
 #![expect(clippy::unused_async, reason = "what is cached is asynchronous, also where the origin is not")]
 
 mod app;
+mod installed;
 mod pauses;
-mod whole;
 
 use cached_aside_tests::RedisServer;
 use std::{
@@ -19,8 +19,8 @@ fn main() -> ExitCode {
     let result = match role.as_deref() {
         Some("echo") => echo(&args.collect::<Vec<_>>().join(" ")),
         Some("nest") => nest(),
-        Some("environment") => whole::environment(),
-        Some("install") => whole::install(),
+        Some("environment") => installed::environment(),
+        Some("install") => installed::install(),
         Some("pauses") => pauses::run(&args.collect::<Vec<_>>()),
         Some("app") => app::run(&args.collect::<Vec<_>>()),
         _ => Err(io::Error::other(format!("unknown role {role:?}"))),

@@ -1,15 +1,15 @@
-//! The torture, for a short time, and its judge, on histories made by hand: it must see what is wrong with bad ones.
+//! The chaos test, for a short time, and its judge, on histories made by hand: it must see what is wrong with bad ones.
 
-use cached_aside_tests::torture::{
+use cached_aside_tests::chaos::{
     caller::{Caller, Dropped, Home},
     check::{Verdict, check},
     class::{Class, TTL},
+    clock::Timestamp,
     history::History,
-    moment::Moment,
     nemesis::{Act, Nemesis},
     record::Record,
     report,
-    storm::Storm,
+    run::Run,
     subject::Subject,
     timeline::timeline,
     violation::Violation,
@@ -232,7 +232,7 @@ fn a_dead_process_excuses_others_for_a_ttl() {
     let died = UNGUARDED.lines().filter(|line| !line.contains("counted")).collect::<Vec<_>>().join("\n");
     let stale = |begin: u64| format!("{died}\nkilled 1 70\nread 2.9 cached 1 {begin} {} ok 1 1", begin + 1);
     assert_eq!(found(Class::BestEffort, &stale(1_000)), [""; 0]);
-    let much_later = Moment(70).plus(TTL * 4).0;
+    let much_later = Timestamp(70).plus(TTL * 4).0;
     assert_eq!(found(Class::BestEffort, &stale(much_later)), ["P1:"]);
 }
 
@@ -387,9 +387,9 @@ async fn a_call_ends_with_its_runtime() {
 }
 
 #[test]
-fn a_short_torture_breaks_the_naive_cache_aside_and_not_ours() {
-    let program = Path::new(env!("CARGO_BIN_EXE_torture"));
-    // Sentinels take their time to agree: `cargo xtask torture` has them as well.
+fn a_short_chaos_test_breaks_the_naive_cache_aside_and_not_ours() {
+    let program = Path::new(env!("CARGO_BIN_EXE_chaos"));
+    // Sentinels take their time to agree: `cargo xtask chaos` has them as well.
     let classes = Class::ALL.into_iter().chain(Class::FAILOVERS);
     let classes = classes.filter(|(class, _)| *class != Class::Sentinels);
     let runs = classes.map(|(class, _)| (Subject::Ours, class)).chain([(Subject::Naive, Class::Outages)]);
@@ -397,8 +397,8 @@ fn a_short_torture_breaks_the_naive_cache_aside_and_not_ours() {
     let run = |(subject, class): (Subject, Class)| {
         // A failover takes its time.
         let time = Duration::from_secs(if class.fails_over() { 15 } else { 5 });
-        let storm = Storm { program, subject, class, seed: 1, time };
-        thread::spawn(move || (subject, class, storm.run()))
+        let run = Run { program, subject, class, seed: 1, time };
+        thread::spawn(move || (subject, class, run.execute()))
     };
     for run in runs.map(run).collect::<Vec<_>>() {
         let (subject, class, report) = run.join().expect("it runs to its end");

@@ -1,4 +1,4 @@
-//! Who is tortured.
+//! The cache under test.
 
 use super::{
     class::Class,
@@ -9,7 +9,7 @@ use super::{
 use cached_aside::{Cache, bypass};
 use std::{fmt, io, str::FromStr, time::Duration};
 
-/// Who is tortured.
+/// The cache under test.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Subject {
     /// The usual cache-aside.
@@ -69,7 +69,7 @@ pub struct Counts {
     pub unreadable: u64,
 }
 
-/// The cache under torture, in one process.
+/// The cache under test, in one process.
 #[derive(Debug)]
 pub enum Cached {
     /// The usual cache-aside.

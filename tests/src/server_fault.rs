@@ -22,7 +22,7 @@ const LITTLE_MEMORY: u64 = 200_000;
 
 /// A state in which a server answers with errors, or forgets what it was given.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Trouble {
+pub enum ServerFault {
     /// It follows another server and refuses to write: `READONLY`.
     ReadOnly,
     /// It follows a server that is down, and serves nothing meanwhile: `MASTERDOWN`.
@@ -41,7 +41,7 @@ pub enum Trouble {
     OtherPassword,
 }
 
-impl Trouble {
+impl ServerFault {
     /// All of them.
     pub const ALL: [Self; 8] = [
         Self::ReadOnly,
@@ -59,40 +59,40 @@ impl Trouble {
         self != Self::Loading || server::version() >= (7, 0)
     }
 
-    /// Puts the server into this state, until [`Troubled::end`].
-    pub fn begin(self, server: &RedisServer) -> Troubled<'_> {
+    /// Puts the server into this state, until [`FaultyServer::end`].
+    pub fn begin(self, server: &RedisServer) -> FaultyServer<'_> {
         if self == Self::Loading {
             restart_loading(server);
         }
-        let mut troubled =
-            Troubled { trouble: self, server, connection: server.connection(), disturber: None };
-        troubled.begin();
-        troubled
+        let mut faulty =
+            FaultyServer { fault: self, server, connection: server.connection(), disturber: None };
+        faulty.begin();
+        faulty
     }
 }
 
-/// A server in trouble.
-pub struct Troubled<'a> {
-    trouble: Trouble,
+/// A server in fault.
+pub struct FaultyServer<'a> {
+    fault: ServerFault,
     server: &'a RedisServer,
-    /// From before the trouble: a new one might be refused.
+    /// From before the fault: a new one might be refused.
     connection: Connection,
     disturber: Option<Disturber>,
 }
 
-impl std::fmt::Debug for Troubled<'_> {
+impl std::fmt::Debug for FaultyServer<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Troubled").field("trouble", &self.trouble).finish_non_exhaustive()
+        f.debug_struct("FaultyServer").field("fault", &self.fault).finish_non_exhaustive()
     }
 }
 
-impl Troubled<'_> {
+impl FaultyServer<'_> {
     fn begin(&mut self) {
-        match self.trouble {
-            Trouble::Loading => {}
-            Trouble::ReadOnly => self.follow_nobody("yes"),
-            Trouble::PrimaryDown => self.follow_nobody("no"),
-            Trouble::BusyScript => {
+        match self.fault {
+            ServerFault::Loading => {}
+            ServerFault::ReadOnly => self.follow_nobody("yes"),
+            ServerFault::PrimaryDown => self.follow_nobody("no"),
+            ServerFault::BusyScript => {
                 self.set("lua-time-limit", "5");
                 self.disturber = Some(Disturber::start(self.server, |connection, _| {
                     let _: RedisResult<()> = cmd("EVAL").arg("while true do end").arg(0).query(connection);
@@ -102,16 +102,16 @@ impl Troubled<'_> {
                     answer.is_err_and(|error| error.code() == Some("BUSY"))
                 });
             }
-            Trouble::OutOfMemory => {
+            ServerFault::OutOfMemory => {
                 self.set("maxmemory-policy", "noeviction");
                 self.set("maxmemory", "1");
             }
-            Trouble::Evicting => self.evict(),
-            Trouble::MaxClients => {
+            ServerFault::Evicting => self.evict(),
+            ServerFault::MaxClients => {
                 self.set("maxclients", "1");
                 self.disconnect_others();
             }
-            Trouble::OtherPassword => {
+            ServerFault::OtherPassword => {
                 self.set("requirepass", "another");
                 self.disconnect_others();
             }
@@ -120,9 +120,11 @@ impl Troubled<'_> {
 
     /// Takes the server out of it.
     pub fn end(mut self) {
-        match self.trouble {
-            Trouble::ReadOnly | Trouble::PrimaryDown => self.run(cmd("REPLICAOF").arg("NO").arg("ONE")),
-            Trouble::Loading => {
+        match self.fault {
+            ServerFault::ReadOnly | ServerFault::PrimaryDown => {
+                self.run(cmd("REPLICAOF").arg("NO").arg("ONE"));
+            }
+            ServerFault::Loading => {
                 self.set("key-load-delay", "0");
                 server::eventually("the data is loaded", PATIENCE, || {
                     cmd("DBSIZE").query::<u64>(&mut self.connection).is_ok()
@@ -130,10 +132,10 @@ impl Troubled<'_> {
                 // The next restart begins empty again.
                 fs::remove_file(self.server.dir().join("dump.rdb")).expect("it was written");
             }
-            Trouble::BusyScript => self.run(cmd("SCRIPT").arg("KILL")),
-            Trouble::OutOfMemory | Trouble::Evicting => self.set("maxmemory", "0"),
-            Trouble::MaxClients => self.set("maxclients", "10000"),
-            Trouble::OtherPassword => {
+            ServerFault::BusyScript => self.run(cmd("SCRIPT").arg("KILL")),
+            ServerFault::OutOfMemory | ServerFault::Evicting => self.set("maxmemory", "0"),
+            ServerFault::MaxClients => self.set("maxclients", "10000"),
+            ServerFault::OtherPassword => {
                 let password = self.server.password().unwrap_or_default().to_owned();
                 self.set("requirepass", &password);
             }
@@ -157,7 +159,7 @@ impl Troubled<'_> {
                 if ended.load(Relaxed) {
                     return;
                 }
-                let key = format!("trouble:{}", number % 1_000);
+                let key = format!("fault:{}", number % 1_000);
                 // What does not fit does not fit.
                 let _ = cmd("SET").arg(key).arg(noise(1_000)).arg("EX").arg(60).exec(connection);
                 if number % 20 == 0 {
@@ -181,7 +183,7 @@ impl Troubled<'_> {
     }
 }
 
-/// A client that makes the trouble.
+/// A client that makes the fault.
 struct Disturber {
     ended: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
@@ -211,7 +213,7 @@ fn restart_loading(server: &RedisServer) {
     let mut connection = server.connection();
     let mut pipeline = Pipeline::new();
     for number in 0..LOADED_KEYS {
-        let key = format!("trouble:{number}");
+        let key = format!("fault:{number}");
         pipeline.cmd("SET").arg(key).arg(noise(1_500)).arg("EX").arg(600).ignore();
     }
     pipeline.exec(&mut connection).expect("the keys are written");

@@ -1,14 +1,14 @@
-//! `torture --seconds N --seed S [--class NAME]`: the naive cache-aside and the annotated functions, each under the same torture for
+//! `chaos --seconds N --seed S [--class NAME]`: the naive cache-aside and the annotated functions, each in the same chaos for
 //! `N` seconds. Ends with status 1 unless the naive one breaks the promises and ours keeps them.
 //!
-//! `torture work …` is one of the processes that it starts.
+//! `chaos work …` is one of the processes that it starts.
 
 mod work;
 
-use cached_aside_tests::torture::{class::Class, report, storm};
+use cached_aside_tests::chaos::{class::Class, report, run};
 use std::{env, process::ExitCode, time::Duration};
 
-const USAGE: &str = "torture [--seconds N] [--seed S] [--class NAME]";
+const USAGE: &str = "chaos [--seconds N] [--seed S] [--class NAME]";
 
 fn main() -> ExitCode {
     let args: Vec<String> = env::args().skip(1).collect();
@@ -20,7 +20,7 @@ fn main() -> ExitCode {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
-            eprintln!("torture: {error}");
+            eprintln!("chaos: {error}");
             ExitCode::FAILURE
         }
     }
@@ -55,7 +55,7 @@ impl Options {
     fn run(&self) -> Result<bool, String> {
         let program = env::current_exe().map_err(|error| error.to_string())?;
         let time = Duration::from_secs(self.seconds);
-        let [naive, ours] = storm::both(&program, self.seed, time, self.class, |line| println!("{line}"));
+        let [naive, ours] = run::both(&program, self.seed, time, self.class, |line| println!("{line}"));
         println!("{}", report::last_line(&naive));
         println!("{}", report::last_line(&ours));
         Ok(naive.violations > 0 && ours.violations == 0 && ours.tells())

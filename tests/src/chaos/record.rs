@@ -1,6 +1,6 @@
 //! What is written down of a run: one line each, so that whatever a killed process had finished can be read.
 
-use super::moment::Moment;
+use super::clock::Timestamp;
 use std::{
     fmt::{self, Display},
     str::{FromStr, SplitWhitespace},
@@ -79,9 +79,9 @@ pub struct Read {
     /// The key that was asked for.
     pub key: u64,
     /// No earlier than this.
-    pub begin: Moment,
+    pub begin: Timestamp,
     /// No later than this.
-    pub end: Moment,
+    pub end: Timestamp,
     /// How.
     pub ended: Ended,
     /// The key that the answer is about.
@@ -102,9 +102,9 @@ pub struct Load {
     /// What the origin said.
     pub version: u64,
     /// The origin was asked then.
-    pub begin: Moment,
+    pub begin: Timestamp,
     /// It had answered by then.
-    pub end: Moment,
+    pub end: Timestamp,
 }
 
 /// The begin of a write.
@@ -113,7 +113,7 @@ pub struct Begun {
     /// Which.
     pub op: OpId,
     /// No earlier than this.
-    pub begin: Moment,
+    pub begin: Timestamp,
 }
 
 /// The end of a write.
@@ -122,7 +122,7 @@ pub struct Done {
     /// Which.
     pub op: OpId,
     /// No later than this.
-    pub end: Moment,
+    pub end: Timestamp,
     /// How.
     pub ended: Ended,
     /// Some guard could not be placed in this process while it ran.
@@ -137,7 +137,7 @@ pub struct Counted {
     /// Which.
     pub process: u32,
     /// When it had been read.
-    pub at: Moment,
+    pub at: Timestamp,
     /// So many deletions are undelivered.
     pub recovering: u64,
     /// So many fills were refused so far.
@@ -150,9 +150,9 @@ pub struct Counted {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Event {
     /// It began then.
-    pub begin: Moment,
+    pub begin: Timestamp,
     /// It was over by then.
-    pub end: Moment,
+    pub end: Timestamp,
     /// Redis may have lost its data.
     pub loss: bool,
     /// What.
@@ -175,7 +175,7 @@ pub enum Record {
     /// `counted PROCESS AT RECOVERING REFUSED_FILLS UNREADABLE`
     Counted(Counted),
     /// `killed PROCESS AT`
-    Killed(u32, Moment),
+    Killed(u32, Timestamp),
     /// `event BEGIN END disturbed|lost WHAT…`
     Event(Event),
 }
@@ -278,7 +278,7 @@ impl<'a> Words<'a> {
         word.parse().map_err(|_| format!("`{word}` in `{}`", self.line))
     }
 
-    fn moment(&mut self) -> Result<Moment, String> {
-        self.next().map(Moment)
+    fn moment(&mut self) -> Result<Timestamp, String> {
+        self.next().map(Timestamp)
     }
 }

@@ -16,7 +16,7 @@ pub const TIMEOUT: Duration = Duration::from_millis(250);
 
 /// A server, and the network to it.
 #[derive(Debug)]
-pub struct Scene {
+pub struct Setup {
     /// The server.
     pub server: RedisServer,
     /// The network.
@@ -25,7 +25,7 @@ pub struct Scene {
     pub origin: Arc<Origin>,
 }
 
-impl Scene {
+impl Setup {
     /// A server that this fault can be brought about at.
     pub fn set(fault: &Fault) -> Self {
         let server = fault.server().start();

@@ -1,6 +1,6 @@
-//! One of the processes under torture: works until its input says `finish`, then says how many deletions it still owes.
+//! One of the processes of the chaos test: works until its input says `finish`, then says how many deletions it still owes.
 
-use cached_aside_tests::torture::load::{Places, Workload};
+use cached_aside_tests::chaos::load::{Places, Workload};
 use std::{path::Path, sync::Arc};
 use tokio::{
     io::{AsyncBufReadExt, BufReader, stdin},

@@ -3,12 +3,12 @@
 use super::{
     check,
     class::{Class, HOLD, TTL, keys},
+    clock::Timestamp,
     history::History,
     load::{Places, Workload},
-    moment::Moment,
     nemesis::{Act, Nemesis},
     report::{self, Report},
-    scene::{NAMESPACE, Scene, Tortured, Undo, WORKERS, journal_of},
+    setup::{Disturbed, NAMESPACE, Setup, Undo, WORKERS, journal_of},
     subject::Subject,
     violation::Violation,
 };
@@ -26,10 +26,10 @@ const LOOK: Duration = Duration::from_secs(1);
 
 /// One run.
 #[derive(Debug, Clone, Copy)]
-pub struct Storm<'a> {
-    /// The program `torture`, of which the processes are.
+pub struct Run<'a> {
+    /// The program `chaos`, which the processes run.
     pub program: &'a Path,
-    /// Who is tortured.
+    /// The cache under test.
     pub subject: Subject,
     /// How.
     pub class: Class,
@@ -39,7 +39,7 @@ pub struct Storm<'a> {
     pub time: Duration,
 }
 
-/// Tortures both in each class with one server, each for `time` in all, and ours in those with several as well; or in the one class
+/// Runs both in each class with one server, each for `time` in all, and ours in those with several as well; or in the one class
 /// that is named, all the time. Every line for people goes to `say`.
 ///
 /// # Panics
@@ -61,8 +61,8 @@ pub fn both(
             None => Class::ALL.into_iter().chain(failovers).collect(),
         };
         for (class, share) in classes {
-            let storm = Storm { program, subject, class, seed, time: time * share / 100 };
-            let report = storm.run();
+            let run = Run { program, subject, class, seed, time: time * share / 100 };
+            let report = run.execute();
             say(&report.row(class));
             all.add(report);
         }
@@ -78,12 +78,12 @@ pub fn both(
     })
 }
 
-impl Storm<'_> {
+impl Run<'_> {
     /// Runs it, and goes through what happened.
     ///
     /// # Panics
     /// What is needed cannot be started.
-    pub fn run(&self) -> Report {
+    pub fn execute(&self) -> Report {
         let runtime = runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
         let (history, mut found) = runtime.expect("a thread can be started").block_on(self.happen());
         let mut verdict = check::check(&history, self.class);
@@ -92,19 +92,19 @@ impl Storm<'_> {
     }
 
     async fn happen(&self) -> (History, Vec<Violation>) {
-        let mut scene = Scene::set(self);
-        let mut found = scene.rage(self).await;
-        found.extend(scene.calm_down().await);
-        found.extend(scene.compare(self).await);
-        (scene.history(), found)
+        let mut setup = Setup::set(self);
+        let mut found = setup.disturb_for(self).await;
+        found.extend(setup.calm_down().await);
+        found.extend(setup.compare(self).await);
+        (setup.history(), found)
     }
 }
 
-impl Scene {
+impl Setup {
     /// Disturbs until the time is over, and undoes whatever is left.
-    async fn rage(&mut self, storm: &Storm<'_>) -> Vec<Violation> {
-        let end = Instant::now() + storm.time;
-        let mut nemesis = Nemesis::new(storm.seed, storm.class, WORKERS, Instant::now());
+    async fn disturb_for(&mut self, run: &Run<'_>) -> Vec<Violation> {
+        let end = Instant::now() + run.time;
+        let mut nemesis = Nemesis::new(run.seed, run.class, WORKERS, Instant::now());
         let mut undone: Vec<Undo> = Vec::new();
         let mut found = Vec::new();
         let mut next = Instant::now() + nemesis.pause();
@@ -130,7 +130,7 @@ impl Scene {
             }
             if next <= now {
                 if let Some(act) = nemesis.act(now) {
-                    let (since, process) = (Moment::now(), self.disturb(storm, act));
+                    let (since, process) = (Timestamp::now(), self.disturb(run, act));
                     let undo = Undo { at: now + act.lasts(), act, since, process };
                     if act.fails_over() {
                         // It is undone, and noted, when it is over.
@@ -153,11 +153,11 @@ impl Scene {
 
     /// The processes finish what they do, and deliver what they owe.
     async fn calm_down(&mut self) -> Vec<Violation> {
-        for tortured in &mut self.workers {
-            tortured.worker.send("finish");
+        for disturbed in &mut self.workers {
+            disturbed.worker.send("finish");
         }
         let mut found = Vec::new();
-        for Tortured { worker, process, .. } in &mut self.workers {
+        for Disturbed { worker, process, .. } in &mut self.workers {
             let owing = worker.line().await.parse().expect("a worker says how much it owes");
             if owing > 0 {
                 found.push(Violation::Undelivered { process: *process, owing });
@@ -167,7 +167,7 @@ impl Scene {
     }
 
     /// Reads everything from yet another process, until the cache holds what the origin does and is in use.
-    async fn compare(&self, storm: &Storm<'_>) -> Vec<Violation> {
+    async fn compare(&self, run: &Run<'_>) -> Vec<Violation> {
         let path = journal_of(&self.origin, 0);
         let places = Places {
             cache: &self.redis.url(),
@@ -176,7 +176,7 @@ impl Scene {
             journal: &path,
         };
         let workload =
-            Workload::new(storm.subject, storm.class, 0, places).await.expect("nothing is disturbed now");
+            Workload::new(run.subject, run.class, 0, places).await.expect("nothing is disturbed now");
         let workload = Arc::new(workload);
         let deadline = Instant::now() + CALM;
         let mut found: Vec<_> = self.forever().into_iter().collect();

@@ -3,8 +3,8 @@
 
 use super::{
     class::{FIRST_SLOT, SLOTS},
+    clock::Timestamp,
     journal::Journal,
-    moment::Moment,
     record::{Load, OpId, Record},
 };
 use cached_aside::Error;
@@ -122,9 +122,9 @@ impl Origin {
     /// As the step says.
     pub async fn load(&self, step: &Step, key: u64) -> Result<Option<Row>, Failure> {
         step.begin().await?;
-        let begin = Moment::now();
+        let begin = Timestamp::now();
         let version = self.version(key).await?;
-        let end = Moment::now();
+        let end = Timestamp::now();
         let Step { op, direct, .. } = *step;
         self.journal.note(&Record::Load(Load { op, direct, key, version, begin, end }));
         step.end().await?;

@@ -1,7 +1,7 @@
 //! What was promised and not kept.
 
 use super::{
-    moment::Moment,
+    clock::Timestamp,
     record::{Load, OpId, Read},
 };
 use std::fmt;
@@ -30,7 +30,7 @@ pub enum Violation {
         /// How often.
         times: u64,
     },
-    /// After the storm the cache does not come to hold what the origin does.
+    /// After the run the cache does not come to hold what the origin does.
     Differs {
         /// The key.
         key: u64,
@@ -39,14 +39,14 @@ pub enum Violation {
         /// What the origin does.
         origin: u64,
     },
-    /// After the storm deletions stay undelivered.
+    /// After the run deletions stay undelivered.
     Undelivered {
         /// The process that owes them.
         process: u32,
         /// How many.
         owing: u64,
     },
-    /// After the storm the cache is not used any more.
+    /// After the run the cache is not used any more.
     Unused,
     /// What is allowed is the exception, and was not.
     TooMany {
@@ -74,7 +74,7 @@ pub struct Known {
     /// Who had seen it.
     pub by: OpId,
     /// When that had ended.
-    pub end: Moment,
+    pub end: Timestamp,
     /// Whether that was the write itself.
     pub write: bool,
 }
@@ -90,7 +90,7 @@ impl Violation {
     }
 
     /// When it became visible, for those that have a time.
-    pub fn at(&self) -> Option<Moment> {
+    pub fn at(&self) -> Option<Timestamp> {
         match self {
             Self::WrongLoad(load, _) => Some(load.end),
             _ => self.read().map(|read| read.end),
@@ -144,13 +144,13 @@ impl fmt::Display for Violation {
             Self::Differs { key, cached, origin } => {
                 write!(
                     f,
-                    "after the storm key {key} is {cached} in the cache, and version {origin} at the origin"
+                    "after the run key {key} is {cached} in the cache, and version {origin} at the origin"
                 )
             }
             Self::Undelivered { process, owing } => {
-                write!(f, "after the storm process {process} still owes {owing} deletions")
+                write!(f, "after the run process {process} still owes {owing} deletions")
             }
-            Self::Unused => write!(f, "after the storm the cache is not used any more"),
+            Self::Unused => write!(f, "after the run the cache is not used any more"),
             Self::TooMany { allowed, reads } => write!(f, "{allowed} of {reads} reads were stale"),
         }
     }

@@ -3,8 +3,8 @@
 use super::{
     caller::{Caller, Outcome},
     class::{Class, PATIENT_HOLD, ROWS},
+    clock::Timestamp,
     journal::Journal,
-    moment::Moment,
     origin::{Failure, Fate, Origin, Row, Step},
     random::Random,
     record::{Begun, Counted, Done, Ended, OpId, Read, Record},
@@ -66,7 +66,7 @@ impl Workload {
         Ok(Self { cached, origin, journal, class, process, operations: AtomicU32::new(1) })
     }
 
-    /// The cache under torture.
+    /// The cache under test.
     pub fn cached(&self) -> &Cached {
         &self.cached
     }
@@ -111,7 +111,7 @@ impl Workload {
         let counts = self.cached.counts();
         self.journal.note(&Record::Counted(Counted {
             process: self.process,
-            at: Moment::now(),
+            at: Timestamp::now(),
             recovering: counts.recovering,
             refused_fills: counts.refused_fills,
             unreadable: counts.unreadable,
@@ -150,11 +150,11 @@ impl Workload {
 
     async fn read_in_steps(self: Arc<Self>, key: u64, step: Step, caller: Caller) {
         let (op, direct) = (step.op, step.direct);
-        let begin = Moment::now();
+        let begin = Timestamp::now();
         let this = self.clone();
         let reading = async move { this.cached.read(&this.origin, &step, key).await };
         let (ended, row) = outcome(caller.call(reading).await);
-        let end = Moment::now();
+        let end = Timestamp::now();
         let Row { id: about, version } = row.flatten().unwrap_or(Row { id: key, version: 0 });
         self.journal.note(&Record::Read(Read { op, direct, key, begin, end, ended, about, version }));
     }
@@ -173,13 +173,13 @@ impl Workload {
         };
         let (op, caller, class) = (step.op, Caller::some(random, 12), self.class);
         let unguarded = self.cached.counts().unguarded;
-        self.journal.note(&Record::Begun(Begun { op, begin: Moment::now() }));
+        self.journal.note(&Record::Begun(Begun { op, begin: Timestamp::now() }));
         let this = self.clone();
         let writing = async move { this.cached.write(&this.origin, &step, write, class).await };
         let (ended, _) = outcome(caller.call(writing).await);
         let counts = self.cached.counts();
         let (unguarded, recovering) = (counts.unguarded > unguarded, counts.recovering);
-        let end = Moment::now();
+        let end = Timestamp::now();
         self.journal.note(&Record::Done(Done { op, end, ended, unguarded, recovering }));
     }
 

@@ -26,7 +26,7 @@ macro_rules! writes {
     ($(#[$doc:meta])* $module:ident: $guard:literal, $guard_for:ident $(, $option:ident = $value:literal)?) => {
         $(#[$doc])*
         pub mod $module {
-            use crate::torture::class::$guard_for;
+            use crate::chaos::class::$guard_for;
             use super::{row, Failure, Origin, Step, Written};
             use cached_aside::invalidates;
 

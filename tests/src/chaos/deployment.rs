@@ -1,6 +1,6 @@
-//! The Redis under torture: one server, a cluster, or a primary that sentinels watch over.
+//! The Redis of the chaos test: one server, a cluster, or a primary that sentinels watch over.
 
-use super::{class::Class, scene::NAMESPACE};
+use super::{class::Class, setup::NAMESPACE};
 use crate::{RedisCluster, RedisServer, Sentinels};
 use redis::cmd;
 

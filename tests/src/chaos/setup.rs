@@ -2,13 +2,13 @@
 
 use super::{
     class::keys,
+    clock::Timestamp,
     deployment::Deployment,
     history::History,
     journal::{self, Journal},
-    moment::Moment,
     nemesis::Act,
     record::{Event, Record},
-    storm::Storm,
+    run::Run,
     violation::Violation,
 };
 use crate::{Mode, Proxy, RedisServer, Worker};
@@ -28,23 +28,23 @@ const TASKS: u64 = 8;
 /// answered meanwhile.
 const DISTANCE: Duration = Duration::from_millis(5);
 /// What every key begins with.
-pub(super) const NAMESPACE: &str = "torture";
+pub(super) const NAMESPACE: &str = "chaos";
 
 /// What a run stands on. All of it ends with it.
-pub(super) struct Scene {
-    pub(super) workers: Vec<Tortured>,
+pub(super) struct Setup {
+    pub(super) workers: Vec<Disturbed>,
     pub(super) redis: Arc<Deployment>,
     pub(super) origin: RedisServer,
     /// A failover that goes on.
     failing_over: Option<(JoinHandle<()>, Undo)>,
     /// How many processes there have been.
     processes: u32,
-    /// The disturbances, written down by the process of this scene, which is number zero.
+    /// The disturbances, written down by the process of this setup, which is number zero.
     journal: Journal,
 }
 
 /// One process.
-pub(super) struct Tortured {
+pub(super) struct Disturbed {
     pub(super) worker: Worker,
     pub(super) process: u32,
     /// To the one server, if it is one.
@@ -55,39 +55,39 @@ pub(super) struct Tortured {
 pub(super) struct Undo {
     pub(super) at: Instant,
     pub(super) act: Act,
-    pub(super) since: Moment,
+    pub(super) since: Timestamp,
     /// To which process.
     pub(super) process: Option<u32>,
 }
 
-impl Scene {
-    pub(super) fn set(storm: &Storm<'_>) -> Self {
+impl Setup {
+    pub(super) fn set(run: &Run<'_>) -> Self {
         let origin = RedisServer::start();
         let journal = Journal::open(&journal_of(&origin, 0)).expect("a file can be written");
-        let redis = Arc::new(Deployment::start(storm.class));
-        let mut scene =
+        let redis = Arc::new(Deployment::start(run.class));
+        let mut setup =
             Self { redis, origin, failing_over: None, workers: Vec::new(), processes: 0, journal };
         for _ in 0..WORKERS {
-            let proxy = match &*scene.redis {
+            let proxy = match &*setup.redis {
                 Deployment::One(server) => {
                     let proxy = Proxy::start(server.addr());
-                    if storm.class.reaches() {
+                    if run.class.reaches() {
                         proxy.set(Mode::Delay(DISTANCE));
                     }
                     Some(proxy)
                 }
                 _ => None,
             };
-            let (process, worker) = scene.start_worker(storm, proxy.as_ref());
-            scene.workers.push(Tortured { worker, process, proxy });
+            let (process, worker) = setup.start_worker(run, proxy.as_ref());
+            setup.workers.push(Disturbed { worker, process, proxy });
         }
-        scene
+        setup
     }
 
-    fn start_worker(&mut self, storm: &Storm<'_>, proxy: Option<&Proxy>) -> (u32, Worker) {
+    fn start_worker(&mut self, run: &Run<'_>, proxy: Option<&Proxy>) -> (u32, Worker) {
         self.processes += 1;
         let process = self.processes;
-        let Storm { program, subject, class, seed, .. } = storm;
+        let Run { program, subject, class, seed, .. } = run;
         let args = [
             subject.to_string(),
             class.to_string(),
@@ -103,15 +103,15 @@ impl Scene {
     }
 
     /// Begins a disturbance; returns the process that it is done to, if it is one.
-    pub(super) fn disturb(&mut self, storm: &Storm<'_>, act: Act) -> Option<u32> {
+    pub(super) fn disturb(&mut self, run: &Run<'_>, act: Act) -> Option<u32> {
         let place = match act {
             Act::Kill(place) => {
                 let process = self.workers[place].process;
                 self.workers[place].worker.kill9();
-                self.journal.note(&Record::Killed(process, Moment::now()));
+                self.journal.note(&Record::Killed(process, Timestamp::now()));
                 let proxy = self.workers.remove(place).proxy;
-                let (process, worker) = self.start_worker(storm, proxy.as_ref());
-                self.workers.insert(place, Tortured { worker, process, proxy });
+                let (process, worker) = self.start_worker(run, proxy.as_ref());
+                self.workers.insert(place, Disturbed { worker, process, proxy });
                 return None;
             }
             Act::FailOver(_) | Act::KillPrimary(_) | Act::MoveSlot(_) => {
@@ -129,7 +129,7 @@ impl Scene {
             | Act::Cut(place, ..)
             | Act::Close(place) => place,
         };
-        let Tortured { worker, process, proxy } = &mut self.workers[place];
+        let Disturbed { worker, process, proxy } = &mut self.workers[place];
         match act {
             Act::Stop(..) => worker.pause(),
             _ => {
@@ -149,7 +149,7 @@ impl Scene {
             Act::MoveSlot(row) => redis.move_slot(row),
             _ => {}
         };
-        let undo = Undo { at: Instant::now(), act, since: Moment::now(), process: None };
+        let undo = Undo { at: Instant::now(), act, since: Timestamp::now(), process: None };
         self.failing_over = Some((thread::spawn(fail_over), undo));
     }
 
@@ -186,9 +186,9 @@ impl Scene {
     pub(super) fn undo(&mut self, undo: &Undo) {
         match undo.act {
             Act::Stop(place, _) => {
-                let tortured = &mut self.workers[place];
-                if Some(tortured.process) == undo.process {
-                    tortured.worker.resume();
+                let disturbed = &mut self.workers[place];
+                if Some(disturbed.process) == undo.process {
+                    disturbed.worker.resume();
                 }
             }
             Act::StopRedis(_) => self.redis.servers().iter().for_each(RedisServer::resume),
@@ -211,7 +211,7 @@ impl Scene {
         let process = undo.process.map_or_else(String::new, |process| format!(" (process {process})"));
         self.journal.note(&Record::Event(Event {
             begin: undo.since,
-            end: Moment::now(),
+            end: Timestamp::now(),
             // A primary that another replaces while it still runs goes on answering.
             loss: undo.act.loses()
                 || matches!((&*self.redis, undo.act), (Deployment::Sentinels(_), Act::FailOver(_))),

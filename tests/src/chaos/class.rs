@@ -22,7 +22,7 @@ pub fn keys() -> impl Iterator<Item = u64> {
     (0..ROWS).chain(FIRST_SLOT..FIRST_SLOT + SLOTS)
 }
 
-/// A kind of torture, with the promise that is made under it.
+/// A class of chaos, with the promise that is made under it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Class {
     /// Processes are killed and stopped, connections closed, scripts forgotten; writes may take longer than their guards

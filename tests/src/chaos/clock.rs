@@ -5,9 +5,9 @@ use std::time::Duration;
 
 /// A moment on the machine's monotonic clock, which all its processes share: nanoseconds since some start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
-pub struct Moment(pub u64);
+pub struct Timestamp(pub u64);
 
-impl Moment {
+impl Timestamp {
     /// This moment.
     pub fn now() -> Self {
         let time = clock_gettime(ClockId::Monotonic);

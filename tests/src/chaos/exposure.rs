@@ -6,8 +6,8 @@
 
 use super::{
     class::{Class, FIRST_SLOT, HOLD, TTL},
+    clock::Timestamp,
     history::{History, Write},
-    moment::Moment,
     record::{Done, Ended},
 };
 use std::time::Duration;
@@ -23,9 +23,9 @@ const BACKGROUND: Duration = Duration::from_secs(1);
 /// Until when a key may be served as it was before this write, if it may at all.
 ///
 /// Never to the write's own process once it has returned: see [`returned_to_its_own`].
-pub fn until(history: &History, class: Class, write: &Write, key: u64) -> Option<Moment> {
+pub fn until(history: &History, class: Class, write: &Write, key: u64) -> Option<Timestamp> {
     let slot = key >= FIRST_SLOT;
-    let died = || history.killed.get(&write.op.process).copied().unwrap_or(Moment(u64::MAX));
+    let died = || history.killed.get(&write.op.process).copied().unwrap_or(Timestamp(u64::MAX));
     let is_unguarded = || write.done.is_none_or(|done| done.unguarded);
     let lost_its_guard = || {
         let end = write.done.map_or_else(|| died().plus(HOLD), |done| done.end);
@@ -47,8 +47,8 @@ pub fn until(history: &History, class: Class, write: &Write, key: u64) -> Option
     if !exposed {
         return None;
     }
-    let outlived = |from: Moment| from.plus(TTL + LATE_FILL);
-    let delivered = |from: Moment| {
+    let outlived = |from: Timestamp| from.plus(TTL + LATE_FILL);
+    let delivered = |from: Timestamp| {
         let delivered = history.delivered(write.op.process, from);
         delivered.unwrap_or_else(|| outlived(died().max(from)))
     };
@@ -72,11 +72,11 @@ fn deletes(write: &Write, key: u64) -> bool {
 }
 
 /// Whether this write returned to its caller, so that whatever else happened its own process sees it.
-pub fn returned_to_its_own(write: &Write, key: u64, process: u32, before: Moment) -> bool {
+pub fn returned_to_its_own(write: &Write, key: u64, process: u32, before: Timestamp) -> bool {
     write.op.process == process && deletes(write, key) && write.done.is_some_and(|done| done.end < before)
 }
 
 /// Whether this write returned, so that P1 speaks of it.
-pub fn returned(write: &Write, key: u64) -> Option<Moment> {
+pub fn returned(write: &Write, key: u64) -> Option<Timestamp> {
     write.done.filter(|_| deletes(write, key)).map(|done| done.end)
 }

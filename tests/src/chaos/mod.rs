@@ -1,10 +1,10 @@
-//! The torture: several processes read and write a handful of keys through a cache while everything around them
+//! The chaos test: several processes read and write a handful of keys through a cache while everything around them
 //! fails, and a checker that goes through what they saw.
 //!
 //! Data goes one way. The [workload](load) of each process calls either the annotated functions ([`ours`]) or the usual
 //! cache-aside ([`naive`]), from runtimes that last and from [some that come and go](caller), over an [`origin`] that gives
 //! each write of a key the next version, and writes every operation with its begin and its end to a [`journal`]. The
-//! [`nemesis`] disturbs by seed. A [`storm`] is one run of all that; its journals make a [`history`], which the [`check`]
+//! [`nemesis`] disturbs by seed. A [`run`] is one run of all that; its journals make a [`history`], which the [`check`]
 //! judges and the [`report`] shows.
 //!
 //! # What is demanded
@@ -16,12 +16,12 @@
 pub mod caller;
 pub mod check;
 pub mod class;
+pub mod clock;
 mod deployment;
 pub mod exposure;
 pub mod history;
 pub mod journal;
 pub mod load;
-pub mod moment;
 pub mod naive;
 pub mod nemesis;
 pub mod origin;
@@ -29,8 +29,8 @@ pub mod ours;
 pub mod random;
 pub mod record;
 pub mod report;
-mod scene;
-pub mod storm;
+pub mod run;
+mod setup;
 pub mod subject;
 pub mod timeline;
 pub mod violation;

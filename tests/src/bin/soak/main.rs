@@ -1,22 +1,22 @@
-//! `trouble --seconds N --seed S`: fault after fault for `N` seconds while callers read and write, then a Redis that hangs
+//! `soak --seconds N --seed S`: fault after fault for `N` seconds while callers read and write, then a Redis that hangs
 //! under 2,000 callers a second for a tenth of that. Ends with status 1 unless no call failed, none gave an old value, and the memory stayed
-//! flat. `trouble faults …` is the first part alone, `trouble hang …` the second, in a process whose memory is its own.
+//! flat. `soak faults …` is the first part alone, `soak hang …` the second, in a process whose memory is its own.
 
-use cached_aside_tests::faults::{hang, marathon};
+use cached_aside_tests::faults::{hang, soak};
 use std::{
     env,
     process::{Command, ExitCode},
     time::Duration,
 };
 
-const USAGE: &str = "trouble [faults|hang] [--seconds N] [--seed S] [--callers C]";
+const USAGE: &str = "soak [faults|hang] [--seconds N] [--seed S] [--callers C]";
 
 fn main() -> ExitCode {
     match run() {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
-            eprintln!("trouble: {error}");
+            eprintln!("soak: {error}");
             ExitCode::FAILURE
         }
     }
@@ -42,7 +42,7 @@ fn run() -> Result<bool, String> {
     let time = Duration::from_secs(seconds);
     match part.as_deref() {
         Some("faults") => {
-            let report = marathon::run(time, seed);
+            let report = soak::run(time, seed);
             println!("{report}");
             Ok(report.is_well())
         }

@@ -120,7 +120,7 @@ pub(crate) fn said<'a>(log: &'a str, words: &str) -> Vec<&'a str> {
 async fn a_call_can_be_followed() {
     let server = RedisServer::shared();
     let log = Log::listen().and_of_the_library("\"told:7\"");
-    let redis = Cache::builder().url(server.url()).namespace("telling").build().await.unwrap();
+    let redis = Cache::builder().url(server.url()).namespace("logging").build().await.unwrap();
     for cache in [Cache::in_process(), redis] {
         log.take();
         cache.scope(load(7)).await;
@@ -192,7 +192,7 @@ async fn load_old(id: u64) -> u64 {
 async fn a_refresh_in_the_background_can_be_followed() {
     let server = RedisServer::shared();
     let log = Log::listen().and_of_the_library("\"old:7\"");
-    let redis = Cache::builder().url(server.url()).namespace("telling-old").build().await.unwrap();
+    let redis = Cache::builder().url(server.url()).namespace("logging-old").build().await.unwrap();
     for cache in [Cache::in_process(), redis] {
         cache.scope(load_old(7)).await;
         tokio::time::sleep(Duration::from_millis(600)).await;
@@ -222,9 +222,9 @@ async fn a_refresh_in_the_background_can_be_followed() {
 async fn somebody_elses_data_is_told_of_once_a_key() {
     let server = RedisServer::shared();
     let log = Log::listen();
-    let cache = Cache::builder().url(server.url()).namespace("telling-foreign").build().await.unwrap();
+    let cache = Cache::builder().url(server.url()).namespace("logging-foreign").build().await.unwrap();
     for id in [1, 2, 1, 2, 1] {
-        server.run::<()>(cmd("SET").arg(format!("telling-foreign:told:{id}")).arg("mine").arg("EX").arg(60));
+        server.run::<()>(cmd("SET").arg(format!("logging-foreign:told:{id}")).arg("mine").arg("EX").arg(60));
         cache.scope(load(id)).await;
     }
     let told = log.take();
@@ -237,7 +237,7 @@ async fn somebody_elses_data_is_told_of_once_a_key() {
 #[tokio::test]
 async fn what_was_loaded_is_a_hit_at_once() {
     let server = RedisServer::shared();
-    let cache = Cache::builder().url(server.url()).namespace("telling-at-once").build().await.unwrap();
+    let cache = Cache::builder().url(server.url()).namespace("logging-at-once").build().await.unwrap();
     cache
         .scope(async {
             for id in 0..200 {
@@ -459,11 +459,11 @@ async fn two_functions_with_one_key_are_reported() {
     let lines = said(&told, "two functions have the same key");
     let [line] = lines[..] else { panic!("{told}") };
     for part in
-        ["ERROR", "telling::name", "telling::email", "reported:{id}", "reported:{user_id}", "shares_key"]
+        ["ERROR", "logging::name", "logging::email", "reported:{id}", "reported:{user_id}", "shares_key"]
     {
         assert!(line.contains(part), "{part}: {line}");
     }
-    assert_eq!(line.matches("telling.rs:").count(), 2, "{line}");
+    assert_eq!(line.matches("logging.rs:").count(), 2, "{line}");
     Cache::in_process().scope(async { (name(1).await, email(1).await) }).await;
     assert_eq!(said(&log.take(), "ERROR"), [""; 0]);
 }
@@ -473,7 +473,7 @@ async fn a_write_of_many_keys_that_is_not_announced_is_one_line() {
     #[invalidates(load(0), load(1), load(2), load(3), load(4), load(5), load(6), load(7), load(8), load(9))]
     async fn save_many() {}
     let server = RedisServer::start();
-    let cache = Cache::builder().url(server.url()).namespace("telling-many").build().await.unwrap();
+    let cache = Cache::builder().url(server.url()).namespace("logging-many").build().await.unwrap();
     server.kill();
     let log = Log::listen();
     cache.scope(save_many()).await;

@@ -1,7 +1,7 @@
 //! What happened: the records of all processes, put together.
 
 use super::{
-    moment::Moment,
+    clock::Timestamp,
     record::{Begun, Counted, Done, Event, Load, OpId, Read, Record},
 };
 use std::collections::{BTreeMap, HashMap};
@@ -12,7 +12,7 @@ pub struct Write {
     /// Which.
     pub op: OpId,
     /// No earlier than this.
-    pub begin: Moment,
+    pub begin: Timestamp,
     /// How it ended, unless its process died before that.
     pub done: Option<Done>,
     /// The versions that it made, by key, as the origin says.
@@ -33,7 +33,7 @@ pub struct History {
     /// What the processes counted, by process, in order.
     pub counted: HashMap<u32, Vec<Counted>>,
     /// When processes were killed.
-    pub killed: HashMap<u32, Moment>,
+    pub killed: HashMap<u32, Timestamp>,
     /// What was done to them.
     pub events: Vec<Event>,
     /// Ends and versions of writes that nobody has begun.
@@ -88,7 +88,7 @@ impl History {
     }
 
     /// The first time after `from` at which a process had delivered all it owed.
-    pub fn delivered(&self, process: u32, from: Moment) -> Option<Moment> {
+    pub fn delivered(&self, process: u32, from: Timestamp) -> Option<Timestamp> {
         let counted = self.counted.get(&process)?;
         counted.iter().find(|counted| counted.at >= from && counted.recovering == 0).map(|counted| counted.at)
     }

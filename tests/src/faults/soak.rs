@@ -5,9 +5,9 @@ use super::{
     fault::{Active, FAULTS, Fault},
     operation::WRITE_BOUND,
     origin::{App, Origin, ROWS, WAIT, load, save},
-    scene::{Scene, TIMEOUT},
+    setup::{Setup, TIMEOUT},
 };
-use crate::torture::random::Random;
+use crate::chaos::random::Random;
 use cached_aside::Cache;
 use std::{
     collections::BTreeMap,
@@ -88,7 +88,7 @@ impl fmt::Display for Report {
         )?;
         write!(
             f,
-            "trouble: faults={} reads={} writes={} hits={} undelivered={} failed={} stale={} late={}",
+            "soak: faults={} reads={} writes={} hits={} undelivered={} failed={} stale={} late={}",
             self.faults.values().sum::<u64>(),
             self.reads,
             self.writes,
@@ -133,21 +133,21 @@ pub fn run(time: Duration, seed: u64) -> Report {
 
 async fn happen(time: Duration, seed: u64) -> Report {
     let faults: Vec<&Fault> = FAULTS.iter().filter(|fault| !fault.at_first && fault.is_possible()).collect();
-    let scene = Scene::set(faults[0]);
+    let setup = Setup::set(faults[0]);
     // Through the proxy, whichever fault it will be.
-    let (here, elsewhere) = (scene.behind_proxy().await, scene.elsewhere(faults[0]).await);
+    let (here, elsewhere) = (setup.behind_proxy().await, setup.elsewhere(faults[0]).await);
     let mut report = Report::default();
     let ledger = Arc::new(Ledger::default());
     let mut random = Random::new(seed, &[]);
-    back_in_use(&scene, &here).await;
+    back_in_use(&setup, &here).await;
     elsewhere.ping().await.expect("all is well");
     report.tasks.0 = Handle::current().metrics().num_alive_tasks();
     let call = |number| {
         let cache = if number < HERE { &here } else { &elsewhere };
         let caller = Caller {
             cache: cache.clone(),
-            app: App::new(&scene.origin),
-            origin: Arc::clone(&scene.origin),
+            app: App::new(&setup.origin),
+            origin: Arc::clone(&setup.origin),
             ledger: Arc::clone(&ledger),
             // The other program cannot know what this one owes.
             judges: number < HERE,
@@ -160,10 +160,10 @@ async fn happen(time: Duration, seed: u64) -> Report {
     while begun.elapsed() < time {
         let fault = faults[usize::try_from(random.below(faults.len() as u64)).unwrap_or_default()];
         *report.faults.entry(fault.name).or_default() += 1;
-        let active = fault.begin(&scene);
+        let active = fault.begin(&setup);
         sleep(random.between(LASTS.0, LASTS.1)).await;
         Active::end(active);
-        report.back = report.back.max(settled(&scene, &here, &elsewhere, &ledger).await);
+        report.back = report.back.max(settled(&setup, &here, &elsewhere, &ledger).await);
         sleep(random.between(CALM.0, CALM.1)).await;
         if report.memory.0 == 0 && begun.elapsed() > time / 3 {
             report.memory.0 = memory();
@@ -174,7 +174,7 @@ async fn happen(time: Duration, seed: u64) -> Report {
     for caller in callers {
         ledger.failed.fetch_add(u64::from(caller.await.is_err()), SeqCst);
     }
-    settled(&scene, &here, &elsewhere, &ledger).await;
+    settled(&setup, &here, &elsewhere, &ledger).await;
     report.tasks.1 = quiet(report.tasks.0).await;
     let (stats, read) = (here.stats(), |counter: &AtomicU64| counter.load(SeqCst));
     (report.reads, report.writes) = (read(&ledger.reads), read(&ledger.writes));
@@ -231,15 +231,15 @@ impl Caller {
 }
 
 /// Waits until nothing is owed and the cache is in use, and looks whether the other program is given anything old.
-async fn settled(scene: &Scene, here: &Cache, elsewhere: &Cache, ledger: &Ledger) -> Duration {
+async fn settled(setup: &Setup, here: &Cache, elsewhere: &Cache, ledger: &Ledger) -> Duration {
     let begun = Instant::now();
     while here.stats().recovering > 0 {
         assert!(begun.elapsed() < BACK, "{} invalidations are still owed", here.stats().recovering);
         sleep(Duration::from_millis(2)).await;
     }
-    back_in_use(scene, here).await;
+    back_in_use(setup, here).await;
     let took = begun.elapsed();
-    let app = App::new(&scene.origin);
+    let app = App::new(&setup.origin);
     for (row, known) in ROWS.into_iter().zip(&ledger.known) {
         let known = known.load(SeqCst);
         let version = elsewhere.scope(load(&app, row)).await;
@@ -249,9 +249,9 @@ async fn settled(scene: &Scene, here: &Cache, elsewhere: &Cache, ledger: &Ledger
 }
 
 /// Waits until a read of some row is a hit.
-async fn back_in_use(scene: &Scene, here: &Cache) {
+async fn back_in_use(setup: &Setup, here: &Cache) {
     let begun = Instant::now();
-    let (app, hits) = (App::new(&scene.origin), here.stats().total.hits);
+    let (app, hits) = (App::new(&setup.origin), here.stats().total.hits);
     while here.stats().total.hits == hits {
         assert!(begun.elapsed() < BACK, "the cache is not in use again: {}", here.stats());
         here.scope(load(&app, ROWS[0])).await;

@@ -1,6 +1,6 @@
 //! A violation as it can be read: everything that happened to its key around it.
 
-use super::{check::disturbances, history::History, moment::Moment, violation::Violation};
+use super::{check::disturbances, clock::Timestamp, history::History, violation::Violation};
 use std::{fmt::Write, time::Duration};
 
 /// So many lines at most, those nearest to the violation.
@@ -23,7 +23,7 @@ pub fn timeline(history: &History, violation: &Violation) -> String {
         _ => (None, zero),
     };
     let (from, to) = (from.minus(BEFORE), read.end);
-    let mut lines: Vec<(Moment, Moment, String)> = Vec::new();
+    let mut lines: Vec<(Timestamp, Timestamp, String)> = Vec::new();
     for read in history.reads.iter().filter(|read| read.key == key) {
         let way = if read.direct { "read past the cache" } else { "read" };
         lines.push((
@@ -76,7 +76,7 @@ pub fn timeline(history: &History, violation: &Violation) -> String {
     text
 }
 
-fn millis(moment: Moment, zero: Moment) -> f64 {
+fn millis(moment: Timestamp, zero: Timestamp) -> f64 {
     let (sign, distance) = if moment < zero { (-1.0, zero.since(moment)) } else { (1.0, moment.since(zero)) };
     sign * distance.as_secs_f64() * 1_000.0
 }

@@ -2,9 +2,9 @@
 
 use super::{
     class::Class,
+    clock::Timestamp,
     exposure,
     history::{History, Write},
-    moment::Moment,
     record::{Ended, Event, Load, OpId, Read},
     violation::{Known, Stale, Violation},
 };
@@ -47,7 +47,7 @@ pub fn check(history: &History, class: Class) -> Verdict {
             verdict.violations.push(Violation::Unreadable { process: *process, times });
         }
     }
-    verdict.violations.sort_by_key(|violation| violation.at().unwrap_or(Moment(u64::MAX)));
+    verdict.violations.sort_by_key(|violation| violation.at().unwrap_or(Timestamp(u64::MAX)));
     let (allowed, reads) = (verdict.allowed.len(), history.reads.len());
     if class != Class::Loss && allowed > FEW.max(reads * MOST_ALLOWED / 100) {
         verdict.violations.push(Violation::TooMany { allowed, reads });
@@ -134,7 +134,7 @@ fn unjustified(history: &History) -> impl Iterator<Item = Violation> {
 /// Bodies that gave what the origin cannot have said, ran twice, or outside their reads.
 fn wrong_loads(history: &History) -> Vec<Violation> {
     let reads: BTreeMap<OpId, &Read> = history.reads.iter().map(|read| (read.op, read)).collect();
-    let mut returned: BTreeMap<u64, Vec<(Moment, u64)>> = BTreeMap::new();
+    let mut returned: BTreeMap<u64, Vec<(Timestamp, u64)>> = BTreeMap::new();
     for write in history.writes.values() {
         for (key, version) in &write.versions {
             if let Some(end) = exposure::returned(write, *key) {
@@ -180,6 +180,6 @@ fn wrong_loads(history: &History) -> Vec<Violation> {
 }
 
 /// What was done while this went on.
-pub fn disturbances(history: &History, from: Moment, to: Moment) -> impl Iterator<Item = &Event> {
+pub fn disturbances(history: &History, from: Timestamp, to: Timestamp) -> impl Iterator<Item = &Event> {
     history.events.iter().filter(move |event| event.begin <= to && from <= event.end)
 }
