@@ -6,15 +6,11 @@ use std::{
 };
 
 use cached_aside::{Cache, cached_aside};
-use cached_aside_tests::RedisServer;
+use cached_aside_tests::{RedisServer, log::Log};
 use redis::cmd;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::{
-    functions::on_both_stores,
-    logging::Log,
-    support::{carried_out, filled},
-};
+use crate::support::{carried_out, filled, on_both_stores};
 
 /// Three calls give `value`, with so many hits among them.
 async fn calls_give<V: Debug + PartialEq>(

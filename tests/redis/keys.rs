@@ -9,7 +9,7 @@ use std::{
 use async_trait::async_trait;
 use cached_aside::{Cache, KeyPart, bypass, cached_aside, invalidates, only_cached};
 
-use crate::functions::on_both_stores;
+use crate::support::on_both_stores;
 
 // --- Generic parameters -----------------------------------------------------------------------------------
 

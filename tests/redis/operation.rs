@@ -10,14 +10,14 @@ use std::{
 };
 
 use cached_aside::{AnyKey, Cache, Error, Source, cached_aside, invalidates, observe};
-use cached_aside_tests::RedisServer;
+use cached_aside_tests::{
+    RedisServer,
+    log::{Log, said},
+};
 use redis::cmd;
 use tokio::{task::JoinSet, time::sleep};
 
-use crate::{
-    logging::{Log, said},
-    support::filled,
-};
+use crate::support::filled;
 
 #[cached_aside(ttl = "1m", key = "operated:{id}")]
 async fn load(id: u64) -> u64 {

@@ -9,10 +9,7 @@ use cached_aside::{Cache, Error, Source, bypass, cached_aside, invalidates, obse
 use cached_aside_tests::RedisServer;
 use tokio::{sync::Barrier, time::sleep};
 
-use crate::{
-    functions::on_both_stores,
-    support::{carried_out, filled},
-};
+use crate::support::{carried_out, filled, on_both_stores};
 
 /// A row that other programs change too.
 #[derive(Debug, Default)]

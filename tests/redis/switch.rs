@@ -8,7 +8,7 @@ use std::{
 
 use cached_aside::{Cache, cached_aside, invalidates, only_cached, updates};
 
-use crate::functions::on_both_stores;
+use crate::support::on_both_stores;
 
 /// The database.
 #[derive(Debug, Default)]

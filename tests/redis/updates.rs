@@ -14,7 +14,7 @@ use redis::cmd;
 use serde::{Deserialize, Serialize};
 use tokio::sync::{Barrier, Notify};
 
-use crate::{functions::on_both_stores, support::filled};
+use crate::support::{filled, on_both_stores};
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 struct User {

@@ -15,10 +15,7 @@ use redis::cmd;
 use serde::{Deserialize, Serialize};
 use tokio::sync::Barrier;
 
-use crate::{
-    functions::on_both_stores,
-    support::{carried_out, filled},
-};
+use crate::support::{carried_out, filled, on_both_stores};
 
 /// A table, and how often it was asked.
 #[derive(Debug, Default)]

@@ -11,14 +11,14 @@ use std::{
 };
 
 use cached_aside::{Cache, Error, NodeState, cached_aside, refresh};
-use cached_aside_tests::RedisServer;
+use cached_aside_tests::{
+    RedisServer,
+    log::{Log, said},
+};
 use redis::cmd;
 use tokio::{runtime, time::sleep};
 
-use crate::{
-    logging::{Log, said},
-    support::filled,
-};
+use crate::support::filled;
 
 /// Much less than `wait`, and more than a call takes that waits for nobody.
 const SOON: Duration = Duration::from_millis(900);

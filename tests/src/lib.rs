@@ -16,6 +16,7 @@ pub use worker::Worker;
 pub mod chaos;
 pub mod cluster;
 pub mod faults;
+pub mod log;
 mod process;
 mod proxy;
 pub mod sentinel;

@@ -55,7 +55,7 @@ impl Deployment {
 
 /// What the documentation says that a user needs, here, and for these purposes beyond it.
 fn allowed(purposes: &[&str]) -> String {
-    let page = include_str!("../../docs/production.md");
+    let page = include_str!("../../../docs/production.md");
     let (_, rest) = page.split_once("```text\n~<namespace>:* ").expect("the page says what a user needs");
     let (commands, rest) = rest.split_once("```").unwrap();
     let mut rules = format!("resetchannels -@all ~{NAMESPACES}* {}", commands.replace('\n', " "));
