@@ -16,6 +16,8 @@ use std::{
 mod layers;
 mod package;
 mod redis;
+#[cfg(test)]
+mod sizes;
 
 const USAGE: &str = "\
 cargo xtask test [--sudo] [-- ARGUMENTS]

@@ -1,12 +1,18 @@
 //! What would be published: nothing missing, nothing stray.
 
 use std::{
-    env,
+    env, fs,
+    path::Path,
     process::{Command, Stdio},
 };
 
-/// The crates that are published.
-const PUBLISHED: [&str; 3] = ["cached-aside-macros", "cached-aside-protocol", "cached-aside"];
+/// The crates that are published, and their folders.
+const PUBLISHED: [(&str, &str); 3] =
+    [("cached-aside-macros", "macros"), ("cached-aside-protocol", "protocol"), ("cached-aside", "runtime")];
+/// Where the pages have their links while they are modules of the documentation.
+const LINKS: &str = "runtime/src/docs/links.md";
+/// Links of pages that only lead somewhere in the repository: pictures and the report of the benchmark.
+const ONLY_IN_THE_REPOSITORY: &str = "../benches/report/";
 /// Files that every package holds.
 const NEEDED: [&str; 4] = ["Cargo.toml", "LICENSE-APACHE", "LICENSE-MIT", "README.md"];
 /// Files that cargo adds by itself.
@@ -17,8 +23,10 @@ const FOLDERS: [&str; 3] = ["docs/", "snapshots/", "src/"];
 /// Says what is wrong with the packages.
 pub(crate) fn check() -> Result<(), String> {
     let mut wrong = Vec::new();
-    for package in PUBLISHED {
-        wrong.extend(problems(&files(package)?).into_iter().map(|problem| format!("{package}: {problem}")));
+    for (package, folder) in PUBLISHED {
+        let files = files(package)?;
+        let dead = dead_links(folder, &files)?;
+        wrong.extend(problems(&files).into_iter().chain(dead).map(|problem| format!("{package}: {problem}")));
     }
     if wrong.is_empty() { Ok(()) } else { Err(wrong.join("\n")) }
 }
@@ -32,6 +40,50 @@ fn files(package: &str) -> Result<Vec<String>, String> {
         return Err(format!("cargo package: {}", String::from_utf8_lossy(&output.stderr)));
     }
     Ok(String::from_utf8_lossy(&output.stdout).lines().map(str::to_owned).collect())
+}
+
+/// The links of the packaged pages that lead nowhere on crates.io and docs.rs, which have neither the repository nor its files.
+fn dead_links(folder: &str, files: &[String]) -> Result<Vec<String>, String> {
+    let root = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
+    let read = |path: &Path| fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()));
+    let links = read(&root.join(LINKS))?;
+    let mut dead = Vec::new();
+    for file in files.iter().filter(|file| is_page(file)) {
+        let text = read(&root.join(folder).join(file))?;
+        for (name, target) in relative_links(&text) {
+            // Of two definitions the first counts.
+            let is_replaced =
+                name.is_some_and(|name| file != "README.md" && links.contains(&format!("[{name}]:")));
+            if !is_replaced && !target.starts_with(ONLY_IN_THE_REPOSITORY) {
+                dead.push(format!(
+                    "the link of `{file}` to `{target}` leads nowhere outside of the repository"
+                ));
+            }
+        }
+    }
+    Ok(dead)
+}
+
+fn is_page(file: &str) -> bool {
+    Path::new(file).extension().is_some_and(|extension| extension == "md") && !file.starts_with("src/")
+}
+
+/// The links of a page to other files, with their names where they are defined by name. Those to items of the documentation have
+/// no dot.
+fn relative_links(text: &str) -> Vec<(Option<&str>, &str)> {
+    let mut links = Vec::new();
+    for line in text.lines() {
+        let defined = line.strip_prefix('[').and_then(|rest| rest.split_once("]: "));
+        links.extend(defined.map(|(name, target)| (Some(name), target)));
+        let inline = line.split("](").skip(1).filter_map(|rest| rest.split(')').next());
+        links.extend(inline.map(|target| (None, target)));
+    }
+    let is_relative = |target: &str| {
+        let file = target.split('#').next().unwrap_or_default();
+        file.contains('.') && !target.contains("://")
+    };
+    links.retain(|(_, target)| is_relative(target));
+    links
 }
 
 fn problems(files: &[String]) -> Vec<String> {
@@ -51,6 +103,22 @@ fn problems(files: &[String]) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_link_of_a_package_is_dead() {
+        for (package, folder) in PUBLISHED {
+            let dead = dead_links(folder, &files(package).unwrap()).unwrap();
+            assert!(dead.is_empty(), "{package}: {}", dead.join("\n"));
+        }
+    }
+
+    #[test]
+    fn links_to_other_files_are_found() {
+        let text = "See [the map](ARCHITECTURE.md#crates), [x](https://a.b/c.md) and [y][y], `vec![0](1)`.\n\
+                    [page](crate::docs::keys) [here](#here)\n\
+                    [y]: docs/y.md\n[z]: https://docs.rs/z.html\n";
+        assert_eq!(relative_links(text), [(None, "ARCHITECTURE.md#crates"), (Some("y"), "docs/y.md")]);
+    }
 
     #[test]
     fn what_is_missing_and_what_is_stray_is_named() {
