@@ -28,6 +28,7 @@ impl<T: Row> Repo<T> {
         )
     }
     #[cfg(not(doc))]
+    #[forbid(dead_code)]
     /// The key of `load(id)`.
     fn load_key(
         id: u64,

@@ -54,6 +54,7 @@ impl Repo {
         )
     }
     #[cfg(not(doc))]
+    #[forbid(dead_code)]
     /// The key of `report(name, day)`.
     fn report_key(
         name: &str,

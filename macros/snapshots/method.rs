@@ -46,6 +46,7 @@ impl Repo {
         )
     }
     #[cfg(not(doc))]
+    #[forbid(dead_code)]
     /// The key of `load_user(id, kind)`.
     pub fn load_user_key(
         &self,

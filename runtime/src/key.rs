@@ -172,7 +172,8 @@ fn is_invisible(character: char) -> bool {
 #[diagnostic::on_unimplemented(
     message = "`{Self}` can't be written into a key as it is",
     label = "it has no `Display`, which a placeholder without a format asks for",
-    note = "write `{{x:?}}` for what its `Debug` gives, or fields of it that tell its values apart, such as `{{x.0}}` or `{{x.id}}`"
+    note = "write the placeholder with `:?`, such as `{{filter:?}}`, for what its `Debug` gives",
+    note = "or name the fields that tell its values apart, such as `{{filter.0}}` or `{{filter.text}}:{{filter.page}}`"
 )]
 pub trait Displayed: Display {}
 

@@ -206,6 +206,25 @@ async fn the_connections_of_a_cache_lead_to_one_server() {
     }
 }
 
+/// What [the promise](../../docs/promise.md) says of a name that moves while the old server goes on taking writes.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_name_that_moves_to_another_server_is_followed_once_a_connection_is_lost() {
+    let (one, other) = (RedisServer::start(), RedisServer::start());
+    let (name, origin) = (Name::of(&one), Origin::default());
+    let before = cache(&name.url(), "name").await;
+    store(&before, &origin).await;
+    let old = origin.version();
+    name.moves_to(&other);
+    let after = cache(&name.url(), "name").await;
+    after.scope(write(&origin)).await;
+    assert_eq!(read(&before, &origin).await, (old, old), "the old server knows nothing of the write");
+    one.run::<i64>(cmd("CLIENT").arg("KILL").arg("TYPE").arg("normal"));
+    in_use(&before, &origin).await;
+    let new = origin.version();
+    assert_eq!(read(&before, &origin).await, (new, new));
+    assert!(new > old);
+}
+
 /// One server that is cut off from nobody: only its connections are.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_connection_beside_the_lasting_one_that_is_cut_is_dialled_again() {

@@ -1,7 +1,8 @@
 //! What the compiler says about mistakes, and that it says nothing about the rest.
 //!
 //! The expected messages are those of one compiler. `TRYBUILD=overwrite cargo test -p cached-aside-tests --test ui`
-//! rewrites them; read what changed.
+//! rewrites them; read what changed. They are those of a compiler without the sources of the standard library: where `rust-src` is
+//! installed (rust-analyzer does that) three messages show a line of them. `rustup component remove rust-src` before they are compared.
 
 #[test]
 fn messages() {

@@ -3,15 +3,21 @@
 use proc_macro2::{Delimiter, Group, Span, TokenStream, TokenTree};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::{
-    Expr, ExprPath, FnArg, Ident, PathArguments, ReceiverKind, Type,
+    Expr, ExprField, ExprPath, FnArg, GenericParam, Ident, Member, Path, PathArguments, ReceiverKind, Type,
+    WherePredicate,
     ext::IdentExt,
     spanned::Spanned,
     visit_mut::{self, VisitMut},
 };
 
 use crate::{
-    item::{beside::Site, place::Place},
+    item::{
+        beside::Site,
+        place::Place,
+        types::{pointed_to, traits, traits_of},
+    },
     parse::call::{Call, is_of_type},
+    tokens::mentions,
 };
 
 /// The same call, of the companion that makes the key: a block, in which something stands for the companion that isn't
@@ -24,7 +30,19 @@ pub(super) fn key(call: &Call, site: &Site) -> TokenStream {
             match companion(path) {
                 Companion::OfType(path) => {
                     let name = path.path.segments.last().map(|last| &last.ident);
-                    in_block(path.span(), &otherwise(name, false), &quote!(#(#attrs)* #path #arguments))
+                    let of_parameter = path.path.segments.first().filter(|_| path.qself.is_none());
+                    let traits = of_parameter.map(|of| traits_of_parameter(&of.ident, site));
+                    let otherwise = match (traits.as_deref(), name) {
+                        (Some(traits @ [_, ..]), Some(name)) => of_trait(name, traits, None, call.args.len()),
+                        _ => otherwise(name, false),
+                    };
+                    // All of it shown as one: a path of two origins would be shown as the whole attribute.
+                    let path = if traits.is_some_and(|traits| !traits.is_empty()) {
+                        shown_as_generated(&path)
+                    } else {
+                        path
+                    };
+                    in_block(path.span(), &otherwise, &quote!(#(#attrs)* #path #arguments))
                 }
                 Companion::OfFunction { path, arguments: generic, span } => {
                     let key = Ident::new("key", span);
@@ -47,9 +65,14 @@ pub(super) fn key(call: &Call, site: &Site) -> TokenStream {
         Call::Method(call) => {
             let mut call = call.clone();
             let span = call.method.span();
+            let traits = traits_of_receiver(&call.receiver, site);
             dereference(site, &mut call.receiver);
             call.method = format_ident!("__{}_key", call.method.unraw(), span = generated(span));
-            in_block(span, &otherwise(Some(&call.method), true), &call.to_token_stream())
+            let otherwise = match traits.as_slice() {
+                [] => otherwise(Some(&call.method), true),
+                traits => of_trait(&call.method, traits, Some(&quote!(&self,)), call.args.len()),
+            };
+            in_block(span, &otherwise, &call.to_token_stream())
         }
     }
 }
@@ -94,6 +117,100 @@ fn otherwise(name: Option<&Ident>, method: bool) -> TokenStream {
     }
 }
 
+/// The same for a type of which only its traits are known: what stands in a trait has no companions.
+fn of_trait(name: &Ident, traits: &[Path], receiver: Option<&TokenStream>, arguments: usize) -> TokenStream {
+    let name = Ident::new(&name.to_string(), Span::mixed_site());
+    let types: Vec<_> = (0..arguments).map(|number| format_ident!("A{number}")).collect();
+    quote! {
+        trait CachedMethod {
+            type Found;
+            fn #name<#(#types),*>(#receiver #(_: #types),*)
+                -> ::cached_aside::Key<<Self::Found as ::cached_aside::__private::not_cached::OutsideOfTraits>::Value>
+            where
+                Self::Found: ::cached_aside::__private::not_cached::OutsideOfTraits,
+            {
+                ::core::unreachable!()
+            }
+        }
+        impl<__Of: #(#traits)+* + ?Sized> CachedMethod for __Of { type Found = (); }
+    }
+}
+
+/// The traits by which alone the receiver of a call is known: that of a parameter or of a field of `self`, which the source may
+/// show.
+fn traits_of_receiver(receiver: &Expr, site: &Site) -> Vec<Path> {
+    let own = |ty: &Type| match traits(ty) {
+        Some(traits) => writable(&traits, site),
+        None => name_of(ty).map(|name| traits_of_parameter(name, site)).unwrap_or_default(),
+    };
+    match receiver {
+        Expr::Paren(paren) => traits_of_receiver(&paren.expr, site),
+        Expr::Reference(reference) => traits_of_receiver(&reference.expr, site),
+        Expr::Path(path) => {
+            let parameter = site.function.parameters.iter().find(|parameter| {
+                parameter.name.as_ref().is_some_and(|name| path.path.is_ident(&name.to_string()))
+            });
+            match parameter.map(|parameter| &parameter.written) {
+                Some(FnArg::Typed(typed)) => own(&typed.ty),
+                _ => Vec::new(),
+            }
+        }
+        Expr::Field(ExprField { base, member: Member::Named(field), .. }) if matches!(&**base, Expr::Path(path) if path.path.is_ident("self")) =>
+        {
+            let of = site.function.implementation().and_then(|item| name_of(&item.self_ty));
+            let field = of
+                .zip(site.beside.as_ref())
+                .and_then(|(of, beside)| beside.field(&of.to_string(), &field.to_string()));
+            field.map(|ty| own(&ty)).unwrap_or_default()
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// The last name of a type's path, also behind references and pointers.
+fn name_of(ty: &Type) -> Option<&Ident> {
+    match ty {
+        Type::Reference(reference) => name_of(&reference.elem),
+        Type::Path(path) => match pointed_to(ty) {
+            Some(inner) => name_of(inner),
+            None => path.path.segments.last().map(|last| &last.ident),
+        },
+        _ => None,
+    }
+}
+
+/// The traits that bound a generic parameter of this name.
+fn traits_of_parameter(name: &Ident, site: &Site) -> Vec<Path> {
+    let function = site.function;
+    let generics = || std::iter::once(&function.sig.generics).chain(function.place.generics());
+    let parameter =
+        generics().flat_map(|generics| generics.type_params()).find(|parameter| parameter.ident == *name);
+    let Some(parameter) = parameter else { return Vec::new() };
+    let clauses = generics().filter_map(|generics| generics.where_clause.as_ref());
+    let bounds = clauses.flat_map(|clause| &clause.predicates).filter_map(|predicate| match predicate {
+        WherePredicate::Type(predicate) if name_of(&predicate.bounded_ty) == Some(name) => {
+            Some(&predicate.bounds)
+        }
+        _ => None,
+    });
+    writable(&traits_of(parameter.bounds.iter().chain(bounds.flatten())), site)
+}
+
+/// The traits that an item inside of the function can name: it knows neither `Self` nor the parameters around it.
+fn writable(traits: &[&Path], site: &Site) -> Vec<Path> {
+    let means_something_here = |path: &&&Path| {
+        let tokens = path.to_token_stream();
+        let names = site.function.generic_parameters().filter_map(|parameter| match parameter {
+            GenericParam::Type(parameter) => Some(parameter.ident.to_string()),
+            GenericParam::Const(parameter) => Some(parameter.ident.to_string()),
+            GenericParam::Lifetime(_) => None,
+        });
+        !tokens.to_string().contains('\'')
+            && !names.chain(["Self".to_owned()]).any(|name| mentions(&tokens, &name))
+    };
+    traits.iter().filter(means_something_here).map(|path| (*path).clone()).collect()
+}
+
 /// `use users::load_user`: the function with what else has its name. A parameter can't be imported, what is imported may
 /// have no generic arguments, and about a name that is nowhere the compiler says more where it stands for a type.
 fn import(site: &Site, path: &ExprPath) -> Option<TokenStream> {
@@ -106,12 +223,7 @@ fn import(site: &Site, path: &ExprPath) -> Option<TokenStream> {
     let Some(name) = path.path.get_ident().map(ToString::to_string) else {
         // Where the path leads nowhere the compiler would suggest to write an import there. `$crate` means what it
         // means by its span.
-        let mut path = path.clone();
-        for segment in &mut path.path.segments {
-            if !segment.ident.to_string().ends_with("crate") {
-                segment.ident.set_span(generated(segment.ident.span()));
-            }
-        }
+        let path = shown_as_generated(path);
         return Some(quote_spanned!(at=> use #path));
     };
     let of_type = site.function.place.has_self_type();
@@ -127,6 +239,17 @@ fn import(site: &Site, path: &ExprPath) -> Option<TokenStream> {
         Place::Nested | Place::Unknown => None,
         _ => Some(quote_spanned!(at=> use self::#path)),
     }
+}
+
+/// The same path, in names that we made.
+fn shown_as_generated(path: &ExprPath) -> ExprPath {
+    let mut path = path.clone();
+    for segment in &mut path.path.segments {
+        if !segment.ident.to_string().ends_with("crate") {
+            segment.ident.set_span(generated(segment.ident.span()));
+        }
+    }
+    path
 }
 
 /// `self` as `(*self)` where it is a reference: the compiler then says of the type itself that it lacks the companion.

@@ -2,10 +2,10 @@
 
 use proc_macro2::{Group, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote, quote_spanned};
-use syn::{Expr, Ident, Type, spanned::Spanned};
+use syn::{Expr, Type, spanned::Spanned};
 
 use super::setting;
-use crate::{item::shape::parts, plan::ReadPlan};
+use crate::{item::shape::parts, parse::codec_of_ours, plan::ReadPlan};
 
 /// How values are encoded; this is what asks the return type for `Serialize`.
 pub(super) fn coding(plan: &ReadPlan, output: &Type, shape: &TokenStream) -> TokenStream {
@@ -71,15 +71,9 @@ pub(super) fn codec(plan: &ReadPlan) -> TokenStream {
     let Some(ty) = plan.options.codec.as_ref().map(|codec| &codec.value) else {
         return quote!(__aside::DefaultCodec);
     };
-    let name: Option<&Ident> = match ty {
-        Type::Path(path) if path.qself.is_none() => path.path.get_ident(),
-        _ => None,
-    };
-    match name {
-        Some(name) if ["Bincode", "Json", "MessagePack", "Postcard"].iter().any(|codec| name == codec) => {
-            quote_spanned!(name.span()=> ::cached_aside::#name)
-        }
-        _ => ty.to_token_stream(),
+    match codec_of_ours(ty) {
+        Some(name) => quote_spanned!(name.span()=> ::cached_aside::#name),
+        None => ty.to_token_stream(),
     }
 }
 

@@ -18,7 +18,8 @@ use crate::{
         shape::without_lifetimes,
         types::inside,
     },
-    plan::{CacheKnown, ReadPlan, key::Source},
+    plan::{CacheKnown, Form, ReadPlan, key::Source},
+    tokens::mentions,
 };
 
 /// The function that makes the key, of the parameters that the key uses.
@@ -52,6 +53,13 @@ pub(super) fn key(
     let vis = generated_vis(function);
     let attributes: Vec<_> = kept_everywhere(function).chain(kept_on_keys(function)).collect();
     let documented = documented(&sig, &value, placed);
+    // The compiler warns of the unused methods of one `impl` that have one lint level together, and of none of them where one comes
+    // from a macro. So this one has another level than the others; of itself nothing is ever said.
+    let is_said = attributes.iter().any(|attribute| {
+        let tokens = attribute.to_token_stream();
+        ["dead_code", "unused", "warnings"].iter().any(|lint| mentions(&tokens, lint))
+    });
+    let apart = (plan.form == Form::Method && !is_said).then(|| quote!(#[forbid(dead_code)]));
     quote! {
         #(#attributes)*
         #[cfg(doc)]
@@ -62,6 +70,7 @@ pub(super) fn key(
         }
         #(#attributes)*
         #[cfg(not(doc))]
+        #apart
         #[doc = #doc]
         #vis #sig {
             #imports

@@ -1,8 +1,8 @@
 //! What stands beside an annotated function in its file. It makes messages better; nothing that is generated depends on it.
 
-use std::{cell::OnceCell, ops::Range};
+use std::{cell::OnceCell, collections::BTreeMap, ops::Range};
 
-use syn::{ImplItem, ImplItemFn, ItemImpl};
+use syn::{ImplItem, ImplItemFn, ItemImpl, ItemStruct, Type};
 
 use crate::item::{
     function::Function,
@@ -27,6 +27,7 @@ pub(crate) struct Beside {
     text: String,
     at: usize,
     block: OnceCell<Range<usize>>,
+    module: OnceCell<Range<usize>>,
 }
 
 /// A word or a character of the source, with the number of brackets around it.
@@ -45,7 +46,7 @@ impl Beside {
     }
 
     fn at(text: String, at: usize) -> Beside {
-        Beside { text, at, block: OnceCell::new() }
+        Beside { text, at, block: OnceCell::new(), module: OnceCell::new() }
     }
 
     /// The inside of the innermost braces around the function, or the whole file.
@@ -113,18 +114,118 @@ impl Beside {
         })
     }
 
-    /// Whether a function of this name is written or imported in the file, or may be imported by a `*`; with `outside` only
+    /// The type of a field of the struct of this name in the module.
+    pub(crate) fn field(&self, of: &str, field: &str) -> Option<Type> {
+        let item = only_struct(&self.text[self.module().clone()], of)?;
+        let found =
+            item.fields.into_iter().find(|found| found.ident.as_ref().is_some_and(|name| name == field));
+        found.map(|field| field.ty)
+    }
+
+    /// The names of the fields of the struct of this name in the module: all that a value of it has, where nothing in the file
+    /// speaks of `Deref`.
+    pub(crate) fn fields(&self, of: &str) -> Option<Vec<String>> {
+        let module = &self.text[self.module().clone()];
+        if !module.contains(&format!("struct {of}")) || contains_word(&self.text, "Deref") {
+            return None;
+        }
+        let names =
+            only_struct(module, of)?.fields.into_iter().map(|field| field.ident.map(|name| name.to_string()));
+        names.collect()
+    }
+
+    /// Whether a function of this name is written or imported in the module, or may be imported by a `*`; with `outside` only
     /// what stands outside of the same `impl` counts.
     pub(crate) fn may_mean(&self, name: &str, outside: bool) -> bool {
-        let (mut before, mut importing) = ("", false);
-        for token in tokens(&self.text).filter(|token| !(outside && self.block().contains(&token.at))) {
-            importing = token.text == "use" || importing && token.text != ";";
-            if token.text == name && (importing || before == "fn") || importing && token.text == "*" {
-                return true;
+        let means = |scope: &Range<usize>| {
+            let (mut before, mut importing) = ("", false);
+            self.at_depth_of(scope).any(|token| {
+                importing = token.text == "use" || importing && token.text != ";";
+                let is_function = before == "fn" && token.depth == 0;
+                let found =
+                    token.text == name && (importing || is_function) || importing && token.text == "*";
+                before = token.text;
+                found
+            })
+        };
+        means(self.module()) || !outside && means(self.block())
+    }
+
+    /// Whether a function of this name may be in scope where the annotated one stands, however it comes there.
+    pub(crate) fn may_be_in_scope(&self, name: &str) -> bool {
+        let mentioned = tokens(&self.text).filter(|token| token.text == name).count();
+        let tokens: Vec<Token> = self.at_depth_of(self.module()).collect();
+        // An item that a macro makes.
+        let is_made = |three: &[Token]| {
+            three[0].depth == 0
+                && three[0].text.starts_with(|character: char| character.is_alphabetic() || character == '_')
+                && three[1].text == "!"
+                && matches!(three[2].text, "{" | "(" | "[")
+        };
+        mentioned > 1 || self.may_mean(name, false) || tokens.windows(3).any(is_made)
+    }
+
+    /// The functions of the same module.
+    pub(crate) fn functions(&self) -> Vec<String> {
+        let tokens: Vec<Token> = self.at_depth_of(self.module()).collect();
+        let functions = tokens.windows(2).filter(|pair| pair[0].text == "fn" && pair[1].depth == 0);
+        functions.map(|pair| pair[1].text.to_owned()).collect()
+    }
+
+    /// The functions of the same `impl`, and whether they have a receiver.
+    pub(crate) fn methods(&self) -> BTreeMap<String, bool> {
+        let block = &self.text[self.block().clone()];
+        let Ok(item) = syn::parse_str::<ItemImpl>(&format!("impl Any {{{block}}}")) else {
+            return BTreeMap::new();
+        };
+        let methods = item.items.into_iter().filter_map(|item| match item {
+            ImplItem::Fn(function) => {
+                Some((function.sig.ident.to_string(), function.sig.receiver().is_some()))
             }
-            before = token.text;
-        }
-        false
+            _ => None,
+        });
+        methods.collect()
+    }
+
+    /// The tokens of a scope, their depth counted from there.
+    fn at_depth_of<'a>(&'a self, scope: &Range<usize>) -> impl Iterator<Item = Token<'a>> {
+        // A nested `use` is in one more pair of brackets, and one of another module or function in others.
+        let mut importing = false;
+        tokens(&self.text[scope.clone()]).filter(move |token| {
+            importing = token.depth == 0 && token.text == "use" || importing && token.text != ";";
+            token.depth == 0 || importing
+        })
+    }
+
+    /// The inside of the innermost `mod` around the function, or the whole file.
+    fn module(&self) -> &Range<usize> {
+        self.module.get_or_init(|| {
+            // What is open: where it begins, and whether it is a `mod`.
+            let mut open: Vec<(usize, bool)> = Vec::new();
+            let (mut before, mut last) = ("", "");
+            let mut module = 0..self.text.len();
+            let mut inside = None;
+            for token in tokens(&self.text) {
+                if token.at >= self.at && inside.is_none() {
+                    let around = open.iter().rposition(|(_, is_module)| *is_module);
+                    inside = Some(around);
+                    module.start = around.map_or(0, |around| open[around].0);
+                }
+                match token.text {
+                    "{" | "(" | "[" => open.push((token.at + 1, token.text == "{" && before == "mod")),
+                    "}" | ")" | "]" => {
+                        open.pop();
+                        if inside.is_some_and(|around| around == Some(open.len())) {
+                            module.end = token.at;
+                            break;
+                        }
+                    }
+                    _ => {}
+                }
+                (before, last) = (last, token.text);
+            }
+            module
+        })
     }
 
     /// Whether a function of this name stands in the same module, as this one does.
@@ -205,12 +306,28 @@ fn tokens(text: &str) -> impl Iterator<Item = Token<'_>> {
     })
 }
 
+/// The struct of this name among the items of the text, if there is one such.
+fn only_struct(text: &str, name: &str) -> Option<ItemStruct> {
+    let tokens: Vec<Token> = tokens(text).collect();
+    let mut structs = tokens
+        .windows(2)
+        .filter(|pair| pair[0].text == "struct" && pair[0].depth == 0 && pair[1].text == name)
+        .map(|pair| pair[0].at);
+    let (start, None) = (structs.next()?, structs.next()) else { return None };
+    let open = tokens.iter().find(|token| token.at > start && matches!(token.text, "{" | "(" | ";"))?;
+    let close =
+        tokens.iter().find(|token| token.at > open.at && token.depth == open.depth && token.text == "}")?;
+    syn::parse_str(&text[start..=close.at]).ok()
+}
+
 fn contains_word(text: &str, word: &str) -> bool {
     tokens(text).any(|token| token.text == word)
 }
 
 #[cfg(test)]
 mod tests {
+    use quote::ToTokens;
+
     use super::*;
 
     const SOURCE: &str = r#"
@@ -240,6 +357,50 @@ impl Repo {
         let glob = SOURCE.replace("User, load_shop}", "*}").replace("{*}", "*");
         let at = glob.find("fn HERE").unwrap();
         assert!(!Beside::at(glob, at).is_only_inside("get"));
+    }
+
+    #[test]
+    fn what_is_in_scope_is_that_of_the_same_module() {
+        const OTHERS: &str = "
+mod first { use super::*; pub fn there() {} }
+fn here() {}
+mod second {
+    use users::imported;
+    impl Repo { fn method(&self) {} fn made() {} fn HERE() {} }
+    fn beside() { fn nested() {} }
+}
+";
+        let beside = Beside::at(OTHERS.to_owned(), OTHERS.find("fn HERE").unwrap());
+        for name in ["imported", "beside"] {
+            assert!(beside.may_mean(name, true), "{name}");
+        }
+        for name in ["there", "here", "nested", "method"] {
+            assert!(!beside.may_mean(name, true), "{name}");
+        }
+        assert!(beside.may_be_in_scope("imported") && !beside.may_be_in_scope("importde"));
+        assert_eq!(beside.functions(), ["beside"]);
+        let methods: Vec<_> = beside.methods().into_iter().collect();
+        assert_eq!(
+            methods,
+            [("HERE".to_owned(), false), ("made".to_owned(), false), ("method".to_owned(), true)]
+        );
+        let made = OTHERS.replace("use users::imported;", "loaders! { of users }");
+        let at = made.find("fn HERE").unwrap();
+        assert!(Beside::at(made, at).may_be_in_scope("importde"));
+    }
+
+    #[test]
+    fn the_type_of_a_field_is_found() {
+        let source = format!("pub struct Service<'a> {{ db: Db, users: Arc<dyn Users> }} {SOURCE}");
+        let at = source.find("fn HERE").unwrap();
+        let beside = Beside::at(source.clone(), at);
+        let field = |of, field| beside.field(of, field).map(|ty| ty.to_token_stream().to_string());
+        assert_eq!(field("Service", "users").as_deref(), Some("Arc < dyn Users >"));
+        assert_eq!((field("Service", "teams"), field("Repo", "users")), (None, None));
+        assert_eq!(beside.fields("Service").unwrap(), ["db", "users"]);
+        assert_eq!(beside.fields("Repo"), None);
+        let leads_elsewhere = format!("{source} impl Deref for Service {{}}");
+        assert_eq!(Beside::at(leads_elsewhere, at).fields("Service"), None);
     }
 
     #[test]

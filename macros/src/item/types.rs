@@ -1,7 +1,7 @@
 //! What a type is, as far as its tokens tell.
 
 use proc_macro2::Span;
-use syn::{GenericArgument, PathArguments, Type, TypeParamBound, spanned::Spanned, visit::Visit};
+use syn::{GenericArgument, Path, PathArguments, Type, TypeParamBound, spanned::Spanned, visit::Visit};
 
 /// Whether the type can be written elsewhere: there is no `impl …` in it.
 pub(crate) fn is_nameable(ty: &Type) -> bool {
@@ -35,6 +35,56 @@ pub(crate) fn inside<'a>(ty: &'a Type, name: &str) -> Option<&'a Type> {
     })
 }
 
+/// The traits of `dyn Users + Send`, `impl Users`, or a reference or pointer of the standard library to one of them.
+pub(crate) fn traits(ty: &Type) -> Option<Vec<&Path>> {
+    match ty {
+        Type::Group(group) => traits(&group.elem),
+        Type::Paren(paren) => traits(&paren.elem),
+        Type::Reference(reference) => traits(&reference.elem),
+        Type::TraitObject(object) => Some(traits_of(&object.bounds)),
+        Type::ImplTrait(of) => Some(traits_of(&of.bounds)),
+        _ => traits(pointed_to(ty)?),
+    }
+}
+
+/// `T` of `Arc<T>`, `Box<T>`, `Pin<T>` or `Rc<T>`.
+pub(crate) fn pointed_to(ty: &Type) -> Option<&Type> {
+    ["Arc", "Box", "Pin", "Rc"].iter().find_map(|pointer| inside(ty, pointer))
+}
+
+/// The traits among these bounds that a program writes itself, as far as their names tell.
+pub(crate) fn traits_of<'a>(bounds: impl IntoIterator<Item = &'a TypeParamBound>) -> Vec<&'a Path> {
+    const OF_STD: [&str; 20] = [
+        "Any",
+        "AsMut",
+        "AsRef",
+        "Borrow",
+        "BorrowMut",
+        "Clone",
+        "Copy",
+        "Debug",
+        "Default",
+        "Deref",
+        "DerefMut",
+        "Display",
+        "Error",
+        "From",
+        "Into",
+        "Send",
+        "Sized",
+        "Sync",
+        "ToOwned",
+        "Unpin",
+    ];
+    let traits = bounds.into_iter().filter_map(|bound| match bound {
+        TypeParamBound::Trait(bound) => Some(&bound.path),
+        _ => None,
+    });
+    traits
+        .filter(|path| path.segments.last().is_some_and(|last| !OF_STD.iter().any(|name| last.ident == name)))
+        .collect()
+}
+
 /// The `Output` of a `Future` among these bounds.
 pub(crate) fn future_output<'a>(bounds: impl IntoIterator<Item = &'a TypeParamBound>) -> Option<&'a Type> {
     bounds.into_iter().find_map(|bound| {
@@ -46,4 +96,31 @@ pub(crate) fn future_output<'a>(bounds: impl IntoIterator<Item = &'a TypeParamBo
             _ => None,
         })
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use quote::ToTokens;
+
+    use super::*;
+
+    #[test]
+    fn the_traits_of_an_object_are_found_behind_its_pointer() {
+        for (written, expected) in [
+            ("&dyn Users", Some("Users")),
+            ("Arc<dyn Users + Send + Sync>", Some("Users")),
+            ("&'a mut (dyn shop::Users<u8> + 'a)", Some("shop::Users<u8>")),
+            ("impl Users + Teams", Some("Users Teams")),
+            ("Box<dyn Error>", Some("")),
+            ("Arc<Repo>", None),
+            ("web::Data<dyn Users>", None),
+        ] {
+            let ty: Type = syn::parse_str(written).unwrap();
+            let found = traits(&ty).map(|traits| {
+                let names = traits.iter().map(|path| path.to_token_stream().to_string().replace(' ', ""));
+                names.collect::<Vec<_>>().join(" ")
+            });
+            assert_eq!(found.as_deref(), expected, "{written}");
+        }
+    }
 }

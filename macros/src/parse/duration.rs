@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use proc_macro2::Span;
-use syn::{Expr, ExprLit, Lit, LitStr, parse::ParseStream, spanned::Spanned};
+use proc_macro2::{Span, TokenTree};
+use quote::ToTokens;
+use syn::{Expr, ExprLit, Lit, LitStr, Token, parse::ParseStream, spanned::Spanned};
 
 const HOW: &str = "write a whole number and a unit, such as `250ms`, `30s`, `5m`, `1h 30m` or `7days`";
 
@@ -26,16 +27,16 @@ impl Length {
         }
         match &expr {
             Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) => known(text, zero).map(Length::Known),
-            Expr::Lit(ExprLit { lit: Lit::Int(number), .. }) => Err(syn::Error::new(
-                number.span(),
-                format!("`{number}` has no unit; write a string such as `\"{}s\"`", number.base10_digits()),
-            )),
-            Expr::Lit(other) => Err(syn::Error::new(
-                other.span(),
-                format!("this is not a duration; {HOW}, in a string, or a constant of type `Duration`"),
-            )),
+            Expr::Lit(literal) => {
+                Err(syn::Error::new(literal.span(), not_a_string(&literal.lit, input, zero)))
+            }
             _ => Ok(Length::Constant(Box::new(expr))),
         }
+    }
+
+    /// Whether this text is one.
+    pub(crate) fn is_written(text: &LitStr) -> bool {
+        parse(&text.value(), Zero::Allowed).is_ok()
     }
 
     /// Where the constant is written.
@@ -60,6 +61,29 @@ impl Length {
 pub(crate) enum Zero {
     Allowed,
     Refused,
+}
+
+/// What to write instead of a literal that is no string: the same in a string, where it has a unit. What follows it up to the next
+/// option belongs to it: `1h 30m`.
+fn not_a_string(literal: &Lit, input: ParseStream, zero: Zero) -> String {
+    let mut written = literal.to_token_stream().to_string();
+    while !input.is_empty() && !input.peek(Token![,]) {
+        match input.parse::<TokenTree>() {
+            Ok(token) => written.extend([" ".to_owned(), token.to_string()]),
+            Err(_) => break,
+        }
+    }
+    match parse(&written, zero) {
+        Ok(_) => format!("a duration is a string; write `\"{written}\"`"),
+        // `5M`: the message is about months.
+        Err(why) if months(&written).is_some() => why,
+        Err(_) => match literal {
+            Lit::Int(number) if number.suffix().is_empty() && written.bytes().all(|byte| byte != b' ') => {
+                format!("`{number}` has no unit; write a string such as `\"{}s\"`", number.base10_digits())
+            }
+            _ => format!("this is not a duration; {HOW}, in a string, or a constant of type `Duration`"),
+        },
+    }
 }
 
 fn known(text: &LitStr, zero: Zero) -> syn::Result<Duration> {
@@ -117,6 +141,33 @@ mod tests {
             ("2weeks", 1_209_600_000),
         ] {
             assert_eq!(parse(text, Zero::Refused), Ok(Duration::from_millis(millis)), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_duration_without_quotes_is_shown_with_them() {
+        for (written, why) in [
+            ("5m", "write `\"5m\"`"),
+            ("250ms", "write `\"250ms\"`"),
+            ("1h30m", "write `\"1h30m\"`"),
+            ("1h 30m", "write `\"1h 30m\"`"),
+            ("5 m", "write `\"5 m\"`"),
+            ("5minutes, key = 1", "write `\"5minutes\"`"),
+            ("5", "`5` has no unit; write a string such as `\"5s\"`"),
+            ("5_000", "such as `\"5000s\"`"),
+            ("5M", "`5M` would be months"),
+            ("5u64", "this is not a duration; write a whole number and a unit"),
+            ("1.5h", "write `\"1.5h\"`"),
+            ("1e3", "this is not a duration; write a whole number and a unit"),
+            ("true", "this is not a duration; write a whole number and a unit"),
+        ] {
+            let read = |input: ParseStream| {
+                let read = Length::parse(input, Zero::Refused);
+                input.parse::<proc_macro2::TokenStream>()?;
+                read
+            };
+            let error = syn::parse::Parser::parse_str(read, written).err().unwrap().to_string();
+            assert!(error.contains(why), "{written}: {error}");
         }
     }
 

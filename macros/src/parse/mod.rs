@@ -4,6 +4,9 @@ pub(crate) mod args;
 pub(crate) mod call;
 pub(crate) mod duration;
 mod options;
+mod other_names;
 mod slots;
 pub(crate) mod template;
 mod values;
+
+pub(crate) use values::codec_of_ours;

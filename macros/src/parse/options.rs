@@ -12,6 +12,7 @@ use super::{
     args::{Attribute, ReadArgs, Target, WriteArgs},
     call::Call,
     duration::{Length, Zero},
+    other_names::{self, Meant, meant},
     slots::{each, fill, name, set, set_flag, set_list},
     values::{beta, closure, codec, jitter, load_timeout, policy, refresh, replicas, template, version},
 };
@@ -283,10 +284,21 @@ fn length_or_zero(input: ParseStream) -> syn::Result<Length> {
 }
 
 /// The row of the option, or what is wrong with its name.
-fn find<'a, Args>(rows: &'a [Row<Args>], option: &Ident) -> Result<&'a Row<Args>, Unknown<'a>> {
+fn find<'a, Args>(
+    rows: &'a [Row<Args>],
+    others: &'a [(Meant, &'static [&'static str])],
+    option: &Ident,
+) -> Result<&'a Row<Args>, Unknown<'a>> {
     let written = option.to_string();
     rows.iter().find(|row| row.name == written).ok_or_else(|| {
-        let near = nearest(&written, rows.iter().map(|row| row.name));
+        let near = match meant(&written, others) {
+            Some(Meant::Elsewhere(instead)) => {
+                let why = format!("unknown option `{written}`: {instead}");
+                return Unknown { error: syn::Error::new(option.span(), why), near: None };
+            }
+            Some(Meant::Option(name)) => Some(name),
+            None => nearest(&written, rows.iter().map(|row| row.name)),
+        };
         let why = match near {
             Some(near) => format!("unknown option `{written}`; did you mean `{near}`?"),
             None => format!("unknown option `{written}`; expected {}", one_of(&names(rows))),
@@ -314,9 +326,12 @@ impl ReadArgs {
     }
 
     fn option(&mut self, input: ParseStream) -> syn::Result<()> {
+        if input.peek(LitStr) {
+            return Err(self.without_a_name(&input.parse()?));
+        }
         let name = name(input, &names(&READ))?;
         self.seen.push(name.clone());
-        match find(&READ, &name) {
+        match find(&READ, other_names::READ, &name) {
             Ok(row) => (row.parse)(self, name, input),
             Err(Unknown { error, near }) => {
                 // Whoever wrote `tll` isn't told that a `ttl` is missing.
@@ -324,6 +339,14 @@ impl ReadArgs {
                 Err(error)
             }
         }
+    }
+
+    /// What to write instead of a string alone: the option that it is the value of.
+    fn without_a_name(&mut self, value: &LitStr) -> syn::Error {
+        let option = if Length::is_written(value) { "ttl" } else { "key" };
+        self.seen.push(Ident::new(option, value.span()));
+        let text = value.token();
+        syn::Error::new(value.span(), format!("every option has a name; write `{option} = {text}`"))
     }
 }
 
@@ -356,7 +379,7 @@ impl WriteArgs {
                 "a key is written without a name, such as `\"user:{id}\"`",
             ));
         }
-        match find(&WRITE, &name) {
+        match find(&WRITE, other_names::WRITE, &name) {
             Ok(row) => (row.parse)(self, name, input),
             Err(Unknown { error, .. }) => Err(error),
         }

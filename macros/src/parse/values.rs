@@ -1,7 +1,7 @@
 //! The values of options, as written.
 
 use syn::{
-    Expr, ExprCall, ExprLit, Ident, Lit, LitInt, LitStr, Type, parenthesized, parse::ParseStream,
+    Expr, ExprCall, ExprLit, Ident, Lit, LitInt, LitStr, Type, TypePath, parenthesized, parse::ParseStream,
     spanned::Spanned,
 };
 
@@ -130,7 +130,35 @@ pub(super) fn codec(input: ParseStream) -> syn::Result<Type> {
     if input.peek(Lit) {
         return Err(input.error("a codec is a type, such as `codec = Json`"));
     }
-    input.parse()
+    let ty: Type = input.parse()?;
+    match codec_of_ours(&ty).and_then(|name| without_feature(&name.to_string(), &CODECS)) {
+        Some(why) => Err(syn::Error::new(ty.span(), why)),
+        None => Ok(ty),
+    }
+}
+
+/// The codecs of `cached-aside`, their features, and whether those are enabled.
+const CODECS: [(&str, &str, bool); 4] = [
+    ("Bincode", "bincode", cfg!(feature = "bincode")),
+    ("Json", "json", cfg!(feature = "json")),
+    ("MessagePack", "messagepack", cfg!(feature = "messagepack")),
+    ("Postcard", "postcard", cfg!(feature = "postcard")),
+];
+
+/// The codec of `cached-aside` that is meant: other crates have a `Json` too, and by the name alone ours is.
+pub(crate) fn codec_of_ours(ty: &Type) -> Option<&Ident> {
+    let Type::Path(TypePath { qself: None, path, .. }) = ty else { return None };
+    path.get_ident().filter(|name| CODECS.iter().any(|(codec, ..)| *name == codec))
+}
+
+/// What to write into Cargo.toml before this codec can be named.
+fn without_feature(name: &str, codecs: &[(&str, &str, bool)]) -> Option<String> {
+    let (_, feature, _) = codecs.iter().find(|(codec, _, enabled)| *codec == name && !enabled)?;
+    let version = concat!(env!("CARGO_PKG_VERSION_MAJOR"), ".", env!("CARGO_PKG_VERSION_MINOR"));
+    Some(format!(
+        "the codec `{name}` is behind the feature `{feature}`; in Cargo.toml write \
+         `cached-aside = {{ version = \"{version}\", features = [\"{feature}\"] }}`"
+    ))
 }
 
 /// `2`, `VERSION`, or `only(…)` around either.
@@ -194,5 +222,30 @@ pub(super) fn policy(input: ParseStream) -> syn::Result<Policy> {
                 None => format!("unknown guard `{other}`; expected {}", one_of(&POLICIES)),
             },
         )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_codec_whose_feature_is_off_names_it_and_the_line_of_cargo_toml() {
+        let codecs = [("Bincode", "bincode", true), ("Json", "json", false)];
+        assert_eq!(without_feature("Bincode", &codecs), None);
+        assert_eq!(without_feature("Other", &codecs), None);
+        assert_eq!(
+            without_feature("Json", &codecs).unwrap(),
+            "the codec `Json` is behind the feature `json`; in Cargo.toml write \
+             `cached-aside = { version = \"0.1\", features = [\"json\"] }`"
+        );
+    }
+
+    #[test]
+    fn a_codec_of_ours_is_one_by_its_name_alone() {
+        for (written, ours) in [("Json", true), ("axum::Json", false), ("Json<u8>", false), ("Mine", false)] {
+            let ty = syn::parse_str(written).unwrap();
+            assert_eq!(codec_of_ours(&ty).is_some(), ours, "{written}");
+        }
     }
 }

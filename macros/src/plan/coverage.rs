@@ -22,7 +22,7 @@ use crate::{
 /// The names by which an attribute speaks of parameters.
 pub(super) struct Named {
     names: Vec<String>,
-    /// Names of nothing. Each has been reported; the parameter that one most likely means isn't reported as well.
+    /// Names of nothing. Each has been reported; the parameter that it was meant to be isn't reported as well.
     misspelt: Vec<String>,
     derived: bool,
 }
@@ -39,12 +39,15 @@ impl Named {
         Named { names, misspelt, derived: template.is_none() }
     }
 
-    fn mean(&self, parameter: &Parameter) -> bool {
+    /// Whether the parameter is in the key or skipped.
+    fn covers(&self, parameter: &Parameter) -> bool {
         self.derived && !parameter.is_self() && parameter.name.is_some()
             || self.names.iter().any(|name| parameter.binds(name))
-            || parameter.bindings.iter().any(|binding| {
-                self.misspelt.iter().any(|name| nearest(name, [binding.to_string().as_str()]).is_some())
-            })
+    }
+
+    /// The same, where a name of nothing may have been meant to be the parameter.
+    fn may_cover(&self, parameter: &Parameter) -> bool {
+        self.covers(parameter) || self.misspelt.iter().any(|name| is_near(name, parameter))
     }
 }
 
@@ -68,13 +71,30 @@ pub(super) fn skips(skip: &[Ident], key: Option<&Key>, function: &Function, prob
     }
 }
 
-/// Parameters that are neither in the key nor skipped.
+/// Parameters that are neither in the key nor skipped. Each name of nothing was meant to be one of them: the one that it is
+/// nearest to, else the first.
 pub(super) fn parameters(named: &Named, function: &Function, problems: &mut Problems) {
-    for parameter in &function.parameters {
-        if !parameter.unused && !named.mean(parameter) {
-            problems.push(syn::Error::new(parameter.span(), neither(parameter, named.derived)));
+    let mut uncovered: Vec<_> = function
+        .parameters
+        .iter()
+        .filter(|parameter| !parameter.unused && !named.covers(parameter))
+        .collect();
+    let mut unclear = 0;
+    for name in &named.misspelt {
+        match uncovered.iter().position(|parameter| is_near(name, parameter)) {
+            Some(meant) => drop(uncovered.remove(meant)),
+            None if function.parameters.iter().any(|parameter| is_near(name, parameter)) => {}
+            None => unclear += 1,
         }
     }
+    for parameter in uncovered.into_iter().skip(unclear) {
+        problems.push(syn::Error::new(parameter.span(), neither(parameter, named.derived)));
+    }
+}
+
+/// Whether the parameter is one that this name may have been meant to be.
+fn is_near(name: &str, parameter: &Parameter) -> bool {
+    parameter.bindings.iter().any(|binding| nearest(name, [binding.to_string().as_str()]).is_some())
 }
 
 /// Type and const parameters that nothing in the key tells apart: two instantiations would share their entries, or evict
@@ -88,7 +108,7 @@ pub(super) fn generics(
 ) {
     let (mut kept, mut skipped) = (TokenStream::new(), TokenStream::new());
     for parameter in &function.parameters {
-        let is_kept = !is_skipped(parameter, skip) && !parameter.unused && named.mean(parameter);
+        let is_kept = !is_skipped(parameter, skip) && !parameter.unused && named.may_cover(parameter);
         parameter.written.to_tokens(if is_kept { &mut kept } else { &mut skipped });
     }
     let output = value(&function.output).to_token_stream();

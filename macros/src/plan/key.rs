@@ -2,10 +2,13 @@
 
 use proc_macro2::Span;
 use quote::ToTokens;
-use syn::{GenericParam, Ident, Index, LitStr, Member, ext::IdentExt};
+use syn::{FnArg, GenericParam, Ident, Index, LitStr, Member, PathSegment, Type, TypePath, ext::IdentExt};
 
 use crate::{
-    item::function::{Function, Parameter},
+    item::{
+        beside::Beside,
+        function::{Function, Parameter},
+    },
     parse::template::{Format, Mistake, Part, Placeholder, Template},
     plan::pattern,
     problem::{Problems, nearest, one_of},
@@ -239,6 +242,12 @@ fn resolve(
                     .into(),
             ));
         }
+        if let Some(why) =
+            placeholder.fields.first().and_then(|field| mistyped_field(field, parameter, function))
+        {
+            let at = placeholder.at + name.len() + 1;
+            return Err(Mistake { at, why });
+        }
         // A whole parameter is shown where it is declared: a template shows only itself.
         let of = match placeholder.fields.as_slice() {
             [] => ValueOf::name(ident),
@@ -276,6 +285,20 @@ fn resolve(
             Err(mistake(not_a_parameter(name, named.chain(&result))))
         }
     }
+}
+
+/// What was probably meant by a field that the parameter's type doesn't have, where its struct is in the same module.
+fn mistyped_field(field: &str, parameter: &Parameter, function: &Function) -> Option<String> {
+    let FnArg::Typed(typed) = &parameter.written else { return None };
+    let mut ty = &*typed.ty;
+    while let Type::Reference(reference) = ty {
+        ty = &reference.elem;
+    }
+    let Type::Path(TypePath { qself: None, path, .. }) = ty else { return None };
+    let [PathSegment { ident, .. }] = path.segments.iter().collect::<Vec<_>>()[..] else { return None };
+    let fields = Beside::of(function)?.fields(&ident.to_string())?;
+    let near = nearest(field, fields.iter().map(String::as_str)).filter(|near| *near != field)?;
+    Some(format!("`{ident}` has no field `{field}`; did you mean `{near}`?"))
 }
 
 /// That the function has no parameter of this name, and which names there are.

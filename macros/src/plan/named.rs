@@ -5,6 +5,7 @@ use syn::{Attribute, Expr, ImplItemFn, LitStr, Meta, parse::Parser, spanned::Spa
 use crate::{
     item::{beside::Site, place::Place},
     parse::{call::Call, template::Template},
+    problem::nearest,
 };
 
 /// What to write instead of a call that the compiler could only say is not there.
@@ -16,10 +17,16 @@ pub(super) fn misnamed(call: &Call, site: &Site) -> Option<syn::Error> {
         }
         Call::Path(_, path) => {
             let segments = &path.path.segments;
-            if let Some(problem) = companion(path, site) {
+            if let Some(problem) = companion(path, site).or_else(|| mistyped(path, site)) {
                 return Some(problem);
             }
             let of = segments.iter().nth_back(1).map(|segment| segment.ident.to_string());
+            if segments.len() == 2
+                && let (Some(of), Some(beside)) = (&of, &site.beside)
+                && beside.item(of) == Some("trait")
+            {
+                return Some(syn::Error::new(path.span(), of_trait(&segments[1].ident.to_string(), None)));
+            }
             (&segments.last()?.ident, of)
         }
         Call::Method(call) if matches!(&*call.receiver, Expr::Path(path) if path.path.is_ident("self")) => {
@@ -60,6 +67,26 @@ fn companion(path: &syn::ExprPath, site: &Site) -> Option<syn::Error> {
     is_function.then(|| {
         syn::Error::new(path.span(), format!("write the call itself, `{name}(…)`: its key is meant"))
     })
+}
+
+/// `load_usr(id)` where only a `load_user` is in scope.
+fn mistyped(path: &syn::ExprPath, site: &Site) -> Option<syn::Error> {
+    let (name, beside) = (path.path.get_ident()?, site.beside.as_ref()?);
+    let text = name.to_string();
+    if matches!(site.function.place, Place::Nested | Place::Unknown) || beside.may_be_in_scope(&text) {
+        return None;
+    }
+    let (functions, methods) = (beside.functions(), beside.methods());
+    let near = nearest(&text, functions.iter().chain(methods.keys()).map(String::as_str))?;
+    let written = match methods.get(near) {
+        Some(true) => format!("self.{near}(…)"),
+        Some(false) => format!("Self::{near}(…)"),
+        None => format!("{near}(…)"),
+    };
+    Some(syn::Error::new(
+        name.span(),
+        format!("there is no function `{text}` here; did you mean `{written}`?"),
+    ))
 }
 
 /// The template of a cached function, if it has one that is written out; nothing for a function that isn't cached.

@@ -2,7 +2,7 @@
 
 use quote::ToTokens;
 use syn::{
-    Expr,
+    Expr, ExprField,
     spanned::Spanned,
     visit::{self, Visit},
 };
@@ -24,6 +24,24 @@ impl<'ast> Visit<'ast> for Questions {
         if !matches!(expr, Expr::Closure(_) | Expr::Async(_)) {
             self.0 |= matches!(expr, Expr::Try(_));
             visit::visit_expr(self, expr);
+        }
+    }
+}
+
+/// The fields of the result itself that the arguments name.
+pub(crate) fn fields_of_result(call: &Call) -> Vec<&ExprField> {
+    let mut found = Fields(Vec::new());
+    call.arguments().for_each(|argument| found.visit_expr(argument));
+    found.0
+}
+
+struct Fields<'a>(Vec<&'a ExprField>);
+
+impl<'ast> Visit<'ast> for Fields<'ast> {
+    fn visit_expr_field(&mut self, field: &'ast ExprField) {
+        match &*field.base {
+            Expr::Path(path) if path.path.is_ident("result") => self.0.push(field),
+            _ => visit::visit_expr_field(self, field),
         }
     }
 }

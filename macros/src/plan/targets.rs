@@ -6,11 +6,11 @@ use syn::{Expr, Ident, spanned::Spanned};
 
 use super::named::misnamed;
 use crate::{
-    item::{beside::Site, function::Function},
+    item::{beside::Site, function::Function, types::inside},
     parse::{args::Target, call::Call},
     plan::{
         key::{Key, Piece, Scope, Source, Value, ValueOf},
-        optional_keys::{has_question, panics},
+        optional_keys::{fields_of_result, has_question, panics},
     },
     problem::Problems,
     tokens::mention_of_result,
@@ -63,6 +63,10 @@ pub(super) fn to_delete(
                     problems.push(ambiguous(template.literal.span()));
                 }
                 if let Some(key) = Key::of(&template, site.function, Scope::ArgumentsAndResult, problems) {
+                    if gives_option(site.function) && key.values().any(|value| value.source == Source::Result)
+                    {
+                        problems.push(template_of_option(template.literal.span()));
+                    }
                     keys.template(key, template.literal.span());
                 }
             }
@@ -90,7 +94,7 @@ impl Keys {
         match mention(call) {
             Some(result) if is_parameter(site.function) => problems.push(ambiguous(result.span())),
             Some(result) => {
-                if let Some(error) = panics(call) {
+                for error in [panics(call), field_of_option(call, site.function)].into_iter().flatten() {
                     problems.push(error);
                 }
                 let lacks_result =
@@ -181,6 +185,35 @@ fn not_storable(call: &Call, site: &Site) -> Option<syn::Error> {
         ));
     }
     misnamed(call, site)
+}
+
+/// Whether what the function gives where it succeeds is an `Option`, as far as its type tells.
+fn gives_option(function: &Function) -> bool {
+    let output = inside(&function.output, "Result").unwrap_or(&function.output);
+    inside(output, "Option").is_some()
+}
+
+fn template_of_option(span: Span) -> syn::Error {
+    syn::Error::new(
+        span,
+        "`result` is an `Option` here, and a template can't ask for what there is; name the call of the cached function, such as \
+         `load_user(result?.id)`",
+    )
+}
+
+/// A field of a result that is an `Option`.
+fn field_of_option(call: &Call, function: &Function) -> Option<syn::Error> {
+    if !gives_option(function) {
+        return None;
+    }
+    let field = fields_of_result(call).into_iter().next()?;
+    let member = field.member.to_token_stream();
+    Some(syn::Error::new(
+        field.span(),
+        format!(
+            "`result` is an `Option` here; write `result?.{member}`: the key is left out where there is none"
+        ),
+    ))
 }
 
 /// Where the call names the result.

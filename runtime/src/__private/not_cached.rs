@@ -25,6 +25,18 @@ pub trait Cached {
 )]
 pub trait CachedMethod {}
 
+/// A method that is no trait's, in the place of one that is. No type implements it.
+#[diagnostic::on_unimplemented(
+    message = "what stands in a trait has no key to name",
+    label = "this is a function of a trait",
+    note = "give `#[invalidates]` the key as text, as the cached implementation has it, such as `\"user:{{id}}\"`",
+    note = "or let the implementation call an inherent method that is cached, and name that one, such as `Repo::load_user(id)`"
+)]
+pub trait OutsideOfTraits {
+    /// Its key.
+    type Value;
+}
+
 macro_rules! functions {
     ($($name:ident($($argument:ident)*),)*) => {$(
         /// Stands for the companions in a call with so many arguments.

@@ -32,4 +32,13 @@ async fn update(id: Option<u64>) -> u64 {
     id.unwrap_or_default()
 }
 
+#[invalidates(load(result.id), "user:{result.id}")]
+async fn field_of_an_option(id: u64) -> Result<Option<User>, ()> {
+    Ok(Some(User { id }))
+}
+
+struct User {
+    id: u64,
+}
+
 fn main() {}

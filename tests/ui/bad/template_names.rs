@@ -41,4 +41,14 @@ impl Repo {
 #[invalidates("user:{idd}")]
 async fn save(id: u64) {}
 
+#[cached_aside(ttl = "5m", key = "user:{user}")]
+async fn one_name_is_one_mistake(user_id: u64) -> u64 {
+    user_id
+}
+
+#[cached_aside(ttl = "5m", key = "user:{user}")]
+async fn and_the_other_parameter_is_another(user_id: u64, tenant: u64) -> u64 {
+    user_id + tenant
+}
+
 fn main() {}

@@ -22,6 +22,12 @@ async fn too_short() {}
 #[cached_aside(ttl = 300)]
 async fn number() {}
 
+#[cached_aside(ttl = 5m)]
+async fn without_quotes() {}
+
+#[cached_aside(ttl = 1h 30m)]
+async fn several_without_quotes() {}
+
 #[cached_aside(ttl = 1.5)]
 async fn fraction() {}
 

@@ -7,8 +7,14 @@ use cached_aside::{cached_aside, invalidates};
 #[cached_aside(tll = "5m")]
 async fn near() {}
 
-#[cached_aside(ttl = "5m", expires = "6m")]
+#[cached_aside(ttl = "5m", nothing_like_it = "6m")]
 async fn far() {}
+
+#[cached_aside(expires = "5m", negative_ttl = "1s", ignore(db))]
+async fn names_of_other_caches(db: &str) {}
+
+#[cached_aside(ttl = "5m", namespace = "shop")]
+async fn what_the_cache_has() {}
 
 #[cached_aside(ttl = "5m", "user:{id}")]
 async fn not_an_option(id: u64) {}
@@ -21,6 +27,9 @@ async fn near_write() {}
 
 #[invalidates("a", ttl = "5m")]
 async fn far_write() {}
+
+#[invalidates("a", condition = true)]
+async fn name_of_another_cache() {}
 
 #[invalidates("a", tags("b"))]
 async fn tags() {}

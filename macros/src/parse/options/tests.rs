@@ -79,6 +79,57 @@ fn one_mistake_does_not_hide_another() {
 }
 
 #[test]
+fn the_name_that_another_cache_has_for_an_option_is_understood() {
+    for (written, meant) in [
+        ("negative_ttl = \"1s\"", "`none_ttl`"),
+        ("expires = \"1s\"", "`ttl`"),
+        ("timeout = \"1s\"", "`load_timeout`"),
+        ("swr = \"1s\"", "`stale_while_revalidate`"),
+        ("ignore(db)", "`skip`"),
+        ("serializer = Json", "`codec`"),
+        ("condition = x", "`store_if`"),
+    ] {
+        let (args, problems) = read(written);
+        let name = written.split([' ', '(']).next().unwrap();
+        assert_eq!(problems, [format!("unknown option `{name}`; did you mean {meant}?")]);
+        assert!(args.names(meant.trim_matches('`')));
+    }
+    let (_, problems) = write("load(id), condition = new");
+    assert_eq!(problems, ["unknown option `condition`; did you mean `when`?"]);
+    let (_, problems) = read("namespace = \"shop\"");
+    assert!(problems[0].contains("`Cache::builder().namespace("), "{problems:?}");
+}
+
+#[test]
+fn a_name_of_another_cache_is_none_of_ours_and_means_an_option() {
+    let check = |names: &[(Meant, &[&str])], ours: &[&str]| {
+        let mut seen = Vec::new();
+        for (meant, others) in names {
+            assert!(!matches!(meant, Meant::Option(option) if !ours.contains(option)));
+            for other in *others {
+                assert!(!ours.contains(other) && !seen.contains(other), "{other}");
+                seen.push(*other);
+            }
+        }
+    };
+    check(other_names::READ, &names(&READ));
+    check(other_names::WRITE, &names(&WRITE));
+}
+
+#[test]
+fn a_string_without_a_name_is_shown_with_one() {
+    let (args, problems) = read(r#""5m", "user:{id}""#);
+    assert!(args.names("ttl") && args.names("key"));
+    assert_eq!(
+        problems,
+        [
+            "every option has a name; write `ttl = \"5m\"`",
+            "every option has a name; write `key = \"user:{id}\"`"
+        ]
+    );
+}
+
+#[test]
 fn percentages() {
     for (text, expected) in [
         ("0%", Some(0)),
