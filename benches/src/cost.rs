@@ -181,7 +181,7 @@ pub fn keys(counts: &[u64], report: &mut Report) {
     report.table(&head, &rows);
 }
 
-/// So many entries are loaded one after the other.
+/// Number of entries that are loaded one after the other.
 const LOADED: u64 = 10_000;
 
 /// Puts copies of the first entry under the keys of all that were not loaded.

@@ -22,7 +22,7 @@ use crate::{
 
 /// The first part of each measurement is not counted.
 const WARM_UP: Duration = Duration::from_millis(30);
-/// So many calls before the order of the keys repeats.
+/// Number of calls before the order of the keys repeats.
 const ORDER: usize = 1 << 16;
 /// The keys that are written are not those whose hits are measured.
 const WRITTEN: u64 = 1 << 24;

@@ -38,7 +38,7 @@ impl Size {
         }
     }
 
-    /// So many keys are read: enough that they are not one hot key, few enough that they are loaded quickly.
+    /// Number of keys that are read: enough that they are not one hot key, few enough that they are loaded quickly.
     pub fn keys(self) -> u64 {
         match self {
             Size::Small => 10_000,

@@ -96,7 +96,7 @@ fn calls_on_a_runtime_that_nobody_drives_end() {
 fn what_travels_together_on_a_runtime_that_nobody_drives_is_read_over_the_lasting_connection() {
     let server = RedisServer::start();
     let home = current_thread();
-    let cache = home.block_on(cache(&server.url(), "lasting"));
+    let cache = home.block_on(cache(&server.url(), "main"));
     home.block_on(async {
         for id in 0..CALLERS {
             cache.scope(row(id)).await;

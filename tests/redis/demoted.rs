@@ -176,7 +176,7 @@ async fn large_values_move_with_the_name_of_the_server() {
 /// balancer.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_connections_of_a_cache_lead_to_one_server() {
-    // The lasting one is dialled first, then the runtime's own, and that for large values when there are some.
+    // The main one is dialled first, then the runtime's own, and that for large values when there are some.
     for cut in [1, 2] {
         let (one, other) = (RedisServer::start(), RedisServer::start());
         let (name, origin) = (Name::of(&one), Origin::default());
@@ -238,9 +238,9 @@ async fn a_connection_beside_the_lasting_one_that_is_cut_is_dialled_again() {
         assert_eq!(others, 3, "{clients}");
         let id =
             |line: &str| line.split(' ').find_map(|field| field.strip_prefix("id=")?.parse::<u64>().ok());
-        let lasting = clients.lines().filter_map(id).min().unwrap();
+        let main = clients.lines().filter_map(id).min().unwrap();
         for id in clients.lines().filter(|line| !line.contains("cmd=client")).filter_map(id) {
-            if id != lasting {
+            if id != main {
                 server.run::<i64>(cmd("CLIENT").arg("KILL").arg("ID").arg(id));
             }
         }
@@ -253,7 +253,7 @@ async fn a_connection_beside_the_lasting_one_that_is_cut_is_dialled_again() {
             sleep(Duration::from_millis(20)).await;
         }
         assert!(is_up(&cache), "{}", cache.stats());
-        assert_eq!(cache.stats().nodes[0].outages, 0, "the lasting connection stays");
+        assert_eq!(cache.stats().nodes[0].outages, 0, "the main connection stays");
     }
 }
 

@@ -10,7 +10,7 @@ use cached_aside_tests::faults::{
 };
 use expect_test::expect_file;
 
-/// So many faults at a time: their cells mostly wait.
+/// Number of faults that run at a time: their cells mostly wait.
 const AT_A_TIME: usize = 6;
 
 #[test]

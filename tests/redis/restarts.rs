@@ -164,7 +164,7 @@ async fn a_connection_that_was_cut_is_no_outage() {
 }
 
 /// Reads go over a connection of the runtime that made the cache. What was on its way when that broke is read again over the
-/// lasting one: by itself, together with others, and with the server's time.
+/// main one: by itself, together with others, and with the server's time.
 #[tokio::test]
 async fn what_was_asked_over_a_broken_connection_of_the_runtime_is_asked_again() {
     #[cached_aside(ttl = "5m", key = "again:{id}")]
@@ -180,9 +180,9 @@ async fn what_was_asked_over_a_broken_connection_of_the_runtime_is_asked_again()
             .collect()
     };
     // It is dialled before the others.
-    let lasting = clients("").into_iter().min();
+    let main = clients("").into_iter().min();
     // The other one over which a read went last.
-    let own = || clients(" cmd=get ").into_iter().find(|id| Some(*id) != lasting);
+    let own = || clients(" cmd=get ").into_iter().find(|id| Some(*id) != main);
     for id in 0..200 {
         cache.scope(again(id)).await;
     }

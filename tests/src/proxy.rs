@@ -32,7 +32,7 @@ pub enum Mode {
     Refuse,
     /// Whatever is sent arrives this much later, each way.
     Delay(Duration),
-    /// So many bytes a second come through, each way and on each connection.
+    /// Maximum number of bytes per second, each way and on each connection.
     Rate(u32),
     /// A connection is closed after this many more bytes of replies, even in the middle of one.
     Cut(usize),

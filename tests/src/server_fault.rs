@@ -220,7 +220,7 @@ fn restart_loading(server: &RedisServer) {
     cmd("CONFIG").arg("SET").arg("rdbcompression").arg("no").exec(&mut connection).expect("it can be set");
     cmd("SAVE").exec(&mut connection).expect("the file can be written");
     let delay = LOAD_DELAY.as_micros().to_string();
-    // After so many bytes it looks whether somebody has asked something.
+    // How many bytes it loads before it handles events again.
     let args = ["--key-load-delay", &delay, "--loading-process-events-interval-bytes", "1024"];
     server.restart_with(&args);
 }

@@ -44,7 +44,7 @@ pub trait AnySubject: Send + Sync {
     fn check(&self) -> Measuring<'_, ()>;
     fn prepare(&self, size: Size, keys: u64) -> Measuring<'_, ()>;
     fn measure(&self, cell: Cell, time: Duration, server: u32) -> Measuring<'_, Sample>;
-    /// So many hits of all callers together, for each of them one after the other.
+    /// Runs `count` hits of all callers together, those of each caller one after the other.
     fn calls(&self, cell: Cell, count: usize) -> Measuring<'_, ()>;
     fn get(&self, id: u64) -> Measuring<'_, Record>;
     fn write(&self, id: u64) -> Measuring<'_, ()>;

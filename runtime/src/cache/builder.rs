@@ -24,7 +24,7 @@ const TIMEOUT: Duration = Duration::from_millis(250);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 /// Maximum of both timeouts: a deadline that is further away than a clock can count to would panic.
 const MAX_TIMEOUT: Duration = Duration::from_secs(3600);
-/// No more commands are on their way to one server at once.
+/// Default maximum number of commands in flight to one server.
 const MAX_IN_FLIGHT: usize = 4_096;
 
 /// Maximum length of a value in Redis (bytes).
@@ -162,9 +162,9 @@ impl CacheBuilder {
         self
     }
 
-    /// No more commands than this are on their way to one server at once; calls beyond it run uncached, counted as `errors`,
-    /// so that a server that hangs does not fill the memory. 4,096 by default. The steps of writes have as much room of their own,
-    /// and wait for it within `timeout`.
+    /// Maximum number of commands in flight to one server. Calls beyond it run uncached, counted as `errors`, so that a server that
+    /// hangs does not fill the memory. 4,096 by default. The steps of writes have a limit of the same size of their own, and wait for
+    /// room within `timeout`.
     pub fn max_in_flight(mut self, commands: usize) -> Self {
         self.max_in_flight = commands;
         self

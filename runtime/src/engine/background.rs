@@ -9,7 +9,7 @@ use std::{
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// So many run at once. A value that would need one more is given as it is, and another call reloads it.
+/// Maximum number of loads in the background. Beyond it a stale value is returned without a reload, which a later call begins.
 const MOST: usize = 64;
 
 /// The loads in the background of one cache.

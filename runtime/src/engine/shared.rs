@@ -37,7 +37,7 @@ pub(crate) struct Shared {
     foreign: Mutex<HashSet<String>>,
 }
 
-/// No more keys are told of than this.
+/// Maximum number of foreign keys that are logged.
 const FOREIGN_KEYS: usize = 1_000;
 
 impl Shared {

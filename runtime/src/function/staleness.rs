@@ -7,9 +7,9 @@ use cached_aside_protocol::entry::Value;
 /// What an attribute says of old values. Zero stands for what it does not say.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Staleness {
-    /// So long past its TTL a value is given while one caller reloads it.
+    /// How long past its TTL a value may be returned while one caller reloads it.
     pub(crate) while_revalidate: Duration,
-    /// So long past its TTL a value is given when its reload fails.
+    /// How long past its TTL a value may be returned if its reload fails.
     pub(crate) if_error: Duration,
     /// The caller that reloads does not wait either.
     pub(crate) in_background: bool,

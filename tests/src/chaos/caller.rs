@@ -42,7 +42,7 @@ pub enum Home {
 pub enum Dropped {
     /// After this time; if it has a runtime of its own, then together with that.
     After(Duration),
-    /// After so many polls, most of which lie within the first milliseconds: before its question to the cache has been
+    /// After this many polls, most of which lie within the first milliseconds: before its question to the cache has been
     /// sent, before it has been answered, while it acquires.
     AfterPolls(u64),
 }

@@ -10,9 +10,9 @@ use super::{
 };
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
-/// So many stale reads in a hundred may be allowed by a limit of the promise, where Redis keeps its data.
+/// Maximum percentage of stale reads that a limit of the promise may excuse, if Redis keeps its data.
 const MOST_ALLOWED: usize = 25;
-/// So many say nothing about a rate.
+/// Number of reads up to which a rate says nothing.
 const FEW: usize = 100;
 
 /// What the checker found.

@@ -14,8 +14,8 @@ use std::time::Duration;
 
 /// A load that read the old value may take so long to store it: its pauses, and its process being stopped.
 const LATE_FILL: Duration = Duration::from_secs(4);
-/// So long after the sentinels have agreed on another primary some clients of the old one, which still runs, may not have
-/// heard of it: they ask once a second.
+/// How long after a failover by sentinels some clients of the old primary, which still runs, may not know of it: they ask once a
+/// second.
 const NOTICED: Duration = Duration::from_secs(2);
 /// What a dropped write does in the background has succeeded or is on the recovery list after this.
 const BACKGROUND: Duration = Duration::from_secs(1);

@@ -127,7 +127,7 @@ pub struct Done {
     pub ended: Ended,
     /// Some guard could not be placed in this process while it ran.
     pub unguarded: bool,
-    /// So many deletions were undelivered in this process when it ended.
+    /// Number of undelivered deletions of this process when it ended.
     pub recovering: u64,
 }
 
@@ -138,11 +138,11 @@ pub struct Counted {
     pub process: u32,
     /// When it had been read.
     pub at: Timestamp,
-    /// So many deletions are undelivered.
+    /// Number of undelivered deletions.
     pub recovering: u64,
-    /// So many fills were refused so far.
+    /// Number of refused fills so far.
     pub refused_fills: u64,
-    /// So often it found what it could not read, or could not write what it had, so far.
+    /// Number of times that it found what it could not read, or could not write what it had, so far.
     pub unreadable: u64,
 }
 

@@ -21,8 +21,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// So many processes, with so many tasks each.
+/// Number of processes.
 pub(super) const WORKERS: usize = 3;
+/// Number of tasks of each process.
 const TASKS: u64 = 8;
 /// How far away Redis is where processes pause, each way: far enough that some questions are on their way at any time, and
 /// answered meanwhile.

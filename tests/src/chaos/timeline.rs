@@ -3,9 +3,9 @@
 use super::{check::disturbances, clock::Timestamp, history::History, violation::Violation};
 use std::{fmt::Write, time::Duration};
 
-/// So many lines at most, those nearest to the violation.
+/// Maximum number of lines; those nearest to the violation are shown.
 const LINES: usize = 60;
-/// What began so long before the newer version was known, or later, is shown.
+/// How long before the newer version was known the timeline begins.
 const BEFORE: Duration = Duration::from_millis(150);
 
 /// The operations on the violation's key around it, each with its begin and end in milliseconds before or after the

@@ -20,8 +20,9 @@ use tokio::{
 pub const SLACK: Duration = Duration::from_millis(350);
 /// How soon after the fault the cache is in use again.
 pub const BACK: Duration = Duration::from_secs(5);
-/// After so many calls that got nowhere the cache is skipped, in no more time than this.
+/// Number of failed calls after which the cache is skipped.
 pub const TRIES: u32 = 5;
+/// Maximum duration of a call that skips the cache.
 const AT_ONCE: Duration = Duration::from_millis(50);
 /// How soon nothing is left of what was needed for the operation.
 const TIDY: Duration = Duration::from_secs(10);
@@ -197,7 +198,7 @@ impl Cell<'_> {
         (self.in_time("the reader", took, self.operation.bound()), active)
     }
 
-    /// So many reads ran as many bodies as they should.
+    /// Checks that `reads` ran as many bodies as they should.
     fn ran(&self, before: u64, reads: usize) {
         let (ran, reads) = (self.setup.origin.loads() - before, reads as u64);
         let each = self.fault.serves.bodies(self.operation);
@@ -257,7 +258,7 @@ impl Cell<'_> {
 
     /// There are as many tasks and connections as before.
     async fn nothing_is_leaked(&self, programs: &Programs) {
-        // The lasting one, its runtime's own, and one for large values where answers were late.
+        // The main one, its runtime's own, and one for large values where answers were late.
         eventually(&format!("{self}: each program has three connections"), || self.setup.clients() <= 6)
             .await;
         if let Some(before) = programs.tasks {

@@ -61,7 +61,7 @@ async fn page(number: u64) -> String {
     format!("{number:0>200}")
 }
 
-/// So many callers a second come for so long while Redis is stopped.
+/// Callers come at this rate per second for this time while Redis is stopped.
 ///
 /// # Panics
 /// What is needed cannot be started.

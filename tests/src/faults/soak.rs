@@ -23,8 +23,9 @@ use tokio::{
     time::sleep,
 };
 
-/// So many callers of the program that the faults happen to, and of the other.
+/// Number of callers of the program that the faults happen to.
 const HERE: u64 = 12;
+/// Number of callers of the other program.
 const ELSEWHERE: u64 = 4;
 /// How long a fault lasts, and the calm after it.
 const LASTS: (Duration, Duration) = (Duration::from_millis(20), Duration::from_millis(900));

@@ -114,7 +114,7 @@ impl LargeValues {
             tracing::warn!(
                 key,
                 ?within,
-                "a large value does not arrive in time and is not read for a while; raise `timeout`, or lower \
+                "reads of a large value timed out, and it is not read for a while; raise `timeout`, or lower \
                  `max_value_size` so that it is not stored"
             );
         }

@@ -267,7 +267,7 @@ async fn ask(
         }
         Err(Failure::Redis(error)) if refuses_mget(&error) => {
             if node.reads().disable_mget() {
-                tracing::debug!(%error, "the server takes no `MGET`; reads go out as so many `GET`s");
+                tracing::debug!(%error, "the server refuses `MGET`; each read is sent as a `GET`");
             }
             ask_one_by_one(node, batch, until).await
         }

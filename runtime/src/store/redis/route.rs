@@ -133,7 +133,7 @@ impl Route {
                 if moved && !said_cluster.swap(true, Relaxed) {
                     tracing::error!(
                         cache = node.describe(),
-                        "the server is part of a cluster, most keys are elsewhere and functions run uncached; write `redis-cluster://…`"
+                        "the server is part of a cluster, most keys are on other nodes and functions run uncached; write `redis-cluster://…`"
                     );
                 }
             }

@@ -165,7 +165,7 @@ async fn carry_out(database: Database, cache: Cache, words: Vec<String>) -> Resu
         "read" => format!("read {}", row(&database, &body, number(2)).await?),
         "write" => format!("wrote {}", write(&database, &body, number(2)).await?),
         "write-unguarded" => format!("wrote {}", write_unguarded(&database, &body, number(2)).await?),
-        // So many callers at once, each body taking so many milliseconds.
+        // Concurrent callers: their number, and how long each body takes (ms).
         "burst" => {
             let body = Body { takes: Duration::from_millis(number(4)), ..body };
             let begun = Instant::now();

@@ -110,7 +110,7 @@ pub(crate) async fn run(args: &[String]) -> io::Result<()> {
                     tokio::spawn(async move { thread::sleep(Duration::from_millis(number)) });
                 }
             }
-            // So many reads of keys that nobody has asked for, all at once.
+            // Concurrent reads of keys that were never read: their number.
             "burst" => {
                 let burst: Vec<_> = (0..number)
                     .map(|id| {

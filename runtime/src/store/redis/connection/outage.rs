@@ -96,7 +96,7 @@ impl OutageLog {
             (number, is_new)
         });
         match known {
-            None => tracing::debug!(cache = %self.target, reason, "no further connection"),
+            None => tracing::debug!(cache = %self.target, reason, "no dedicated connection"),
             Some((0, true)) => tracing::warn!(
                 cache = %self.target,
                 reason,
@@ -138,7 +138,7 @@ impl OutageLog {
         let (owed, delivered) = self.owed.counted().since(before);
         let (cache, at) = (&self.target, &*at.address);
         if reasons.is_empty() && owed == 0 {
-            tracing::info!(%cache, at, ?away, ?used_in, "the connection was closed and is a new one");
+            tracing::info!(%cache, at, ?away, ?used_in, "reconnected after the connection was closed");
         } else {
             tracing::warn!(%cache, at, ?away, ?used_in, owed, delivered, "cache reachable again");
         }
