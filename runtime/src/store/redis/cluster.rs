@@ -7,10 +7,7 @@
 use std::{
     collections::BTreeMap,
     fmt, mem,
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError, RwLock, Weak,
-        atomic::{AtomicBool, Ordering::Relaxed},
-    },
+    sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, atomic::AtomicBool},
     time::Duration,
 };
 
@@ -26,6 +23,7 @@ use super::{
     connection::{Common, NodeConnection, Purpose},
     failure::Failure,
     handshake::Target,
+    sole_task::SoleTask,
 };
 use crate::{
     backoff::Backoff,
@@ -256,15 +254,12 @@ impl State {
 
     /// Refreshes the topology in the background until every slot's node is known and connected, unless a task does so already.
     fn keep_refreshing(self: &Arc<Self>) {
-        if self.refreshing.load(Relaxed) || self.refreshing.swap(true, Relaxed) {
-            return;
-        }
-        let task = TopologyRefresh(Arc::downgrade(self));
+        let Some(task) = SoleTask::begin(self, |cluster| &cluster.refreshing) else { return };
         thread::spawn(async move {
             let mut pauses = REFRESH_PAUSES.pauses();
             loop {
                 // The last cache is gone: stop.
-                let Some(cluster) = task.0.upgrade() else { return };
+                let Some(cluster) = task.owner() else { return };
                 if cluster.refresh().await {
                     return;
                 }
@@ -330,17 +325,6 @@ impl State {
         let within = self.common.limits.call;
         let answer = in_awake_time!(Clock::Real, within, node.call(&slots_command()))?.ok()?;
         parse_slots(&answer, host_of(node.info()?)?)
-    }
-}
-
-/// The task that refreshes the topology. Clears its flag when it ends for whatever reason.
-struct TopologyRefresh(Weak<State>);
-
-impl Drop for TopologyRefresh {
-    fn drop(&mut self) {
-        if let Some(cluster) = self.0.upgrade() {
-            cluster.refreshing.store(false, Relaxed);
-        }
     }
 }
 

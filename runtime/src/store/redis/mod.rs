@@ -16,6 +16,7 @@ mod replicas;
 mod route;
 mod script;
 mod sentinel;
+mod sole_task;
 mod steps;
 #[cfg(feature = "tls")]
 mod tls;

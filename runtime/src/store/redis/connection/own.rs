@@ -16,7 +16,10 @@ use std::{
 
 use tokio::runtime::{self, Handle};
 
-use super::{super::limits::RECONNECT, Inner, Live, NodeConnection, Role, State};
+use super::{
+    super::{limits::RECONNECT, sole_task::SoleTask},
+    Inner, Live, NodeConnection, Role, State,
+};
 use crate::{
     patience::in_awake_time,
     store::answer::boxed,
@@ -73,7 +76,7 @@ impl NodeConnection {
         if !own.is_own() {
             return;
         }
-        let Some(task) = own.0.begin(|node| &node.connecting) else { return };
+        let Some(task) = SoleTask::begin(&own.0, |node| &node.connecting) else { return };
         let shared = own.0.clone();
         let attempt = tokio::spawn(async move {
             let _task = task;
@@ -107,12 +110,12 @@ impl NodeConnection {
         if !there {
             return;
         }
-        let Some(task) = own.begin(|node| &node.connecting) else { return };
+        let Some(task) = SoleTask::begin(own, |node| &node.connecting) else { return };
         tokio::spawn(async move {
             let mut pauses = RECONNECT.pauses();
             loop {
                 thread::sleep(pauses.next_pause()).await;
-                let Some(own) = task.0.upgrade() else { return };
+                let Some(own) = task.owner() else { return };
                 match boxed(own.dial_own()).await {
                     Ok(()) => return,
                     Err(reason) => {

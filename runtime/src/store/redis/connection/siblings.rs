@@ -15,6 +15,7 @@ use super::{
     super::{
         failure::Failure,
         handshake::{Opened, ServerIdentity},
+        sole_task::SoleTask,
     },
     Common, Inner, NodeConnection, Role,
 };
@@ -102,10 +103,10 @@ impl Inner {
 
     /// Another connection reached a different server than this one with this number.
     fn verify_target(self: &Arc<Self>, number: u64, elsewhere: &Arc<ServerIdentity>) {
-        let Some(task) = self.begin(|node| &node.verifying) else { return };
+        let Some(task) = SoleTask::begin(self, |node| &node.verifying) else { return };
         let elsewhere = elsewhere.clone();
         thread::spawn(async move {
-            if let Some(node) = task.0.upgrade() {
+            if let Some(node) = task.owner() {
                 node.move_to(number, &elsewhere).await;
             }
         });

@@ -2,12 +2,8 @@
 
 use std::{
     sync::{
-        Arc, PoisonError, Weak,
-        atomic::{
-            AtomicBool,
-            Ordering::{Relaxed, SeqCst},
-            fence,
-        },
+        Arc, PoisonError,
+        atomic::Ordering::{Relaxed, SeqCst},
     },
     time::{Duration, Instant},
 };
@@ -19,6 +15,7 @@ use super::{
     super::{
         handshake::{Opened, ServerIdentity},
         limits::RECONNECT,
+        sole_task::SoleTask,
     },
     Inner, Live, RECHECK_INTERVAL, Role, State, follow,
 };
@@ -35,11 +32,11 @@ impl Inner {
             State::Up(live) if live.number == number => live.connection.clone(),
             _ => return,
         };
-        let Some(task) = self.begin(|node| &node.rechecking) else { return };
+        let Some(task) = SoleTask::begin(self, |node| &node.rechecking) else { return };
         let (capabilities, within) = (self.capabilities.clone(), self.limits.call);
         thread::spawn(async move {
             let verdict = in_awake_time!(Clock::Real, within, capabilities.check(&mut connection));
-            if let (Some(Err(reason)), Some(node)) = (verdict, task.0.upgrade()) {
+            if let (Some(Err(reason)), Some(node)) = (verdict, task.owner()) {
                 node.lost(number, &reason);
             }
             // While nothing changes, refusals cost at most one check in this time.
@@ -49,14 +46,14 @@ impl Inner {
 
     /// Probes the server in the background, and closes the connection if there is no answer.
     pub(super) fn probe(self: &Arc<Self>, live: &Live) {
-        let Some(task) = self.begin(|node| &node.probing) else { return };
+        let Some(task) = SoleTask::begin(self, |node| &node.probing) else { return };
         let mut live = live.clone();
         // A connection in good order answers within this; the rest of the time is for a new one.
         let within = self.limits.call / 2;
         thread::spawn(async move {
             let ping = redis::cmd("PING");
             let answer = in_awake_time!(Clock::Real, within, ping.exec_async(&mut live.connection));
-            let Some(node) = task.0.upgrade() else { return };
+            let Some(node) = task.owner() else { return };
             // A runtime's own connection is connected on that runtime.
             if answer.is_none() && (node.is_own() || !node.replace(live.number).await) {
                 node.lost(live.number, "the server stopped answering");
@@ -174,13 +171,13 @@ impl Inner {
         if self.is_own() {
             return;
         }
-        let Some(task) = self.begin(|node| &node.connecting) else { return };
+        let Some(task) = SoleTask::begin(self, |node| &node.connecting) else { return };
         thread::spawn(async move {
             let mut pauses = RECONNECT.pauses();
             loop {
                 sleep(pauses.next_pause()).await;
                 // The last cache is gone: stop.
-                let Some(node) = task.0.upgrade() else { return };
+                let Some(node) = task.owner() else { return };
                 // A connection beside a main one that is down is not needed before the next call.
                 if !node.has_main() {
                     return;
@@ -267,28 +264,6 @@ impl Inner {
             follow::follow(Arc::downgrade(self), number);
         }
         (server, until.map(|until| until - now).unwrap_or_default())
-    }
-
-    /// Begins a background task, unless it runs already.
-    pub(super) fn begin(self: &Arc<Self>, goes_on: fn(&Inner) -> &AtomicBool) -> Option<Task> {
-        let flag = goes_on(self);
-        // Either a task that ends now sees what the caller has changed before this, or its end is seen here.
-        fence(SeqCst);
-        // Usually it runs already, and then nothing is written.
-        let is_first = !flag.load(Relaxed) && !flag.swap(true, Relaxed);
-        is_first.then(|| Task(Arc::downgrade(self), goes_on))
-    }
-}
-
-/// A background task. Clears its flag when it ends for whatever reason.
-pub(super) struct Task(pub(super) Weak<Inner>, fn(&Inner) -> &AtomicBool);
-
-impl Drop for Task {
-    fn drop(&mut self) {
-        if let Some(node) = self.0.upgrade() {
-            self.1(&node).store(false, Relaxed);
-            fence(SeqCst);
-        }
     }
 }
 
