@@ -41,7 +41,7 @@ impl Repo {
     fn report_key(
         name: &str,
         day: u32,
-    ) -> ::cached_aside::Key<Report, ::cached_aside::Unplaced> {
+    ) -> ::cached_aside::Key<Report, ::cached_aside::Unknows_cache> {
         use ::cached_aside::__private as __aside;
         __aside::key_without_cache(
             Self::__report_read(),
@@ -69,7 +69,7 @@ impl Repo {
                     + __Shape::<Result<Report, Failed>>::RESULT_OPTION
             },
         >,
-        ::cached_aside::Unplaced,
+        ::cached_aside::Unknows_cache,
     > {
         use ::cached_aside::__private as __aside;
         __aside::key_without_cache(
@@ -112,11 +112,11 @@ impl Repo {
         day: u32,
     ) -> ::cached_aside::__private::Begun<Result<Report, Failed>> {
         use ::cached_aside::__private as __aside;
-        let __kept0 = __aside::owned(self);
-        let __kept1 = __aside::owned(name);
-        let __kept2 = __aside::moved(day);
+        let __arg0 = __aside::copy_arg(self);
+        let __arg1 = __aside::copy_arg(name);
+        let __arg2 = __aside::move_arg(day);
         ::std::boxed::Box::pin(async move {
-            Self::report_uncached(__kept0.lend(), __kept1.lend(), __kept2).await
+            Self::report_uncached(__arg0.as_arg(), __arg1.as_arg(), __arg2).await
         })
     }
     async fn report(&self, name: &str, day: u32) -> Result<Report, Failed> {

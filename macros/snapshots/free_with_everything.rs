@@ -16,8 +16,8 @@ impl ::cached_aside::__private::Companion for search {
                     ::core::module_path!(), "::search:{T}:{N}:{page}:{_tenant}"
                 ),
                 {
-                    let length = TTL;
-                    __aside::length(&length).of(length)
+                    let duration = TTL;
+                    __aside::duration(&duration).of(duration)
                 },
             )
             .none_ttl(__aside::Duration::new(0u64, 500000000u32))
@@ -37,7 +37,7 @@ impl search {
     fn key<T: Row, const N: usize>(
         page: u32,
         _tenant: &str,
-    ) -> ::cached_aside::Key<Page<T, N>, ::cached_aside::Unplaced>
+    ) -> ::cached_aside::Key<Page<T, N>, ::cached_aside::Unknows_cache>
     where
         T: DeserializeOwned,
     {
@@ -68,7 +68,7 @@ impl search {
             io::Result<Page<T, N>>,
             { <Self as ::cached_aside::__private::Companion>::SHAPE },
         >,
-        ::cached_aside::Unplaced,
+        ::cached_aside::Unknows_cache,
     >
     where
         T: DeserializeOwned,

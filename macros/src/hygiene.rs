@@ -1,31 +1,34 @@
 //! The names of the items in an expansion. Items have no hygiene: where the program uses one of these names in the function or in
-//! the attribute, ours is another one.
+//! the attribute, the generated item gets another one.
 
 use proc_macro2::{Group, Ident, Literal, TokenStream, TokenTree};
 
-const OURS: [&str; 7] = ["__aside", "__named", "__READ", "__SHAPE", "__Shape", "__WRITE", "CachedMethod"];
+const GENERATED: [&str; 7] =
+    ["__aside", "__named", "__READ", "__SHAPE", "__Shape", "__WRITE", "CachedMethod"];
 /// What the program's names end in while the expansion is made.
 const OF_PROGRAM: &str = "__of_the_program";
 
-/// Makes an expansion in which the program's names and ours are apart.
-pub(crate) fn apart(
+/// Makes an expansion in which generated names differ from the program's.
+pub(crate) fn separate(
     args: TokenStream,
     item: &TokenStream,
     expand: impl FnOnce(TokenStream, &TokenStream) -> TokenStream,
 ) -> TokenStream {
     let written = format!("{args} {item}");
-    if !OURS.iter().any(|name| written.contains(name)) {
+    if !GENERATED.iter().any(|name| written.contains(name)) {
         return expand(args, item);
     }
-    let of_program = |name: &str, _: bool| OURS.contains(&name).then(|| format!("{name}{OF_PROGRAM}"));
+    let of_program = |name: &str, _: bool| GENERATED.contains(&name).then(|| format!("{name}{OF_PROGRAM}"));
     // A template names parameters. In the body the compiler finds what a text names.
     let in_text = |text: &str| {
-        OURS.iter().fold(text.to_owned(), |text, name| text.replace(name, &format!("{name}{OF_PROGRAM}")))
+        GENERATED
+            .iter()
+            .fold(text.to_owned(), |text, name| text.replace(name, &format!("{name}{OF_PROGRAM}")))
     };
     let args = renamed(args, &of_program, &in_text);
     let item = renamed(item.clone(), &of_program, &str::to_owned);
     let back = |name: &str, in_path: bool| match name.strip_suffix(OF_PROGRAM) {
-        None => (!in_path && OURS.contains(&name)).then(|| unused(name, &written)),
+        None => (!in_path && GENERATED.contains(&name)).then(|| unused(name, &written)),
         of_program => of_program.map(str::to_owned),
     };
     renamed(expand(args, &item), &back, &|text| text.replace(OF_PROGRAM, ""))
@@ -40,7 +43,7 @@ fn unused(name: &str, written: &str) -> String {
     name
 }
 
-/// The tokens with other names, and other texts in their literals. Names are told whether they stand behind `::`.
+/// The tokens with other names, and other texts in their literals. `name` is called with whether the name follows a `::`.
 fn renamed(
     tokens: TokenStream,
     name: &dyn Fn(&str, bool) -> Option<String>,
@@ -83,7 +86,7 @@ mod tests {
     use super::*;
     use crate::{
         cached, invalidating,
-        item::{function::Function, place::Place},
+        item::{context::Context, function::Function},
     };
 
     fn expanded(
@@ -92,9 +95,9 @@ mod tests {
         attribute: fn(TokenStream, &Function) -> syn::Result<TokenStream>,
     ) -> String {
         let expand = |args, item: &TokenStream| {
-            attribute(args, &Function::at(syn::parse2(item.clone()).unwrap(), Place::Free)).unwrap()
+            attribute(args, &Function::at(syn::parse2(item.clone()).unwrap(), Context::Free)).unwrap()
         };
-        apart(args, item, expand).to_string()
+        separate(args, item, expand).to_string()
     }
 
     #[test]
@@ -144,7 +147,7 @@ mod tests {
             let words: Vec<&str> = text.split_whitespace().collect();
             for pair in words.windows(2).filter(|pair| ["as", "static", "const", "trait"].contains(&pair[0]))
             {
-                let known = ["_", "::", "SHAPE"].contains(&pair[1]) || OURS.contains(&pair[1]);
+                let known = ["_", "::", "SHAPE"].contains(&pair[1]) || GENERATED.contains(&pair[1]);
                 assert!(known, "{pair:?} in {text}");
             }
         }

@@ -40,7 +40,7 @@ fn expand_with(
     item: &TokenStream,
     attribute: fn(TokenStream, &Function) -> syn::Result<TokenStream>,
 ) -> TokenStream {
-    hygiene::apart(args, item, |args, item| {
+    hygiene::separate(args, item, |args, item| {
         syn::parse2(item.clone())
             .and_then(|function| attribute(args, &function))
             .unwrap_or_else(|error| report(&error, item))

@@ -7,23 +7,23 @@ use quote::quote;
 
 use crate::{
     cached, invalidating,
-    item::{function::Function, place::Place},
+    item::{context::Context, function::Function},
     updating,
 };
 
-fn function(item: TokenStream, place: Place) -> Function {
-    Function::at(syn::parse2(item).unwrap(), place)
+fn function(item: TokenStream, context: Context) -> Function {
+    Function::at(syn::parse2(item).unwrap(), context)
 }
 
-fn inherent(of: TokenStream) -> Place {
-    Place::Inherent(Some(Box::new(syn::parse2(of).unwrap())))
+fn inherent(of: TokenStream) -> Context {
+    Context::Inherent(Some(Box::new(syn::parse2(of).unwrap())))
 }
 
-fn trait_impl(of: TokenStream) -> Place {
-    Place::TraitImpl(Some(Box::new(syn::parse2(of).unwrap())))
+fn trait_impl(of: TokenStream) -> Context {
+    Context::TraitImpl(Some(Box::new(syn::parse2(of).unwrap())))
 }
 
-/// Compares items that stand free, or inside of an `impl`.
+/// Compares items of a module, or of an `impl`.
 fn check(tokens: syn::Result<TokenStream>, around: Option<TokenStream>, expected: &ExpectFile) {
     let tokens = tokens.unwrap_or_else(|error| panic!("{error}"));
     let tokens = match around {
@@ -47,7 +47,7 @@ fn load_user() -> (TokenStream, syn::Result<TokenStream>) {
         }
     };
     let options = quote!(ttl = "5m", key = "user:{id}", skip(db));
-    let expansion = cached(options.clone(), &function(written.clone(), Place::Free));
+    let expansion = cached(options.clone(), &function(written.clone(), Context::Free));
     (quote!(#[cached_aside(#options)] #written), expansion)
 }
 
@@ -83,7 +83,7 @@ fn free_function_with_everything() {
                 db.search(page, text, kind).await
             }
         },
-        Place::Nested,
+        Context::Nested,
     );
     check(
         cached(
@@ -214,7 +214,7 @@ fn invalidating_function() {
                 Ok(())
             }
         },
-        Place::Free,
+        Context::Free,
     );
     check(
         invalidating(quote!(load_user(user.id), "users:recent", "email:{user.email}"), &function),
@@ -256,7 +256,7 @@ fn updating_function() {
                 db.rename(id, name).await
             }
         },
-        Place::Free,
+        Context::Free,
     );
     check(
         updating(quote!(load_user(id), users::by_id(id)), &function),

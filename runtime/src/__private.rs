@@ -1,6 +1,6 @@
 //! Exactly what expansions call. No part of the public promise.
 
-mod length;
+mod duration;
 pub mod not_cached;
 
 use std::{future::Future, pin::Pin};
@@ -8,7 +8,7 @@ use std::{future::Future, pin::Pin};
 pub use core::time::Duration;
 
 pub use self::{
-    length::{AsItIs, IsLength, length},
+    duration::{DurationConst, Unchanged, duration},
     not_cached::CachedMethod,
 };
 pub use inventory;
@@ -25,13 +25,13 @@ pub use crate::{
         read::{Companion, ReadFunction},
         write::{Guard, WriteFunction},
     },
-    given::{Given, GivenNot, GivenRef},
     key::{Displayed, KeyWriter, number, type_name},
+    optional_arg::{NotOptional, OptionalArg, OptionalArgRef},
     outcome::{
         NoAbsent, NoShape, NotShared, Outcome, Refusable, Returns, Shape, StoredErrors, Success,
         assert_error, assert_fails, assert_none, assert_shape, given_up, refuse, stored_errors,
     },
-    owned::{MadeOwned, Movable, Owned, moved, owned},
+    owned_arg::{CopyArg, MoveArg, OwnedArg, copy_arg, move_arg},
     read::Begun,
 };
 use crate::{

@@ -16,15 +16,15 @@ mod engine;
 mod error;
 mod fingerprint;
 mod function;
-mod given;
 #[cfg(test)]
 mod interleavings;
 mod key;
+mod optional_arg;
 mod options;
 mod outcome;
 mod overrides;
 mod owed;
-mod owned;
+mod owned_arg;
 mod patience;
 mod read;
 mod store;

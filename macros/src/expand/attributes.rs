@@ -36,8 +36,8 @@ pub(super) fn allowed_here(function: &Function) -> Option<Attribute> {
     function.attrs.iter().any(is_deprecated).then(|| parse_quote!(#[allow(deprecated)]))
 }
 
-/// What is said about the function's signature holds for its keys too.
-pub(super) fn kept_on_keys(function: &Function) -> impl Iterator<Item = Attribute> {
+/// Attributes about the function's signature, which its key companions have too.
+pub(super) fn attributes_of_keys(function: &Function) -> impl Iterator<Item = Attribute> {
     let kept = |attribute: &&Attribute| is_lint_level(attribute) || is_deprecated(attribute);
     function.attrs.iter().filter(kept).map(on_outer_function).chain(allowed_here(function))
 }
@@ -46,8 +46,8 @@ pub(super) fn is_lint_level(attribute: &Attribute) -> bool {
     ["allow", "warn", "deny", "forbid", "expect"].iter().any(|level| attribute.path().is_ident(level))
 }
 
-/// Attributes that hold for every item which the function becomes.
-pub(super) fn kept_everywhere(function: &Function) -> impl Iterator<Item = Attribute> {
+/// Attributes that every generated item has: `#[cfg(…)]`.
+pub(super) fn attributes_of_every_item(function: &Function) -> impl Iterator<Item = Attribute> {
     function.attrs.iter().filter(|attribute| attribute.path().is_ident("cfg")).map(as_outer)
 }
 

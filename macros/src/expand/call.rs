@@ -13,7 +13,7 @@ use syn::{
 use crate::{
     item::{
         beside::Site,
-        place::Place,
+        context::Context,
         types::{pointed_to, traits, traits_of},
     },
     parse::call::{Call, is_of_type},
@@ -77,16 +77,16 @@ pub(super) fn key(call: &Call, site: &Site) -> TokenStream {
     }
 }
 
-/// The call with each `?` as a question for what there is.
-pub(super) fn asked(call: &Call) -> Call {
+/// The call with each `?` as the value of an `Option` that may be empty.
+pub(super) fn with_optional_arguments(call: &Call) -> Call {
     let mut call = call.clone();
-    call.arguments_mut().for_each(|argument| Questions.visit_expr_mut(argument));
+    call.arguments_mut().for_each(|argument| QuestionMarks.visit_expr_mut(argument));
     call
 }
 
-struct Questions;
+struct QuestionMarks;
 
-impl VisitMut for Questions {
+impl VisitMut for QuestionMarks {
     fn visit_expr_mut(&mut self, expr: &mut Expr) {
         // There a `?` leaves the closure.
         if matches!(expr, Expr::Closure(_) | Expr::Async(_)) {
@@ -94,8 +94,10 @@ impl VisitMut for Questions {
         }
         visit_mut::visit_expr_mut(self, expr);
         if let Expr::Try(question) = expr {
-            let asked = &question.expr;
-            *expr = Expr::Verbatim(quote_spanned!(asked.span()=> (&__aside::Given(&#asked)).given()?));
+            let optional = &question.expr;
+            *expr = Expr::Verbatim(
+                quote_spanned!(optional.span()=> (&__aside::OptionalArg(&#optional)).value()?),
+            );
         }
     }
 }
@@ -182,7 +184,7 @@ fn name_of(ty: &Type) -> Option<&Ident> {
 /// The traits that bound a generic parameter of this name.
 fn traits_of_parameter(name: &Ident, site: &Site) -> Vec<Path> {
     let function = site.function;
-    let generics = || std::iter::once(&function.sig.generics).chain(function.place.generics());
+    let generics = || std::iter::once(&function.sig.generics).chain(function.context.generics());
     let parameter =
         generics().flat_map(|generics| generics.type_params()).find(|parameter| parameter.ident == *name);
     let Some(parameter) = parameter else { return Vec::new() };
@@ -226,17 +228,17 @@ fn import(site: &Site, path: &ExprPath) -> Option<TokenStream> {
         let path = shown_as_generated(path);
         return Some(quote_spanned!(at=> use #path));
     };
-    let of_type = site.function.place.has_self_type();
+    let of_type = site.function.context.has_self_type();
     if site.beside.as_ref().is_some_and(|beside| !beside.may_mean(&name, of_type)) {
         return None;
     }
     let hidden = site.function.parameters.iter().any(|parameter| parameter.binds(&name));
     // What is written in the module comes before what a `*` imports, which has to be said of what a macro writes.
     let written = site.beside.as_ref().is_some_and(|beside| beside.function(&name));
-    match site.function.place {
-        Place::Free if written => Some(quote_spanned!(at=> use self::#path)),
+    match site.function.context {
+        Context::Free if written => Some(quote_spanned!(at=> use self::#path)),
         _ if !hidden => Some(quote_spanned!(at=> use #path)),
-        Place::Nested | Place::Unknown => None,
+        Context::Nested | Context::Unknown => None,
         _ => Some(quote_spanned!(at=> use self::#path)),
     }
 }
@@ -318,7 +320,7 @@ mod tests {
             let function = syn::parse_quote!(
                 async fn save(&self, user: u8) {}
             );
-            let function = Function::at(function, Place::Free);
+            let function = Function::at(function, Context::Free);
             let key = key(&call, &Site::of(&function)).to_string().replace(' ', "");
             assert!(key.contains(expected), "{key}");
         }

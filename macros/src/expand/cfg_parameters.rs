@@ -90,7 +90,7 @@ mod tests {
     use syn::parse_quote;
 
     use super::*;
-    use crate::item::place::Place;
+    use crate::item::context::Context;
 
     #[test]
     fn a_configured_parameter_is_there_or_not() {
@@ -98,7 +98,7 @@ mod tests {
             parse_quote! {
                 async fn load(id: u64, #[cfg(feature = "trace")] #[allow(unused)] trace: u8) -> u64 { id }
             },
-            Place::Free,
+            Context::Free,
         );
         let args = quote!(ttl = "1m", key = "a:{id}", skip(db, trace));
         let expected = quote! {

@@ -7,7 +7,7 @@ use syn::{Expr, Type, spanned::Spanned};
 use super::setting;
 use crate::{item::shape::parts, parse::codec_of_ours, plan::ReadPlan};
 
-/// How values are encoded; this is what asks the return type for `Serialize`.
+/// How values are encoded; this requires `Serialize` of the return type.
 pub(super) fn coding(plan: &ReadPlan, output: &Type, shape: &TokenStream) -> TokenStream {
     // They decide by the value whether and for how long it is stored.
     let conditions = [
@@ -29,7 +29,7 @@ pub(super) fn coding(plan: &ReadPlan, output: &Type, shape: &TokenStream) -> Tok
 pub(super) fn coding_of(plan: &ReadPlan, output: &Type, value: &TokenStream) -> TokenStream {
     let (codec, version, by_version) = (codec(plan), version(plan), by_version(plan));
     let parts = parts(output);
-    // What is said of a part is said where it stands, if it is the only one that can be meant.
+    // Errors about a part point to it, if it is the only one that they can be about.
     let at = Span::mixed_site().located_at(match parts.as_slice() {
         [part] => part.span(),
         _ => output.span(),
@@ -85,7 +85,7 @@ pub(super) fn version(plan: &ReadPlan) -> TokenStream {
     }
 }
 
-/// For a version that stands for the type's structure.
+/// For `version = only(…)`, which replaces the comparison of the type's structure.
 fn by_version(plan: &ReadPlan) -> Option<TokenStream> {
     let only = plan.options.version.as_ref().is_some_and(|version| version.value.only);
     only.then(|| quote!(.by_version()))

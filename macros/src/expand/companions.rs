@@ -8,8 +8,8 @@ use syn::{
 
 use super::{
     attributes::{
-        allowed_here, as_outer, generated_vis, is_deprecated, is_lint_level, kept_everywhere, kept_on_keys,
-        on_outer_function,
+        allowed_here, as_outer, attributes_of_every_item, attributes_of_keys, generated_vis, is_deprecated,
+        is_lint_level, on_outer_function,
     },
     function::{around, load},
     generated, hygienic, imports,
@@ -22,19 +22,19 @@ use crate::{
         function::{Body, Function},
         generics::turbofish,
     },
-    plan::{Form, Kept, ReadPlan},
+    plan::{ArgTransfer, Form, ReadPlan},
     tokens::mentions,
 };
 
 /// An enum with the function's name: it lives among the types, so that importing the function imports both.
 pub(super) fn free(plan: &ReadPlan, function: &Function) -> TokenStream {
     let (vis, sig) = (generated_vis(function), &function.sig);
-    // The name of an item that we made: the compiler's lints about names and unused items leave it alone. Where it is defined it
-    // stands where the function's name does, so that an editor renames both.
+    // A call-site span, so that lints about names and unused items ignore it. Where the enum is defined its name is located at the
+    // function's, so that an editor renames both.
     let (mut name, mut defined) = (sig.ident.clone(), sig.ident.clone());
     name.set_span(Span::call_site());
     defined.set_span(name.span().located_at(defined.span()));
-    let cfgs: Vec<_> = kept_everywhere(function).collect();
+    let cfgs: Vec<_> = attributes_of_every_item(function).collect();
     let shape_block = shape(function);
     let companion = quote!(::cached_aside::__private::Companion);
     let (inside, outside) =
@@ -86,7 +86,7 @@ pub(super) fn method(plan: &ReadPlan, function: &Function) -> TokenStream {
         owned: generated(&format!("__{name}_owned"), span),
         read: quote!(Self::#read),
     };
-    // Not a constant beside the method: one of a type with parameters or lifetimes can't be named where the shape is asked for.
+    // Not a constant of the `impl`: a type with parameters or lifetimes can't be named where the shape is needed.
     let shape = shape(function);
     let read = read_function(plan, function, &shape, &read);
     let key = key(plan, function, &shape, (&names.key, &names.read));
@@ -100,17 +100,17 @@ pub(super) fn method(plan: &ReadPlan, function: &Function) -> TokenStream {
 struct Names {
     key: Ident,
     uncached: Ident,
-    /// What makes a body that goes on without its caller.
+    /// The function that makes a body with owned arguments.
     owned: Ident,
-    /// What gives the settings.
+    /// The function that returns the settings.
     read: TokenStream,
 }
 
-/// What the attribute fixed, for the function and for its keys.
+/// The settings of the attribute, for the function and for its keys.
 fn read_function(plan: &ReadPlan, function: &Function, shape: &TokenStream, name: &Ident) -> TokenStream {
     let imports = imports(&[]);
     let settings = settings::of_read(plan, function, shape);
-    let cfgs = kept_everywhere(function);
+    let cfgs = attributes_of_every_item(function);
     quote! {
         #(#cfgs)*
         #[doc(hidden)]
@@ -141,17 +141,17 @@ fn uncached(plan: &ReadPlan, function: &Function, name: &Ident) -> TokenStream {
         Visibility::Inherited => None,
         _ => Some(quote!(#[allow(clippy::missing_errors_doc, clippy::missing_panics_doc)])),
     };
-    let kept = function
+    let lints = function
         .attrs
         .iter()
         .filter(|attribute| is_lint_level(attribute) || is_deprecated(attribute))
         .map(as_outer);
-    let cfgs = kept_everywhere(function);
+    let cfgs = attributes_of_every_item(function);
     quote! {
         #(#cfgs)*
         #[doc = #doc]
         #allowed
-        #(#kept)*
+        #(#lints)*
         #vis #sig #block
     }
 }
@@ -170,7 +170,7 @@ fn key_only(plan: &ReadPlan, function: &Function, block: &Block) -> Vec<Ident> {
     .collect()
 }
 
-/// The function that the user wrote, which looks into the cache and else hands everything on.
+/// The function that the user wrote: it looks into the cache, and passes its arguments to the body on a miss.
 fn outer_function(
     plan: &ReadPlan,
     function: &Function,
@@ -198,7 +198,7 @@ fn outer_function(
         }
     }
     let arguments = turbofish(&sig.generics);
-    let body = match &plan.kept {
+    let body = match &plan.transfers {
         None => quote!(#owner::#uncached #arguments(#(#handed_on),*)),
         Some(_) => quote!(move || #owner::#owned #arguments(#(#handed_on),*)),
     };
@@ -212,25 +212,25 @@ fn outer_function(
         vis: function.vis.clone(),
         sig,
         body,
-        place: function.place.clone(),
+        context: function.context.clone(),
         parameters: vec![],
         output: function.output.clone(),
     };
     around(&function, &load)
 }
 
-/// The function that makes a body with arguments of its own, which may go on without its caller. Its type is written out: a
-/// function that calls itself can't be asked for it while it is being compiled.
+/// The function that makes a body with owned arguments, which may outlive its caller. Its type is written out: the compiler can't
+/// infer it for a function that calls itself.
 fn owned(plan: &ReadPlan, function: &Function, owner: &TokenStream, names: &Names) -> Option<TokenStream> {
-    let kept = plan.kept.as_ref()?;
+    let transfers = plan.transfers.as_ref()?;
     let Names { uncached, owned, .. } = names;
     let mut sig = function.sig.clone();
     (sig.ident, sig.asyncness) = (owned.clone(), None);
     let output = &function.output;
     sig.output = parse_quote!(-> ::cached_aside::__private::Begun<#output>);
-    let (mut kept_here, mut lent) = (Vec::new(), Vec::new());
-    for (number, (kept, written)) in kept.iter().zip(&mut sig.inputs).enumerate() {
-        let name = hygienic(&format!("kept{number}"));
+    let (mut bindings, mut handed_on) = (Vec::new(), Vec::new());
+    for (number, (transfer, written)) in transfers.iter().zip(&mut sig.inputs).enumerate() {
+        let name = hygienic(&format!("arg{number}"));
         let (argument, at) = match written {
             FnArg::Receiver(receiver) => {
                 receiver.mutability = None;
@@ -242,31 +242,31 @@ fn owned(plan: &ReadPlan, function: &Function, owner: &TokenStream, names: &Name
             }
         };
         let at = Span::mixed_site().located_at(at);
-        match kept {
-            Kept::Moved => {
-                kept_here.push(quote_spanned!(at=> let #name = __aside::moved(#argument);));
-                lent.push(quote!(#name));
+        match transfer {
+            ArgTransfer::Moved => {
+                bindings.push(quote_spanned!(at=> let #name = __aside::move_arg(#argument);));
+                handed_on.push(quote!(#name));
             }
-            Kept::Copied => {
-                kept_here.push(quote_spanned!(at=> let #name = __aside::owned(#argument);));
-                lent.push(quote!(#name.lend()));
+            ArgTransfer::Copied => {
+                bindings.push(quote_spanned!(at=> let #name = __aside::copy_arg(#argument);));
+                handed_on.push(quote!(#name.as_arg()));
             }
         }
     }
     let (arguments, imports) = (turbofish(&sig.generics), imports(&[]));
-    let attributes = kept_everywhere(function).chain(kept_on_keys(function));
+    let attributes = attributes_of_every_item(function).chain(attributes_of_keys(function));
     Some(quote! {
         #(#attributes)*
         #[doc(hidden)]
         #sig {
             #imports
-            #(#kept_here)*
-            ::std::boxed::Box::pin(async move { #owner::#uncached #arguments(#(#lent),*).await })
+            #(#bindings)*
+            ::std::boxed::Box::pin(async move { #owner::#uncached #arguments(#(#handed_on),*).await })
         }
     })
 }
 
-/// Binds the parameter as a whole; taking it apart is left to the body.
+/// Binds the parameter as a whole; the body destructures it.
 fn plain_name(typed: &mut PatType, number: usize) -> Ident {
     if let Pat::Ident(PatIdent { by_ref, mutability, subpat, ident, .. }) = &mut *typed.pat
         && subpat.is_none()

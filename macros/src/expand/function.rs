@@ -18,7 +18,7 @@ use crate::{
         shape::{has_lifetimes, is_opaque},
         types::is_nameable,
     },
-    parse::{args::Given, duration::Length},
+    parse::{args::OptionValue, duration::DurationArg},
     plan::ReadPlan,
 };
 
@@ -39,15 +39,15 @@ pub(super) fn load(
     let fails = assert_outcome("assert_fails", plan.options.error_ttl.as_ref(), shape);
     let named = plan.cache.as_ref().map(|cache| &cache.expr);
     let (pinned, name) = (pinned(body), hygienic("body"));
-    let (pinned, body) = match &plan.kept {
+    let (pinned, body) = match &plan.transfers {
         Some(_) => (None, body),
         None => (Some(&pinned), &name.to_token_stream()),
     };
-    let (cache, load, cache_argument) = if plan.kept.is_some() {
-        let kept = named.map(kept_cache);
-        let argument = optional(kept.as_ref().map(|(_, cache)| cache));
+    let (cache, load, cache_argument) = if plan.transfers.is_some() {
+        let cloned = named.map(cloned_cache);
+        let argument = optional(cloned.as_ref().map(|(_, cache)| cache));
         (
-            kept.map(|(kept, _)| kept),
+            cloned.map(|(statement, _)| statement),
             quote_spanned!(at_output=> __aside::load_owned),
             Some(quote!(#argument,)),
         )
@@ -62,7 +62,7 @@ pub(super) fn load(
     let coding = coding(plan, output, shape);
     let imports = imports(if has_lifetimes(output) { &["NoAbsent"] } else { &["NotShared", "NoAbsent"] });
     let returns = returns(plan, output, shape);
-    // A type that could not be looked into where the shape is asked for is looked into once its parameters are known.
+    // Where the shape of the type could not be determined without its parameters, it is checked once they are known.
     let checked = is_opaque(output, function).then(|| {
         let known = shape_of(output, function);
         quote_spanned!(at_output=> const { __aside::assert_shape(#known, #shape) };)
@@ -84,7 +84,7 @@ pub(super) fn load(
 /// return type has it.
 fn assert_outcome(
     assertion: &str,
-    option: Option<&Given<Length>>,
+    option: Option<&OptionValue<DurationArg>>,
     shape: &TokenStream,
 ) -> Option<TokenStream> {
     option.map(|option| {
@@ -133,7 +133,7 @@ pub(super) fn body(function: &Function) -> TokenStream {
     quote!(async move { #edge #(#statements)* })
 }
 
-/// A future in the place in which it stays: a call carries it no second time.
+/// The future, pinned where it is: a call that took it by value would hold it a second time.
 pub(super) fn pinned(future: &TokenStream) -> TokenStream {
     let name = hygienic("body");
     quote!(let #name = ::core::pin::pin!(#future);)
@@ -162,8 +162,8 @@ pub(super) fn cache(
 ) -> (Option<TokenStream>, Option<TokenStream>) {
     let Some(expr) = written else { return (None, None) };
     if is_taken(expr, function) {
-        let (kept, cache) = kept_cache(expr);
-        return (Some(kept), Some(cache));
+        let (statement, cache) = cloned_cache(expr);
+        return (Some(statement), Some(cache));
     }
     let cache = hygienic("cache");
     let reference = reference(expr);
@@ -180,11 +180,11 @@ pub(super) fn reference(expr: &Expr) -> syn::ExprReference {
     }
 }
 
-/// The same for a body that takes what holds the cache, or goes on without its caller.
-fn kept_cache(expr: &Expr) -> (TokenStream, TokenStream) {
+/// A clone of the cache, for a body that takes what holds it or outlives its caller.
+fn cloned_cache(expr: &Expr) -> (TokenStream, TokenStream) {
     let cache = hygienic("cache");
-    let lent = quote_spanned!(expr.span()=> &#expr);
-    (quote!(let #cache: ::cached_aside::Cache = ::core::clone::Clone::clone(#lent);), quote!(&#cache))
+    let borrowed = quote_spanned!(expr.span()=> &#expr);
+    (quote!(let #cache: ::cached_aside::Cache = ::core::clone::Clone::clone(#borrowed);), quote!(&#cache))
 }
 
 /// Whether the expression begins with a parameter that the body takes, or borrows for itself alone.
@@ -199,7 +199,7 @@ fn is_taken(expr: &Expr, function: &Function) -> bool {
         Expr::Unary(unary) => is_taken(&unary.expr, function),
         Expr::Path(path) => path.path.get_ident().is_some_and(|name| {
             let parameter = function.parameters.iter().find(|parameter| parameter.binds(&name.to_string()));
-            parameter.is_some_and(|parameter| !parameter.is_lent())
+            parameter.is_some_and(|parameter| !parameter.is_borrowed())
         }),
         _ => false,
     }

@@ -5,7 +5,7 @@ use quote::{ToTokens, quote, quote_spanned};
 use syn::{FnArg, Signature, Type, parse_quote, spanned::Spanned};
 
 use super::{
-    attributes::{generated_vis, kept_everywhere, kept_on_keys},
+    attributes::{attributes_of_every_item, attributes_of_keys, generated_vis},
     coding,
     function::reference,
     generated, hygienic, imports,
@@ -35,13 +35,13 @@ pub(super) fn key(
     let doc = format!(" The key of `{}({listed})`.", function.sig.ident);
     let text = key_text(&plan.key);
     let known = plan.cache.as_ref().map(|cache| cache.known);
-    let placed = matches!(known, None | Some(CacheKnown::Everywhere));
-    let KeySignature { sig, value } = KeySignature::new(plan, function, shape, name, parameters, placed);
+    let knows_cache = matches!(known, None | Some(CacheKnown::Everywhere));
+    let KeySignature { sig, value } = KeySignature::new(plan, function, shape, name, parameters, knows_cache);
     let coding = coding::coding(plan, &value, shape);
     let at_output = Span::mixed_site().located_at(function.output.span());
     let key = match &plan.cache {
         None => quote_spanned!(at_output=> __aside::key(#read(), #text, #coding)),
-        Some(cache) if placed => {
+        Some(cache) if knows_cache => {
             // As in the function, so that what is wrong with it is said once.
             let (name, cache) = (hygienic("cache"), reference(&cache.expr));
             let key = quote_spanned!(at_output=> __aside::key_in(#name, #read(), #text, #coding));
@@ -51,8 +51,8 @@ pub(super) fn key(
     };
     let imports = imports(&[]);
     let vis = generated_vis(function);
-    let attributes: Vec<_> = kept_everywhere(function).chain(kept_on_keys(function)).collect();
-    let documented = documented(&sig, &value, placed);
+    let attributes: Vec<_> = attributes_of_every_item(function).chain(attributes_of_keys(function)).collect();
+    let documented = documented(&sig, &value, knows_cache);
     // The compiler warns of the unused methods of one `impl` that have one lint level together, and of none of them where one comes
     // from a macro. So this one has another level than the others; of itself nothing is ever said.
     let is_said = attributes.iter().any(|attribute| {
@@ -81,13 +81,13 @@ pub(super) fn key(
 
 /// The signature as people read it: with the value's type as it is written, where the compiler has to look it up. Rustdoc compares
 /// no body with it.
-fn documented(sig: &Signature, output: &Type, placed: bool) -> Signature {
+fn documented(sig: &Signature, output: &Type, knows_cache: bool) -> Signature {
     let mut value = output;
     while let Some(inner) = inside(value, "Result").or_else(|| inside(value, "Option")) {
         value = inner;
     }
-    let place = (!placed).then(|| quote!(, ::cached_aside::Unplaced));
-    Signature { output: parse_quote!(-> ::cached_aside::Key<#value #place>), ..sig.clone() }
+    let unplaced = (!knows_cache).then(|| quote!(, ::cached_aside::Unplaced));
+    Signature { output: parse_quote!(-> ::cached_aside::Key<#value #unplaced>), ..sig.clone() }
 }
 
 /// The same, of a method, whether its key uses `self` or not: `#[invalidates(self.load_user(id))]` calls it.
@@ -112,15 +112,15 @@ pub(super) fn key_of_self(
         parameters.insert(0, (None, of_self));
     }
     let known = plan.cache.as_ref().map(|cache| cache.known);
-    let placed = known != Some(CacheKnown::InCalls);
-    let KeySignature { sig, .. } = KeySignature::new(plan, function, shape, &name, parameters, placed);
+    let knows_cache = known != Some(CacheKnown::InCalls);
+    let KeySignature { sig, .. } = KeySignature::new(plan, function, shape, &name, parameters, knows_cache);
     let arguments = turbofish(&sig.generics);
     let in_cache = plan.cache.as_ref().filter(|cache| cache.known == CacheKnown::OnSelf).map(|cache| {
         let cache = reference(&cache.expr);
         quote!(.in_cache(#cache))
     });
     let vis = generated_vis(function);
-    let attributes = kept_everywhere(function).chain(kept_on_keys(function));
+    let attributes = attributes_of_every_item(function).chain(attributes_of_keys(function));
     Some(quote! {
         #(#attributes)*
         #[doc(hidden)]
@@ -144,7 +144,7 @@ impl KeySignature {
         shape: &TokenStream,
         name: &Ident,
         parameters: Vec<(Option<Ident>, FnArg)>,
-        placed: bool,
+        knows_cache: bool,
     ) -> KeySignature {
         let output = without_lifetimes(&function.output);
         let value = coding::value(&output, shape);
@@ -155,15 +155,15 @@ impl KeySignature {
         for (_, parameter) in &parameters {
             parameter.to_tokens(&mut used);
         }
-        if let Some(cache) = plan.cache.as_ref().filter(|_| placed) {
+        if let Some(cache) = plan.cache.as_ref().filter(|_| knows_cache) {
             cache.expr.to_tokens(&mut used);
         }
         let generics = needed_by(&used, &function.sig.generics);
         let (params, clause) = (&generics, &generics.where_clause);
         let parameters = parameters.into_iter().map(|(_, parameter)| parameter);
-        let place = (!placed).then(|| quote!(, ::cached_aside::Unplaced));
+        let unplaced = (!knows_cache).then(|| quote!(, ::cached_aside::Unplaced));
         let sig =
-            parse_quote!(fn #name #params(#(#parameters),*) -> ::cached_aside::Key<#value #place> #clause);
+            parse_quote!(fn #name #params(#(#parameters),*) -> ::cached_aside::Key<#value #unplaced> #clause);
         KeySignature { sig, value: output }
     }
 }

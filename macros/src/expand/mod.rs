@@ -20,7 +20,7 @@ pub(crate) use write::write;
 
 use crate::{
     item::function::Function,
-    parse::args::Given,
+    parse::args::OptionValue,
     plan::{Form, ReadPlan},
 };
 
@@ -63,19 +63,19 @@ fn optional(argument: Option<&impl ToTokens>) -> TokenStream {
     }
 }
 
-/// A name that we made, shown where the function's is: lints about names and unused items leave it alone.
+/// A generated name, located at the function's: lints about names and unused items ignore it.
 fn generated(name: &str, at: Span) -> Ident {
     Ident::new(name, Span::mixed_site().located_at(at))
 }
 
-/// An option as a call on what is fixed.
+/// An option as a call on the settings.
 fn setting<T>(
     name: &str,
-    option: Option<&Given<T>>,
+    option: Option<&OptionValue<T>>,
     value: impl FnOnce(&T) -> TokenStream,
 ) -> Option<TokenStream> {
-    option.map(|given| {
-        let (span, value) = (given.name.span(), value(&given.value));
+    option.map(|option| {
+        let (span, value) = (option.name.span(), value(&option.value));
         let name = Ident::new(name, span);
         quote_spanned!(span=> .#name(#value))
     })

@@ -4,10 +4,10 @@ use proc_macro2::{Group, TokenStream, TokenTree};
 use quote::ToTokens;
 use syn::Path;
 
-use crate::parse::args::Given;
+use crate::parse::args::OptionValue;
 
-/// The tokens with this path in the place of `::cached_aside`.
-pub(crate) fn found_at(root: Option<Given<Path>>, tokens: TokenStream) -> TokenStream {
+/// The tokens with this path instead of `::cached_aside`.
+pub(crate) fn found_at(root: Option<OptionValue<Path>>, tokens: TokenStream) -> TokenStream {
     match root {
         Some(root) => replaced(tokens, &root.value.to_token_stream()),
         None => tokens,
@@ -67,7 +67,7 @@ mod tests {
     use super::*;
     use crate::{
         cached, invalidating,
-        item::{function::Function, place::Place},
+        item::{context::Context, function::Function},
         updating,
     };
 
@@ -95,7 +95,7 @@ mod tests {
                 Ok(None)
             }
         };
-        let at = |place| Function::at(function.clone(), place);
+        let at = |context| Function::at(function.clone(), context);
         let read = quote!(
             crate = ::caching,
             ttl = "5m",
@@ -108,16 +108,16 @@ mod tests {
             refresh = "background",
             none_ttl = "1s"
         );
-        for place in [
-            Place::Free,
-            Place::Inherent(Some(Box::new(parse_quote!(
+        for context in [
+            Context::Free,
+            Context::Inherent(Some(Box::new(parse_quote!(
                 impl Repo {}
             )))),
         ] {
             for tokens in [
-                cached(read.clone(), &at(place.clone())),
-                invalidating(quote!("a:{id}", guard = "required", crate = ::caching), &at(place.clone())),
-                updating(quote!(load(id), crate = ::caching, cache = cache), &at(place)),
+                cached(read.clone(), &at(context.clone())),
+                invalidating(quote!("a:{id}", guard = "required", crate = ::caching), &at(context.clone())),
+                updating(quote!(load(id), crate = ::caching, cache = cache), &at(context)),
             ] {
                 let text = tokens.unwrap_or_else(|error| panic!("{error}")).to_string();
                 assert!(text.contains(":: caching") && !text.contains("cached_aside"), "{text}");

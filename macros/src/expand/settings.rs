@@ -9,10 +9,10 @@ use super::{
     setting,
 };
 use crate::{
-    item::{function::Function, place::Place, shape::without_lifetimes},
+    item::{context::Context, function::Function, shape::without_lifetimes},
     parse::{
-        args::{Given, Policy, Refresh},
-        duration::Length,
+        args::{OptionValue, Policy, Refresh},
+        duration::DurationArg,
     },
     plan::{ReadPlan, Shown, WritePlan, WriteSettings},
     tokens::{OF_MACRO, mentions},
@@ -41,8 +41,8 @@ pub(super) fn of_read(plan: &ReadPlan, function: &Function, shape: &TokenStream)
 
 fn read_settings(plan: &ReadPlan) -> TokenStream {
     let options = &plan.options;
-    let length = |name, option: &Option<Given<Length>>| setting(name, option.as_ref(), duration);
-    let in_background = options.refresh.as_ref().filter(|given| given.value == Refresh::Background);
+    let length = |name, option: &Option<OptionValue<DurationArg>>| setting(name, option.as_ref(), duration);
+    let in_background = options.refresh.as_ref().filter(|option| option.value == Refresh::Background);
     let (soft, hard) = options.limits();
     let calls = [
         length("none_ttl", &options.none_ttl),
@@ -91,13 +91,13 @@ fn types(plan: &ReadPlan, function: &Function, shape: &TokenStream) -> Option<To
 
 /// An `impl` around the function that can't be read may have parameters of any name.
 fn is_of_unknown_generics(function: &Function) -> bool {
-    match &function.place {
-        Place::Inherent(None) | Place::TraitImpl(None) => true,
-        Place::Inherent(Some(item)) | Place::TraitImpl(Some(item)) => {
+    match &function.context {
+        Context::Inherent(None) | Context::TraitImpl(None) => true,
+        Context::Inherent(Some(item)) | Context::TraitImpl(Some(item)) => {
             item.to_token_stream().to_string().contains(OF_MACRO)
         }
         // What is generic around a nested function means nothing in it either.
-        Place::Free | Place::Nested | Place::Trait(_) | Place::Unknown => false,
+        Context::Free | Context::Nested | Context::Trait(_) | Context::Unknown => false,
     }
 }
 
@@ -133,20 +133,20 @@ pub(super) fn of_write(plan: &WritePlan) -> TokenStream {
 }
 
 /// An expression of type `Duration`.
-fn duration(length: &Length) -> TokenStream {
-    match length {
-        Length::Known(duration) if duration.subsec_nanos() == 0 => {
+fn duration(argument: &DurationArg) -> TokenStream {
+    match argument {
+        DurationArg::Known(duration) if duration.subsec_nanos() == 0 => {
             let seconds = duration.as_secs();
             quote!(__aside::Duration::from_secs(#seconds))
         }
-        Length::Known(duration) => {
+        DurationArg::Known(duration) => {
             let (seconds, nanos) = (duration.as_secs(), duration.subsec_nanos());
             quote!(__aside::Duration::new(#seconds, #nanos))
         }
-        Length::Constant(expr) => {
-            // All at one place, where what is wrong with it is then said once.
+        DurationArg::Constant(expr) => {
+            // All tokens have one span, so that an error is reported once.
             let at = Span::mixed_site().located_at(expr.span());
-            quote_spanned!(at=> { let length = #expr; __aside::length(&length).of(length) })
+            quote_spanned!(at=> { let duration = #expr; __aside::duration(&duration).of(duration) })
         }
     }
 }

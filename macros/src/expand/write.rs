@@ -5,7 +5,7 @@ use quote::{ToTokens, quote, quote_spanned};
 use syn::spanned::Spanned;
 
 use super::{
-    call::{asked, key},
+    call::{key, with_optional_arguments},
     function::{around, body, cache, pinned},
     hygienic, imports,
     key::{key_text, value_text},
@@ -23,9 +23,9 @@ pub(crate) fn write(plan: &WritePlan) -> TokenStream {
         End::Store(keys) => (imports(&[]), Some(shape_constant(function)), keys_to_store(plan, keys), None),
         End::Delete { before, after } => {
             let mut keys = before.iter().chain(after.iter().flat_map(|after| &after.keys));
-            let asks = keys.any(|key| key.is_optional);
+            let any_optional = keys.any(|key| key.is_optional);
             (
-                imports(if asks { &["GivenRef", "GivenNot"] } else { &[] }),
+                imports(if any_optional { &["OptionalArgRef", "NotOptional"] } else { &[] }),
                 None,
                 if before.is_empty() { quote!(::core::iter::empty()) } else { keys_to_delete(plan, before) },
                 after.as_ref().map(arguments),
@@ -65,7 +65,7 @@ pub(crate) fn write(plan: &WritePlan) -> TokenStream {
 /// The one call around the body.
 fn call(plan: &WritePlan, cache: Option<&TokenStream>, keys: &TokenStream) -> TokenStream {
     let (function, future) = (plan.site.function, hygienic("body"));
-    // How a write is refused, where that was asked for.
+    // With `guard = "required"`: how the function says that the write is refused.
     let output = &function.output;
     let refuse = plan.settings.required().map(|span| quote_spanned!(span=> __aside::refuse::<#output>));
     let refused = optional(refuse.as_ref());
@@ -89,11 +89,11 @@ fn call(plan: &WritePlan, cache: Option<&TokenStream>, keys: &TokenStream) -> To
 
 /// An expression of type `Key<_>`, which may be one that does not know its cache where the write names one.
 fn key_of(call: &Call, plan: &WritePlan) -> TokenStream {
-    let key = key(&asked(call), &plan.site);
+    let key = key(&with_optional_arguments(call), &plan.site);
     if plan.cache.is_some() { quote_spanned!(key.span()=> __aside::in_cache_of_write(#key)) } else { key }
 }
 
-/// Keys that get what the body gave.
+/// The keys under which the result of the body is stored.
 fn keys_to_store(plan: &WritePlan, keys: &[Call]) -> TokenStream {
     let output = &plan.site.function.output;
     let keys = keys.iter().map(|call| {
@@ -105,7 +105,7 @@ fn keys_to_store(plan: &WritePlan, keys: &[Call]) -> TokenStream {
     quote!([#(#keys),*])
 }
 
-/// The keys, each an `AnyKey`, or each an `Option` of one where there may be none.
+/// The keys, each an `AnyKey`, or each an `Option` of one if any of them is optional.
 fn keys_to_delete(plan: &WritePlan, keys: &[TargetKey]) -> TokenStream {
     let any_optional = keys.iter().any(|key| key.is_optional);
     let keys = keys.iter().map(|TargetKey { of, is_optional }| {
@@ -130,7 +130,7 @@ fn keys_to_delete(plan: &WritePlan, keys: &[TargetKey]) -> TokenStream {
     }
 }
 
-/// What is computed before the body for the keys behind it.
+/// The arguments of the keys of the result that are evaluated before the body.
 fn arguments(after: &After) -> TokenStream {
     let arguments = after.arguments.iter().map(|(name, argument)| {
         let value = match argument {

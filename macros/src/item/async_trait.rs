@@ -1,4 +1,4 @@
-//! Functions that give back a boxed future: what `#[async_trait]` makes of an `async fn` before our attribute sees it.
+//! Functions that return a boxed future: what `#[async_trait]` makes of an `async fn` before our attribute sees it.
 
 use proc_macro2::TokenStream;
 use quote::quote;
@@ -8,10 +8,10 @@ use crate::item::types::{future_output, inside};
 
 /// `{ …; Box::pin(async move { … }) }`
 #[derive(Clone)]
-pub(crate) struct Boxed {
+pub(crate) struct BoxedFuture {
     /// As it was written.
     pub(crate) block: Block,
-    /// What the future gives.
+    /// The output of the future.
     pub(crate) output: Type,
     /// The statements inside of the future.
     pub(crate) statements: Vec<Stmt>,
@@ -19,9 +19,9 @@ pub(crate) struct Boxed {
     pin: Expr,
 }
 
-impl Boxed {
+impl BoxedFuture {
     /// `Pin<Box<dyn Future<Output = T>>>` made by a `Box::pin(async move { … })` at the end; nothing else.
-    pub(crate) fn recognise(output: &ReturnType, block: &Block) -> Option<Boxed> {
+    pub(crate) fn recognise(output: &ReturnType, block: &Block) -> Option<BoxedFuture> {
         let ReturnType::Type(_, output) = output else { return None };
         let Type::TraitObject(object) = inside(inside(output, "Pin")?, "Box")? else { return None };
         let output = future_output(&object.bounds)?.clone();
@@ -32,7 +32,7 @@ impl Boxed {
         }
         let Expr::Async(future) = call.args.first()? else { return None };
         future.capture?;
-        Some(Boxed {
+        Some(BoxedFuture {
             block: block.clone(),
             output,
             statements: future.block.stmts.clone(),

@@ -1,16 +1,16 @@
-//! What stands beside an annotated function in its file. It makes messages better; nothing that is generated depends on it.
+//! The items beside an annotated function in its file. They make messages better; no generated code depends on them.
 
 use std::{cell::OnceCell, collections::BTreeMap, ops::Range};
 
 use syn::{ImplItem, ImplItemFn, ItemImpl, ItemStruct, Type};
 
 use crate::item::{
+    context::{offset, source},
     function::Function,
     lexer::skip,
-    place::{offset, source},
 };
 
-/// An annotated function and what stands beside it: what the calls that its attribute names are looked up in.
+/// An annotated function with the items beside it, among which the calls in its attribute are looked up.
 pub(crate) struct Site<'a> {
     pub(crate) function: &'a Function,
     pub(crate) beside: Option<Beside>,
@@ -22,7 +22,7 @@ impl Site<'_> {
     }
 }
 
-/// The file of an annotated function, and where the function stands in it.
+/// The file of an annotated function, and the function's position in it.
 pub(crate) struct Beside {
     text: String,
     at: usize,
@@ -135,7 +135,7 @@ impl Beside {
     }
 
     /// Whether a function of this name is written or imported in the module, or may be imported by a `*`; with `outside` only
-    /// what stands outside of the same `impl` counts.
+    /// items outside of the same `impl` count.
     pub(crate) fn may_mean(&self, name: &str, outside: bool) -> bool {
         let means = |scope: &Range<usize>| {
             let (mut before, mut importing) = ("", false);
@@ -151,7 +151,7 @@ impl Beside {
         means(self.module()) || !outside && means(self.block())
     }
 
-    /// Whether a function of this name may be in scope where the annotated one stands, however it comes there.
+    /// Whether a function of this name may be in scope at the annotated one, by whatever way.
     pub(crate) fn may_be_in_scope(&self, name: &str) -> bool {
         let mentioned = tokens(&self.text).filter(|token| token.text == name).count();
         let tokens: Vec<Token> = self.at_depth_of(self.module()).collect();
@@ -228,7 +228,7 @@ impl Beside {
         })
     }
 
-    /// Whether a function of this name stands in the same module, as this one does.
+    /// Whether a function of this name is in the same module or block.
     pub(crate) fn function(&self, name: &str) -> bool {
         let mut before = "";
         tokens(&self.text[self.block().clone()]).any(|token| {

@@ -1,4 +1,4 @@
-//! The function that an attribute stands on: its kind, its parameters, and what of it a key can name.
+//! The annotated function: its kind, its parameters, and what of it a key can name.
 
 use proc_macro2::Span;
 use quote::ToTokens;
@@ -12,8 +12,8 @@ use syn::{
 
 use crate::{
     item::{
-        async_trait::Boxed,
-        place::Place,
+        async_trait::BoxedFuture,
+        context::Context,
         types::{future_output, impl_trait, inside},
     },
     problem::Problems,
@@ -26,9 +26,9 @@ pub(crate) struct Function {
     pub(crate) vis: Visibility,
     pub(crate) sig: Signature,
     pub(crate) body: Body,
-    pub(crate) place: Place,
+    pub(crate) context: Context,
     pub(crate) parameters: Vec<Parameter>,
-    /// What the function gives when it is awaited.
+    /// What the function returns when it is awaited.
     pub(crate) output: Type,
 }
 
@@ -36,8 +36,8 @@ pub(crate) struct Function {
 pub(crate) enum Body {
     /// In the block of an `async fn`.
     Async(Block),
-    /// In the future that a function gives back boxed: what `#[async_trait]` makes of an `async fn`.
-    Boxed(Box<Boxed>),
+    /// In the boxed future that a function returns: what `#[async_trait]` makes of an `async fn`.
+    Boxed(Box<BoxedFuture>),
 }
 
 /// A parameter.
@@ -66,7 +66,7 @@ impl Parameter {
     }
 
     /// Whether it is a shared reference, which others can have as well.
-    pub(crate) fn is_lent(&self) -> bool {
+    pub(crate) fn is_borrowed(&self) -> bool {
         match &self.written {
             FnArg::Receiver(receiver) => match &receiver.kind {
                 ReceiverKind::Reference(_, _, mutable) => mutable.is_none(),
@@ -155,14 +155,14 @@ impl Parse for Function {
 
 impl Function {
     fn new(item: ItemFn) -> Function {
-        let place = Place::of(item.sig.fn_token.span);
-        Function::at(item, place)
+        let context = Context::of(item.sig.fn_token.span);
+        Function::at(item, context)
     }
 
-    /// A function whose place is known.
-    pub(crate) fn at(item: ItemFn, place: Place) -> Function {
+    /// A function whose context is known.
+    pub(crate) fn at(item: ItemFn, context: Context) -> Function {
         let ItemFn { attrs, vis, sig, block, .. } = item;
-        let boxed = if sig.asyncness.is_none() { Boxed::recognise(&sig.output, &block) } else { None };
+        let boxed = if sig.asyncness.is_none() { BoxedFuture::recognise(&sig.output, &block) } else { None };
         let parameters = sig
             .inputs
             .iter()
@@ -180,21 +180,21 @@ impl Function {
             }),
         };
         let body = boxed.map_or(Body::Async(*block), |boxed| Body::Boxed(Box::new(boxed)));
-        let place = match place {
-            Place::Unknown => guess(&vis, &sig),
+        let context = match context {
+            Context::Unknown => guess(&vis, &sig),
             known => known,
         };
-        Function { attrs, vis, sig, body, place, parameters, output }
+        Function { attrs, vis, sig, body, context, parameters, output }
     }
 
     pub(crate) fn receiver(&self) -> Option<&Receiver> {
         self.sig.receiver()
     }
 
-    /// The `impl` around the function, if it stands in one that can be read.
+    /// The `impl` around the function, if there is one that can be read.
     pub(crate) fn implementation(&self) -> Option<&ItemImpl> {
-        match &self.place {
-            Place::Inherent(item) | Place::TraitImpl(item) => item.as_deref(),
+        match &self.context {
+            Context::Inherent(item) | Context::TraitImpl(item) => item.as_deref(),
             _ => None,
         }
     }
@@ -206,10 +206,10 @@ impl Function {
 
     /// The generic parameters of the `impl` or `trait` around the function.
     pub(crate) fn parameters_around(&self) -> impl Iterator<Item = &GenericParam> {
-        self.place.generics().into_iter().flat_map(|generics| &generics.params)
+        self.context.generics().into_iter().flat_map(|generics| &generics.params)
     }
 
-    /// What both attributes ask of a function.
+    /// What every attribute requires of a function.
     pub(crate) fn check(&self, attribute: &str, problems: &mut Problems) {
         let sig = &self.sig;
         if sig.asyncness.is_none() && matches!(self.body, Body::Async(_)) {
@@ -254,7 +254,7 @@ impl Function {
         }
     }
 
-    /// What an attribute asks of a function whose result it looks into.
+    /// What an attribute requires of a function whose result it uses.
     pub(crate) fn check_output(&self, attribute: &str, problems: &mut Problems) {
         if self.sig.asyncness.is_some()
             && let Some(span) = impl_trait(&self.output)
@@ -280,7 +280,7 @@ impl Function {
     }
 }
 
-/// What the future gives that a function returns: `impl Future<Output = T>`, `Pin<Box<dyn Future<Output = T>>>`,
+/// The output of the future that a function returns: `impl Future<Output = T>`, `Pin<Box<dyn Future<Output = T>>>`,
 /// `BoxFuture<'_, T>`.
 fn made_by_hand(output: &Type) -> Option<&Type> {
     match output {
@@ -333,14 +333,14 @@ fn improve_error(item: ParseStream, error: syn::Error) -> syn::Error {
     error
 }
 
-/// Where the source doesn't say where a function stands: only a method has `self` or `Self`, only an inherent one is
+/// The context, where the source can't be read: only a method has `self` or `Self`, only an inherent one is
 /// `pub`.
-fn guess(vis: &Visibility, sig: &Signature) -> Place {
+fn guess(vis: &Visibility, sig: &Signature) -> Context {
     let of_type = sig.receiver().is_some() || mentions(&quote::ToTokens::to_token_stream(sig), "Self");
     match (of_type, vis) {
-        (false, _) => Place::Free,
-        (true, Visibility::Inherited) => Place::TraitImpl(None),
-        (true, _) => Place::Inherent(None),
+        (false, _) => Context::Free,
+        (true, Visibility::Inherited) => Context::TraitImpl(None),
+        (true, _) => Context::Inherent(None),
     }
 }
 

@@ -84,7 +84,7 @@ fn name(parameter: &GenericParam) -> String {
     match parameter {
         GenericParam::Type(parameter) => parameter.ident.to_string(),
         GenericParam::Const(parameter) => parameter.ident.to_string(),
-        // In tokens, the name of a lifetime stands behind its quote as an identifier of its own.
+        // In tokens, the name of a lifetime is an identifier behind its quote.
         GenericParam::Lifetime(parameter) => parameter.lifetime.ident.to_string(),
     }
 }

@@ -1,6 +1,6 @@
 //! Comments, literals, words and brackets of a source text, and nothing else of Rust.
 
-/// A bracket that is still open, with what stands before it.
+/// A bracket that is still open, with the text before it.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Frame {
     pub(crate) open: char,

@@ -1,10 +1,10 @@
-//! The function that an attribute stands on, and where it stands.
+//! The annotated function, and where it is.
 
 pub(crate) mod async_trait;
 pub(crate) mod beside;
+pub(crate) mod context;
 pub(crate) mod function;
 pub(crate) mod generics;
 mod lexer;
-pub(crate) mod place;
 pub(crate) mod shape;
 pub(crate) mod types;

@@ -1,5 +1,5 @@
-//! A return type without its generic parameters: only its shape (`Option`, `Result`) is asked for where it is used, and
-//! that place may not depend on generic parameters.
+//! A return type without its generic parameters: only its shape (`Option`, `Result`) is needed, and in a
+//! position that may not depend on generic parameters.
 
 use proc_macro2::{Span, TokenStream, TokenTree};
 use quote::ToTokens;
@@ -10,7 +10,7 @@ use syn::{
 };
 
 use crate::{
-    item::{function::Function, place::Place, types::inside},
+    item::{context::Context, function::Function, types::inside},
     tokens::{OF_MACRO, mentions},
 };
 
@@ -59,10 +59,10 @@ fn hold_for_unit<'a>(bounds: impl IntoIterator<Item = &'a TypeParamBound>) -> bo
     })
 }
 
-/// Whether nothing is asked of the type parameters in these tokens that `()` lacks.
+/// Whether `()` satisfies the bounds of all type parameters in these tokens.
 fn accepts_unit(tokens: &TokenStream, function: &Function) -> bool {
     let own = Some(&function.sig.generics);
-    let generics = || own.into_iter().chain(function.place.generics());
+    let generics = || own.into_iter().chain(function.context.generics());
     let plain = generics()
         .flat_map(|generics| generics.type_params())
         .all(|parameter| !mentions(tokens, &parameter.ident.to_string()) || hold_for_unit(&parameter.bounds));
@@ -100,7 +100,7 @@ impl Replace {
             }
         }
         // What a macro puts together can't be read: such names are parameters more often than types.
-        let is_unread = matches!(function.place, Place::Inherent(None) | Place::TraitImpl(None));
+        let is_unread = matches!(function.context, Context::Inherent(None) | Context::TraitImpl(None));
         Replace { types, constants, is_unread }
     }
 
@@ -353,7 +353,7 @@ mod tests {
         let around = parse_quote!(
             impl<U> Repo<U> {}
         );
-        let function = Function::at(item, Place::Inherent(Some(Box::new(around))));
+        let function = Function::at(item, Context::Inherent(Some(Box::new(around))));
         for (written, expected) in [
             ("Result<User, Error>", "Result<User,Error>"),
             ("Result<Option<T>, T::Error>", "Result<Option<()>,()>"),
@@ -392,7 +392,7 @@ mod tests {
                 parse_quote!(
                     async fn f() {}
                 ),
-                Place::TraitImpl(Some(Box::new(around))),
+                Context::TraitImpl(Some(Box::new(around))),
             );
             assert_eq!(is_unknown(&answer, &function), shape.is_none());
             if let Some(shape) = shape {

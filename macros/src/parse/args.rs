@@ -2,10 +2,10 @@
 
 use syn::{Expr, Ident, LitInt, LitStr, Path, Type};
 
-use super::{call::Call, duration::Length, template::Template};
+use super::{call::Call, duration::DurationArg, template::Template};
 
-/// An option with the name that it was given under.
-pub(crate) struct Given<T> {
+/// The value of an option, with the option's name as it was written.
+pub(crate) struct OptionValue<T> {
     pub(crate) name: Ident,
     pub(crate) value: T,
 }
@@ -13,33 +13,33 @@ pub(crate) struct Given<T> {
 /// The options of `#[cached_aside(…)]`.
 #[derive(Default)]
 pub(crate) struct ReadArgs {
-    pub(crate) ttl: Option<Given<Length>>,
-    pub(crate) key: Option<Given<Template>>,
-    pub(crate) skip: Option<Given<Vec<Ident>>>,
-    pub(crate) none_ttl: Option<Given<Length>>,
-    pub(crate) jitter: Option<Given<u16>>,
-    pub(crate) lease: Option<Given<Length>>,
-    pub(crate) wait: Option<Given<Length>>,
-    pub(crate) stale_while_revalidate: Option<Given<Length>>,
-    pub(crate) stale_if_error: Option<Given<Length>>,
-    pub(crate) refresh: Option<Given<Refresh>>,
-    pub(crate) load_timeout: Option<Given<LoadTimeout>>,
-    pub(crate) early_refresh: Option<Given<Expr>>,
-    pub(crate) codec: Option<Given<Type>>,
-    pub(crate) version: Option<Given<Version>>,
-    pub(crate) cache: Option<Given<Expr>>,
-    pub(crate) store_if: Option<Given<Expr>>,
-    pub(crate) ttl_for: Option<Given<Expr>>,
-    pub(crate) error_ttl: Option<Given<Length>>,
-    pub(crate) error_if: Option<Given<Expr>>,
+    pub(crate) ttl: Option<OptionValue<DurationArg>>,
+    pub(crate) key: Option<OptionValue<Template>>,
+    pub(crate) skip: Option<OptionValue<Vec<Ident>>>,
+    pub(crate) none_ttl: Option<OptionValue<DurationArg>>,
+    pub(crate) jitter: Option<OptionValue<u16>>,
+    pub(crate) lease: Option<OptionValue<DurationArg>>,
+    pub(crate) wait: Option<OptionValue<DurationArg>>,
+    pub(crate) stale_while_revalidate: Option<OptionValue<DurationArg>>,
+    pub(crate) stale_if_error: Option<OptionValue<DurationArg>>,
+    pub(crate) refresh: Option<OptionValue<Refresh>>,
+    pub(crate) load_timeout: Option<OptionValue<LoadTimeout>>,
+    pub(crate) early_refresh: Option<OptionValue<Expr>>,
+    pub(crate) codec: Option<OptionValue<Type>>,
+    pub(crate) version: Option<OptionValue<Version>>,
+    pub(crate) cache: Option<OptionValue<Expr>>,
+    pub(crate) store_if: Option<OptionValue<Expr>>,
+    pub(crate) ttl_for: Option<OptionValue<Expr>>,
+    pub(crate) error_ttl: Option<OptionValue<DurationArg>>,
+    pub(crate) error_if: Option<OptionValue<Expr>>,
     /// Where the library is found.
-    pub(crate) root: Option<Given<Path>>,
-    pub(crate) shares_key: Option<Given<()>>,
+    pub(crate) root: Option<OptionValue<Path>>,
+    pub(crate) shares_key: Option<OptionValue<()>>,
     /// Every option that was named, also those whose value can't be read.
     pub(super) seen: Vec<Ident>,
 }
 
-/// `refresh = "…"`: who pays for the reload of a value that is still given.
+/// `refresh = "…"`: who waits for the reload of a stale value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Refresh {
     Inline,
@@ -49,15 +49,15 @@ pub(crate) enum Refresh {
 /// `version = 2` or `version = only(2)`.
 pub(crate) struct Version {
     pub(crate) number: Expr,
-    /// It stands for the type's structure, which is not looked at.
+    /// It replaces the comparison of the type's structure.
     pub(crate) only: bool,
 }
 
 /// `load_timeout(soft = "…", hard = "…")`, either or both.
 #[derive(Default)]
 pub(crate) struct LoadTimeout {
-    pub(crate) soft: Option<Given<Length>>,
-    pub(crate) hard: Option<Given<Length>>,
+    pub(crate) soft: Option<OptionValue<DurationArg>>,
+    pub(crate) hard: Option<OptionValue<DurationArg>>,
 }
 
 impl ReadArgs {
@@ -67,16 +67,16 @@ impl ReadArgs {
     }
 
     /// The soft and the hard limit of `load_timeout`.
-    pub(crate) fn limits(&self) -> (Option<&Given<Length>>, Option<&Given<Length>>) {
-        let limits = self.load_timeout.as_ref().map(|given| &given.value);
+    pub(crate) fn limits(&self) -> (Option<&OptionValue<DurationArg>>, Option<&OptionValue<DurationArg>>) {
+        let limits = self.load_timeout.as_ref().map(|option| &option.value);
         (limits.and_then(|limits| limits.soft.as_ref()), limits.and_then(|limits| limits.hard.as_ref()))
     }
 
-    /// The lengths of time that were written.
-    pub(crate) fn lengths_mut(&mut self) -> impl Iterator<Item = &mut Length> {
-        let limits = self.load_timeout.as_mut().map(|given| &mut given.value);
+    /// The durations that were written.
+    pub(crate) fn durations_mut(&mut self) -> impl Iterator<Item = &mut DurationArg> {
+        let limits = self.load_timeout.as_mut().map(|option| &mut option.value);
         let (soft, hard) = limits.map_or((None, None), |limits| (limits.soft.as_mut(), limits.hard.as_mut()));
-        let lengths = [
+        let durations = [
             &mut self.ttl,
             &mut self.none_ttl,
             &mut self.lease,
@@ -85,8 +85,8 @@ impl ReadArgs {
             &mut self.stale_if_error,
             &mut self.error_ttl,
         ];
-        let lengths = lengths.into_iter().filter_map(Option::as_mut).chain(soft).chain(hard);
-        lengths.map(|given| &mut given.value)
+        let durations = durations.into_iter().filter_map(Option::as_mut).chain(soft).chain(hard);
+        durations.map(|option| &mut option.value)
     }
 }
 
@@ -112,14 +112,14 @@ impl Attribute {
 #[derive(Default)]
 pub(crate) struct WriteArgs {
     pub(crate) targets: Vec<Target>,
-    pub(crate) guard: Option<Given<Policy>>,
-    pub(crate) guard_for: Option<Given<Length>>,
-    pub(crate) settle: Option<Given<Length>>,
-    pub(crate) wait_replicas: Option<Given<LitInt>>,
-    pub(crate) when: Option<Given<Expr>>,
-    pub(crate) cache: Option<Given<Expr>>,
+    pub(crate) guard: Option<OptionValue<Policy>>,
+    pub(crate) guard_for: Option<OptionValue<DurationArg>>,
+    pub(crate) settle: Option<OptionValue<DurationArg>>,
+    pub(crate) wait_replicas: Option<OptionValue<LitInt>>,
+    pub(crate) when: Option<OptionValue<Expr>>,
+    pub(crate) cache: Option<OptionValue<Expr>>,
     /// Where the library is found.
-    pub(crate) root: Option<Given<Path>>,
+    pub(crate) root: Option<OptionValue<Path>>,
     /// Whether anything but an option was written, even if it can't be read.
     pub(crate) names_a_key: bool,
 }
@@ -138,9 +138,9 @@ pub(crate) enum Policy {
 }
 
 impl WriteArgs {
-    /// The lengths of time that were written.
-    pub(crate) fn lengths_mut(&mut self) -> impl Iterator<Item = &mut Length> {
-        let lengths = [&mut self.guard_for, &mut self.settle];
-        lengths.into_iter().filter_map(Option::as_mut).map(|given| &mut given.value)
+    /// The durations that were written.
+    pub(crate) fn durations_mut(&mut self) -> impl Iterator<Item = &mut DurationArg> {
+        let durations = [&mut self.guard_for, &mut self.settle];
+        durations.into_iter().filter_map(Option::as_mut).map(|option| &mut option.value)
     }
 }

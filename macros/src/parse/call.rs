@@ -91,7 +91,7 @@ impl Call {
         }
     }
 
-    /// Where the name is by which the compiler is asked for the key.
+    /// The span of the name that becomes the companion's.
     pub(crate) fn span(&self) -> Span {
         match self {
             Call::Path(_, path) => match path.path.segments.last() {

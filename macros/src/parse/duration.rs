@@ -8,64 +8,64 @@ use syn::{Expr, ExprLit, Lit, LitStr, Token, parse::ParseStream, spanned::Spanne
 
 const HOW: &str = "write a whole number and a unit, such as `250ms`, `30s`, `5m`, `1h 30m` or `7days`";
 
-/// A length of time as an option gives it.
+/// A duration as the value of an option.
 #[derive(Clone)]
-pub(crate) enum Length {
+pub(crate) enum DurationArg {
     /// Written out.
     Known(Duration),
     /// A constant of type `Duration`; the runtime checks it when the user's crate is compiled.
     Constant(Box<Expr>),
 }
 
-impl Length {
-    /// A string in the usual human form, or a constant expression. Zero has a meaning only where `zero` says so.
-    pub(crate) fn parse(input: ParseStream, zero: Zero) -> syn::Result<Length> {
+impl DurationArg {
+    /// A string in the usual human form, or a constant expression. Zero is accepted only where `zero` says so.
+    pub(crate) fn parse(input: ParseStream, zero: AllowZero) -> syn::Result<DurationArg> {
         let mut expr: Expr = input.parse()?;
-        // What a `macro_rules!` macro was given stands in a group that cannot be seen.
+        // The argument of a `macro_rules!` macro is in an invisible group.
         while let Expr::Group(group) = expr {
             expr = *group.expr;
         }
         match &expr {
-            Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) => known(text, zero).map(Length::Known),
+            Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) => known(text, zero).map(DurationArg::Known),
             Expr::Lit(literal) => {
                 Err(syn::Error::new(literal.span(), not_a_string(&literal.lit, input, zero)))
             }
-            _ => Ok(Length::Constant(Box::new(expr))),
+            _ => Ok(DurationArg::Constant(Box::new(expr))),
         }
     }
 
     /// Whether this text is one.
     pub(crate) fn is_written(text: &LitStr) -> bool {
-        parse(&text.value(), Zero::Allowed).is_ok()
+        parse(&text.value(), AllowZero::Yes).is_ok()
     }
 
     /// Where the constant is written.
     pub(crate) fn span(&self) -> Option<Span> {
         match self {
-            Length::Known(_) => None,
-            Length::Constant(expr) => Some(expr.span()),
+            DurationArg::Known(_) => None,
+            DurationArg::Constant(expr) => Some(expr.span()),
         }
     }
 
     /// The constant, unless it is written out.
     pub(crate) fn constant(&self) -> Option<&Expr> {
         match self {
-            Length::Known(_) => None,
-            Length::Constant(expr) => Some(expr),
+            DurationArg::Known(_) => None,
+            DurationArg::Constant(expr) => Some(expr),
         }
     }
 }
 
-/// Whether no time at all means anything.
+/// Whether the option accepts a duration of zero.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Zero {
-    Allowed,
-    Refused,
+pub(crate) enum AllowZero {
+    Yes,
+    No,
 }
 
 /// What to write instead of a literal that is no string: the same in a string, where it has a unit. What follows it up to the next
 /// option belongs to it: `1h 30m`.
-fn not_a_string(literal: &Lit, input: ParseStream, zero: Zero) -> String {
+fn not_a_string(literal: &Lit, input: ParseStream, zero: AllowZero) -> String {
     let mut written = literal.to_token_stream().to_string();
     while !input.is_empty() && !input.peek(Token![,]) {
         match input.parse::<TokenTree>() {
@@ -86,12 +86,12 @@ fn not_a_string(literal: &Lit, input: ParseStream, zero: Zero) -> String {
     }
 }
 
-fn known(text: &LitStr, zero: Zero) -> syn::Result<Duration> {
+fn known(text: &LitStr, zero: AllowZero) -> syn::Result<Duration> {
     parse(&text.value(), zero).map_err(|why| syn::Error::new(text.span(), why))
 }
 
 /// The duration, or what to write instead.
-fn parse(text: &str, zero: Zero) -> Result<Duration, String> {
+fn parse(text: &str, zero: AllowZero) -> Result<Duration, String> {
     if let Some(months) = months(text) {
         return Err(format!(
             "`{months}` would be months, which is not a length that a TTL is likely to have; \
@@ -100,7 +100,7 @@ fn parse(text: &str, zero: Zero) -> Result<Duration, String> {
     }
     let duration =
         humantime::parse_duration(text.trim()).map_err(|_| format!("`{text}` is not a duration; {HOW}"))?;
-    if duration.is_zero() && zero == Zero::Allowed {
+    if duration.is_zero() && zero == AllowZero::Yes {
         return Ok(duration);
     }
     if duration.is_zero() {
@@ -140,7 +140,7 @@ mod tests {
             ("7days", 604_800_000),
             ("2weeks", 1_209_600_000),
         ] {
-            assert_eq!(parse(text, Zero::Refused), Ok(Duration::from_millis(millis)), "{text}");
+            assert_eq!(parse(text, AllowZero::No), Ok(Duration::from_millis(millis)), "{text}");
         }
     }
 
@@ -162,7 +162,7 @@ mod tests {
             ("true", "this is not a duration; write a whole number and a unit"),
         ] {
             let read = |input: ParseStream| {
-                let read = Length::parse(input, Zero::Refused);
+                let read = DurationArg::parse(input, AllowZero::No);
                 input.parse::<proc_macro2::TokenStream>()?;
                 read
             };
@@ -175,26 +175,26 @@ mod tests {
     fn what_is_not_a_duration_says_what_is() {
         for text in ["", " ", "5", "5 parsecs", "m5", "-5s", "5s!", "five minutes", "999999999999999999999s"]
         {
-            let why = parse(text, Zero::Refused).unwrap_err();
+            let why = parse(text, AllowZero::No).unwrap_err();
             assert!(why.starts_with(&format!("`{text}` is not a duration; write ")), "{why}");
         }
-        assert!(parse("0s", Zero::Refused).unwrap_err().contains("no time at all"));
-        assert!(parse("1h 5M", Zero::Refused).unwrap_err().contains("`5M` would be months"));
-        assert!(parse("5months", Zero::Refused).is_ok());
-        assert!(parse("10us", Zero::Refused).unwrap_err().contains("shorter than a millisecond"));
-        assert_eq!(parse("0s", Zero::Allowed), Ok(Duration::ZERO));
+        assert!(parse("0s", AllowZero::No).unwrap_err().contains("no time at all"));
+        assert!(parse("1h 5M", AllowZero::No).unwrap_err().contains("`5M` would be months"));
+        assert!(parse("5months", AllowZero::No).is_ok());
+        assert!(parse("10us", AllowZero::No).unwrap_err().contains("shorter than a millisecond"));
+        assert_eq!(parse("0s", AllowZero::Yes), Ok(Duration::ZERO));
     }
 
     proptest! {
         #[test]
         fn parsing_never_panics(text in "\\PC{0,24}") {
-            let _ = parse(&text, Zero::Refused);
+            let _ = parse(&text, AllowZero::No);
         }
 
         #[test]
         fn what_was_formatted_is_understood(millis in 1_u64..100_000_000_000) {
             let duration = Duration::from_millis(millis);
-            prop_assert_eq!(parse(&humantime::format_duration(duration).to_string(), Zero::Refused), Ok(duration));
+            prop_assert_eq!(parse(&humantime::format_duration(duration).to_string(), AllowZero::No), Ok(duration));
         }
     }
 }

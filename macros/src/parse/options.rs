@@ -11,7 +11,7 @@ use syn::{
 use super::{
     args::{Attribute, ReadArgs, Target, WriteArgs},
     call::Call,
-    duration::{Length, Zero},
+    duration::{AllowZero, DurationArg},
     other_names::{self, Meant, meant},
     slots::{each, fill, name, set, set_flag, set_list},
     values::{beta, closure, codec, jitter, load_timeout, policy, refresh, replicas, template, version},
@@ -72,7 +72,7 @@ const READ: [Row<ReadArgs>; 21] = [
         form: r#"ttl = "5m""#,
         default: "",
         meaning: "how long an entry lives, at the most",
-        parse: |args, name, input| set(&mut args.ttl, name, input, length),
+        parse: |args, name, input| set(&mut args.ttl, name, input, duration),
     },
     Row {
         name: "key",
@@ -96,7 +96,7 @@ const READ: [Row<ReadArgs>; 21] = [
         form: r#"none_ttl = "30s""#,
         default: "`None` is not stored",
         meaning: "store `None` too, this long",
-        parse: |args, name, input| set(&mut args.none_ttl, name, input, length),
+        parse: |args, name, input| set(&mut args.none_ttl, name, input, duration),
     },
     Row {
         name: "jitter",
@@ -112,7 +112,7 @@ const READ: [Row<ReadArgs>; 21] = [
         form: r#"lease = "1s""#,
         default: r#"`"1s"`"#,
         meaning: "how long a load may go unrenewed before another process may begin one",
-        parse: |args, name, input| set(&mut args.lease, name, input, length),
+        parse: |args, name, input| set(&mut args.lease, name, input, duration),
     },
     Row {
         name: "wait",
@@ -120,23 +120,23 @@ const READ: [Row<ReadArgs>; 21] = [
         form: r#"wait = "5s""#,
         default: r#"`"5s"`"#,
         meaning: "how long others wait for a load that goes on before they run the body themselves",
-        parse: |args, name, input| set(&mut args.wait, name, input, length_or_zero),
+        parse: |args, name, input| set(&mut args.wait, name, input, duration_or_zero),
     },
     Row {
         name: "stale_while_revalidate",
         of: READS,
         form: r#"stale_while_revalidate = "1m""#,
         default: "no window",
-        meaning: "so long past its TTL a value is given while one caller reloads it",
-        parse: |args, name, input| set(&mut args.stale_while_revalidate, name, input, length),
+        meaning: "how long past its TTL a value may be returned while one caller reloads it",
+        parse: |args, name, input| set(&mut args.stale_while_revalidate, name, input, duration),
     },
     Row {
         name: "stale_if_error",
         of: READS,
         form: r#"stale_if_error = "1h""#,
         default: "no window",
-        meaning: "so long past its TTL a value is given when its reload fails",
-        parse: |args, name, input| set(&mut args.stale_if_error, name, input, length),
+        meaning: "how long past its TTL a value may be returned when its reload fails",
+        parse: |args, name, input| set(&mut args.stale_if_error, name, input, duration),
     },
     Row {
         name: "refresh",
@@ -206,7 +206,7 @@ const READ: [Row<ReadArgs>; 21] = [
         form: r#"error_ttl = "5s""#,
         default: "`Err` is not stored",
         meaning: "store the errors that `error_if` names too, this long",
-        parse: |args, name, input| set(&mut args.error_ttl, name, input, length),
+        parse: |args, name, input| set(&mut args.error_ttl, name, input, duration),
     },
     Row {
         name: "error_if",
@@ -245,7 +245,7 @@ const WRITE: [Row<WriteArgs>; 7] = [
         form: r#"guard_for = "10s""#,
         default: r#"`"10s"`"#,
         meaning: "how long a guard holds unrenewed: 10 ms to one hour",
-        parse: |args, name, input| set(&mut args.guard_for, name, input, length),
+        parse: |args, name, input| set(&mut args.guard_for, name, input, duration),
     },
     Row {
         name: "settle",
@@ -253,14 +253,14 @@ const WRITE: [Row<WriteArgs>; 7] = [
         form: r#"settle = "500ms""#,
         default: "not at all",
         meaning: "keep the guards this long after the body: for an origin that answers with old data for a while, such as a read replica. At most one hour",
-        parse: |args, name, input| set(&mut args.settle, name, input, length_or_zero),
+        parse: |args, name, input| set(&mut args.settle, name, input, duration_or_zero),
     },
     Row {
         name: "wait_replicas",
         of: WRITES,
         form: "wait_replicas = 1",
         default: "none",
-        meaning: "a guard counts as placed only once so many replicas have confirmed it (Redis' `WAIT`), so that it survives a failover; without confirmation within the cache's timeout the key counts as unguarded. 1 to 255; nothing to wait for in process",
+        meaning: "a guard counts as placed only once this many replicas have confirmed it (Redis' `WAIT`), so that it survives a failover; without confirmation within the cache's timeout the key counts as unguarded. 1 to 255; nothing to wait for in process",
         parse: |args, name, input| set(&mut args.wait_replicas, name, input, replicas),
     },
     Row {
@@ -275,12 +275,12 @@ const WRITE: [Row<WriteArgs>; 7] = [
     root(WRITES, |args, name, input| set(&mut args.root, name, input, Path::parse_mod_style)),
 ];
 
-fn length(input: ParseStream) -> syn::Result<Length> {
-    Length::parse(input, Zero::Refused)
+fn duration(input: ParseStream) -> syn::Result<DurationArg> {
+    DurationArg::parse(input, AllowZero::No)
 }
 
-fn length_or_zero(input: ParseStream) -> syn::Result<Length> {
-    Length::parse(input, Zero::Allowed)
+fn duration_or_zero(input: ParseStream) -> syn::Result<DurationArg> {
+    DurationArg::parse(input, AllowZero::Yes)
 }
 
 /// The row of the option, or what is wrong with its name.
@@ -334,7 +334,7 @@ impl ReadArgs {
         match find(&READ, other_names::READ, &name) {
             Ok(row) => (row.parse)(self, name, input),
             Err(Unknown { error, near }) => {
-                // Whoever wrote `tll` isn't told that a `ttl` is missing.
+                // Whoever wrote `tll` doesn't read that a `ttl` is missing.
                 self.seen.extend(near.map(|near| Ident::new(near, name.span())));
                 Err(error)
             }
@@ -343,7 +343,7 @@ impl ReadArgs {
 
     /// What to write instead of a string alone: the option that it is the value of.
     fn without_a_name(&mut self, value: &LitStr) -> syn::Error {
-        let option = if Length::is_written(value) { "ttl" } else { "key" };
+        let option = if DurationArg::is_written(value) { "ttl" } else { "key" };
         self.seen.push(Ident::new(option, value.span()));
         let text = value.token();
         syn::Error::new(value.span(), format!("every option has a name; write `{option} = {text}`"))

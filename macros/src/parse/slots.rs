@@ -8,7 +8,7 @@ use syn::{
     parse::{ParseStream, Parser},
 };
 
-use super::args::Given;
+use super::args::OptionValue;
 use crate::problem::{Problems, one_of};
 
 /// Reads arguments separated by commas, each for itself: what is wrong with one doesn't hide another.
@@ -46,7 +46,7 @@ pub(super) fn name(input: ParseStream, options: &[&str]) -> syn::Result<Ident> {
 
 /// Reads `= value` into the slot of the option, which must be empty.
 pub(super) fn set<T>(
-    slot: &mut Option<Given<T>>,
+    slot: &mut Option<OptionValue<T>>,
     name: Ident,
     input: ParseStream,
     value: impl FnOnce(ParseStream) -> syn::Result<T>,
@@ -59,7 +59,11 @@ pub(super) fn set<T>(
 }
 
 /// Reads an option that has no value into its slot, which must be empty.
-pub(super) fn set_flag(slot: &mut Option<Given<()>>, name: Ident, input: ParseStream) -> syn::Result<()> {
+pub(super) fn set_flag(
+    slot: &mut Option<OptionValue<()>>,
+    name: Ident,
+    input: ParseStream,
+) -> syn::Result<()> {
     if !input.is_empty() && !input.peek(Token![,]) {
         return Err(syn::Error::new(name.span(), format!("`{name}` takes no value: write `{name}` alone")));
     }
@@ -68,7 +72,7 @@ pub(super) fn set_flag(slot: &mut Option<Given<()>>, name: Ident, input: ParseSt
 
 /// Reads `(name, name)` into the slot of the option, which must be empty.
 pub(super) fn set_list(
-    slot: &mut Option<Given<Vec<Ident>>>,
+    slot: &mut Option<OptionValue<Vec<Ident>>>,
     name: Ident,
     input: ParseStream,
 ) -> syn::Result<()> {
@@ -96,10 +100,10 @@ pub(super) fn set_list(
 }
 
 /// Puts the value into the slot of the option, which must be empty.
-pub(super) fn fill<T>(slot: &mut Option<Given<T>>, name: Ident, value: T) -> syn::Result<()> {
+pub(super) fn fill<T>(slot: &mut Option<OptionValue<T>>, name: Ident, value: T) -> syn::Result<()> {
     if slot.is_some() {
-        return Err(syn::Error::new(name.span(), format!("`{name}` is given twice; keep one of them")));
+        return Err(syn::Error::new(name.span(), format!("`{name}` is written twice; keep one of them")));
     }
-    *slot = Some(Given { name, value });
+    *slot = Some(OptionValue { name, value });
     Ok(())
 }

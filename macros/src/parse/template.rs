@@ -81,7 +81,7 @@ impl Mistake {
     }
 }
 
-/// A value never contains one of these: the runtime percent-encodes them. `%` is left out here, because it stands inside
+/// A value never contains one of these: the runtime percent-encodes them. `%` is left out here, because it is part of
 /// encoded values.
 fn separates(character: char) -> bool {
     matches!(character, ':' | '/' | '|' | '#' | ',' | ';' | '=' | '{' | '}')
@@ -116,7 +116,7 @@ pub(crate) fn parse(text: &str) -> Result<Vec<Part>, Mistake> {
             if !literal.is_empty() {
                 parts.push(Part::Literal(std::mem::take(&mut literal)));
             }
-            apart(&parts, at)?;
+            check_separated(&parts, at)?;
             parts.push(Part::Placeholder(placeholder));
             at += length + 1;
         } else if character == '}' {
@@ -144,8 +144,8 @@ pub(crate) fn parse(text: &str) -> Result<Vec<Part>, Mistake> {
     Ok(parts)
 }
 
-/// A placeholder that follows `parts` must be told apart from the one before it.
-fn apart(parts: &[Part], at: usize) -> Result<(), Mistake> {
+/// A placeholder that follows `parts` must be separated from the one before it.
+fn check_separated(parts: &[Part], at: usize) -> Result<(), Mistake> {
     let between = match parts {
         [] | [Part::Literal(_)] => return Ok(()),
         [.., Part::Literal(between)] => between.as_str(),
@@ -161,7 +161,7 @@ fn apart(parts: &[Part], at: usize) -> Result<(), Mistake> {
     ))
 }
 
-/// What stands between the braces, which begins at `at` in the template.
+/// The text between the braces, which begins at `at` in the template.
 fn placeholder(text: &str, at: usize) -> Result<Placeholder, Mistake> {
     let (path, spec) = text.split_once(':').unwrap_or((text, ""));
     let lead = path.len() - path.trim_start().len();

@@ -7,7 +7,7 @@ use syn::{
 
 use super::{
     args::{LoadTimeout, Policy, Refresh, Version},
-    duration::{Length, Zero},
+    duration::{AllowZero, DurationArg},
     slots::{each, name, set},
     template::Template,
 };
@@ -93,7 +93,7 @@ pub(super) fn load_timeout(option: &Ident, input: ParseStream) -> syn::Result<Lo
             "hard" => &mut limits.hard,
             _ => return Err(syn::Error::new(limit.span(), format!("unknown limit `{limit}`; {HOW}"))),
         };
-        set(slot, limit, input, |input| Length::parse(input, Zero::Refused))
+        set(slot, limit, input, |input| DurationArg::parse(input, AllowZero::No))
     });
     problems.finish()?;
     if limits.soft.is_none() && limits.hard.is_none() {

@@ -1,4 +1,4 @@
-//! Constants of an attribute: they stand in a static, which knows neither `Self` nor generic parameters.
+//! Constants of an attribute: they are used in a static, where neither `Self` nor generic parameters are known.
 
 use proc_macro2::Span;
 use quote::ToTokens;
@@ -10,19 +10,19 @@ use syn::{
 
 use crate::{
     item::{function::Function, shape::without_lifetimes},
-    parse::duration::Length,
+    parse::duration::DurationArg,
     problem::Problems,
     tokens::{OF_MACRO, mentions},
 };
 
-/// Writes the type in the place of `Self`; where it is another one for each instantiation, that is a problem.
+/// Writes the type instead of `Self`; a constant that differs by instantiation is a problem.
 pub(super) fn in_static<'a>(
-    lengths: impl IntoIterator<Item = &'a mut Length>,
+    lengths: impl IntoIterator<Item = &'a mut DurationArg>,
     function: &Function,
     problems: &mut Problems,
 ) {
     for length in lengths {
-        if let Length::Constant(expr) = length {
+        if let DurationArg::Constant(expr) = length {
             constant(expr, function, problems);
         }
     }

@@ -6,8 +6,8 @@ use syn::{GenericParam, Ident, Type};
 
 use crate::{
     item::{
+        context::Context,
         function::{Function, Parameter},
-        place::Place,
         types::inside,
     },
     parse::template::Template,
@@ -20,23 +20,23 @@ use crate::{
 };
 
 /// The names by which an attribute speaks of parameters.
-pub(super) struct Named {
+pub(super) struct Mentioned {
     names: Vec<String>,
     /// Names of nothing. Each has been reported; the parameter that it was meant to be isn't reported as well.
     misspelt: Vec<String>,
     derived: bool,
 }
 
-impl Named {
+impl Mentioned {
     /// The names in a template and in a `skip`; no template means that the key is derived.
-    pub(super) fn new(template: Option<&Template>, skip: &[Ident], function: &Function) -> Named {
+    pub(super) fn new(template: Option<&Template>, skip: &[Ident], function: &Function) -> Mentioned {
         let in_key =
             template.into_iter().flat_map(Template::placeholders).map(|placeholder| placeholder.name.clone());
         let skipped = skip.iter().map(ToString::to_string);
         let (misspelt, names) = in_key.chain(skipped).partition(|name| {
             !is_generic(name, function) && !function.parameters.iter().any(|parameter| parameter.binds(name))
         });
-        Named { names, misspelt, derived: template.is_none() }
+        Mentioned { names, misspelt, derived: template.is_none() }
     }
 
     /// Whether the parameter is in the key or skipped.
@@ -51,7 +51,7 @@ impl Named {
     }
 }
 
-/// Names in `skip(…)` that are no parameter, are given twice, or are in the key as well.
+/// Names in `skip(…)` that are no parameter, are written twice, or are in the key as well.
 pub(super) fn skips(skip: &[Ident], key: Option<&Key>, function: &Function, problems: &mut Problems) {
     for (index, name) in skip.iter().enumerate() {
         let text = name.to_string();
@@ -73,14 +73,14 @@ pub(super) fn skips(skip: &[Ident], key: Option<&Key>, function: &Function, prob
 
 /// Parameters that are neither in the key nor skipped. Each name of nothing was meant to be one of them: the one that it is
 /// nearest to, else the first.
-pub(super) fn parameters(named: &Named, function: &Function, problems: &mut Problems) {
+pub(super) fn parameters(mentioned: &Mentioned, function: &Function, problems: &mut Problems) {
     let mut uncovered: Vec<_> = function
         .parameters
         .iter()
-        .filter(|parameter| !parameter.unused && !named.covers(parameter))
+        .filter(|parameter| !parameter.unused && !mentioned.covers(parameter))
         .collect();
     let mut unclear = 0;
-    for name in &named.misspelt {
+    for name in &mentioned.misspelt {
         match uncovered.iter().position(|parameter| is_near(name, parameter)) {
             Some(meant) => drop(uncovered.remove(meant)),
             None if function.parameters.iter().any(|parameter| is_near(name, parameter)) => {}
@@ -88,7 +88,7 @@ pub(super) fn parameters(named: &Named, function: &Function, problems: &mut Prob
         }
     }
     for parameter in uncovered.into_iter().skip(unclear) {
-        problems.push(syn::Error::new(parameter.span(), neither(parameter, named.derived)));
+        problems.push(syn::Error::new(parameter.span(), neither(parameter, mentioned.derived)));
     }
 }
 
@@ -102,23 +102,23 @@ fn is_near(name: &str, parameter: &Parameter) -> bool {
 pub(super) fn generics(
     (skip, stores_errors): (&[Ident], bool),
     key: &Key,
-    named: &Named,
+    mentioned: &Mentioned,
     function: &Function,
     problems: &mut Problems,
 ) {
     let (mut kept, mut skipped) = (TokenStream::new(), TokenStream::new());
     for parameter in &function.parameters {
-        let is_kept = !is_skipped(parameter, skip) && !parameter.unused && named.may_cover(parameter);
+        let is_kept = !is_skipped(parameter, skip) && !parameter.unused && mentioned.may_cover(parameter);
         parameter.written.to_tokens(if is_kept { &mut kept } else { &mut skipped });
     }
     let output = value(&function.output).to_token_stream();
     let self_ty = function.implementation().map(|item| &*item.self_ty);
     let is_named = |name: &Ident| {
         let name = name.to_string();
-        let placed = |value: &Value| value.source == Source::Generic && value.of.root() == &name;
-        key.values().any(placed) || skip.iter().any(|skipped| *skipped == name)
+        let is_it = |value: &Value| value.source == Source::Generic && value.of.root() == &name;
+        key.values().any(is_it) || skip.iter().any(|skipped| *skipped == name)
     };
-    let self_is_named = named.derived || is_named(&Ident::new("Self", Span::call_site()));
+    let self_is_named = mentioned.derived || is_named(&Ident::new("Self", Span::call_site()));
     // A receiver that is skipped, or in the key by a field, speaks for the parameters of its type; not where that type is
     // itself one of them.
     let of_self = function.receiver().is_some() || mentions(&kept, "Self") || mentions(&skipped, "Self");
@@ -152,7 +152,7 @@ pub(super) fn generics(
             missing(name, if is_around { function.sig.ident.span() } else { name.span() });
         }
     }
-    if matches!(function.place, Place::Trait(_)) && !self_is_named {
+    if matches!(function.context, Context::Trait(_)) && !self_is_named {
         let name = Ident::new("Self", function.sig.ident.span());
         missing(&name, name.span());
     }
@@ -184,7 +184,7 @@ pub(super) fn is_skipped(parameter: &Parameter, skip: &[Ident]) -> bool {
 }
 
 fn is_generic(name: &str, function: &Function) -> bool {
-    name == "Self" && function.place.has_self_type()
+    name == "Self" && function.context.has_self_type()
         || function.generic_parameters().any(|parameter| match parameter {
             GenericParam::Type(parameter) => same(&parameter.ident, name),
             GenericParam::Const(parameter) => same(&parameter.ident, name),

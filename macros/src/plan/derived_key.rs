@@ -1,4 +1,4 @@
-//! The key of a function that doesn't write one: where it stands, its name, and every parameter that isn't skipped.
+//! The key of a function without `key = …`: its path, and every parameter that isn't skipped.
 
 use quote::ToTokens;
 use syn::{FnArg, Ident};
@@ -6,8 +6,8 @@ use syn::{FnArg, Ident};
 use super::{Form, compact, coverage::is_skipped};
 use crate::{
     item::{
+        context::{Context, namesakes_before},
         function::{Function, Parameter},
-        place::{Place, namesakes_before},
     },
     plan::key::{Key, Piece, Text, Value},
     tokens::mentions,
@@ -17,7 +17,7 @@ use crate::{
 pub(super) fn key(function: &Function, form: Form, skip: &[Ident]) -> (Key, String) {
     let mut values = Vec::new();
     let mut shown = Vec::new();
-    // What the name of the type says need not be said again.
+    // Parameters in the name of the type are not repeated.
     let self_ty = function.implementation().map(|item| item.self_ty.to_token_stream()).unwrap_or_default();
     let around = function.parameters_around().filter(|parameter| !mentions(&self_ty, &value_name(parameter)));
     for parameter in around.chain(&function.sig.generics.params) {
@@ -57,7 +57,7 @@ fn is_left_out(name: &str, function: &Function, skip: &[Ident]) -> bool {
         || about(&skipped) && !about(&kept) && !mentions(&function.output.to_token_stream(), name)
 }
 
-/// What makes the key this function's own. The last is the same for people, without the module.
+/// The start of the key, which is unique to this function. The last is what people see: without the module.
 fn start(function: &Function, form: Form) -> (Text, Vec<Piece>, String) {
     let ident = &function.sig.ident;
     let name = match namesakes_before(function.sig.fn_token.span, ident) {
@@ -69,28 +69,30 @@ fn start(function: &Function, form: Form) -> (Text, Vec<Piece>, String) {
         None => name.clone(),
     };
     let owner = function.implementation().map(|item| compact(&item.self_ty.to_token_stream()));
-    match &function.place {
-        Place::Nested if form == Form::Free => {
+    match &function.context {
+        Context::Nested if form == Form::Free => {
             let namesake = name.split_once('#').map(|(_, number)| Piece::Literal(format!("#{number}")));
             (Text::TypeName(ident.clone()), namesake.into_iter().collect(), name)
         }
-        Place::Free | Place::Nested | Place::Unknown => (Text::InModule("", name.clone()), vec![], name),
-        Place::Inherent(_) => (Text::name_of_self(), vec![Piece::Literal(name.clone())], shown(owner)),
-        Place::TraitImpl(item) => {
+        Context::Free | Context::Nested | Context::Unknown => {
+            (Text::InModule("", name.clone()), vec![], name)
+        }
+        Context::Inherent(_) => (Text::name_of_self(), vec![Piece::Literal(name.clone())], shown(owner)),
+        Context::TraitImpl(item) => {
             let of = item
                 .as_ref()
                 .and_then(|item| item.trait_.as_ref())
                 .map(|(path, _)| compact(&path.to_token_stream()));
             of_trait(&of.unwrap_or_default(), &name, shown(owner))
         }
-        Place::Trait(item) => {
+        Context::Trait(item) => {
             let of = compact(&item.ident.to_token_stream());
             of_trait(&of, &name, shown(Some(of.clone())))
         }
     }
 }
 
-/// `<shop::Repo as shop::users::Load>::load_user`: two traits of one name are told apart by where they are named.
+/// `<shop::Repo as shop::users::Load>::load_user`: two traits of one name differ by the module that names them.
 fn of_trait(of: &str, name: &str, shown: String) -> (Text, Vec<Piece>, String) {
     let self_type = Piece::Verbatim(Text::name_of_self());
     let tail = if of.is_empty() {

@@ -7,16 +7,16 @@ use syn::{Expr, Ident};
 use crate::{
     item::{beside::Beside, function::Function},
     parse::{
-        args::{Given, ReadArgs, WriteArgs},
-        duration::Length,
+        args::{OptionValue, ReadArgs, WriteArgs},
+        duration::DurationArg,
     },
     problem::Problems,
     tokens,
 };
 
-/// The lengths of a `#[cached_aside]`.
+/// The durations of a `#[cached_aside]`.
 pub(super) fn of_read(args: &ReadArgs, function: &Function, problems: &mut Problems) {
-    let limits = args.load_timeout.as_ref().map(|given| &given.value);
+    let limits = args.load_timeout.as_ref().map(|option| &option.value);
     let lengths = [
         &args.ttl,
         &args.none_ttl,
@@ -32,14 +32,18 @@ pub(super) fn of_read(args: &ReadArgs, function: &Function, problems: &mut Probl
     }
 }
 
-/// The lengths of an `#[invalidates]` or `#[updates]`.
+/// The durations of an `#[invalidates]` or `#[updates]`.
 pub(super) fn of_write(args: &WriteArgs, function: &Function, problems: &mut Problems) {
     for length in [&args.guard_for, &args.settle].into_iter().flatten() {
         check(length, function, problems);
     }
 }
 
-fn check(Given { name, value }: &Given<Length>, function: &Function, problems: &mut Problems) {
+fn check(
+    OptionValue { name, value }: &OptionValue<DurationArg>,
+    function: &Function,
+    problems: &mut Problems,
+) {
     let Some(constant) = value.constant() else { return };
     if let Some((span, why)) = not_fixed(name, constant, function) {
         problems.push(syn::Error::new(span, why));

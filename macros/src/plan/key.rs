@@ -39,7 +39,7 @@ pub(crate) enum Text {
     Written(LitStr),
     /// The name of a type, or of a function's companions.
     TypeName(Ident),
-    /// What stands before and behind the path of the module.
+    /// A prefix and a suffix around the path of the module.
     InModule(&'static str, String),
 }
 
@@ -80,7 +80,7 @@ pub(crate) enum Source {
     Parameter(usize),
     /// The name of a type, or the value of a const parameter.
     Generic,
-    /// What the function gave.
+    /// The result of the function.
     Result,
 }
 
@@ -138,7 +138,7 @@ impl Key {
 }
 
 impl Text {
-    /// A text that stands nowhere in the program.
+    /// A text that is not in the program.
     pub(crate) fn written(text: &str) -> Text {
         Text::Written(LitStr::new(text, Span::call_site()))
     }
@@ -194,7 +194,7 @@ impl Value {
     }
 }
 
-/// The parameters of a trait, which `{Self}` stands for as well: one type may have the trait several times.
+/// The parameters of a trait, which `{Self}` writes as well: one type may have the trait several times.
 fn of_trait(template: &Template, function: &Function) -> impl Iterator<Item = Piece> {
     let self_ty = function.implementation().map(|item| item.self_ty.to_token_stream()).unwrap_or_default();
     let is_said = move |name: &Ident| {
@@ -271,7 +271,7 @@ fn resolve(
         _ => None,
     });
     let generic = match generic {
-        None if name == "Self" && function.place.has_self_type() => {
+        None if name == "Self" && function.context.has_self_type() => {
             Some(Value::type_name(&Ident::new("Self", function.sig.fn_token.span), span))
         }
         generic => generic,

@@ -1,11 +1,11 @@
-//! The arguments against the function: every rule, and a plan in which nothing is left to ask.
+//! Checks the options against the function, and decides everything that the expansion needs.
 
 mod constants;
 mod coverage;
 mod derived_key;
 mod fixed;
 pub(crate) mod key;
-mod named;
+mod misnamed;
 mod optional_keys;
 mod pattern;
 mod read;
@@ -16,12 +16,12 @@ mod write;
 use quote::ToTokens;
 
 pub(crate) use read::{CacheKnown, ReadPlan, Shown, read};
-pub(crate) use staleness::Kept;
+pub(crate) use staleness::ArgTransfer;
 pub(crate) use targets::{After, Argument, KeyOf, TargetKey};
 pub(crate) use write::{End, WritePlan, WriteSettings, write};
 
 use crate::{
-    item::{function::Function, place::Place},
+    item::{context::Context, function::Function},
     tokens::{OF_MACRO, compact},
 };
 
@@ -30,18 +30,18 @@ use crate::{
 pub(crate) enum Form {
     /// The function, and its companions in an enum of the same name.
     Free,
-    /// The method, and its companions beside it.
+    /// The method, and its companions in the same `impl`.
     Method,
-    /// The function alone: nothing can stand beside it in an `impl` of a trait.
+    /// The function alone: an `impl` of a trait can hold no companions.
     Alone,
 }
 
 impl Form {
     fn of(function: &Function) -> Form {
-        match &function.place {
-            Place::TraitImpl(_) | Place::Trait(_) => Form::Alone,
-            Place::Inherent(_) => Form::Method,
-            Place::Free | Place::Nested | Place::Unknown => Form::Free,
+        match &function.context {
+            Context::TraitImpl(_) | Context::Trait(_) => Form::Alone,
+            Context::Inherent(_) => Form::Method,
+            Context::Free | Context::Nested | Context::Unknown => Form::Free,
         }
     }
 }
@@ -49,8 +49,8 @@ impl Form {
 /// The function's name for people: `load_user`, `Repo::load_user`.
 fn display_name(function: &Function) -> String {
     let name = function.sig.ident.to_string();
-    let owner = match &function.place {
-        Place::Trait(item) => item.ident.to_string().replace(OF_MACRO, "$"),
+    let owner = match &function.context {
+        Context::Trait(item) => item.ident.to_string().replace(OF_MACRO, "$"),
         _ => {
             function.implementation().map(|item| compact(&item.self_ty.to_token_stream())).unwrap_or_default()
         }

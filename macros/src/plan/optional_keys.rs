@@ -1,4 +1,4 @@
-//! `load_user(id?)`: a key that there is only if there is an argument.
+//! `load_user(id?)`: a key that exists only if its argument does.
 
 use quote::ToTokens;
 use syn::{
@@ -9,16 +9,16 @@ use syn::{
 
 use crate::{parse::call::Call, tokens::mention_of_result};
 
-/// Whether there is a `?` in the expression that asks for what there is.
+/// Whether there is a `?` in the expression.
 pub(crate) fn has_question(expr: &Expr) -> bool {
-    let mut questions = Questions(false);
+    let mut questions = QuestionMarks(false);
     questions.visit_expr(expr);
     questions.0
 }
 
-struct Questions(bool);
+struct QuestionMarks(bool);
 
-impl<'ast> Visit<'ast> for Questions {
+impl<'ast> Visit<'ast> for QuestionMarks {
     fn visit_expr(&mut self, expr: &'ast Expr) {
         // There a `?` leaves the closure.
         if !matches!(expr, Expr::Closure(_) | Expr::Async(_)) {

@@ -57,7 +57,7 @@ fn whole(ty: &Type) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::item::{function::Function, place::Place};
+    use crate::item::{context::Context, function::Function};
 
     #[test]
     fn a_part_is_a_field_of_its_parameter() {
@@ -75,7 +75,7 @@ mod tests {
             ("[a, b]: [u8; 2]", "b", None),
         ] {
             let function: syn::ItemFn = syn::parse_str(&format!("async fn f({written}) {{}}")).unwrap();
-            let function = Function::at(function, Place::Free);
+            let function = Function::at(function, Context::Free);
             let found = instead(&function.parameters[0], name);
             let expected = expected.map(|(whole, part)| (whole.to_owned(), part.to_owned()));
             assert_eq!(found, expected, "{written}");

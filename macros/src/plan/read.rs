@@ -6,13 +6,13 @@ use syn::{Expr, GenericArgument, Ident, LitStr, PathArguments, Type, TypeReferen
 
 use super::{
     Form, constants, coverage, derived_key, display_name, fixed,
-    staleness::{Kept, staleness},
+    staleness::{ArgTransfer, staleness},
 };
 use crate::{
     item::{beside::Beside, function::Function, shape::is_unknown},
     parse::{
-        args::{Attribute, Given, ReadArgs},
-        duration::Length,
+        args::{Attribute, OptionValue, ReadArgs},
+        duration::DurationArg,
     },
     plan::key::{Key, Scope},
     problem::Problems,
@@ -26,10 +26,10 @@ pub(crate) struct ReadPlan {
     /// The function's name for people.
     pub(crate) name: String,
     pub(crate) template: Shown,
-    pub(crate) ttl: Given<Length>,
+    pub(crate) ttl: OptionValue<DurationArg>,
     pub(crate) cache: Option<Cache>,
-    /// How each argument is kept by a load that goes on without its caller, if one may.
-    pub(crate) kept: Option<Vec<Kept>>,
+    /// How each argument becomes owned, for loads that may outlive their caller; `None` where no load may.
+    pub(crate) transfers: Option<Vec<ArgTransfer>>,
     /// The other options, which fit the function and each other.
     pub(crate) options: ReadArgs,
 }
@@ -98,7 +98,7 @@ pub(crate) fn read(mut args: ReadArgs, function: &Function, mut problems: Proble
     let attribute = Attribute::CachedAside.name();
     function.check(attribute, &mut problems);
     function.check_output(attribute, &mut problems);
-    constants::in_static(args.lengths_mut(), function, &mut problems);
+    constants::in_static(args.durations_mut(), function, &mut problems);
     if let Some(beta) = &mut args.early_refresh {
         constants::constant(&mut beta.value, function, &mut problems);
     }
@@ -115,14 +115,14 @@ pub(crate) fn read(mut args: ReadArgs, function: &Function, mut problems: Proble
             "every entry needs a TTL, which is what corrects whatever else goes wrong; write one, such as `ttl = \"5m\"`",
         ));
     }
-    let kept = staleness(&args, function, form, &mut problems);
+    let transfers = staleness(&args, function, form, &mut problems);
     problems.finish()?;
     // Without a problem, neither of the two is missing.
     let (Some((key, template)), Some(ttl)) = (key, args.ttl.take()) else {
         return Err(syn::Error::new(Span::call_site(), "this attribute can't be understood"));
     };
     let cache = args.cache.take().map(|cache| Cache::of(cache.value, &key, function));
-    Ok(ReadPlan { form, key, name: display_name(function), template, ttl, cache, kept, options: args })
+    Ok(ReadPlan { form, key, name: display_name(function), template, ttl, cache, transfers, options: args })
 }
 
 /// The types whose names everything else may use.
@@ -138,7 +138,7 @@ fn name_of_companions(function: &Function, form: Form, problems: &mut Problems) 
         problems.push(syn::Error::new(
             function.sig.ident.span(),
             format!(
-                "the companions of this function (`{name}::key(…)`) would take the place of the type `{name}`; call it differently, \
+                "the companions of this function (`{name}::key(…)`) would hide the type `{name}`; call it differently, \
                  such as `load_{name}`"
             ),
         ));
@@ -169,12 +169,12 @@ fn unchanged_self(function: &Function, problems: &mut Problems) {
 fn errors(args: &ReadArgs, problems: &mut Problems) {
     let mut problem = |name: &Ident, why: &str| problems.push(syn::Error::new(name.span(), why));
     match (&args.error_ttl, &args.error_if) {
-        (Some(Given { name, .. }), None) if !args.names("error_if") => problem(
+        (Some(OptionValue { name, .. }), None) if !args.names("error_if") => problem(
             name,
             "most errors are no answer and must not be stored; say which are, such as `error_if = |error: &DbError| \
              matches!(error, DbError::NotFound)`",
         ),
-        (None, Some(Given { name, .. })) if !args.names("error_ttl") => problem(
+        (None, Some(OptionValue { name, .. })) if !args.names("error_ttl") => problem(
             name,
             "`error_if` says which errors are stored, and none are; write `error_ttl = \"5s\"` too, or leave it out",
         ),
@@ -184,7 +184,7 @@ fn errors(args: &ReadArgs, problems: &mut Problems) {
 
 /// A derived key is the function's own.
 fn shared(args: &ReadArgs, problems: &mut Problems) {
-    if let Some(Given { name, .. }) = &args.shares_key
+    if let Some(OptionValue { name, .. }) = &args.shares_key
         && !args.names("key")
     {
         problems.push(syn::Error::new(
@@ -205,7 +205,7 @@ fn storable(function: &Function, problems: &mut Problems) {
     if is_unknown(&function.output, function) {
         problems.push(syn::Error::new(
             function.output.span(),
-            "it can't be told here whether this is a `Result`, whose errors must not be stored; write the type out",
+            "it is not known here whether this is a `Result`, whose errors must not be stored; write the type out",
         ));
     }
 }
@@ -226,10 +226,10 @@ fn key(args: &ReadArgs, function: &Function, form: Form, problems: &mut Problems
     let written = key.as_ref().map(|(key, _)| key).filter(|_| template.is_some());
     coverage::skips(skip, written, function, problems);
     if !is_broken {
-        let named = coverage::Named::new(template, skip, function);
-        coverage::parameters(&named, function, problems);
+        let mentioned = coverage::Mentioned::new(template, skip, function);
+        coverage::parameters(&mentioned, function, problems);
         if let Some((key, _)) = &key {
-            coverage::generics((skip, args.names("error_ttl")), key, &named, function, problems);
+            coverage::generics((skip, args.names("error_ttl")), key, &mentioned, function, problems);
         }
     }
     key

@@ -10,31 +10,31 @@ use crate::{
         shape::has_lifetimes,
     },
     parse::{
-        args::{Given, ReadArgs, Refresh},
-        duration::Length,
+        args::{OptionValue, ReadArgs, Refresh},
+        duration::DurationArg,
     },
     problem::Problems,
     tokens::compact,
 };
 
-/// How an argument is kept.
+/// How an argument becomes owned by a load that may outlive its caller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Kept {
-    /// As it is.
+pub(crate) enum ArgTransfer {
+    /// Moved.
     Moved,
-    /// A reference, by a copy of what it refers to.
+    /// A reference: its referent is copied.
     Copied,
 }
 
-/// The rules about it, and how each argument is kept by a load that goes on without its caller, if one may.
+/// Checks the options, and says how each argument becomes owned if loads may outlive their callers.
 pub(super) fn staleness(
     args: &ReadArgs,
     function: &Function,
     form: Form,
     problems: &mut Problems,
-) -> Option<Vec<Kept>> {
+) -> Option<Vec<ArgTransfer>> {
     sensible(args, problems);
-    outlives(args).map(|option| kept(option, function, form, problems))
+    outlives(args).map(|option| transfers(option, function, form, problems))
 }
 
 /// Options that would be without effect.
@@ -43,14 +43,14 @@ fn sensible(args: &ReadArgs, problems: &mut Problems) {
     let (soft, hard) = args.limits();
     let mut problem = |name: &Ident, why: &str| problems.push(syn::Error::new(name.span(), why));
     match &args.refresh {
-        Some(Given { name, value: Refresh::Background }) if !while_reloading => problem(
+        Some(OptionValue { name, value: Refresh::Background }) if !while_reloading => problem(
             name,
-            "a refresh in the background needs a value that is given meanwhile; write `stale_while_revalidate = \"1m\"` or \
+            "a refresh in the background needs a value to return meanwhile; write `stale_while_revalidate = \"1m\"` or \
              `early_refresh = 1.0` too, or leave `refresh` out",
         ),
-        Some(Given { name, .. }) if !while_reloading && !args.names("stale_if_error") => problem(
+        Some(OptionValue { name, .. }) if !while_reloading && !args.names("stale_if_error") => problem(
             name,
-            "`refresh` says who reloads a value that is still given, and this function gives none; write \
+            "`refresh` says who reloads a stale value, and this function returns none; write \
              `stale_while_revalidate = \"1m\"` too, or leave `refresh` out",
         ),
         _ => {}
@@ -61,12 +61,14 @@ fn sensible(args: &ReadArgs, problems: &mut Problems) {
     {
         problem(
             &soft.name,
-            "past the soft limit a caller is given the old value, and this function gives none; write \
+            "past the soft limit a caller gets the stale value, and this function returns none; write \
              `stale_if_error = \"1h\"` or `stale_while_revalidate = \"1m\"` too, or take a `hard` limit",
         );
     }
-    if let (Some(Given { name, value: Length::Known(soft) }), Some(Given { value: Length::Known(hard), .. })) =
-        (soft, hard)
+    if let (
+        Some(OptionValue { name, value: DurationArg::Known(soft) }),
+        Some(OptionValue { value: DurationArg::Known(hard), .. }),
+    ) = (soft, hard)
         && soft >= hard
     {
         problem(name, "`soft` must be shorter than `hard`: a load that was dropped does not go on");
@@ -75,12 +77,12 @@ fn sensible(args: &ReadArgs, problems: &mut Problems) {
 
 /// The option for which loads go on without their callers.
 fn outlives(args: &ReadArgs) -> Option<&Ident> {
-    let background = args.refresh.as_ref().filter(|given| given.value == Refresh::Background);
-    background.map(|given| &given.name).or_else(|| args.limits().0.map(|soft| &soft.name))
+    let background = args.refresh.as_ref().filter(|option| option.value == Refresh::Background);
+    background.map(|option| &option.name).or_else(|| args.limits().0.map(|soft| &soft.name))
 }
 
-/// How a load that goes on without its caller keeps the arguments.
-fn kept(option: &Ident, function: &Function, form: Form, problems: &mut Problems) -> Vec<Kept> {
+/// How each argument becomes owned by a load that may outlive its caller.
+fn transfers(option: &Ident, function: &Function, form: Form, problems: &mut Problems) -> Vec<ArgTransfer> {
     let what = if option == "soft" { "with a soft limit" } else { "in the background" };
     if form == Form::Alone {
         problems.push(syn::Error::new(
@@ -95,11 +97,11 @@ fn kept(option: &Ident, function: &Function, form: Form, problems: &mut Problems
     if has_lifetimes(&function.output) {
         problems.push(syn::Error::new(
             function.output.span(),
-            format!("a load {what} goes on when its caller has gone, and so can't give what borrows; return an owned type"),
+            format!("a load {what} goes on when its caller has gone, and so can't return what borrows; return an owned type"),
         ));
     }
-    let kept = function.parameters.iter().map(|parameter| {
-        keep(parameter).unwrap_or_else(|borrows| {
+    let transfers = function.parameters.iter().map(|parameter| {
+        transfer(parameter).unwrap_or_else(|borrows| {
             let (name, ty) = (name(parameter), compact(&borrows.to_token_stream()));
             problems.push(syn::Error::new(
                 parameter.span(),
@@ -108,37 +110,37 @@ fn kept(option: &Ident, function: &Function, form: Form, problems: &mut Problems
                      plain reference to something that is `Clone`, or leave `{option}` out"
                 ),
             ));
-            Kept::Moved
+            ArgTransfer::Moved
         })
     });
-    kept.collect()
+    transfers.collect()
 }
 
 fn name(parameter: &Parameter) -> String {
     parameter.name.as_ref().map_or_else(|| "this argument".to_owned(), |name| format!("`{name}`"))
 }
 
-/// How an argument is kept, or its type if it can't be.
-fn keep(parameter: &Parameter) -> Result<Kept, &Type> {
+/// How the argument becomes owned, or its type if it can't.
+fn transfer(parameter: &Parameter) -> Result<ArgTransfer, &Type> {
     match &parameter.written {
         FnArg::Receiver(receiver) => match &receiver.kind {
-            ReceiverKind::Reference(..) => Ok(Kept::Copied),
-            ReceiverKind::Typed(_, ty) => keep_type(ty),
-            _ => Ok(Kept::Moved),
+            ReceiverKind::Reference(..) => Ok(ArgTransfer::Copied),
+            ReceiverKind::Typed(_, ty) => transfer_type(ty),
+            _ => Ok(ArgTransfer::Moved),
         },
-        FnArg::Typed(typed) => keep_type(&typed.ty),
+        FnArg::Typed(typed) => transfer_type(&typed.ty),
     }
 }
 
-fn keep_type(ty: &Type) -> Result<Kept, &Type> {
+fn transfer_type(ty: &Type) -> Result<ArgTransfer, &Type> {
     match ty {
-        Type::Group(group) => keep_type(&group.elem),
-        Type::Paren(paren) => keep_type(&paren.elem),
+        Type::Group(group) => transfer_type(&group.elem),
+        Type::Paren(paren) => transfer_type(&paren.elem),
         // Its bounds may speak of references that it does not hold; the compiler knows.
-        Type::ImplTrait(_) => Ok(Kept::Moved),
-        _ if !has_lifetimes(ty) => Ok(Kept::Moved),
+        Type::ImplTrait(_) => Ok(ArgTransfer::Moved),
+        _ if !has_lifetimes(ty) => Ok(ArgTransfer::Moved),
         Type::Reference(TypeReference { mutability: None, elem, .. }) if !has_lifetimes(elem) => {
-            Ok(Kept::Copied)
+            Ok(ArgTransfer::Copied)
         }
         _ => Err(ty),
     }

@@ -4,7 +4,7 @@ use proc_macro2::Span;
 use quote::{ToTokens, format_ident};
 use syn::{Expr, Ident, spanned::Spanned};
 
-use super::named::misnamed;
+use super::misnamed::misnamed;
 use crate::{
     item::{beside::Site, function::Function, types::inside},
     parse::{args::Target, call::Call},
@@ -63,7 +63,8 @@ pub(super) fn to_delete(
                     problems.push(ambiguous(template.literal.span()));
                 }
                 if let Some(key) = Key::of(&template, site.function, Scope::ArgumentsAndResult, problems) {
-                    if gives_option(site.function) && key.values().any(|value| value.source == Source::Result)
+                    if returns_option(site.function)
+                        && key.values().any(|value| value.source == Source::Result)
                     {
                         problems.push(template_of_option(template.literal.span()));
                     }
@@ -187,8 +188,8 @@ fn not_storable(call: &Call, site: &Site) -> Option<syn::Error> {
     misnamed(call, site)
 }
 
-/// Whether what the function gives where it succeeds is an `Option`, as far as its type tells.
-fn gives_option(function: &Function) -> bool {
+/// Whether the success value of the function is an `Option`, as far as its type shows.
+fn returns_option(function: &Function) -> bool {
     let output = inside(&function.output, "Result").unwrap_or(&function.output);
     inside(output, "Option").is_some()
 }
@@ -203,7 +204,7 @@ fn template_of_option(span: Span) -> syn::Error {
 
 /// A field of a result that is an `Option`.
 fn field_of_option(call: &Call, function: &Function) -> Option<syn::Error> {
-    if !gives_option(function) {
+    if !returns_option(function) {
         return None;
     }
     let field = fields_of_result(call).into_iter().next()?;
@@ -229,6 +230,6 @@ pub(super) fn is_parameter(function: &Function) -> bool {
 fn ambiguous(span: Span) -> syn::Error {
     syn::Error::new(
         span,
-        "`result` is what the function gives, and here also a parameter; give the parameter another name",
+        "`result` is what the function returns, and here also a parameter; rename the parameter",
     )
 }

@@ -11,9 +11,9 @@ use super::{
 use crate::{
     item::{beside::Site, function::Function},
     parse::{
-        args::{Attribute, Given, Policy, WriteArgs},
+        args::{Attribute, OptionValue, Policy, WriteArgs},
         call::Call,
-        duration::Length,
+        duration::DurationArg,
     },
     problem::Problems,
     tokens::mention_of_result,
@@ -34,16 +34,16 @@ pub(crate) struct WritePlan<'a> {
 pub(crate) enum End {
     /// They are deleted: those that the arguments name, and those that only the result names.
     Delete { before: Vec<TargetKey>, after: Option<After> },
-    /// What the body gave takes their place.
+    /// They are replaced by the result of the body.
     Store(Vec<Call>),
 }
 
 /// What the attribute fixes.
 pub(crate) struct WriteSettings {
-    pub(crate) guard: Option<Given<Policy>>,
-    pub(crate) guard_for: Option<Given<Length>>,
-    pub(crate) settle: Option<Given<Length>>,
-    pub(crate) wait_replicas: Option<Given<LitInt>>,
+    pub(crate) guard: Option<OptionValue<Policy>>,
+    pub(crate) guard_for: Option<OptionValue<DurationArg>>,
+    pub(crate) settle: Option<OptionValue<DurationArg>>,
+    pub(crate) wait_replicas: Option<OptionValue<LitInt>>,
     /// How many attributes that write stand below this one, and so around it.
     pub(crate) around: Option<u8>,
 }
@@ -52,7 +52,7 @@ impl WriteSettings {
     /// Where `guard = "required"` was written.
     pub(crate) fn required(&self) -> Option<Span> {
         match &self.guard {
-            Some(Given { value: Policy::Required(literal), .. }) => Some(literal.span()),
+            Some(OptionValue { value: Policy::Required(literal), .. }) => Some(literal.span()),
             _ => None,
         }
     }
@@ -66,7 +66,7 @@ pub(crate) fn write(
 ) -> syn::Result<WritePlan<'_>> {
     let stores = attribute == Attribute::Updates;
     function.check(attribute.name(), &mut problems);
-    constants::in_static(args.lengths_mut(), function, &mut problems);
+    constants::in_static(args.durations_mut(), function, &mut problems);
     if stores {
         function.check_output(attribute.name(), &mut problems);
     }
@@ -117,7 +117,7 @@ fn around(function: &Function) -> Option<u8> {
     u8::try_from(function.attrs.iter().filter(writes).count()).ok().filter(|around| *around > 0)
 }
 
-/// `when` can't ask for what isn't there yet.
+/// `when` can't name the result.
 fn undecided_when(args: &WriteArgs, function: &Function, problems: &mut Problems) {
     if let Some(when) = &args.when
         && let Some(result) = mention_of_result(&when.value.to_token_stream())
@@ -132,7 +132,7 @@ fn undecided_when(args: &WriteArgs, function: &Function, problems: &mut Problems
 
 /// Options that mean nothing without a guard.
 fn without_guard(args: &WriteArgs, problems: &mut Problems) {
-    if !matches!(args.guard, Some(Given { value: Policy::Off, .. })) {
+    if !matches!(args.guard, Some(OptionValue { value: Policy::Off, .. })) {
         return;
     }
     for option in [&args.guard_for, &args.settle].into_iter().flatten() {
@@ -144,7 +144,7 @@ fn without_guard(args: &WriteArgs, problems: &mut Problems) {
             ),
         ));
     }
-    if let Some(Given { name, .. }) = &args.wait_replicas {
+    if let Some(OptionValue { name, .. }) = &args.wait_replicas {
         problems.push(syn::Error::new(
             name.span(),
             "`wait_replicas` says who has to confirm a guard, and `guard = \"off\"` sets none; remove one of the two",
@@ -154,13 +154,13 @@ fn without_guard(args: &WriteArgs, problems: &mut Problems) {
 
 /// Nothing can be stored without a guard, nor while one settles.
 fn guarded(args: &WriteArgs, problems: &mut Problems) {
-    if let Some(Given { name, value: Policy::Off }) = &args.guard {
+    if let Some(OptionValue { name, value: Policy::Off }) = &args.guard {
         problems.push(syn::Error::new(
             name.span(),
             "only a guard tells whether this was the only write, whose value may be stored; leave `guard` out, or delete the entry with `#[invalidates(…, guard = \"off\")]`",
         ));
     }
-    if let Some(Given { name, .. }) = &args.settle {
+    if let Some(OptionValue { name, .. }) = &args.settle {
         problems.push(syn::Error::new(
             name.span(),
             "`settle` keeps the guard after the write, and here the value takes its place; remove it, or delete the entry with `#[invalidates(…, settle = …)]`",

@@ -27,7 +27,7 @@ fn every_option_is_read() {
     assert_eq!(args.skip.unwrap().value.len(), 2);
     assert!(args.shares_key.is_some());
     assert_eq!(args.jitter.unwrap().value, 25);
-    assert!(matches!(args.none_ttl.unwrap().value, Length::Constant(_)));
+    assert!(matches!(args.none_ttl.unwrap().value, DurationArg::Constant(_)));
     assert!(!args.version.unwrap().value.only);
     for version in ["only(2)", "only(VERSION)"] {
         let (args, problems) = read(&format!(r#"ttl = "5m", version = {version}"#));
@@ -43,8 +43,8 @@ fn every_option_is_read() {
     assert_eq!(problems, [""; 0]);
     assert_eq!(args.refresh.unwrap().value, Refresh::Background);
     let limits = args.load_timeout.unwrap().value;
-    assert!(matches!(limits.soft.unwrap().value, Length::Constant(_)));
-    assert!(matches!(limits.hard.unwrap().value, Length::Known(_)));
+    assert!(matches!(limits.soft.unwrap().value, DurationArg::Constant(_)));
+    assert!(matches!(limits.hard.unwrap().value, DurationArg::Known(_)));
     assert_eq!(quote::ToTokens::to_token_stream(&args.early_refresh.unwrap().value).to_string(), "1.0");
     let (args, problems) = write(
         r#"load(id), self.load(id), "a:{id}", guard = "required", guard_for = "1s", settle = "0s", wait_replicas = 1, when = a == b, cache = c"#,

@@ -154,7 +154,7 @@ proptest! {
     }
 }
 
-/// The values in a key: each ends where the first separator of the literal behind it stands, which no value contains.
+/// The values in a key: each ends at the first separator of the literal behind it, which no value contains.
 fn read(parts: &[Part], key: &str) -> Vec<String> {
     let mut rest = key;
     let mut values = Vec::new();

@@ -1,31 +1,31 @@
-//! Arguments that a load keeps when its caller has gone.
+//! Arguments of a load that may outlive its caller.
 
 use std::{borrow::Borrow, fmt, marker::PhantomData};
 
-/// What a borrowed argument refers to, made the load's own.
-pub struct Owned<T: ?Sized, O: ?Sized>(PhantomData<fn() -> Box<T>>, O);
+/// An owned copy of a borrowed argument.
+pub struct OwnedArg<T: ?Sized, O: ?Sized>(PhantomData<fn() -> Box<T>>, O);
 
-impl<T: ?Sized, O: Borrow<T> + ?Sized> Owned<T, O> {
+impl<T: ?Sized, O: Borrow<T> + ?Sized> OwnedArg<T, O> {
     /// The argument, borrowed from the copy.
     #[must_use]
-    pub fn lend(&self) -> &T {
+    pub fn as_arg(&self) -> &T {
         self.1.borrow()
     }
 }
 
-impl<T: ?Sized, O: ?Sized> fmt::Debug for Owned<T, O> {
+impl<T: ?Sized, O: ?Sized> fmt::Debug for OwnedArg<T, O> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Owned")
+        f.write_str("OwnedArg")
     }
 }
 
-/// What a reference to can be made owned.
+/// The referent of a borrowed argument, which can be copied for a load in the background.
 #[diagnostic::on_unimplemented(
     message = "a load in the background can't keep this argument: `{Self}` can't be cloned, or not be sent to another task",
     label = "needs `{Self}: Clone + Send + Sync + 'static`",
     note = "take an owned value or an `Arc`, or leave out `refresh = \"background\"` and `load_timeout(soft = …)`"
 )]
-pub trait MadeOwned {
+pub trait CopyArg {
     /// The copy. Named here, so that of a type without one the compiler says no more than that.
     type Copied;
 
@@ -34,7 +34,7 @@ pub trait MadeOwned {
 }
 
 #[diagnostic::do_not_recommend]
-impl<T: ToOwned<Owned: Send + Sync + 'static> + Sync + ?Sized> MadeOwned for T {
+impl<T: ToOwned<Owned: Send + Sync + 'static> + Sync + ?Sized> CopyArg for T {
     type Copied = T::Owned;
 
     fn copied(&self) -> T::Owned {
@@ -42,23 +42,23 @@ impl<T: ToOwned<Owned: Send + Sync + 'static> + Sync + ?Sized> MadeOwned for T {
     }
 }
 
-/// A copy of what the argument refers to.
-pub fn owned<T: MadeOwned + ?Sized>(borrowed: &T) -> Owned<T, T::Copied> {
-    Owned(PhantomData, borrowed.copied())
+/// A copy of the argument's referent.
+pub fn copy_arg<T: CopyArg + ?Sized>(borrowed: &T) -> OwnedArg<T, T::Copied> {
+    OwnedArg(PhantomData, borrowed.copied())
 }
 
-/// What can be moved into a load in the background.
+/// An owned argument that can be moved into a load in the background.
 #[diagnostic::on_unimplemented(
     message = "a load in the background can't keep this argument: `{Self}` can't be sent to another task",
     label = "needs `{Self}: Send + 'static`",
     note = "take a type that is `Send`, or leave out `refresh = \"background\"` and `load_timeout(soft = …)`"
 )]
-pub trait Movable: Send + 'static {}
+pub trait MoveArg: Send + 'static {}
 
 #[diagnostic::do_not_recommend]
-impl<T: Send + 'static> Movable for T {}
+impl<T: Send + 'static> MoveArg for T {}
 
-/// The argument as it is, on its way into a load in the background.
-pub fn moved<T: Movable>(argument: T) -> T {
+/// Moves the argument into a load in the background.
+pub fn move_arg<T: MoveArg>(argument: T) -> T {
     argument
 }

@@ -2,25 +2,25 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// The place of the `fn` behind the mark `@`, in a few words.
+/// The context of the `fn` behind the mark `@`, in a few words.
 fn place_at_mark(source: &str) -> String {
     let at = source.find('@').expect("a mark");
     let before = &source[..at];
     let line = before.matches('\n').count() + 1;
     let column = before[before.rfind('\n').map_or(0, |newline| newline + 1)..].chars().count() + 1;
-    match place(&source.replace('@', ""), line, column) {
-        Place::Free => "free".into(),
-        Place::Nested => "nested".into(),
-        Place::Inherent(item) => {
+    match context(&source.replace('@', ""), line, column) {
+        Context::Free => "free".into(),
+        Context::Nested => "nested".into(),
+        Context::Inherent(item) => {
             let item = item.expect("a readable impl");
             format!("impl {}", words(&item.self_ty))
         }
-        Place::TraitImpl(item) => {
+        Context::TraitImpl(item) => {
             let item = item.expect("a readable impl");
             format!("impl {} for {}", words(&item.trait_.as_ref().expect("a trait").0), words(&item.self_ty))
         }
-        Place::Trait(item) => format!("trait {}{}", item.ident, words(&item.generics)),
-        Place::Unknown => "unknown".into(),
+        Context::Trait(item) => format!("trait {}{}", item.ident, words(&item.generics)),
+        Context::Unknown => "unknown".into(),
     }
 }
 
@@ -98,14 +98,14 @@ fn what_is_not_code_is_not_read() {
 #[test]
 fn a_position_that_is_no_function_is_unknown() {
     for (line, column) in [(0, 0), (1, 0), (1, 2), (1, 99), (9, 1)] {
-        assert!(matches!(place("fn f() {}", line, column), Place::Unknown), "{line}:{column}");
+        assert!(matches!(context("fn f() {}", line, column), Context::Unknown), "{line}:{column}");
     }
 }
 
 proptest! {
     #[test]
     fn any_text_is_read_without_panic(text in any::<String>(), line in 0_usize..6, column in 0_usize..40) {
-        let _ = place(&text, line, column);
+        let _ = context(&text, line, column);
         let _ = enclosing(&text);
     }
 
@@ -124,7 +124,7 @@ proptest! {
             let before = &source[..at];
             let line = before.matches('\n').count() + 1;
             let column = before[before.rfind('\n').map_or(0, |newline| newline + 1)..].chars().count() + 1;
-            let _ = place(&source, line, column);
+            let _ = context(&source, line, column);
         }
     }
 }

@@ -1,15 +1,15 @@
-//! Where an annotated function stands: free, in an `impl` of a type, in an `impl` of a trait, in a trait.
+//! Where an annotated function is: free, in an `impl` of a type, in an `impl` of a trait, in a trait.
 //!
-//! An attribute isn't told. It knows where its function begins, so it reads the source up to there, with a lexer that
-//! knows comments, literals and brackets and nothing else, and looks at what stands before the innermost open `{`. That
-//! works in the bodies of macros too.
+//! The compiler doesn't say. An attribute knows the position of its function, so it reads the source up to there, with a lexer for
+//! comments, literals and brackets only, and looks at the text before the innermost open `{`. That works in the bodies of macros
+//! too.
 //!
 //! # Why it has to know
 //!
 //! The companions of a free function live in an `enum` of its name. An `impl` can hold no `enum`, so those of a method are
 //! functions beside it; and an `impl` of a trait can hold no function that the trait hasn't, so there are none. A derived key names
 //! the type, and `Self` in an attribute's constant, which a `static` doesn't know, has to be written out. None of this can
-//! be asked of the compiler: tokens are expanded before names and types mean anything, and no tokens are right in all four places.
+//! be asked of the compiler: tokens are expanded before names and types mean anything, and no tokens are right in all four contexts.
 //!
 //! # What else could be done
 //!
@@ -24,7 +24,7 @@
 //! # Where the source can't be read
 //!
 //! In code that another macro generated with spans of its own, in some documentation tests, and where a tool expands without
-//! files, the place is `Unknown` (and what stands beside the function, too: [`crate::item::beside`]). The signature then
+//! files, the context is `Unknown` (and so are the items around the function: [`crate::item::beside`]). The signature then
 //! decides, so that a private method has no companions. An associated function in whose signature is neither `self` nor
 //! `Self` is taken for a free one, and does not compile. Functions of one name inside of one function share a derived
 //! key, as [`namesakes_before`] finds none. Messages are the compiler's own where ours need the source.
@@ -36,9 +36,9 @@ use crate::{
     tokens::OF_MACRO,
 };
 
-/// Where a function stands.
+/// Where a function is.
 #[derive(Clone)]
-pub(crate) enum Place {
+pub(crate) enum Context {
     /// At the level of a module.
     Free,
     /// In the body of another function.
@@ -53,30 +53,30 @@ pub(crate) enum Place {
     Unknown,
 }
 
-impl Place {
+impl Context {
     /// Whether `Self` means something here.
     pub(crate) fn has_self_type(&self) -> bool {
-        matches!(self, Place::Inherent(_) | Place::TraitImpl(_) | Place::Trait(_))
+        matches!(self, Context::Inherent(_) | Context::TraitImpl(_) | Context::Trait(_))
     }
 
     /// The generic parameters of what is around the function.
     pub(crate) fn generics(&self) -> Option<&Generics> {
         match self {
-            Place::Inherent(item) | Place::TraitImpl(item) => item.as_ref().map(|item| &item.generics),
-            Place::Trait(item) => Some(&item.generics),
-            Place::Free | Place::Nested | Place::Unknown => None,
+            Context::Inherent(item) | Context::TraitImpl(item) => item.as_ref().map(|item| &item.generics),
+            Context::Trait(item) => Some(&item.generics),
+            Context::Free | Context::Nested | Context::Unknown => None,
         }
     }
 
-    /// The place of the function whose `fn` has this span.
-    pub(crate) fn of(span: proc_macro2::Span) -> Place {
-        let Some((source, line, column)) = source(span) else { return Place::Unknown };
-        place(&source, line, column)
+    /// The context of the function whose `fn` has this span.
+    pub(crate) fn of(span: proc_macro2::Span) -> Context {
+        let Some((source, line, column)) = source(span) else { return Context::Unknown };
+        context(&source, line, column)
     }
 }
 
-/// How many functions of this name stand before the one whose `fn` has this span, inside of the same function: of several
-/// blocks the compiler gives them all one path.
+/// How many functions of this name come before the one whose `fn` has this span, inside of the same function: the compiler has
+/// one path for those of several blocks.
 pub(crate) fn namesakes_before(span: proc_macro2::Span, name: &Ident) -> usize {
     let Some((source, line, column)) = source(span) else { return 0 };
     let name = name.to_string();
@@ -86,7 +86,8 @@ pub(crate) fn namesakes_before(span: proc_macro2::Span, name: &Ident) -> usize {
 fn namesakes(source: &str, line: usize, column: usize, name: &str) -> usize {
     let source = source.strip_prefix('\u{feff}').unwrap_or(source);
     let Some(at) = offset(source, line, column) else { return 0 };
-    let in_function = |frame: &Frame| frame.open == '{' && matches!(of_header(&frame.header), Place::Nested);
+    let in_function =
+        |frame: &Frame| frame.open == '{' && matches!(of_header(&frame.header), Context::Nested);
     let frames = enclosing(&source[..at]);
     let Some(function) = frames.iter().find(|frame| in_function(frame)) else { return 0 };
     let (mut rest, mut after_fn, mut found) = (&source[function.at..at], false, 0);
@@ -114,20 +115,20 @@ pub(crate) fn source(span: proc_macro2::Span) -> Option<(String, usize, usize)> 
     Some((source, span.line(), span.column()))
 }
 
-/// The place of the `fn` at this line and column (from one).
-pub(crate) fn place(source: &str, line: usize, column: usize) -> Place {
+/// The context of the `fn` at this line and column (from one).
+pub(crate) fn context(source: &str, line: usize, column: usize) -> Context {
     let source = source.strip_prefix('\u{feff}').unwrap_or(source);
     let Some(at) = offset(source, line, column).filter(|at| is_function(&source[*at..])) else {
-        return Place::Unknown;
+        return Context::Unknown;
     };
     match enclosing(&source[..at]).last() {
-        None => Place::Free,
+        None => Context::Free,
         Some(Frame { open: '{', header, .. }) => of_header(header),
-        Some(_) => Place::Unknown,
+        Some(_) => Context::Unknown,
     }
 }
 
-/// `#[async_trait]` gives its `fn` the span of the `async` that it replaces.
+/// The `fn` of `#[async_trait]` has the span of the `async` that it replaces.
 fn is_function(text: &str) -> bool {
     text.starts_with("fn") || text.starts_with("async")
 }
@@ -138,17 +139,17 @@ pub(crate) fn offset(source: &str, line: usize, column: usize) -> Option<usize> 
     Some(text.as_ptr() as usize - source.as_ptr() as usize + before)
 }
 
-/// What stands before an open brace says what the brace opens.
-fn of_header(header: &str) -> Place {
+/// The text before an open brace says what the brace opens.
+fn of_header(header: &str) -> Context {
     let header = without_visibility(without_attributes(header)).replace('$', OF_MACRO);
     let mut words =
         header.split_whitespace().skip_while(|word| matches!(*word, "unsafe" | "default" | "auto" | "const"));
     let word = words.next().unwrap_or_default();
     if word == "impl" || word.starts_with("impl<") {
         return match syn::parse_str::<ItemImpl>(&format!("{header} {{}}")) {
-            Ok(item) if item.trait_.is_some() => Place::TraitImpl(Some(Box::new(item))),
-            Ok(item) => Place::Inherent(Some(Box::new(item))),
-            Err(_) => Place::Unknown,
+            Ok(item) if item.trait_.is_some() => Context::TraitImpl(Some(Box::new(item))),
+            Ok(item) => Context::Inherent(Some(Box::new(item))),
+            Err(_) => Context::Unknown,
         };
     }
     if word == "trait" {
@@ -158,18 +159,18 @@ fn of_header(header: &str) -> Place {
             .unwrap_or(name.len());
         let item = syn::parse_str(&format!("{header} {{}}"));
         let item = item.or_else(|_| syn::parse_str(&format!("trait {} {{}}", &name[..end])));
-        return item.map_or(Place::Unknown, |item| Place::Trait(Box::new(item)));
+        return item.map_or(Context::Unknown, |item| Context::Trait(Box::new(item)));
     }
     if word == "mod" {
-        return Place::Free;
+        return Context::Free;
     }
     if header.trim_end().ends_with("=>") && header.trim_start().starts_with(['(', '[', '{'])
         || header.contains("macro_rules!")
         || header.trim_end().ends_with('!')
     {
-        return Place::Unknown;
+        return Context::Unknown;
     }
-    Place::Nested
+    Context::Nested
 }
 
 fn without_visibility(header: &str) -> &str {

@@ -3,7 +3,7 @@
 use syn::{Attribute, Expr, ImplItemFn, LitStr, Meta, parse::Parser, spanned::Spanned};
 
 use crate::{
-    item::{beside::Site, place::Place},
+    item::{beside::Site, context::Context},
     parse::{call::Call, template::Template},
     problem::nearest,
 };
@@ -35,9 +35,9 @@ pub(super) fn misnamed(call: &Call, site: &Site) -> Option<syn::Error> {
         Call::Method(_) => return None,
     };
     let text = name.to_string();
-    let beside = site.beside.as_ref().filter(|_| site.function.place.has_self_type())?;
+    let beside = site.beside.as_ref().filter(|_| site.function.context.has_self_type())?;
     let method = beside.method(&text)?;
-    let in_trait = matches!(site.function.place, Place::TraitImpl(_) | Place::Trait(_));
+    let in_trait = matches!(site.function.context, Context::TraitImpl(_) | Context::Trait(_));
     let template = cached(&method);
     let why = match of.as_deref() {
         None if !beside.is_only_inside(&text) => return None,
@@ -73,7 +73,7 @@ fn companion(path: &syn::ExprPath, site: &Site) -> Option<syn::Error> {
 fn mistyped(path: &syn::ExprPath, site: &Site) -> Option<syn::Error> {
     let (name, beside) = (path.path.get_ident()?, site.beside.as_ref()?);
     let text = name.to_string();
-    if matches!(site.function.place, Place::Nested | Place::Unknown) || beside.may_be_in_scope(&text) {
+    if matches!(site.function.context, Context::Nested | Context::Unknown) || beside.may_be_in_scope(&text) {
         return None;
     }
     let (functions, methods) = (beside.functions(), beside.methods());
@@ -126,12 +126,12 @@ fn of_trait(name: &str, template: Option<&LitStr>) -> String {
 }
 
 /// `Repo::load(id)` where the key of `load` has `{self.…}`, and `self` isn't among the arguments.
-fn needs_self(name: &str, template: &LitStr, given: usize, site: &Site) -> Option<String> {
+fn needs_self(name: &str, template: &LitStr, arguments: usize, site: &Site) -> Option<String> {
     let parsed = Template::parse(template.clone()).ok()?;
     let mut names: Vec<&str> = parsed.placeholders().map(|placeholder| placeholder.name.as_str()).collect();
     names.sort_unstable();
     names.dedup();
-    if !names.contains(&"self") || given + 1 != names.len() {
+    if !names.contains(&"self") || arguments + 1 != names.len() {
         return None;
     }
     let on = if site.function.receiver().is_some() { "self" } else { "repo" };
