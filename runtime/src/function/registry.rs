@@ -8,8 +8,8 @@ use crate::function::{read::ReadFunction, templates};
 pub(crate) static FUNCTIONS: RwLock<Vec<&'static ReadFunction>> = RwLock::new(Vec::new());
 
 /// Gives a function its number, and reports one whose template another has already.
-fn enter(function: &'static ReadFunction) -> usize {
-    templates::enter(function);
+fn register(function: &'static ReadFunction) -> usize {
+    templates::register(function);
     let mut functions = FUNCTIONS.write().unwrap_or_else(PoisonError::into_inner);
     functions.push(function);
     functions.len() - 1
@@ -18,6 +18,6 @@ fn enter(function: &'static ReadFunction) -> usize {
 impl ReadFunction {
     /// The function's number in this program, given at its first call.
     pub(crate) fn number(&'static self) -> usize {
-        *self.number.get_or_init(|| enter(self))
+        *self.number.get_or_init(|| register(self))
     }
 }

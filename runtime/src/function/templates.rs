@@ -12,7 +12,7 @@ use crate::function::read::{ReadFunction, ReadSettings};
 static TEMPLATES: Mutex<BTreeMap<String, &'static ReadFunction>> = Mutex::new(BTreeMap::new());
 
 /// Reports a function at its first use if one that was used before has the same template, unless both say that this is meant.
-pub(crate) fn enter(function: &'static ReadFunction) {
+pub(crate) fn register(function: &'static ReadFunction) {
     let here = &function.settings;
     if is_derived(here) {
         return;
