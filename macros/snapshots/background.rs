@@ -41,7 +41,7 @@ impl Repo {
     fn report_key(
         name: &str,
         day: u32,
-    ) -> ::cached_aside::Key<Report, ::cached_aside::Unknows_cache> {
+    ) -> ::cached_aside::Key<Report, ::cached_aside::Unplaced> {
         use ::cached_aside::__private as __aside;
         __aside::key_without_cache(
             Self::__report_read(),
@@ -69,7 +69,7 @@ impl Repo {
                     + __Shape::<Result<Report, Failed>>::RESULT_OPTION
             },
         >,
-        ::cached_aside::Unknows_cache,
+        ::cached_aside::Unplaced,
     > {
         use ::cached_aside::__private as __aside;
         __aside::key_without_cache(

@@ -37,7 +37,7 @@ impl search {
     fn key<T: Row, const N: usize>(
         page: u32,
         _tenant: &str,
-    ) -> ::cached_aside::Key<Page<T, N>, ::cached_aside::Unknows_cache>
+    ) -> ::cached_aside::Key<Page<T, N>, ::cached_aside::Unplaced>
     where
         T: DeserializeOwned,
     {
@@ -68,7 +68,7 @@ impl search {
             io::Result<Page<T, N>>,
             { <Self as ::cached_aside::__private::Companion>::SHAPE },
         >,
-        ::cached_aside::Unknows_cache,
+        ::cached_aside::Unplaced,
     >
     where
         T: DeserializeOwned,
