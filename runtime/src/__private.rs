@@ -79,7 +79,7 @@ pub fn load_owned<R, const SHAPE: u8, M>(
     body: M,
 ) -> impl Future<Output = R>
 where
-    R: Outcome<SHAPE> + Send + 'static,
+    R: Outcome<SHAPE, Value: Send + 'static, Error: Send + 'static> + Send + 'static,
     M: FnOnce() -> Begun<R> + Send,
 {
     read::load_owned(function, cache.map(|cache| &cache.inner), key, coding, returns, body)
@@ -122,7 +122,7 @@ pub fn update<R: Outcome<SHAPE>, const SHAPE: u8, B: Future<Output = R>>(
         let written = |key: Key<R::Value>| {
             let name = AnyKey::from(&key);
             let (cache, token) = inside.of(&name)?;
-            let entry = key.entry(cache, &returned.gave(), token)?;
+            let entry = key.entry(cache, returned.as_loaded(), token)?;
             Some(Written { cache: cache.clone(), key: name.without_cache(), entry, by_inner: false })
         };
         keys.into_iter().filter_map(written).collect()

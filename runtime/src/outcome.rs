@@ -3,9 +3,14 @@
 //! The four shapes are told apart by the type, not by its spelling, so that aliases work: an inherent associated
 //! constant wins over a trait's where its `impl` applies.
 
-use std::{any::Any, convert::Infallible, marker::PhantomData, sync::Arc};
+use std::{convert::Infallible, marker::PhantomData};
 
-use crate::{Error, codec::coding::Coding};
+use crate::Error;
+
+mod returns;
+
+pub(crate) use self::returns::{ErrorPolicy, SharedError};
+pub use self::returns::{NoAbsent, NotShared, Returns, StoredErrors, stored_errors};
 
 /// Finds the shape of a return type: the sum of its three constants.
 #[derive(Debug)]
@@ -38,15 +43,36 @@ impl<T, E> Shape<Result<Option<T>, E>> {
     pub const RESULT_OPTION: u8 = 1;
 }
 
-/// What a function gave, by reference.
-#[derive(Debug)]
-pub enum Gave<'a, V, E> {
+/// What a function gave, whatever the shape of its return type: of values and errors, or of references to them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Loaded<V, E> {
     /// A value: stored.
-    Value(&'a V),
+    Value(V),
     /// `None`: stored only if the attribute has a `none_ttl`.
     None,
     /// `Err`: stored only with `error_ttl`, if `error_if` says so.
-    Error(&'a E),
+    Error(E),
+}
+
+impl<V, E> Loaded<V, E> {
+    /// The same by reference.
+    pub(crate) fn as_ref(&self) -> Loaded<&V, &E> {
+        match self {
+            Loaded::Value(value) => Loaded::Value(value),
+            Loaded::None => Loaded::None,
+            Loaded::Error(error) => Loaded::Error(error),
+        }
+    }
+
+    /// What an entry holds: a value, or a stored `None`.
+    pub(crate) fn of_entry(value: Option<V>) -> Loaded<V, E> {
+        value.map_or(Loaded::None, Loaded::Value)
+    }
+}
+
+/// Whether functions of a shape can give `None`.
+pub(crate) const fn has_none(shape: u8) -> bool {
+    shape & 1 == 1
 }
 
 /// A return type of shape 0 (`T`), 1 (`Option<T>`), 2 (`Result<T, E>`) or 3 (`Result<Option<T>, E>`).
@@ -57,33 +83,42 @@ pub trait Outcome<const SHAPE: u8>: Sized {
     type Error;
 
     /// What the function gave.
-    fn gave(&self) -> Gave<'_, Self::Value, Self::Error>;
-    /// The return value made of a stored value.
-    fn from_value(value: Self::Value) -> Self;
-    /// The return value of a stored `None`; `None` for types that have none.
-    fn from_none() -> Option<Self>;
-    /// The return value made of somebody else's error; `None` for types that have none.
-    fn from_error(error: Self::Error) -> Option<Self>;
+    fn into_loaded(self) -> Loaded<Self::Value, Self::Error>;
+
+    /// The same by reference.
+    fn as_loaded(&self) -> Loaded<&Self::Value, &Self::Error>;
+
+    /// The return value that says so.
+    ///
+    /// # Panics
+    ///
+    /// For a `None` that the type does not have; a read of its function finds none.
+    fn from_loaded(loaded: Loaded<Self::Value, Self::Error>) -> Self;
+}
+
+#[cold]
+fn no_none() -> ! {
+    unreachable!("a function without a `None` is given none")
 }
 
 impl<T> Outcome<0> for T {
     type Value = T;
     type Error = Infallible;
 
-    fn gave(&self) -> Gave<'_, T, Infallible> {
-        Gave::Value(self)
+    fn into_loaded(self) -> Loaded<T, Infallible> {
+        Loaded::Value(self)
     }
 
-    fn from_value(value: T) -> Self {
-        value
+    fn as_loaded(&self) -> Loaded<&T, &Infallible> {
+        Loaded::Value(self)
     }
 
-    fn from_none() -> Option<Self> {
-        None
-    }
-
-    fn from_error(error: Infallible) -> Option<Self> {
-        match error {}
+    fn from_loaded(loaded: Loaded<T, Infallible>) -> Self {
+        match loaded {
+            Loaded::Value(value) => value,
+            Loaded::None => no_none(),
+            Loaded::Error(error) => match error {},
+        }
     }
 }
 
@@ -91,20 +126,20 @@ impl<T> Outcome<1> for Option<T> {
     type Value = T;
     type Error = Infallible;
 
-    fn gave(&self) -> Gave<'_, T, Infallible> {
-        self.as_ref().map_or(Gave::None, Gave::Value)
+    fn into_loaded(self) -> Loaded<T, Infallible> {
+        self.map_or(Loaded::None, Loaded::Value)
     }
 
-    fn from_value(value: T) -> Self {
-        Some(value)
+    fn as_loaded(&self) -> Loaded<&T, &Infallible> {
+        self.as_ref().map_or(Loaded::None, Loaded::Value)
     }
 
-    fn from_none() -> Option<Self> {
-        Some(None)
-    }
-
-    fn from_error(error: Infallible) -> Option<Self> {
-        match error {}
+    fn from_loaded(loaded: Loaded<T, Infallible>) -> Self {
+        match loaded {
+            Loaded::Value(value) => Some(value),
+            Loaded::None => None,
+            Loaded::Error(error) => match error {},
+        }
     }
 }
 
@@ -112,20 +147,20 @@ impl<T, E> Outcome<2> for Result<T, E> {
     type Value = T;
     type Error = E;
 
-    fn gave(&self) -> Gave<'_, T, E> {
-        self.as_ref().map_or_else(Gave::Error, Gave::Value)
+    fn into_loaded(self) -> Loaded<T, E> {
+        self.map_or_else(Loaded::Error, Loaded::Value)
     }
 
-    fn from_value(value: T) -> Self {
-        Ok(value)
+    fn as_loaded(&self) -> Loaded<&T, &E> {
+        self.as_ref().map_or_else(Loaded::Error, Loaded::Value)
     }
 
-    fn from_none() -> Option<Self> {
-        None
-    }
-
-    fn from_error(error: E) -> Option<Self> {
-        Some(Err(error))
+    fn from_loaded(loaded: Loaded<T, E>) -> Self {
+        match loaded {
+            Loaded::Value(value) => Ok(value),
+            Loaded::None => no_none(),
+            Loaded::Error(error) => Err(error),
+        }
     }
 }
 
@@ -133,24 +168,24 @@ impl<T, E> Outcome<3> for Result<Option<T>, E> {
     type Value = T;
     type Error = E;
 
-    fn gave(&self) -> Gave<'_, T, E> {
+    fn into_loaded(self) -> Loaded<T, E> {
+        self.map_or_else(Loaded::Error, |value| value.map_or(Loaded::None, Loaded::Value))
+    }
+
+    fn as_loaded(&self) -> Loaded<&T, &E> {
         match self {
-            Ok(Some(value)) => Gave::Value(value),
-            Ok(None) => Gave::None,
-            Err(error) => Gave::Error(error),
+            Ok(Some(value)) => Loaded::Value(value),
+            Ok(None) => Loaded::None,
+            Err(error) => Loaded::Error(error),
         }
     }
 
-    fn from_value(value: T) -> Self {
-        Ok(Some(value))
-    }
-
-    fn from_none() -> Option<Self> {
-        Some(Ok(None))
-    }
-
-    fn from_error(error: E) -> Option<Self> {
-        Some(Err(error))
+    fn from_loaded(loaded: Loaded<T, E>) -> Self {
+        match loaded {
+            Loaded::Value(value) => Ok(Some(value)),
+            Loaded::None => Ok(None),
+            Loaded::Error(error) => Err(error),
+        }
     }
 }
 
@@ -262,19 +297,24 @@ pub fn refuse<R: Refusable>(error: Error) -> R {
     note = "return `Result<_, E>` with `E: From<cached_aside::Error>`, or leave `hard` out"
 )]
 pub trait Interruptible {
-    /// The return value of a load that was given up.
-    fn given_up(error: Error) -> Self;
+    /// The type of its errors.
+    type Error;
+
+    /// The error of a load that was given up.
+    fn given_up(error: Error) -> Self::Error;
 }
 
 #[diagnostic::do_not_recommend]
 impl<T, E: From<Error>> Interruptible for Result<T, E> {
-    fn given_up(error: Error) -> Self {
-        Err(E::from(error))
+    type Error = E;
+
+    fn given_up(error: Error) -> E {
+        E::from(error)
     }
 }
 
-/// The return value of a load that was given up.
-pub fn given_up<R: Interruptible>(error: Error) -> R {
+/// The error of a load that was given up.
+pub fn given_up<R: Interruptible>(error: Error) -> R::Error {
     R::given_up(error)
 }
 
@@ -317,141 +357,3 @@ where
     ShapeNumber<SHAPE>: Fails,
 {
 }
-
-/// An error on its way from the one who loaded to those who waited.
-pub(crate) type SharedError = Arc<dyn Any + Send + Sync>;
-
-/// How an error reaches others: those who waited for the load that failed, as a clone, where the type allows it; and those
-/// who come later, through the store, where the attribute says so.
-pub(crate) struct Sharing<E> {
-    pub(crate) share: Option<fn(&E) -> SharedError>,
-    pub(crate) receive: fn(&SharedError) -> Option<E>,
-    /// What gives it. A hit needs it only where an error was stored, and no call carries it.
-    pub(crate) stored: Option<fn() -> StoredErrors<E>>,
-}
-
-/// Which errors are stored, and how.
-#[derive(Debug)]
-pub struct StoredErrors<E> {
-    pub(crate) coding: Coding<E>,
-    pub(crate) error_if: fn(&E) -> bool,
-}
-
-/// Errors for which `error_if` says so, with this coding.
-#[must_use]
-pub fn stored_errors<E>(coding: Coding<E>, error_if: fn(&E) -> bool) -> StoredErrors<E> {
-    StoredErrors { coding, error_if }
-}
-
-impl<E> std::fmt::Debug for Sharing<E> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Sharing")
-            .field("shared", &self.share.is_some())
-            .field("stored", &self.stored.is_some())
-            .finish_non_exhaustive()
-    }
-}
-
-impl<E> Clone for Sharing<E> {
-    fn clone(&self) -> Self {
-        *self
-    }
-}
-
-impl<E> Copy for Sharing<E> {}
-
-impl<E> Sharing<E> {
-    /// The error is not shared: everybody who waited runs the body.
-    pub(crate) const fn none() -> Self {
-        Sharing { share: None, receive: |_| None, stored: None }
-    }
-}
-
-impl<E: Clone + Send + Sync + 'static> Sharing<E> {
-    /// The error is shared as a clone.
-    pub(crate) const SHARED: Self = Sharing {
-        share: Some(|error| Arc::new(error.clone())),
-        receive: |shared| shared.downcast_ref::<E>().cloned(),
-        stored: None,
-    };
-}
-
-/// A return type and its shape: how its errors reach others, and what it gives where there is nothing.
-#[derive(Debug)]
-pub struct Returns<R: Outcome<SHAPE>, const SHAPE: u8> {
-    pub(crate) sharing: Sharing<R::Error>,
-    pub(crate) given_up: Option<fn(Error) -> R>,
-    pub(crate) absent: Option<fn(Error) -> R>,
-}
-
-impl<R: Outcome<SHAPE>, const SHAPE: u8> Clone for Returns<R, SHAPE> {
-    fn clone(&self) -> Self {
-        *self
-    }
-}
-
-impl<R: Outcome<SHAPE>, const SHAPE: u8> Copy for Returns<R, SHAPE> {}
-
-impl<R: Outcome<SHAPE>, const SHAPE: u8> Returns<R, SHAPE> {
-    const fn new(sharing: Sharing<R::Error>) -> Self {
-        Returns { sharing, given_up: None, absent: None }
-    }
-
-    /// Errors are not shared.
-    #[must_use]
-    pub const fn unshared() -> Self {
-        Self::new(Sharing::none())
-    }
-
-    /// A load that takes too long is given up.
-    #[must_use]
-    pub const fn or_given_up(self, given_up: fn(Error) -> R) -> Self {
-        Returns { given_up: Some(given_up), ..self }
-    }
-
-    /// Some errors are stored.
-    #[must_use]
-    pub const fn storing(self, errors: fn() -> StoredErrors<R::Error>) -> Self {
-        let sharing = Sharing { stored: Some(errors), ..self.sharing };
-        Returns { sharing, ..self }
-    }
-}
-
-impl<T, E: Clone + Send + Sync + 'static> Returns<Result<T, E>, 2> {
-    /// Errors are shared as clones.
-    pub const SHARED: Self = Self::new(Sharing::SHARED);
-}
-
-impl<T, E: Clone + Send + Sync + 'static> Returns<Result<Option<T>, E>, 3> {
-    /// Errors are shared as clones.
-    pub const SHARED: Self = Self::new(Sharing::SHARED);
-}
-
-/// The constant of return types whose errors can't be cloned or sent, or that have none.
-pub trait NotShared: Sized {
-    /// Errors are not shared.
-    const SHARED: Self;
-}
-
-impl<R: Outcome<SHAPE>, const SHAPE: u8> NotShared for Returns<R, SHAPE> {
-    const SHARED: Self = Returns::unshared();
-}
-
-impl<T, E: From<Error>> Returns<Result<T, E>, 2> {
-    /// With an error it can say that there is nothing.
-    #[must_use]
-    pub fn or_absent(self) -> Self {
-        Returns { absent: Some(|error| Err(E::from(error))), ..self }
-    }
-}
-
-/// The method of return types whose error can't be made from the cache's, or that have none.
-pub trait NoAbsent: Sized {
-    /// No error can say that there is nothing.
-    #[must_use]
-    fn or_absent(self) -> Self {
-        self
-    }
-}
-
-impl<R: Outcome<SHAPE>, const SHAPE: u8> NoAbsent for Returns<R, SHAPE> {}

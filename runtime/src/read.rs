@@ -1,4 +1,10 @@
-//! The read path, in the order in which it happens: look, join the flight, acquire, load, fill.
+//! The read path. A call looks at the store, and gives a hit. Else it joins the flight of its key (`follow.rs`); the leader
+//! (`lead.rs`) acquires the lease, runs the body, and fills (`load.rs`, `fill.rs`), or waits for whoever does. A stale entry is
+//! revalidated (`revalidate.rs`), and `refresh(…)` loads whatever is there (`forced.rs`). What is done next is decided in
+//! `decision.rs`.
+//!
+//! The shape of the return type ends at the door: inside there are values, `None` and errors, and the steps are compiled once for
+//! all functions whose values and errors are of one type.
 
 use std::{
     borrow::Cow,
@@ -19,28 +25,30 @@ use crate::{
     engine::shared::Shared,
     fingerprint::{CodingKind, Known},
     function::read::ReadFunction,
-    function::staleness::Due,
     options::{CallOptions, ReadMode, Source},
-    outcome::{Outcome, Returns},
+    outcome::{ErrorPolicy, Loaded, Outcome, Returns, has_none},
 };
 
-mod asked;
-mod call;
+mod body;
+mod decision;
 mod fill;
+mod follow;
+mod forced;
+mod found;
+mod lead;
 mod load;
-mod loader;
-mod look;
 mod lookup;
-mod miss;
-mod refresh;
-mod refreshing;
+mod revalidate;
+mod revalidation;
+mod site;
 
-pub use self::loader::Begun;
-pub(crate) use self::look::peek;
+pub use self::body::Begun;
+pub(crate) use self::lookup::peek;
 use self::{
-    call::{Call, absent},
-    loader::{Handed, Lent, Loader, Owned, Parts},
-    lookup::Seen,
+    body::{Body, BorrowedBody, Handed, Maker, OwnedBody},
+    decision::{Cached, CallerStep, after_first_look, only_cached},
+    found::{Hit, Lookup},
+    site::{Call, Site, absent},
 };
 
 /// One call of a cached function: the value from the cache, or the body's.
@@ -60,10 +68,10 @@ where
     B: Future<Output = R>,
 {
     async move {
-        let course = Course::or_given_up(returns.given_up);
-        let lent = Lent { course: &course };
-        let steps = pin!(answer(function, cache, &key, &coding, &returns, lent));
-        course.beside(steps, body).await
+        let course = Course::new();
+        let borrowed = BorrowedBody { course: &course };
+        let steps = pin!(answer(function, cache, &key, &coding, (SHAPE, &returns.errors), borrowed));
+        R::from_loaded(course.beside(steps, body, R::into_loaded).await)
     }
 }
 
@@ -77,152 +85,169 @@ pub(crate) fn load_owned<R, const SHAPE: u8, M>(
     make: M,
 ) -> impl Future<Output = R>
 where
-    R: Outcome<SHAPE> + Send + 'static,
+    R: Outcome<SHAPE, Value: Send + 'static, Error: Send + 'static> + Send + 'static,
     M: FnOnce() -> Begun<R> + Send,
 {
     let mut make = Some(make);
     async move {
-        let mut make = || make.take().map(|make| make());
-        let (course, handed) = (Course::or_given_up(returns.given_up), Handed::new());
-        let mut parts = Parts { make: &mut make, handed: &handed, course: &course };
-        let steps = pin!(answer(function, cache, &key, &coding, &returns, Owned(&mut parts)));
-        course.beside(steps, pin!(handed.body())).await
+        let (course, handed) = (Course::new(), Handed::new());
+        let mut maker: Maker<'_, R, M, SHAPE> = Maker { make: &mut make, handed: &handed };
+        let owned = OwnedBody { maker: &mut maker, course: &course };
+        let steps = pin!(answer(function, cache, &key, &coding, (SHAPE, &returns.errors), owned));
+        R::from_loaded(course.beside(steps, pin!(handed.body()), R::into_loaded).await)
     }
 }
 
 /// The steps of a call, which run beside its body.
 #[expect(clippy::manual_async_fn, reason = "an async function carries its arguments twice")]
-fn answer<R, const SHAPE: u8>(
+fn answer<V, E>(
     function: &'static ReadFunction,
     cache: Option<&Arc<Shared>>,
     key: &AnyKey,
-    coding: &Coding<R::Value>,
-    returns: &Returns<R, SHAPE>,
-    body: impl Loader<Output = R>,
-) -> impl Future<Output = R>
-where
-    R: Outcome<SHAPE>,
-{
+    coding: &Coding<V>,
+    (shape, errors): (u8, &ErrorPolicy<E>),
+    body: impl Body<V, E>,
+) -> impl Future<Output = Loaded<V, E>> {
     async move {
         let (cache, options) = scope::for_call(function.settings.name, cache);
-        let way = match way::<R, SHAPE>(function, cache, &coding.kind, &options, returns, key) {
-            Ok(way) => way,
-            Err(Some(absent)) => return absent,
-            Err(None) => {
+        let (cache, known) = match resolve_cache(function, cache, &coding.kind, shape, &options, key) {
+            Ok(resolved) => resolved,
+            Err(why) if options.mode == ReadMode::OnlyCached => {
+                options.report(function, key.as_str(), Source::Absent, None);
+                return absent(function, shape, errors, why.into_error(key));
+            }
+            Err(_) => {
                 let result = body.begin(None).await;
                 options.report(function, key.as_str(), Source::Bypassed, Some(Duration::ZERO));
                 return result;
             }
         };
-        let in_transaction = options.in_transaction;
-        let call = Call::new(function, &way, key, coding, &returns.sharing, options);
-        let result = match call.mode {
-            ReadMode::OnlyCached => Box::pin(call.only_cached(returns.absent)).await,
-            _ if in_transaction => Box::pin(call.look_or_run(body)).await,
+        let (counters, cache) = (cache.table.of(function), &*cache);
+        let site =
+            Site { cache, function, counters, known: &known, coding, errors, shape, options: &options };
+        let call = Call::new(&site, key.as_str());
+        let result = match options.mode {
+            ReadMode::OnlyCached => Box::pin(call.only_cached()).await,
+            _ if options.in_transaction => Box::pin(call.look_or_run(body)).await,
             ReadMode::ReadThrough | ReadMode::Bypass | ReadMode::Refresh => call.look_and_load(body).await,
         };
-        call.tell();
+        call.report();
         result
     }
 }
 
-/// The cache that a call goes through, and what is known of its values. Where it goes through none: what it gives without
-/// the body, or `None` for the body.
-fn way<'a, R, const SHAPE: u8>(
+/// The cache that a call goes through, and what is known of its values; or why it goes through none.
+fn resolve_cache<'a>(
     function: &'static ReadFunction,
     cache: Option<Cow<'a, Arc<Shared>>>,
     kind: &CodingKind,
+    shape: u8,
     options: &CallOptions,
-    returns: &Returns<R, SHAPE>,
     key: &AnyKey,
-) -> Result<(Cow<'a, Arc<Shared>>, Known), Option<R>>
-where
-    R: Outcome<SHAPE>,
-{
-    let without = |error: Error| {
-        let only_cached = options.mode == ReadMode::OnlyCached;
-        only_cached.then(|| {
-            options.report(function, key.as_str(), Source::Absent, None);
-            absent::<R, SHAPE>(function, returns.absent, error)
-        })
-    };
-    let cache = cache.ok_or_else(|| without(Error::NoCache))?;
-    let bypass = || cache.table.of(function).bypassed.one();
-    if options.mode == ReadMode::Bypass {
-        bypass();
-        return Err(None);
-    }
+) -> Result<(Cow<'a, Arc<Shared>>, Known), Uncached> {
+    let cache = cache.ok_or(Uncached::NoCache)?;
     // What is read inside of a transaction may never be committed, or be older than what has been.
     let own_view = options.in_transaction && !function.settings.cached_in_transaction;
-    if own_view || cache.switch.is_off(function) {
-        bypass();
-        return Err(without(Error::NotCached { key: key.to_string() }));
+    if options.mode != ReadMode::Bypass && !own_view && !cache.switch.is_off(function) {
+        match function.of_value(kind, shape) {
+            Ok(known) if key.is_whole() => return Ok((cache, known)),
+            Ok(_) => function.say_unprintable(key.as_str()),
+            Err(error) => function.say_uncacheable(&error),
+        }
     }
-    match function.of_value(kind, SHAPE) {
-        Ok(known) if key.is_whole() => return Ok((cache, known)),
-        Ok(_) => function.say_unprintable(key.as_str()),
-        Err(error) => function.say_uncacheable(&error),
+    cache.table.of(function).bypassed.one();
+    Err(Uncached::Bypassed)
+}
+
+/// Why a call goes through no cache.
+enum Uncached {
+    NoCache,
+    Bypassed,
+}
+
+impl Uncached {
+    fn into_error(self, key: &AnyKey) -> Error {
+        match self {
+            Uncached::NoCache => Error::NoCache,
+            Uncached::Bypassed => Error::NotCached { key: key.to_string() },
+        }
     }
-    bypass();
-    Err(without(Error::NotCached { key: key.to_string() }))
 }
 
 impl<V, E> Call<'_, V, E> {
-    async fn look_and_load<R, const SHAPE: u8, L>(&self, body: L) -> R
-    where
-        R: Outcome<SHAPE, Value = V, Error = E>,
-        L: Loader<Output = R>,
-    {
+    async fn look_and_load<B: Body<V, E>>(&self, body: B) -> Loaded<V, E> {
         let mut budget = Budget::new(self.cache.timeout);
-        let seen = match self.mode {
-            ReadMode::Refresh => None,
-            _ => match self.look::<R, SHAPE>(&mut budget).await {
-                Seen::Entry(hit, _, age) => {
-                    self.counters.hits.one();
+        let step = if self.is_forced() {
+            None
+        } else {
+            match self.lookup(&mut budget).await {
+                Lookup::Hit(hit) => {
                     self.counters.hit_times.record(|| budget.spent());
-                    self.note(Source::Hit, age);
                     tracing::trace!(key = self.key, took = ?budget.spent(), "hit");
-                    return hit;
+                    return self.give(hit);
                 }
-                Seen::Old(old) if old.is_given() => return self.give(old),
-                seen => Some(seen),
-            },
+                found => Some(after_first_look(found)),
+            }
         };
+        if let Some(CallerStep::GiveStale(stale)) = step {
+            return self.give_stale(stale);
+        }
         let span =
             tracing::debug_span!("cached_aside", function = self.function.settings.name, key = self.key);
-        // On the heap, so that a hit does not carry the room that a miss needs.
         body.inside(&span);
-        Box::pin(self.go_on(seen, budget, body)).instrument(span).await
+        // On the heap, so that a hit does not carry the room that a miss needs.
+        Box::pin(self.go_on(step, budget, body)).instrument(span).await
     }
 
     /// A call inside of a transaction whose origin is another one: a hit, or the body, of which nothing is stored or shared.
-    async fn look_or_run<R, const SHAPE: u8, L>(&self, body: L) -> R
-    where
-        R: Outcome<SHAPE, Value = V, Error = E>,
-        L: Loader<Output = R>,
-    {
+    async fn look_or_run<B: Body<V, E>>(&self, body: B) -> Loaded<V, E> {
         let mut budget = Budget::new(self.cache.timeout);
-        if self.mode == ReadMode::ReadThrough
-            && let Seen::Entry(hit, _, age) = self.look::<R, SHAPE>(&mut budget).await
+        if self.options.mode == ReadMode::ReadThrough
+            && let Lookup::Hit(hit) = self.lookup(&mut budget).await
         {
-            self.counters.hits.one();
             self.counters.hit_times.record(|| budget.spent());
-            self.note(Source::Hit, age);
-            return hit;
+            return self.give(hit);
         }
         self.run_alone(body).await
     }
 
     /// What follows a look that is no hit; or no look.
-    async fn go_on<R, const SHAPE: u8, L>(&self, seen: Option<Seen<R>>, budget: Budget, body: L) -> R
-    where
-        R: Outcome<SHAPE, Value = V, Error = E>,
-        L: Loader<Output = R>,
-    {
-        match seen {
-            None => self.load_anew(budget, body).await,
-            Some(Seen::Old(old)) if old.due != Due::Reload => self.revalidate(old, budget, body).await,
-            Some(seen) => self.miss(seen, budget, body).await,
+    async fn go_on<B: Body<V, E>>(
+        &self,
+        step: Option<CallerStep<V, E>>,
+        budget: Budget,
+        body: B,
+    ) -> Loaded<V, E> {
+        match step {
+            None => self.force_refresh(budget, body).await,
+            Some(CallerStep::Give(hit)) => self.give(hit),
+            Some(CallerStep::GiveStale(stale)) => self.give_stale(stale),
+            Some(CallerStep::Revalidate(stale)) => self.revalidate(stale, budget, body).await,
+            Some(CallerStep::Join(at_hand)) => self.join(at_hand, budget, body).await,
+        }
+    }
+
+    fn give(&self, hit: Hit<V, E>) -> Loaded<V, E> {
+        self.counters.hits.one();
+        self.record_source(Source::Hit, hit.age);
+        hit.value
+    }
+
+    /// What the cache holds, and nothing else.
+    async fn only_cached(&self) -> Loaded<V, E> {
+        if !has_none(self.shape) && self.errors.absent.is_none() {
+            // Before anything is looked at: it must not depend on what is there.
+            return self.absent(Error::NoCache);
+        }
+        let mut budget = Budget::new(self.cache.timeout);
+        match only_cached(self.lookup(&mut budget).await) {
+            Cached::Hit(hit) => self.give(hit),
+            Cached::Stale(stale) => self.give_stale(stale),
+            Cached::Absent => {
+                self.counters.misses.one();
+                self.record_source(Source::Absent, None);
+                self.absent(Error::NotCached { key: self.key.to_owned() })
+            }
         }
     }
 }

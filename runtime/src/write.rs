@@ -1,6 +1,7 @@
 //! The write path, in the order in which it happens: guard, body, release.
 
 use std::{
+    convert::identity,
     future::Future,
     pin::{Pin, pin},
     sync::Arc,
@@ -94,7 +95,7 @@ where
     async move {
         let course = Course::new();
         let steps = pin!(steps(function, cache, keys, refuse, &course, &mut after));
-        course.beside(steps, body).await
+        course.beside(steps, body, identity).await
     }
 }
 

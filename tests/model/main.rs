@@ -21,8 +21,8 @@
 //! | here | step | there |
 //! | --- | --- | --- |
 //! | [`read`] | `start_read`, `look`, `acquire`, `load`, `fill` | `runtime/src/read.rs` |
-//! | [`read`] | `acquire_refresh` (`elect`), `detach_refresh`, `fail_refresh` (`abandon`) | `runtime/src/read/refresh.rs` |
-//! | [`read`] | `start_anew`, `take_over`, `end_replaced` | `runtime/src/read/asked.rs` |
+//! | [`read`] | `acquire_refresh` (`elect`), `detach_refresh`, `fail_refresh` (`abandon`) | `runtime/src/read/revalidate.rs` |
+//! | [`read`] | `start_anew`, `take_over`, `end_replaced` | `runtime/src/read/forced.rs` |
 //! | [`flight`] | `turn`, `covers`, `land`, `leave` | `runtime/src/engine/flight.rs` |
 //! | [`write`] | `start_write` (`guard`), `renew`, `commit` (the body), then `release` | `runtime/src/write.rs` |
 //! | [`recovery`] | `bypasses`, `owe`, `deliver` | `runtime/src/engine/recovery.rs` |

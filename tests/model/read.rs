@@ -1,4 +1,4 @@
-//! The read path: `runtime/src/read.rs`, top to bottom in the order it happens.
+//! The read path: `runtime/src/read.rs` and the files that it names, in the order it happens.
 //!
 //! A read starts when its first command is sent, and returns when its last reply is handled: any earlier
 //! start and any later return promises less, so these are the strict ones. A body starts and reads the

@@ -20,7 +20,7 @@ use crate::{
     },
     fingerprint,
     function::read::ReadFunction,
-    outcome::Gave,
+    outcome::Loaded,
     read,
     write::by_hand,
 };
@@ -130,7 +130,7 @@ impl<T, C> Key<T, C> {
     }
 
     /// The entry that the cached function would have stored of this; none while it is turned off.
-    pub(crate) fn entry<E>(&self, cache: &Shared, gave: &Gave<'_, T, E>, token: Token) -> Option<Storable> {
+    pub(crate) fn entry<E>(&self, cache: &Shared, loaded: Loaded<&T, &E>, token: Token) -> Option<Storable> {
         if cache.switch.is_off(self.function) {
             return None;
         }
@@ -138,7 +138,7 @@ impl<T, C> Key<T, C> {
         let (function, key, coding) = (self.function, self.as_str(), &self.coding);
         let (counters, max_value) = (cache.table.of(function), cache.store.max_value());
         let storing = Storing { function, counters, key, known, coding, max_value };
-        storing.entry(gave, None, token, Duration::ZERO)
+        storing.entry(loaded, None, token, Duration::ZERO)
     }
 
     fn cache(&self) -> Result<Arc<Shared>, Error> {

@@ -16,13 +16,10 @@ use std::{
 
 use tracing::Span;
 
-use crate::{
-    Error,
-    engine::{
-        nested::{self, Loading},
-        scope::Change,
-        session::Session,
-    },
+use crate::engine::{
+    nested::{self, Loading},
+    scope::Change,
+    session::Session,
 };
 
 /// What a call's steps and its body share. Only the task that polls them both uses it.
@@ -33,8 +30,6 @@ pub(crate) struct Course<R> {
     /// What the body runs inside of. On the heap, since a hit needs none.
     around: OnceLock<Box<Around>>,
     result: Mutex<Option<R>>,
-    /// What is given in the place of a result that takes too long.
-    pub(crate) given_up: Option<fn(Error) -> R>,
 }
 
 #[derive(Debug)]
@@ -54,12 +49,7 @@ enum PartOf {
 
 impl<R> Course<R> {
     pub(crate) fn new() -> Course<R> {
-        Course::or_given_up(None)
-    }
-
-    /// With what is given in the place of a result that takes too long.
-    pub(crate) fn or_given_up(given_up: Option<fn(Error) -> R>) -> Course<R> {
-        Course { runs: AtomicBool::new(false), around: OnceLock::new(), result: Mutex::new(None), given_up }
+        Course { runs: AtomicBool::new(false), around: OnceLock::new(), result: Mutex::new(None) }
     }
 
     /// The body will run inside of this span.
@@ -90,13 +80,19 @@ impl<R> Course<R> {
         Running(self)
     }
 
-    /// Polls both futures of a call to the end of its steps.
-    pub(crate) fn beside<'a, S, B>(&'a self, steps: Pin<&'a mut S>, body: Pin<&'a mut B>) -> Both<'a, R, S, B>
+    /// Polls both futures of a call to the end of its steps, which know what the body gives as what `convert` makes of it.
+    pub(crate) fn beside<'a, S, B, C>(
+        &'a self,
+        steps: Pin<&'a mut S>,
+        body: Pin<&'a mut B>,
+        convert: C,
+    ) -> Both<'a, R, S, B, C>
     where
         S: Future<Output = R>,
-        B: Future<Output = R>,
+        B: Future,
+        C: Fn(B::Output) -> R + Unpin,
     {
-        Both { course: self, steps, body }
+        Both { course: self, steps, body, convert }
     }
 
     fn result(&self) -> MutexGuard<'_, Option<R>> {
@@ -125,16 +121,18 @@ impl<R> Drop for Running<'_, R> {
 
 /// A call: see [`Course::beside`].
 #[derive(Debug)]
-pub(crate) struct Both<'a, R, S, B> {
+pub(crate) struct Both<'a, R, S, B, C> {
     course: &'a Course<R>,
     steps: Pin<&'a mut S>,
     body: Pin<&'a mut B>,
+    convert: C,
 }
 
-impl<R, S, B> Future for Both<'_, R, S, B>
+impl<R, S, B, C> Future for Both<'_, R, S, B, C>
 where
     S: Future<Output = R>,
-    B: Future<Output = R>,
+    B: Future,
+    C: Fn(B::Output) -> R + Unpin,
 {
     type Output = R;
 
@@ -153,7 +151,7 @@ where
     }
 }
 
-impl<R, S, B: Future<Output = R>> Both<'_, R, S, B> {
+impl<R, S, B: Future, C: Fn(B::Output) -> R> Both<'_, R, S, B, C> {
     /// Polls the body; `true` if it is not over.
     fn poll_body(&mut self, context: &mut Context<'_>) -> bool {
         let mut step = || self.body.as_mut().poll(context);
@@ -168,7 +166,7 @@ impl<R, S, B: Future<Output = R>> Both<'_, R, S, B> {
         match polled {
             Poll::Pending => true,
             Poll::Ready(result) => {
-                *self.course.result() = Some(result);
+                *self.course.result() = Some((self.convert)(result));
                 self.course.runs.store(false, Relaxed);
                 false
             }
@@ -178,7 +176,7 @@ impl<R, S, B: Future<Output = R>> Both<'_, R, S, B> {
 
 #[cfg(test)]
 mod tests {
-    use std::{cell::RefCell, pin::pin, time::Duration};
+    use std::{cell::RefCell, convert::identity, pin::pin, time::Duration};
 
     use tokio::{
         task::yield_now,
@@ -209,7 +207,7 @@ mod tests {
             });
             futures_util::join!(running, beside).0
         });
-        assert_eq!(course.beside(steps, body).await, 7);
+        assert_eq!(course.beside(steps, body, identity).await, 7);
         let expected =
             ["steps begin", "steps ask", "body begins", "steps go on", "body ends"].map(str::to_owned);
         assert_eq!(*seen.borrow(), expected);
@@ -224,7 +222,7 @@ mod tests {
             drop(course.run());
             yield_now().await;
         });
-        course.beside(steps, body).await;
+        course.beside(steps, body, identity).await;
     }
 
     #[tokio::test(start_paused = true)]
@@ -238,7 +236,7 @@ mod tests {
             assert!(timeout(Duration::from_secs(1), course.run()).await.is_err());
             sleep(Duration::from_secs(2)).await;
         });
-        course.beside(steps, body).await;
+        course.beside(steps, body, identity).await;
     }
 
     #[tokio::test(start_paused = true)]
@@ -250,7 +248,7 @@ mod tests {
         });
         let limit = Duration::from_secs(1);
         let steps = pin!(async { timeout(limit, course.run()).await.unwrap_or(Err(())) });
-        assert_eq!(course.beside(steps, body).await, Ok(()));
+        assert_eq!(course.beside(steps, body, identity).await, Ok(()));
         assert_eq!(begun.elapsed(), limit);
     }
 }

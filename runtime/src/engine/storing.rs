@@ -14,7 +14,7 @@ use crate::{
     codec::coding::Coding,
     fingerprint::Known,
     function::read::ReadFunction,
-    outcome::{Gave, StoredErrors},
+    outcome::{Loaded, StoredErrors},
     telemetry::Counters,
 };
 
@@ -41,24 +41,24 @@ impl<V> Storing<'_, V> {
     /// The entry of what the function gave, if it is to be stored.
     pub(crate) fn entry<E>(
         &self,
-        gave: &Gave<'_, V, E>,
+        loaded: Loaded<&V, &E>,
         errors: Option<fn() -> StoredErrors<E>>,
         token: Token,
         load_time: Duration,
     ) -> Option<Storable> {
         let settings = &self.function.settings;
-        let ttl = match gave {
-            Gave::Value(value) => self.ttl_of(value)?,
-            Gave::None => settings.none_ttl?,
-            Gave::Error(error) => return self.failure(*error, &errors?(), token, load_time),
+        let ttl = match loaded {
+            Loaded::Value(value) => self.ttl_of(value)?,
+            Loaded::None => settings.none_ttl?,
+            Loaded::Error(error) => return self.failure(error, &errors?(), token, load_time),
         };
         let fresh_for = shorten(ttl, settings.jitter_per_mille).max(MIN_TTL);
         let window = settings.staleness.window();
         let outlives_freshness = !window.is_zero();
         let header = Header { fingerprint: self.known.fingerprint, fresh_for, load_time, outlives_freshness };
-        let value = match gave {
-            Gave::Value(value) => self.encode(value, token, header)?,
-            Gave::None | Gave::Error(_) => entry::none(token, header),
+        let value = match loaded {
+            Loaded::Value(value) => self.encode(value, token, header)?,
+            Loaded::None | Loaded::Error(_) => entry::none(token, header),
         };
         Some(Storable { value: value.into(), ttl: fresh_for + window })
     }

@@ -7,64 +7,57 @@ use tokio::time::Instant;
 use tracing::Instrument;
 
 use super::{
-    call::Call,
+    body::Body,
     fill::{begin, fill, fill_and_land, within_budget},
-    loader::Loader,
-    lookup::Old,
+    found::StaleEntry,
+    site::Call,
 };
 use crate::{
     engine::budget::Budget,
     engine::flight::{Landed, Step, Ticket},
     engine::lease::{Held, while_renewing},
     engine::storing::Storable,
-    options::{ReadMode, Source},
-    outcome::{Gave, Outcome},
+    options::Source,
+    outcome::Loaded,
 };
 
 impl<V, E> Call<'_, V, E> {
     /// Runs the body under a lease, and stores what it gave in the lease's place.
-    pub(super) async fn load_and_fill<R, const SHAPE: u8, L>(
+    pub(super) async fn load_and_fill<B: Body<V, E>>(
         &self,
         mut ticket: Ticket,
         lease: Held,
         mut budget: Budget,
-        body: L,
-    ) -> R
-    where
-        R: Outcome<SHAPE, Value = V, Error = E>,
-        L: Loader<Output = R>,
-    {
+        body: B,
+    ) -> Loaded<V, E> {
         let began = ticket.load();
         self.counters.loads.one();
-        self.note(Source::Loaded, Some(Duration::ZERO));
+        self.record_source(Source::Loaded, Some(Duration::ZERO));
         let started = Instant::now();
         let renewal = lease.keep(self.function.settings.lease);
-        let encode = |result: R| {
+        let encode = |result: Loaded<V, E>| {
             let load_time = started.elapsed();
             self.counters.load_times.record(|| load_time);
             tracing::debug!(key = self.key, took = ?load_time, "loaded");
             // No reference to the result may live on: it need not be `Sync`.
-            let gave = result.gave();
-            let entry = self.storing().entry(&gave, self.sharing.stored, lease.token, load_time);
-            let failed = matches!(gave, Gave::Error(_));
-            (result, entry, failed)
+            let entry = self.storing().entry(result.as_ref(), self.errors.stored, lease.token, load_time);
+            (result, entry)
         };
-        let (result, entry, failed) =
-            while_renewing(self.cache.clock, pin!(self.begin(body)), renewal, encode).await;
+        let (result, entry) = while_renewing(self.cache.clock, pin!(self.run(body)), renewal, encode).await;
         // Before the fill asks the recovery list: whoever comes after this is not given what a write that is on it has made stale.
         let filling = ticket.step();
         let Some(Storable { value, ttl }) = entry else {
-            if failed {
+            if matches!(result, Loaded::Error(_)) {
                 lease.fail();
             } else {
                 lease.discard();
                 self.end_replaced(&mut budget).await;
             }
-            self.land_unstored(ticket, began, &result.gave());
+            self.land_unstored(ticket, began, result.as_ref());
             return result;
         };
         let filled = fill(self.cache.clone(), self.function, lease, value.clone(), ttl);
-        if self.mode == ReadMode::Refresh {
+        if self.is_forced() {
             // What is there until this has been stored may be older, and nobody may be given it after this.
             let accepted = within_budget(self.cache, filled, &mut budget).await;
             if !accepted {
@@ -81,35 +74,31 @@ impl<V, E> Call<'_, V, E> {
         result
     }
 
-    /// Runs the body as the only one of this process, without storing. An old value is given if that fails.
-    pub(super) async fn load_unstored<R, const SHAPE: u8, L>(
+    /// Runs the body as the only one of this process, without storing. A stale entry is given if that fails.
+    pub(super) async fn load_unstored<B: Body<V, E>>(
         &self,
         mut ticket: Ticket,
-        old: Option<(Old<R>, Step)>,
-        body: L,
-    ) -> R
-    where
-        R: Outcome<SHAPE, Value = V, Error = E>,
-        L: Loader<Output = R>,
-    {
+        stale: Option<(StaleEntry<V>, Step)>,
+        body: B,
+    ) -> Loaded<V, E> {
         let began = ticket.load();
         let result = self.run_alone(body).await;
-        match old {
-            Some(old) => self.land_or_stale(ticket, began, Some(result), old),
+        match stale {
+            Some(stale) => self.share_or_stale(ticket, began, Some(result), stale),
             None => {
-                self.land_unstored(ticket, began, &result.gave());
+                self.land_unstored(ticket, began, result.as_ref());
                 result
             }
         }
     }
 
     /// Runs the body without storing or sharing.
-    pub(super) async fn run_alone<R>(&self, body: impl Loader<Output = R>) -> R {
+    pub(super) async fn run_alone<B: Body<V, E>>(&self, body: B) -> Loaded<V, E> {
         self.counters.loads.one();
         self.counters.unstored.one();
-        self.note(Source::Loaded, Some(Duration::ZERO));
+        self.record_source(Source::Loaded, Some(Duration::ZERO));
         let started = Instant::now();
-        let result = self.begin(body).await;
+        let result = self.run(body).await;
         let took = started.elapsed();
         self.counters.load_times.record(|| took);
         tracing::debug!(key = self.key, ?took, "loaded, not stored");
@@ -117,12 +106,12 @@ impl<V, E> Call<'_, V, E> {
     }
 
     /// Gives what is not stored to those who came before the body began.
-    pub(super) fn land_unstored(&self, ticket: Ticket, began: Step, gave: &Gave<'_, V, E>) {
+    pub(super) fn land_unstored(&self, ticket: Ticket, began: Step, result: Loaded<&V, &E>) {
         if !ticket.followed(began) {
             return;
         }
-        let landed = match gave {
-            Gave::Value(value) => {
+        let landed = match result {
+            Loaded::Value(value) => {
                 let header = Header {
                     fingerprint: self.known.fingerprint,
                     fresh_for: Duration::ZERO,
@@ -131,8 +120,8 @@ impl<V, E> Call<'_, V, E> {
                 };
                 self.storing().encode(value, Token::fresh(), header).map(|bytes| Landed::Entry(bytes.into()))
             }
-            Gave::None => Some(Landed::None),
-            Gave::Error(error) => self.sharing.share.map(|share| Landed::Error(share(error))),
+            Loaded::None => Some(Landed::None),
+            Loaded::Error(error) => self.errors.share.map(|share| Landed::Error(share(error))),
         };
         match landed {
             Some(landed) => ticket.land(&landed, began),

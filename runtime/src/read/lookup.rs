@@ -1,79 +1,210 @@
-//! What a look at the store finds.
+//! The look at the store: what is there, and what that means.
 
-use std::time::Duration;
+use std::{
+    future::{Future, poll_fn},
+    pin::pin,
+    task::Poll,
+    time::Duration,
+};
 
 use bytes::Bytes;
-use cached_aside_protocol::entry::Refresh;
+use cached_aside_protocol::entry::{self, Entry, Failure, Unusable};
+use tokio::time::Instant;
 
-use crate::{engine::lease::Held, function::staleness::Due};
+use super::{
+    found::{Hit, Lookup, Missing, StaleEntry},
+    site::Call,
+};
+use crate::{
+    Error,
+    backoff::Backoff,
+    codec::coding::Coding,
+    engine::budget::Budget,
+    engine::flight::{Step, Ticket},
+    engine::shared::Shared,
+    fingerprint::{self, Known},
+    function::staleness::{Due, Staleness},
+    outcome::{Loaded, has_none},
+    store::{Answer, StoreError, Watched},
+};
 
-/// What a look at the store found.
-pub(super) enum Seen<R> {
-    /// An entry: what the caller is given for it; its bytes, for followers; and its age, if the store's time was asked for.
-    Entry(R, Bytes, Option<Duration>),
-    /// An entry that is stale, or soon will be.
-    Old(Old<R>),
-    /// An entry whose age matters, read without the store's time.
-    Timeless,
-    /// Nothing (an empty head), or an entry that can't be used, with its head.
-    Free(Bytes),
-    /// Somebody else is loading.
-    Lease,
-    /// A write is in progress, the data is somebody else's, or the store does not answer: run the body without storing.
-    Closed,
-}
+/// Pauses between looks while another process loads, where the server does not announce changes.
+const POLL: Backoff = Backoff::new(Duration::from_millis(10), Duration::from_millis(250));
+/// Extra wait after a lease should have ended: a server's milliseconds are rounded.
+const AFTER_THE_END: Duration = Duration::from_millis(2);
 
-/// Maximum of `lease`, and more than the longest pause between refreshes that fail.
-const LONGEST_HOLD: Duration = Duration::from_secs(3600);
-
-/// An entry that is due for a refresh.
-pub(super) struct Old<T> {
-    /// What it holds; in the end, what a caller is given.
-    pub(super) value: T,
-    pub(super) bytes: Bytes,
-    pub(super) due: Due,
-    pub(super) refresh: Refresh,
-    /// The store's time when it was read.
-    pub(super) now: Duration,
-    /// How long it has been there.
-    pub(super) age: Duration,
-}
-
-impl<R> Old<R> {
-    /// Without the value, which need not be `Sync`: an election may not refer to it.
-    pub(super) fn without_value(&self) -> Old<()> {
-        let Old { due, refresh, now, age, .. } = *self;
-        Old { value: (), bytes: self.bytes.clone(), due, refresh, now, age }
+/// Reads what is stored under a key, without loading.
+pub(crate) async fn peek<V>(cache: &Shared, key: &str, coding: &Coding<V>) -> Result<Option<V>, Error> {
+    let Ok(Known { fingerprint, .. }) = fingerprint::of(&coding.kind) else { return Ok(None) };
+    let stored = match cache.read(key, cache.timeout).await {
+        Err(StoreError::Listed) => return Ok(None),
+        stored => stored.map_err(|error| error.into_error("read", key))?,
+    };
+    let Some(mut bytes) = stored else { return Ok(None) };
+    let mut now = None;
+    if matches!(entry::parse(&bytes, fingerprint), Entry::Value(value) if value.outlives_freshness) {
+        let (there, time) = match cache.read_timed(key, cache.timeout).await {
+            Err(StoreError::Listed) => return Ok(None),
+            stored => stored.map_err(|error| error.into_error("read", key))?,
+        };
+        let Some(there) = there else { return Ok(None) };
+        (bytes, now) = (there, Some(time));
     }
-
-    /// How long nobody may begin a refresh: another runs, or the last one has failed. No right to refresh is given for longer than
-    /// an hour: one that seems to be was given before the server's clock went back, and is over.
-    pub(super) fn taken_for(&self) -> Duration {
-        let left = self.refresh.until.saturating_sub(self.now);
-        if left > LONGEST_HOLD { Duration::ZERO } else { left }
-    }
-
-    /// Whether somebody refreshes it now.
-    pub(super) fn refresh_runs(&self) -> bool {
-        self.refresh.runs && !self.taken_for().is_zero()
-    }
-
-    /// Whether it is given without more ado: nobody is to be elected now, and nobody is waited for.
-    pub(super) fn is_given(&self) -> bool {
-        !self.taken_for().is_zero() && !self.is_awaited()
-    }
-
-    /// Whether the refresh that runs must be waited for.
-    pub(super) fn is_awaited(&self) -> bool {
-        self.due == Due::Reload && self.refresh_runs()
+    match entry::parse(&bytes, fingerprint) {
+        Entry::Value(value) if Staleness::NONE.due(&value, now, || 1.0) != Some(Due::Nothing) => Ok(None),
+        Entry::Value(value) => Ok(value.payload.and_then(|payload| (coding.decode)(payload).ok())),
+        Entry::Foreign => Err(Error::Foreign { key: key.to_owned() }),
+        Entry::Lease | Entry::Guard | Entry::Failure(_) | Entry::Unusable(_) => Ok(None),
     }
 }
 
-/// The outcome of an election.
-pub(super) enum Election {
-    Won(Held),
-    /// Somebody else has won, or the entry is no longer there.
-    Lost,
-    /// The store did not answer.
-    Unknown,
+impl<V, E> Call<'_, V, E> {
+    /// The first look: one `GET`, and nothing else on a hit. With it the store's time, where the function asks for ages.
+    pub(super) async fn lookup(&self, budget: &mut Budget) -> Lookup<V, E> {
+        if self.function.settings.staleness.asks_for_time() || self.is_observed() {
+            return self.lookup_with_time(budget).await;
+        }
+        let within = match budget.begin() {
+            Ok(within) => within,
+            Err(error) => return self.classify(Err(error), None),
+        };
+        let stored = self.cache.read(self.key, within).await;
+        let silent = matches!(stored, Err(StoreError::Timeout(_)));
+        match self.classify(stored, None) {
+            // A hit spends nothing more.
+            Lookup::Hit(hit) => Lookup::Hit(hit),
+            found => {
+                budget.end(silent);
+                match found {
+                    // Stored by a program whose function lets values grow old.
+                    Lookup::Missing(Missing::NeedsServerTime) => self.lookup_with_time(budget).await,
+                    found => found,
+                }
+            }
+        }
+    }
+
+    pub(super) async fn lookup_with_time(&self, budget: &mut Budget) -> Lookup<V, E> {
+        match budget.spend(|within| self.cache.read_timed(self.key, within)).await {
+            Ok((there, now)) => self.classify(Ok(there), Some(now)),
+            Err(error) => self.classify(Err(error), None),
+        }
+    }
+
+    /// What an answer of the store means, at this time of the store.
+    pub(super) fn classify(&self, stored: Answer<Option<Bytes>>, now: Option<Duration>) -> Lookup<V, E> {
+        let vacant = |header: Bytes| Lookup::Missing(Missing::Vacant(header));
+        let bytes = match stored {
+            Ok(None) => return vacant(Bytes::new()),
+            Ok(Some(bytes)) => bytes,
+            Err(error) => {
+                self.trouble("read", &error);
+                return Lookup::Missing(Missing::Bypass);
+            }
+        };
+        let why = match entry::parse(&bytes, self.known.fingerprint) {
+            Entry::Value(found) => {
+                let age = now.map(|now| now.saturating_sub(found.stored_at));
+                let Some(due) = self.function.settings.staleness.due(&found, now, draw) else {
+                    return Lookup::Missing(Missing::NeedsServerTime);
+                };
+                match found.payload.map(self.coding.decode).transpose() {
+                    _ if due == Due::Replacement => return vacant(entry::header_of(&bytes)),
+                    // The function stores no `None`.
+                    Ok(None) if !has_none(self.shape) => return vacant(entry::header_of(&bytes)),
+                    Ok(value) if due == Due::Nothing => {
+                        return Lookup::Hit(Hit { value: Loaded::of_entry(value), bytes, age });
+                    }
+                    Ok(value) => {
+                        let (refresh, now) = (found.refresh, now.unwrap_or_default());
+                        let age = age.unwrap_or_default();
+                        return Lookup::Stale(StaleEntry { value, bytes, due, refresh, now, age });
+                    }
+                    Err(error) => {
+                        self.function.say_undecodable(self.key, &error);
+                        Unusable::Undecodable
+                    }
+                }
+            }
+            Entry::Failure(failure) => {
+                let age = now.map(|now| now.saturating_sub(failure.stored_at));
+                match self.error_of(&failure) {
+                    Ok(error) => return Lookup::Hit(Hit { value: Loaded::Error(error), bytes, age }),
+                    Err(why) => why,
+                }
+            }
+            Entry::Lease => return Lookup::Missing(Missing::Lease),
+            Entry::Guard => return Lookup::Missing(Missing::Bypass),
+            Entry::Foreign => {
+                self.trouble("read", &StoreError::Foreign);
+                return Lookup::Missing(Missing::Bypass);
+            }
+            Entry::Unusable(why) => why,
+        };
+        self.counters.unusable.one();
+        tracing::debug!(key = self.key, ?why, "the entry can't be used and is replaced");
+        vacant(entry::header_of(&bytes))
+    }
+
+    /// A stored error, if this function stores errors of that type.
+    pub(super) fn error_of(&self, failure: &Failure<'_>) -> Result<E, Unusable> {
+        let errors = self.errors.stored.ok_or(Unusable::Type)?();
+        let known = self.function.of_error(&errors.coding, *self.known, self.key);
+        known.filter(|known| known.fingerprint == failure.fingerprint).ok_or(Unusable::Type)?;
+        (errors.coding.decode)(failure.payload).map_err(|error| {
+            self.function.say_undecodable(self.key, &error);
+            Unusable::Undecodable
+        })
+    }
+
+    /// Waits until the load of another is over, at most until `patience` is; then looks again.
+    pub(super) async fn wait_for_change(&self, ticket: &Ticket, patience: Instant) -> (Lookup<V, E>, Step) {
+        let mut pauses = POLL.pauses();
+        let mut last = None;
+        loop {
+            let step = ticket.step();
+            let patient = patience.saturating_duration_since(Instant::now());
+            let watched = self.cache.watch(self.key, patient.min(self.cache.timeout)).await;
+            let Watched { mut watch, there, left, now } = match (watched, last) {
+                (Ok(watched), _) => watched,
+                // It had no time left: what was there before that look counts.
+                (Err(error), Some(last)) if error != StoreError::Listed && patience <= Instant::now() => {
+                    return last;
+                }
+                (Err(error), _) => {
+                    self.trouble("watch", &error);
+                    return (Lookup::Missing(Missing::Bypass), step);
+                }
+            };
+            let found = self.classify(Ok(there), Some(now));
+            let left = match &found {
+                Lookup::Missing(Missing::Lease) => left,
+                Lookup::Stale(stale) if stale.is_awaited() => stale.taken_for(),
+                _ => return (found, step),
+            };
+            if patience <= Instant::now() {
+                return (found, step);
+            }
+            // The holder renews its right, which is a change too; if it died, that ends when it says.
+            let ends = left + AFTER_THE_END;
+            let pause = if watch.is_push() { ends } else { ends.min(pauses.next_pause()) };
+            first_of(watch.changed(), self.cache.clock.sleep(pause.min(patient))).await;
+            last = Some((found, step));
+        }
+    }
+}
+
+/// A random number, above 0 and up to 1.
+pub(super) fn draw() -> f64 {
+    // Without randomness nothing is reloaded early.
+    (f64::from(getrandom::u32().unwrap_or(u32::MAX)) + 1.0) / (f64::from(u32::MAX) + 1.0)
+}
+
+/// Waits for either.
+pub(super) async fn first_of(first: impl Future<Output = ()>, second: impl Future<Output = ()>) {
+    let (mut first, mut second) = (pin!(first), pin!(second));
+    poll_fn(|context| {
+        if first.as_mut().poll(context).is_ready() { Poll::Ready(()) } else { second.as_mut().poll(context) }
+    })
+    .await;
 }

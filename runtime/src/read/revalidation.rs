@@ -6,6 +6,7 @@ use tokio::time::Instant;
 
 use super::fill::{fill, within_budget};
 use crate::{
+    Error,
     codec::coding::Coding,
     engine::{
         budget::Budget,
@@ -15,41 +16,41 @@ use crate::{
     },
     fingerprint::Known,
     function::read::ReadFunction,
-    outcome::{Gave, Outcome},
+    outcome::Loaded,
 };
 
 /// A refresh that was won, with all that it needs to go on without its caller.
-pub(crate) struct Refreshing<V> {
+pub(crate) struct Revalidation<V, E> {
     pub(super) cache: Arc<Shared>,
     pub(super) function: &'static ReadFunction,
     pub(super) known: Known,
     pub(super) coding: Coding<V>,
+    /// The error of a load that takes too long.
+    pub(super) given_up: Option<fn(Error) -> E>,
     pub(super) held: Held,
 }
 
-impl<V> Refreshing<V> {
-    pub(super) fn key(&self) -> &str {
-        self.held.key()
-    }
-
+impl<V, E> Revalidation<V, E> {
     /// Runs the body, and stores what it gives in the place of what it refreshes.
-    pub(super) async fn run<R, const SHAPE: u8>(self, body: impl Future<Output = R>, mut budget: Budget) -> R
-    where
-        R: Outcome<SHAPE, Value = V>,
-    {
-        let Refreshing { cache, function, known, coding, held } = self;
+    pub(super) async fn run(
+        self,
+        body: impl Future<Output = Loaded<V, E>>,
+        mut budget: Budget,
+    ) -> Loaded<V, E> {
+        let Revalidation { cache, function, known, coding, held, .. } = self;
         let counters = cache.table.of(function);
         counters.loads.one();
         let started = Instant::now();
         let (key, max_value) = (held.key().to_owned(), cache.store.max_value());
         let key = key.as_str();
         let storing = Storing { function, counters, key, known, coding: &coding, max_value };
-        let encode = |result: R| {
+        let encode = |result: Loaded<V, E>| {
             let load_time = started.elapsed();
             counters.load_times.record(|| load_time);
-            let entry = match result.gave() {
-                Gave::Error(_) => None,
-                gave => Some(storing.entry(&gave, None, held.token, load_time)),
+            // No reference to the result may live on: it need not be `Sync`.
+            let entry = match result.as_ref() {
+                Loaded::Error(_) => None,
+                loaded => Some(storing.entry(loaded, None, held.token, load_time)),
             };
             (result, load_time, entry)
         };

@@ -12,7 +12,7 @@ use std::{
 use tokio::{runtime::Handle, sync::oneshot};
 use tracing::{Instrument, Span};
 
-use super::refreshing::Refreshing;
+use super::revalidation::Revalidation;
 use crate::{
     Error,
     engine::background::{Background, Place},
@@ -21,72 +21,48 @@ use crate::{
     engine::nested::{self, Loading},
     engine::{scope, shared::Shared},
     function::read::ReadFunction,
-    outcome::Outcome,
+    outcome::{Loaded, Outcome},
 };
 
-/// A body that has not begun, as the steps around it have it: of one type for all bodies that give the same.
-pub(crate) trait Loader: Sized {
-    /// What it gives.
-    type Output;
-
+/// A body that has not begun, as the steps around it have it: of one type for all bodies that give values and errors of one type.
+pub(crate) trait Body<V, E>: Sized {
     /// Room to run without the caller; nothing has it whose arguments are borrowed.
     type Place;
 
     /// Room for this load in the background, if it can go there and there is some.
     fn place(background: &Background) -> Option<Self::Place>;
 
-    /// What it gives in the place of a result that takes too long.
-    fn given_up(&self) -> Option<fn(Error) -> Self::Output>;
-
     /// It will run inside of this span.
     fn inside(&self, span: &Span);
 
     /// Runs it as this load.
-    fn begin(self, loading: Option<Arc<Loading>>) -> impl Future<Output = Self::Output> + Unpin;
+    fn begin(self, loading: Option<Arc<Loading>>) -> impl Future<Output = Loaded<V, E>> + Unpin;
 
     /// Lets a refresh run in the background; what it gives will be there when it is over.
-    fn detach<const SHAPE: u8>(
-        self,
-        place: Self::Place,
-        refreshing: Refreshing<<Self::Output as Outcome<SHAPE>>::Value>,
-    ) -> oneshot::Receiver<Self::Output>
-    where
-        Self::Output: Outcome<SHAPE>;
+    fn detach(self, place: Self::Place, revalidation: Revalidation<V, E>) -> oneshot::Receiver<Loaded<V, E>>;
 }
 
 /// A body with borrowed arguments. It runs where the caller has it.
-pub(crate) struct Lent<'a, R> {
-    pub(super) course: &'a Course<R>,
+pub(crate) struct BorrowedBody<'a, V, E> {
+    pub(super) course: &'a Course<Loaded<V, E>>,
 }
 
-impl<R> Loader for Lent<'_, R> {
-    type Output = R;
+impl<V, E> Body<V, E> for BorrowedBody<'_, V, E> {
     type Place = Infallible;
 
     fn place(_: &Background) -> Option<Infallible> {
         None
     }
 
-    fn given_up(&self) -> Option<fn(Error) -> R> {
-        self.course.given_up
-    }
-
     fn inside(&self, span: &Span) {
         self.course.inside(span);
     }
 
-    fn begin(self, loading: Option<Arc<Loading>>) -> impl Future<Output = R> + Unpin {
+    fn begin(self, loading: Option<Arc<Loading>>) -> impl Future<Output = Loaded<V, E>> + Unpin {
         self.course.run_as(loading)
     }
 
-    fn detach<const SHAPE: u8>(
-        self,
-        place: Infallible,
-        _: Refreshing<<R as Outcome<SHAPE>>::Value>,
-    ) -> oneshot::Receiver<R>
-    where
-        R: Outcome<SHAPE>,
-    {
+    fn detach(self, place: Infallible, _: Revalidation<V, E>) -> oneshot::Receiver<Loaded<V, E>> {
         match place {}
     }
 }
@@ -95,69 +71,87 @@ impl<R> Loader for Lent<'_, R> {
 pub type Begun<R> = Pin<Box<dyn Future<Output = R> + Send>>;
 
 /// A body whose arguments become its own when it begins: on the heap then, and nowhere before.
-pub(crate) struct Owned<'a, 'b, R>(pub(super) &'a mut Parts<'b, R>);
-
-/// What such a body is made of.
-pub(super) struct Parts<'a, R> {
-    /// What gives the body, the first time.
+pub(crate) struct OwnedBody<'a, V, E> {
+    /// What makes it.
     ///
     /// Not generic: of a type that mentions both the body and what makes it, the compiler can't always tell that it is `Send`.
-    pub(super) make: &'a mut (dyn FnMut() -> Option<Begun<R>> + Send),
-    /// Where the body is put that the caller is to run.
-    pub(super) handed: &'a Handed<R>,
-    pub(super) course: &'a Course<R>,
+    pub(super) maker: &'a mut (dyn MakeBody<V, E> + Send + 'a),
+    pub(super) course: &'a Course<Loaded<V, E>>,
 }
 
-impl<R> Owned<'_, '_, R> {
+/// Makes a body, once.
+pub(super) trait MakeBody<V, E> {
+    /// Puts it where the caller runs it.
+    fn hand_over(&mut self);
+
+    /// Gives it away.
+    fn make(&mut self) -> Begun<Loaded<V, E>>;
+}
+
+/// A body that is made of the function's arguments.
+pub(super) struct Maker<'a, R, M, const SHAPE: u8> {
+    /// Until it has been made.
+    pub(super) make: &'a mut Option<M>,
+    /// Where it is put that the caller is to run.
+    pub(super) handed: &'a Handed<R>,
+}
+
+impl<R, M, const SHAPE: u8> Maker<'_, R, M, SHAPE>
+where
+    M: FnOnce() -> Begun<R>,
+{
     fn body(&mut self) -> Begun<R> {
-        match (self.0.make)() {
-            Some(body) => body,
-            None => unreachable!("a body begins once: who begins it gives its loader away"),
+        match self.make.take() {
+            Some(make) => make(),
+            None => unreachable!("a body begins once: who begins it gives it away"),
         }
     }
 }
 
-impl<R: Send + 'static> Loader for Owned<'_, '_, R> {
-    type Output = R;
+impl<R, M, const SHAPE: u8> MakeBody<R::Value, R::Error> for Maker<'_, R, M, SHAPE>
+where
+    R: Outcome<SHAPE> + Send + 'static,
+    M: FnOnce() -> Begun<R>,
+{
+    fn hand_over(&mut self) {
+        let body = self.body();
+        self.handed.put(body);
+    }
+
+    fn make(&mut self) -> Begun<Loaded<R::Value, R::Error>> {
+        let body = self.body();
+        Box::pin(async { body.await.into_loaded() })
+    }
+}
+
+impl<V: Send + 'static, E: Send + 'static> Body<V, E> for OwnedBody<'_, V, E> {
     type Place = Place;
 
     fn place(background: &Background) -> Option<Place> {
         background.place()
     }
 
-    fn given_up(&self) -> Option<fn(Error) -> R> {
-        self.0.course.given_up
-    }
-
     fn inside(&self, span: &Span) {
-        self.0.course.inside(span);
+        self.course.inside(span);
     }
 
-    fn begin(mut self, loading: Option<Arc<Loading>>) -> impl Future<Output = R> + Unpin {
-        let body = self.body();
-        self.0.handed.put(body);
-        self.0.course.run_as(loading)
+    fn begin(self, loading: Option<Arc<Loading>>) -> impl Future<Output = Loaded<V, E>> + Unpin {
+        self.maker.hand_over();
+        self.course.run_as(loading)
     }
 
-    fn detach<const SHAPE: u8>(
-        mut self,
-        place: Place,
-        refreshing: Refreshing<<R as Outcome<SHAPE>>::Value>,
-    ) -> oneshot::Receiver<R>
-    where
-        R: Outcome<SHAPE>,
-    {
-        let (told, result) = oneshot::channel();
-        let (body, given_up) = (self.body(), self.0.course.given_up);
-        let (cache, function) = (refreshing.cache.clone(), refreshing.function);
+    fn detach(self, place: Place, revalidation: Revalidation<V, E>) -> oneshot::Receiver<Loaded<V, E>> {
+        let (sender, result) = oneshot::channel();
+        let body = self.maker.make();
+        let cache = revalidation.cache.clone();
         // Nobody waits for the store any more.
         let budget = Budget::new(cache.timeout);
         let load = async move {
-            let (inner, key) = (refreshing.cache.clone(), refreshing.key().to_owned());
-            let body = nested::within(&inner, &key, within_limit(&inner, function, given_up, body));
-            let result = refreshing.run::<R, SHAPE>(body, budget).await;
+            let Revalidation { ref cache, function, given_up, ref held, .. } = revalidation;
+            let (cache, key) = (cache.clone(), held.key().to_owned());
+            let body = nested::within(&cache, &key, within_limit(&cache, function, given_up, body));
             // Nobody may be waiting any more.
-            let _ = told.send(result);
+            let _ = sender.send(revalidation.run(body, budget).await);
         };
         let load = scope::inherit_cache(load).instrument(tracing::Span::current());
         drop(cache.spawn_body(&Handle::current(), place.run(load)));
@@ -187,12 +181,12 @@ impl<R> Handed<R> {
 }
 
 /// Runs a body for no longer than its function's limit.
-pub(super) async fn within_limit<R>(
+pub(super) async fn within_limit<V, E>(
     cache: &Shared,
     function: &'static ReadFunction,
-    given_up: Option<fn(Error) -> R>,
-    mut body: impl Future<Output = R> + Unpin,
-) -> R {
+    given_up: Option<fn(Error) -> E>,
+    mut body: impl Future<Output = Loaded<V, E>> + Unpin,
+) -> Loaded<V, E> {
     let Some((limit, given_up)) = function.settings.staleness.hard_limit.zip(given_up) else {
         return (&mut body).await;
     };
@@ -202,7 +196,7 @@ pub(super) async fn within_limit<R>(
             cache.table.of(function).timed_out.one();
             let function = function.settings.name;
             tracing::warn!(function, ?limit, "the load took too long and was given up");
-            given_up(Error::LoadTimeout { function, limit })
+            Loaded::Error(given_up(Error::LoadTimeout { function, limit }))
         }
     }
 }

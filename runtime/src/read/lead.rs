@@ -1,0 +1,112 @@
+//! The leader of a flight: it goes round until something is known, an entry that another process stored or the body's result.
+
+use bytes::Bytes;
+use cached_aside_protocol::{
+    Token,
+    steps::{Acquire, Acquired},
+};
+use tokio::time::Instant;
+
+use super::{
+    body::Body,
+    decision::{Clocks, LeaderStep, of_leader},
+    found::{Election, Hit, Lookup, Missing},
+    site::Call,
+};
+use crate::{
+    engine::budget::Budget,
+    engine::flight::{Landed, Step, Ticket},
+    engine::lease::{Held, Right},
+    options::Source,
+    outcome::Loaded,
+};
+
+impl<V, E> Call<'_, V, E> {
+    pub(super) async fn lead<B: Body<V, E>>(
+        &self,
+        ticket: Ticket,
+        mut found: Lookup<V, E>,
+        mut budget: Budget,
+        patience: Instant,
+        body: B,
+    ) -> Loaded<V, E> {
+        // What the last look found was observed from this step on.
+        let mut looked = Step::NONE;
+        let soft = self.soft_end();
+        loop {
+            let clocks = Clocks { now: Instant::now(), patience, soft };
+            (found, looked) = match of_leader(found, clocks) {
+                LeaderStep::Give(hit) => return self.share(ticket, hit, looked).await,
+                LeaderStep::GiveStale(stale) => return self.share_stale(ticket, stale, looked),
+                LeaderStep::Revalidate(stale) => {
+                    // Nobody waits for this refresh: the flight ends before it begins.
+                    ticket.land(&Landed::Entry(stale.bytes.clone()), looked);
+                    return self.revalidate(stale, budget, body).await;
+                }
+                LeaderStep::LoadUnstored(stale) => {
+                    let stale = stale.map(|stale| (stale, looked));
+                    return self.load_unstored(ticket, stale, body).await;
+                }
+                LeaderStep::WaitForChange(until) => self.wait_for_change(&ticket, until).await,
+                LeaderStep::LookWithTime => {
+                    let looked = ticket.step();
+                    (self.lookup_with_time(&mut budget).await, looked)
+                }
+                LeaderStep::Elect(stale) => match self.elect(stale.without_value(), &mut budget).await {
+                    Election::Won(held) => {
+                        return self.reload(ticket, (stale, looked), held, budget, body).await;
+                    }
+                    Election::Lost => (Missing::NeedsServerTime.into(), looked),
+                    Election::Unknown => {
+                        return self.load_unstored(ticket, Some((stale, looked)), body).await;
+                    }
+                },
+                LeaderStep::Acquire(header) => match self.acquire(&ticket, header, &mut budget).await {
+                    Ok(lease) => return self.load_and_fill(ticket, lease, budget, body).await,
+                    Err(found) => found,
+                },
+            };
+        }
+    }
+
+    /// Gives what another process stored, also to those who came before it was seen.
+    async fn share(&self, ticket: Ticket, hit: Hit<V, E>, looked: Step) -> Loaded<V, E> {
+        let Hit { value, bytes, age } = hit;
+        self.counters.waited.one();
+        let landed = Landed::Entry(bytes);
+        ticket.land(&landed, looked);
+        self.record_source(Source::Shared, if age.is_some() { age } else { self.age_of(&landed).await });
+        value
+    }
+
+    /// Asks for the lease. Where it is not granted: what is there, and the step from which on that was observed.
+    async fn acquire(
+        &self,
+        ticket: &Ticket,
+        header: Bytes,
+        budget: &mut Budget,
+    ) -> Result<Held, (Lookup<V, E>, Step)> {
+        let (token, hold) = (Token::fresh(), self.function.settings.lease);
+        let looked = ticket.step();
+        // It exists before it is acquired: dropped while that is being asked, it gives up what may have been acquired.
+        let lease = Held::new(self.cache, self.key, token, Right::Lease);
+        let acquire = Acquire { expected: header, token, lease: hold };
+        match budget.spend(|within| self.cache.acquire(self.key, acquire, within)).await {
+            Ok(Acquired::Yes) => Ok(lease),
+            Ok(Acquired::No(there)) => {
+                lease.forget();
+                Err((self.classify(Ok(Some(there)), None), looked))
+            }
+            Ok(Acquired::Changed) => {
+                lease.forget();
+                let looked = ticket.step();
+                Err((self.lookup(budget).await, looked))
+            }
+            Err(error) => {
+                lease.unanswered(&error);
+                self.trouble("acquire", &error);
+                Err((Missing::Bypass.into(), looked))
+            }
+        }
+    }
+}

@@ -1,0 +1,178 @@
+//! Entries that are stale, or soon will be: who reloads them, and what everybody else is given meanwhile.
+//!
+//! The election is one script on the entry's own header, and what the winner loads is stored only while its token stands
+//! there. A guard, a deletion or a later refresh takes it away.
+
+use std::time::Duration;
+
+use cached_aside_protocol::{Token, entry, steps::Elect};
+use tokio::runtime::Handle;
+
+use super::{
+    body::Body,
+    found::{Election, StaleEntry},
+    revalidation::Revalidation,
+    site::Call,
+};
+use crate::{
+    engine::budget::Budget,
+    engine::flight::{Landed, Step, Ticket},
+    engine::lease::{Held, Right},
+    function::staleness::Due,
+    options::Source,
+    outcome::Loaded,
+};
+
+impl<V, E> Call<'_, V, E> {
+    /// Gives a stale entry as it is.
+    pub(super) fn give_stale(&self, stale: StaleEntry<V>) -> Loaded<V, E> {
+        if stale.due == Due::Early {
+            self.counters.hits.one();
+            self.record_source(Source::Hit, Some(stale.age));
+            tracing::trace!(key = self.key, age = ?stale.age, "hit");
+        } else {
+            self.counters.stale.one();
+            self.record_source(Source::Stale, Some(stale.age));
+            tracing::debug!(key = self.key, age = ?stale.age, "stale");
+        }
+        Loaded::of_entry(stale.value)
+    }
+
+    /// Gives an entry while it is reloaded. The elected caller waits for the load, unless it goes on without it.
+    pub(super) async fn revalidate<B: Body<V, E>>(
+        &self,
+        stale: StaleEntry<V>,
+        mut budget: Budget,
+        body: B,
+    ) -> Loaded<V, E> {
+        let staleness = &self.function.settings.staleness;
+        let patience = if staleness.in_background { Some(Duration::ZERO) } else { staleness.soft_limit };
+        let patience = patience.filter(|_| can_detach());
+        let place = patience.and_then(|_| B::place(&self.cache.background));
+        let crowded = patience.is_some() && place.is_none();
+        if crowded {
+            return self.give_stale(stale);
+        }
+        let Election::Won(held) = self.elect(stale.without_value(), &mut budget).await else {
+            return self.give_stale(stale);
+        };
+        if stale.due == Due::Early {
+            self.counters.early_refreshes.one();
+        }
+        let result = self.run_revalidation(held, patience.zip(place), budget, body).await;
+        self.or_stale(result, stale).0
+    }
+
+    /// Reloads an entry that may only be given if that fails, for all who wait for it.
+    pub(super) async fn reload<B: Body<V, E>>(
+        &self,
+        mut ticket: Ticket,
+        stale: (StaleEntry<V>, Step),
+        held: Held,
+        budget: Budget,
+        body: B,
+    ) -> Loaded<V, E> {
+        let began = ticket.load();
+        let patience = self.function.settings.staleness.soft_limit.filter(|_| can_detach());
+        let place = patience.and_then(|_| B::place(&self.cache.background));
+        let result = self.run_revalidation(held, patience.zip(place), budget, body).await;
+        self.share_or_stale(ticket, began, result, stale)
+    }
+
+    /// Gives the result to those who came before its load began; or the stale entry to those who came before it was seen.
+    pub(super) fn share_or_stale(
+        &self,
+        ticket: Ticket,
+        began: Step,
+        result: Option<Loaded<V, E>>,
+        (mut stale, looked): (StaleEntry<V>, Step),
+    ) -> Loaded<V, E> {
+        let bytes = std::mem::take(&mut stale.bytes);
+        let (result, loaded) = self.or_stale(result, stale);
+        if loaded {
+            self.land_unstored(ticket, began, result.as_ref());
+        } else {
+            ticket.land(&Landed::Entry(bytes), looked);
+        }
+        result
+    }
+
+    /// Gives the stale entry, also to those who came before it was seen.
+    pub(super) fn share_stale(&self, ticket: Ticket, mut stale: StaleEntry<V>, looked: Step) -> Loaded<V, E> {
+        let bytes = std::mem::take(&mut stale.bytes);
+        ticket.land(&Landed::Entry(bytes), looked);
+        self.give_stale(stale)
+    }
+
+    /// The result, and `true`; or the stale value, where there is none or it is an error.
+    pub(super) fn or_stale(
+        &self,
+        result: Option<Loaded<V, E>>,
+        stale: StaleEntry<V>,
+    ) -> (Loaded<V, E>, bool) {
+        match result {
+            // A write may have returned meanwhile whose invalidation could not be delivered.
+            Some(Loaded::Error(error)) if self.cache.is_listed(self.key) => (Loaded::Error(error), true),
+            Some(Loaded::Error(_)) | None => (self.give_stale(stale), false),
+            Some(result) => (result, true),
+        }
+    }
+
+    /// Tries to become the one who refreshes an entry.
+    pub(super) async fn elect(&self, stale: StaleEntry<()>, budget: &mut Budget) -> Election {
+        let (lease, token) = (self.function.settings.lease, Token::fresh());
+        let right = Right::Refresh { failures: stale.refresh.failures };
+        // It exists before it is won: dropped while that is being asked, it gives up what may have been won.
+        let held = Held::new(self.cache, self.key, token, right);
+        let elect = Elect { expected: entry::header_of(&stale.bytes), token, hold: lease, force: false };
+        match budget.spend(|within| self.cache.elect(self.key, elect, within)).await {
+            Ok(true) => {
+                self.counters.refreshes.one();
+                tracing::debug!(key = self.key, age = ?stale.age, due = ?stale.due, "refreshing");
+                Election::Won(held)
+            }
+            Ok(false) => {
+                held.forget();
+                Election::Lost
+            }
+            Err(error) => {
+                held.unanswered(&error);
+                self.trouble("elect", &error);
+                Election::Unknown
+            }
+        }
+    }
+
+    /// Runs a body whose election was won. Where it has a place in the background, it goes on there after so long; without
+    /// a result by then, there is none.
+    async fn run_revalidation<B: Body<V, E>>(
+        &self,
+        held: Held,
+        elsewhere: Option<(Duration, B::Place)>,
+        budget: Budget,
+        body: B,
+    ) -> Option<Loaded<V, E>> {
+        self.record_source(Source::Loaded, Some(Duration::ZERO));
+        let (function, known, coding) = (self.function, *self.known, *self.coding);
+        let given_up = self.errors.given_up;
+        let revalidation =
+            Revalidation { cache: self.cache.clone(), function, known, coding, given_up, held };
+        match elsewhere {
+            Some((patience, place)) => {
+                let result = body.detach(place, revalidation);
+                // Even the shortest sleep lasts a while; a load that panics gives nothing.
+                if patience.is_zero() {
+                    None
+                } else {
+                    self.cache.clock.timeout(patience, result).await.ok()?.ok()
+                }
+            }
+            None => Some(revalidation.run(self.run(body), budget).await),
+        }
+    }
+}
+
+/// Whether there is a runtime that a body could go on on without its caller.
+fn can_detach() -> bool {
+    Handle::try_current().is_ok()
+}
