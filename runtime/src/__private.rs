@@ -28,8 +28,10 @@ pub use crate::{
     key::{Displayed, KeyWriter, number, type_name},
     optional_arg::{NotOptional, OptionalArg, OptionalArgRef},
     outcome::{
-        NoAbsent, NoShape, NotShared, Outcome, Refusable, Returns, Shape, StoredErrors, Success,
-        assert_error, assert_fails, assert_none, assert_shape, given_up, refuse, stored_errors,
+        NoShape, Outcome, Refusable, Shape, StoredErrors, Success, assert_error, assert_fails, assert_none,
+        assert_shape, given_up, refuse,
+        returns::{NoAbsent, NotShared, Returns},
+        stored_errors,
     },
     owned_arg::{CopyArg, MoveArg, OwnedArg, copy_arg, move_arg},
     read::Begun,

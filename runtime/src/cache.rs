@@ -249,7 +249,7 @@ impl Cache {
         }
     }
 
-    fn place(&self) -> String {
+    fn describe(&self) -> String {
         self.inner.store.describe()
     }
 }
@@ -257,6 +257,9 @@ impl Cache {
 /// Without secrets: the URL is not kept.
 impl fmt::Debug for Cache {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Cache").field("at", &self.place()).field("namespace", &self.inner.namespace).finish()
+        f.debug_struct("Cache")
+            .field("at", &self.describe())
+            .field("namespace", &self.inner.namespace)
+            .finish()
     }
 }

@@ -54,11 +54,11 @@ impl std::fmt::Debug for CodingKind {
 }
 
 /// What is known of a type with a codec, or why it can't be cached.
-pub(crate) type Verdict = Result<Known, Uncacheable>;
+pub(crate) type Cacheability = Result<TypeInfo, Uncacheable>;
 
 /// What is known of a type with a codec.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Known {
+pub(crate) struct TypeInfo {
     pub(crate) fingerprint: u64,
     /// Worked out once for each type and never forgotten.
     pub(crate) counts: &'static FieldCounts,
@@ -101,7 +101,7 @@ impl Uncacheable {
 
 /// Remembers the fingerprint of the one type that a function has, or of the first of a generic function's.
 #[derive(Debug, Default)]
-pub(crate) struct FingerprintCell(OnceLock<(ConstTypeId, Verdict)>);
+pub(crate) struct FingerprintCell(OnceLock<(ConstTypeId, Cacheability)>);
 
 impl FingerprintCell {
     pub(crate) const fn new() -> Self {
@@ -110,7 +110,7 @@ impl FingerprintCell {
 
     /// What is known of the function's type. `shape` is its return type's, see [`crate::outcome`].
     /// `say` is told once if entries count for one build only.
-    pub(crate) fn get(&self, kind: &CodingKind, shape: u8, say: impl FnOnce(Incomplete)) -> Verdict {
+    pub(crate) fn get(&self, kind: &CodingKind, shape: u8, say: impl FnOnce(Incomplete)) -> Cacheability {
         match self.0.get() {
             Some((type_id, verdict)) if *type_id == kind.type_id => *verdict,
             _ => self.judge(kind, shape, say),
@@ -118,12 +118,12 @@ impl FingerprintCell {
     }
 
     #[cold]
-    fn judge(&self, kind: &CodingKind, shape: u8, say: impl FnOnce(Incomplete)) -> Verdict {
+    fn judge(&self, kind: &CodingKind, shape: u8, say: impl FnOnce(Incomplete)) -> Cacheability {
         let verdict = of(kind).and_then(|known| is_open((kind.type_name)(), shape).map(|()| known));
         if !verdict.is_err_and(|error| error.is_passing()) {
             // A generic function has one cell, which its first type has.
             let first = self.0.set((kind.type_id, verdict)).is_ok();
-            if let Ok(Known { one_build: Some(why), .. }) = verdict
+            if let Ok(TypeInfo { one_build: Some(why), .. }) = verdict
                 && first
             {
                 say(why);
@@ -149,7 +149,7 @@ const AT_ONCE: (usize, Duration) = (5_000, Duration::from_millis(20));
 /// What a thread spends on it: 20 ms of questions, and longer only where a `Deserialize` takes its time.
 const ON_A_THREAD: (usize, Duration) = (100_000, Duration::from_secs(1));
 
-type Verdicts = HashMap<(ConstTypeId, &'static str, u32, bool), Verdict>;
+type Verdicts = HashMap<(ConstTypeId, &'static str, u32, bool), Cacheability>;
 
 fn verdicts() -> &'static Mutex<Verdicts> {
     static VERDICTS: OnceLock<Mutex<Verdicts>> = OnceLock::new();
@@ -157,7 +157,7 @@ fn verdicts() -> &'static Mutex<Verdicts> {
 }
 
 /// The fingerprint, worked out at the first call for each type, codec and version.
-pub(crate) fn of(kind: &CodingKind) -> Verdict {
+pub(crate) fn of(kind: &CodingKind) -> Cacheability {
     let key = (kind.type_id, kind.codec, kind.version, kind.by_version);
     if let Some(verdict) = verdicts().lock().unwrap_or_else(PoisonError::into_inner).get(&key) {
         return *verdict;
@@ -199,7 +199,11 @@ fn structure(kind: &CodingKind, (questions, time): (usize, Duration), panics_abo
 }
 
 /// What follows from a structure; `None` if that takes the build, and it is not known.
-fn judge(kind: &CodingKind, structure: Structure, build: impl FnOnce() -> Option<u64>) -> Option<Verdict> {
+fn judge(
+    kind: &CodingKind,
+    structure: Structure,
+    build: impl FnOnce() -> Option<u64>,
+) -> Option<Cacheability> {
     let type_name = (kind.type_name)();
     if let Some(part) = &structure.asks_the_format
         && !kind.self_describing
@@ -213,7 +217,7 @@ fn judge(kind: &CodingKind, structure: Structure, build: impl FnOnce() -> Option
         Some(_) => format!("build {:016x}", build()?),
     };
     let text = format!("{}\n{type_name}\n{}\n{seen}", kind.codec, kind.version);
-    Some(Ok(Known {
+    Some(Ok(TypeInfo {
         fingerprint: xxh3_64(text.as_bytes()),
         counts: Box::leak(Box::new(structure.counts)),
         one_build: structure.incomplete,

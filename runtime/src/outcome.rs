@@ -5,12 +5,9 @@
 
 use std::{convert::Infallible, marker::PhantomData};
 
-use crate::Error;
+use crate::{Error, codec::coding::Coding};
 
-mod returns;
-
-pub(crate) use self::returns::{ErrorPolicy, SharedError};
-pub use self::returns::{NoAbsent, NotShared, Returns, StoredErrors, stored_errors};
+pub(crate) mod returns;
 
 /// Finds the shape of a return type: the sum of its three constants.
 #[derive(Debug)]
@@ -356,4 +353,17 @@ pub const fn assert_fails<const SHAPE: u8>()
 where
     ShapeNumber<SHAPE>: Fails,
 {
+}
+
+/// Which errors are stored, and how.
+#[derive(Debug)]
+pub struct StoredErrors<E> {
+    pub(crate) coding: Coding<E>,
+    pub(crate) error_if: fn(&E) -> bool,
+}
+
+/// Errors for which `error_if` says so, with this coding.
+#[must_use]
+pub fn stored_errors<E>(coding: Coding<E>, error_if: fn(&E) -> bool) -> StoredErrors<E> {
+    StoredErrors { coding, error_if }
 }

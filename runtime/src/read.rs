@@ -20,13 +20,16 @@ use crate::{
     AnyKey, Error,
     codec::coding::Coding,
     engine::budget::Budget,
-    engine::course::Course,
+    engine::deferred::Deferred,
     engine::scope,
     engine::shared::Shared,
-    fingerprint::{CodingKind, Known},
+    fingerprint::{CodingKind, TypeInfo},
     function::read::ReadFunction,
     options::{CallOptions, ReadMode, Source},
-    outcome::{ErrorPolicy, Loaded, Outcome, Returns, has_none},
+    outcome::{
+        Loaded, Outcome, has_none,
+        returns::{ErrorPolicy, Returns},
+    },
 };
 
 mod body;
@@ -68,10 +71,10 @@ where
     B: Future<Output = R>,
 {
     async move {
-        let course = Course::new();
-        let borrowed = BorrowedBody { course: &course };
+        let deferred = Deferred::new();
+        let borrowed = BorrowedBody { deferred: &deferred };
         let steps = pin!(answer(function, cache, &key, &coding, (SHAPE, &returns.errors), borrowed));
-        R::from_loaded(course.beside(steps, body, R::into_loaded).await)
+        R::from_loaded(deferred.drive_alongside(steps, body, R::into_loaded).await)
     }
 }
 
@@ -90,11 +93,11 @@ where
 {
     let mut make = Some(make);
     async move {
-        let (course, handed) = (Course::new(), Handed::new());
+        let (deferred, handed) = (Deferred::new(), Handed::new());
         let mut maker: Maker<'_, R, M, SHAPE> = Maker { make: &mut make, handed: &handed };
-        let owned = OwnedBody { maker: &mut maker, course: &course };
+        let owned = OwnedBody { maker: &mut maker, deferred: &deferred };
         let steps = pin!(answer(function, cache, &key, &coding, (SHAPE, &returns.errors), owned));
-        R::from_loaded(course.beside(steps, pin!(handed.body()), R::into_loaded).await)
+        R::from_loaded(deferred.drive_alongside(steps, pin!(handed.body()), R::into_loaded).await)
     }
 }
 
@@ -123,12 +126,11 @@ fn answer<V, E>(
             }
         };
         let (counters, cache) = (cache.table.of(function), &*cache);
-        let site =
-            Site { cache, function, counters, known: &known, coding, errors, shape, options: &options };
+        let site = Site { cache, function, counters, known, coding, errors, shape, options };
         let call = Call::new(&site, key.as_str());
-        let result = match options.mode {
+        let result = match site.options.mode {
             ReadMode::OnlyCached => Box::pin(call.only_cached()).await,
-            _ if options.in_transaction => Box::pin(call.look_or_run(body)).await,
+            _ if site.options.in_transaction => Box::pin(call.look_or_run(body)).await,
             ReadMode::ReadThrough | ReadMode::Bypass | ReadMode::Refresh => call.look_and_load(body).await,
         };
         call.report();
@@ -144,15 +146,15 @@ fn resolve_cache<'a>(
     shape: u8,
     options: &CallOptions,
     key: &AnyKey,
-) -> Result<(Cow<'a, Arc<Shared>>, Known), Uncached> {
+) -> Result<(Cow<'a, Arc<Shared>>, TypeInfo), Uncached> {
     let cache = cache.ok_or(Uncached::NoCache)?;
     // What is read inside of a transaction may never be committed, or be older than what has been.
     let own_view = options.in_transaction && !function.settings.cached_in_transaction;
     if options.mode != ReadMode::Bypass && !own_view && !cache.switch.is_off(function) {
         match function.of_value(kind, shape) {
             Ok(known) if key.is_whole() => return Ok((cache, known)),
-            Ok(_) => function.say_unprintable(key.as_str()),
-            Err(error) => function.say_uncacheable(&error),
+            Ok(_) => function.warn_once_unprintable(key.as_str()),
+            Err(error) => function.warn_once_uncacheable(&error),
         }
     }
     cache.table.of(function).bypassed.one();

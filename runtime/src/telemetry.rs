@@ -252,14 +252,14 @@ const CHUNK: usize = 64;
 const CHUNKS: usize = 256;
 
 /// The counters of one cache, by function number: found without a lock.
-pub(crate) struct Table {
+pub(crate) struct CounterTable {
     chunks: [OnceLock<Box<[Counters; CHUNK]>>; CHUNKS],
     pub(crate) writes: WriteCounters,
 }
 
-impl Table {
+impl CounterTable {
     pub(crate) fn new() -> Self {
-        Table { chunks: [const { OnceLock::new() }; CHUNKS], writes: WriteCounters::default() }
+        CounterTable { chunks: [const { OnceLock::new() }; CHUNKS], writes: WriteCounters::default() }
     }
 
     /// The counters of a function. A program with more than 16,384 cached functions counts the rest together.
@@ -299,9 +299,9 @@ impl Table {
     }
 }
 
-impl fmt::Debug for Table {
+impl fmt::Debug for CounterTable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Table").finish_non_exhaustive()
+        f.debug_struct("CounterTable").finish_non_exhaustive()
     }
 }
 

@@ -11,7 +11,7 @@ use tracing::Instrument;
 
 use crate::{
     AnyKey, Error,
-    engine::{course::Course, events::now_and_then, session::Written, shared::Shared},
+    engine::{deferred::Deferred, events::now_and_then, session::Written, shared::Shared},
     function::write::{WriteFunction, WriteSettings},
 };
 
@@ -93,9 +93,9 @@ where
     // No `async fn`, which would carry its arguments twice.
     let mut after = Some(after);
     async move {
-        let course = Course::new();
+        let course = Deferred::new();
         let steps = pin!(steps(function, cache, keys, refuse, &course, &mut after));
-        course.beside(steps, body, identity).await
+        course.drive_alongside(steps, body, identity).await
     }
 }
 
@@ -105,7 +105,7 @@ async fn steps<R, A>(
     cache: Option<&Arc<Shared>>,
     keys: Vec<AnyKey>,
     refuse: Option<fn(Error) -> R>,
-    course: &Course<R>,
+    course: &Deferred<R>,
     after: &mut Option<A>,
 ) -> R
 where
@@ -125,7 +125,7 @@ async fn carry_out<R, A>(
     places: Places,
     parts: Vec<Part>,
     refuse: Option<fn(Error) -> R>,
-    body: &Course<R>,
+    body: &Deferred<R>,
     after: A,
 ) -> R
 where

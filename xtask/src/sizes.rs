@@ -14,19 +14,13 @@ const TESTS: [&str; 3] = ["tests", "xtask/src", "benches/src"];
 const ONLY_TESTS: [&str; 4] = ["tests", "suite", "interleavings", "faulty"];
 
 /// What may be longer: a file, or a function as `file fn name`, with its maximum length and the reason.
-const LONGER: [(&str, usize, &str); 4] = [
+const LONGER: [(&str, usize, &str); 2] = [
     (
         "macros/src/plan/key.rs fn resolve",
         66,
         "what a placeholder may name, in the order in which it is looked up",
     ),
     ("runtime/src/interleavings/world.rs", 500, "one simulated world, whose state all of its steps share"),
-    (
-        "runtime/src/outcome.rs",
-        460,
-        "the traits that a return type needs, each with the message of its absence",
-    ),
-    ("runtime/src/read/miss.rs fn lead", 82, "the loop of a miss: a decision, and what carries it out"),
 ];
 
 /// What is too long below `root`: one line each.

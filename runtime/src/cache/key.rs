@@ -14,9 +14,9 @@ use crate::{
     AnyKey, Error,
     codec::coding::Coding,
     engine::{
+        encoder::{EncodedEntry, EntryEncoder},
         scope,
         shared::Shared,
-        storing::{Storable, Storing},
     },
     fingerprint,
     function::read::ReadFunction,
@@ -130,15 +130,20 @@ impl<T, C> Key<T, C> {
     }
 
     /// The entry that the cached function would have stored of this; none while it is turned off.
-    pub(crate) fn entry<E>(&self, cache: &Shared, loaded: Loaded<&T, &E>, token: Token) -> Option<Storable> {
+    pub(crate) fn entry<E>(
+        &self,
+        cache: &Shared,
+        loaded: Loaded<&T, &E>,
+        token: Token,
+    ) -> Option<EncodedEntry> {
         if cache.switch.is_off(self.function) {
             return None;
         }
         let known = fingerprint::of(&self.coding.kind).ok()?;
         let (function, key, coding) = (self.function, self.as_str(), &self.coding);
         let (counters, max_value) = (cache.table.of(function), cache.store.max_value());
-        let storing = Storing { function, counters, key, known, coding, max_value };
-        storing.entry(loaded, None, token, Duration::ZERO)
+        let encoder = EntryEncoder { function, counters, key, known, coding, max_value };
+        encoder.entry(loaded, None, token, Duration::ZERO)
     }
 
     fn cache(&self) -> Result<Arc<Shared>, Error> {

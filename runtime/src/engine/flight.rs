@@ -20,22 +20,22 @@ use bytes::Bytes;
 use tokio::sync::{Semaphore, oneshot};
 use typeid::ConstTypeId;
 
-use crate::{fingerprint::CodingKind, outcome::SharedError};
+use crate::{fingerprint::CodingKind, outcome::returns::SharedError};
 
 /// What a caller of a missing key does next.
 #[derive(Debug)]
 pub(crate) enum Turn {
     /// Load it; dropping the ticket hands it over to a follower.
     Lead(Ticket),
-    /// Somebody is loading it; word will come.
-    Follow(oneshot::Receiver<Word>),
+    /// Somebody is loading it; a message will come.
+    Follow(oneshot::Receiver<FollowerMessage>),
 }
 
-/// What a follower is told.
+/// What a follower receives.
 #[derive(Debug)]
-pub(crate) enum Word {
+pub(crate) enum FollowerMessage {
     /// The load's result.
-    Shared(Landed),
+    Shared(SharedResult),
     /// The load failed and its error can't be shared: run the body, not all at once.
     Failed(Arc<Semaphore>),
     /// It is your turn to lead.
@@ -44,7 +44,7 @@ pub(crate) enum Word {
 
 /// What a load gave, in a form that any follower can take.
 #[derive(Debug, Clone)]
-pub(crate) enum Landed {
+pub(crate) enum SharedResult {
     /// A whole entry, header and payload.
     Entry(Bytes),
     /// The function gave `None` and it is not stored.
@@ -53,7 +53,7 @@ pub(crate) enum Landed {
     Error(SharedError),
 }
 
-/// So many of those that can't be given the leader's error run their bodies at the same time.
+/// Maximum number of bodies that run at the same time after an error that can't be shared.
 const BODIES_AFTER_A_FAILURE: usize = 8;
 
 /// The loads in progress, by what they carry and by key.
@@ -84,42 +84,49 @@ impl Kind {
 #[derive(Debug)]
 struct Flight {
     /// The number of the step that the leader is taking.
-    step: Step,
+    step: Epoch,
     followers: VecDeque<Follower>,
 }
 
 #[derive(Debug)]
 struct Follower {
     /// The step that the leader was taking when this one came.
-    came_during: Step,
-    /// It is to be given nothing but what a body gave that began after it came, and that is stored; or that has ended what
-    /// stands there instead, as those do that load anew.
-    anew: bool,
-    word: oneshot::Sender<Word>,
+    came_during: Epoch,
+    /// It comes from `refresh(…)`: it accepts only a result whose body began after it joined, and which was stored, or whose
+    /// loader deleted the entry.
+    forced: bool,
+    message: oneshot::Sender<FollowerMessage>,
 }
 
-/// A step of a leader: what began at a step may be given to those who came during an earlier one.
+/// The number of a leader's step: what began at an epoch may be given to those who came during an earlier one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Step(u64);
+pub(crate) struct Epoch(u64);
 
-impl Step {
+impl Epoch {
     /// Before any step: nobody came earlier.
-    pub(crate) const NONE: Step = Step(0);
+    pub(crate) const NONE: Epoch = Epoch(0);
 }
 
 impl Flights {
-    /// Joins the load of this key, or begins it. Who comes to load `anew` is not given what was there before.
-    pub(crate) fn join(self: &Arc<Self>, kind: Kind, key: &str, anew: bool) -> Turn {
+    /// Joins the load of this key, or begins it. A caller that is `forced` is not given what was there before.
+    pub(crate) fn join(self: &Arc<Self>, kind: Kind, key: &str, forced: bool) -> Turn {
         let mut flights = self.lock();
         let flights = flights.entry(kind).or_default();
         if let Some(flight) = flights.get_mut(key) {
-            let (word, receiver) = oneshot::channel();
-            flight.followers.push_back(Follower { came_during: flight.step, anew, word });
+            let (message, receiver) = oneshot::channel();
+            flight.followers.push_back(Follower { came_during: flight.step, forced, message });
             return Turn::Follow(receiver);
         }
         let key: Arc<str> = key.into();
-        flights.insert(key.clone(), Flight { step: Step(0), followers: VecDeque::new() });
-        Turn::Lead(Ticket { flights: self.clone(), kind, key, anew, loading: Step::NONE, landed: false })
+        flights.insert(key.clone(), Flight { step: Epoch(0), followers: VecDeque::new() });
+        Turn::Lead(Ticket {
+            flights: self.clone(),
+            kind,
+            key,
+            forced,
+            loading: Epoch::NONE,
+            completed: false,
+        })
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<Kind, ByKey>> {
@@ -140,7 +147,7 @@ impl Flights {
                 let Some(flights) = flights.get_mut(&kind) else { return };
                 let Some(flight) = flights.get_mut(key) else { return };
                 // All who are waiting now came before whatever the next leader does.
-                flight.step = Step(flight.step.0 + 1);
+                flight.step = Epoch(flight.step.0 + 1);
                 match flight.followers.pop_front() {
                     Some(next) => next,
                     None => {
@@ -149,11 +156,14 @@ impl Flights {
                     }
                 }
             };
-            let (flights, key, anew) = (self.clone(), key.clone(), next.anew);
-            let ticket = Ticket { flights, kind, key, anew, loading: Step::NONE, landed: false };
-            let Err(Word::Lead(mut ticket)) = next.word.send(Word::Lead(ticket)) else { return };
+            let (flights, key, forced) = (self.clone(), key.clone(), next.forced);
+            let ticket = Ticket { flights, kind, key, forced, loading: Epoch::NONE, completed: false };
+            let Err(FollowerMessage::Lead(mut ticket)) = next.message.send(FollowerMessage::Lead(ticket))
+            else {
+                return;
+            };
             // That one has gone away; the ticket came back and must not hand over by itself.
-            ticket.landed = true;
+            ticket.completed = true;
         }
     }
 }
@@ -164,29 +174,29 @@ pub(crate) struct Ticket {
     flights: Arc<Flights>,
     kind: Kind,
     key: Arc<str>,
-    /// Its leader loads anew.
-    anew: bool,
+    /// Its leader is forced to load.
+    forced: bool,
     /// The step with which the body began.
-    loading: Step,
-    landed: bool,
+    loading: Epoch,
+    completed: bool,
 }
 
 impl Ticket {
     /// Begins the step in which the body runs.
-    pub(crate) fn load(&mut self) -> Step {
-        self.loading = self.step();
+    pub(crate) fn begin_load(&mut self) -> Epoch {
+        self.loading = self.next_epoch();
         self.loading
     }
 
     /// Begins a step: what it observes may be given to everybody who is here now.
-    pub(crate) fn step(&self) -> Step {
+    pub(crate) fn next_epoch(&self) -> Epoch {
         let mut flights = self.flights.lock();
         match self.flight(&mut flights) {
             Some(flight) => {
-                flight.step = Step(flight.step.0 + 1);
+                flight.step = Epoch(flight.step.0 + 1);
                 flight.step
             }
-            None => Step(0),
+            None => Epoch(0),
         }
     }
 
@@ -195,39 +205,39 @@ impl Ticket {
     }
 
     /// Whether anybody would be given what was observed at `step`.
-    pub(crate) fn followed(&self, step: Step) -> bool {
+    pub(crate) fn followed(&self, step: Epoch) -> bool {
         let mut flights = self.flights.lock();
         self.flight(&mut flights)
             .is_some_and(|flight| flight.followers.iter().any(|one| one.came_during < step))
     }
 
-    /// Gives what was observed at `step` to those who came before it; the others begin anew.
-    pub(crate) fn land(self, landed: &Landed, step: Step) {
-        self.end(step, || Word::Shared(landed.clone()));
+    /// Gives what was observed at `step` to those who came before it; the others join the next flight.
+    pub(crate) fn complete(self, result: &SharedResult, step: Epoch) {
+        self.end(step, || FollowerMessage::Shared(result.clone()));
     }
 
     /// Tells those who came before `step` that each must run the body.
-    pub(crate) fn fail(self, step: Step) {
+    pub(crate) fn fail(self, step: Epoch) {
         let bodies = Arc::new(Semaphore::new(BODIES_AFTER_A_FAILURE));
-        self.end(step, || Word::Failed(bodies.clone()));
+        self.end(step, || FollowerMessage::Failed(bodies.clone()));
     }
 
-    fn end(mut self, step: Step, word: impl Fn() -> Word) {
-        self.landed = true;
+    fn end(mut self, step: Epoch, message: impl Fn() -> FollowerMessage) {
+        self.completed = true;
         let served: Vec<Follower> = {
             let mut flights = self.flights.lock();
             let Some(flight) = self.flight(&mut flights) else { return };
-            let kept = self.anew || self.loading < step;
+            let kept = self.forced || self.loading < step;
             let (served, rest): (VecDeque<_>, VecDeque<_>) =
                 mem::take(&mut flight.followers).into_iter().partition(|one| {
-                    one.came_during < step && (!one.anew || kept && one.came_during < self.loading)
+                    one.came_during < step && (!one.forced || kept && one.came_during < self.loading)
                 });
             flight.followers = rest;
             served.into()
         };
         for follower in served {
-            // A follower that has gone away needs no word.
-            let _ = follower.word.send(word());
+            // A follower that has gone away needs no message.
+            let _ = follower.message.send(message());
         }
         self.flights.hand_over(self.kind, &self.key);
     }
@@ -235,7 +245,7 @@ impl Ticket {
 
 impl Drop for Ticket {
     fn drop(&mut self) {
-        if !self.landed {
+        if !self.completed {
             self.flights.hand_over(self.kind, &self.key);
         }
     }

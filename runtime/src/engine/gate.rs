@@ -4,7 +4,7 @@
 //! store were away, and nothing is sent. A step that reads asks the list again when its answer is there, since a write whose
 //! invalidation could not be delivered may have returned meanwhile.
 
-use std::time::Duration;
+use std::{future::Future, time::Duration};
 
 use bytes::Bytes;
 use cached_aside_protocol::steps::{Acquire, Acquired, Elect, Fill};
@@ -26,11 +26,18 @@ impl Shared {
     }
 
     /// See [`Store::read`](crate::store::Store::read).
-    pub(crate) async fn read(&self, key: &str, within: Duration) -> Answer<Option<Bytes>> {
-        self.pass(key)?;
-        let there = self.store.read(key, within).await;
-        self.pass(key)?;
-        there
+    #[expect(clippy::manual_async_fn, reason = "an async function carries its arguments twice")]
+    pub(crate) fn read<'a>(
+        &'a self,
+        key: &'a str,
+        within: Duration,
+    ) -> impl Future<Output = Answer<Option<Bytes>>> + Send + 'a {
+        async move {
+            self.pass(key)?;
+            let there = self.store.read(key, within).await;
+            self.pass(key)?;
+            there
+        }
     }
 
     /// See [`Store::read_timed`](crate::store::Store::read_timed).
@@ -75,8 +82,6 @@ impl Shared {
 
 #[cfg(test)]
 mod tests {
-    use std::future::Future;
-
     use cached_aside_protocol::Token;
     use tokio::time::sleep;
 

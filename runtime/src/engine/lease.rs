@@ -30,13 +30,13 @@ pub(crate) const RETRY: Backoff = Backoff::new(Duration::from_secs(1), Duration:
 pub(crate) enum Right {
     /// Its lease, under a key that had nothing to be given.
     Lease,
-    /// The value that it refreshes, after so many that failed in a row.
-    Refresh { failures: u8 },
+    /// The value that it revalidates, and how many revalidations have failed in a row.
+    Revalidate { failures: u8 },
 }
 
-/// A lease of ours, or a refresh. Dropping it gives it up, in the background: by cancellation, panic, `Err`, or a result
-/// not to be stored.
-pub(crate) struct Held {
+/// The right to store one entry: a lease, or a won revalidation. Dropping it gives it up in the background: after a cancellation, a
+/// panic, an `Err`, or a result that is not to be stored.
+pub(crate) struct StoreRight {
     cache: Arc<Shared>,
     key: Box<str>,
     pub(crate) token: Token,
@@ -44,27 +44,27 @@ pub(crate) struct Held {
     ours: bool,
 }
 
-impl Held {
-    pub(crate) fn new(cache: &Arc<Shared>, key: &str, token: Token, right: Right) -> Held {
-        Held { cache: cache.clone(), key: key.into(), token, right, ours: true }
+impl StoreRight {
+    pub(crate) fn new(cache: &Arc<Shared>, key: &str, token: Token, right: Right) -> StoreRight {
+        StoreRight { cache: cache.clone(), key: key.into(), token, right, ours: true }
     }
 
     pub(crate) fn key(&self) -> &str {
         &self.key
     }
 
-    /// It turned out not to be ours.
-    pub(crate) fn forget(mut self) {
+    /// It was not granted: dropping it gives nothing up.
+    pub(crate) fn disarm(mut self) {
         self.ours = false;
     }
 
-    /// The question for it failed. Unless that says that it was not granted, it may be ours all the same, and is given up.
+    /// The step that asks for it failed. It is given up, unless the error says that it was not granted.
     pub(crate) fn unanswered(mut self, error: &StoreError) {
         self.ours = error.is_ambiguous();
     }
 
-    /// Renews it for ever.
-    pub(crate) fn keep(&self, hold: Duration) -> impl Future<Output = ()> + Send + 'static {
+    /// Renews it until it is lost.
+    pub(crate) fn renew_loop(&self, hold: Duration) -> impl Future<Output = ()> + Send + 'static {
         let (cache, key, token, right) = (self.cache.clone(), self.key.clone(), self.token, self.right);
         async move {
             let pause = hold / 3;
@@ -94,30 +94,30 @@ impl Held {
         answer
     }
 
-    /// The load failed. A value that it was to refresh stays, and nobody tries again before a pause is over.
+    /// The load failed. A value that it was to revalidate stays, and nobody tries again before a pause is over.
     pub(crate) fn fail(mut self) {
         self.give_up(true);
     }
 
-    /// The load gave what is not stored. A value that it was to refresh goes.
+    /// The result of the load is not to be stored. A value that it was to revalidate is deleted.
     pub(crate) fn discard(mut self) {
-        self.end(Ending::Discard);
+        self.abandon(Ending::Discard);
     }
 
     fn give_up(&mut self, failed: bool) {
         let (failures, pause) = match self.right {
             Right::Lease => (0, Duration::ZERO),
-            Right::Refresh { failures } if failed => {
+            Right::Revalidate { failures } if failed => {
                 let failures = failures.saturating_add(1);
                 (failures, RETRY.pause_after(failures))
             }
-            Right::Refresh { failures } => (failures, Duration::ZERO),
+            Right::Revalidate { failures } => (failures, Duration::ZERO),
         };
-        self.end(Ending::BackOff { failures, pause });
+        self.abandon(Ending::BackOff { failures, pause });
     }
 
-    /// Sends what nobody waits for.
-    fn end(&mut self, ending: Ending) {
+    /// Sends a step that nobody waits for.
+    fn abandon(&mut self, ending: Ending) {
         self.ours = false;
         let (cache, key, token) = (self.cache.clone(), self.key.clone(), self.token);
         let ending = async move { cache.store.run(&key, Abandon { token, ending }, cache.timeout).await };
@@ -131,7 +131,7 @@ impl Held {
     }
 }
 
-impl Drop for Held {
+impl Drop for StoreRight {
     fn drop(&mut self) {
         if self.ours {
             // A body that panics would do so for every caller.

@@ -2,7 +2,8 @@
 
 pub(crate) mod background;
 pub(crate) mod budget;
-pub(crate) mod course;
+pub(crate) mod deferred;
+pub(crate) mod encoder;
 pub(crate) mod events;
 pub(crate) mod flight;
 pub(crate) mod gate;
@@ -12,5 +13,4 @@ pub(crate) mod recovery;
 pub(crate) mod scope;
 pub(crate) mod session;
 pub(crate) mod shared;
-pub(crate) mod storing;
 pub(crate) mod switch;

@@ -17,7 +17,7 @@ use cached_aside_protocol::Token;
 
 use crate::{
     AnyKey,
-    engine::{shared::Shared, storing::Storable},
+    engine::{encoder::EncodedEntry, shared::Shared},
     function::write::WriteSettings,
     thread::Beside,
 };
@@ -40,7 +40,7 @@ pub(crate) struct Session {
 pub(crate) struct Written {
     pub(crate) cache: Arc<Shared>,
     pub(crate) key: AnyKey,
-    pub(crate) entry: Storable,
+    pub(crate) entry: EncodedEntry,
     /// Whether it is that of another attribute of the outermost write's function.
     pub(crate) by_inner: bool,
 }

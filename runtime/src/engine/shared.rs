@@ -14,7 +14,7 @@ use crate::{
     engine::{background::Background, events::Events, flight::Flights, recovery::Recovery, switch::Switch},
     function::read::ReadFunction,
     store::{Store, StoreError},
-    telemetry::Table,
+    telemetry::CounterTable,
     thread::{self, Clock},
 };
 
@@ -27,7 +27,7 @@ pub(crate) struct Shared {
     pub(crate) flights: Arc<Flights>,
     pub(crate) recovery: Recovery,
     pub(crate) background: Background,
-    pub(crate) table: Table,
+    pub(crate) table: CounterTable,
     pub(crate) switch: Switch,
     pub(crate) events: Events,
     /// What goes on without its caller: fills, releases.
@@ -49,7 +49,7 @@ impl Shared {
             timeout,
             flights: Arc::default(),
             background: Background::default(),
-            table: Table::new(),
+            table: CounterTable::new(),
             switch: Switch::from_env(),
             events: Events::default(),
             tasks: TaskTracker::new(),
@@ -86,7 +86,7 @@ impl Shared {
     }
 
     /// A step of a read that the store did not take: counted and told.
-    pub(crate) fn trouble(
+    pub(crate) fn record_store_error(
         &self,
         function: &'static ReadFunction,
         key: &str,
@@ -99,7 +99,7 @@ impl Shared {
             StoreError::Listed => {}
             StoreError::Foreign => {
                 counters.foreign.one();
-                self.say_foreign(function.settings.name, key);
+                self.warn_once_foreign(function.settings.name, key);
             }
             _ => {
                 counters.errors.one();
@@ -109,7 +109,7 @@ impl Shared {
     }
 
     /// Tells of a key that holds somebody else's data, once.
-    pub(crate) fn say_foreign(&self, function: &'static str, key: &str) {
+    pub(crate) fn warn_once_foreign(&self, function: &'static str, key: &str) {
         let mut foreign = self.foreign.lock().unwrap_or_else(PoisonError::into_inner);
         if foreign.len() < FOREIGN_KEYS && foreign.insert(key.to_owned()) {
             tracing::warn!(

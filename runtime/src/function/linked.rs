@@ -106,10 +106,10 @@ pub(crate) fn check_at_start() {
             for function in functions() {
                 let (values, errors) = unreadable(function);
                 if let Some(error) = values {
-                    function.say_uncacheable(&error);
+                    function.warn_once_uncacheable(&error);
                 }
                 if let Some(error) = errors {
-                    function.say_errors_unreadable(&error);
+                    function.warn_once_errors_unreadable(&error);
                 }
             }
         });

@@ -8,7 +8,7 @@ use std::{
 
 use crate::{
     codec::coding::Coding,
-    fingerprint::{CodingKind, FingerprintCell, Known, Uncacheable, Verdict},
+    fingerprint::{Cacheability, CodingKind, FingerprintCell, TypeInfo, Uncacheable},
     function::staleness::Staleness,
 };
 
@@ -325,22 +325,22 @@ impl ReadFunction {
     }
 
     /// What is known of the function's values, if they can be cached.
-    pub(crate) fn of_value(&self, kind: &CodingKind, shape: u8) -> Verdict {
-        self.fingerprint.get(kind, shape, |why| self.say_one_build(why))
+    pub(crate) fn of_value(&self, kind: &CodingKind, shape: u8) -> Cacheability {
+        self.fingerprint.get(kind, shape, |why| self.warn_once_one_build(why))
     }
 
     /// What is known of the function's errors, if they can be cached. The error of a function that gives other values is another
     /// error, whatever its type.
-    pub(crate) fn of_error<E>(&self, coding: &Coding<E>, values: Known, key: &str) -> Option<Known> {
+    pub(crate) fn of_error<E>(&self, coding: &Coding<E>, values: TypeInfo, key: &str) -> Option<TypeInfo> {
         // An `Option` or a `Result` inside of an error hides nothing.
-        let known = self.error_fingerprint.get(&coding.kind, u8::MAX, |why| self.say_one_build(why));
+        let known = self.error_fingerprint.get(&coding.kind, u8::MAX, |why| self.warn_once_one_build(why));
         let say = |error: &Uncacheable| {
             if !error.is_passing() {
-                self.say_unencodable(key, &error.to_string());
+                self.warn_once_unencodable(key, &error.to_string());
             }
         };
         let known = known.inspect_err(say).ok()?;
-        Some(Known { fingerprint: known.fingerprint.rotate_left(1) ^ values.fingerprint, ..known })
+        Some(TypeInfo { fingerprint: known.fingerprint.rotate_left(1) ^ values.fingerprint, ..known })
     }
 }
 

@@ -10,7 +10,7 @@ use crate::{
 
 impl ReadFunction {
     /// What a type's structure does not tell apart is told apart by the build.
-    pub(super) fn say_one_build(&self, why: Incomplete) {
+    pub(super) fn warn_once_one_build(&self, why: Incomplete) {
         static ABORTS: AtomicBool = AtomicBool::new(false);
         if why == Incomplete::Aborts && !first_time(&ABORTS) {
             // It is the same for all functions.
@@ -28,7 +28,7 @@ impl ReadFunction {
         );
     }
 
-    pub(crate) fn say_uncacheable(&self, error: &Uncacheable) {
+    pub(crate) fn warn_once_uncacheable(&self, error: &Uncacheable) {
         if error.is_passing() {
             tracing::debug!(function = self.settings.name, %error, "the function runs uncached until then");
         } else if first_time(&self.said.uncacheable) {
@@ -37,7 +37,7 @@ impl ReadFunction {
         }
     }
 
-    pub(crate) fn say_unprintable(&self, key: &str) {
+    pub(crate) fn warn_once_unprintable(&self, key: &str) {
         if first_time(&self.said.unprintable) {
             let ReadSettings { module, name, template, file, line, .. } = self.settings;
             tracing::error!(
@@ -52,14 +52,14 @@ impl ReadFunction {
         }
     }
 
-    pub(crate) fn say_errors_unreadable(&self, error: &Uncacheable) {
+    pub(crate) fn warn_once_errors_unreadable(&self, error: &Uncacheable) {
         if first_time(&self.said.unencodable) {
             let ReadSettings { module, name, file, line, .. } = self.settings;
             tracing::error!(module, function = name, file, line, %error, "the function's errors are not stored");
         }
     }
 
-    pub(crate) fn say_undecodable(&self, key: &str, error: &CodecError) {
+    pub(crate) fn warn_once_undecodable(&self, key: &str, error: &CodecError) {
         if first_time(&self.said.undecodable) {
             tracing::error!(
                 function = self.settings.name,
@@ -70,7 +70,7 @@ impl ReadFunction {
         }
     }
 
-    pub(crate) fn say_recursive(&self, key: &str) {
+    pub(crate) fn warn_once_recursive(&self, key: &str) {
         if first_time(&self.said.recursive) {
             let ReadSettings { module, name, file, line, .. } = self.settings;
             tracing::warn!(
@@ -84,7 +84,7 @@ impl ReadFunction {
         }
     }
 
-    pub(crate) fn say_unencodable(&self, key: &str, error: &str) {
+    pub(crate) fn warn_once_unencodable(&self, key: &str, error: &str) {
         if first_time(&self.said.unencodable) {
             tracing::error!(function = self.settings.name, key, error, "the value can't be stored");
         }

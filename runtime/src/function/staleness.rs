@@ -13,27 +13,27 @@ pub(crate) struct Staleness {
     pub(crate) if_error: Duration,
     /// The caller that reloads does not wait either.
     pub(crate) in_background: bool,
-    /// With a value at hand a caller waits no longer than this for a load.
+    /// How long a caller with a value at hand waits for a load.
     pub(crate) soft_limit: Option<Duration>,
-    /// No load takes longer.
+    /// How long a load may take.
     pub(crate) hard_limit: Option<Duration>,
     /// How early values are reloaded, in their own load times.
     pub(crate) early: f64,
 }
 
-/// What is to be done about an entry.
+/// How old an entry is, by what the attribute says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Due {
-    /// Nothing: it is fresh.
-    Nothing,
-    /// It is fresh, and one caller reloads it before it is not.
-    Early,
-    /// It is given while one caller reloads it.
-    Revalidation,
-    /// It is given if its reload fails.
-    Reload,
-    /// It is too old for anything.
-    Replacement,
+pub(crate) enum Freshness {
+    /// Within its TTL.
+    Fresh,
+    /// Within its TTL, and one caller reloads it before that ends.
+    EarlyRefresh,
+    /// Past its TTL: it is given while one caller reloads it.
+    Stale,
+    /// Past its TTL: it is given if its reload fails.
+    StaleIfError,
+    /// Too old for anything.
+    Expired,
 }
 
 /// How far in the future of the server's clock a value may seem to have been stored. Beyond that the clock went back, or another
@@ -64,33 +64,33 @@ impl Staleness {
         !self.window().is_zero() || self.early > 0.0
     }
 
-    /// What is to be done about an entry at this time of the store; `None` if that depends on the time and there is none.
-    pub(crate) fn due(
+    /// How old an entry is at this time of the store; `None` if that depends on the time and there is none.
+    pub(crate) fn freshness(
         &self,
         value: &Value,
         now: Option<Duration>,
         draw: impl FnOnce() -> f64,
-    ) -> Option<Due> {
+    ) -> Option<Freshness> {
         if !value.outlives_freshness && self.early <= 0.0 {
             // It ends with its freshness.
-            return Some(Due::Nothing);
+            return Some(Freshness::Fresh);
         }
         let now = now?;
         if value.stored_at > now + AHEAD {
-            return Some(Due::Replacement);
+            return Some(Freshness::Expired);
         }
         let age = now.saturating_sub(value.stored_at);
         let Some(past) = age.checked_sub(value.fresh_for) else {
             let left = value.fresh_for.saturating_sub(age);
             let early = self.early > 0.0 && is_early(value.load_time, self.early, left, draw);
-            return Some(if early { Due::Early } else { Due::Nothing });
+            return Some(if early { Freshness::EarlyRefresh } else { Freshness::Fresh });
         };
         Some(if past < self.while_revalidate {
-            Due::Revalidation
+            Freshness::Stale
         } else if past < self.if_error {
-            Due::Reload
+            Freshness::StaleIfError
         } else {
-            Due::Replacement
+            Freshness::Expired
         })
     }
 }

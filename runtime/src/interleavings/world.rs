@@ -29,10 +29,10 @@ use crate::{
     __private::{key, update},
     AnyKey, Bincode, Cache, Error,
     codec::coding::{Coding, coding},
-    fingerprint::{self, Known},
+    fingerprint::{self, TypeInfo},
     function::write::Guard,
     options::ReadMode,
-    outcome::Returns,
+    outcome::returns::Returns,
     overrides::refresh,
     read::{Begun, load, load_owned},
     store::{Store, memory::MemoryStore},
@@ -102,7 +102,7 @@ pub(super) fn coded() -> Coding<u64> {
     coding::<u64, Bincode>(0)
 }
 
-pub(super) fn known() -> Known {
+pub(super) fn known() -> TypeInfo {
     fingerprint::of(&coded().kind).expect("numbers can be cached")
 }
 

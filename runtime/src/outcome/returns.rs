@@ -2,8 +2,8 @@
 
 use std::{any::Any, fmt, sync::Arc};
 
-use super::Outcome;
-use crate::{Error, codec::coding::Coding};
+use super::{Outcome, StoredErrors};
+use crate::Error;
 
 /// An error on its way from the one who loaded to those who waited.
 pub(crate) type SharedError = Arc<dyn Any + Send + Sync>;
@@ -19,19 +19,6 @@ pub(crate) struct ErrorPolicy<E> {
     pub(crate) given_up: Option<fn(Error) -> E>,
     /// The error that says that there is nothing in the cache.
     pub(crate) absent: Option<fn(Error) -> E>,
-}
-
-/// Which errors are stored, and how.
-#[derive(Debug)]
-pub struct StoredErrors<E> {
-    pub(crate) coding: Coding<E>,
-    pub(crate) error_if: fn(&E) -> bool,
-}
-
-/// Errors for which `error_if` says so, with this coding.
-#[must_use]
-pub fn stored_errors<E>(coding: Coding<E>, error_if: fn(&E) -> bool) -> StoredErrors<E> {
-    StoredErrors { coding, error_if }
 }
 
 impl<E> fmt::Debug for ErrorPolicy<E> {

@@ -15,9 +15,9 @@ use tracing::{Instrument, Span};
 use super::revalidation::Revalidation;
 use crate::{
     Error,
-    engine::background::{Background, Place},
+    engine::background::{Background, Slot},
     engine::budget::Budget,
-    engine::course::Course,
+    engine::deferred::Deferred,
     engine::nested::{self, Loading},
     engine::{scope, shared::Shared},
     function::read::ReadFunction,
@@ -27,10 +27,10 @@ use crate::{
 /// A body that has not begun, as the steps around it have it: of one type for all bodies that give values and errors of one type.
 pub(crate) trait Body<V, E>: Sized {
     /// Room to run without the caller; nothing has it whose arguments are borrowed.
-    type Place;
+    type Slot;
 
     /// Room for this load in the background, if it can go there and there is some.
-    fn place(background: &Background) -> Option<Self::Place>;
+    fn slot(background: &Background) -> Option<Self::Slot>;
 
     /// It will run inside of this span.
     fn inside(&self, span: &Span);
@@ -39,31 +39,31 @@ pub(crate) trait Body<V, E>: Sized {
     fn begin(self, loading: Option<Arc<Loading>>) -> impl Future<Output = Loaded<V, E>> + Unpin;
 
     /// Lets a refresh run in the background; what it gives will be there when it is over.
-    fn detach(self, place: Self::Place, revalidation: Revalidation<V, E>) -> oneshot::Receiver<Loaded<V, E>>;
+    fn detach(self, slot: Self::Slot, revalidation: Revalidation<V, E>) -> oneshot::Receiver<Loaded<V, E>>;
 }
 
 /// A body with borrowed arguments. It runs where the caller has it.
 pub(crate) struct BorrowedBody<'a, V, E> {
-    pub(super) course: &'a Course<Loaded<V, E>>,
+    pub(super) deferred: &'a Deferred<Loaded<V, E>>,
 }
 
 impl<V, E> Body<V, E> for BorrowedBody<'_, V, E> {
-    type Place = Infallible;
+    type Slot = Infallible;
 
-    fn place(_: &Background) -> Option<Infallible> {
+    fn slot(_: &Background) -> Option<Infallible> {
         None
     }
 
     fn inside(&self, span: &Span) {
-        self.course.inside(span);
+        self.deferred.inside(span);
     }
 
     fn begin(self, loading: Option<Arc<Loading>>) -> impl Future<Output = Loaded<V, E>> + Unpin {
-        self.course.run_as(loading)
+        self.deferred.run_as(loading)
     }
 
-    fn detach(self, place: Infallible, _: Revalidation<V, E>) -> oneshot::Receiver<Loaded<V, E>> {
-        match place {}
+    fn detach(self, slot: Infallible, _: Revalidation<V, E>) -> oneshot::Receiver<Loaded<V, E>> {
+        match slot {}
     }
 }
 
@@ -76,7 +76,7 @@ pub(crate) struct OwnedBody<'a, V, E> {
     ///
     /// Not generic: of a type that mentions both the body and what makes it, the compiler can't always tell that it is `Send`.
     pub(super) maker: &'a mut (dyn MakeBody<V, E> + Send + 'a),
-    pub(super) course: &'a Course<Loaded<V, E>>,
+    pub(super) deferred: &'a Deferred<Loaded<V, E>>,
 }
 
 /// Makes a body, once.
@@ -125,22 +125,22 @@ where
 }
 
 impl<V: Send + 'static, E: Send + 'static> Body<V, E> for OwnedBody<'_, V, E> {
-    type Place = Place;
+    type Slot = Slot;
 
-    fn place(background: &Background) -> Option<Place> {
-        background.place()
+    fn slot(background: &Background) -> Option<Slot> {
+        background.slot()
     }
 
     fn inside(&self, span: &Span) {
-        self.course.inside(span);
+        self.deferred.inside(span);
     }
 
     fn begin(self, loading: Option<Arc<Loading>>) -> impl Future<Output = Loaded<V, E>> + Unpin {
         self.maker.hand_over();
-        self.course.run_as(loading)
+        self.deferred.run_as(loading)
     }
 
-    fn detach(self, place: Place, revalidation: Revalidation<V, E>) -> oneshot::Receiver<Loaded<V, E>> {
+    fn detach(self, slot: Slot, revalidation: Revalidation<V, E>) -> oneshot::Receiver<Loaded<V, E>> {
         let (sender, result) = oneshot::channel();
         let body = self.maker.make();
         let cache = revalidation.cache.clone();
@@ -154,7 +154,7 @@ impl<V: Send + 'static, E: Send + 'static> Body<V, E> for OwnedBody<'_, V, E> {
             let _ = sender.send(revalidation.run(body, budget).await);
         };
         let load = scope::inherit_cache(load).instrument(tracing::Span::current());
-        drop(cache.spawn_body(&Handle::current(), place.run(load)));
+        drop(cache.spawn_body(&Handle::current(), slot.run(load)));
         result
     }
 }

@@ -16,8 +16,8 @@ use tracing::Instrument;
 use crate::{
     engine::{
         budget::Budget,
-        flight::{Landed, Step, Ticket},
-        lease::{Held, while_renewing},
+        flight::{Epoch, SharedResult, Ticket},
+        lease::{StoreRight, while_renewing},
         shared::Shared,
     },
     function::read::ReadFunction,
@@ -31,13 +31,13 @@ use crate::{
 pub(super) async fn fill(
     cache: Arc<Shared>,
     function: &'static ReadFunction,
-    mut held: Held,
+    mut held: StoreRight,
     value: Bytes,
     ttl: Duration,
 ) -> bool {
     let begun = Instant::now();
     let answer = if value.len() > LARGE && cache.store.is_remote() {
-        let renewal = held.keep(function.settings.lease);
+        let renewal = held.renew_loop(function.settings.lease);
         while_renewing(cache.clock, pin!(held.fill(value, ttl)), renewal, identity).await
     } else {
         held.fill(value, ttl).await
@@ -53,7 +53,7 @@ pub(super) async fn fill(
             tracing::debug!(key, ?took, "fill refused: invalidated meanwhile, or the lease was lost");
         }
         Err(ref error) => {
-            cache.trouble(function, key, "fill", error);
+            cache.record_store_error(function, key, "fill", error);
             // The load did not fail: whoever may store next need not wait.
             if *error != StoreError::Listed {
                 held.fail();
@@ -63,18 +63,17 @@ pub(super) async fn fill(
     answer == Ok(true)
 }
 
-/// Gives what was stored to those who came before it was sent; if that is not known in time, to those who came before it
-/// was loaded.
-pub(super) async fn fill_and_land(
+/// Completes the flight after the fill: with the epoch of the fill if it was accepted in time, else with that of the body.
+pub(super) async fn fill_and_complete(
     filled: impl Future<Output = bool>,
     (clock, within): (Clock, Duration),
     ticket: Ticket,
-    landed: Landed,
-    (began, filling): (Step, Step),
+    shared: SharedResult,
+    (began, filling): (Epoch, Epoch),
 ) {
     let mut filled = pin!(filled);
     let in_time = patience::answer(clock, within, filled.as_mut()).await;
-    ticket.land(&landed, if in_time == Some(true) { filling } else { began });
+    ticket.complete(&shared, if in_time == Some(true) { filling } else { began });
     if in_time.is_none() {
         filled.await;
     }

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     engine::budget::Budget,
-    engine::flight::{Landed, Ticket, Turn, Word},
+    engine::flight::{FollowerMessage, SharedResult, Ticket, Turn},
     engine::nested,
     options::Source,
     outcome::{Loaded, has_none},
@@ -35,15 +35,15 @@ impl<V, E> Call<'_, V, E> {
             return self.run_alone(body).await;
         }
         let patience = Instant::now() + self.function.settings.wait;
-        let word = match self.cache.flights.join(self.kind(), self.key, false) {
+        let message = match self.cache.flights.join(self.kind(), self.key, false) {
             Turn::Lead(ticket) => {
                 return self.lead(ticket, at_hand.into(), budget, patience, body).await;
             }
-            Turn::Follow(word) => word,
+            Turn::Follow(message) => message,
         };
         // With an entry at hand the wait may be over sooner.
         let soft = self.soft_end().filter(|_| matches!(at_hand, AtHand::Stale(_)));
-        match self.follow(word, soft.unwrap_or(patience).min(patience)).await {
+        match self.follow(message, soft.unwrap_or(patience).min(patience)).await {
             FollowOutcome::Given(result) => return result,
             FollowOutcome::Alone => {}
             FollowOutcome::AfterAnother(bodies) => {
@@ -72,7 +72,7 @@ impl<V, E> Call<'_, V, E> {
     pub(super) fn waits_for_itself(&self) -> bool {
         let inside = nested::is_inside(self.cache, self.key);
         if inside {
-            self.function.say_recursive(self.key);
+            self.function.warn_once_recursive(self.key);
         }
         inside
     }
@@ -85,21 +85,21 @@ impl<V, E> Call<'_, V, E> {
     /// Waits for what the leader learns, at most until `patience` is over; not at all if that leader waits for this.
     pub(super) async fn follow(
         &self,
-        word: oneshot::Receiver<Word>,
+        message: oneshot::Receiver<FollowerMessage>,
         patience: Instant,
     ) -> FollowOutcome<V, E> {
         let begun = Instant::now();
         let Some(_waiting) = nested::wait_for(self.cache, self.key) else {
-            self.function.say_recursive(self.key);
+            self.function.warn_once_recursive(self.key);
             return FollowOutcome::Alone;
         };
-        match self.cache.clock.timeout_at(patience, word).await {
-            Ok(Ok(Word::Lead(ticket))) => FollowOutcome::Lead(ticket),
-            Ok(Ok(Word::Failed(bodies))) => FollowOutcome::AfterAnother(bodies),
-            Ok(Ok(Word::Shared(landed))) => match self.received(&landed) {
+        match self.cache.clock.timeout_at(patience, message).await {
+            Ok(Ok(FollowerMessage::Lead(ticket))) => FollowOutcome::Lead(ticket),
+            Ok(Ok(FollowerMessage::Failed(bodies))) => FollowOutcome::AfterAnother(bodies),
+            Ok(Ok(FollowerMessage::Shared(shared))) => match self.received(&shared) {
                 Some(result) => {
                     self.counters.shared.one();
-                    self.record_source(Source::Shared, self.age_of(&landed).await);
+                    self.record_source(Source::Shared, self.age_of(&shared).await);
                     tracing::debug!(key = self.key, took = ?begun.elapsed(), "shared");
                     FollowOutcome::Given(result)
                 }
@@ -111,11 +111,11 @@ impl<V, E> Call<'_, V, E> {
     }
 
     /// A follower's own copy of what the leader learned.
-    fn received(&self, landed: &Landed) -> Option<Loaded<V, E>> {
-        match landed {
-            Landed::None => has_none(self.shape).then_some(Loaded::None),
-            Landed::Error(error) => Some(Loaded::Error((self.errors.receive)(error)?)),
-            Landed::Entry(bytes) => match entry::parse(bytes, self.known.fingerprint) {
+    fn received(&self, shared: &SharedResult) -> Option<Loaded<V, E>> {
+        match shared {
+            SharedResult::None => has_none(self.shape).then_some(Loaded::None),
+            SharedResult::Error(error) => Some(Loaded::Error((self.errors.receive)(error)?)),
+            SharedResult::Entry(bytes) => match entry::parse(bytes, self.known.fingerprint) {
                 Entry::Value(value) => {
                     let value = value.payload.map(self.coding.decode).transpose().ok()?;
                     (value.is_some() || has_none(self.shape)).then(|| Loaded::of_entry(value))
@@ -127,17 +127,17 @@ impl<V, E> Call<'_, V, E> {
     }
 
     /// How old what another call learned is, if anybody asks.
-    pub(super) async fn age_of(&self, landed: &Landed) -> Option<Duration> {
+    pub(super) async fn age_of(&self, shared: &SharedResult) -> Option<Duration> {
         if !self.is_observed() {
             return None;
         }
-        match landed {
-            Landed::Entry(bytes) => match entry::stored_at(bytes) {
+        match shared {
+            SharedResult::Entry(bytes) => match entry::stored_at(bytes) {
                 // It was found in the store.
                 Some(stored_at) => self.age_since(stored_at).await,
                 None => Some(Duration::ZERO),
             },
-            Landed::None | Landed::Error(_) => Some(Duration::ZERO),
+            SharedResult::None | SharedResult::Error(_) => Some(Duration::ZERO),
         }
     }
 

@@ -13,7 +13,7 @@ use crate::{
     AnyKey,
     engine::budget::Budget,
     engine::flight::{Ticket, Turn},
-    engine::lease::{Held, Right},
+    engine::lease::{Right, StoreRight},
     outcome::Loaded,
     store::{Answer, StoreError},
     write,
@@ -23,7 +23,7 @@ use crate::{
 const ATTEMPTS: usize = 10;
 
 impl<V, E> Call<'_, V, E> {
-    /// Loads whatever is there, as the only one of this process; or is given what was loaded by another since this one came.
+    /// Loads whatever is stored, one at a time in this process; or takes the result of another forced load that began after this call.
     pub(super) async fn force_refresh<B: Body<V, E>>(&self, mut budget: Budget, body: B) -> Loaded<V, E> {
         if self.waits_for_itself() {
             // The load around this one ends what stands there.
@@ -32,7 +32,7 @@ impl<V, E> Call<'_, V, E> {
         let patience = Instant::now() + self.function.settings.wait;
         let mut ticket = match self.cache.flights.join(self.kind(), self.key, true) {
             Turn::Lead(ticket) => ticket,
-            Turn::Follow(word) => match self.follow(word, patience).await {
+            Turn::Follow(message) => match self.follow(message, patience).await {
                 FollowOutcome::Given(result) => return result,
                 FollowOutcome::Lead(ticket) => ticket,
                 FollowOutcome::Alone => return self.run_forced(body, &mut budget).await,
@@ -45,9 +45,9 @@ impl<V, E> Call<'_, V, E> {
         if let Some(held) = self.take_over(&ticket, &mut budget).await {
             return self.load_and_fill(ticket, held, budget, body).await;
         }
-        let began = ticket.load();
+        let began = ticket.begin_load();
         let result = self.run_forced(body, &mut budget).await;
-        self.land_unstored(ticket, began, result.as_ref());
+        self.complete_unstored(ticket, began, result.as_ref());
         result
     }
 
@@ -60,14 +60,14 @@ impl<V, E> Call<'_, V, E> {
         result
     }
 
-    /// Becomes the one who may store, instead of whoever it is; `None` where nobody may.
-    async fn take_over(&self, ticket: &Ticket, budget: &mut Budget) -> Option<Held> {
+    /// Takes the right to store from whoever has it; `None` where nobody may store.
+    async fn take_over(&self, ticket: &Ticket, budget: &mut Budget) -> Option<StoreRight> {
         for _ in 0..ATTEMPTS {
-            ticket.step();
+            ticket.next_epoch();
             let there = match budget.spend(|within| self.cache.read(self.key, within)).await {
                 Ok(there) => there.unwrap_or_default(),
                 Err(error) => {
-                    self.trouble("read", &error);
+                    self.record_store_error("read", &error);
                     return None;
                 }
             };
@@ -75,24 +75,24 @@ impl<V, E> Call<'_, V, E> {
                 _ if there.is_empty() => Right::Lease,
                 Entry::Guard => return None,
                 Entry::Foreign => {
-                    self.trouble("read", &StoreError::Foreign);
+                    self.record_store_error("read", &StoreError::Foreign);
                     return None;
                 }
                 // It stays until there is something better.
-                Entry::Value(value) => Right::Refresh { failures: value.refresh.failures },
+                Entry::Value(value) => Right::Revalidate { failures: value.refresh.failures },
                 Entry::Lease | Entry::Failure(_) | Entry::Unusable(_) => Right::Lease,
             };
             // It exists before it is won: dropped while that is being asked, it gives up what may have been won.
-            let held = Held::new(self.cache, self.key, Token::fresh(), right);
+            let held = StoreRight::new(self.cache, self.key, Token::fresh(), right);
             match self.replace(held.token, right, entry::header_of(&there), budget).await {
                 Ok(true) => {
                     tracing::debug!(key = self.key, ?right, "loading whatever is stored");
                     return Some(held);
                 }
-                Ok(false) => held.forget(),
+                Ok(false) => held.disarm(),
                 Err(error) => {
                     held.unanswered(&error);
-                    self.trouble("acquire", &error);
+                    self.record_store_error("acquire", &error);
                     return None;
                 }
             }
@@ -114,7 +114,7 @@ impl<V, E> Call<'_, V, E> {
                 let acquired = budget.spend(|within| self.cache.acquire(self.key, acquire, within)).await;
                 acquired.map(|acquired| acquired == Acquired::Yes)
             }
-            Right::Refresh { .. } => {
+            Right::Revalidate { .. } => {
                 self.counters.refreshes.one();
                 let elect = Elect { expected, token, hold: lease, force: true };
                 budget.spend(|within| self.cache.elect(self.key, elect, within)).await

@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use cached_aside_protocol::entry::Refresh;
 
-use crate::{engine::lease::Held, function::staleness::Due, outcome::Loaded};
+use crate::{engine::lease::StoreRight, function::staleness::Freshness, outcome::Loaded};
 
 /// What a look at the store found.
 #[derive(Debug)]
@@ -56,7 +56,7 @@ pub(super) struct StaleEntry<V> {
     /// What it holds; `None` for a stored `None`.
     pub(super) value: Option<V>,
     pub(super) bytes: Bytes,
-    pub(super) due: Due,
+    pub(super) freshness: Freshness,
     pub(super) refresh: Refresh,
     /// The store's time when it was read.
     pub(super) now: Duration,
@@ -67,8 +67,8 @@ pub(super) struct StaleEntry<V> {
 impl<V> StaleEntry<V> {
     /// Without the value, which need not be `Sync`: an election may not refer to it.
     pub(super) fn without_value(&self) -> StaleEntry<()> {
-        let StaleEntry { due, refresh, now, age, .. } = *self;
-        StaleEntry { value: None, bytes: self.bytes.clone(), due, refresh, now, age }
+        let StaleEntry { freshness, refresh, now, age, .. } = *self;
+        StaleEntry { value: None, bytes: self.bytes.clone(), freshness, refresh, now, age }
     }
 
     /// How long nobody may begin a refresh: another runs, or the last one has failed. No right to refresh is given for longer than
@@ -85,7 +85,7 @@ impl<V> StaleEntry<V> {
 
     /// Whether it may only be given if its reload fails.
     pub(super) fn is_only_for_errors(&self) -> bool {
-        self.due == Due::Reload
+        self.freshness == Freshness::StaleIfError
     }
 
     /// Whether the refresh that runs must be waited for.
@@ -101,7 +101,7 @@ impl<V> StaleEntry<V> {
 
 /// The outcome of an election.
 pub(super) enum Election {
-    Won(Held),
+    Won(StoreRight),
     /// Somebody else has won, or the entry is no longer there.
     Lost,
     /// The store did not answer.

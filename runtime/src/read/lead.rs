@@ -15,8 +15,8 @@ use super::{
 };
 use crate::{
     engine::budget::Budget,
-    engine::flight::{Landed, Step, Ticket},
-    engine::lease::{Held, Right},
+    engine::flight::{Epoch, SharedResult, Ticket},
+    engine::lease::{Right, StoreRight},
     options::Source,
     outcome::Loaded,
 };
@@ -31,7 +31,7 @@ impl<V, E> Call<'_, V, E> {
         body: B,
     ) -> Loaded<V, E> {
         // What the last look found was observed from this step on.
-        let mut looked = Step::NONE;
+        let mut looked = Epoch::NONE;
         let soft = self.soft_end();
         loop {
             let clocks = Clocks { now: Instant::now(), patience, soft };
@@ -40,7 +40,7 @@ impl<V, E> Call<'_, V, E> {
                 LeaderStep::GiveStale(stale) => return self.share_stale(ticket, stale, looked),
                 LeaderStep::Revalidate(stale) => {
                     // Nobody waits for this refresh: the flight ends before it begins.
-                    ticket.land(&Landed::Entry(stale.bytes.clone()), looked);
+                    ticket.complete(&SharedResult::Entry(stale.bytes.clone()), looked);
                     return self.revalidate(stale, budget, body).await;
                 }
                 LeaderStep::LoadUnstored(stale) => {
@@ -49,7 +49,7 @@ impl<V, E> Call<'_, V, E> {
                 }
                 LeaderStep::WaitForChange(until) => self.wait_for_change(&ticket, until).await,
                 LeaderStep::LookWithTime => {
-                    let looked = ticket.step();
+                    let looked = ticket.next_epoch();
                     (self.lookup_with_time(&mut budget).await, looked)
                 }
                 LeaderStep::Elect(stale) => match self.elect(stale.without_value(), &mut budget).await {
@@ -70,12 +70,12 @@ impl<V, E> Call<'_, V, E> {
     }
 
     /// Gives what another process stored, also to those who came before it was seen.
-    async fn share(&self, ticket: Ticket, hit: Hit<V, E>, looked: Step) -> Loaded<V, E> {
+    async fn share(&self, ticket: Ticket, hit: Hit<V, E>, looked: Epoch) -> Loaded<V, E> {
         let Hit { value, bytes, age } = hit;
         self.counters.waited.one();
-        let landed = Landed::Entry(bytes);
-        ticket.land(&landed, looked);
-        self.record_source(Source::Shared, if age.is_some() { age } else { self.age_of(&landed).await });
+        let shared = SharedResult::Entry(bytes);
+        ticket.complete(&shared, looked);
+        self.record_source(Source::Shared, if age.is_some() { age } else { self.age_of(&shared).await });
         value
     }
 
@@ -85,26 +85,26 @@ impl<V, E> Call<'_, V, E> {
         ticket: &Ticket,
         header: Bytes,
         budget: &mut Budget,
-    ) -> Result<Held, (Lookup<V, E>, Step)> {
+    ) -> Result<StoreRight, (Lookup<V, E>, Epoch)> {
         let (token, hold) = (Token::fresh(), self.function.settings.lease);
-        let looked = ticket.step();
+        let looked = ticket.next_epoch();
         // It exists before it is acquired: dropped while that is being asked, it gives up what may have been acquired.
-        let lease = Held::new(self.cache, self.key, token, Right::Lease);
+        let lease = StoreRight::new(self.cache, self.key, token, Right::Lease);
         let acquire = Acquire { expected: header, token, lease: hold };
         match budget.spend(|within| self.cache.acquire(self.key, acquire, within)).await {
             Ok(Acquired::Yes) => Ok(lease),
             Ok(Acquired::No(there)) => {
-                lease.forget();
+                lease.disarm();
                 Err((self.classify(Ok(Some(there)), None), looked))
             }
             Ok(Acquired::Changed) => {
-                lease.forget();
-                let looked = ticket.step();
+                lease.disarm();
+                let looked = ticket.next_epoch();
                 Err((self.lookup(budget).await, looked))
             }
             Err(error) => {
                 lease.unanswered(&error);
-                self.trouble("acquire", &error);
+                self.record_store_error("acquire", &error);
                 Err((Missing::Bypass.into(), looked))
             }
         }

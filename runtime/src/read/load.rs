@@ -8,15 +8,15 @@ use tracing::Instrument;
 
 use super::{
     body::Body,
-    fill::{begin, fill, fill_and_land, within_budget},
+    fill::{begin, fill, fill_and_complete, within_budget},
     found::StaleEntry,
     site::Call,
 };
 use crate::{
     engine::budget::Budget,
-    engine::flight::{Landed, Step, Ticket},
-    engine::lease::{Held, while_renewing},
-    engine::storing::Storable,
+    engine::encoder::EncodedEntry,
+    engine::flight::{Epoch, SharedResult, Ticket},
+    engine::lease::{StoreRight, while_renewing},
     options::Source,
     outcome::Loaded,
 };
@@ -26,34 +26,34 @@ impl<V, E> Call<'_, V, E> {
     pub(super) async fn load_and_fill<B: Body<V, E>>(
         &self,
         mut ticket: Ticket,
-        lease: Held,
+        lease: StoreRight,
         mut budget: Budget,
         body: B,
     ) -> Loaded<V, E> {
-        let began = ticket.load();
+        let began = ticket.begin_load();
         self.counters.loads.one();
         self.record_source(Source::Loaded, Some(Duration::ZERO));
         let started = Instant::now();
-        let renewal = lease.keep(self.function.settings.lease);
+        let renewal = lease.renew_loop(self.function.settings.lease);
         let encode = |result: Loaded<V, E>| {
             let load_time = started.elapsed();
             self.counters.load_times.record(|| load_time);
             tracing::debug!(key = self.key, took = ?load_time, "loaded");
             // No reference to the result may live on: it need not be `Sync`.
-            let entry = self.storing().entry(result.as_ref(), self.errors.stored, lease.token, load_time);
+            let entry = self.encoder().entry(result.as_ref(), self.errors.stored, lease.token, load_time);
             (result, entry)
         };
         let (result, entry) = while_renewing(self.cache.clock, pin!(self.run(body)), renewal, encode).await;
         // Before the fill asks the recovery list: whoever comes after this is not given what a write that is on it has made stale.
-        let filling = ticket.step();
-        let Some(Storable { value, ttl }) = entry else {
+        let filling = ticket.next_epoch();
+        let Some(EncodedEntry { value, ttl }) = entry else {
             if matches!(result, Loaded::Error(_)) {
                 lease.fail();
             } else {
                 lease.discard();
                 self.end_replaced(&mut budget).await;
             }
-            self.land_unstored(ticket, began, result.as_ref());
+            self.complete_unstored(ticket, began, result.as_ref());
             return result;
         };
         let filled = fill(self.cache.clone(), self.function, lease, value.clone(), ttl);
@@ -63,13 +63,14 @@ impl<V, E> Call<'_, V, E> {
             if !accepted {
                 self.end_replaced(&mut budget).await;
             }
-            ticket.land(&Landed::Entry(value), if accepted { filling } else { began });
+            ticket.complete(&SharedResult::Entry(value), if accepted { filling } else { began });
         } else {
             // Nothing but our lease stands there, and nobody is given that: the caller need not wait.
-            let (landed, within) = (Landed::Entry(value), budget.left());
+            let (shared, within) = (SharedResult::Entry(value), budget.left());
             let clock = self.cache.clock;
-            let filled_and_landed = fill_and_land(filled, (clock, within), ticket, landed, (began, filling));
-            begin(self.cache, filled_and_landed.instrument(tracing::Span::current())).await;
+            let filled_and_completed =
+                fill_and_complete(filled, (clock, within), ticket, shared, (began, filling));
+            begin(self.cache, filled_and_completed.instrument(tracing::Span::current())).await;
         }
         result
     }
@@ -78,15 +79,15 @@ impl<V, E> Call<'_, V, E> {
     pub(super) async fn load_unstored<B: Body<V, E>>(
         &self,
         mut ticket: Ticket,
-        stale: Option<(StaleEntry<V>, Step)>,
+        stale: Option<(StaleEntry<V>, Epoch)>,
         body: B,
     ) -> Loaded<V, E> {
-        let began = ticket.load();
+        let began = ticket.begin_load();
         let result = self.run_alone(body).await;
         match stale {
             Some(stale) => self.share_or_stale(ticket, began, Some(result), stale),
             None => {
-                self.land_unstored(ticket, began, result.as_ref());
+                self.complete_unstored(ticket, began, result.as_ref());
                 result
             }
         }
@@ -106,11 +107,11 @@ impl<V, E> Call<'_, V, E> {
     }
 
     /// Gives what is not stored to those who came before the body began.
-    pub(super) fn land_unstored(&self, ticket: Ticket, began: Step, result: Loaded<&V, &E>) {
+    pub(super) fn complete_unstored(&self, ticket: Ticket, began: Epoch, result: Loaded<&V, &E>) {
         if !ticket.followed(began) {
             return;
         }
-        let landed = match result {
+        let shared = match result {
             Loaded::Value(value) => {
                 let header = Header {
                     fingerprint: self.known.fingerprint,
@@ -118,13 +119,15 @@ impl<V, E> Call<'_, V, E> {
                     load_time: Duration::ZERO,
                     outlives_freshness: false,
                 };
-                self.storing().encode(value, Token::fresh(), header).map(|bytes| Landed::Entry(bytes.into()))
+                self.encoder()
+                    .encode(value, Token::fresh(), header)
+                    .map(|bytes| SharedResult::Entry(bytes.into()))
             }
-            Loaded::None => Some(Landed::None),
-            Loaded::Error(error) => self.errors.share.map(|share| Landed::Error(share(error))),
+            Loaded::None => Some(SharedResult::None),
+            Loaded::Error(error) => self.errors.share.map(|share| SharedResult::Error(share(error))),
         };
-        match landed {
-            Some(landed) => ticket.land(&landed, began),
+        match shared {
+            Some(shared) => ticket.complete(&shared, began),
             None => ticket.fail(began),
         }
     }

@@ -20,10 +20,10 @@ use crate::{
     backoff::Backoff,
     codec::coding::Coding,
     engine::budget::Budget,
-    engine::flight::{Step, Ticket},
+    engine::flight::{Epoch, Ticket},
     engine::shared::Shared,
-    fingerprint::{self, Known},
-    function::staleness::{Due, Staleness},
+    fingerprint::{self, TypeInfo},
+    function::staleness::{Freshness, Staleness},
     outcome::{Loaded, has_none},
     store::{Answer, StoreError, Watched},
 };
@@ -35,7 +35,7 @@ const AFTER_THE_END: Duration = Duration::from_millis(2);
 
 /// Reads what is stored under a key, without loading.
 pub(crate) async fn peek<V>(cache: &Shared, key: &str, coding: &Coding<V>) -> Result<Option<V>, Error> {
-    let Ok(Known { fingerprint, .. }) = fingerprint::of(&coding.kind) else { return Ok(None) };
+    let Ok(TypeInfo { fingerprint, .. }) = fingerprint::of(&coding.kind) else { return Ok(None) };
     let stored = match cache.read(key, cache.timeout).await {
         Err(StoreError::Listed) => return Ok(None),
         stored => stored.map_err(|error| error.into_error("read", key))?,
@@ -51,7 +51,9 @@ pub(crate) async fn peek<V>(cache: &Shared, key: &str, coding: &Coding<V>) -> Re
         (bytes, now) = (there, Some(time));
     }
     match entry::parse(&bytes, fingerprint) {
-        Entry::Value(value) if Staleness::NONE.due(&value, now, || 1.0) != Some(Due::Nothing) => Ok(None),
+        Entry::Value(value) if Staleness::NONE.freshness(&value, now, || 1.0) != Some(Freshness::Fresh) => {
+            Ok(None)
+        }
         Entry::Value(value) => Ok(value.payload.and_then(|payload| (coding.decode)(payload).ok())),
         Entry::Foreign => Err(Error::Foreign { key: key.to_owned() }),
         Entry::Lease | Entry::Guard | Entry::Failure(_) | Entry::Unusable(_) => Ok(None),
@@ -98,30 +100,30 @@ impl<V, E> Call<'_, V, E> {
             Ok(None) => return vacant(Bytes::new()),
             Ok(Some(bytes)) => bytes,
             Err(error) => {
-                self.trouble("read", &error);
+                self.record_store_error("read", &error);
                 return Lookup::Missing(Missing::Bypass);
             }
         };
         let why = match entry::parse(&bytes, self.known.fingerprint) {
             Entry::Value(found) => {
                 let age = now.map(|now| now.saturating_sub(found.stored_at));
-                let Some(due) = self.function.settings.staleness.due(&found, now, draw) else {
+                let Some(freshness) = self.function.settings.staleness.freshness(&found, now, draw) else {
                     return Lookup::Missing(Missing::NeedsServerTime);
                 };
                 match found.payload.map(self.coding.decode).transpose() {
-                    _ if due == Due::Replacement => return vacant(entry::header_of(&bytes)),
+                    _ if freshness == Freshness::Expired => return vacant(entry::header_of(&bytes)),
                     // The function stores no `None`.
                     Ok(None) if !has_none(self.shape) => return vacant(entry::header_of(&bytes)),
-                    Ok(value) if due == Due::Nothing => {
+                    Ok(value) if freshness == Freshness::Fresh => {
                         return Lookup::Hit(Hit { value: Loaded::of_entry(value), bytes, age });
                     }
                     Ok(value) => {
                         let (refresh, now) = (found.refresh, now.unwrap_or_default());
                         let age = age.unwrap_or_default();
-                        return Lookup::Stale(StaleEntry { value, bytes, due, refresh, now, age });
+                        return Lookup::Stale(StaleEntry { value, bytes, freshness, refresh, now, age });
                     }
                     Err(error) => {
-                        self.function.say_undecodable(self.key, &error);
+                        self.function.warn_once_undecodable(self.key, &error);
                         Unusable::Undecodable
                     }
                 }
@@ -136,7 +138,7 @@ impl<V, E> Call<'_, V, E> {
             Entry::Lease => return Lookup::Missing(Missing::Lease),
             Entry::Guard => return Lookup::Missing(Missing::Bypass),
             Entry::Foreign => {
-                self.trouble("read", &StoreError::Foreign);
+                self.record_store_error("read", &StoreError::Foreign);
                 return Lookup::Missing(Missing::Bypass);
             }
             Entry::Unusable(why) => why,
@@ -149,20 +151,20 @@ impl<V, E> Call<'_, V, E> {
     /// A stored error, if this function stores errors of that type.
     pub(super) fn error_of(&self, failure: &Failure<'_>) -> Result<E, Unusable> {
         let errors = self.errors.stored.ok_or(Unusable::Type)?();
-        let known = self.function.of_error(&errors.coding, *self.known, self.key);
+        let known = self.function.of_error(&errors.coding, self.known, self.key);
         known.filter(|known| known.fingerprint == failure.fingerprint).ok_or(Unusable::Type)?;
         (errors.coding.decode)(failure.payload).map_err(|error| {
-            self.function.say_undecodable(self.key, &error);
+            self.function.warn_once_undecodable(self.key, &error);
             Unusable::Undecodable
         })
     }
 
     /// Waits until the load of another is over, at most until `patience` is; then looks again.
-    pub(super) async fn wait_for_change(&self, ticket: &Ticket, patience: Instant) -> (Lookup<V, E>, Step) {
+    pub(super) async fn wait_for_change(&self, ticket: &Ticket, patience: Instant) -> (Lookup<V, E>, Epoch) {
         let mut pauses = POLL.pauses();
         let mut last = None;
         loop {
-            let step = ticket.step();
+            let step = ticket.next_epoch();
             let patient = patience.saturating_duration_since(Instant::now());
             let watched = self.cache.watch(self.key, patient.min(self.cache.timeout)).await;
             let Watched { mut watch, there, left, now } = match (watched, last) {
@@ -172,7 +174,7 @@ impl<V, E> Call<'_, V, E> {
                     return last;
                 }
                 (Err(error), _) => {
-                    self.trouble("watch", &error);
+                    self.record_store_error("watch", &error);
                     return (Lookup::Missing(Missing::Bypass), step);
                 }
             };

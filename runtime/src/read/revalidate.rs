@@ -16,9 +16,9 @@ use super::{
 };
 use crate::{
     engine::budget::Budget,
-    engine::flight::{Landed, Step, Ticket},
-    engine::lease::{Held, Right},
-    function::staleness::Due,
+    engine::flight::{Epoch, SharedResult, Ticket},
+    engine::lease::{Right, StoreRight},
+    function::staleness::Freshness,
     options::Source,
     outcome::Loaded,
 };
@@ -26,7 +26,7 @@ use crate::{
 impl<V, E> Call<'_, V, E> {
     /// Gives a stale entry as it is.
     pub(super) fn give_stale(&self, stale: StaleEntry<V>) -> Loaded<V, E> {
-        if stale.due == Due::Early {
+        if stale.freshness == Freshness::EarlyRefresh {
             self.counters.hits.one();
             self.record_source(Source::Hit, Some(stale.age));
             tracing::trace!(key = self.key, age = ?stale.age, "hit");
@@ -48,18 +48,18 @@ impl<V, E> Call<'_, V, E> {
         let staleness = &self.function.settings.staleness;
         let patience = if staleness.in_background { Some(Duration::ZERO) } else { staleness.soft_limit };
         let patience = patience.filter(|_| can_detach());
-        let place = patience.and_then(|_| B::place(&self.cache.background));
-        let crowded = patience.is_some() && place.is_none();
+        let slot = patience.and_then(|_| B::slot(&self.cache.background));
+        let crowded = patience.is_some() && slot.is_none();
         if crowded {
             return self.give_stale(stale);
         }
         let Election::Won(held) = self.elect(stale.without_value(), &mut budget).await else {
             return self.give_stale(stale);
         };
-        if stale.due == Due::Early {
+        if stale.freshness == Freshness::EarlyRefresh {
             self.counters.early_refreshes.one();
         }
-        let result = self.run_revalidation(held, patience.zip(place), budget, body).await;
+        let result = self.run_revalidation(held, patience.zip(slot), budget, body).await;
         self.or_stale(result, stale).0
     }
 
@@ -67,15 +67,15 @@ impl<V, E> Call<'_, V, E> {
     pub(super) async fn reload<B: Body<V, E>>(
         &self,
         mut ticket: Ticket,
-        stale: (StaleEntry<V>, Step),
-        held: Held,
+        stale: (StaleEntry<V>, Epoch),
+        held: StoreRight,
         budget: Budget,
         body: B,
     ) -> Loaded<V, E> {
-        let began = ticket.load();
+        let began = ticket.begin_load();
         let patience = self.function.settings.staleness.soft_limit.filter(|_| can_detach());
-        let place = patience.and_then(|_| B::place(&self.cache.background));
-        let result = self.run_revalidation(held, patience.zip(place), budget, body).await;
+        let slot = patience.and_then(|_| B::slot(&self.cache.background));
+        let result = self.run_revalidation(held, patience.zip(slot), budget, body).await;
         self.share_or_stale(ticket, began, result, stale)
     }
 
@@ -83,24 +83,29 @@ impl<V, E> Call<'_, V, E> {
     pub(super) fn share_or_stale(
         &self,
         ticket: Ticket,
-        began: Step,
+        began: Epoch,
         result: Option<Loaded<V, E>>,
-        (mut stale, looked): (StaleEntry<V>, Step),
+        (mut stale, looked): (StaleEntry<V>, Epoch),
     ) -> Loaded<V, E> {
         let bytes = std::mem::take(&mut stale.bytes);
         let (result, loaded) = self.or_stale(result, stale);
         if loaded {
-            self.land_unstored(ticket, began, result.as_ref());
+            self.complete_unstored(ticket, began, result.as_ref());
         } else {
-            ticket.land(&Landed::Entry(bytes), looked);
+            ticket.complete(&SharedResult::Entry(bytes), looked);
         }
         result
     }
 
     /// Gives the stale entry, also to those who came before it was seen.
-    pub(super) fn share_stale(&self, ticket: Ticket, mut stale: StaleEntry<V>, looked: Step) -> Loaded<V, E> {
+    pub(super) fn share_stale(
+        &self,
+        ticket: Ticket,
+        mut stale: StaleEntry<V>,
+        looked: Epoch,
+    ) -> Loaded<V, E> {
         let bytes = std::mem::take(&mut stale.bytes);
-        ticket.land(&Landed::Entry(bytes), looked);
+        ticket.complete(&SharedResult::Entry(bytes), looked);
         self.give_stale(stale)
     }
 
@@ -121,23 +126,23 @@ impl<V, E> Call<'_, V, E> {
     /// Tries to become the one who refreshes an entry.
     pub(super) async fn elect(&self, stale: StaleEntry<()>, budget: &mut Budget) -> Election {
         let (lease, token) = (self.function.settings.lease, Token::fresh());
-        let right = Right::Refresh { failures: stale.refresh.failures };
+        let right = Right::Revalidate { failures: stale.refresh.failures };
         // It exists before it is won: dropped while that is being asked, it gives up what may have been won.
-        let held = Held::new(self.cache, self.key, token, right);
+        let held = StoreRight::new(self.cache, self.key, token, right);
         let elect = Elect { expected: entry::header_of(&stale.bytes), token, hold: lease, force: false };
         match budget.spend(|within| self.cache.elect(self.key, elect, within)).await {
             Ok(true) => {
                 self.counters.refreshes.one();
-                tracing::debug!(key = self.key, age = ?stale.age, due = ?stale.due, "refreshing");
+                tracing::debug!(key = self.key, age = ?stale.age, freshness = ?stale.freshness, "refreshing");
                 Election::Won(held)
             }
             Ok(false) => {
-                held.forget();
+                held.disarm();
                 Election::Lost
             }
             Err(error) => {
                 held.unanswered(&error);
-                self.trouble("elect", &error);
+                self.record_store_error("elect", &error);
                 Election::Unknown
             }
         }
@@ -147,19 +152,19 @@ impl<V, E> Call<'_, V, E> {
     /// a result by then, there is none.
     async fn run_revalidation<B: Body<V, E>>(
         &self,
-        held: Held,
-        elsewhere: Option<(Duration, B::Place)>,
+        held: StoreRight,
+        elsewhere: Option<(Duration, B::Slot)>,
         budget: Budget,
         body: B,
     ) -> Option<Loaded<V, E>> {
         self.record_source(Source::Loaded, Some(Duration::ZERO));
-        let (function, known, coding) = (self.function, *self.known, *self.coding);
+        let (function, known, coding) = (self.function, self.known, *self.coding);
         let given_up = self.errors.given_up;
         let revalidation =
             Revalidation { cache: self.cache.clone(), function, known, coding, given_up, held };
         match elsewhere {
-            Some((patience, place)) => {
-                let result = body.detach(place, revalidation);
+            Some((patience, slot)) => {
+                let result = body.detach(slot, revalidation);
                 // Even the shortest sleep lasts a while; a load that panics gives nothing.
                 if patience.is_zero() {
                     None

@@ -10,11 +10,11 @@ use crate::{
     codec::coding::Coding,
     engine::{
         budget::Budget,
-        lease::{Held, while_renewing},
+        encoder::{EncodedEntry, EntryEncoder},
+        lease::{StoreRight, while_renewing},
         shared::Shared,
-        storing::{Storable, Storing},
     },
-    fingerprint::Known,
+    fingerprint::TypeInfo,
     function::read::ReadFunction,
     outcome::Loaded,
 };
@@ -23,11 +23,11 @@ use crate::{
 pub(crate) struct Revalidation<V, E> {
     pub(super) cache: Arc<Shared>,
     pub(super) function: &'static ReadFunction,
-    pub(super) known: Known,
+    pub(super) known: TypeInfo,
     pub(super) coding: Coding<V>,
     /// The error of a load that takes too long.
     pub(super) given_up: Option<fn(Error) -> E>,
-    pub(super) held: Held,
+    pub(super) held: StoreRight,
 }
 
 impl<V, E> Revalidation<V, E> {
@@ -43,18 +43,18 @@ impl<V, E> Revalidation<V, E> {
         let started = Instant::now();
         let (key, max_value) = (held.key().to_owned(), cache.store.max_value());
         let key = key.as_str();
-        let storing = Storing { function, counters, key, known, coding: &coding, max_value };
+        let encoder = EntryEncoder { function, counters, key, known, coding: &coding, max_value };
         let encode = |result: Loaded<V, E>| {
             let load_time = started.elapsed();
             counters.load_times.record(|| load_time);
             // No reference to the result may live on: it need not be `Sync`.
             let entry = match result.as_ref() {
                 Loaded::Error(_) => None,
-                loaded => Some(storing.entry(loaded, None, held.token, load_time)),
+                loaded => Some(encoder.entry(loaded, None, held.token, load_time)),
             };
             (result, load_time, entry)
         };
-        let renewal = held.keep(function.settings.lease);
+        let renewal = held.renew_loop(function.settings.lease);
         let (result, load_time, entry) = while_renewing(cache.clock, pin!(body), renewal, encode).await;
         let Some(entry) = entry else {
             counters.refreshes_failed.one();
@@ -64,7 +64,7 @@ impl<V, E> Revalidation<V, E> {
         };
         tracing::debug!(key, took = ?load_time, "refreshed");
         match entry {
-            Some(Storable { value, ttl }) => {
+            Some(EncodedEntry { value, ttl }) => {
                 let filled = fill(cache.clone(), function, held, value, ttl);
                 within_budget(&cache, filled, &mut budget).await;
             }

@@ -10,11 +10,11 @@ use super::body::{Body, within_limit};
 use crate::{
     Error,
     codec::coding::Coding,
-    engine::{flight::Kind, nested, shared::Shared, storing::Storing},
-    fingerprint::Known,
+    engine::{encoder::EntryEncoder, flight::Kind, nested, shared::Shared},
+    fingerprint::TypeInfo,
     function::read::ReadFunction,
     options::{CallOptions, ReadMode, Source},
-    outcome::{ErrorPolicy, Loaded, has_none},
+    outcome::{Loaded, has_none, returns::ErrorPolicy},
     store::StoreError,
     telemetry::Counters,
 };
@@ -24,12 +24,12 @@ pub(super) struct Site<'a, V, E> {
     pub(super) cache: &'a Arc<Shared>,
     pub(super) function: &'static ReadFunction,
     pub(super) counters: &'a Counters,
-    pub(super) known: &'a Known,
+    pub(super) known: TypeInfo,
     pub(super) coding: &'a Coding<V>,
     pub(super) errors: &'a ErrorPolicy<E>,
     /// Of the return type.
     pub(super) shape: u8,
-    pub(super) options: &'a CallOptions,
+    pub(super) options: CallOptions,
 }
 
 impl<V, E> Site<'_, V, E> {
@@ -117,16 +117,9 @@ impl<'a, V, E> Call<'a, V, E> {
         }
     }
 
-    pub(super) fn storing(&self) -> Storing<'_, V> {
+    pub(super) fn encoder(&self) -> EntryEncoder<'_, V> {
         let Site { function, counters, known, coding, cache, .. } = *self.site;
-        Storing {
-            function,
-            counters,
-            key: self.key,
-            known: *known,
-            coding,
-            max_value: cache.store.max_value(),
-        }
+        EntryEncoder { function, counters, key: self.key, known, coding, max_value: cache.store.max_value() }
     }
 
     /// Runs the body, for no longer than the function says.
@@ -136,7 +129,7 @@ impl<'a, V, E> Call<'a, V, E> {
     }
 
     /// A step that the store did not take: counted and logged, and the body runs.
-    pub(super) fn trouble(&self, doing: &'static str, error: &StoreError) {
-        self.cache.trouble(self.function, self.key, doing, error);
+    pub(super) fn record_store_error(&self, doing: &'static str, error: &StoreError) {
+        self.cache.record_store_error(self.function, self.key, doing, error);
     }
 }

@@ -1,4 +1,4 @@
-//! Both paths against everything that the store and the body can do. Time is paused; one invariant at the end of each run.
+//! Alongside paths against everything that the store and the body can do. Time is paused; one invariant at the end of each run.
 
 use std::{
     future::{Future, pending},
@@ -22,7 +22,7 @@ use crate::{
         read::ReadFunction,
         write::{GUARD_FOR, Guard, WriteFunction},
     },
-    outcome::Returns,
+    outcome::returns::Returns,
     overrides::refresh,
     read::{Begun, load, load_owned},
     store::{

@@ -35,7 +35,7 @@ fn stats_print_a_line_a_function_a_line_a_server_and_one_of_writes() {
 fn functions_of_one_path_are_counted_apart() {
     static ONE: ReadFunction = ReadFunction::declare("app::apart", "load", "one", Duration::from_secs(1));
     static OTHER: ReadFunction = ReadFunction::declare("app::apart", "load", "other", Duration::from_secs(1));
-    let table = Table::new();
+    let table = CounterTable::new();
     table.of(&ONE).hits.add(1);
     table.of(&OTHER).hits.add(2);
     let stats = table.read();

@@ -15,20 +15,20 @@ fn lead(flights: &Arc<Flights>) -> Ticket {
     }
 }
 
-fn follow(flights: &Arc<Flights>) -> oneshot::Receiver<Word> {
+fn follow(flights: &Arc<Flights>) -> oneshot::Receiver<FollowerMessage> {
     match flights.join(kind(), "k", false) {
         Turn::Lead(_) => panic!("nobody leads"),
-        Turn::Follow(word) => word,
+        Turn::Follow(message) => message,
     }
 }
 
-fn shared(word: &mut oneshot::Receiver<Word>) -> bool {
-    matches!(word.try_recv(), Ok(Word::Shared(Landed::None)))
+fn shared(message: &mut oneshot::Receiver<FollowerMessage>) -> bool {
+    matches!(message.try_recv(), Ok(FollowerMessage::Shared(SharedResult::None)))
 }
 
-fn promoted(word: &mut oneshot::Receiver<Word>) -> Option<Ticket> {
-    match word.try_recv() {
-        Ok(Word::Lead(ticket)) => Some(ticket),
+fn promoted(message: &mut oneshot::Receiver<FollowerMessage>) -> Option<Ticket> {
+    match message.try_recv() {
+        Ok(FollowerMessage::Lead(ticket)) => Some(ticket),
         Ok(_) | Err(TryRecvError::Closed | TryRecvError::Empty) => None,
     }
 }
@@ -40,11 +40,11 @@ fn a_follower_takes_only_what_began_after_it_came() {
         let flights = Arc::new(Flights::default());
         let ticket = lead(&flights);
         let mut before_the_body = follow(&flights);
-        let body = ticket.step();
+        let body = ticket.next_epoch();
         let mut during_the_body = follow(&flights);
-        let fill = ticket.step();
+        let fill = ticket.next_epoch();
         let mut during_the_fill = follow(&flights);
-        ticket.land(&Landed::None, if accepted { fill } else { body });
+        ticket.complete(&SharedResult::None, if accepted { fill } else { body });
 
         assert!(shared(&mut before_the_body), "accepted: {accepted}");
         let next = if accepted {
@@ -56,8 +56,8 @@ fn a_follower_takes_only_what_began_after_it_came() {
             next
         };
         // Whatever the next leader observes began after they all came.
-        let step = next.step();
-        next.land(&Landed::None, step);
+        let step = next.next_epoch();
+        next.complete(&SharedResult::None, step);
         assert!(accepted || shared(&mut during_the_fill));
         assert_eq!(flights.len(), 0);
     }
@@ -70,7 +70,7 @@ fn a_leader_that_goes_away_hands_over_at_once() {
     let gone = follow(&flights);
     let mut second = follow(&flights);
     let mut third = follow(&flights);
-    ticket.step();
+    ticket.next_epoch();
     drop(gone);
     drop(ticket);
     let ticket = promoted(&mut second).expect("the first that is still there leads");
@@ -89,7 +89,7 @@ fn a_promotion_that_is_never_taken_up_is_handed_on() {
     let second = follow(&flights);
     let mut third = follow(&flights);
     drop(ticket);
-    // The word was sent, its receiver goes away without reading it.
+    // The message was sent, its receiver goes away without reading it.
     drop(second);
     assert!(promoted(&mut third).is_some());
 }
@@ -99,10 +99,12 @@ fn a_failure_is_told_to_those_whom_a_result_would_have_been() {
     let flights = Arc::new(Flights::default());
     let ticket = lead(&flights);
     let mut before = follow(&flights);
-    let step = ticket.step();
+    let step = ticket.next_epoch();
     let mut after = follow(&flights);
     ticket.fail(step);
-    assert!(matches!(before.try_recv(), Ok(Word::Failed(bodies)) if bodies.available_permits() == 8));
+    assert!(
+        matches!(before.try_recv(), Ok(FollowerMessage::Failed(bodies)) if bodies.available_permits() == 8)
+    );
     assert!(promoted(&mut after).is_some());
 }
 
@@ -115,20 +117,20 @@ async fn nobody_hangs_whatever_leaders_do() {
             tokio::spawn(async move {
                 let ticket = match flights.join(kind(), "k", false) {
                     Turn::Lead(ticket) => ticket,
-                    Turn::Follow(word) => match word.await.expect("word comes") {
-                        Word::Lead(ticket) => ticket,
-                        Word::Shared(_) | Word::Failed(_) => return,
+                    Turn::Follow(message) => match message.await.expect("a message comes") {
+                        FollowerMessage::Lead(ticket) => ticket,
+                        FollowerMessage::Shared(_) | FollowerMessage::Failed(_) => return,
                     },
                 };
-                let step = ticket.step();
+                let step = ticket.next_epoch();
                 tokio::task::yield_now().await;
                 match number % 4 {
-                    0 => ticket.land(&Landed::None, step),
+                    0 => ticket.complete(&SharedResult::None, step),
                     1 => ticket.fail(step),
                     2 => drop(ticket),
                     _ => {
-                        ticket.step();
-                        ticket.land(&Landed::None, Step::NONE);
+                        ticket.next_epoch();
+                        ticket.complete(&SharedResult::None, Epoch::NONE);
                     }
                 }
             })
@@ -145,23 +147,23 @@ async fn nobody_hangs_whatever_leaders_do() {
 fn who_loads_anew_takes_no_load_that_had_begun() {
     let follow_anew = |flights: &Arc<Flights>| match flights.join(kind(), "k", true) {
         Turn::Lead(_) => panic!("nobody leads"),
-        Turn::Follow(word) => word,
+        Turn::Follow(message) => message,
     };
     let flights = Arc::new(Flights::default());
     let mut ticket = lead(&flights);
     let mut before_the_body = follow_anew(&flights);
-    ticket.load();
+    ticket.begin_load();
     let (mut during_the_body, mut usual) = (follow_anew(&flights), follow(&flights));
-    let fill = ticket.step();
-    ticket.land(&Landed::None, fill);
+    let fill = ticket.next_epoch();
+    ticket.complete(&SharedResult::None, fill);
     assert!(shared(&mut before_the_body));
     assert!(shared(&mut usual), "the fill was accepted");
     let next = promoted(&mut during_the_body).expect("that body had begun before");
-    let (mut anew, mut usual) = (follow_anew(&flights), follow(&flights));
-    let look = next.step();
-    next.land(&Landed::None, look);
+    let (mut forced, mut usual) = (follow_anew(&flights), follow(&flights));
+    let look = next.next_epoch();
+    next.complete(&SharedResult::None, look);
     assert!(shared(&mut usual));
-    let next = promoted(&mut anew).expect("what was found is not what was loaded");
+    let next = promoted(&mut forced).expect("what was found is not what was loaded");
     drop(next);
     assert_eq!(flights.len(), 0);
 }
@@ -171,17 +173,17 @@ fn who_loads_anew_takes_no_load_that_had_begun() {
 fn who_loads_anew_takes_nothing_that_was_not_stored() {
     let follow_anew = |flights: &Arc<Flights>| match flights.join(kind(), "k", true) {
         Turn::Lead(_) => panic!("nobody leads"),
-        Turn::Follow(word) => word,
+        Turn::Follow(message) => message,
     };
     let flights = Arc::new(Flights::default());
     let mut ticket = lead(&flights);
-    let (mut usual, mut anew, mut other) = (follow(&flights), follow_anew(&flights), follow_anew(&flights));
-    let began = ticket.load();
-    ticket.land(&Landed::None, began);
+    let (mut usual, mut forced, mut other) = (follow(&flights), follow_anew(&flights), follow_anew(&flights));
+    let began = ticket.begin_load();
+    ticket.complete(&SharedResult::None, began);
     assert!(shared(&mut usual));
-    let mut next = promoted(&mut anew).expect("it was not stored");
-    let began = next.load();
-    next.land(&Landed::None, began);
+    let mut next = promoted(&mut forced).expect("it was not stored");
+    let began = next.begin_load();
+    next.complete(&SharedResult::None, began);
     assert!(shared(&mut other), "what stood there instead has ended");
     assert_eq!(flights.len(), 0);
 }
@@ -200,15 +202,15 @@ fn loads_of_one_key_that_carry_different_things_are_not_shared() {
     ];
     let join = |kind| match flights.join(kind, "k", false) {
         Turn::Lead(ticket) => Ok(ticket),
-        Turn::Follow(word) => Err(word),
+        Turn::Follow(message) => Err(message),
     };
     let tickets = kinds.map(|kind| join(kind).expect("nobody else carries this"));
     assert_eq!(flights.len(), kinds.len());
     for (ticket, kind) in tickets.into_iter().zip(kinds) {
-        let mut word = join(kind).expect_err("the same is shared");
-        let step = ticket.step();
-        ticket.land(&Landed::None, step);
-        assert!(shared(&mut word));
+        let mut message = join(kind).expect_err("the same is shared");
+        let step = ticket.next_epoch();
+        ticket.complete(&SharedResult::None, step);
+        assert!(shared(&mut message));
     }
     assert_eq!(flights.len(), 0);
 }

@@ -20,35 +20,35 @@ fn what_is_due_at_which_age() {
     };
     let due = |staleness: Staleness, age: i64| {
         let now = Duration::from_secs(u64::try_from(1_000 + age).unwrap());
-        staleness.due(&value(true, Duration::ZERO), Some(now), || 1.0)
+        staleness.freshness(&value(true, Duration::ZERO), Some(now), || 1.0)
     };
     for (staleness, age, expected) in [
-        (windows(10, 0), 0, Due::Nothing),
-        (windows(10, 0), 59, Due::Nothing),
+        (windows(10, 0), 0, Freshness::Fresh),
+        (windows(10, 0), 59, Freshness::Fresh),
         // The clock of another server after a failover.
-        (windows(10, 0), -5, Due::Nothing),
+        (windows(10, 0), -5, Freshness::Fresh),
         // The clock went back.
-        (windows(10, 0), -11, Due::Replacement),
-        (windows(0, 10), -11, Due::Replacement),
-        (Staleness::NONE, -11, Due::Replacement),
-        (windows(10, 0), 60, Due::Revalidation),
-        (windows(10, 0), 69, Due::Revalidation),
-        (windows(10, 0), 70, Due::Replacement),
-        (windows(0, 10), 60, Due::Reload),
-        (windows(0, 10), 70, Due::Replacement),
-        (windows(10, 100), 69, Due::Revalidation),
-        (windows(10, 100), 70, Due::Reload),
-        (windows(10, 100), 160, Due::Replacement),
-        (windows(100, 10), 159, Due::Revalidation),
+        (windows(10, 0), -11, Freshness::Expired),
+        (windows(0, 10), -11, Freshness::Expired),
+        (Staleness::NONE, -11, Freshness::Expired),
+        (windows(10, 0), 60, Freshness::Stale),
+        (windows(10, 0), 69, Freshness::Stale),
+        (windows(10, 0), 70, Freshness::Expired),
+        (windows(0, 10), 60, Freshness::StaleIfError),
+        (windows(0, 10), 70, Freshness::Expired),
+        (windows(10, 100), 69, Freshness::Stale),
+        (windows(10, 100), 70, Freshness::StaleIfError),
+        (windows(10, 100), 160, Freshness::Expired),
+        (windows(100, 10), 159, Freshness::Stale),
         // Another version of the program let it linger.
-        (Staleness::NONE, 59, Due::Nothing),
-        (Staleness::NONE, 60, Due::Replacement),
+        (Staleness::NONE, 59, Freshness::Fresh),
+        (Staleness::NONE, 60, Freshness::Expired),
     ] {
         assert_eq!(due(staleness, age), Some(expected), "{staleness:?} at {age} s");
     }
     assert_eq!(windows(10, 100).window(), Duration::from_secs(100));
     let timeless = |outlives_freshness, staleness: Staleness| {
-        staleness.due(&value(outlives_freshness, Duration::ZERO), None, || 1.0).is_none()
+        staleness.freshness(&value(outlives_freshness, Duration::ZERO), None, || 1.0).is_none()
     };
     assert!(timeless(true, Staleness::NONE) && !timeless(false, windows(10, 10)));
     assert!(timeless(false, Staleness { early: 1.0, ..Staleness::NONE }));

@@ -5,7 +5,7 @@ use std::time::Duration;
 use cached_aside_protocol::entry::Refresh;
 
 use super::*;
-use crate::{function::staleness::Due, outcome::Loaded};
+use crate::{function::staleness::Freshness, outcome::Loaded};
 
 /// What is found, and what is done then by: a caller after its first look; a call that runs no body; a follower that is given
 /// nothing, without and with a soft limit; a follower whose turn it is to lead (what it begins with); a leader with time to wait,
@@ -40,18 +40,18 @@ fn found(name: &str) -> Lookup<u8, u8> {
         "lease" => Missing::Lease,
         "bypass" => Missing::Bypass,
         stale => {
-            let (due, refresh) = stale.rsplit_once(' ').unwrap();
-            let due = match due {
-                "early" => Due::Early,
-                "stale" => Due::Revalidation,
-                "if error" => Due::Reload,
+            let (freshness, refresh) = stale.rsplit_once(' ').unwrap();
+            let freshness = match freshness {
+                "early" => Freshness::EarlyRefresh,
+                "stale" => Freshness::Stale,
+                "if error" => Freshness::StaleIfError,
                 other => panic!("{other}"),
             };
             let now = Duration::from_secs(100);
             let until = if refresh == "free" { now } else { now + Duration::from_millis(1) };
             let refresh = Refresh { runs: refresh == "runs", failures: 0, until };
             let (bytes, age) = (Bytes::new(), Duration::ZERO);
-            return Lookup::Stale(StaleEntry { value: Some(1), bytes, due, refresh, now, age });
+            return Lookup::Stale(StaleEntry { value: Some(1), bytes, freshness, refresh, now, age });
         }
     };
     missing.into()

@@ -1,4 +1,4 @@
-//! Both paths, cancelled wherever they wait.
+//! Alongside paths, cancelled wherever they wait.
 
 use super::*;
 

@@ -173,11 +173,11 @@ async fn past_the_soft_limit_the_old_value_of_the_last_look_is_given() {
 #[tokio::test(start_paused = true)]
 async fn no_more_refreshes_than_there_are_places_run_in_the_background() {
     let world = World::old(&IN_BACKGROUND).await;
-    let places: Vec<_> = std::iter::from_fn(|| world.cache.inner.background.place()).collect();
+    let slots: Vec<_> = std::iter::from_fn(|| world.cache.inner.background.slot()).collect();
     assert_eq!(world.read_by(&IN_BACKGROUND, Body::Succeeds).await, Ok(1));
     sleep(BODY * 2).await;
     assert_eq!(world.bodies.load(SeqCst), 0, "crowded, the old value is given and nobody is elected");
-    drop(places);
+    drop(slots);
     world.refreshes_again(&IN_BACKGROUND, "after a crowd").await;
 }
 
@@ -193,7 +193,7 @@ async fn whoever_waits_is_given_the_old_value_before_its_refresh_begins() {
         sleep(SLOW / 10 * number).await;
         (world.read_by(&REVALIDATES, Body::Succeeds).await.unwrap(), begun.elapsed())
     };
-    // Both find nothing; before the lease is there, an old value is.
+    // Alongside find nothing; before the lease is there, an old value is.
     let comes = async {
         sleep(SLOW / 4).await;
         store.inside.plant("k", old.into());

@@ -12,7 +12,7 @@ use cached_aside_protocol::{
 use crate::{
     backoff::shorten,
     codec::coding::Coding,
-    fingerprint::Known,
+    fingerprint::TypeInfo,
     function::read::ReadFunction,
     outcome::{Loaded, StoredErrors},
     telemetry::Counters,
@@ -20,24 +20,24 @@ use crate::{
 
 /// An entry that is to be stored.
 #[derive(Debug)]
-pub(crate) struct Storable {
+pub(crate) struct EncodedEntry {
     pub(crate) value: Bytes,
     /// How long it stands: as long as it is fresh, and the larger stale window.
     pub(crate) ttl: Duration,
 }
 
 /// What decides about the entries of one key.
-pub(crate) struct Storing<'a, V> {
+pub(crate) struct EntryEncoder<'a, V> {
     pub(crate) function: &'static ReadFunction,
     pub(crate) counters: &'a Counters,
     pub(crate) key: &'a str,
-    pub(crate) known: Known,
+    pub(crate) known: TypeInfo,
     pub(crate) coding: &'a Coding<V>,
     /// Maximum length of what the codec writes (bytes).
     pub(crate) max_value: usize,
 }
 
-impl<V> Storing<'_, V> {
+impl<V> EntryEncoder<'_, V> {
     /// The entry of what the function gave, if it is to be stored.
     pub(crate) fn entry<E>(
         &self,
@@ -45,7 +45,7 @@ impl<V> Storing<'_, V> {
         errors: Option<fn() -> StoredErrors<E>>,
         token: Token,
         load_time: Duration,
-    ) -> Option<Storable> {
+    ) -> Option<EncodedEntry> {
         let settings = &self.function.settings;
         let ttl = match loaded {
             Loaded::Value(value) => self.ttl_of(value)?,
@@ -60,7 +60,7 @@ impl<V> Storing<'_, V> {
             Loaded::Value(value) => self.encode(value, token, header)?,
             Loaded::None | Loaded::Error(_) => entry::none(token, header),
         };
-        Some(Storable { value: value.into(), ttl: fresh_for + window })
+        Some(EncodedEntry { value: value.into(), ttl: fresh_for + window })
     }
 
     /// The entry of an error, if it is to be stored. It is given for as long as it says, and no longer.
@@ -70,7 +70,7 @@ impl<V> Storing<'_, V> {
         errors: &StoredErrors<E>,
         token: Token,
         load_time: Duration,
-    ) -> Option<Storable> {
+    ) -> Option<EncodedEntry> {
         let settings = &self.function.settings;
         let ttl = settings.error_ttl.filter(|_| (errors.error_if)(error))?;
         let ttl = shorten(ttl, settings.jitter_per_mille).max(MIN_TTL);
@@ -79,7 +79,7 @@ impl<V> Storing<'_, V> {
         let header =
             Header { fingerprint: known.fingerprint, fresh_for: ttl, load_time, outlives_freshness: false };
         entry::finish_failure(&mut bytes, token, header);
-        Some(Storable { value: bytes.into(), ttl })
+        Some(EncodedEntry { value: bytes.into(), ttl })
     }
 
     /// The TTL of this value: the attribute's, or what it says of the value, but no more than that. `None` if the value is not
@@ -105,7 +105,7 @@ impl<V> Storing<'_, V> {
     }
 
     /// Room for a header, and what the codec writes.
-    fn payload<T>(&self, value: &T, known: Known, coding: &Coding<T>) -> Option<Vec<u8>> {
+    fn payload<T>(&self, value: &T, known: TypeInfo, coding: &Coding<T>) -> Option<Vec<u8>> {
         let mut bytes = entry::begin();
         let encoded = (coding.encode)(value, known.counts, &mut bytes);
         let length = bytes.len() - format::HEADER_LEN;
@@ -118,7 +118,7 @@ impl<V> Storing<'_, V> {
                 },
                 |error| error.to_string(),
             );
-            self.function.say_unencodable(self.key, &error);
+            self.function.warn_once_unencodable(self.key, &error);
             return None;
         }
         Some(bytes)

@@ -1,8 +1,8 @@
-//! A body beside the steps of the cache that are taken around it.
+//! A body that is polled alongside the steps of the cache.
 //!
 //! A call is two futures: the body, which stays where the caller pinned it, and the steps, which know neither its type nor its
-//! size. They say when it is to begin and are given its result. So the body is carried once, its stack does not lie on
-//! theirs, and they are compiled once for all bodies that give the same.
+//! size. The steps start it and receive its result through a slot. So the body is stored once, its stack does not lie on theirs,
+//! and they are compiled once for all bodies whose results have one type.
 
 use std::{
     future::Future,
@@ -22,9 +22,9 @@ use crate::engine::{
     session::Session,
 };
 
-/// What a call's steps and its body share. Only the task that polls them both uses it.
+/// What the steps of a call and its body share. Only the task that polls them both uses it.
 #[derive(Debug)]
-pub(crate) struct Course<R> {
+pub(crate) struct Deferred<R> {
     /// Whether the body is to be polled.
     runs: AtomicBool,
     /// What the body runs inside of. On the heap, since a hit needs none.
@@ -47,9 +47,9 @@ enum PartOf {
     Write(Arc<Session>),
 }
 
-impl<R> Course<R> {
-    pub(crate) fn new() -> Course<R> {
-        Course { runs: AtomicBool::new(false), around: OnceLock::new(), result: Mutex::new(None) }
+impl<R> Deferred<R> {
+    pub(crate) fn new() -> Deferred<R> {
+        Deferred { runs: AtomicBool::new(false), around: OnceLock::new(), result: Mutex::new(None) }
     }
 
     /// The body will run inside of this span.
@@ -58,16 +58,16 @@ impl<R> Course<R> {
     }
 
     /// The same of a body that runs as this load.
-    pub(crate) fn run_as(&self, loading: Option<Arc<Loading>>) -> Running<'_, R> {
+    pub(crate) fn run_as(&self, loading: Option<Arc<Loading>>) -> DeferredHandle<'_, R> {
         self.run_inside(loading.map(PartOf::Load))
     }
 
     /// The same of a body that is an outermost write.
-    pub(crate) fn run_in(&self, session: Option<Arc<Session>>) -> Running<'_, R> {
+    pub(crate) fn run_in(&self, session: Option<Arc<Session>>) -> DeferredHandle<'_, R> {
         self.run_inside(session.map(PartOf::Write))
     }
 
-    fn run_inside(&self, part: Option<PartOf>) -> Running<'_, R> {
+    fn run_inside(&self, part: Option<PartOf>) -> DeferredHandle<'_, R> {
         if let Some((around, part)) = self.around.get().zip(part) {
             around.part.get_or_init(|| part);
         }
@@ -75,24 +75,24 @@ impl<R> Course<R> {
     }
 
     /// Has the body run, and waits for its result. Once this is dropped, the body is polled no more.
-    pub(crate) fn run(&self) -> Running<'_, R> {
+    pub(crate) fn run(&self) -> DeferredHandle<'_, R> {
         self.runs.store(true, Relaxed);
-        Running(self)
+        DeferredHandle(self)
     }
 
     /// Polls both futures of a call to the end of its steps, which know what the body gives as what `convert` makes of it.
-    pub(crate) fn beside<'a, S, B, C>(
+    pub(crate) fn drive_alongside<'a, S, B, C>(
         &'a self,
         steps: Pin<&'a mut S>,
         body: Pin<&'a mut B>,
         convert: C,
-    ) -> Both<'a, R, S, B, C>
+    ) -> Alongside<'a, R, S, B, C>
     where
         S: Future<Output = R>,
         B: Future,
         C: Fn(B::Output) -> R + Unpin,
     {
-        Both { course: self, steps, body, convert }
+        Alongside { deferred: self, steps, body, convert }
     }
 
     fn result(&self) -> MutexGuard<'_, Option<R>> {
@@ -102,9 +102,9 @@ impl<R> Course<R> {
 
 /// A body that runs, as the steps around it wait for it.
 #[derive(Debug)]
-pub(crate) struct Running<'a, R>(&'a Course<R>);
+pub(crate) struct DeferredHandle<'a, R>(&'a Deferred<R>);
 
-impl<R> Future for Running<'_, R> {
+impl<R> Future for DeferredHandle<'_, R> {
     type Output = R;
 
     /// Takes no waker: whoever polls this has polled the body right before, with the same one.
@@ -113,22 +113,22 @@ impl<R> Future for Running<'_, R> {
     }
 }
 
-impl<R> Drop for Running<'_, R> {
+impl<R> Drop for DeferredHandle<'_, R> {
     fn drop(&mut self) {
         self.0.runs.store(false, Relaxed);
     }
 }
 
-/// A call: see [`Course::beside`].
+/// A call: see [`Deferred::drive_alongside`].
 #[derive(Debug)]
-pub(crate) struct Both<'a, R, S, B, C> {
-    course: &'a Course<R>,
+pub(crate) struct Alongside<'a, R, S, B, C> {
+    deferred: &'a Deferred<R>,
     steps: Pin<&'a mut S>,
     body: Pin<&'a mut B>,
     convert: C,
 }
 
-impl<R, S, B, C> Future for Both<'_, R, S, B, C>
+impl<R, S, B, C> Future for Alongside<'_, R, S, B, C>
 where
     S: Future<Output = R>,
     B: Future,
@@ -140,22 +140,22 @@ where
         let call = &mut *self;
         loop {
             // The body first: a result that is there counts, though its time is over as well.
-            let waits = call.course.runs.load(Relaxed) && call.poll_body(context);
+            let waits = call.deferred.runs.load(Relaxed) && call.poll_body(context);
             if let Poll::Ready(result) = call.steps.as_mut().poll(context) {
                 return Poll::Ready(result);
             }
-            if waits || !call.course.runs.load(Relaxed) {
+            if waits || !call.deferred.runs.load(Relaxed) {
                 return Poll::Pending;
             }
         }
     }
 }
 
-impl<R, S, B: Future, C: Fn(B::Output) -> R> Both<'_, R, S, B, C> {
+impl<R, S, B: Future, C: Fn(B::Output) -> R> Alongside<'_, R, S, B, C> {
     /// Polls the body; `true` if it is not over.
     fn poll_body(&mut self, context: &mut Context<'_>) -> bool {
         let mut step = || self.body.as_mut().poll(context);
-        let polled = match self.course.around.get() {
+        let polled = match self.deferred.around.get() {
             None => step(),
             Some(around) => around.span.in_scope(|| match around.part.get() {
                 None => step(),
@@ -166,8 +166,8 @@ impl<R, S, B: Future, C: Fn(B::Output) -> R> Both<'_, R, S, B, C> {
         match polled {
             Poll::Pending => true,
             Poll::Ready(result) => {
-                *self.course.result() = Some((self.convert)(result));
-                self.course.runs.store(false, Relaxed);
+                *self.deferred.result() = Some((self.convert)(result));
+                self.deferred.runs.store(false, Relaxed);
                 false
             }
         }
@@ -189,7 +189,7 @@ mod tests {
     async fn a_body_begins_when_the_steps_around_it_ask_for_it_and_they_go_on_meanwhile() {
         let seen = RefCell::new(Vec::new());
         let note = |what| seen.borrow_mut().push(what);
-        let course = Course::new();
+        let deferred = Deferred::new();
         let body = pin!(async {
             note("body begins");
             yield_now().await;
@@ -200,14 +200,14 @@ mod tests {
             note("steps begin");
             yield_now().await;
             note("steps ask");
-            let running = pin!(course.run());
+            let running = pin!(deferred.run());
             let beside = pin!(async {
                 yield_now().await;
                 note("steps go on");
             });
             futures_util::join!(running, beside).0
         });
-        assert_eq!(course.beside(steps, body, identity).await, 7);
+        assert_eq!(deferred.drive_alongside(steps, body, identity).await, 7);
         let expected =
             ["steps begin", "steps ask", "body begins", "steps go on", "body ends"].map(str::to_owned);
         assert_eq!(*seen.borrow(), expected);
@@ -215,40 +215,40 @@ mod tests {
 
     #[tokio::test]
     async fn a_body_that_nobody_asks_for_is_never_polled() {
-        let course = Course::new();
+        let deferred = Deferred::new();
         let body = pin!(async { panic!("it is polled") });
         let steps = pin!(async {
             yield_now().await;
-            drop(course.run());
+            drop(deferred.run());
             yield_now().await;
         });
-        course.beside(steps, body, identity).await;
+        deferred.drive_alongside(steps, body, identity).await;
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_body_that_was_given_up_is_not_polled_again() {
-        let course = Course::new();
+        let deferred = Deferred::new();
         let body = pin!(async {
             sleep(Duration::from_secs(2)).await;
             panic!("it is polled");
         });
         let steps = pin!(async {
-            assert!(timeout(Duration::from_secs(1), course.run()).await.is_err());
+            assert!(timeout(Duration::from_secs(1), deferred.run()).await.is_err());
             sleep(Duration::from_secs(2)).await;
         });
-        course.beside(steps, body, identity).await;
+        deferred.drive_alongside(steps, body, identity).await;
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_result_that_is_there_counts_though_its_time_is_over() {
-        let (course, begun) = (Course::new(), Instant::now());
+        let (deferred, begun) = (Deferred::new(), Instant::now());
         let body = pin!(async {
             sleep(Duration::from_secs(1)).await;
             Ok(())
         });
         let limit = Duration::from_secs(1);
-        let steps = pin!(async { timeout(limit, course.run()).await.unwrap_or(Err(())) });
-        assert_eq!(course.beside(steps, body, identity).await, Ok(()));
+        let steps = pin!(async { timeout(limit, deferred.run()).await.unwrap_or(Err(())) });
+        assert_eq!(deferred.drive_alongside(steps, body, identity).await, Ok(()));
         assert_eq!(begun.elapsed(), limit);
     }
 }
