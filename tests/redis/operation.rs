@@ -4,7 +4,10 @@
 use std::{
     io::{self, Read, Write},
     net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream},
-    sync::atomic::{AtomicU64, Ordering::Relaxed},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
     thread,
     time::{Duration, Instant},
 };
@@ -193,14 +196,16 @@ async fn a_guard_that_is_lost_names_its_function() {
 }
 
 /// Passes everything on, and closes a connection on which it is sent `HELLO`, as proxies do that know no third version of the
-/// protocol.
-fn proxy_without_hello(server: SocketAddr) -> SocketAddr {
+/// protocol; but no more than this many.
+fn proxy_without_hello(server: SocketAddr, most: u64) -> SocketAddr {
+    let closed = Arc::new(AtomicU64::new(0));
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let addr = listener.local_addr().unwrap();
     let serve = move |mut client: TcpStream| -> io::Result<()> {
         let mut first = [0; 4096];
         let read = client.read(&mut first)?;
-        if first[..read].windows(5).any(|word| word.eq_ignore_ascii_case(b"hello")) {
+        let is_hello = first[..read].windows(5).any(|word| word.eq_ignore_ascii_case(b"hello"));
+        if is_hello && closed.fetch_add(1, Relaxed) < most {
             return Ok(());
         }
         let mut server = TcpStream::connect(server)?;
@@ -215,6 +220,7 @@ fn proxy_without_hello(server: SocketAddr) -> SocketAddr {
     };
     thread::spawn(move || {
         for client in listener.incoming().map_while(Result::ok) {
+            let serve = serve.clone();
             thread::spawn(move || serve(client));
         }
     });
@@ -224,7 +230,7 @@ fn proxy_without_hello(server: SocketAddr) -> SocketAddr {
 #[tokio::test]
 async fn a_proxy_that_closes_the_connection_at_hello_is_spoken_to_in_resp2() {
     let server = RedisServer::builder().user("app", "s3cret", "~* +@all").start();
-    let proxy = proxy_without_hello(server.addr());
+    let proxy = proxy_without_hello(server.addr(), u64::MAX);
     let cache = Cache::connect(&format!("redis://app:s3cret@{proxy}")).await.unwrap();
     cache.ping().await.unwrap();
     for hit in 0..2 {
@@ -241,6 +247,34 @@ async fn a_proxy_that_closes_the_connection_at_hello_is_spoken_to_in_resp2() {
             assert!(begun.elapsed() < Duration::from_secs(20), "{}", cache.stats());
             sleep(Duration::from_millis(2)).await;
         }
+    }
+}
+
+/// A server that goes away closes connections at `HELLO`, too. One that is back by the next attempt is spoken to in RESP3: over RESP2
+/// it announces nothing.
+#[tokio::test]
+async fn a_server_that_was_away_at_hello_only_is_spoken_to_in_resp3() {
+    let server = RedisServer::start();
+    let proxy = proxy_without_hello(server.addr(), 1);
+    let cache = Cache::connect(&format!("redis://{proxy}")).await.unwrap();
+    cache.scope(load(2)).await;
+    let clients: String = server.run(cmd("CLIENT").arg("LIST"));
+    let ours: Vec<&str> = clients.lines().filter(|client| !client.contains("cmd=client|list")).collect();
+    assert!(!ours.is_empty() && ours.iter().all(|client| client.contains(" resp=3")), "{clients}");
+}
+
+/// Over RESP2 the server's end of a connection says nothing of its own, and a program may have no calls.
+#[tokio::test]
+async fn an_idle_program_notices_over_resp2_that_its_connection_was_closed() {
+    let server = RedisServer::builder().resp2().start();
+    let cache = Cache::connect(&server.url()).await.unwrap();
+    cache.ping().await.unwrap();
+    assert_eq!(cache.stats().nodes[0].outages, 0);
+    server.run::<()>(cmd("CLIENT").arg("KILL").arg("TYPE").arg("normal").arg("SKIPME").arg("yes"));
+    let begun = Instant::now();
+    while cache.stats().nodes[0].outages == 0 {
+        assert!(begun.elapsed() < Duration::from_secs(20), "{}", cache.stats());
+        sleep(Duration::from_millis(2)).await;
     }
 }
 

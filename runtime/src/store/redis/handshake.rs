@@ -132,28 +132,25 @@ impl Dialer {
         info: ConnectionInfo,
         receive: Receive,
     ) -> Result<(MultiplexedConnection, u64, bool), String> {
+        let mut closed_at_hello = false;
         if !self.resp2.load(Relaxed) {
-            match self.dial(&info, Some(receive)).await {
-                Ok((mut connection, number)) => {
-                    let mut track = redis::cmd("CLIENT");
-                    track.arg("TRACKING").arg("ON").arg("OPTIN");
-                    let tracking = track.exec_async(&mut connection).await;
-                    if let Err(error) = &tracking {
-                        tracing::debug!(%error, "the server announces no changes; waiting readers ask instead");
-                    }
-                    return Ok((connection, number, tracking.is_ok()));
-                }
+            match self.dial(&info, Some(receive.clone())).await {
+                Ok(dialled) => return Ok(track_changes(dialled).await),
                 Err(error) if refuses_resp3(&error) => self.resp2.store(true, Relaxed),
-                // Some proxies close a connection at `HELLO`, which they don't know. A server that goes away closes it too, so the next
-                // connection tries RESP3 again.
                 Err(error) if error.is_connection_dropped() && !error.is_connection_refusal() => {
                     tracing::debug!(%error, "the connection was closed at `HELLO 3`; RESP2 is tried");
+                    closed_at_hello = true;
                 }
                 Err(error) => return Err(error.to_string()),
             }
         }
         let dialled = self.dial(&info, None).await;
         let (connection, number) = dialled.map_err(|error| error.to_string())?;
+        // Some proxies close a connection at `HELLO`, which they don't know, and do so again. A server that went away closes it too, and
+        // then is back: without RESP3 nobody would be told when this connection is closed.
+        if closed_at_hello && let Ok(dialled) = self.dial(&info, Some(receive)).await {
+            return Ok(track_changes(dialled).await);
+        }
         Ok((connection, number, false))
     }
 
@@ -182,6 +179,19 @@ impl Dialer {
         }
         Ok((client.get_multiplexed_async_connection_with_config(&config).await?, number))
     }
+}
+
+/// Turns client tracking on, if the server has it; returns whether.
+async fn track_changes(
+    (mut connection, number): (MultiplexedConnection, u64),
+) -> (MultiplexedConnection, u64, bool) {
+    let mut track = redis::cmd("CLIENT");
+    track.arg("TRACKING").arg("ON").arg("OPTIN");
+    let tracking = track.exec_async(&mut connection).await;
+    if let Err(error) = &tracking {
+        tracing::debug!(%error, "the server announces no changes; waiting readers ask instead");
+    }
+    (connection, number, tracking.is_ok())
 }
 
 /// The run id of the server, which a restart changes; `None` if the user may not ask for it.

@@ -34,6 +34,8 @@ enum Reported {
     Other,
     /// The user may not use this command.
     Refused,
+    /// The connection was closed.
+    Closed(String),
 }
 
 /// Asks in the background, while the connection with this number is current.
@@ -46,8 +48,11 @@ pub(super) fn follow(node: Weak<Inner>, number: u64) {
             let Some(mut live) = node.live().filter(|live| live.number == number) else { return };
             let within = node.limits.call.min(CHECK_INTERVAL);
             let asked = in_awake_time!(Clock::Real, within, is_replica(&mut live.connection, &mut question));
-            if asked == Some(true) {
-                return node.lost(number, "the server has become a replica");
+            match asked {
+                Some(Ok(false)) | None => {}
+                Some(Ok(true)) => return node.lost(number, "the server has become a replica"),
+                // Over RESP2 nobody says that a connection was closed, and a program that is idle would not notice.
+                Some(Err(reason)) => return node.closed(number, &reason),
             }
             // Sentinels that do not answer say nothing about the primary.
             if let Some(primary) = node.dialer.primary().await
@@ -59,7 +64,8 @@ pub(super) fn follow(node: Weak<Inner>, number: u64) {
     });
 }
 
-async fn is_replica(connection: &mut MultiplexedConnection, question: &mut Question) -> bool {
+/// Fails if the connection was closed.
+async fn is_replica(connection: &mut MultiplexedConnection, question: &mut Question) -> Result<bool, String> {
     loop {
         let (reported, next) = match question {
             Question::Role => {
@@ -72,11 +78,13 @@ async fn is_replica(connection: &mut MultiplexedConnection, question: &mut Quest
                 let says_so = |info: &String| info.lines().any(|line| line.trim_end() == "role:slave");
                 (interpret(answer, says_so), Question::Nothing)
             }
-            Question::Nothing => return false,
+            Question::Nothing => return Ok(false),
         };
         match reported {
             Reported::Refused => *question = next,
-            reported => return reported == Reported::Replica,
+            Reported::Closed(reason) => return Err(reason),
+            Reported::Replica => return Ok(true),
+            Reported::Other => return Ok(false),
         }
     }
 }
@@ -86,6 +94,7 @@ fn interpret<T>(answer: RedisResult<T>, is_replica: impl FnOnce(&T) -> bool) -> 
         Ok(answer) if is_replica(&answer) => Reported::Replica,
         // Errors of a server that is loading or busy do not concern this command.
         Err(error) if matches!(error.code(), Some("ERR" | "NOPERM")) => Reported::Refused,
+        Err(error) if error.is_connection_dropped() => Reported::Closed(error.to_string()),
         _ => Reported::Other,
     }
 }
