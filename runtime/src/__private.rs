@@ -2,6 +2,7 @@
 
 mod duration;
 pub mod not_cached;
+mod refusal;
 
 use std::{future::Future, pin::Pin};
 
@@ -10,6 +11,7 @@ pub use core::time::Duration;
 pub use self::{
     duration::{DurationConst, Unchanged, duration},
     not_cached::CachedMethod,
+    refusal::{MayRefuse, NoRefusal},
 };
 pub use inventory;
 

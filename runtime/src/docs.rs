@@ -23,4 +23,5 @@ page!(production, "production.md");
 page!(promise, "promise.md");
 page!(protocol, "protocol.md");
 page!(recipes, "recipes.md");
+page!(transactions, "transactions.md");
 page!(types, "types.md");

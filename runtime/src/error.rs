@@ -116,9 +116,21 @@ pub enum Error {
         limit: Duration,
     },
 
+    /// A function with `transaction = "required"` was called outside of [`transaction`](crate::transaction()), and was refused before
+    /// its body ran.
+    #[error(
+        "`{function}` writes what somebody else commits (`transaction = \"required\"`), and no `transaction(…)` is around it; put \
+         `cached_aside::transaction(async {{ … }})` around the database transaction, from before its beginning until after its commit"
+    )]
+    OutsideTransaction {
+        /// The write.
+        function: &'static str,
+    },
+
     /// A write was refused before its body ran, because its keys could not be guarded and it asked for
-    /// `guard = "required"`.
-    #[error("the write was not begun, because `{}` could not be guarded: {source}", key.escape_debug())]
+    /// `guard = "required"`. Inside of a [`transaction`](crate::transaction()) or of another write it may have run, where only its
+    /// result names the key: it has to be rolled back then.
+    #[error("the write was refused, because `{}` could not be guarded: {source}", key.escape_debug())]
     NotGuarded {
         /// The first key that could not be guarded, without the namespace.
         key: String,

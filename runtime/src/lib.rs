@@ -60,5 +60,5 @@ pub use {
     options::{Observed, ObservedCall, Source},
     overrides::{bypass, inherit, observe, only_cached, refresh},
     telemetry::{Counts, Node, NodeState, Stats},
-    write::{by_hand::invalidate, transaction::transaction},
+    write::{around::invalidating, by_hand::invalidate, transaction::transaction},
 };

@@ -1,20 +1,22 @@
 //! The write path, in the order in which it happens: guard, body, release.
 
 use std::{
+    collections::BTreeSet,
     convert::identity,
     future::Future,
     pin::{Pin, pin},
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError},
 };
 
 use tracing::Instrument;
 
 use crate::{
     AnyKey, Error,
-    engine::{deferred::Deferred, events::now_and_then, session::Written, shared::Shared},
-    function::write::{WriteFunction, WriteSettings},
+    engine::{deferred::Deferred, events::now_and_then, scope, session::Written, shared::Shared},
+    function::write::{Guard, WriteFunction, WriteSettings},
 };
 
+pub(crate) mod around;
 pub(crate) mod by_hand;
 pub(crate) mod deletion;
 mod guarded;
@@ -132,6 +134,18 @@ where
     A: FnOnce(&R, Option<Inside<'_>>) -> After,
 {
     let settings = &function.settings;
+    if settings.in_transaction_only && !scope::is_in_transaction() {
+        match refuse {
+            Some(refuse) => {
+                if let Some(cache) = parts.first().map(|part| &part.cache) {
+                    cache.table.writes.writes_refused.one();
+                }
+                return refuse(Error::OutsideTransaction { function: settings.name });
+            }
+            None => say_outside(settings),
+        }
+    }
+    let refuse = refuse.filter(|_| settings.guard == Guard::Required);
     places.count(&parts);
     let (mut open, unguarded) = Open::begin(parts, settings).await;
     if let Some((refuse, unguarded)) = refuse.zip(unguarded) {
@@ -148,6 +162,21 @@ where
         return refuse(refusal(settings, unguarded, what));
     }
     result
+}
+
+/// A write that somebody else is to commit was called outside of a transaction, and can't say so itself: said once.
+fn say_outside(settings: &WriteSettings) {
+    static SAID: Mutex<BTreeSet<(&str, u32)>> = Mutex::new(BTreeSet::new());
+    let WriteSettings { module, name, file, line, .. } = *settings;
+    if SAID.lock().unwrap_or_else(PoisonError::into_inner).insert((file, line)) {
+        tracing::error!(
+            module,
+            function = name,
+            file,
+            line,
+            "a function with `transaction = \"required\"` was called outside of `transaction(…)`: its guards end before the commit"
+        );
+    }
 }
 
 /// The error of a write that needs its guards and lacks one, which is counted and logged.

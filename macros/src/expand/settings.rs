@@ -51,6 +51,7 @@ fn read_settings(plan: &ReadPlan) -> TokenStream {
         length("lease", &options.lease),
         length("wait", &options.wait),
         setting("shares_key", options.shares_key.as_ref(), |()| TokenStream::new()),
+        setting("cached_in_transaction", options.in_transaction.as_ref(), |()| TokenStream::new()),
         length("stale_while_revalidate", &options.stale_while_revalidate),
         length("stale_if_error", &options.stale_if_error),
         setting("refresh_in_background", in_background, |_| TokenStream::new()),
@@ -103,7 +104,7 @@ fn is_of_unknown_generics(function: &Function) -> bool {
 
 /// What an `#[invalidates]` or `#[updates]` fixes.
 pub(super) fn of_write(plan: &WritePlan) -> TokenStream {
-    let WriteSettings { guard, guard_for, settle, wait_replicas, around } = &plan.settings;
+    let WriteSettings { guard, guard_for, settle, wait_replicas, inside, around } = &plan.settings;
     let policy = |policy: &Policy| {
         let policy = match policy {
             Policy::BestEffort => "BestEffort",
@@ -118,6 +119,7 @@ pub(super) fn of_write(plan: &WritePlan) -> TokenStream {
         setting("guard_for", guard_for.as_ref(), duration),
         setting("settle", settle.as_ref(), duration),
         setting("wait_replicas", wait_replicas.as_ref(), ToTokens::to_token_stream),
+        setting("in_transaction_only", inside.as_ref(), |_| TokenStream::new()),
     ];
     let around = around.map(|around| quote!(.attributes_around(#around)));
     let settings: TokenStream = calls.into_iter().flatten().chain(around).collect();

@@ -19,13 +19,18 @@ use crate::{
 
 pub(crate) fn write(plan: &WritePlan) -> TokenStream {
     let function = plan.site.function;
+    let refusing: &[&str] = if plan.settings.inside.is_some() { &["NoRefusal"] } else { &[] };
     let (imports, shape, keys, arguments) = match &plan.end {
-        End::Store(keys) => (imports(&[]), Some(shape_constant(function)), keys_to_store(plan, keys), None),
+        End::Store(keys) => {
+            (imports(refusing), Some(shape_constant(function)), keys_to_store(plan, keys), None)
+        }
         End::Delete { before, after } => {
             let mut keys = before.iter().chain(after.iter().flat_map(|after| &after.keys));
             let any_optional = keys.any(|key| key.is_optional);
             (
-                imports(if any_optional { &["OptionalArgRef", "NotOptional"] } else { &[] }),
+                imports(
+                    &[refusing, if any_optional { &["OptionalArgRef", "NotOptional"] } else { &[] }].concat(),
+                ),
                 None,
                 if before.is_empty() { quote!(::core::iter::empty()) } else { keys_to_delete(plan, before) },
                 after.as_ref().map(arguments),
@@ -68,13 +73,16 @@ fn call(plan: &WritePlan, cache: Option<&TokenStream>, keys: &TokenStream) -> To
     // With `guard = "required"`: how the function says that the write is refused.
     let output = &function.output;
     let refuse = plan.settings.required().map(|span| quote_spanned!(span=> __aside::refuse::<#output>));
-    let refused = optional(refuse.as_ref());
+    // Outside of a transaction it is refused where its type can say so.
+    let may_refuse = plan.settings.inside.is_some() && refuse.is_none();
+    let refused =
+        if may_refuse { quote!(__aside::MayRefuse::<#output>::REFUSE) } else { optional(refuse.as_ref()) };
     let cache_or_none = optional(cache);
     match &plan.end {
         End::Store(_) => quote! {
             __aside::update::<#output, __SHAPE, _>(&__WRITE, #cache_or_none, #refused, #keys, #future).await
         },
-        End::Delete { after: None, .. } if cache.is_none() && refuse.is_none() => {
+        End::Delete { after: None, .. } if cache.is_none() && refuse.is_none() && !may_refuse => {
             quote!(__aside::write(&__WRITE, #keys, #future).await)
         }
         End::Delete { after, .. } => {

@@ -154,6 +154,14 @@ impl Parse for Function {
 }
 
 impl Function {
+    /// The types of its parameters, as written.
+    pub(crate) fn parameter_types(&self) -> impl Iterator<Item = &Type> {
+        self.parameters.iter().filter_map(|parameter| match &parameter.written {
+            FnArg::Receiver(_) => None,
+            FnArg::Typed(typed) => Some(&*typed.ty),
+        })
+    }
+
     fn new(item: ItemFn) -> Function {
         let context = Context::of(item.sig.fn_token.span);
         Function::at(item, context)

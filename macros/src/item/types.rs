@@ -1,7 +1,9 @@
 //! What a type is, as far as its tokens tell.
 
 use proc_macro2::Span;
-use syn::{GenericArgument, Path, PathArguments, Type, TypeParamBound, spanned::Spanned, visit::Visit};
+use syn::{
+    GenericArgument, Ident, Path, PathArguments, Type, TypeParamBound, spanned::Spanned, visit::Visit,
+};
 
 /// Whether the type can be written elsewhere: there is no `impl …` in it.
 pub(crate) fn is_nameable(ty: &Type) -> bool {
@@ -21,6 +23,47 @@ struct ImplTrait(Option<Span>);
 impl<'ast> Visit<'ast> for ImplTrait {
     fn visit_type_impl_trait(&mut self, ty: &'ast syn::TypeImplTrait) {
         self.0.get_or_insert(ty.span());
+    }
+}
+
+/// The types that are database transactions, by their last names: those of sqlx, tokio-postgres, deadpool, rusqlite, and sea-orm.
+const TRANSACTIONS: [&str; 2] = ["Transaction", "DatabaseTransaction"];
+/// How the names of connections end. One that is lent mutably may be inside of a transaction: those of diesel and sqlx are.
+const CONNECTION: &str = "Connection";
+
+/// What the type of a parameter says about a transaction.
+pub(crate) enum Transaction<'a> {
+    /// It is one.
+    Certain(&'a Ident),
+    /// It may have one open.
+    Possible(&'a Ident),
+}
+
+impl Transaction<'_> {
+    pub(crate) fn of(ty: &Type) -> Option<Transaction<'_>> {
+        Transaction::behind(ty, false)
+    }
+
+    fn behind(ty: &Type, mutable: bool) -> Option<Transaction<'_>> {
+        match ty {
+            Type::Reference(reference) => {
+                Transaction::behind(&reference.elem, mutable || reference.mutability.is_some())
+            }
+            Type::Group(group) => Transaction::behind(&group.elem, mutable),
+            Type::Paren(paren) => Transaction::behind(&paren.elem, mutable),
+            Type::Path(path) => {
+                let last = &path.path.segments.last()?.ident;
+                let name = last.to_string();
+                if TRANSACTIONS.contains(&name.as_str()) {
+                    return Some(Transaction::Certain(last));
+                }
+                if mutable && name.ends_with(CONNECTION) {
+                    return Some(Transaction::Possible(last));
+                }
+                inside(ty, "Option").and_then(|ty| Transaction::behind(ty, mutable))
+            }
+            _ => None,
+        }
     }
 }
 
@@ -121,6 +164,50 @@ mod tests {
                 names.collect::<Vec<_>>().join(" ")
             });
             assert_eq!(found.as_deref(), expected, "{written}");
+        }
+    }
+
+    #[test]
+    fn a_transaction_is_recognised_by_its_name() {
+        let is = |ty: &str| match Transaction::of(&syn::parse_str(ty).unwrap()) {
+            Some(Transaction::Certain(_)) => "certain",
+            Some(Transaction::Possible(_)) => "possible",
+            None => "no",
+        };
+        for ty in [
+            "&mut Transaction<'_, Postgres>",
+            "sqlx::Transaction<'static, sqlx::Postgres>",
+            "&tokio_postgres::Transaction<'_>",
+            "&'a rusqlite::Transaction<'_>",
+            "&DatabaseTransaction",
+            "(&mut Transaction)",
+            "Option<&mut Transaction<'_>>",
+            "&mut &mut Transaction",
+        ] {
+            assert_eq!(is(ty), "certain", "{ty}");
+        }
+        for ty in [
+            "&mut PgConnection",
+            "&mut diesel_async::AsyncPgConnection",
+            "&mut Connection",
+            "Option<&mut SqliteConnection>",
+        ] {
+            assert_eq!(is(ty), "possible", "{ty}");
+        }
+        for ty in [
+            "&DatabaseConnection",
+            "&Pool<Postgres>",
+            "&PgConnection",
+            "PgConnection",
+            "&mut impl Executor",
+            "impl Executor<'_>",
+            "&mut C",
+            "Transactions",
+            "&TransactionLog",
+            "Vec<Transaction>",
+            "fn(&Transaction)",
+        ] {
+            assert_eq!(is(ty), "no", "{ty}");
         }
     }
 }

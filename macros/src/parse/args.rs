@@ -35,6 +35,7 @@ pub(crate) struct ReadArgs {
     /// Where the library is found.
     pub(crate) root: Option<OptionValue<Path>>,
     pub(crate) shares_key: Option<OptionValue<()>>,
+    pub(crate) in_transaction: Option<OptionValue<()>>,
     /// Every option that was named, also those whose value can't be read.
     pub(super) seen: Vec<Ident>,
 }
@@ -116,6 +117,9 @@ pub(crate) struct WriteArgs {
     pub(crate) guard_for: Option<OptionValue<DurationArg>>,
     pub(crate) settle: Option<OptionValue<DurationArg>>,
     pub(crate) wait_replicas: Option<OptionValue<LitInt>>,
+    pub(crate) transaction: Option<OptionValue<Transaction>>,
+    /// Whether `transaction` was written, even if its value can't be read.
+    pub(crate) says_who_commits: bool,
     pub(crate) when: Option<OptionValue<Expr>>,
     pub(crate) cache: Option<OptionValue<Expr>>,
     /// Where the library is found.
@@ -128,6 +132,15 @@ pub(crate) struct WriteArgs {
 pub(crate) enum Target {
     Call(Call),
     Template(Template),
+}
+
+/// `transaction = "…"`: who commits what the function writes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Transaction {
+    /// Somebody else, later.
+    Required,
+    /// The function itself.
+    Own,
 }
 
 /// `guard = "…"`, with the literal.

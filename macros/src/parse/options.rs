@@ -14,7 +14,10 @@ use super::{
     duration::{AllowZero, DurationArg},
     other_names::{self, Meant, meant},
     slots::{each, fill, name, set, set_flag, set_list},
-    values::{beta, closure, codec, jitter, load_timeout, policy, refresh, replicas, template, version},
+    values::{
+        beta, closure, codec, in_transaction, jitter, load_timeout, policy, refresh, replicas, template,
+        transaction, version,
+    },
 };
 use crate::problem::{Problems, nearest, one_of};
 
@@ -65,7 +68,7 @@ const READS: &[Attribute] = &[Attribute::CachedAside];
 const WRITES: &[Attribute] = &[Attribute::Invalidates, Attribute::Updates];
 
 /// The options of `#[cached_aside]`.
-const READ: [Row<ReadArgs>; 21] = [
+const READ: [Row<ReadArgs>; 22] = [
     Row {
         name: "ttl",
         of: READS,
@@ -227,10 +230,18 @@ const READ: [Row<ReadArgs>; 21] = [
         meaning: "another function has the same key on purpose; on both",
         parse: |args, name, input| set_flag(&mut args.shares_key, name, input),
     },
+    Row {
+        name: "in_transaction",
+        of: READS,
+        form: r#"in_transaction = "cached""#,
+        default: "the body runs",
+        meaning: "inside of [`transaction(…)`](crate::transaction()) hits are used all the same, and nothing is stored: its origin is not that transaction's database",
+        parse: |args, name, input| set(&mut args.in_transaction, name, input, in_transaction),
+    },
 ];
 
 /// The options of `#[invalidates]` and `#[updates]`.
-const WRITE: [Row<WriteArgs>; 7] = [
+const WRITE: [Row<WriteArgs>; 8] = [
     Row {
         name: "guard",
         of: WRITES,
@@ -262,6 +273,17 @@ const WRITE: [Row<WriteArgs>; 7] = [
         default: "none",
         meaning: "a guard counts as placed only once this many replicas have confirmed it (Redis' `WAIT`), so that it survives a failover; without confirmation within the cache's timeout the key counts as unguarded. 1 to 255; nothing to wait for in process",
         parse: |args, name, input| set(&mut args.wait_replicas, name, input, replicas),
+    },
+    Row {
+        name: "transaction",
+        of: WRITES,
+        form: r#"transaction = "required""#,
+        default: "it commits before it returns",
+        meaning: r#"`"required"`: somebody else commits what it writes, and outside of [`transaction(…)`](crate::transaction()) it is refused; `"own"`: it commits inside of itself. Demanded where a parameter is a database transaction"#,
+        parse: |args, name, input| {
+            args.says_who_commits = true;
+            set(&mut args.transaction, name, input, transaction)
+        },
     },
     Row {
         name: "when",

@@ -6,7 +6,7 @@ use syn::{
 };
 
 use super::{
-    args::{LoadTimeout, Policy, Refresh, Version},
+    args::{LoadTimeout, Policy, Refresh, Transaction, Version},
     duration::{AllowZero, DurationArg},
     slots::{each, name, set},
     template::Template,
@@ -203,6 +203,36 @@ pub(super) fn replicas(input: ParseStream) -> syn::Result<LitInt> {
         Ok(1..) => Ok(number),
         _ => Err(syn::Error::new(number.span(), HOW)),
     }
+}
+
+pub(super) fn transaction(input: ParseStream) -> syn::Result<Transaction> {
+    const WHO: [&str; 2] = ["required", "own"];
+    let expected =
+        "expected `\"required\"` (somebody else commits it) or `\"own\"` (it commits inside of itself)";
+    if !input.peek(LitStr) {
+        return Err(input.error(expected));
+    }
+    let literal: LitStr = input.parse()?;
+    match literal.value().as_str() {
+        "required" => Ok(Transaction::Required),
+        "own" => Ok(Transaction::Own),
+        other => Err(syn::Error::new(
+            literal.span(),
+            match nearest(other, WHO) {
+                Some(near) => format!("unknown transaction `{other}`; did you mean `{near}`?"),
+                None => format!("unknown transaction `{other}`; {expected}"),
+            },
+        )),
+    }
+}
+
+pub(super) fn in_transaction(input: ParseStream) -> syn::Result<()> {
+    let expected = "the one thing that a read can say of transactions is `in_transaction = \"cached\"`: its origin is another one";
+    if !input.peek(LitStr) {
+        return Err(input.error(expected));
+    }
+    let literal: LitStr = input.parse()?;
+    if literal.value() == "cached" { Ok(()) } else { Err(syn::Error::new(literal.span(), expected)) }
 }
 
 pub(super) fn policy(input: ParseStream) -> syn::Result<Policy> {

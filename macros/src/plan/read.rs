@@ -9,7 +9,7 @@ use super::{
     staleness::{ArgTransfer, staleness},
 };
 use crate::{
-    item::{beside::Beside, function::Function, shape::is_unknown},
+    item::{beside::Beside, function::Function, shape::is_unknown, types::Transaction},
     parse::{
         args::{Attribute, OptionValue, ReadArgs},
         duration::DurationArg,
@@ -106,6 +106,7 @@ pub(crate) fn read(mut args: ReadArgs, function: &Function, mut problems: Proble
     storable(function, &mut problems);
     errors(&args, &mut problems);
     shared(&args, &mut problems);
+    uncommitted(&args, function, &mut problems);
     fixed::of_read(&args, function, &mut problems);
     name_of_companions(function, form, &mut problems);
     let key = key(&args, function, form, &mut problems);
@@ -190,6 +191,23 @@ fn shared(args: &ReadArgs, problems: &mut Problems) {
         problems.push(syn::Error::new(
             name.span(),
             "no other function has the key that is derived for this one; write the shared one, such as `key = \"user:{id}\"`",
+        ));
+    }
+}
+
+/// What is read through a transaction may never be committed, and a cached value is everybody's.
+fn uncommitted(args: &ReadArgs, function: &Function, problems: &mut Problems) {
+    if args.names("in_transaction") {
+        return;
+    }
+    for ty in function.parameter_types() {
+        let Some(Transaction::Certain(name)) = Transaction::of(ty) else { continue };
+        problems.push(syn::Error::new(
+            name.span(),
+            "this is a database transaction: what is read through it may never be committed, and would be stored for everybody. \
+             Take the pool, or an executor, through which a transaction can be read as well: inside of \
+             `cached_aside::transaction(…)` the body runs, and nothing is stored. If the origin is another one, write \
+             `in_transaction = \"cached\"`",
         ));
     }
 }

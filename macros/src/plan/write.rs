@@ -9,9 +9,9 @@ use super::{
     targets::{self, After, TargetKey, is_parameter},
 };
 use crate::{
-    item::{beside::Site, function::Function},
+    item::{beside::Site, function::Function, types},
     parse::{
-        args::{Attribute, OptionValue, Policy, WriteArgs},
+        args::{Attribute, OptionValue, Policy, Transaction, WriteArgs},
         call::Call,
         duration::DurationArg,
     },
@@ -44,6 +44,8 @@ pub(crate) struct WriteSettings {
     pub(crate) guard_for: Option<OptionValue<DurationArg>>,
     pub(crate) settle: Option<OptionValue<DurationArg>>,
     pub(crate) wait_replicas: Option<OptionValue<LitInt>>,
+    /// Whether somebody else commits what it writes, and where that was written.
+    pub(crate) inside: Option<OptionValue<Transaction>>,
     /// How many attributes that write stand below this one, and so around it.
     pub(crate) around: Option<u8>,
 }
@@ -84,15 +86,18 @@ pub(crate) fn write(
         without_guard(&args, &mut problems);
     }
     undecided_when(&args, function, &mut problems);
+    committed_later(&args, function, &mut problems);
     fixed::of_write(&args, function, &mut problems);
     let site = Site::of(function);
-    let WriteArgs { targets, guard, guard_for, settle, wait_replicas, when, cache, .. } = args;
-    let settings = WriteSettings { guard, guard_for, settle, wait_replicas, around: around(function) };
+    let WriteArgs { targets, guard, guard_for, settle, wait_replicas, transaction, when, cache, .. } = args;
+    let inside = transaction.filter(|given| given.value == Transaction::Required);
+    let around = around(function);
+    let settings = WriteSettings { guard, guard_for, settle, wait_replicas, inside, around };
     let end = if stores {
         End::Store(targets::to_store(targets, &site, &mut problems))
     } else {
         let (before, after) = targets::to_delete(targets, &site, &mut problems);
-        if after.is_some() || settings.required().is_some() {
+        if after.is_some() || settings.required().is_some() || settings.inside.is_some() {
             function.check_output(attribute.name(), &mut problems);
         }
         End::Delete { before, after }
@@ -126,6 +131,28 @@ fn undecided_when(args: &WriteArgs, function: &Function, problems: &mut Problems
         problems.push(syn::Error::new(
             result.span(),
             "`when` is decided before the body, which has no result yet; decide by the arguments",
+        ));
+    }
+}
+
+/// A transaction that is a parameter is committed after the function has returned, as a rule.
+fn committed_later(args: &WriteArgs, function: &Function, problems: &mut Problems) {
+    if args.says_who_commits {
+        return;
+    }
+    for ty in function.parameter_types() {
+        let (name, is) = match types::Transaction::of(ty) {
+            Some(types::Transaction::Certain(name)) => (name, "is a database transaction"),
+            Some(types::Transaction::Possible(name)) => (name, "may be inside of a database transaction"),
+            None => continue,
+        };
+        problems.push(syn::Error::new(
+            name.span(),
+            format!(
+                "this {is}: where it is committed after the function has returned, the guards end too early, and a reader \
+                 stores the old value again. Write `transaction = \"required\"`, and put `cached_aside::transaction(async {{ … }})` \
+                 around all of it; or `transaction = \"own\"`, if the function commits before it returns"
+            ),
         ));
     }
 }

@@ -27,6 +27,8 @@ pub(crate) struct WriteSettings {
     pub(crate) wait_replicas: u8,
     /// How many attributes that write stand around this one, on the same function.
     pub(crate) attributes_around: u8,
+    /// Whether somebody else commits what it writes.
+    pub(crate) in_transaction_only: bool,
 }
 
 /// How long a guard may go unrenewed, unless the attribute says so.
@@ -54,6 +56,7 @@ impl WriteFunction {
                 guard_for: GUARD_FOR,
                 settle: Duration::ZERO,
                 wait_replicas: 0,
+                in_transaction_only: false,
                 attributes_around: 0,
             },
         }
@@ -95,6 +98,13 @@ impl WriteFunction {
     #[must_use]
     pub const fn attributes_around(mut self, around: u8) -> Self {
         self.settings.attributes_around = around;
+        self
+    }
+
+    /// `transaction = "required"`.
+    #[must_use]
+    pub const fn in_transaction_only(mut self) -> Self {
+        self.settings.in_transaction_only = true;
         self
     }
 

@@ -25,6 +25,7 @@ use crate::{
     write::{open::Open, pieces::PIECE, places::Places, write},
 };
 
+mod around;
 mod nested;
 mod transactions;
 

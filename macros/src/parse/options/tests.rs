@@ -47,11 +47,35 @@ fn every_option_is_read() {
     assert!(matches!(limits.hard.unwrap().value, DurationArg::Known(_)));
     assert_eq!(quote::ToTokens::to_token_stream(&args.early_refresh.unwrap().value).to_string(), "1.0");
     let (args, problems) = write(
-        r#"load(id), self.load(id), "a:{id}", guard = "required", guard_for = "1s", settle = "0s", wait_replicas = 1, when = a == b, cache = c"#,
+        r#"load(id), self.load(id), "a:{id}", guard = "required", guard_for = "1s", settle = "0s", wait_replicas = 1, when = a == b, cache = c,
+           transaction = "own""#,
     );
     assert_eq!(problems, [""; 0]);
+    assert_eq!(args.transaction.unwrap().value, crate::parse::args::Transaction::Own);
     assert_eq!(args.targets.len(), 3);
     assert!(args.when.is_some());
+}
+
+#[test]
+fn what_a_transaction_can_be() {
+    for (given, says) in [
+        (r#""requird""#, "unknown transaction `requird`; did you mean `required`?"),
+        (
+            r#""nested""#,
+            "unknown transaction `nested`; expected `\"required\"` (somebody else commits it) or `\"own\"` (it commits inside of \
+             itself)",
+        ),
+        (
+            "own",
+            "expected `\"required\"` (somebody else commits it) or `\"own\"` (it commits inside of itself)",
+        ),
+    ] {
+        assert_eq!(write(&format!(r#""a", transaction = {given}"#)).1, [says]);
+    }
+    let only = "the one thing that a read can say of transactions is `in_transaction = \"cached\"`: its origin is another one";
+    for given in [r#""own""#, "cached"] {
+        assert_eq!(read(&format!(r#"ttl = "5m", in_transaction = {given}"#)).1, [only]);
+    }
 }
 
 #[test]
@@ -71,7 +95,7 @@ fn one_mistake_does_not_hide_another() {
             "expected `,`",
             "expected an option: `ttl`, `key`, `skip`, `none_ttl`, `jitter`, `lease`, `wait`, `stale_while_revalidate`, \
              `stale_if_error`, `refresh`, `load_timeout`, `early_refresh`, `codec`, `version`, `cache`, `store_if`, `ttl_for`, \
-             `error_ttl`, `error_if`, `crate` or `shares_key`",
+             `error_ttl`, `error_if`, `crate`, `shares_key` or `in_transaction`",
             "`shares_key` takes no value: write `shares_key` alone",
             "unknown option `shared_key`; did you mean `shares_key`?",
         ]

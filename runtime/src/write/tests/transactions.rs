@@ -15,8 +15,12 @@ use super::{
     save, store, stored, version,
 };
 use crate::{
-    AnyKey, Cache, Error, Source, bypass, cached_aside, function::write::WriteFunction, inherit, invalidate,
-    observe, only_cached, refresh, store::faulty::Gate, transaction, write::pieces::PIECE,
+    AnyKey, Cache, Error, Source, bypass, cached_aside,
+    function::write::WriteFunction,
+    inherit, invalidate, observe, only_cached, refresh,
+    store::faulty::{Gate, SLOW},
+    transaction,
+    write::pieces::PIECE,
 };
 
 static SAVE_SETTLING: WriteFunction = SAVES.settle(Duration::from_secs(5));
@@ -210,6 +214,24 @@ async fn tasks_are_part_of_a_transaction_if_they_inherit_it() {
     assert!(!is_guarded(&cache, "late").await && !is_guarded(&cache, "inside").await);
 }
 
+/// Its guard arrives when the transaction has released all that it knew.
+#[tokio::test(start_paused = true)]
+async fn a_guard_that_is_on_its_way_when_the_transaction_ends_is_released_too() {
+    let cache = cache();
+    store(&cache).set("guard", Gate::Slow);
+    let inside = cache.clone();
+    let (task,) = transaction(async {
+        let task = tokio::spawn(inherit(async move { one_write(&inside, "k").await }));
+        sleep(SLOW / 4).await;
+        (task,)
+    })
+    .await;
+    assert!(!is_guarded(&cache, "k").await, "not yet");
+    task.await.unwrap();
+    assert!(!is_guarded(&cache, "k").await, "not any more");
+    assert_eq!((cache.stats().joined, cache.stats().transactions), (1, 1));
+}
+
 #[tokio::test(start_paused = true)]
 async fn several_caches_have_guards_of_their_own_that_are_released_together() {
     let (one, other) = (cache(), cache());
@@ -310,7 +332,7 @@ async fn a_transaction_is_dropped_at_every_await() {
     panic!("it is never over");
 }
 
-fn is_send(_: impl Send) {}
+pub(super) fn is_send(_: impl Send) {}
 
 #[test]
 fn a_transaction_carries_its_future_once() {

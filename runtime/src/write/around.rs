@@ -1,0 +1,145 @@
+//! The write path around any future, without an attribute.
+
+use std::{
+    future::Future,
+    mem,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+};
+
+use pin_project_lite::pin_project;
+use tracing::Span;
+
+use super::{open::Open, places::Places};
+use crate::{
+    AnyKey,
+    engine::{scope::Change, session::Session},
+    function::write::WriteFunction,
+};
+
+/// How its keys are guarded: best effort, as by an attribute that says nothing else.
+const INVALIDATING: WriteFunction = WriteFunction::declare(module_path!(), "invalidating");
+
+/// Runs a future that writes, as [`#[invalidates]`](macro@crate::invalidates) runs a function: the keys are guarded before it begins,
+/// and released when it is over. For call sites that begin with one line, closures, and keys in a list or an `Option`.
+///
+/// ```
+/// # use cached_aside::{Cache, cached_aside, invalidating};
+/// # use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
+/// # static ROW: AtomicU64 = AtomicU64::new(1);
+/// #[cached_aside(ttl = "5m", key = "version:{id}")]
+/// async fn version(id: u64) -> u64 {
+///     ROW.load(SeqCst) + id
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), cached_aside::Error> {
+/// # Cache::in_process().install()?;
+/// assert_eq!(version(7).await, 8);
+/// let ids = [6, 7];
+/// invalidating(ids.map(version::key), async {
+///     ROW.store(2, SeqCst); // UPDATE …
+/// })
+/// .await;
+/// assert_eq!(version(7).await, 9);
+/// # Ok(())
+/// # }
+/// ```
+///
+/// The policy is best effort: where the cache does not answer the future runs all the same, and the deletion is owed. Each key lies in
+/// the cache that it names, else in the one in scope, or in the installed one. Inside of an annotated write or of a
+/// [`transaction`](crate::transaction()) the keys are part of that, and released with it. What the future writes itself joins it.
+///
+/// Dropped or panicked, its guards stay for another ten seconds: the database may still be carrying out what it was told.
+pub fn invalidating<I, F>(keys: I, future: F) -> impl Future<Output = F::Output>
+where
+    I: IntoIterator<Item: Into<AnyKey>>,
+    F: Future,
+{
+    let keys = keys.into_iter().map(Into::into).collect();
+    Invalidating { future: Some(future), state: State::New { keys }, output: None, span: None }
+}
+
+pin_project! {
+    /// The future is carried once, which an `async fn` would not do.
+    struct Invalidating<F: Future> {
+        // First: what is inside of it is dropped before the write is.
+        #[pin]
+        future: Option<F>,
+        state: State,
+        output: Option<F::Output>,
+        span: Option<Span>,
+    }
+}
+
+enum State {
+    New {
+        keys: Vec<AnyKey>,
+    },
+    Begins(Pin<Box<dyn Future<Output = Open> + Send>>),
+    /// With the write that the future is the body of, where that is this one.
+    Runs(Open, Option<Arc<Session>>),
+    Ends(Pin<Box<dyn Future<Output = ()> + Send>>),
+    Over,
+}
+
+async fn begin(keys: Vec<AnyKey>) -> Open {
+    let settings = &INVALIDATING.settings;
+    let places = Places::new(settings.name, None);
+    let parts = places.sort(keys);
+    places.count(&parts);
+    Open::begin(parts, settings).await.0
+}
+
+async fn end(open: Open) {
+    open.end(Vec::new(), &INVALIDATING.settings, Vec::new()).await;
+}
+
+impl<F: Future> Future for Invalidating<F> {
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
+        let mut this = self.project();
+        let span = this
+            .span
+            .get_or_insert_with(|| tracing::debug_span!("invalidates", function = INVALIDATING.settings.name))
+            .clone();
+        let _inside = span.enter();
+        loop {
+            match this.state {
+                State::New { keys } => {
+                    let keys = mem::take(keys);
+                    *this.state = State::Begins(Box::pin(begin(keys)));
+                }
+                State::Begins(begins) => {
+                    let mut open = ready!(begins.as_mut().poll(context));
+                    let session = open.enter();
+                    *this.state = State::Runs(open, session);
+                }
+                State::Runs(_, session) => {
+                    if let Some(future) = this.future.as_mut().as_pin_mut() {
+                        let output = match session {
+                            Some(session) => session.within(|| future.poll(context)),
+                            None => future.poll(context),
+                        };
+                        *this.output = Some(ready!(output));
+                    }
+                    this.future.set(None);
+                    if let State::Runs(mut open, _) = mem::replace(this.state, State::Over) {
+                        open.leave();
+                        *this.state = State::Ends(Box::pin(end(open)));
+                    }
+                }
+                State::Ends(ends) => {
+                    ready!(ends.as_mut().poll(context));
+                    *this.state = State::Over;
+                }
+                State::Over => match this.output.take() {
+                    Some(output) => return Poll::Ready(output),
+                    None => panic!("a future is polled that is over"),
+                },
+            }
+        }
+    }
+}
