@@ -29,6 +29,7 @@ mod operation;
 mod outages;
 mod overrides;
 mod pauses;
+mod postgres;
 mod processes;
 mod recovery;
 mod restarts;

@@ -5,6 +5,7 @@
 #![expect(clippy::missing_panics_doc, reason = "a step that cannot be taken fails the test")]
 
 pub use cluster::RedisCluster;
+pub use postgres::PostgresServer;
 pub use process::Process;
 pub use proxy::{Mode, Proxy};
 pub use sentinel::Sentinels;
@@ -17,6 +18,7 @@ pub mod chaos;
 pub mod cluster;
 pub mod faults;
 pub mod log;
+mod postgres;
 mod process;
 mod proxy;
 pub mod sentinel;

@@ -1,9 +1,10 @@
-//! The Redis server that the tests run against.
+//! The servers that the tests run against: Redis, and the database of their transactions.
 
 use crate::succeeds;
 use std::{
     env,
     ffi::{OsStr, OsString},
+    fs,
     process::{Command, Stdio},
 };
 
@@ -12,14 +13,44 @@ pub(crate) const CHOSEN: &str = "CACHED_ASIDE_TEST_SERVER";
 /// Several of them, which take turns.
 const SEVERAL: &str = "CACHED_ASIDE_TEST_SERVERS";
 
-/// A package manager, by its program, and what makes it install a Redis server.
-const PACKAGE_MANAGERS: [(&str, &[&str]); 5] = [
-    ("apt-get", &["update", "install --yes --no-install-recommends redis-server"]),
-    ("dnf", &["install --assumeyes redis"]),
-    ("apk", &["add redis"]),
-    ("pacman", &["--sync --refresh --noconfirm --needed redis"]),
-    ("brew", &["install redis"]),
-];
+/// A server that the tests start.
+struct Needed {
+    /// The program that has to answer.
+    program: &'static str,
+    /// The variable that names another one.
+    chosen: &'static str,
+    /// Where else it may be, in a folder for each version.
+    versions: &'static str,
+    /// Package managers, by their programs, and what makes each install it.
+    packages: [(&'static str, &'static [&'static str]); 5],
+}
+
+const REDIS: Needed = Needed {
+    program: "redis-server",
+    chosen: CHOSEN,
+    versions: "",
+    packages: [
+        ("apt-get", &["update", "install --yes --no-install-recommends redis-server"]),
+        ("dnf", &["install --assumeyes redis"]),
+        ("apk", &["add redis"]),
+        ("pacman", &["--sync --refresh --noconfirm --needed redis"]),
+        ("brew", &["install redis"]),
+    ],
+};
+
+/// The database of the tests of transactions. They start one of their own, as a user that may.
+const POSTGRES: Needed = Needed {
+    program: "initdb",
+    chosen: "CACHED_ASIDE_TEST_POSTGRES",
+    versions: "/usr/lib/postgresql",
+    packages: [
+        ("apt-get", &["update", "install --yes --no-install-recommends postgresql"]),
+        ("dnf", &["install --assumeyes postgresql-server"]),
+        ("apk", &["add postgresql"]),
+        ("pacman", &["--sync --refresh --noconfirm --needed postgresql"]),
+        ("brew", &["install postgresql"]),
+    ],
+};
 
 /// The servers to test with, `None` for the one in `PATH`, which is installed if it is missing. The tests start and end
 /// their own: a service that the package may bring is never used.
@@ -27,7 +58,7 @@ pub(crate) fn servers(sudo: bool) -> Result<Vec<Option<OsString>>, String> {
     let named = match (env::var(SEVERAL), env::var_os(CHOSEN)) {
         (Ok(several), _) => several.split(',').map(|path| path.trim().into()).collect(),
         (_, Some(one)) => vec![one],
-        _ => return ensure(sudo).map(|()| vec![None]),
+        _ => return ensure(&REDIS, sudo).map(|()| vec![None]),
     };
     if let Some(wrong) = named.iter().find(|path| !answers(path, "--version")) {
         return Err(format!("{SEVERAL}, {CHOSEN}: `{}` does not run", wrong.display()));
@@ -35,23 +66,33 @@ pub(crate) fn servers(sudo: bool) -> Result<Vec<Option<OsString>>, String> {
     Ok(named.into_iter().map(Some).collect())
 }
 
-fn ensure(sudo: bool) -> Result<(), String> {
-    if answers("redis-server", "--version") {
-        return Ok(());
-    }
-    install(sudo)?;
-    if answers("redis-server", "--version") {
-        return Ok(());
-    }
-    Err(format!("`redis-server` is not in PATH though its package is installed; name it in {CHOSEN}"))
+/// Sees to the database of the tests of transactions.
+pub(crate) fn database(sudo: bool) -> Result<(), String> {
+    if env::var_os(POSTGRES.chosen).is_some() { Ok(()) } else { ensure(&POSTGRES, sudo) }
 }
 
-fn install(sudo: bool) -> Result<(), String> {
-    let Some((manager, steps)) = PACKAGE_MANAGERS.iter().find(|(program, _)| answers(program, "--version"))
-    else {
-        let names = PACKAGE_MANAGERS.map(|(program, _)| program).join(", ");
+fn ensure(needed: &Needed, sudo: bool) -> Result<(), String> {
+    if is_there(needed) {
+        return Ok(());
+    }
+    install(needed, sudo)?;
+    if is_there(needed) {
+        return Ok(());
+    }
+    let Needed { program, chosen, .. } = needed;
+    Err(format!("`{program}` is not in PATH though its package is installed; name it in {chosen}"))
+}
+
+fn is_there(Needed { program, versions, .. }: &Needed) -> bool {
+    let mut folders = fs::read_dir(versions).into_iter().flatten().flatten();
+    answers(program, "--version") || folders.any(|folder| folder.path().join("bin").join(program).is_file())
+}
+
+fn install(Needed { program, chosen, packages, .. }: &Needed, sudo: bool) -> Result<(), String> {
+    let Some((manager, steps)) = packages.iter().find(|(manager, _)| answers(manager, "--version")) else {
+        let names = packages.map(|(manager, _)| manager).join(", ");
         return Err(format!(
-            "`redis-server` is missing, and so are {names}; install it, or name it in {CHOSEN}"
+            "`{program}` is missing, and so are {names}; install it, or name it in {chosen}"
         ));
     };
     // Homebrew refuses to run as root; the others need it.
@@ -65,18 +106,17 @@ fn install(sudo: bool) -> Result<(), String> {
     let lines = lines.join(" && ");
     if needs_sudo && !sudo {
         return Err(format!(
-            "`redis-server` is missing. Install it:\n\n    {lines}\n\nor have that done with `--sudo`, or name a server \
-             in {CHOSEN}"
+            "`{program}` is missing. Install it:\n\n    {lines}\n\nor have that done with `--sudo`, or name one in {chosen}"
         ));
     }
-    println!("xtask: `redis-server` is missing; installing it: {lines}");
+    println!("xtask: `{program}` is missing; installing it: {lines}");
     for step in *steps {
         let mut words = words(step).into_iter();
         let mut command = Command::new(words.next().unwrap_or_default());
         command.args(words).stdin(Stdio::null());
         if !succeeds(&mut command) {
             return Err(format!(
-                "`{manager} {step}` failed; install `redis-server` by hand, or name it in {CHOSEN}"
+                "`{manager} {step}` failed; install `{program}` by hand, or name it in {chosen}"
             ));
         }
     }
