@@ -35,6 +35,7 @@ mod recovery;
 mod restarts;
 mod runtimes;
 mod servers;
+mod sqlite;
 mod staleness;
 mod support;
 mod switch;
