@@ -171,8 +171,14 @@ mod scenes {
 
     /// The same, and the transaction gives `Err`.
     pub(super) fn transaction_that_fails() -> Scene {
-        let trouble = Trouble { errors: 1, crashes: 1, ..Trouble::default() };
+        let trouble = Trouble { errors: 1, ..Trouble::default() };
         Scene { name: "transaction that fails", trouble, ..transaction() }
+    }
+
+    /// It gives `Err`, or its process dies, or both.
+    pub(super) fn transaction_that_fails_in_a_crash() -> Scene {
+        let trouble = Trouble { errors: 1, crashes: 1, ..Trouble::default() };
+        Scene { name: "transaction that fails in a crash", trouble, outside: &[], ..transaction() }
     }
 
     /// A write with `guard = "off"` inside.
@@ -222,6 +228,7 @@ hold!(
     transaction,
     transaction_in_a_crash,
     transaction_that_fails,
+    transaction_that_fails_in_a_crash,
     transaction_with_off,
     transaction_beside_writers,
     transaction_with_copies,
@@ -256,7 +263,7 @@ bite!(
     shared_from_inside: transaction_that_reads without ReadsShareNothing breaks Committed,
     an_old_snapshot_is_shared_from_inside: transaction_that_reads without ReadsShareNothing breaks Monotonic,
     released_at_err_at_once: transaction_that_fails without ErrStays breaks Monotonic,
-    released_at_err_at_once_in_a_crash: transaction_that_fails without ErrStays breaks CrashSafe,
+    released_at_err_at_once_in_a_crash: transaction_that_fails_in_a_crash without ErrStays breaks CrashSafe,
 );
 
 /// The promises of [`scenes::transaction_unguarded`] are all that are left to it.
