@@ -7,6 +7,9 @@ const FILE: usize = 450;
 /// Maximum length of the body of a function of the product (lines): a screen.
 const FUNCTION: usize = 60;
 
+/// Maximum length of the README (lines).
+const README: usize = 250;
+
 /// Source of the product, and of what tests it.
 const PRODUCT: [&str; 3] = ["macros/src", "protocol/src", "runtime/src"];
 const TESTS: [&str; 3] = ["tests", "xtask/src", "benches/src"];
@@ -25,7 +28,9 @@ const LONGER: [(&str, usize, &str); 2] = [
 
 /// What is too long below `root`: one line each.
 fn problems(root: &Path) -> Vec<String> {
-    let mut problems = Vec::new();
+    let readme = fs::read_to_string(root.join("README.md")).expect("there is one");
+    let mut problems: Vec<String> =
+        too_long("README.md", readme.lines().count(), README).into_iter().collect();
     for (folders, is_product) in [(PRODUCT, true), (TESTS, false)] {
         for folder in folders {
             let mut files = Vec::new();
