@@ -157,7 +157,7 @@ impl<'de> Deserialize<'de> for Row {
     }
 }
 
-#[cached_aside(ttl = "5m", key = "row:{id}")]
+#[cached_aside(ttl = "5m", key = "panicking:{id}")]
 async fn row(id: u64) -> Row {
     Row(id)
 }

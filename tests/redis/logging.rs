@@ -80,10 +80,10 @@ async fn a_call_can_be_followed() {
 
         log.take();
         cached_aside::refresh(cache.scope(load(7))).await;
-        let anew = log.take();
-        for word in ["loading anew", "loaded", "stored"] {
-            let lines = said(&anew, &format!(" {word} "));
-            assert_eq!(lines.len(), 1, "one `{word}`:\n{anew}");
+        let forced = log.take();
+        for word in ["forced refresh", "loaded", "stored"] {
+            let lines = said(&forced, &format!(" {word} "));
+            assert_eq!(lines.len(), 1, "one `{word}`:\n{forced}");
             assert!(
                 lines[0].trim_start().starts_with("DEBUG cached_aside{function=\"load\""),
                 "{}",

@@ -86,7 +86,7 @@ impl<V, E> Call<'_, V, E> {
             let held = StoreRight::new(self.cache, self.key, Token::fresh(), right);
             match self.replace(held.token, right, entry::header_of(&there), budget).await {
                 Ok(true) => {
-                    tracing::debug!(key = self.key, ?right, "loading whatever is stored");
+                    tracing::debug!(key = self.key, ?right, "forced refresh");
                     return Some(held);
                 }
                 Ok(false) => held.disarm(),
