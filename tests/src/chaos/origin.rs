@@ -101,7 +101,8 @@ impl Origin {
     /// # Errors
     /// There is no origin.
     pub async fn connect(url: &str, journal: Arc<Journal>) -> RedisResult<Self> {
-        let patient = AsyncConnectionConfig::new().set_response_timeout(None);
+        // A program that starts on a busy machine may be connected to late.
+        let patient = AsyncConnectionConfig::new().set_connection_timeout(None).set_response_timeout(None);
         let connection = Client::open(url)?.get_multiplexed_async_connection_with_config(&patient).await?;
         Ok(Self { connection, journal })
     }

@@ -13,7 +13,7 @@ use std::{
 };
 
 use cached_aside::{Cache, cached_aside, invalidates};
-use redis::{aio::MultiplexedConnection, cmd};
+use redis::{AsyncConnectionConfig, aio::MultiplexedConnection, cmd};
 use tokio::{
     io::{AsyncBufReadExt, BufReader, stdin},
     sync::Semaphore,
@@ -132,7 +132,9 @@ pub(crate) async fn run(args: &[String]) -> io::Result<()> {
     };
     let cache = Cache::builder().url(cache).namespace(namespace).build().await.map_err(io::Error::other)?;
     let client = redis::Client::open(database.as_str()).map_err(io::Error::other)?;
-    let connection = client.get_multiplexed_async_connection().await.map_err(io::Error::other)?;
+    let patient = AsyncConnectionConfig::new().set_connection_timeout(None).set_response_timeout(None);
+    let connection = client.get_multiplexed_async_connection_with_config(&patient).await;
+    let connection = connection.map_err(io::Error::other)?;
     let database = Database { connection, holds: Holds::default() };
     cache.clone().install().map_err(io::Error::other)?;
     say("ready");
