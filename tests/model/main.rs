@@ -74,6 +74,18 @@
 //! What belongs to two keys that one database transaction writes is a model of its own, with its own scenes and switches:
 //! [`transaction`].
 
+/// A test for each mechanism: without it, the scene breaks the promise.
+macro_rules! bite {
+    ($($test:ident: $scene:ident without $mechanism:ident breaks $promise:ident),+ $(,)?) => {
+        $(
+            #[test]
+            fn $test() {
+                breaks(scenes::$scene().without(Mechanism::$mechanism), Promise::$promise);
+            }
+        )+
+    };
+}
+
 mod flight;
 mod history;
 mod limits;

@@ -32,17 +32,6 @@ where
     std::io::stderr().write_all(report.as_bytes()).expect("the report is printed");
 }
 
-macro_rules! bite {
-    ($($test:ident: $scene:ident without $mechanism:ident breaks $promise:ident),+ $(,)?) => {
-        $(
-            #[test]
-            fn $test() {
-                breaks(scenes::$scene().without(Mechanism::$mechanism), Promise::$promise);
-            }
-        )+
-    };
-}
-
 bite!(
     guard: calm without Guard breaks Monotonic,
     guard_in_a_crash: crashes_apart without Guard breaks CrashSafe,

@@ -241,17 +241,6 @@ fn breaks(scene: Scene, promise: Promise) {
     falls(&described(scene.name, scene.without), promise.name(), scene);
 }
 
-macro_rules! bite {
-    ($($test:ident: $scene:ident without $mechanism:ident breaks $promise:ident),+ $(,)?) => {
-        $(
-            #[test]
-            fn $test() {
-                breaks(scenes::$scene().without(Mechanism::$mechanism), Promise::$promise);
-            }
-        )+
-    };
-}
-
 bite!(
     released_at_the_inner_end: transaction without OutermostReleases breaks Monotonic,
     half_of_it_released_at_the_inner_end: transaction without OutermostReleases breaks Whole,

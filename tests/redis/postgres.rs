@@ -7,12 +7,16 @@ use cached_aside::{Cache, cached_aside, invalidates, transaction};
 use cached_aside_tests::{PostgresServer, RedisServer};
 use redis::cmd;
 use tokio::{
+    sync::Notify,
     task::JoinHandle,
     time::{sleep, timeout},
 };
 use tokio_postgres::{Client, Error, GenericClient, IsolationLevel, NoTls, Transaction, error::SqlState};
 
 use crate::support::{eventually, filled};
+
+/// A busy machine may need this.
+const LONG: Duration = Duration::from_secs(20);
 
 #[derive(Debug)]
 enum Failed {
@@ -146,12 +150,17 @@ async fn a_rollback_leaves_what_there_was() {
 async fn a_transaction_that_is_dropped_is_rolled_back_and_leaves_its_guards() {
     let mut bank = Bank::new("dropped").await;
     bank.read_and_store().await;
+    let changed = Notify::new();
     let dropped = bank.writer.scope(transaction(async {
         let tx = bank.client.transaction().await.unwrap();
         change(&tx, "dropped", 1, -10).await.unwrap();
+        changed.notify_one();
         std::future::pending::<()>().await;
     }));
-    timeout(Duration::from_millis(500), dropped).await.unwrap_err();
+    tokio::select! {
+        () = dropped => unreachable!("it never ends"),
+        () = changed.notified() => {}
+    }
     assert_eq!(bank.read().await, (100, 100));
     assert_eq!(bank.kind(1), GUARD);
     eventually("it ends by itself", || bank.kind(1).is_none());
@@ -228,27 +237,36 @@ async fn a_process_that_dies_between_its_commit_and_the_release_does_no_harm() {
 #[tokio::test]
 async fn a_commit_whose_answer_is_lost_is_seen_although_the_transaction_failed() {
     let bank = Bank::new("lost").await;
-    let slow = "CREATE FUNCTION slow_commit() RETURNS trigger AS $$ BEGIN PERFORM pg_sleep(0.5); RETURN NULL; END $$ LANGUAGE plpgsql; \
-                CREATE CONSTRAINT TRIGGER slow AFTER UPDATE ON lost DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (NEW.id = 1) \
-                EXECUTE FUNCTION slow_commit()";
-    bank.client.batch_execute(slow).await.unwrap();
+    // The commit waits for a lock that this test has.
+    let waits = "CREATE FUNCTION wait_for_the_test() RETURNS trigger AS $$ BEGIN PERFORM pg_advisory_xact_lock(1); RETURN NULL; END $$ \
+                 LANGUAGE plpgsql; CREATE CONSTRAINT TRIGGER waits AFTER UPDATE ON lost DEFERRABLE INITIALLY DEFERRED \
+                 FOR EACH ROW WHEN (NEW.id = 1) EXECUTE FUNCTION wait_for_the_test(); SELECT pg_advisory_lock(1)";
+    bank.client.batch_execute(waits).await.unwrap();
     bank.read_and_store().await;
     let (mut client, connection) = connect().await;
-    let cut = tokio::spawn(async move {
-        sleep(Duration::from_millis(200)).await;
+    let cut = async {
+        let waiting = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted";
+        while bank.client.query_one(waiting, &[]).await.unwrap().get::<_, i64>(0) == 0 {
+            sleep(Duration::from_millis(2)).await;
+        }
         connection.abort();
-    });
-    let lost = bank.writer.scope(transfer(&mut client, "lost", 10)).await;
+    };
+    let (lost, ()) = tokio::join!(bank.writer.scope(transfer(&mut client, "lost", 10)), cut);
     assert!(matches!(lost, Err(Failed::Database(_))), "{lost:?}");
-    cut.await.unwrap();
     assert_eq!(bank.read().await, (100, 100), "the database commits still");
     assert_eq!((bank.kind(1), bank.kind(2)), (GUARD, GUARD), "and meanwhile nothing is stored");
-    // Whoever reads the new balance of one never sees the old balance of the other again.
-    let mut seen = (100, 100);
-    while seen != (90, 110) {
-        seen = bank.read().await;
-        sleep(Duration::from_millis(10)).await;
-    }
+    bank.client.batch_execute("SELECT pg_advisory_unlock(1)").await.unwrap();
+    let committed = async {
+        loop {
+            match bank.read().await {
+                (90, 110) => return,
+                // Whoever was given the new balance of one is not given the old balance of the other.
+                seen => assert_eq!(seen, (100, 100)),
+            }
+            sleep(Duration::from_millis(10)).await;
+        }
+    };
+    timeout(LONG, committed).await.expect("the commit is carried out");
     eventually("the guards end by themselves", || bank.kind(1).is_none() && bank.kind(2).is_none());
     assert_eq!(bank.read_and_store().await, (90, 110));
     assert_eq!(bank.read().await, (90, 110));
