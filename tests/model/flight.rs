@@ -6,6 +6,8 @@
 //! | the leader's load ended with | who may take it: those who arrived before … |
 //! | --- | --- |
 //! | a look that found a value | that look was sent |
+//! | an acquire that found one | that acquire was sent |
+//! | the same, but the entry is tagged | the look before it was sent |
 //! | a body, nothing stored (guard, refused fill, lost reply, Redis down) | the body started |
 //! | a body and an accepted fill | the fill was sent |
 //! | the same, but the entry is tagged | the body started |
@@ -15,10 +17,10 @@
 //!
 //! An accepted fill proves that no guard came between the acquire and the fill, hence that the value was
 //! current when the fill executed. It proves nothing to a caller that came after that, and nothing about
-//! a tag, which has a key of its own. The others become the next load together: one of them leads it, and
+//! a tag, which has a key of its own. Nor does an acquire see the tags. The others become the next load together: one of them leads it, and
 //! its look is sent after all of them arrived.
 
-use crate::read::Phase;
+use crate::phase::Phase;
 use crate::scene::{Mechanism, Scene};
 use crate::state::State;
 use crate::wire::{Reply, Wire};
@@ -46,6 +48,8 @@ pub(crate) struct Follower {
 pub(crate) enum Arrival {
     /// Before the look that is under way.
     BeforeLook,
+    /// Before the acquire was sent.
+    BeforeAcquire,
     /// Before the body started.
     BeforeBody,
     /// Before the fill was sent.
@@ -59,6 +63,8 @@ pub(crate) enum Arrival {
 pub(crate) enum Outcome {
     /// A look found a value.
     Found(u8),
+    /// An acquire found a value.
+    Taken(u8),
     /// The body ran and nothing is known to be stored.
     Loaded(u8),
     /// The body ran and the fill was accepted.
@@ -74,6 +80,7 @@ impl Outcome {
     pub(crate) fn version(self) -> u8 {
         match self {
             Self::Found(version)
+            | Self::Taken(version)
             | Self::Loaded(version)
             | Self::Stored(version)
             | Self::Ended(version)
@@ -92,7 +99,10 @@ impl Outcome {
             return loaded && arrived <= Arrival::BeforeBody;
         }
         match self {
-            Self::Found(_) => arrived == Arrival::BeforeLook,
+            Self::Taken(_) if !scene.tagged() || !scene.has(Mechanism::ShareFound) => {
+                arrived <= Arrival::BeforeAcquire
+            }
+            Self::Found(_) | Self::Taken(_) => arrived == Arrival::BeforeLook,
             Self::Stored(_) if !scene.has(Mechanism::ShareBeforeFill) => true,
             Self::Stored(_) if !scene.tagged() || !scene.has(Mechanism::ShareTagged) => {
                 arrived <= Arrival::BeforeFill
@@ -123,6 +133,7 @@ impl State {
             return true;
         }
         let arrived = match &self.readers[flight.leader].phase {
+            Phase::Read(_) => Arrival::BeforeAcquire,
             Phase::Loaded { .. } => Arrival::BeforeFill,
             Phase::Fill { .. } | Phase::End { .. } => Arrival::Late,
             _ => Arrival::BeforeBody,

@@ -1,6 +1,6 @@
 //! A model of the consistency protocol, explored exhaustively.
 //!
-//! One key (and, in tagged scenes, the key of its tag) over a versioned origin, shared by two processes
+//! One key (and, in tagged scenes, the keys of its tags) over a versioned origin, shared by two processes
 //! with readers and writers. Every command is sent, executed and answered in separate steps, in any order
 //! and with anything in between; callers time out, are dropped and die at every step. What is checked in
 //! every state, for every order of steps:
@@ -57,12 +57,15 @@
 //! | … an accepted fill covers who arrived before it was sent | `late_followers_take_accepted_fills` | P1 |
 //! | … nobody joins a look that has been sent | `late_readers_join_a_look` | P1 |
 //! | … a fill says nothing about the tags of its entry | `tagged_followers_take_accepted_fills` | P1 |
+//! | … and neither does an acquire that finds a value | `tagged_followers_take_what_an_acquire_finds` | P1 |
+//! | a hit is given only if every tag agrees | `every_tag` | P1 |
+//! | a tag that is missing invalidates its entries | `a_missing_tag` | P1 |
 //! | bypass while the key is on the recovery list | `bypass` | P1 in the process |
 //! | … a load looks at the list again before its fill | `list_before_fill`, `list_before_refill` | P1 in the process |
 //! | … a delivery takes one write off the list, not the key | `delivery_per_write` | P1 in the process |
 //! | … and starts after the body of its write | `deliver_after_body` | P1 in the process |
 //! | the guard of a dropped write lapses by itself | `cancelled_guard` | P2 |
-//! | a value is stamped with the tags from before its load | `stamp_before_load` | P1 |
+//! | a value is stamped with the tags from before its load | `stamp_before_load`, `stamp_before_refresh`, `stamp_before_load_anew` | P1 |
 //! | the release of a tag deletes its version | `tag_removed` | P1 |
 //! | `settle` waits for a lagging origin | `settle` | P1 of hits |
 //!
@@ -73,6 +76,7 @@
 //!
 //! What belongs to two keys that one database transaction writes is a model of its own, with its own scenes and switches:
 //! [`transaction`].
+//! What a call for several keys adds, and its flights, is one too: [`batch`].
 
 /// A test for each mechanism: without it, the scene breaks the promise.
 macro_rules! bite {
@@ -86,11 +90,13 @@ macro_rules! bite {
     };
 }
 
+mod batch;
 mod flight;
 mod history;
 mod limits;
 mod model;
 mod mutations;
+mod phase;
 mod promises;
 mod read;
 mod recovery;

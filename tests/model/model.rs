@@ -1,7 +1,8 @@
 //! The scene as a `stateright` model: which steps are possible when, and what must hold.
 
 use crate::history::Promise;
-use crate::read::{Phase, Reader};
+use crate::phase::{Phase, usable};
+use crate::read::Reader;
 use crate::scene::{Entry, Key, Mechanism, Scene};
 use crate::state::State;
 use crate::step::Step;
@@ -125,28 +126,37 @@ impl Scene {
                     steps.push(Step::FailRefresh(reader));
                 }
             }
-            Phase::Acquire { right, wire: Wire::Answered(Reply::Acquired) } if right.refresh.is_some() => {
+            Phase::Acquire { right, wire: Wire::Answered(Reply::Acquired), .. }
+                if right.refresh.is_some() =>
+            {
                 steps.push(Step::DetachRefresh(reader));
             }
-            Phase::Read(Wire::Sent(Command::Read { entry, tag })) if self.tagged() => {
+            Phase::Read(Wire::Sent(Command::Read { entry, tags })) if self.tagged() => {
                 if entry.is_none() {
-                    steps.push(Step::ReadHalf(reader, Key::Entry));
+                    steps.push(Step::ReadPart(reader, Key::Entry));
                 }
-                if tag.is_none() {
-                    steps.push(Step::ReadHalf(reader, Key::Tag));
-                }
+                let missing = (0..tags.len()).filter(|tag| tags[*tag].is_none());
+                steps.extend(missing.map(|tag| Step::ReadPart(reader, Key::Tag(tag))));
             }
-            Phase::Read(Wire::Answered(Reply::Seen { entry: Slot::Value(_), .. }))
-                if self.entry == Entry::Stale && !state.readers[reader].anew =>
+            Phase::Read(Wire::Answered(Reply::Seen { entry: Slot::Value(value), tags }))
+                if self.entry == Entry::Stale && !state.readers[reader].anew && usable(self, value, tags) =>
             {
                 steps.push(Step::AcquireRefresh(reader));
             }
-            Phase::Tag { wire: Wire::Sent(_), .. } | Phase::Acquire { wire: Wire::Sent(_), .. }
-                if !self.has(Mechanism::OneAttempt) && state.trouble.timeouts > 0 =>
-            {
-                steps.push(Step::Resend(reader));
-            }
             _ => {}
+        }
+        let sent = |wire: &Wire| matches!(wire, Wire::Sent(_));
+        let versions = phase.versions().iter().enumerate();
+        let creating = versions.filter(|(_, wire)| wire.as_ref().is_some_and(sent));
+        steps.extend(creating.map(|(tag, _)| Step::CreateVersion(reader, tag)));
+        let resent = phase.versions().iter().flatten().chain(phase.wire());
+        let acquires = matches!(phase, Phase::Acquire { .. });
+        if acquires
+            && resent.into_iter().any(sent)
+            && !self.has(Mechanism::OneAttempt)
+            && state.trouble.timeouts > 0
+        {
+            steps.push(Step::Resend(reader));
         }
         self.caller_steps(state, Caller::Reader(reader), phase.verb().zip(phase.wire()), steps);
     }
@@ -169,7 +179,11 @@ impl Scene {
             }
             _ => {}
         }
-        let call = state.writers[writer].verb().zip(state.writers[writer].wire());
+        let wires = state.writers[writer].wires();
+        let sent = wires.iter().enumerate().filter(|(_, wire)| matches!(wire, Wire::Sent(_)));
+        steps.extend(sent.map(|(place, _)| Step::ExecuteWrite(writer, place)));
+        let pending = wires.iter().find(|wire| matches!(wire, Wire::Sent(_)));
+        let call = state.writers[writer].verb().zip(pending.or(wires.first()));
         self.caller_steps(state, Caller::Writer(writer), call, steps);
     }
 
@@ -188,6 +202,7 @@ impl Scene {
         };
         match wire {
             Wire::Sent(Command::Read { .. }) if self.tagged() => {}
+            Wire::Sent(_) if matches!(caller, Caller::Writer(_)) => {}
             Wire::Sent(_) => steps.push(Step::Execute(caller, verb)),
             Wire::Answered(_) => steps.push(Step::Handle(caller, verb)),
         }
@@ -207,7 +222,8 @@ impl Scene {
         if expiring && state.trouble.expiries > 0 {
             steps.push(Step::ExpireLease);
         }
-        for (key, slot) in [(Key::Entry, &state.redis.entry), (Key::Tag, &state.redis.tag)] {
+        let tags = state.redis.tags.iter().enumerate().map(|(tag, slot)| (Key::Tag(tag), slot));
+        for (key, slot) in [(Key::Entry, &state.redis.entry)].into_iter().chain(tags) {
             if let Slot::Guard(guard) = slot {
                 let writers = guard.writers.iter().copied();
                 let lapsing = writers.filter(|token| state.trouble.lapses > 0 || state.lapses(self, *token));

@@ -64,5 +64,10 @@ bite!(
     cancelled_guard: cancellations without CancelledGuard breaks Monotonic,
     stamp_before_load: tags_apart without StampBeforeLoad breaks ReadsSeeWrites,
     tag_removed: tags_late without TagRemoved breaks ReadsSeeWrites,
+    every_tag: tags_two without EveryTag breaks ReadsSeeWrites,
+    a_missing_tag: tags_apart without MissingTag breaks ReadsSeeWrites,
+    stamp_before_refresh: tags_refreshes without StampBeforeLoad breaks ReadsSeeWrites,
+    stamp_before_load_anew: tags_anew without StampBeforeLoad breaks ReadsSeeWrites,
+    tagged_followers_take_what_an_acquire_finds: tags_found without ShareFound breaks ReadsSeeWrites,
     settle: lag without Settle breaks HitsSeeWrites,
 );

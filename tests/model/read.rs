@@ -6,11 +6,13 @@
 
 use crate::flight::Outcome;
 use crate::history::Floor;
-use crate::scene::{Key, Mechanism, Scene};
+use crate::phase::{Detached, Phase, Right, guarded, usable};
+use crate::scene::{Key, Mechanism, Scene, TAGS};
 use crate::state::State;
 use crate::store::{Slot, Value};
 use crate::token::Token;
-use crate::wire::{Command, Reply, Verb, Wire};
+use crate::wire::{Command, Reply, Wire};
+use std::array;
 
 /// A caller of an annotated read.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Default)]
@@ -27,57 +29,6 @@ pub(crate) struct Reader {
     pub(crate) phase: Phase,
 }
 
-/// Where a reader is.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Default)]
-pub(crate) enum Phase {
-    /// Between two reads.
-    #[default]
-    Idle,
-    /// Its process is dead.
-    Dead,
-    /// `read`
-    Read(Wire),
-    /// In a flight that another reader leads.
-    Follow,
-    /// `read` of the missing tag; what the entry held.
-    Tag { seen: Slot, wire: Wire },
-    /// `acquire`
-    Acquire { right: Right, wire: Wire },
-    /// Waits for the lease of another process.
-    Wait,
-    /// The body has read this version and has not returned; its right to store, if it has one.
-    Loaded { version: u8, right: Option<Right> },
-    /// `fill`
-    Fill { version: u8, right: Right, wire: Wire },
-    /// `remove`, after a load anew that was not stored: what stands there instead is to end.
-    End { version: u8, wire: Wire },
-}
-
-/// The right to store what the body returns.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct Right {
-    /// The token of the acquisition.
-    pub(crate) token: Token,
-    /// The version of the tag from before the load.
-    pub(crate) stamp: Option<Token>,
-    /// The version of the value past fresh-until that is refreshed; such a load is nobody else's, and that
-    /// version is given if the load is not won or fails.
-    pub(crate) refresh: Option<u8>,
-    /// Whether a value was taken over to be loaded anew.
-    pub(crate) over: bool,
-}
-
-/// A refresh that goes on without its caller: `refresh = "background"`, or past a soft limit.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(crate) struct Detached {
-    /// The process that it runs in.
-    pub(crate) process: usize,
-    /// Its right to store.
-    pub(crate) token: Token,
-    /// The version that its body has read, once it has.
-    pub(crate) version: Option<u8>,
-}
-
 impl State {
     /// A read starts.
     pub(crate) fn start_read(&mut self, scene: &Scene, reader: usize) {
@@ -88,6 +39,14 @@ impl State {
     /// A read starts that loads anew: it joins the flight of its process before it looks.
     pub(crate) fn start_anew(&mut self, scene: &Scene, reader: usize) {
         self.call(scene, reader, true);
+        if self.turn(scene, reader) {
+            self.look(scene, reader);
+        }
+    }
+
+    /// A read that has missed and leads the flight of its process looks.
+    pub(crate) fn start_handed(&mut self, scene: &Scene, reader: usize) {
+        self.call(scene, reader, false);
         if self.turn(scene, reader) {
             self.look(scene, reader);
         }
@@ -114,22 +73,28 @@ impl State {
         if self.leads(scene, reader) {
             self.everybody_arrived(process);
         }
-        let command = Command::Read { entry: None, tag: (!scene.tagged()).then_some(Slot::Absent) };
+        let tags = array::from_fn(|tag| (tag >= scene.tags).then_some(Slot::Absent));
+        let command = Command::Read { entry: None, tags };
         self.readers[reader].phase = Phase::Read(Wire::Sent(command));
     }
 
     /// Handles the reply that `reader` waits for.
     pub(crate) fn handle_read(&mut self, scene: &Scene, reader: usize) {
         match self.readers[reader].phase.clone() {
-            Phase::Read(Wire::Answered(Reply::Seen { entry, tag })) => {
-                self.decide(scene, reader, entry, &tag);
+            Phase::Read(Wire::Answered(Reply::Seen { entry, tags })) => {
+                self.decide(scene, reader, entry, &tags);
             }
-            Phase::Tag { seen, wire: Wire::Answered(Reply::Tag(tag)) } => match tag {
-                Slot::Version(stamp) => self.acquire(scene, reader, seen, Some(stamp)),
-                _ => self.load(reader, None),
-            },
-            Phase::Acquire { right, wire: Wire::Answered(reply) } => {
-                self.acquired(scene, reader, right, reply);
+            Phase::Acquire { mut right, wire: Wire::Answered(reply), versions } => {
+                if versions.iter().flatten().any(|wire| matches!(wire, Wire::Sent(_))) {
+                    return;
+                }
+                if right.stamp(&versions) {
+                    self.acquired(scene, reader, right, reply);
+                } else {
+                    // A write of a tag is in progress.
+                    self.redis.send(Command::Abandon { token: right.token });
+                    self.load(reader, None);
+                }
             }
             Phase::Fill { version, right, wire: Wire::Answered(reply) } => {
                 let stored = reply == Reply::Accepted;
@@ -146,12 +111,12 @@ impl State {
         }
     }
 
-    fn decide(&mut self, scene: &Scene, reader: usize, entry: Slot, tag: &Slot) {
+    fn decide(&mut self, scene: &Scene, reader: usize, entry: Slot, tags: &[Slot; TAGS]) {
         if self.readers[reader].anew {
-            return self.take_over(scene, reader, entry);
+            return self.take_over(scene, reader, entry, tags);
         }
         if let Slot::Value(value) = &entry
-            && usable(scene, value, tag)
+            && usable(scene, value, tags)
         {
             let outcome = Outcome::Found(value.version);
             return self.end(scene, reader, outcome);
@@ -159,31 +124,19 @@ impl State {
         if !self.turn(scene, reader) {
             return;
         }
-        match (entry, tag) {
-            (Slot::Guard(_), _) | (_, Slot::Guard(_)) => self.load(reader, None),
-            (Slot::Lease(_), _) => self.readers[reader].phase = Phase::Wait,
-            (seen, Slot::Absent) if scene.tagged() => {
-                let token = self.draw(scene, reader);
-                let wire = Wire::Sent(Command::Version { token });
-                self.readers[reader].phase = Phase::Tag { seen, wire };
-            }
-            (seen, Slot::Version(stamp)) => self.acquire(scene, reader, seen, Some(*stamp)),
-            (seen, _) => self.acquire(scene, reader, seen, None),
+        match entry {
+            _ if guarded(&entry, tags) => self.load(reader, None),
+            Slot::Lease(_) => self.readers[reader].phase = Phase::Wait,
+            seen => self.acquire(scene, reader, seen, tags),
         }
     }
 
     /// Becomes the one who may store, instead of whoever it is.
-    fn take_over(&mut self, scene: &Scene, reader: usize, seen: Slot) {
-        match seen {
-            Slot::Guard(_) => self.load(reader, None),
-            Slot::Value(_) => {
-                let token = self.draw(scene, reader);
-                let wire = Wire::Sent(Command::TakeOver { token, seen });
-                let right = Right { token, stamp: None, refresh: None, over: true };
-                self.readers[reader].phase = Phase::Acquire { right, wire };
-            }
-            seen => self.acquire(scene, reader, seen, None),
+    fn take_over(&mut self, scene: &Scene, reader: usize, seen: Slot, tags: &[Slot; TAGS]) {
+        if guarded(&seen, tags) {
+            return self.load(reader, None);
         }
+        self.acquire(scene, reader, seen, tags);
     }
 
     /// Draws a token.
@@ -193,11 +146,22 @@ impl State {
         Token::acquisition(scene, reader, *calls, *attempts)
     }
 
-    fn acquire(&mut self, scene: &Scene, reader: usize, seen: Slot, stamp: Option<Token>) {
+    /// Sends `acquire`, and the creation of the versions that are missing.
+    fn acquire(&mut self, scene: &Scene, reader: usize, seen: Slot, tags: &[Slot; TAGS]) {
         let token = self.draw(scene, reader);
-        let wire = Wire::Sent(Command::Acquire { token, seen });
-        self.readers[reader].phase =
-            Phase::Acquire { right: Right { token, stamp, refresh: None, over: false }, wire };
+        let stamps = array::from_fn(|tag| match tags[tag] {
+            Slot::Version(stamp) => Some(stamp),
+            _ => None,
+        });
+        let create = |tag: usize| {
+            let known: Option<Token> = stamps[tag];
+            known.is_none().then(|| Wire::Sent(Command::Version { tag, token: self.draw(scene, reader) }))
+        };
+        let versions = (0..scene.tags).map(create).collect();
+        let over = self.readers[reader].anew && matches!(seen, Slot::Value(_));
+        let command = if over { Command::TakeOver { token, seen } } else { Command::Acquire { token, seen } };
+        let right = Right { token, stamps, refresh: None, over };
+        self.readers[reader].phase = Phase::Acquire { right, wire: Wire::Sent(command), versions };
     }
 
     /// Takes the value that `read` found for past fresh-until, and acquires its refresh. A refresh is
@@ -208,22 +172,22 @@ impl State {
         else {
             return;
         };
-        let version = value.version;
+        let Value { version, stamps, .. } = *value;
         if self.leads(scene, reader) {
             self.land(scene, scene.readers[reader], Some(Outcome::Found(version)));
         }
         let token = self.draw(scene, reader);
         let wire = Wire::Sent(Command::Refresh { token });
-        self.readers[reader].phase =
-            Phase::Acquire { right: Right { token, stamp: None, refresh: Some(version), over: false }, wire };
+        let right = Right { token, stamps, refresh: Some(version), over: false };
+        self.readers[reader].phase = Phase::Acquire { right, wire, versions: Vec::new() };
     }
 
     /// The refresh was won and goes on without its caller, who is given the value that it has seen.
     pub(crate) fn detach_refresh(&mut self, scene: &Scene, reader: usize) {
-        if let Phase::Acquire { right: Right { token, refresh: Some(seen), .. }, .. } =
+        if let Phase::Acquire { right: Right { token, stamps, refresh: Some(seen), .. }, .. } =
             self.readers[reader].phase
         {
-            self.detached.push(Detached { process: scene.readers[reader], token, version: None });
+            self.detached.push(Detached { process: scene.readers[reader], token, stamps, version: None });
             self.detached.sort();
             self.give(scene, reader, Outcome::Found(seen));
         }
@@ -231,16 +195,16 @@ impl State {
 
     /// The body of the refresh at this place reads the origin; then it returns, and its `fill` is sent.
     pub(crate) fn go_on_detached(&mut self, scene: &Scene, place: usize) {
-        let Detached { process, token, version } = &mut self.detached[place];
+        let Detached { process, token, stamps, version } = &mut self.detached[place];
         let Some(version) = *version else {
             *version = Some(self.origin.visible);
             self.detached.sort();
             return;
         };
-        let (process, token) = (*process, *token);
+        let (process, token, stamps) = (*process, *token, *stamps);
         self.detached.remove(place);
         let listed = self.bypasses(scene, process) && scene.has(Mechanism::ListBeforeFill);
-        let value = Value { version, stamp: None, refresh: None };
+        let value = Value { version, stamps, refresh: None };
         let fill = Command::Fill { token, value, refresh: true };
         self.redis.send(if listed { Command::Abandon { token } } else { fill });
     }
@@ -262,8 +226,8 @@ impl State {
         match reply {
             Reply::Acquired => self.load(reader, Some(right)),
             Reply::Taken(_) if self.readers[reader].anew => self.look(scene, reader),
-            Reply::Taken(Slot::Value(value)) if value.stamp == right.stamp => {
-                self.finish(scene, reader, &right, Outcome::Found(value.version));
+            Reply::Taken(Slot::Value(value)) if value.stamps == right.stamps => {
+                self.finish(scene, reader, &right, Outcome::Taken(value.version));
             }
             Reply::Taken(Slot::Lease(_)) => self.readers[reader].phase = Phase::Wait,
             _ => self.load(reader, None),
@@ -299,7 +263,7 @@ impl State {
             let outcome = if anew { Outcome::Owed(version) } else { Outcome::Loaded(version) };
             return self.finish(scene, reader, &right, outcome);
         }
-        let value = Value { version, stamp: right.stamp, refresh: None };
+        let value = Value { version, stamps: right.stamps, refresh: None };
         let refresh = right.refresh.is_some() || right.over;
         let awaited = anew || refresh && scene.has(Mechanism::AwaitRefill);
         if !awaited {
@@ -373,7 +337,8 @@ impl State {
     /// The read of `reader` returns.
     pub(crate) fn give(&mut self, scene: &Scene, reader: usize, outcome: Outcome) {
         let Reader { calls, floor, anew, .. } = self.readers[reader];
-        self.returned(scene, floor, outcome.version(), matches!(outcome, Outcome::Found(_)));
+        let hit = matches!(outcome, Outcome::Found(_) | Outcome::Taken(_));
+        self.returned(scene, floor, outcome.version(), hit);
         if anew {
             self.loaded_anew(scene, outcome);
         }
@@ -395,50 +360,11 @@ impl State {
 
     /// Leaves the command of `reader` on its way, with nobody to hear the reply.
     pub(crate) fn detach_read(&mut self, reader: usize) {
-        if let Some(Wire::Sent(command)) = self.readers[reader].phase.wire() {
-            self.redis.send(command.clone());
+        let phase = &self.readers[reader].phase;
+        for wire in phase.wire().into_iter().chain(phase.versions().iter().flatten()) {
+            if let Wire::Sent(command) = wire {
+                self.redis.send(command.clone());
+            }
         }
     }
-}
-
-impl Phase {
-    /// The verb of the call to Redis that is under way.
-    pub(crate) fn verb(&self) -> Option<Verb> {
-        match self {
-            Self::Read(_) | Self::Tag { .. } => Some(Verb::Read),
-            Self::Acquire { .. } => Some(Verb::Acquire),
-            Self::Fill { .. } => Some(Verb::Fill),
-            Self::End { .. } => Some(Verb::Release),
-            _ => None,
-        }
-    }
-
-    /// The call to Redis that is under way.
-    pub(crate) fn wire(&self) -> Option<&Wire> {
-        match self {
-            Self::Read(wire)
-            | Self::Tag { wire, .. }
-            | Self::Acquire { wire, .. }
-            | Self::Fill { wire, .. }
-            | Self::End { wire, .. } => Some(wire),
-            _ => None,
-        }
-    }
-
-    /// The same, to be answered.
-    pub(crate) fn wire_mut(&mut self) -> Option<&mut Wire> {
-        match self {
-            Self::Read(wire)
-            | Self::Tag { wire, .. }
-            | Self::Acquire { wire, .. }
-            | Self::Fill { wire, .. }
-            | Self::End { wire, .. } => Some(wire),
-            _ => None,
-        }
-    }
-}
-
-/// Whether the tag still agrees.
-pub(crate) fn usable(scene: &Scene, value: &Value, tag: &Slot) -> bool {
-    !scene.tagged() || matches!((value.stamp, tag), (Some(stamp), Slot::Version(now)) if stamp == *now)
 }

@@ -6,7 +6,7 @@
 use crate::scene::{Key, Mechanism, Scene};
 use crate::state::State;
 use crate::token::Token;
-use crate::wire::Command;
+use crate::wire::{Command, Wire};
 
 /// A deletion that Redis has not acknowledged.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -38,16 +38,21 @@ impl State {
         scene.has(Mechanism::Bypass) && !self.processes[process].owed.is_empty()
     }
 
-    /// Puts the key of `writer` on the list of its process.
-    pub(crate) fn owe(&mut self, scene: &Scene, writer: usize, version: Option<u8>) {
-        let (process, key) = (scene.writes[writer].process, scene.writes[writer].key);
-        self.owe_deletion(process, key, Token::guard(writer), version);
+    /// Puts the keys of `writer` that are not answered on the list of its process; all if only the replies were lost.
+    pub(crate) fn owe(&mut self, scene: &Scene, writer: usize, wires: &[Wire], version: Option<u8>) {
+        let process = scene.writes[writer].process;
+        let lost = wires.iter().all(|wire| matches!(wire, Wire::Answered(_)));
+        for (key, wire) in scene.writes[writer].keys.iter().zip(wires) {
+            if lost || matches!(wire, Wire::Sent(_)) {
+                self.owe_deletion(process, *key, Token::guard(writer), version);
+            }
+        }
     }
 
     /// Puts a key on the list of `process`.
     pub(crate) fn owe_deletion(&mut self, process: usize, key: Key, token: Token, version: Option<u8>) {
         let owed = &mut self.processes[process].owed;
-        match owed.iter_mut().find(|other| other.token == token) {
+        match owed.iter_mut().find(|other| (other.key, other.token) == (key, token)) {
             Some(known) => known.version = version,
             None => owed.push(Owed { key, token, version, delivery: Delivery::Waiting }),
         }

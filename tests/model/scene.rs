@@ -42,6 +42,12 @@ pub(crate) enum Mechanism {
     ShareBeforeLook,
     /// An accepted fill of a tagged entry covers nobody who arrived after the body started.
     ShareTagged,
+    /// A tagged value that an acquire finds covers nobody who arrived after the look: only that has seen the tags.
+    ShareFound,
+    /// A hit is given only if every tag still has the version that the entry carries.
+    EveryTag,
+    /// A tag that is missing invalidates the entries that carry it.
+    MissingTag,
     /// A load looks at the recovery list again before it sends its fill.
     ListBeforeFill,
     /// The process reads and stores nothing under a key that is on its recovery list.
@@ -63,13 +69,16 @@ pub(crate) enum Mechanism {
     StatementsEnd,
 }
 
-/// The keys of the model: an entry, and the tag it carries in tagged scenes.
+/// Maximum number of tags of an entry in the model.
+pub(crate) const TAGS: usize = 2;
+
+/// The keys of the model: an entry, and the tags it carries in tagged scenes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) enum Key {
     /// `<namespace>:<key>`
     Entry,
-    /// `<namespace>:#<tag>`
-    Tag,
+    /// `<namespace>:#<tag>`, by number
+    Tag(usize),
 }
 
 /// What a write does when its guard is not acknowledged: `guard = "…"`.
@@ -89,7 +98,7 @@ pub(crate) struct Write {
     /// The process that calls it.
     pub(crate) process: usize,
     /// What it invalidates.
-    pub(crate) key: Key,
+    pub(crate) keys: &'static [Key],
     /// Its guard policy.
     pub(crate) policy: Policy,
     /// Whether it stores the value it wrote instead of deleting.
@@ -99,7 +108,7 @@ pub(crate) struct Write {
 impl Write {
     /// A guarded write of the entry, called by `process`.
     pub(crate) const fn by(process: usize) -> Self {
-        Self { process, key: Key::Entry, policy: Policy::Required, puts: false }
+        Self { process, keys: &[Key::Entry], policy: Policy::Required, puts: false }
     }
 
     /// The same, storing the value it wrote.
@@ -112,9 +121,14 @@ impl Write {
         Self { policy, ..self }
     }
 
-    /// The same for the tag of the entry.
+    /// The same for other keys.
+    pub(crate) const fn of(self, keys: &'static [Key]) -> Self {
+        Self { keys, ..self }
+    }
+
+    /// The same for the first tag of the entry.
     pub(crate) const fn of_tag(self) -> Self {
-        Self { key: Key::Tag, ..self }
+        self.of(&[Key::Tag(0)])
     }
 }
 
@@ -123,8 +137,6 @@ impl Write {
 pub(crate) enum Entry {
     /// One key.
     Plain,
-    /// It carries a tag, which is a key of its own.
-    Tagged,
     /// It may be past fresh-until and is then refreshed.
     Stale,
     /// Its bodies read a replica that lags behind the origin.
@@ -173,8 +185,12 @@ pub(crate) struct Scene {
     pub(crate) writes: Vec<Write>,
     /// Whether the first version is in the cache already.
     pub(crate) cached: bool,
+    /// Whether the first reader leads a flight already, and looks.
+    pub(crate) handed: bool,
     /// What they read and write.
     pub(crate) entry: Entry,
+    /// How many tags the entry carries, each a key of its own.
+    pub(crate) tags: usize,
     /// What may go wrong.
     pub(crate) trouble: Trouble,
     /// What must hold.
@@ -195,8 +211,10 @@ impl Scene {
             anew: 0,
             anew_by: &[0, 1, 2, 3],
             cached: false,
+            handed: false,
             writes: writes.to_vec(),
             entry: Entry::Plain,
+            tags: 0,
             trouble: Trouble::NONE,
             promises: &[Promise::ReadsSeeWrites, Promise::Monotonic],
             witnesses: &[],
@@ -221,7 +239,7 @@ impl Scene {
 
     /// Whether the entry carries a tag.
     pub(crate) fn tagged(&self) -> bool {
-        self.entry == Entry::Tagged
+        self.tags > 0
     }
 
     /// How many processes there are.

@@ -6,6 +6,10 @@ use crate::history::Promise;
 use crate::scene::{Entry, Policy, Scene, Trouble, Write};
 use crate::witness::Witness;
 
+mod tags;
+
+pub(crate) use self::tags::*;
+
 /// Two readers of one process, so that they share loads; a writer in it, and one in another.
 pub(crate) fn calm() -> Scene {
     Scene {
@@ -309,47 +313,6 @@ pub(crate) fn anew_loads() -> Scene {
         trouble: Trouble { changes: 1, ..Trouble::NONE },
         witnesses: &[Witness::LeftBehind, Witness::Ended, Witness::SharedAnew],
         ..anew_apart()
-    }
-}
-
-/// A tagged entry; one writer invalidates the tag, the other the entry.
-pub(crate) fn tags() -> Scene {
-    Scene {
-        entry: Entry::Tagged,
-        reads: 1,
-        witnesses: &[Witness::Hit, Witness::Shared],
-        ..Scene::new("tags", &[0, 0], &[Write::by(1).of_tag(), Write::by(0)])
-    }
-}
-
-/// The same with the readers apart and one writer.
-pub(crate) fn tags_apart() -> Scene {
-    Scene {
-        name: "tags apart",
-        reads: 2,
-        readers: &[0, 1],
-        writes: vec![Write::by(1).of_tag()],
-        witnesses: &[Witness::Hit, Witness::TagMoved],
-        ..tags()
-    }
-}
-
-/// The release of a tag is retried.
-pub(crate) fn tags_late() -> Scene {
-    Scene {
-        trouble: Trouble { timeouts: 1, ..Trouble::NONE },
-        witnesses: &[Witness::Hit, Witness::TagMoved, Witness::Late],
-        ..Scene { name: "tags late", readers: &[1], writes: vec![Write::by(0).of_tag(); 2], ..tags_apart() }
-    }
-}
-
-/// A process dies inside the write of a tag.
-pub(crate) fn tags_and_crashes() -> Scene {
-    Scene {
-        name: "tags and crashes",
-        trouble: Trouble { crashes: 1, ..Trouble::NONE },
-        witnesses: &[Witness::Hit, Witness::TagMoved, Witness::OrphanStatement],
-        ..tags_apart()
     }
 }
 

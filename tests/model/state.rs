@@ -2,10 +2,11 @@
 
 use crate::flight::{Flight, Outcome};
 use crate::history::{Broken, Floor, History, Promise};
-use crate::read::{Detached, Reader};
+use crate::phase::Detached;
+use crate::read::Reader;
 use crate::recovery::Owed;
-use crate::scene::{Scene, Trouble};
-use crate::store::{Slot, Value};
+use crate::scene::{Scene, TAGS, Trouble};
+use crate::store::{NO_STAMPS, Slot, Value};
 use crate::wire::Redis;
 use crate::write::Writer;
 
@@ -50,11 +51,11 @@ impl State {
     /// Before anything happened.
     pub(crate) fn new(scene: &Scene) -> Self {
         let processes = scene.processes();
-        let first = || Slot::Value(Value { version: 0, stamp: None, refresh: None });
+        let first = || Slot::Value(Value { version: 0, stamps: NO_STAMPS, refresh: None });
         let entry = if scene.cached { first() } else { Slot::Absent };
-        Self {
+        let mut state = Self {
             origin: Origin { committed: 0, visible: 0 },
-            redis: Redis { entry, tag: Slot::Absent, late: Vec::new() },
+            redis: Redis { entry, tags: [const { Slot::Absent }; TAGS], late: Vec::new() },
             processes: vec![Process { flight: None, owed: Vec::new() }; processes],
             readers: vec![Reader::default(); scene.readers.len()],
             writers: vec![Writer::Idle; scene.writes.len()],
@@ -69,7 +70,11 @@ impl State {
             trouble: scene.trouble,
             anew: scene.anew,
             dead: None,
+        };
+        if scene.handed {
+            state.start_handed(scene, 0);
         }
+        state
     }
 
     /// What a read that starts now in `process` may not fall below; `anew` if it is to load.

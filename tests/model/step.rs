@@ -1,11 +1,12 @@
 //! The steps of the model, and what each does.
 
-use crate::read::{Phase, Reader};
+use crate::phase::Phase;
+use crate::read::Reader;
 use crate::scene::{Key, Scene};
 use crate::state::State;
 use crate::store::Slot;
 use crate::token::{Caller, Token};
-use crate::wire::{Verb, Wire};
+use crate::wire::{Redis, Verb, Wire};
 use crate::write::Writer;
 
 /// One step.
@@ -41,8 +42,12 @@ pub(crate) enum Step {
     Deliver(usize, usize),
     /// Redis executes the command of a caller.
     Execute(Caller, Verb),
-    /// Redis executes one half of the `read` of a tagged entry.
-    ReadHalf(usize, Key),
+    /// Redis executes one part of the `read` of a tagged entry.
+    ReadPart(usize, Key),
+    /// Redis creates the version of a tag for a reader that acquires, unless there is one.
+    CreateVersion(usize, usize),
+    /// Redis executes the command of a writer for its key at this place.
+    ExecuteWrite(usize, usize),
     /// A caller handles its reply.
     Handle(Caller, Verb),
     /// Redis executes the late command at this place.
@@ -71,6 +76,15 @@ pub(crate) enum Step {
     SettleGuard,
 }
 
+/// Executes the command of a call, and leaves the reply for its caller.
+fn answer(wire: Option<&mut Wire>, redis: &mut Redis, scene: &Scene) {
+    if let Some(wire) = wire
+        && let Wire::Sent(command) = wire.clone()
+    {
+        *wire = Wire::Answered(redis.execute(command, scene));
+    }
+}
+
 impl State {
     /// Takes `step`.
     pub(crate) fn take(&mut self, scene: &Scene, step: Step) {
@@ -92,10 +106,24 @@ impl State {
             Step::Renew(writer) => self.renew(scene, writer),
             Step::Commit(writer) => self.commit(scene, writer),
             Step::Deliver(process, place) => self.deliver(scene, process, place),
-            Step::Execute(caller, _) => self.execute(scene, caller),
-            Step::ReadHalf(reader, half) => {
+            Step::Execute(caller, _) => {
+                let wire = match caller {
+                    Caller::Reader(reader) => self.readers[reader].phase.wire_mut(),
+                    Caller::Writer(_) => None,
+                };
+                answer(wire, &mut self.redis, scene);
+            }
+            Step::CreateVersion(reader, tag) => {
+                if let Phase::Acquire { versions, .. } = &mut self.readers[reader].phase {
+                    answer(versions[tag].as_mut(), &mut self.redis, scene);
+                }
+            }
+            Step::ExecuteWrite(writer, place) => {
+                answer(self.writers[writer].wires_mut().get_mut(place), &mut self.redis, scene);
+            }
+            Step::ReadPart(reader, part) => {
                 if let Phase::Read(Wire::Sent(command)) = &self.readers[reader].phase {
-                    self.readers[reader].phase = Phase::Read(self.redis.read(half, command.clone()));
+                    self.readers[reader].phase = Phase::Read(self.redis.read(part, command.clone()));
                 }
             }
             Step::Handle(Caller::Reader(reader), _) => self.handle_read(scene, reader),
@@ -145,19 +173,6 @@ impl State {
             }
             Step::CatchUp => self.origin.visible = self.origin.committed,
             Step::SettleGuard => self.redis.entry = Slot::Absent,
-        }
-    }
-
-    /// Executes the command of a caller, and leaves the reply for it.
-    fn execute(&mut self, scene: &Scene, caller: Caller) {
-        let wire = match caller {
-            Caller::Reader(reader) => self.readers[reader].phase.wire_mut(),
-            Caller::Writer(writer) => self.writers[writer].wire_mut(),
-        };
-        if let Some(wire) = wire
-            && let Wire::Sent(command) = wire.clone()
-        {
-            *wire = Wire::Answered(self.redis.execute(command, scene));
         }
     }
 

@@ -1,6 +1,6 @@
 //! What a Redis key holds, and the verbs of the store, each one atomic step of the server.
 
-use crate::scene::{Entry, Mechanism, Scene};
+use crate::scene::{Entry, Mechanism, Scene, TAGS};
 use crate::token::Token;
 
 /// What is stored under one key.
@@ -23,11 +23,17 @@ pub(crate) enum Slot {
 pub(crate) struct Value {
     /// The version of the origin it was read from: the payload.
     pub(crate) version: u8,
-    /// The version of its tag, in tagged scenes.
-    pub(crate) stamp: Option<Token>,
+    /// The versions of its tags, in tagged scenes.
+    pub(crate) stamps: Stamps,
     /// Who refreshes it.
     pub(crate) refresh: Option<Token>,
 }
+
+/// The versions of the tags of an entry.
+pub(crate) type Stamps = [Option<Token>; TAGS];
+
+/// Those of an entry without tags.
+pub(crate) const NO_STAMPS: Stamps = [None; TAGS];
 
 /// A write in progress.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -145,7 +151,7 @@ impl Slot {
         } else if guard.writers.is_empty() {
             let alone = !guard.overlapped || !scene.has(Mechanism::OverlapMark);
             *self = match put.filter(|_| alone) {
-                Some(version) => Slot::Value(Value { version, stamp: None, refresh: None }),
+                Some(version) => Slot::Value(Value { version, stamps: NO_STAMPS, refresh: None }),
                 None => Slot::Absent,
             };
         }

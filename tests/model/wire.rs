@@ -3,17 +3,17 @@
 //! A command is sent, executed and answered in three steps, and anything may happen in between. A caller
 //! that times out leaves its command behind: it may still execute, late, and nobody hears the reply.
 
-use crate::scene::{Key, Mechanism, Scene};
+use crate::scene::{Key, Mechanism, Scene, TAGS};
 use crate::store::{Slot, Value};
 use crate::token::Token;
 
 /// A verb of the store with its arguments.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) enum Command {
-    /// `read`: the entry, and in tagged scenes its tag. A cluster answers the two at different times.
-    Read { entry: Option<Slot>, tag: Option<Slot> },
+    /// `read`: the entry, and in tagged scenes its tags. A cluster answers each at a time of its own.
+    Read { entry: Option<Slot>, tags: [Option<Slot>; TAGS] },
     /// `read` of a tag that is missing: creates its version.
-    Version { token: Token },
+    Version { tag: usize, token: Token },
     /// `acquire`: the lease, if the key still holds what was seen.
     Acquire { token: Token, seen: Slot },
     /// `acquire` of the refresh of a value past fresh-until.
@@ -72,8 +72,8 @@ impl Command {
 /// What a command answers.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Reply {
-    /// What `read` found under the entry and under its tag.
-    Seen { entry: Slot, tag: Slot },
+    /// What `read` found under the entry and under its tags.
+    Seen { entry: Slot, tags: [Slot; TAGS] },
     /// The version of the tag after `read` created it if it was missing.
     Tag(Slot),
     /// `acquire` succeeded.
@@ -102,8 +102,8 @@ pub(crate) enum Wire {
 pub(crate) struct Redis {
     /// The entry.
     pub(crate) entry: Slot,
-    /// Its tag.
-    pub(crate) tag: Slot,
+    /// Its tags.
+    pub(crate) tags: [Slot; TAGS],
     /// Commands whose callers no longer listen, in order so that equal states are equal.
     pub(crate) late: Vec<Command>,
 }
@@ -113,7 +113,7 @@ impl Redis {
     pub(crate) fn slot(&mut self, key: Key) -> &mut Slot {
         match key {
             Key::Entry => &mut self.entry,
-            Key::Tag => &mut self.tag,
+            Key::Tag(tag) => &mut self.tags[tag],
         }
     }
 
@@ -146,15 +146,14 @@ impl Redis {
     /// Executes a command, all at once; a `read` that a cluster splits is executed by [`Redis::read`].
     pub(crate) fn execute(&mut self, command: Command, scene: &Scene) -> Reply {
         match command {
-            Command::Read { entry, tag } => Reply::Seen {
-                entry: entry.unwrap_or_else(|| self.entry.clone()),
-                tag: tag.unwrap_or_else(|| self.tag.clone()),
-            },
-            Command::Version { token } => {
-                if self.tag == Slot::Absent {
-                    self.tag = Slot::Version(token);
+            Command::Read { entry, .. } => {
+                Reply::Seen { entry: entry.unwrap_or_else(|| self.entry.clone()), tags: self.tags.clone() }
+            }
+            Command::Version { tag, token } => {
+                if self.tags[tag] == Slot::Absent {
+                    self.tags[tag] = Slot::Version(token);
                 }
-                Reply::Tag(self.tag.clone())
+                Reply::Tag(self.tags[tag].clone())
             }
             Command::Acquire { token, seen } => {
                 if self.entry.acquire(token, &seen) {
@@ -178,10 +177,12 @@ impl Redis {
                 }
             }
             Command::Fill { token, mut value, refresh } => {
-                if let (Some(stamp), Slot::Version(now)) = (&mut value.stamp, &self.tag)
-                    && !scene.has(Mechanism::StampBeforeLoad)
-                {
-                    *stamp = *now;
+                for (stamp, tag) in value.stamps.iter_mut().zip(&self.tags) {
+                    if let (Some(stamp), Slot::Version(now)) = (stamp, tag)
+                        && !scene.has(Mechanism::StampBeforeLoad)
+                    {
+                        *stamp = *now;
+                    }
                 }
                 if self.entry.fill(token, value, fenced(scene, refresh)) {
                     Reply::Accepted
@@ -203,26 +204,31 @@ impl Redis {
             }
             Command::Release { key, token, put } => {
                 self.slot(key).release(token, put, scene);
-                if key == Key::Tag && self.tag == Slot::Absent && !scene.has(Mechanism::TagRemoved) {
-                    self.tag = Slot::Version(token);
+                if let Key::Tag(tag) = key
+                    && self.tags[tag] == Slot::Absent
+                    && !scene.has(Mechanism::TagRemoved)
+                {
+                    self.tags[tag] = Slot::Version(token);
                 }
                 Reply::Done
             }
         }
     }
 
-    /// Executes one half of a `read` that a cluster splits.
-    pub(crate) fn read(&self, half: Key, command: Command) -> Wire {
-        let Command::Read { mut entry, mut tag } = command else {
+    /// Executes one part of a `read` that a cluster splits.
+    pub(crate) fn read(&self, part: Key, command: Command) -> Wire {
+        let Command::Read { mut entry, mut tags } = command else {
             return Wire::Sent(command);
         };
-        match half {
+        match part {
             Key::Entry => entry = Some(self.entry.clone()),
-            Key::Tag => tag = Some(self.tag.clone()),
+            Key::Tag(tag) => tags[tag] = Some(self.tags[tag].clone()),
         }
-        match (entry, tag) {
-            (Some(entry), Some(tag)) => Wire::Answered(Reply::Seen { entry, tag }),
-            (entry, tag) => Wire::Sent(Command::Read { entry, tag }),
+        match (entry, tags) {
+            (Some(entry), [Some(first), Some(second)]) => {
+                Wire::Answered(Reply::Seen { entry, tags: [first, second] })
+            }
+            (entry, tags) => Wire::Sent(Command::Read { entry, tags }),
         }
     }
 }

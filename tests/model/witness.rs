@@ -1,6 +1,6 @@
 //! What must happen at least once in a scene, so that an idle model fails.
 
-use crate::read::{Phase, usable};
+use crate::phase::{Phase, usable};
 use crate::scene::Scene;
 use crate::state::State;
 use crate::store::Slot;
@@ -22,6 +22,8 @@ pub(crate) enum Witness {
     Waited,
     /// A follower goes on after its leader was dropped or could not serve it.
     GoesOn,
+    /// An acquire finds a tagged value that is usable by what the look has seen.
+    FoundByAcquire,
     /// A command executes after its caller gave up.
     Late,
     /// Two writers are in the guard at once.
@@ -61,6 +63,7 @@ impl Witness {
             Self::Shared => Property::sometimes("a follower is served by its leader", State::shares),
             Self::Waited => Property::sometimes("a caller waits for another process", waited),
             Self::GoesOn => Property::sometimes("a follower goes on by itself", promoted),
+            Self::FoundByAcquire => Property::sometimes("an acquire finds a value", found_by_acquire),
             Self::Late => {
                 Property::sometimes("a command is late", |_, state: &State| !state.redis.late.is_empty())
             }
@@ -107,8 +110,8 @@ fn any_reader(state: &State, what: impl Fn(&Phase) -> bool) -> bool {
 
 fn hit(scene: &Scene, state: &State) -> bool {
     any_reader(state, |phase| match phase {
-        Phase::Read(Wire::Answered(Reply::Seen { entry: Slot::Value(value), tag })) => {
-            usable(scene, value, tag)
+        Phase::Read(Wire::Answered(Reply::Seen { entry: Slot::Value(value), tags })) => {
+            usable(scene, value, tags)
         }
         _ => false,
     })
@@ -131,6 +134,15 @@ fn promoted(scene: &Scene, state: &State) -> bool {
     })
 }
 
+fn found_by_acquire(_: &Scene, state: &State) -> bool {
+    any_reader(state, |phase| match phase {
+        Phase::Acquire { right, wire: Wire::Answered(Reply::Taken(Slot::Value(value))), .. } => {
+            value.stamps == right.stamps
+        }
+        _ => false,
+    })
+}
+
 fn overlapped(_: &Scene, state: &State) -> bool {
     matches!(&state.redis.entry, Slot::Guard(guard) if guard.overlapped)
 }
@@ -138,7 +150,8 @@ fn overlapped(_: &Scene, state: &State) -> bool {
 fn put(scene: &Scene, state: &State) -> bool {
     let stored = matches!(state.redis.entry, Slot::Value(_));
     let releases = state.writers.iter().zip(&scene.writes).any(|(writer, write)| {
-        write.puts && matches!(writer, Writer::Release { wire: Wire::Answered(_), .. })
+        write.puts
+            && matches!(writer, Writer::Release { wires, .. } if matches!(wires[..], [Wire::Answered(_)]))
     });
     stored && releases && state.readers.iter().all(|reader| reader.calls == 0)
 }

@@ -1,6 +1,6 @@
 //! The write path: `runtime/src/write.rs`, top to bottom in the order it happens.
 
-use crate::scene::{Entry, Mechanism, Policy, Scene, Write};
+use crate::scene::{Entry, Key, Mechanism, Policy, Scene, Write};
 use crate::state::State;
 use crate::token::Token;
 use crate::wire::{Command, Reply, Verb, Wire};
@@ -10,13 +10,13 @@ use crate::wire::{Command, Reply, Verb, Wire};
 pub(crate) enum Writer {
     /// Not called yet.
     Idle,
-    /// `guard`
-    Guard(Wire),
+    /// `guard`, of every key
+    Guard(Vec<Wire>),
     /// The body: its statement is on the way to the database. Whether the guard was acknowledged, and
     /// whether it was renewed.
     Body { guarded: bool, renewed: bool },
-    /// `release`, after the database has committed this version.
-    Release { version: u8, wire: Wire },
+    /// `release` of every key, after the database has committed this version.
+    Release { version: u8, wires: Vec<Wire> },
     /// Returned, refused, dropped or dead.
     Done,
     /// Dropped or dead, while the statement was on the way to the database.
@@ -36,18 +36,22 @@ impl State {
         self.writers[writer] = if scene.policy(writer) == Policy::Off {
             Writer::Body { guarded: false, renewed: false }
         } else {
-            let (key, token) = (scene.writes[writer].key, Token::guard(writer));
-            Writer::Guard(Wire::Sent(Command::Guard { key, token }))
+            Writer::Guard(of_each(scene, writer, |key, token| Command::Guard { key, token }))
         };
     }
 
     /// Handles the reply that `writer` waits for.
     pub(crate) fn handle_write(&mut self, scene: &Scene, writer: usize) {
+        let answered = |wire: &Wire| *wire == Wire::Answered(Reply::Done);
+        let wires = self.writers[writer].wires();
+        if !wires.iter().all(answered) {
+            return;
+        }
         match self.writers[writer].clone() {
-            Writer::Guard(Wire::Answered(Reply::Done)) => {
+            Writer::Guard(_) => {
                 self.writers[writer] = Writer::Body { guarded: true, renewed: false };
             }
-            Writer::Release { version, wire: Wire::Answered(Reply::Done) } => {
+            Writer::Release { version, .. } => {
                 self.settle_up(scene, writer);
                 self.delivered(scene, version);
                 self.end_write(scene, writer, version);
@@ -60,8 +64,9 @@ impl State {
     pub(crate) fn renew(&mut self, scene: &Scene, writer: usize) {
         if let Writer::Body { renewed, .. } = &mut self.writers[writer] {
             *renewed = true;
-            let (key, token) = (scene.writes[writer].key, Token::guard(writer));
-            self.redis.send(Command::Renew { key, token });
+            for key in scene.writes[writer].keys {
+                self.redis.send(Command::Renew { key: *key, token: Token::guard(writer) });
+            }
         }
     }
 
@@ -76,27 +81,26 @@ impl State {
             self.writers[writer] = Writer::Done;
             return;
         };
-        let Write { key, puts, .. } = scene.writes[writer];
+        let Write { puts, .. } = scene.writes[writer];
         let put = (puts && (guarded || !scene.has(Mechanism::AcknowledgedGuard))).then_some(version);
-        let wire = Wire::Sent(Command::Release { key, token: Token::guard(writer), put });
-        self.writers[writer] = Writer::Release { version, wire };
+        let wires = of_each(scene, writer, |key, token| Command::Release { key, token, put });
+        self.writers[writer] = Writer::Release { version, wires };
     }
 
     /// Redis did not answer in time.
     pub(crate) fn time_out_write(&mut self, scene: &Scene, writer: usize) {
-        let (key, token) = (scene.writes[writer].key, Token::guard(writer));
         self.detach_write(writer);
         match self.writers[writer].clone() {
             Writer::Guard(_) if scene.policy(writer) == Policy::Required => {
-                self.redis.send(Command::Release { key, token, put: None });
+                self.give_up_guards(scene, writer);
                 self.writers[writer] = Writer::Done;
             }
-            Writer::Guard(_) => {
-                self.owe(scene, writer, None);
+            Writer::Guard(wires) => {
+                self.owe(scene, writer, &wires, None);
                 self.writers[writer] = Writer::Body { guarded: false, renewed: false };
             }
-            Writer::Release { version, .. } => {
-                self.owe(scene, writer, Some(version));
+            Writer::Release { version, wires } => {
+                self.owe(scene, writer, &wires, Some(version));
                 self.end_write(scene, writer, version);
             }
             _ => {}
@@ -112,21 +116,20 @@ impl State {
     /// the release goes on the recovery list. In the middle the statement may be on its way, and the
     /// database will commit it although nobody listens: the guard stays, and lapses by itself.
     pub(crate) fn cancel_write(&mut self, scene: &Scene, writer: usize) {
-        let (key, token) = (scene.writes[writer].key, Token::guard(writer));
         self.detach_write(writer);
-        match self.writers[writer] {
+        match self.writers[writer].clone() {
             Writer::Body { .. } => {
                 if !scene.has(Mechanism::CancelledGuard) {
-                    self.redis.send(Command::Release { key, token, put: None });
+                    self.give_up_guards(scene, writer);
                 }
                 self.writers[writer] = Writer::Orphan;
             }
             Writer::Guard(_) => {
-                self.redis.send(Command::Release { key, token, put: None });
+                self.give_up_guards(scene, writer);
                 self.writers[writer] = Writer::Done;
             }
-            Writer::Release { version, .. } => {
-                self.owe(scene, writer, Some(version));
+            Writer::Release { version, wires } => {
+                self.owe(scene, writer, &wires, Some(version));
                 self.writers[writer] = Writer::Done;
             }
             _ => {}
@@ -144,8 +147,17 @@ impl State {
 
     /// Leaves the command of `writer` on its way, with nobody to hear the reply.
     fn detach_write(&mut self, writer: usize) {
-        if let Some(Wire::Sent(command)) = self.writers[writer].wire() {
-            self.redis.send(command.clone());
+        for wire in self.writers[writer].wires() {
+            if let Wire::Sent(command) = wire {
+                self.redis.send(command.clone());
+            }
+        }
+    }
+
+    /// Releases every key of a write that is not to be.
+    fn give_up_guards(&mut self, scene: &Scene, writer: usize) {
+        for key in scene.writes[writer].keys {
+            self.redis.send(Command::Release { key: *key, token: Token::guard(writer), put: None });
         }
     }
 
@@ -173,19 +185,25 @@ impl Writer {
         }
     }
 
-    /// The call to Redis that is under way.
-    pub(crate) fn wire(&self) -> Option<&Wire> {
+    /// The calls to Redis that are under way, one for each key.
+    pub(crate) fn wires(&self) -> &[Wire] {
         match self {
-            Self::Guard(wire) | Self::Release { wire, .. } => Some(wire),
-            _ => None,
+            Self::Guard(wires) | Self::Release { wires, .. } => wires,
+            _ => &[],
         }
     }
 
     /// The same, to be answered.
-    pub(crate) fn wire_mut(&mut self) -> Option<&mut Wire> {
+    pub(crate) fn wires_mut(&mut self) -> &mut [Wire] {
         match self {
-            Self::Guard(wire) | Self::Release { wire, .. } => Some(wire),
-            _ => None,
+            Self::Guard(wires) | Self::Release { wires, .. } => wires,
+            _ => &mut [],
         }
     }
+}
+
+/// A command on its way for each key of a write.
+fn of_each(scene: &Scene, writer: usize, command: impl Fn(Key, Token) -> Command) -> Vec<Wire> {
+    let keys = scene.writes[writer].keys.iter();
+    keys.map(|key| Wire::Sent(command(*key, Token::guard(writer)))).collect()
 }

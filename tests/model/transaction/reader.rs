@@ -3,7 +3,7 @@
 use super::state::{Floors, State};
 use super::writer::Stage;
 use super::{Key, Mechanism, Scene};
-use crate::store::{Slot, Value};
+use crate::store::{NO_STAMPS, Slot, Value};
 use crate::token::{Caller, Token};
 
 /// Who reads outside of the transaction.
@@ -106,7 +106,7 @@ impl State {
         let Phase::Fills { key, floors, version } = self.readers[reader].phase else { return };
         let lease = self.lease(reader);
         self.entries[key].change(|slot| {
-            slot.fill(lease, Value { version, stamp: None, refresh: None }, true);
+            slot.fill(lease, Value { version, stamps: NO_STAMPS, refresh: None }, true);
         });
         self.readers[reader].phase = Phase::Idle;
         self.give(scene, key, floors, version);
@@ -125,7 +125,7 @@ impl State {
         let Some(version) = self.seen_inside(key) else { return };
         let entry = &mut self.entries[key];
         if entry.slot == Slot::Absent && !scene.has(Mechanism::ReadsStoreNothing) {
-            entry.change(|slot| *slot = Slot::Value(Value { version, stamp: None, refresh: None }));
+            entry.change(|slot| *slot = Slot::Value(Value { version, stamps: NO_STAMPS, refresh: None }));
         }
     }
 
