@@ -76,6 +76,7 @@
 //!
 //! What belongs to two keys that one database transaction writes is a model of its own, with its own scenes and switches:
 //! [`transaction`].
+//! Local copies are a model of their own as well, with everything that can happen to a registration: [`local`].
 //! What a call for several keys adds, and its flights, is one too: [`batch`].
 
 /// A test for each mechanism: without it, the scene breaks the promise.
@@ -94,6 +95,7 @@ mod batch;
 mod flight;
 mod history;
 mod limits;
+mod local;
 mod model;
 mod mutations;
 mod phase;
