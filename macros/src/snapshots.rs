@@ -224,6 +224,29 @@ fn invalidating_function() {
 }
 
 #[test]
+fn invalidating_lists() {
+    let function = function(
+        quote! {
+            pub async fn place(tenant: String, lines: &[Line]) -> Result<Order, Error> {
+                insert(tenant, lines).await
+            }
+        },
+        Context::Free,
+    );
+    check(
+        invalidating(
+            quote! {
+                recent(), stock(line.product) for line in lines, buyer(buyer?) for (buyer, _) in known(lines),
+                order(tenant.clone(), line.number) for line in result.lines, transaction = "own"
+            },
+            &function,
+        ),
+        None,
+        &expect_file!["../snapshots/invalidates_lists.rs"],
+    );
+}
+
+#[test]
 fn invalidating_method_with_everything() {
     let of = quote!(impl Repo);
     let function = function(

@@ -1,6 +1,6 @@
 //! Questions about tokens: which names are in them, and how a person would write them.
 
-use proc_macro2::{Ident, TokenStream, TokenTree};
+use proc_macro2::{Ident, Span, TokenStream, TokenTree};
 use syn::ext::IdentExt;
 
 /// Stands for the `$` of what a macro fills in.
@@ -44,10 +44,18 @@ pub(crate) fn names(tokens: &TokenStream) -> Vec<String> {
 
 /// `result`, also inside of a format string.
 pub(crate) fn mention_of_result(tokens: &TokenStream) -> Option<Ident> {
+    mention_of(tokens, &Ident::new("result", Span::call_site()))
+}
+
+/// A name of its own, also inside of a format string.
+pub(crate) fn mention_of(tokens: &TokenStream, name: &Ident) -> Option<Ident> {
+    let in_text = format!("{{{}", name.unraw());
     find(tokens, &mut |token| match token {
-        TokenTree::Ident(ident) if ident == "result" => Some(ident.clone()),
-        TokenTree::Literal(literal) if literal.to_string().contains("{result") => {
-            Some(Ident::new("result", literal.span()))
+        TokenTree::Ident(ident) if ident == name => Some(ident.clone()),
+        TokenTree::Literal(literal) if literal.to_string().contains(&in_text) => {
+            let mut found = name.clone();
+            found.set_span(literal.span());
+            Some(found)
         }
         _ => None,
     })

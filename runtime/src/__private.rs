@@ -17,7 +17,9 @@ pub use inventory;
 
 pub use crate::{
     AnyKey, Cache, Key,
-    cache::key::{KnowsCache, Updates, any_key, in_cache_of_write, key, key_in, key_without_cache},
+    cache::key::{
+        IsKey, KnowsCache, Updates, any_key, given_key, in_cache_of_write, key, key_in, key_without_cache,
+    },
     codec::{
         Cacheable, CacheableError, CacheableParts,
         coding::{Coding, DefaultCodec, coding, coding_of_parts, error_coding},
@@ -28,6 +30,7 @@ pub use crate::{
         write::{Guard, WriteFunction},
     },
     key::{Displayed, KeyWriter, number, type_name},
+    list_arg::{Item, ItemCopy, ItemRef, ItemTarget, Lent, LentTarget, List, NotLent, keys_of_list},
     optional_arg::{NotOptional, OptionalArg, OptionalArgRef},
     outcome::{
         NoShape, Outcome, Refusable, Shape, StoredErrors, Success, assert_error, assert_fails, assert_none,

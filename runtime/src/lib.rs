@@ -19,6 +19,7 @@ mod function;
 #[cfg(test)]
 mod interleavings;
 mod key;
+mod list_arg;
 mod optional_arg;
 mod options;
 mod outcome;

@@ -23,6 +23,7 @@ mod identity;
 mod keys;
 mod large;
 mod limits;
+mod lists;
 mod logging;
 mod nested;
 mod operation;

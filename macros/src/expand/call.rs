@@ -17,12 +17,12 @@ use crate::{
         types::{pointed_to, traits, traits_of},
     },
     parse::call::{Call, is_of_type},
-    tokens::mentions,
+    tokens::{mentions, same},
 };
 
 /// The same call, of the companion that makes the key: a block, in which something stands for the companion that isn't
-/// there, so that the compiler says what to do about it.
-pub(super) fn key(call: &Call, site: &Site) -> TokenStream {
+/// there, so that the compiler says what to do about it. `items` is what a `for` binds around it.
+pub(super) fn key(call: &Call, site: &Site, items: &[Ident]) -> TokenStream {
     match call {
         Call::Path(call, path) => {
             let (attrs, mut arguments) = (&call.attrs, TokenStream::new());
@@ -46,7 +46,7 @@ pub(super) fn key(call: &Call, site: &Site) -> TokenStream {
                 }
                 Companion::OfFunction { path, arguments: generic, span } => {
                     let key = Ident::new("key", span);
-                    let Some(import) = import(site, &path) else {
+                    let Some(import) = import(site, items, &path) else {
                         // As a type: the compiler then looks for what is missing among the companions, not among crates.
                         return quote_spanned!(span=> #(#attrs)* <#path>::#key #generic #arguments);
                     };
@@ -74,14 +74,20 @@ pub(super) fn key(call: &Call, site: &Site) -> TokenStream {
             };
             in_block(span, &otherwise, &call.to_token_stream())
         }
+        Call::Key(call) => call.to_token_stream(),
     }
 }
 
 /// The call with each `?` as the value of an `Option` that may be empty.
 pub(super) fn with_optional_arguments(call: &Call) -> Call {
     let mut call = call.clone();
-    call.arguments_mut().for_each(|argument| QuestionMarks.visit_expr_mut(argument));
+    call.change_arguments(ask);
     call
+}
+
+/// Each `?` as the value of an `Option` that may be empty.
+pub(super) fn ask(expr: &mut Expr) {
+    QuestionMarks.visit_expr_mut(expr);
 }
 
 struct QuestionMarks;
@@ -215,7 +221,7 @@ fn writable(traits: &[&Path], site: &Site) -> Vec<Path> {
 
 /// `use users::load_user`: the function with what else has its name. A parameter can't be imported, what is imported may
 /// have no generic arguments, and about a name that is nowhere the compiler says more where it stands for a type.
-fn import(site: &Site, path: &ExprPath) -> Option<TokenStream> {
+fn import(site: &Site, items: &[Ident], path: &ExprPath) -> Option<TokenStream> {
     let segments = &path.path.segments;
     let with_arguments = segments.iter().any(|segment| !segment.arguments.is_none());
     if path.qself.is_some() || with_arguments {
@@ -232,7 +238,8 @@ fn import(site: &Site, path: &ExprPath) -> Option<TokenStream> {
     if site.beside.as_ref().is_some_and(|beside| !beside.may_mean(&name, of_type)) {
         return None;
     }
-    let hidden = site.function.parameters.iter().any(|parameter| parameter.binds(&name));
+    let hidden = site.function.parameters.iter().any(|parameter| parameter.binds(&name))
+        || items.iter().any(|item| same(item, &name));
     // What is written in the module comes before what a `*` imports, which has to be said of what a macro writes.
     let written = site.beside.as_ref().is_some_and(|beside| beside.function(&name));
     match site.function.context {
@@ -321,7 +328,7 @@ mod tests {
                 async fn save(&self, user: u8) {}
             );
             let function = Function::at(function, Context::Free);
-            let key = key(&call, &Site::of(&function)).to_string().replace(' ', "");
+            let key = key(&call, &Site::of(&function), &[]).to_string().replace(' ', "");
             assert!(key.contains(expected), "{key}");
         }
     }

@@ -8,6 +8,7 @@ mod companions;
 mod function;
 mod key;
 mod key_companions;
+mod keys;
 pub(crate) mod root;
 mod settings;
 mod shape;

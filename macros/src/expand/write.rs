@@ -5,16 +5,16 @@ use quote::{ToTokens, quote, quote_spanned};
 use syn::spanned::Spanned;
 
 use super::{
-    call::{key, with_optional_arguments},
     function::{around, body, cache, pinned},
     hygienic, imports,
-    key::{key_text, value_text},
+    key::value_text,
+    keys::{self, Places},
     optional, settings,
     shape::{shape, shape_constant},
 };
 use crate::{
     parse::call::Call,
-    plan::{After, Argument, End, KeyOf, TargetKey, WritePlan},
+    plan::{After, Argument, End, WritePlan},
 };
 
 pub(crate) fn write(plan: &WritePlan) -> TokenStream {
@@ -25,14 +25,11 @@ pub(crate) fn write(plan: &WritePlan) -> TokenStream {
             (imports(refusing), Some(shape_constant(function)), keys_to_store(plan, keys), None)
         }
         End::Delete { before, after } => {
-            let mut keys = before.iter().chain(after.iter().flat_map(|after| &after.keys));
-            let any_optional = keys.any(|key| key.is_optional);
+            let keys = before.iter().chain(after.iter().flat_map(|after| &after.keys));
             (
-                imports(
-                    &[refusing, if any_optional { &["OptionalArgRef", "NotOptional"] } else { &[] }].concat(),
-                ),
+                imports(&[refusing, &keys::imported(keys)].concat()),
                 None,
-                if before.is_empty() { quote!(::core::iter::empty()) } else { keys_to_delete(plan, before) },
+                if before.is_empty() { quote!(::core::iter::empty()) } else { places(plan).keys(before) },
                 after.as_ref().map(arguments),
             )
         }
@@ -67,6 +64,10 @@ pub(crate) fn write(plan: &WritePlan) -> TokenStream {
     around(function, &statements)
 }
 
+fn places<'a>(plan: &'a WritePlan) -> Places<'a> {
+    Places { site: &plan.site, named: plan.cache.is_some() }
+}
+
 /// The one call around the body.
 fn call(plan: &WritePlan, cache: Option<&TokenStream>, keys: &TokenStream) -> TokenStream {
     let (function, future) = (plan.site.function, hygienic("body"));
@@ -95,47 +96,16 @@ fn call(plan: &WritePlan, cache: Option<&TokenStream>, keys: &TokenStream) -> To
     }
 }
 
-/// An expression of type `Key<_>`, which may be one that does not know its cache where the write names one.
-fn key_of(call: &Call, plan: &WritePlan) -> TokenStream {
-    let key = key(&with_optional_arguments(call), &plan.site);
-    if plan.cache.is_some() { quote_spanned!(key.span()=> __aside::in_cache_of_write(#key)) } else { key }
-}
-
 /// The keys under which the result of the body is stored.
 fn keys_to_store(plan: &WritePlan, keys: &[Call]) -> TokenStream {
     let output = &plan.site.function.output;
     let keys = keys.iter().map(|call| {
-        let key = key_of(call, plan);
+        let key = places(plan).key(call, &[]);
         // Method by method: by then the compiler knows what is cached, and can say that it is something else.
         let by = quote_spanned!(key.span()=> by::<#output, __SHAPE>());
         quote!(__aside::Updated(#key).#by)
     });
     quote!([#(#keys),*])
-}
-
-/// The keys, each an `AnyKey`, or each an `Option` of one if any of them is optional.
-fn keys_to_delete(plan: &WritePlan, keys: &[TargetKey]) -> TokenStream {
-    let any_optional = keys.iter().any(|key| key.is_optional);
-    let keys = keys.iter().map(|TargetKey { of, is_optional }| {
-        let key = match of {
-            KeyOf::Template(key) => key_text(key),
-            KeyOf::Call(call) => {
-                let key = key_of(call, plan);
-                quote_spanned!(key.span()=> __aside::any_key(#key))
-            }
-        };
-        match (any_optional, is_optional) {
-            (false, _) => key,
-            (true, false) => quote!(::core::option::Option::Some(#key)),
-            (true, true) => quote!((|| ::core::option::Option::Some(#key))()),
-        }
-    });
-    let keys = quote!([#(#keys),*]);
-    if any_optional {
-        quote!(::core::iter::Iterator::flatten(::core::iter::IntoIterator::into_iter(#keys)))
-    } else {
-        keys
-    }
 }
 
 /// The arguments of the keys of the result that are evaluated before the body.
@@ -144,6 +114,7 @@ fn arguments(after: &After) -> TokenStream {
         let value = match argument {
             Argument::Expr(expr) => expr.to_token_stream(),
             Argument::Text(value) => value_text(value),
+            Argument::List(each) => keys::list(each),
         };
         quote!(let #name = #value;)
     });
@@ -153,7 +124,7 @@ fn arguments(after: &After) -> TokenStream {
 /// The closure that makes the keys of what the body returned.
 fn keys_of_result(plan: &WritePlan, after: &After) -> TokenStream {
     let shape = shape(plan.site.function);
-    let (result, keys) = (&after.result, keys_to_delete(plan, &after.keys));
+    let (result, keys) = (&after.result, places(plan).keys(&after.keys));
     let returned = hygienic("returned");
     quote! {
         move |#returned| __aside::of_success::<_, #shape, _>(#returned, |#result| #keys)

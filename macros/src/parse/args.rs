@@ -2,7 +2,7 @@
 
 use syn::{Expr, Ident, LitInt, LitStr, Path, Type};
 
-use super::{call::Call, duration::DurationArg, template::Template};
+use super::{duration::DurationArg, target::Target, template::Template};
 
 /// The value of an option, with the option's name as it was written.
 pub(crate) struct OptionValue<T> {
@@ -126,12 +126,6 @@ pub(crate) struct WriteArgs {
     pub(crate) root: Option<OptionValue<Path>>,
     /// Whether anything but an option was written, even if it can't be read.
     pub(crate) names_a_key: bool,
-}
-
-/// What a write names.
-pub(crate) enum Target {
-    Call(Call),
-    Template(Template),
 }
 
 /// `transaction = "…"`: who commits what the function writes.

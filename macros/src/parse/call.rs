@@ -1,4 +1,4 @@
-//! `load_user(user.id)`: the call of a cached function, whose key is meant.
+//! `load_user(user.id)`: the call of a cached function, whose key is meant; and `USER.key(user.id)`, a key itself.
 
 use proc_macro2::Span;
 use quote::ToTokens;
@@ -13,13 +13,14 @@ pub(crate) enum Call {
     Path(ExprCall, ExprPath),
     /// `self.load_user(id)`
     Method(ExprMethodCall),
+    /// `USER.key(id)`, which is the key
+    Key(ExprMethodCall),
 }
 
 const HOW: &str =
     "name the call of a cached function, such as `load_user(id)`, or a key, such as `\"user:{id}\"`";
 
-const LIST: &str = "an attribute names single keys, and no list of them in this version; guard a list around the write: \
-     `let guard = cache.guard(ids.iter().map(|id| load_user::key(*id))).await?;`, and `guard.release().await` behind it";
+const LIST: &str = "write what is named first, and the list behind it: `load_user(id) for id in ids`";
 
 /// `ids.iter().map(…)`: no cached method takes a closure, or the name of a function.
 fn is_of_iterator(call: &ExprMethodCall) -> bool {
@@ -35,9 +36,6 @@ fn is_of_iterator(call: &ExprMethodCall) -> bool {
 impl Call {
     pub(crate) fn parse(input: ParseStream) -> syn::Result<Call> {
         let expr: Expr = input.parse()?;
-        if input.peek(syn::Token![for]) {
-            return Err(syn::Error::new(input.span(), LIST));
-        }
         let why = match &expr {
             Expr::Call(call) => match &*call.func {
                 Expr::Path(path) if path.path.is_ident("tags") => {
@@ -50,6 +48,7 @@ impl Call {
                 other => return Err(syn::Error::new(other.span(), HOW)),
             },
             Expr::MethodCall(call) if is_of_iterator(call) => LIST.to_owned(),
+            Expr::MethodCall(call) if call.method == "key" => return Ok(Call::Key(call.clone())),
             Expr::MethodCall(call) => return Ok(Call::Method(call.clone())),
             Expr::Path(path) => {
                 let written = path.to_token_stream().to_string().replace(' ', "");
@@ -77,17 +76,31 @@ impl Call {
         Err(syn::Error::new(expr.span(), why))
     }
 
+    /// The arguments; those of a key itself one by one, also where they are a tuple.
     pub(crate) fn arguments(&self) -> impl Iterator<Item = &Expr> {
-        match self {
-            Call::Path(call, _) => call.args.iter(),
-            Call::Method(call) => call.args.iter(),
-        }
+        let (arguments, is_key) = match self {
+            Call::Path(call, _) => (&call.args, false),
+            Call::Method(call) => (&call.args, false),
+            Call::Key(call) => (&call.args, true),
+        };
+        arguments.iter().flat_map(move |argument| match argument {
+            Expr::Tuple(parts) if is_key => parts.elems.iter().collect(),
+            _ => vec![argument],
+        })
     }
 
-    pub(crate) fn arguments_mut(&mut self) -> impl Iterator<Item = &mut Expr> {
-        match self {
-            Call::Path(call, _) => call.args.iter_mut(),
-            Call::Method(call) => call.args.iter_mut(),
+    /// Changes each of them.
+    pub(crate) fn change_arguments(&mut self, mut change: impl FnMut(&mut Expr)) {
+        let (arguments, is_key) = match self {
+            Call::Path(call, _) => (&mut call.args, false),
+            Call::Method(call) => (&mut call.args, false),
+            Call::Key(call) => (&mut call.args, true),
+        };
+        for argument in arguments {
+            match argument {
+                Expr::Tuple(parts) if is_key => parts.elems.iter_mut().for_each(&mut change),
+                argument => change(argument),
+            }
         }
     }
 
@@ -98,7 +111,7 @@ impl Call {
                 Some(last) if !is_of_type(path) => last.ident.span(),
                 _ => path.span(),
             },
-            Call::Method(call) => call.method.span(),
+            Call::Method(call) | Call::Key(call) => call.method.span(),
         }
     }
 }
@@ -123,10 +136,9 @@ mod tests {
             ("tags(\"a\")", "`tags` are not available in this version"),
             ("5", "name the call of a cached function"),
             ("(load)(id)", "name the call of a cached function"),
-            ("ids.iter().map(|id| load(*id))", "`let guard = cache.guard("),
-            ("ids.iter().map(load)", "`let guard = cache.guard("),
-            ("load(id) for id in ids", "`let guard = cache.guard("),
-            ("for id in ids { load(id) }", "`let guard = cache.guard("),
+            ("ids.iter().map(|id| load(*id))", "`load_user(id) for id in ids`"),
+            ("ids.iter().map(load)", "`load_user(id) for id in ids`"),
+            ("for id in ids { load(id) }", "`load_user(id) for id in ids`"),
             ("[load(1), load(2)]", "side by side"),
             ("vec![load(1), load(2)]", "side by side"),
             ("format!(\"user:{id}\")", "without `format!`"),

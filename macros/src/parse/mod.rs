@@ -3,9 +3,11 @@
 pub(crate) mod args;
 pub(crate) mod call;
 pub(crate) mod duration;
+pub(crate) mod each;
 mod options;
 mod other_names;
 mod slots;
+pub(crate) mod target;
 pub(crate) mod template;
 mod values;
 

@@ -9,11 +9,11 @@ use syn::{
 };
 
 use super::{
-    args::{Attribute, ReadArgs, Target, WriteArgs},
-    call::Call,
+    args::{Attribute, ReadArgs, WriteArgs},
     duration::{AllowZero, DurationArg},
     other_names::{self, Meant, meant},
     slots::{each, fill, name, set, set_flag, set_list},
+    target::Target,
     values::{
         beta, closure, codec, in_transaction, jitter, load_timeout, policy, refresh, replicas, template,
         transaction, version,
@@ -384,11 +384,7 @@ impl WriteArgs {
             return self.option(input);
         }
         self.names_a_key = true;
-        if input.peek(LitStr) {
-            self.targets.push(Target::Template(template(input)?));
-        } else {
-            self.targets.push(Target::Call(Call::parse(input)?));
-        }
+        self.targets.push(Target::parse(input)?);
         Ok(())
     }
 

@@ -82,6 +82,8 @@ pub(crate) enum Source {
     Generic,
     /// The result of the function.
     Result,
+    /// The item of a list.
+    Item,
 }
 
 impl Key {
@@ -211,10 +213,22 @@ fn of_trait(template: &Template, function: &Function) -> impl Iterator<Item = Pi
 
 /// What a template can name besides parameters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Scope {
+pub(crate) enum Scope<'a> {
     Arguments,
-    /// Also `result`.
-    ArgumentsAndResult,
+    /// Also `result`, and what its `for` binds.
+    OfWrite {
+        items: &'a [Ident],
+    },
+}
+
+impl<'a> Scope<'a> {
+    /// What a `for` binds.
+    fn items(self) -> &'a [Ident] {
+        match self {
+            Scope::Arguments => &[],
+            Scope::OfWrite { items } => items,
+        }
+    }
 }
 
 fn resolve(
@@ -227,6 +241,10 @@ fn resolve(
     let name = placeholder.name.as_str();
     let span = literal.span();
     let format = ValueFormat::Template(placeholder.format.clone());
+    if let Some(item) = scope.items().iter().find(|item| same(item, name)) {
+        let of = path(item, &placeholder.fields, span).map_err(mistake)?;
+        return Ok(Value { source: Source::Item, of, format, span });
+    }
     let parameter = function.parameters.iter().enumerate().find(|(_, parameter)| parameter.binds(name));
     if let Some((number, parameter)) = parameter {
         let Some(ident) = &parameter.name else {
@@ -257,7 +275,8 @@ fn resolve(
         let format = if whole && parameter.is_integer() { ValueFormat::Integer } else { format };
         return Ok(Value { source: Source::Parameter(number), of, format, span });
     }
-    if name == "result" && scope == Scope::ArgumentsAndResult {
+    let has_result = scope != Scope::Arguments;
+    if name == "result" && has_result {
         let of = path(&Ident::new("result", span), &placeholder.fields, span).map_err(mistake)?;
         return Ok(Value { source: Source::Result, of, format, span });
     }
@@ -281,8 +300,8 @@ fn resolve(
         Some(_) => Err(mistake(format!("`{name}` has neither fields nor a format here; write `{{{name}}}`"))),
         None => {
             let named = function.parameters.iter().filter_map(|parameter| parameter.name.as_ref());
-            let result = (scope == Scope::ArgumentsAndResult).then(|| Ident::new("result", span));
-            Err(mistake(not_a_parameter(name, named.chain(&result))))
+            let result = has_result.then(|| Ident::new("result", span));
+            Err(mistake(not_a_parameter(name, scope.items().iter().chain(named).chain(&result))))
         }
     }
 }

@@ -15,6 +15,7 @@ mod write;
 
 use quote::ToTokens;
 
+pub(crate) use optional_keys::has_question;
 pub(crate) use read::{CacheKnown, ReadPlan, Shown, read};
 pub(crate) use staleness::ArgTransfer;
 pub(crate) use targets::{After, Argument, KeyOf, TargetKey};

@@ -7,7 +7,7 @@ use syn::{
     visit::{self, Visit},
 };
 
-use crate::{parse::call::Call, tokens::mention_of_result};
+use crate::tokens::mention_of_result;
 
 /// Whether there is a `?` in the expression.
 pub(crate) fn has_question(expr: &Expr) -> bool {
@@ -28,10 +28,10 @@ impl<'ast> Visit<'ast> for QuestionMarks {
     }
 }
 
-/// The fields of the result itself that the arguments name.
-pub(crate) fn fields_of_result(call: &Call) -> Vec<&ExprField> {
+/// The fields of the result itself that the expressions name.
+pub(crate) fn fields_of_result<'a>(exprs: impl Iterator<Item = &'a Expr>) -> Vec<&'a ExprField> {
     let mut found = Fields(Vec::new());
-    call.arguments().for_each(|argument| found.visit_expr(argument));
+    exprs.for_each(|expr| found.visit_expr(expr));
     found.0
 }
 
@@ -46,10 +46,10 @@ impl<'ast> Visit<'ast> for Fields<'ast> {
     }
 }
 
-/// Where an argument would panic for a result that has no such part. The write is done by then.
-pub(crate) fn panics(call: &Call) -> Option<syn::Error> {
+/// Where an expression would panic for a result that has no such part. The write is done by then.
+pub(crate) fn panics<'a>(exprs: impl Iterator<Item = &'a Expr>) -> Option<syn::Error> {
     let mut found = Panics(None);
-    call.arguments().for_each(|argument| found.visit_expr(argument));
+    exprs.for_each(|expr| found.visit_expr(expr));
     found.0
 }
 

@@ -7,13 +7,18 @@ use syn::{Expr, Ident, spanned::Spanned};
 use super::misnamed::misnamed;
 use crate::{
     item::{beside::Site, function::Function, types::inside},
-    parse::{args::Target, call::Call},
+    parse::{
+        call::Call,
+        each::Each,
+        target::{Named, Target},
+        template::Template,
+    },
     plan::{
         key::{Key, Piece, Scope, Source, Value, ValueOf},
         optional_keys::{fields_of_result, has_question, panics},
     },
     problem::Problems,
-    tokens::mention_of_result,
+    tokens::{mention_of, mention_of_result},
 };
 
 /// A key that a write is about.
@@ -21,6 +26,15 @@ pub(crate) struct TargetKey {
     pub(crate) of: KeyOf,
     /// There may be none: it has a `?`.
     pub(crate) is_optional: bool,
+    /// The list that it is one of.
+    pub(crate) each: Option<Each>,
+}
+
+impl TargetKey {
+    /// Whether something in it is asked for what there is.
+    pub(crate) fn asks(&self) -> bool {
+        self.is_optional || list(self.each.as_ref()).any(has_question)
+    }
 }
 
 /// How a key is named.
@@ -44,6 +58,8 @@ pub(crate) enum Argument {
     Expr(Expr),
     /// As text.
     Text(Value),
+    /// The items of its list.
+    List(Each),
 }
 
 /// The keys to delete, sorted by when they are known.
@@ -53,24 +69,17 @@ pub(super) fn to_delete(
     problems: &mut Problems,
 ) -> (Vec<TargetKey>, Option<After>) {
     let mut keys = Keys::default();
-    for target in targets {
-        match target {
-            Target::Call(call) => keys.call(&call, site, problems),
-            Target::Template(template) => {
-                if is_parameter(site.function)
-                    && template.placeholders().any(|placeholder| placeholder.name == "result")
-                {
-                    problems.push(ambiguous(template.literal.span()));
-                }
-                if let Some(key) = Key::of(&template, site.function, Scope::ArgumentsAndResult, problems) {
-                    if returns_option(site.function)
-                        && key.values().any(|value| value.source == Source::Result)
-                    {
-                        problems.push(template_of_option(template.literal.span()));
-                    }
-                    keys.template(key, template.literal.span());
-                }
-            }
+    for Target { named, each } in targets {
+        if let Some(hidden) = each.iter().flat_map(Each::names).find(|name| name == "result") {
+            problems.push(syn::Error::new(
+                hidden.span(),
+                "`result` is what the function returns; give the items of the list another name",
+            ));
+            continue;
+        }
+        match named {
+            Named::Call(call) => keys.call(&call, each, site, problems),
+            Named::Template(template) => keys.template(&template, each, site.function, problems),
         }
     }
     let Keys { before, arguments, after, result } = keys;
@@ -86,63 +95,98 @@ struct Keys {
 }
 
 impl Keys {
-    fn call(&mut self, call: &Call, site: &Site, problems: &mut Problems) {
+    fn call(&mut self, call: &Call, mut each: Option<Each>, site: &Site, problems: &mut Problems) {
         if let Some(problem) = misnamed(call, site) {
             problems.push(problem);
             return;
         }
         let (mut key, is_optional) = (call.clone(), call.arguments().any(has_question));
-        match mention(call) {
+        let exprs = || call.arguments().chain(list(each.as_ref()));
+        match mention(exprs()) {
             Some(result) if is_parameter(site.function) => problems.push(ambiguous(result.span())),
             Some(result) => {
-                for error in [panics(call), field_of_option(call, site.function)].into_iter().flatten() {
-                    problems.push(error);
-                }
-                let lacks_result =
-                    |argument: &&Expr| mention_of_result(&argument.to_token_stream()).is_none();
-                if let Some(argument) =
-                    call.arguments().filter(lacks_result).find(|argument| has_question(argument))
-                {
+                check_use_of_result(exprs, site.function, problems);
+                let items = names(each.as_ref());
+                let asks = |expr: &&Expr| is_known_before(expr, &items) && has_question(expr);
+                if let Some(argument) = exprs().find(asks) {
                     problems.push(syn::Error::new(
                         argument.span(),
                         "beside `result` only the result can be asked for what there is; take this argument out of its `Option` \
                          before, or name the key by the arguments alone",
                     ));
                 }
-                for argument in key.arguments_mut() {
-                    self.precompute(argument);
-                }
-                self.after.push(TargetKey { of: KeyOf::Call(key), is_optional });
+                key.change_arguments(|argument| self.precompute(argument, each.is_some(), &items));
+                self.precompute_list(&mut each);
+                self.after.push(TargetKey { of: KeyOf::Call(key), is_optional, each });
                 self.result.get_or_insert(result);
             }
-            None => self.before.push(TargetKey { of: KeyOf::Call(key), is_optional }),
+            None => self.before.push(TargetKey { of: KeyOf::Call(key), is_optional, each }),
         }
     }
 
-    fn template(&mut self, mut key: Key, span: Span) {
-        if !key.values().any(|value| value.source == Source::Result) {
-            self.before.push(TargetKey { of: KeyOf::Template(key), is_optional: false });
+    fn template(
+        &mut self,
+        template: &Template,
+        mut each: Option<Each>,
+        function: &Function,
+        problems: &mut Problems,
+    ) {
+        let span = template.literal.span();
+        let of_list = mention(list(each.as_ref()));
+        if is_parameter(function) {
+            let in_text = template.placeholders().any(|placeholder| placeholder.name == "result");
+            if let Some(at) = of_list.as_ref().map(Ident::span).or(in_text.then_some(span)) {
+                problems.push(ambiguous(at));
+            }
+        }
+        check_use_of_result(|| list(each.as_ref()), function, problems);
+        let items = names(each.as_ref());
+        let Some(mut key) = Key::of(template, function, Scope::OfWrite { items: &items }, problems) else {
+            return;
+        };
+        let of_result = key.values().any(|value| value.source == Source::Result);
+        if of_result && returns_option(function) {
+            problems.push(template_of_option(span));
+        }
+        if !of_result && of_list.is_none() {
+            self.before.push(TargetKey { of: KeyOf::Template(key), is_optional: false, each });
             return;
         }
         for piece in &mut key.pieces {
             if let Piece::Value(value) = piece
-                && value.source != Source::Result
+                && !matches!(value.source, Source::Result | Source::Item)
             {
                 let name = self.argument(Argument::Text(value.clone()));
                 *value = Value { of: ValueOf::name(&name), format: Value::plain(), ..value.clone() };
             }
         }
-        self.after.push(TargetKey { of: KeyOf::Template(key), is_optional: false });
-        self.result.get_or_insert(Ident::new("result", span));
+        self.precompute_list(&mut each);
+        self.after.push(TargetKey { of: KeyOf::Template(key), is_optional: false, each });
+        self.result.get_or_insert_with(|| of_list.unwrap_or_else(|| Ident::new("result", span)));
     }
 
-    /// An argument that doesn't need the result is evaluated before the body, which may move what it is made of.
-    fn precompute(&mut self, argument: &mut Expr) {
-        if matches!(argument, Expr::Lit(_)) || mention_of_result(&argument.to_token_stream()).is_some() {
+    /// An argument that needs neither the result nor an item is evaluated before the body, which may move what it is made of.
+    fn precompute(&mut self, argument: &mut Expr, for_each: bool, items: &[Ident]) {
+        if matches!(argument, Expr::Lit(_)) || !is_known_before(argument, items) {
             return;
         }
         let name = self.argument(Argument::Expr(argument.clone()));
-        *argument = syn::parse_quote!(#name);
+        *argument = if for_each {
+            // For each item anew.
+            syn::parse_quote!(::core::clone::Clone::clone(&#name))
+        } else {
+            syn::parse_quote!(#name)
+        };
+    }
+
+    /// So is a list that does not need the result.
+    fn precompute_list(&mut self, each: &mut Option<Each>) {
+        if let Some(each) = each
+            && mention_of_result(&each.list.to_token_stream()).is_none()
+        {
+            let name = self.argument(Argument::List(each.clone()));
+            each.list = syn::parse_quote!(#name);
+        }
     }
 
     fn argument(&mut self, value: Argument) -> Ident {
@@ -152,16 +196,49 @@ impl Keys {
     }
 }
 
+fn list(each: Option<&Each>) -> impl Iterator<Item = &Expr> {
+    each.into_iter().map(|each| &each.list)
+}
+
+fn names(each: Option<&Each>) -> Vec<Ident> {
+    each.map(Each::names).unwrap_or_default()
+}
+
+/// Whether the expression needs neither the result nor an item of a list.
+fn is_known_before(expr: &Expr, items: &[Ident]) -> bool {
+    let tokens = expr.to_token_stream();
+    mention_of_result(&tokens).is_none() && items.iter().all(|item| mention_of(&tokens, item).is_none())
+}
+
+/// Expressions that would panic, or that mean a part of a result that may not be there.
+fn check_use_of_result<'a, I: Iterator<Item = &'a Expr>>(
+    exprs: impl Fn() -> I,
+    function: &Function,
+    problems: &mut Problems,
+) {
+    for error in [panics(exprs()), field_of_option(exprs(), function)].into_iter().flatten() {
+        problems.push(error);
+    }
+}
+
 /// The keys to store under.
 pub(super) fn to_store(targets: Vec<Target>, site: &Site, problems: &mut Problems) -> Vec<Call> {
     let mut keys = Vec::new();
-    for target in targets {
-        match target {
-            Target::Call(call) => match not_storable(&call, site) {
+    for Target { named, each } in targets {
+        if let Some(each) = each {
+            problems.push(syn::Error::new(
+                each.for_token.span,
+                "one result is stored under the keys of calls, and `for` names those of a list; delete them with \
+                 `#[invalidates(… for … in …)]`",
+            ));
+            continue;
+        }
+        match named {
+            Named::Call(call) => match not_storable(&call, site) {
                 Some(problem) => problems.push(problem),
                 None => keys.push(call),
             },
-            Target::Template(template) => problems.push(syn::Error::new(
+            Named::Template(template) => problems.push(syn::Error::new(
                 template.literal.span(),
                 "a template doesn't say which type and codec its entry has; name the call of the cached function, such as `load_user(user.id)`, or delete the entry with `#[invalidates(…)]`",
             )),
@@ -172,7 +249,7 @@ pub(super) fn to_store(targets: Vec<Target>, site: &Site, problems: &mut Problem
 
 /// Why nothing can be stored under the key of a call.
 fn not_storable(call: &Call, site: &Site) -> Option<syn::Error> {
-    if let Some(result) = mention(call) {
+    if let Some(result) = mention(call.arguments()) {
         return Some(syn::Error::new(
             result.span(),
             "the key must be known before the body, to be guarded while it runs; name it by the arguments, or delete the entry with `#[invalidates(…)]`",
@@ -203,11 +280,11 @@ fn template_of_option(span: Span) -> syn::Error {
 }
 
 /// A field of a result that is an `Option`.
-fn field_of_option(call: &Call, function: &Function) -> Option<syn::Error> {
+fn field_of_option<'a>(exprs: impl Iterator<Item = &'a Expr>, function: &Function) -> Option<syn::Error> {
     if !returns_option(function) {
         return None;
     }
-    let field = fields_of_result(call).into_iter().next()?;
+    let field = fields_of_result(exprs).into_iter().next()?;
     let member = field.member.to_token_stream();
     Some(syn::Error::new(
         field.span(),
@@ -217,9 +294,9 @@ fn field_of_option(call: &Call, function: &Function) -> Option<syn::Error> {
     ))
 }
 
-/// Where the call names the result.
-fn mention(call: &Call) -> Option<Ident> {
-    call.arguments().find_map(|argument| mention_of_result(&argument.to_token_stream()))
+/// Where the expressions name the result.
+fn mention<'a>(mut exprs: impl Iterator<Item = &'a Expr>) -> Option<Ident> {
+    exprs.find_map(|expr| mention_of_result(&expr.to_token_stream()))
 }
 
 /// A parameter with the name of the result.

@@ -21,7 +21,7 @@ pub trait Cached {
     label = "no `#[cached_aside(…)]` is on a method of this name, or it stands in a trait",
     note = "put `#[cached_aside(ttl = …, key = …)]` above it in the `impl` of its type; what stands in a trait, in an `impl` of \
             one or under `#[async_trait]` has no companions: give `#[invalidates]` its key as text, such as `\"user:{{id}}\"`",
-    note = "a call in the attribute names one key; for a list take `Cache::guard`"
+    note = "a call in the attribute names one key; for those of a list write `self.load_user(id) for id in ids`"
 )]
 pub trait CachedMethod {}
 

@@ -199,6 +199,43 @@ pub fn any_key<V, C: KnowsCache>(key: Key<V, C>) -> AnyKey {
     key.into()
 }
 
+/// A key, with or without its type.
+#[diagnostic::on_unimplemented(
+    message = "what ends in `.key(…)` is taken for a key itself, and `{Self}` is none",
+    label = "this is a `{Self}`",
+    note = "write the call of a cached function, such as `load_user(id)`, or the key of a `Cached`, such as `USER.key(id)`"
+)]
+pub trait IsKey {
+    /// It, without its type.
+    fn any_key(self) -> AnyKey;
+}
+
+#[diagnostic::do_not_recommend]
+impl<T, C: KnowsCache> IsKey for Key<T, C> {
+    fn any_key(self) -> AnyKey {
+        self.text
+    }
+}
+
+#[diagnostic::do_not_recommend]
+impl IsKey for AnyKey {
+    fn any_key(self) -> AnyKey {
+        self
+    }
+}
+
+#[diagnostic::do_not_recommend]
+impl<K: IsKey + Clone> IsKey for &K {
+    fn any_key(self) -> AnyKey {
+        self.clone().any_key()
+    }
+}
+
+/// A key that was given as it is, without its type.
+pub fn given_key<K: IsKey>(key: K) -> AnyKey {
+    key.any_key()
+}
+
 impl<T, C> From<Key<T, C>> for AnyKey {
     fn from(key: Key<T, C>) -> AnyKey {
         key.text
