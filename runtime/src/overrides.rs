@@ -69,9 +69,9 @@ impl<F: Future> Future for Observing<F> {
 /// # }
 /// ```
 ///
-/// A write is over when its function returns, whether such tasks are or not. A write that such a task has begun keeps its guards for
-/// another `guard_for` then, and deletes its keys when it is over itself; one that it begins later is a write of its own. Wait for the
-/// tasks of a transaction before its commit.
+/// Wait for the tasks of a transaction before its commit. A transaction is over when its future is, whether such tasks are or not.
+/// Where one of them is inside of a write or a transaction of its own by then, all guards of both stay, and are renewed, until that is
+/// over as well: meanwhile readers run their bodies. What the task writes after that is a write of its own.
 pub fn inherit<F: Future>(future: F) -> impl Future<Output = F::Output> {
     scope::inherit(future)
 }

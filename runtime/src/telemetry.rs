@@ -194,7 +194,7 @@ write_counters! {
     /// [`transaction`](crate::transaction())s that are over: counted in each cache in which they have guarded keys, or in the one in
     /// scope where they have guarded none.
     transactions,
-    /// Those of them that gave `Err`.
+    /// Those of them that gave `Err`, panicked, or were dropped.
     transactions_failed,
     /// Keys invalidated, by writes and by hand.
     invalidated,

@@ -151,8 +151,7 @@ where
     if let Some((refuse, unguarded)) = refuse.zip(unguarded) {
         return refuse(refusal(settings, unguarded, "the write was refused, its key could not be guarded"));
     }
-    let session = open.enter();
-    let result = body.run_in(session).await;
+    let result = body.run_in(open.enter()).await;
     let session = open.leave();
     let inside = session.as_deref().map(|session| Inside { places: &places, session });
     let After { keys, puts } = after(&result, inside);

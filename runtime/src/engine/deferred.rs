@@ -19,7 +19,7 @@ use tracing::Span;
 use crate::engine::{
     nested::{self, Loading},
     scope::Change,
-    session::Session,
+    session::Member,
 };
 
 /// What the steps of a call and its body share. Only the task that polls them both uses it.
@@ -43,8 +43,8 @@ struct Around {
 enum PartOf {
     /// A load.
     Load(Arc<Loading>),
-    /// A write, which is the outermost one.
-    Write(Arc<Session>),
+    /// A write.
+    Write(Arc<Member>),
 }
 
 impl<R> Deferred<R> {
@@ -62,9 +62,9 @@ impl<R> Deferred<R> {
         self.run_inside(loading.map(PartOf::Load))
     }
 
-    /// The same of a body that is an outermost write.
-    pub(crate) fn run_in(&self, session: Option<Arc<Session>>) -> DeferredHandle<'_, R> {
-        self.run_inside(session.map(PartOf::Write))
+    /// The same of the body of a write.
+    pub(crate) fn run_in(&self, write: Arc<Member>) -> DeferredHandle<'_, R> {
+        self.run_inside(Some(PartOf::Write(write)))
     }
 
     fn run_inside(&self, part: Option<PartOf>) -> DeferredHandle<'_, R> {
@@ -160,7 +160,7 @@ impl<R, S, B: Future, C: Fn(B::Output) -> R> Alongside<'_, R, S, B, C> {
             Some(around) => around.span.in_scope(|| match around.part.get() {
                 None => step(),
                 Some(PartOf::Load(loading)) => nested::step(loading, step),
-                Some(PartOf::Write(session)) => session.clone().within(step),
+                Some(PartOf::Write(write)) => write.clone().within(step),
             }),
         };
         match polled {

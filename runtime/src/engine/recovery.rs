@@ -83,7 +83,10 @@ impl Recovery {
         let mut queue = self.lock();
         let room = queue.make_room(key);
         if room != Room::None {
-            queue.keys.entry(key.into()).or_default().writing.push(write);
+            let writing = &mut queue.keys.entry(key.into()).or_default().writing;
+            if !writing.contains(&write) {
+                writing.push(write);
+            }
             self.count.store(queue.keys.len(), Relaxed);
         }
         if room == Room::OfEvicted {
@@ -280,6 +283,17 @@ mod tests {
         assert_eq!((recovery.len(), recovery.lock().ready.len()), (1, 1));
         let latest = Invalidation { token: token(999), settle: Duration::ZERO };
         assert_eq!(recovery.next_batch(), [("k".into(), latest)]);
+    }
+
+    #[test]
+    fn a_write_that_names_a_key_again_and_again_is_noted_once() {
+        let recovery = Recovery::default();
+        for _ in 0..1000 {
+            recovery.begin("k", token(1));
+        }
+        assert_eq!(recovery.lock().keys["k"].writing.len(), 1);
+        recovery.end("k", token(1));
+        assert_eq!(recovery.len(), 0);
     }
 
     #[test]

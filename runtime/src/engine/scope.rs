@@ -19,7 +19,7 @@ use once_cell::sync::OnceCell;
 use pin_project_lite::pin_project;
 
 use crate::{
-    engine::{session::Session, shared::Shared},
+    engine::{session::Member, shared::Shared},
     options::CallOptions,
 };
 
@@ -37,17 +37,8 @@ pub(crate) struct Scope {
     /// The cache of calls and keys that name none, instead of the installed one.
     pub(crate) cache: Option<Arc<Shared>>,
     pub(crate) options: CallOptions,
-    /// The write that these calls are part of.
-    pub(crate) write: Option<InWrite>,
-}
-
-/// A write in progress, as the calls inside of it see it.
-#[derive(Debug, Clone)]
-pub(crate) struct InWrite {
-    /// The outermost one.
-    pub(crate) session: Arc<Session>,
-    /// Whether they are inside of a transaction: what they read may never be committed.
-    pub(crate) in_transaction: bool,
+    /// The write that these calls are part of, unless that is over.
+    pub(crate) write: Option<Arc<Member>>,
 }
 
 impl Scope {
@@ -147,24 +138,32 @@ impl Change for InCache {
     }
 }
 
-/// The body of an outermost write.
-impl Change for Arc<Session> {
+/// The body of a write.
+impl Change for Arc<Member> {
     fn apply(&mut self, scope: &mut Scope) {
-        scope.write = Some(InWrite { session: self.clone(), in_transaction: false });
+        scope.write = Some(self.clone());
     }
-}
-
-/// The write that this is part of, as long as that is not over.
-pub(crate) fn write_in_progress() -> Option<Arc<Session>> {
-    let here = SCOPE.try_with(|scope| scope.borrow().write.clone()).ok().flatten();
-    here.map(|write| write.session).filter(|session| !session.is_over())
 }
 
 impl Scope {
+    fn write_in_progress(&self) -> Option<&Arc<Member>> {
+        self.write.as_ref()?.in_progress()
+    }
+
     /// Whether this is inside of a transaction that is not over.
     fn is_in_transaction(&self) -> bool {
-        self.write.as_ref().is_some_and(|write| write.in_transaction && !write.session.is_over())
+        self.write_in_progress().is_some_and(|write| write.in_transaction)
     }
+}
+
+/// Whether this is inside of a write that is not over.
+pub(crate) fn is_in_write() -> bool {
+    SCOPE.try_with(|scope| scope.borrow().write_in_progress().is_some()).unwrap_or(false)
+}
+
+/// A write begins, inside of the one in progress; `None` if there is none.
+pub(crate) fn join_write() -> Option<Arc<Member>> {
+    SCOPE.try_with(|scope| scope.borrow().write.as_ref()?.join(false)).ok().flatten()
 }
 
 /// Whether this is inside of a transaction that is not over.

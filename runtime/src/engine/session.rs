@@ -1,5 +1,5 @@
 //! A write in progress: the keys that it has named so far, by the caches in which they lie. Writes inside of it add theirs, and
-//! the outermost one ends them all.
+//! the last of them to be over ends it; that is the outermost one, unless a task has inherited it.
 //!
 //! This is what is known of it. The steps are in `write/guarded.rs`.
 
@@ -22,17 +22,86 @@ use crate::{
     thread::Beside,
 };
 
-/// The outermost write.
+/// All that an outermost write and those inside of it have named.
 #[derive(Debug)]
 pub(crate) struct Session {
-    /// Which write it is: its module and its name.
+    /// Which write the outermost one is: its module and its name.
     site: (&'static str, &'static str),
-    over: AtomicBool,
-    sets: Mutex<Vec<Arc<GuardSet>>>,
+    state: Mutex<State>,
     /// How many writes have joined it.
     joined: AtomicUsize,
     /// What those of its own function leave behind.
     puts: Mutex<Vec<Written>>,
+}
+
+#[derive(Debug)]
+struct State {
+    sets: Vec<Arc<GuardSet>>,
+    /// How many of its members are not over.
+    members: usize,
+}
+
+/// One of the writes of a session: the outermost one, or a write or transaction inside of it. The guards stay until all of them are
+/// over: a task that inherited a transaction may write for longer than that runs.
+#[derive(Debug)]
+pub(crate) struct Member {
+    pub(crate) session: Arc<Session>,
+    /// What it is inside of.
+    around: Option<Arc<Member>>,
+    /// Whether what it reads may never be committed.
+    pub(crate) in_transaction: bool,
+    over: AtomicBool,
+}
+
+impl Member {
+    /// A write that is the outermost one.
+    pub(crate) fn outermost(
+        module: &'static str,
+        function: &'static str,
+        in_transaction: bool,
+    ) -> Arc<Member> {
+        let session = Session {
+            site: (module, function),
+            state: Mutex::new(State { sets: Vec::new(), members: 1 }),
+            joined: AtomicUsize::new(0),
+            puts: Mutex::default(),
+        };
+        let session = Arc::new(session);
+        Arc::new(Member { session, around: None, in_transaction, over: AtomicBool::new(false) })
+    }
+
+    /// The innermost of this one and those around it that is not over.
+    pub(crate) fn in_progress(self: &Arc<Member>) -> Option<&Arc<Member>> {
+        let mut member = self;
+        while member.over.load(Relaxed) {
+            member = member.around.as_ref()?;
+        }
+        Some(member)
+    }
+
+    /// A write begins inside of this one. `None` if this one and all those around it are over.
+    pub(crate) fn join(self: &Arc<Member>, transaction: bool) -> Option<Arc<Member>> {
+        let mut state = self.session.state();
+        // Asked under the lock, so that it can't be over meanwhile.
+        let around = self.in_progress()?;
+        state.members += 1;
+        Some(Arc::new(Member {
+            session: self.session.clone(),
+            in_transaction: transaction || around.in_transaction,
+            around: Some(around.clone()),
+            over: AtomicBool::new(false),
+        }))
+    }
+
+    /// It is over. Gives the keys of the session by their caches, if nobody is left in it.
+    pub(crate) fn leave(&self) -> Vec<Arc<GuardSet>> {
+        let mut state = self.session.state();
+        if self.over.swap(true, Relaxed) {
+            return Vec::new();
+        }
+        state.members -= 1;
+        if state.members == 0 { mem::take(&mut state.sets) } else { Vec::new() }
+    }
 }
 
 /// An entry that a write leaves behind.
@@ -46,19 +115,9 @@ pub(crate) struct Written {
 }
 
 impl Session {
-    pub(crate) fn new(module: &'static str, function: &'static str) -> Arc<Session> {
-        Arc::new(Session {
-            site: (module, function),
-            over: AtomicBool::new(false),
-            sets: Mutex::default(),
-            joined: AtomicUsize::new(0),
-            puts: Mutex::default(),
-        })
-    }
-
     /// A write joins it. Gives whether that is the same call of the same function, which has this many attributes around the one
     /// that joins: nothing else was written in between then.
-    pub(crate) fn join(&self, settings: &WriteSettings) -> bool {
+    pub(crate) fn count_joined(&self, settings: &WriteSettings) -> bool {
         let before = self.joined.fetch_add(1, Relaxed);
         let WriteSettings { module, name, attributes_around: around, .. } = *settings;
         around > 0 && self.site == (module, name) && before + 1 == usize::from(around)
@@ -75,49 +134,40 @@ impl Session {
         mem::take(&mut *self.puts.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Whether it has ended: nothing joins it any more.
-    pub(crate) fn is_over(&self) -> bool {
-        self.over.load(Relaxed)
-    }
-
-    /// Its keys in this cache; `None` if it is over.
-    pub(crate) fn in_cache(&self, cache: &Arc<Shared>) -> Option<Arc<GuardSet>> {
-        let mut sets = self.sets();
-        if self.is_over() {
-            return None;
-        }
+    /// Its keys in this cache. Only for members that are not over.
+    pub(crate) fn in_cache(&self, cache: &Arc<Shared>) -> Arc<GuardSet> {
+        let sets = &mut self.state().sets;
         let set = sets.iter().find(|set| Arc::ptr_eq(&set.cache, cache)).cloned();
-        Some(set.unwrap_or_else(|| {
+        set.unwrap_or_else(|| {
             let set = Arc::new(GuardSet::new(self.site.1, cache));
             sets.push(set.clone());
             set
-        }))
+        })
+    }
+
+    /// The caches in which it has named keys.
+    pub(crate) fn caches(&self) -> Vec<Arc<Shared>> {
+        self.state().sets.iter().map(|set| set.cache.clone()).collect()
     }
 
     /// The write's token in this cache.
     pub(crate) fn token(&self, cache: &Arc<Shared>) -> Option<Token> {
-        self.sets().iter().find(|set| Arc::ptr_eq(&set.cache, cache)).map(|set| set.token)
+        self.state().sets.iter().find(|set| Arc::ptr_eq(&set.cache, cache)).map(|set| set.token)
     }
 
     /// All of its guards stay at least so long after the end.
     pub(crate) fn settle(&self, at_least: Duration) {
-        self.sets().iter().for_each(|set| set.settle(Some(at_least)));
+        self.state().sets.iter().for_each(|set| set.settle(at_least));
     }
 
-    /// All of its guards stay after the end for as long as they hold unrenewed.
-    pub(crate) fn settle_as_held(&self) {
-        self.sets().iter().for_each(|set| set.settle(None));
+    /// Nobody knows whether what was written so far is committed: all of its guards stay after the end for as long as they hold
+    /// unrenewed.
+    pub(crate) fn doubt(&self) {
+        self.state().sets.iter().for_each(|set| set.doubt(None));
     }
 
-    /// Ends it, and gives its keys by their caches.
-    pub(crate) fn end(&self) -> Vec<Arc<GuardSet>> {
-        let mut sets = self.sets();
-        self.over.store(true, Relaxed);
-        mem::take(&mut *sets)
-    }
-
-    fn sets(&self) -> MutexGuard<'_, Vec<Arc<GuardSet>>> {
-        self.sets.lock().unwrap_or_else(PoisonError::into_inner)
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -141,7 +191,6 @@ struct Keys {
     hold: Duration,
     /// Whether a guard was found to be gone while the write ran: others may have written meanwhile without meeting it.
     lost: bool,
-    over: bool,
 }
 
 /// A key of a write.
@@ -158,8 +207,8 @@ pub(crate) struct Named {
     by_inner: usize,
     /// Whether it is on the recovery list until the write is over.
     pub(crate) listed: bool,
-    /// Writes inside that named it and whose bodies are not over, or were dropped: their statements may still be at work.
-    running: u32,
+    /// Whether a write that named it was dropped in its body: its statements may still be at work.
+    in_doubt: bool,
 }
 
 /// How far a key's guard has come.
@@ -169,7 +218,7 @@ pub(crate) enum Placing {
     None,
     /// Acknowledged.
     Placed,
-    /// Not acknowledged.
+    /// Not acknowledged, or no longer: whoever names it again places it again.
     Failed,
 }
 
@@ -177,8 +226,6 @@ pub(crate) enum Placing {
 #[derive(Debug)]
 pub(crate) struct Ended {
     pub(crate) keys: BTreeMap<String, Named>,
-    /// How long its guards hold unrenewed.
-    pub(crate) hold: Duration,
     /// Whether a guard was lost.
     pub(crate) lost: bool,
 }
@@ -191,7 +238,7 @@ impl Named {
         by_outermost: false,
         by_inner: 0,
         listed: false,
-        running: 0,
+        in_doubt: false,
     };
 
     /// Whether nobody else in this write named the key of that entry.
@@ -202,24 +249,21 @@ impl Named {
 
 impl GuardSet {
     fn new(function: &'static str, cache: &Arc<Shared>) -> GuardSet {
-        let keys = Keys { named: BTreeMap::new(), hold: Duration::ZERO, lost: false, over: false };
+        let keys = Keys { named: BTreeMap::new(), hold: Duration::ZERO, lost: false };
         let (cache, token) = (cache.clone(), Token::fresh());
         GuardSet { function, cache, token, keys: Mutex::new(keys), renewing: Mutex::default() }
     }
 
-    /// Adds keys, and gives those whose guards are still to be placed, and for how long; `None` if the write is over. Keys that
-    /// are not to be guarded are deleted at the end only.
+    /// Adds keys, and gives those whose guards are still to be placed, and for how long. Keys that are not to be guarded are deleted
+    /// at the end only.
     pub(crate) fn add(
         &self,
         keys: &[AnyKey],
         settings: &WriteSettings,
         guarded: bool,
         by_inner: bool,
-    ) -> Option<(Vec<AnyKey>, Duration)> {
+    ) -> (Vec<AnyKey>, Duration) {
         let mut set = self.lock();
-        if set.over {
-            return None;
-        }
         set.hold = set.hold.max(settings.guard_for);
         let WriteSettings { settle, wait_replicas: replicas, .. } = *settings;
         let mut unguarded = Vec::with_capacity(keys.len());
@@ -236,7 +280,7 @@ impl GuardSet {
                 unguarded.push(key.clone());
             }
         }
-        Some((unguarded, set.hold))
+        (unguarded, set.hold)
     }
 
     /// Notes the answers of the store: which of these keys have their guards. They are renewed from now on, also those that have
@@ -251,14 +295,21 @@ impl GuardSet {
         }
     }
 
-    /// The body of a write inside begins.
-    pub(crate) fn enter(&self, keys: &[AnyKey]) {
-        self.each(keys, |named| named.running += 1);
+    /// Nobody waits any more for the guards of these keys, which are needed all the same: the renewal places them.
+    pub(crate) fn unanswered(&self, keys: &[AnyKey]) {
+        self.each(keys, |named| {
+            if named.guard == Placing::None {
+                named.guard = Placing::Failed;
+            }
+        });
     }
 
-    /// It is over.
-    pub(crate) fn leave(&self, keys: &[AnyKey]) {
-        self.each(keys, |named| named.running = named.running.saturating_sub(1));
+    /// Nobody knows whether what was written of these keys, or of all, is committed.
+    pub(crate) fn doubt(&self, keys: Option<&[AnyKey]>) {
+        match keys {
+            Some(keys) => self.each(keys, |named| named.in_doubt = true),
+            None => self.lock().named.values_mut().for_each(|named| named.in_doubt = true),
+        }
     }
 
     fn each(&self, keys: &[AnyKey], change: impl Fn(&mut Named)) {
@@ -275,45 +326,44 @@ impl GuardSet {
         (renewed.map(|(key, _)| key.clone()).collect(), set.hold)
     }
 
+    /// Notes which guards were renewed, or placed again: those that were not can't be counted on.
+    pub(crate) fn renewed<'a>(&self, keys: impl Iterator<Item = (&'a str, bool)>) {
+        let mut set = self.lock();
+        for (key, stands) in keys {
+            if let Some(named) = set.named.get_mut(key) {
+                named.guard = if stands { Placing::Placed } else { Placing::Failed };
+            }
+        }
+    }
+
     /// A guard was found to be gone.
     pub(crate) fn lose(&self) {
         self.lock().lost = true;
     }
 
-    /// All of its guards stay at least so long after the end, or else for as long as they hold unrenewed.
-    fn settle(&self, at_least: Option<Duration>) {
-        let mut set = self.lock();
-        let at_least = at_least.unwrap_or(set.hold);
-        for named in set.named.values_mut() {
+    /// All of its guards stay at least so long after the end.
+    fn settle(&self, at_least: Duration) {
+        for named in self.lock().named.values_mut() {
             named.settle = named.settle.max(at_least);
         }
     }
 
-    /// Renews the guards from now on, unless somebody does or the write is over.
+    /// Renews the guards from now on, unless somebody does.
     pub(crate) fn renew(&self, begin: impl FnOnce() -> Beside) {
-        let mut renewing = self.renewing.lock().unwrap_or_else(PoisonError::into_inner);
-        if renewing.is_none() && !self.is_over() {
-            *renewing = Some(begin());
-        }
+        self.renewing.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_with(begin);
     }
 
-    /// Whether the write is over.
-    pub(crate) fn is_over(&self) -> bool {
-        self.lock().over
-    }
-
-    /// Ends it: nothing is added, and no guard renewed, after this.
+    /// Ends it: no guard is renewed after this.
     pub(crate) fn end(&self) -> Ended {
-        self.lock().over = true;
         let renewing = self.renewing.lock().unwrap_or_else(PoisonError::into_inner).take();
         // A renewal after the release would find no guard, and place it again. Its last step may still need the keys.
         drop(renewing);
         let mut set = self.lock();
         let hold = set.hold;
-        for named in set.named.values_mut().filter(|named| named.running > 0) {
+        for named in set.named.values_mut().filter(|named| named.in_doubt) {
             named.settle = named.settle.max(hold);
         }
-        Ended { keys: mem::take(&mut set.named), hold, lost: set.lost }
+        Ended { keys: mem::take(&mut set.named), lost: set.lost }
     }
 
     fn lock(&self) -> MutexGuard<'_, Keys> {

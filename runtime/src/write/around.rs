@@ -14,7 +14,7 @@ use tracing::Span;
 use super::{open::Open, places::Places};
 use crate::{
     AnyKey,
-    engine::{scope::Change, session::Session},
+    engine::{scope::Change, session::Member},
     function::write::WriteFunction,
 };
 
@@ -78,8 +78,8 @@ enum State {
         keys: Vec<AnyKey>,
     },
     Begins(Pin<Box<dyn Future<Output = Open> + Send>>),
-    /// With the write that the future is the body of, where that is this one.
-    Runs(Open, Option<Arc<Session>>),
+    /// With what the future is the body of.
+    Runs(Open, Arc<Member>),
     Ends(Pin<Box<dyn Future<Output = ()> + Send>>),
     Over,
 }
@@ -114,16 +114,12 @@ impl<F: Future> Future for Invalidating<F> {
                 }
                 State::Begins(begins) => {
                     let mut open = ready!(begins.as_mut().poll(context));
-                    let session = open.enter();
-                    *this.state = State::Runs(open, session);
+                    let write = open.enter();
+                    *this.state = State::Runs(open, write);
                 }
-                State::Runs(_, session) => {
+                State::Runs(_, write) => {
                     if let Some(future) = this.future.as_mut().as_pin_mut() {
-                        let output = match session {
-                            Some(session) => session.within(|| future.poll(context)),
-                            None => future.poll(context),
-                        };
-                        *this.output = Some(ready!(output));
+                        *this.output = Some(ready!(write.within(|| future.poll(context))));
                     }
                     this.future.set(None);
                     if let State::Runs(mut open, _) = mem::replace(this.state, State::Over) {

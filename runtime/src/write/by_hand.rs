@@ -58,7 +58,7 @@ pub(crate) async fn invalidate_in(
     let parts = Places::new(function, cache).sort(keys);
     let parts = match join(parts, &BY_HAND.settings).await {
         Ok(None) => return Ok(()),
-        Ok(Some((_, key, error))) => return Err(error.into_error("guard", key.as_str())),
+        Ok(Some((key, error))) => return Err(error.into_error("guard", key.as_str())),
         Err(parts) => parts,
     };
     match delete(function, parts).await.into_iter().next() {

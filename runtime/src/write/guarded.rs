@@ -23,10 +23,6 @@ use crate::{
     thread::Beside,
 };
 
-/// The write is over that keys were to join.
-#[derive(Debug)]
-pub(super) struct Over;
-
 /// Guards keys of a write, all in one round trip, and keeps those guards until it is over. Gives those that could not be guarded:
 /// they are on the recovery list while the write runs.
 pub(super) async fn place(
@@ -34,11 +30,11 @@ pub(super) async fn place(
     keys: &[AnyKey],
     settings: &WriteSettings,
     by_inner: bool,
-) -> Result<Failures, Over> {
+) -> Failures {
     let guarded = by_inner || settings.guard != Guard::Off;
-    let (unguarded, hold) = set.add(keys, settings, guarded, by_inner).ok_or(Over)?;
+    let (unguarded, hold) = set.add(keys, settings, guarded, by_inner);
     if unguarded.is_empty() {
-        return Ok(Failures::new());
+        return Failures::new();
     }
     let (cache, token, begun) = (&set.cache, set.token, Instant::now());
     // From the first step on: where there are many, the first guards are renewed while the last ones are placed.
@@ -74,14 +70,7 @@ pub(super) async fn place(
         cache.given_up(keys.iter().map(|key| cache.recovery.begin(key.as_str(), token)).sum());
         cache.table.writes.guards_failed.add(failures.len() as u64);
     }
-    if set.is_over() {
-        // It was released while these guards were on their way: they are nobody's.
-        let keys = unguarded.iter().map(|key| (key.as_str().to_owned(), Named::NEW)).collect();
-        let ended = Ended { keys, hold, lost: false };
-        drop(Releasing { set: set.clone(), ended, is_last: false });
-        return Err(Over);
-    }
-    Ok(failures)
+    failures
 }
 
 fn names(keys: &[AnyKey]) -> Vec<&str> {
@@ -102,7 +91,9 @@ async fn keep(set: Arc<GuardSet>, interval: Duration) {
         let renew = |_| RenewGuard { token, hold };
         let renew = |piece| cache.store.run_all(&names[piece], renew, within);
         let answers = in_pieces(names.len(), false, renew).await;
-        let lost = names.iter().zip(answers).filter(|(_, answer)| *answer == Ok(false));
+        let stands = |answer: &Answer<bool>| matches!(answer, Ok(true) | Err(StoreError::Foreign));
+        set.renewed(names.iter().copied().zip(answers.iter().map(stands)));
+        let lost = names.iter().zip(&answers).filter(|(_, answer)| **answer == Ok(false));
         let lost: Vec<&str> = lost.map(|(name, _)| *name).collect();
         if !lost.is_empty() {
             set.lose();
@@ -117,7 +108,8 @@ async fn keep(set: Arc<GuardSet>, interval: Duration) {
             cache.table.writes.guards_lost.add(lost.len() as u64);
             let guard = |_| steps::Guard { token, hold };
             let guard = |piece| cache.store.run_all(&lost[piece], guard, within);
-            in_pieces(lost.len(), false, guard).await;
+            let answers = in_pieces(lost.len(), false, guard).await;
+            set.renewed(lost.iter().copied().zip(answers.iter().map(Answer::is_ok)));
         }
         pause = interval.saturating_sub(begun.elapsed());
     }
@@ -137,21 +129,6 @@ impl Releasing {
     pub(super) fn begin(set: Arc<GuardSet>) -> Releasing {
         let ended = set.end();
         Releasing { set, ended, is_last: false }
-    }
-
-    /// The guards stay for as long as they hold unrenewed: the database may still be carrying out what it was told, so that what
-    /// a reader loads now could be the value from before.
-    pub(super) fn in_doubt(self) -> Releasing {
-        let hold = self.ended.hold;
-        self.settling(hold)
-    }
-
-    /// The guards stay at least so long.
-    pub(super) fn settling(mut self, at_least: Duration) -> Releasing {
-        for named in self.ended.keys.values_mut() {
-            named.settle = named.settle.max(at_least);
-        }
-        self
     }
 
     /// How many keys it has.
@@ -226,7 +203,7 @@ impl Drop for Releasing {
             return;
         }
         let keys = mem::take(&mut self.ended.keys);
-        let ended = Ended { keys, hold: self.ended.hold, lost: true };
+        let ended = Ended { keys, lost: true };
         let again = Releasing { set: self.set.clone(), ended, is_last: true };
         drop(self.set.cache.spawn(again.carry_out(Vec::new())));
     }

@@ -1,19 +1,19 @@
 //! A write whose guards stand: the outermost one, which ends them all, or one inside of it.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use futures_util::future::join_all;
 
 use super::{
     deletion::{Failures, Removal},
-    guarded::{Over, Releasing, place},
+    guarded::{Releasing, place},
     places::Part,
 };
 use crate::{
     AnyKey,
     engine::{
         scope,
-        session::{GuardSet, Session, Written},
+        session::{GuardSet, Member, Session, Written},
         shared::Shared,
     },
     function::write::WriteSettings,
@@ -44,31 +44,26 @@ pub(crate) enum Open {
 impl Open {
     /// Places the guards: those of the write that this is part of, or else its own. With them the first key that has none.
     pub(crate) async fn begin(parts: Vec<Part>, settings: &WriteSettings) -> (Open, Option<Unguarded>) {
-        let parts = match scope::write_in_progress() {
-            Some(session) => match Inner::begin(&session, parts, settings).await {
-                Ok((inner, failure)) => return (Open::Inner(inner), failure),
-                // It was over before the guards stood.
-                Err(parts) => parts,
-            },
-            None => parts,
-        };
-        let (outermost, failure) = Outermost::begin(parts, settings).await;
-        (Open::Outermost(outermost), failure)
-    }
-
-    /// Its body begins. Gives the write that it is the body of, if that is this one.
-    pub(crate) fn enter(&mut self) -> Option<Arc<Session>> {
-        match self {
-            Open::Outermost(outermost) => {
-                outermost.stage = Stage::Running;
-                Some(outermost.session.clone())
+        match scope::join_write() {
+            Some(write) => {
+                let (inner, failure) = Inner::begin(Share(write), parts, settings).await;
+                (Open::Inner(inner), failure)
             }
-            Open::Inner(inner) => {
-                inner.parts.iter().for_each(|(set, keys)| set.enter(keys));
-                inner.stage = Stage::Running;
-                None
+            None => {
+                let (outermost, failure) = Outermost::begin(parts, settings).await;
+                (Open::Outermost(outermost), failure)
             }
         }
+    }
+
+    /// Its body begins. Gives what it is the body of.
+    pub(crate) fn enter(&mut self) -> Arc<Member> {
+        let (write, stage) = match self {
+            Open::Outermost(outermost) => (&outermost.write, &mut outermost.stage),
+            Open::Inner(inner) => (&inner.write, &mut inner.stage),
+        };
+        *stage = Stage::Running;
+        write.0.clone()
     }
 
     /// Its body is over. Gives the write whose guards' places can be taken by entries, if there is one.
@@ -76,11 +71,11 @@ impl Open {
         match self {
             Open::Outermost(outermost) => {
                 outermost.stage = Stage::After;
-                Some(outermost.session.clone())
+                Some(outermost.write.session().clone())
             }
             Open::Inner(inner) => {
-                inner.leave();
-                inner.is_same_call.then(|| inner.session.clone())
+                inner.stage = Stage::After;
+                inner.is_same_call.then(|| inner.write.session().clone())
             }
         }
     }
@@ -93,36 +88,33 @@ impl Open {
         settings: &WriteSettings,
         puts: Vec<Written>,
     ) -> Option<Unguarded> {
-        let of_result = match self {
+        match self {
             Open::Outermost(outermost) => {
-                // It exists before the release does: whoever goes away does not leave these behind.
+                // They exist before the release does: whoever goes away does not leave these behind.
                 let removals = removals(settings.name, of_result);
                 outermost.release(puts).await;
-                removals
+                join_all(removals.into_iter().map(Removal::carry_out)).await;
+                None
             }
             Open::Inner(inner) => {
-                inner.session.add_puts(puts);
-                match inner.end(of_result, settings).await {
-                    Ok(failure) => return failure,
-                    Err(of_result) => removals(settings.name, of_result),
-                }
+                inner.write.session().add_puts(puts);
+                inner.end(of_result, settings).await.0
             }
-        };
-        join_all(of_result.into_iter().map(Removal::carry_out)).await;
-        None
+        }
     }
 
     /// Releases the guards of a write that knows no more keys. With the first key for which the cache did not answer.
     pub(crate) async fn release(self, settings: &WriteSettings) -> Option<(AnyKey, StoreError)> {
         let failures = match self {
             Open::Outermost(outermost) => outermost.release(Vec::new()).await,
-            Open::Inner(inner) => match inner.end(Vec::new(), settings).await {
-                Ok(_) => return None,
-                Err(keys) => delete(settings.name, keys).await,
-            },
+            Open::Inner(inner) => inner.end(Vec::new(), settings).await.1,
         };
-        failures.into_iter().find(|(_, error)| *error != StoreError::Foreign)
+        first(failures)
     }
+}
+
+fn first(failures: Failures) -> Option<(AnyKey, StoreError)> {
+    failures.into_iter().find(|(_, error)| *error != StoreError::Foreign)
 }
 
 /// Deletes keys that no guard stands under, in all caches at once.
@@ -134,45 +126,56 @@ fn removals(function: &'static str, parts: Vec<Part>) -> Vec<Removal> {
     parts.into_iter().map(|Part { cache, keys }| Removal { function, cache, keys }).collect()
 }
 
+/// A write's place in its session. Dropped, it leaves that; if it is the last, the guards are released in the background.
+#[derive(Debug)]
+pub(super) struct Share(pub(super) Arc<Member>);
+
+impl Share {
+    pub(super) fn session(&self) -> &Arc<Session> {
+        &self.0.session
+    }
+
+    /// The write is over. Gives what is to be released: nothing, where another one is not.
+    pub(super) fn leave(&self) -> Vec<Releasing> {
+        self.0.leave().into_iter().map(Releasing::begin).collect()
+    }
+}
+
+impl Drop for Share {
+    fn drop(&mut self) {
+        drop(self.leave());
+    }
+}
+
 /// An outermost write. Dropped, it releases its guards in the background: at once where its body had not begun or is over; where
 /// that was dropped or panicked, they are left for as long as they hold unrenewed.
 #[derive(Debug)]
 pub(crate) struct Outermost {
-    pub(crate) session: Arc<Session>,
-    pub(crate) stage: Stage,
+    pub(super) write: Share,
+    pub(super) stage: Stage,
 }
 
 impl Outermost {
-    pub(crate) fn new(module: &'static str, function: &'static str) -> Outermost {
-        Outermost { session: Session::new(module, function), stage: Stage::Before }
-    }
-
     async fn begin(parts: Vec<Part>, settings: &WriteSettings) -> (Outermost, Option<Unguarded>) {
         // It exists before the guards do: dropped while they are being placed, it takes them away again.
-        let outermost = Outermost::new(settings.module, settings.name);
-        // It is not over.
-        let placed = place_all(&outermost.session, &parts, settings, false).await;
-        let failure = placed.unwrap_or_default();
+        let write = Share(Member::outermost(settings.module, settings.name, false));
+        let outermost = Outermost { write, stage: Stage::Before };
+        let failure = place_all(outermost.write.session(), &parts, settings, false).await;
         (outermost, failure)
     }
 
     /// Leaves the guards, all at once, with entries in the places of those that were this write's alone.
     pub(crate) async fn release(self, mut puts: Vec<Written>) -> Failures {
-        puts.extend(self.session.take_puts());
-        let releases = self.session.end().into_iter().map(Releasing::begin).collect();
-        release_all(releases, puts).await
+        puts.extend(self.write.session().take_puts());
+        release_all(self.write.leave(), puts).await
     }
-}
-
-/// Ends a write whose guards stay at least so long.
-pub(super) fn end(write: &Outermost, settle: Duration) -> Vec<Releasing> {
-    write.session.end().into_iter().map(|set| Releasing::begin(set).settling(settle)).collect()
 }
 
 impl Drop for Outermost {
     fn drop(&mut self) {
-        for releasing in self.session.end().into_iter().map(Releasing::begin) {
-            drop(if self.stage == Stage::Running { releasing.in_doubt() } else { releasing });
+        if self.stage == Stage::Running {
+            // What a reader loads now could be the value from before.
+            self.write.session().doubt();
         }
     }
 }
@@ -189,75 +192,52 @@ pub(super) async fn release_all(releases: Vec<Releasing>, puts: Vec<Written>) ->
     join_all(releases).await.concat()
 }
 
-/// A write inside of another. Dropped in its body it leaves its keys marked: their guards stay longer after the end.
+/// A write inside of another. Dropped in its body it leaves doubt about its keys: their guards stay longer after the end.
 #[derive(Debug)]
 pub(crate) struct Inner {
-    function: &'static str,
-    session: Arc<Session>,
-    parts: Vec<(Arc<GuardSet>, Vec<AnyKey>)>,
+    write: Share,
+    /// The keys that its arguments name.
+    keys: Vec<Part>,
+    /// Those that its result names, while their guards are being placed.
+    of_result: Vec<Part>,
     stage: Stage,
     /// Whether it is another attribute of the outermost write's function: what it leaves behind takes the guards' places then.
     is_same_call: bool,
 }
 
 impl Inner {
-    /// Guards the keys as part of that write; gives them back if it is over.
-    async fn begin(
-        session: &Arc<Session>,
-        parts: Vec<Part>,
-        settings: &WriteSettings,
-    ) -> Result<(Inner, Option<Unguarded>), Vec<Part>> {
-        let is_same_call = session.join(settings);
-        let Ok(failure) = place_all(session, &parts, settings, true).await else { return Err(parts) };
-        let mut joined = Vec::with_capacity(parts.len());
-        for part in &parts {
-            let Some(set) = session.in_cache(&part.cache) else { return Err(parts) };
-            joined.push((set, part.keys.clone()));
-        }
-        let inner = Inner {
-            function: settings.name,
-            session: session.clone(),
-            parts: joined,
-            stage: Stage::Before,
-            is_same_call,
-        };
-        Ok((inner, failure))
+    /// Guards the keys as part of that write.
+    async fn begin(write: Share, keys: Vec<Part>, settings: &WriteSettings) -> (Inner, Option<Unguarded>) {
+        let is_same_call = write.session().count_joined(settings);
+        let inner = Inner { write, keys, of_result: Vec::new(), stage: Stage::Before, is_same_call };
+        let failure = place_all(inner.write.session(), &inner.keys, settings, true).await;
+        (inner, failure)
     }
 
-    fn leave(&mut self) {
-        if self.stage == Stage::Running {
-            self.parts.iter().for_each(|(set, keys)| set.leave(keys));
-        }
+    /// Guards what only the result names; the last write of all releases everything. With the first key that could not be guarded,
+    /// and those for which the cache did not answer in the end.
+    async fn end(mut self, of_result: Vec<Part>, settings: &WriteSettings) -> (Option<Unguarded>, Failures) {
         self.stage = Stage::After;
+        self.of_result = of_result;
+        let failure = place_all(self.write.session(), &self.of_result, settings, true).await;
+        self.of_result.clear();
+        (failure, release_all(self.write.leave(), Vec::new()).await)
     }
 
-    /// Guards what only the result names. Gives the keys that are to be deleted now, if the write is over that this was part of.
-    async fn end(
-        mut self,
-        of_result: Vec<Part>,
-        settings: &WriteSettings,
-    ) -> Result<Option<Unguarded>, Vec<Part>> {
-        self.leave();
-        if !of_result.is_empty()
-            && let Ok(failure) = place_all(&self.session, &of_result, settings, true).await
-        {
-            return Ok(failure);
+    fn each(&self, parts: &[Part], change: impl Fn(&GuardSet, &[AnyKey])) {
+        for Part { cache, keys } in parts {
+            change(&self.write.session().in_cache(cache), keys);
         }
-        if !self.session.is_over() {
-            return Ok(None);
-        }
-        let own = self.parts.drain(..).map(|(set, keys)| Part { cache: set.cache.clone(), keys });
-        Err(own.chain(of_result).collect())
     }
 }
 
 impl Drop for Inner {
     fn drop(&mut self) {
-        if self.stage == Stage::Running && self.session.is_over() {
-            for (set, keys) in self.parts.drain(..) {
-                drop(Removal { function: self.function, cache: set.cache.clone(), keys });
-            }
+        if self.stage == Stage::Running {
+            self.each(&self.keys, |set, keys| set.doubt(Some(keys)));
         }
+        // It has written, and is dropped before their guards stand.
+        self.each(&self.of_result, GuardSet::unanswered);
     }
 }
 
@@ -267,30 +247,26 @@ async fn place_all(
     parts: &[Part],
     settings: &WriteSettings,
     by_inner: bool,
-) -> Result<Option<Unguarded>, Over> {
+) -> Option<Unguarded> {
     let place = |part: &Part| {
         let (set, keys) = (session.in_cache(&part.cache), part.keys.clone());
         async move {
-            let set = set.ok_or(Over)?;
-            let failures = place(&set, &keys, settings, by_inner).await?;
-            let failure = failures.into_iter().next();
-            Ok(failure.map(|(key, error)| (set.cache.clone(), key, error)))
+            let failure = place(&set, &keys, settings, by_inner).await.into_iter().next();
+            failure.map(|(key, error)| (set.cache.clone(), key, error))
         }
     };
-    let placed = join_all(parts.iter().map(place)).await;
-    let failures: Vec<Option<Unguarded>> = placed.into_iter().collect::<Result<_, Over>>()?;
-    Ok(failures.into_iter().flatten().next())
+    join_all(parts.iter().map(place)).await.into_iter().flatten().next()
 }
 
 /// Guards keys as part of the write in progress, as one of it that is over at once: what is invalidated by hand. Gives the keys
 /// back if there is no write in progress.
-pub(crate) async fn join(parts: Vec<Part>, settings: &WriteSettings) -> Result<Option<Unguarded>, Vec<Part>> {
-    let Some(session) = scope::write_in_progress() else { return Err(parts) };
-    match Inner::begin(&session, parts, settings).await {
-        Ok((inner, failure)) => {
-            // What it names was written before, or will be by what joins the same write.
-            inner.end(Vec::new(), settings).await.map(|_| failure)
-        }
-        Err(parts) => Err(parts),
-    }
+pub(crate) async fn join(
+    parts: Vec<Part>,
+    settings: &WriteSettings,
+) -> Result<Option<(AnyKey, StoreError)>, Vec<Part>> {
+    let Some(write) = scope::join_write() else { return Err(parts) };
+    // What it names was written before, or will be by what joins the same write.
+    let (inner, _) = Inner::begin(Share(write), Vec::new(), settings).await;
+    let (unguarded, undelivered) = inner.end(parts, settings).await;
+    Ok(unguarded.map(|(_, key, error)| (key, error)).or_else(|| first(undelivered)))
 }

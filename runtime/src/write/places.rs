@@ -20,6 +20,7 @@ pub(crate) struct Places {
 }
 
 /// The keys of a write that lie in one cache, each once.
+#[derive(Debug)]
 pub(crate) struct Part {
     pub(crate) cache: Arc<Shared>,
     pub(crate) keys: Vec<AnyKey>,
@@ -60,7 +61,7 @@ impl Places {
 
     /// Counts the write in each cache that it guards keys in.
     pub(crate) fn count(&self, parts: &[Part]) {
-        let joins = scope::write_in_progress().is_some();
+        let joins = scope::is_in_write();
         let own = if parts.is_empty() { self.own() } else { None };
         for cache in parts.iter().map(|part| &part.cache).chain(own) {
             cache.table.writes.writes.one();

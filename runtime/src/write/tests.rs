@@ -27,6 +27,7 @@ use crate::{
 
 mod around;
 mod nested;
+mod strays;
 mod transactions;
 
 const TTL: Duration = Duration::from_secs(60);

@@ -17,11 +17,11 @@ use tracing::Span;
 
 use super::{
     guarded::Releasing,
-    open::{self, Outermost, Stage, release_all},
+    open::{Share, release_all},
 };
 use crate::engine::{
-    scope::{self, Change, InWrite, Scope, Scoped, scoped},
-    session::Session,
+    scope::{self, Change, Scope, Scoped, scoped},
+    session::Member,
     shared::Shared,
 };
 
@@ -100,11 +100,18 @@ const DOUBT: Duration = Duration::from_secs(1);
 ///
 /// # Limits
 ///
+/// An `Err` is known by the type of what the future gives: it is a `Result`. What lies deeper, as in `Ok(Err(…))`, is not looked into.
+///
 /// A commit that the database carries out more than a second after the future has given `Err` can leave an old value in the cache,
 /// until its TTL; a longer `settle` on a function inside covers what is longer. The same holds for one that is carried out later
 /// than `guard_for` after the future was dropped.
 pub fn transaction<F: Future>(future: F) -> impl Future<Output = F::Output> {
-    Transaction { future: scoped(Within { state: State::New }, future), output: None, end: None, span: None }
+    Transaction {
+        future: scoped(Within { state: State::New, polled: false }, future),
+        output: None,
+        end: None,
+        span: None,
+    }
 }
 
 pin_project! {
@@ -126,11 +133,13 @@ impl<F: Future> Future for Transaction<F> {
         let mut this = self.project();
         if this.end.is_none() {
             let span = this.span.get_or_insert_with(|| tracing::debug_span!("transaction"));
+            this.future.as_mut().change().polled = true;
             let output = ready!(span.in_scope(|| this.future.as_mut().poll(context)));
             let failed = is_err(&output);
             *this.output = Some(output);
-            let state = mem::replace(&mut this.future.as_mut().change().state, State::Over);
-            *this.end = Some(state.end(failed));
+            if let State::Begun(write) = mem::replace(&mut this.future.as_mut().change().state, State::Over) {
+                *this.end = Some(Box::pin(write.end(failed)));
+            }
         }
         if let Some((end, span)) = this.end.as_mut().zip(this.span.as_ref()) {
             ready!(span.in_scope(|| end.as_mut().poll(context)));
@@ -145,89 +154,94 @@ impl<F: Future> Future for Transaction<F> {
 /// Makes the calls of a future part of one write.
 struct Within {
     state: State,
+    /// Whether it was ever polled: one that is dropped before has done nothing.
+    polled: bool,
 }
 
 enum State {
-    /// It has not begun.
     New,
-    /// It is the outermost write.
-    Outermost {
-        write: Outermost,
-        begun: Instant,
-        /// The cache in scope.
-        cache: Option<Arc<Shared>>,
-    },
-    /// It is inside of another write.
-    Inner(Nested),
+    Begun(Begun),
     Over,
 }
 
 impl Change for Within {
     fn apply(&mut self, scope: &mut Scope) {
-        if let State::New = self.state {
-            self.state = match scope.write.take().filter(|around| !around.session.is_over()) {
-                Some(around) => State::Inner(Nested { session: around.session, is_over: false }),
-                None => {
-                    let mut write = Outermost::new(module_path!(), "transaction");
-                    write.stage = Stage::Running;
-                    State::Outermost { write, begun: Instant::now(), cache: scope.cache.clone() }
-                }
-            };
+        if let State::New = self.state
+            && self.polled
+        {
+            self.state = State::Begun(Begun::in_scope(scope));
         }
-        let session = match &self.state {
-            State::Outermost { write, .. } => &write.session,
-            State::Inner(nested) => &nested.session,
-            State::New | State::Over => return,
-        };
-        scope.write = Some(InWrite { session: session.clone(), in_transaction: true });
-    }
-}
-
-impl State {
-    /// The future is over.
-    fn end(self, failed: bool) -> Pin<Box<dyn Future<Output = ()> + Send>> {
-        match self {
-            State::Outermost { write, begun, cache } => {
-                let settle = if failed { DOUBT } else { Duration::ZERO };
-                Box::pin(end(open::end(&write, settle), failed, begun, cache))
-            }
-            State::Inner(mut nested) => {
-                nested.is_over = true;
-                if failed {
-                    nested.session.settle(DOUBT);
-                }
-                Box::pin(std::future::ready(()))
-            }
-            State::New | State::Over => Box::pin(std::future::ready(())),
+        if let State::Begun(write) = &self.state {
+            scope.write = Some(write.share.0.clone());
         }
     }
 }
 
-/// Releases the guards of a transaction that began in this scope.
-async fn end(releases: Vec<Releasing>, failed: bool, begun: Instant, cache: Option<Arc<Shared>>) {
-    let took = begun.elapsed();
-    let keys: usize = releases.iter().map(Releasing::len).sum();
-    let in_scope = cache.or_else(scope::installed).filter(|_| releases.is_empty());
-    for cache in releases.iter().map(Releasing::cache).chain(in_scope.as_ref()) {
-        cache.table.writes.transactions.one();
-        if failed {
-            cache.table.writes.transactions_failed.one();
-        }
-    }
-    let undelivered = release_all(releases, Vec::new()).await.len();
-    tracing::debug!(keys, failed, ?took, undelivered, "transaction over");
-}
-
-/// A transaction inside of another write. Dropped in its body it leaves doubt about all that the write has named.
-struct Nested {
-    session: Arc<Session>,
+/// A transaction that is not over. Dropped in its future it leaves doubt about all that its write has named so far.
+struct Begun {
+    share: Share,
+    /// What it is part of the statistics of: the cache in scope. Of one inside of another write, nothing.
+    counted: Option<Counted>,
     is_over: bool,
 }
 
-impl Drop for Nested {
+struct Counted {
+    since: Instant,
+    in_scope: Option<Arc<Shared>>,
+}
+
+impl Begun {
+    /// The outermost write, or a part of the one in this scope.
+    fn in_scope(scope: &Scope) -> Begun {
+        let (write, counted) = match scope.write.as_ref().and_then(|around| around.join(true)) {
+            Some(inside) => (inside, None),
+            None => {
+                let counted = Counted { since: Instant::now(), in_scope: scope.cache.clone() };
+                (Member::outermost(module_path!(), "transaction", true), Some(counted))
+            }
+        };
+        Begun { share: Share(write), counted, is_over: false }
+    }
+
+    /// Its future is over. Releases the guards, unless another write of the same session is not over.
+    async fn end(mut self, failed: bool) {
+        self.is_over = true;
+        let took = self.counted.as_ref().map(|counted| counted.since.elapsed());
+        if failed {
+            self.share.session().settle(DOUBT);
+        }
+        self.count(failed);
+        let releases = self.share.leave();
+        let keys: usize = releases.iter().map(Releasing::len).sum();
+        let undelivered = release_all(releases, Vec::new()).await.len();
+        if let Some(took) = took {
+            tracing::debug!(keys, failed, ?took, undelivered, "transaction over");
+        }
+    }
+
+    fn count(&self, failed: bool) {
+        let Some(Counted { in_scope, .. }) = &self.counted else { return };
+        let mut caches = self.share.session().caches();
+        if caches.is_empty() {
+            caches.extend(in_scope.clone().or_else(scope::installed));
+        }
+        for cache in caches {
+            cache.table.writes.transactions.one();
+            if failed {
+                cache.table.writes.transactions_failed.one();
+            }
+        }
+    }
+}
+
+impl Drop for Begun {
     fn drop(&mut self) {
         if !self.is_over {
-            self.session.settle_as_held();
+            self.share.session().doubt();
+            self.count(true);
+            if let Some(Counted { since, .. }) = &self.counted {
+                tracing::debug!(took = ?since.elapsed(), "transaction dropped; its guards stay for as long as they hold");
+            }
         }
     }
 }

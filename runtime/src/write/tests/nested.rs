@@ -125,6 +125,34 @@ async fn an_update_leaves_no_value_where_another_write_is_part_of_the_same() {
     assert_eq!(stored(&cache).await, Some(4));
 }
 
+static SAVE_BELOW: WriteFunction = SAVES.attributes_around(1);
+static SAVE_BELOW_TWO: WriteFunction = SAVES.attributes_around(2);
+static ANOTHER: WriteFunction = WriteFunction::declare(module_path!(), "another");
+
+/// `#[invalidates]` above `#[updates]`: what the lower one leaves is as new as what the upper one deletes.
+#[tokio::test(start_paused = true)]
+async fn an_update_below_other_attributes_of_its_function_leaves_its_value() {
+    let below = async |above: &'static WriteFunction, in_between: bool, function: &'static WriteFunction| {
+        let cache = cache();
+        let body = async {
+            if in_between {
+                writes(&cache, &SAVE_BELOW, &["middle"], &[], save(&cache, function, Duration::ZERO, 3))
+                    .await
+                    .unwrap()
+            } else {
+                save(&cache, function, Duration::ZERO, 3).await
+            }
+        };
+        assert_eq!(writes(&cache, above, &["other"], &[], body).await.unwrap(), Some(3));
+        stored(&cache).await
+    };
+    assert_eq!(below(&SAVE, false, &SAVE_BELOW).await, Some(3));
+    assert_eq!(below(&SAVE, true, &SAVE_BELOW_TWO).await, Some(3));
+    assert_eq!(below(&SAVE, true, &SAVE_BELOW).await, None, "called once more by its own body");
+    assert_eq!(below(&ANOTHER, false, &SAVE_BELOW).await, None, "called by another one");
+    assert_eq!(below(&SAVE, false, &SAVE).await, None, "it has no attribute above");
+}
+
 #[tokio::test(start_paused = true)]
 async fn guards_placed_inside_are_renewed_for_as_long_as_the_outermost_write_runs() {
     let (one, other) = (cache(), cache());
@@ -145,9 +173,9 @@ async fn guards_hold_and_settle_as_long_as_the_longest_that_was_asked_for() {
     for settle in [Duration::ZERO, Duration::from_secs(5)] {
         let cache = cache();
         let outer = async {
-            writes(&cache, if settle.is_zero() { &SAVE } else { &SAVE_LONG }, &["k"], &[], async {})
-                .await
-                .unwrap();
+            let function = if settle.is_zero() { &SAVE } else { &SAVE_LONG };
+            writes(&cache, function, &["k"], &[], async {}).await.unwrap();
+            writes(&cache, &SAVE, &["k"], &[], async {}).await.unwrap();
         };
         writes(&cache, &SAVE, &["k"], &[], outer).await.unwrap();
         assert_eq!(is_guarded(&cache, "k").await, !settle.is_zero());
@@ -157,6 +185,7 @@ async fn guards_hold_and_settle_as_long_as_the_longest_that_was_asked_for() {
     let cache = cache();
     let outer = async {
         writes(&cache, &SAVE_LONG, &["inner"], &[], async {}).await.unwrap();
+        writes(&cache, &SAVE, &["last"], &[], async {}).await.unwrap();
         std::future::pending::<()>().await;
     };
     timeout(Duration::from_secs(1), writes(&cache, &SAVE, &["outer"], &[], outer)).await.unwrap_err();

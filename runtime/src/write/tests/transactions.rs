@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     AnyKey, Cache, Error, Source, bypass, cached_aside,
-    function::write::WriteFunction,
+    function::write::{Guard, WriteFunction},
     inherit, invalidate, observe, only_cached, refresh,
     store::faulty::{Gate, SLOW},
     transaction,
@@ -96,7 +96,8 @@ async fn a_transaction_that_is_dropped_or_panics_leaves_its_guards_for_as_long_a
         assert!(is_guarded(&cache, "k").await, "the database may still be committing");
         sleep(Duration::from_secs(2)).await;
         assert!(!is_guarded(&cache, "k").await);
-        assert_eq!((cache.stats().guards_lost, cache.stats().transactions), (0, 0));
+        let stats = cache.stats();
+        assert_eq!((stats.guards_lost, stats.transactions, stats.transactions_failed), (0, 1, 1));
     }
 }
 
@@ -182,7 +183,7 @@ async fn rate(name: &str) -> u64 {
     BODIES.fetch_add(1, SeqCst)
 }
 
-/// What a task inherits lasts until the transaction is over, whatever the task does.
+/// What a task inherits lasts until the transaction is over, or the write that the task has begun until then.
 #[tokio::test(start_paused = true)]
 async fn tasks_are_part_of_a_transaction_if_they_inherit_it() {
     let cache = cache();
@@ -210,7 +211,12 @@ async fn tasks_are_part_of_a_transaction_if_they_inherit_it() {
     let (stray,) = stray;
     assert!(is_guarded(&cache, "stray").await, "its statement may still be at work");
     stray.await.unwrap();
-    assert_eq!(cache.stats().function("rate").stored, 2, "the transaction was over when it read");
+    let stats = cache.stats().function("rate");
+    assert_eq!(
+        (stats.stored, stats.bypassed),
+        (1, 1),
+        "the write was not over when it read, and then it was"
+    );
     assert!(!is_guarded(&cache, "late").await && !is_guarded(&cache, "inside").await);
 }
 
@@ -246,6 +252,26 @@ async fn several_caches_have_guards_of_their_own_that_are_released_together() {
         assert!(!is_guarded(cache, "k").await);
         assert_eq!((cache.stats().transactions, cache.stats().guards_lost), (1, 0));
     }
+}
+
+static SAVE_INSIDE: WriteFunction = SAVES.guard(Guard::Required).in_transaction_only();
+
+#[tokio::test(start_paused = true)]
+async fn a_write_of_a_transaction_is_refused_outside_of_one_and_inside_of_another_write() {
+    let cache = cache();
+    let refused = async || {
+        let refused = writes(&cache, &SAVE_INSIDE, &["k"], &[], async { panic!("its body runs") }).await;
+        assert!(matches!(refused, Err(Error::OutsideTransaction { function: "save" })), "{refused:?}");
+    };
+    refused().await;
+    writes(&cache, &SAVE, &["outer"], &[], refused()).await.unwrap();
+    transaction(async {
+        writes(&cache, &SAVE_INSIDE, &["k"], &[], async {}).await.unwrap();
+        let inner = async { writes(&cache, &SAVE_INSIDE, &["k"], &[], async {}).await.unwrap() };
+        writes(&cache, &SAVE, &["outer"], &[], inner).await.unwrap();
+    })
+    .await;
+    assert_eq!((cache.stats().writes_refused, cache.stats().joined), (2, 3));
 }
 
 /// A bulk import: key by key, and all at once.
