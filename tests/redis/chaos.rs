@@ -119,6 +119,35 @@ fn p2_is_broken_by_a_read_that_goes_back() {
     assert_eq!(found(Class::Outages, &format!("{written}\nread 2.2 cached 1 71 80 ok 1 1")), [""; 0]);
 }
 
+/// Key 1 and key 2 are written together, by a write that has not returned, and the new version of key 1 was seen.
+const TOGETHER: &str = "
+    write 1.1 10
+    done 1.1 20 ok guarded 0
+    version 1 1 1.1
+    version 2 1 1.1
+    load 2.1 cached 2 1 31 32
+    read 2.1 cached 2 30 33 ok 2 1
+    write 1.2 40
+    version 1 2 1.2
+    version 2 2 1.2
+    load 2.2 cached 1 2 51 52
+    read 2.2 cached 1 50 60 ok 1 2";
+
+#[test]
+fn whoever_has_seen_one_key_of_a_write_does_not_see_the_old_version_of_another() {
+    let half = |begin| format!("{TOGETHER}\nread 3.1 cached 2 {begin} 80 ok 2 1");
+    assert_eq!(found(Class::Outages, &half(61)), ["half"]);
+    assert_eq!(found(Class::Outages, &half(59)), [""; 0], "it began before that was seen");
+    let later = "write 1.3 70\nversion 1 3 1.3\nload 2.3 cached 1 3 71 72\nread 2.3 cached 1 71 73 ok 1 3";
+    let text = format!("{}\n{later}", half(75)).replace("read 2.2 cached 1 50 60", "read 2.2 cached 1 50 79");
+    assert_eq!(found(Class::Outages, &text), ["half"], "a later version of the one is seen");
+    let unguarded = format!("{}\ndone 1.2 90 ok unguarded 1", half(61));
+    let verdict = judge(Class::BestEffort, &unguarded);
+    assert_eq!((verdict.violations.len(), verdict.allowed_halves.len()), (0, 1));
+    let slots = half(61).replace("version 2", "version 101").replace("cached 2", "cached 101");
+    assert_eq!(found(Class::Outages, &slots.replace("ok 2", "ok 101")), [""; 0], "a slot has no guard");
+}
+
 #[test]
 fn a_read_past_the_cache_counts_for_those_that_follow() {
     let written = TWO_WRITES.replace("done 1.2 50 ok guarded 0", "");

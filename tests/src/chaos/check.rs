@@ -6,6 +6,7 @@ use super::{
     exposure,
     history::{History, Write},
     record::{Ended, Event, Load, OpId, Read},
+    together,
     violation::{Known, Stale, Violation},
 };
 use std::collections::{BTreeMap, BTreeSet, HashSet};
@@ -22,6 +23,8 @@ pub struct Verdict {
     pub violations: Vec<Violation>,
     /// Stale reads that a named limit of the promise allows.
     pub allowed: Vec<Stale>,
+    /// The same of those that are stale beside what was seen of another key.
+    pub allowed_halves: Vec<Stale>,
 }
 
 /// Goes through a history.
@@ -30,6 +33,7 @@ pub fn check(history: &History, class: Class) -> Verdict {
     for &key in history.reads.iter().map(|read| &read.key).collect::<BTreeSet<_>>() {
         check_order(history, class, key, &mut verdict);
     }
+    together::check(history, class, &mut verdict);
     verdict.violations.extend(unjustified(history));
     verdict.violations.extend(wrong_loads(history));
     verdict.violations.extend(history.stray.iter().map(|op| Violation::WroteAllTheSame(*op)));
@@ -91,14 +95,14 @@ fn check_order(history: &History, class: Class, key: u64, verdict: &mut Verdict)
     }
 }
 
-fn raise(highest: &mut Option<Known>, known: Known) {
+pub(super) fn raise(highest: &mut Option<Known>, known: Known) {
     if highest.is_none_or(|highest| highest.version < known.version) {
         *highest = Some(known);
     }
 }
 
 /// Whether every write that this read missed is one that it may.
-fn may_be_missed(history: &History, class: Class, read: &Read, newest: u64) -> bool {
+pub(super) fn may_be_missed(history: &History, class: Class, read: &Read, newest: u64) -> bool {
     let exposed = |write: &Write| {
         let own = exposure::returned_to_its_own(write, read.key, read.op.process, read.begin);
         let until = exposure::until(history, class, write, read.key);

@@ -208,9 +208,11 @@ fn some_row(random: &mut Random) -> u64 {
 
 fn some_write(random: &mut Random) -> Write {
     let row = some_row(random);
+    let other = (row + 1 + random.below(ROWS - 1)) % ROWS;
     match random.below(10) {
-        0..5 => Write::One(row),
-        5..7 => Write::Two(row, (row + 1 + random.below(ROWS - 1)) % ROWS),
+        0..4 => Write::One(row),
+        4 => Write::Two(row, other),
+        5..7 => Write::Transfer(row, other),
         7 => Write::RowAndSlot(row),
         _ => Write::Slot,
     }
@@ -220,7 +222,7 @@ fn some_write(random: &mut Random) -> Write {
 fn some_guarded_write(random: &mut Random) -> Write {
     loop {
         let write = some_write(random);
-        if matches!(write, Write::One(_) | Write::Two(..)) {
+        if matches!(write, Write::One(_) | Write::Two(..) | Write::Transfer(..)) {
             return write;
         }
     }

@@ -10,7 +10,7 @@
 //! # What is demanded
 //!
 //! A read is *stale* if its version is older than what another operation on that key, a read or a write, had returned
-//! before the read began. With the [full promise](class::Class) no read is. Where the protocol names a limit,
+//! before the read began, or than what a write of several keys had made of it, if that write was seen at another of them. With the [full promise](class::Class) no read is. Where the protocol names a limit,
 //! [`exposure`] says which writes are beyond it and until when: only those may be missed, and only so long.
 
 pub mod caller;
@@ -33,4 +33,5 @@ pub mod run;
 mod setup;
 pub mod subject;
 pub mod timeline;
+mod together;
 pub mod violation;

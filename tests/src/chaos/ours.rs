@@ -22,13 +22,19 @@ pub async fn row(origin: &Origin, step: &Step, id: u64) -> Result<Option<Row>, F
     origin.load(step, id).await
 }
 
+/// What a transaction will write when it commits.
+#[derive(Debug, Default)]
+struct Transaction {
+    changes: Vec<u64>,
+}
+
 macro_rules! writes {
     ($(#[$doc:meta])* $module:ident: $guard:literal, $guard_for:ident $(, $option:ident = $value:literal)?) => {
         $(#[$doc])*
         pub mod $module {
             use crate::chaos::class::$guard_for;
-            use super::{row, Failure, Origin, Step, Written};
-            use cached_aside::invalidates;
+            use super::{row, Failure, Origin, Step, Transaction, Written};
+            use cached_aside::{invalidates, transaction};
 
             /// Writes one row.
             ///
@@ -46,6 +52,28 @@ macro_rules! writes {
             #[invalidates(row(one), row(other), guard = $guard, guard_for = $guard_for $(, $option = $value)?)]
             pub async fn two(origin: &Origin, step: &Step, one: u64, other: u64) -> Result<Written, Failure> {
                 origin.store(step, &[one, other], false).await
+            }
+
+            /// Writes two rows in a transaction: they are written when it commits, after the writes of both have returned.
+            ///
+            /// # Errors
+            /// As the step says, or refused.
+            pub async fn transfer(origin: &Origin, step: &Step, one: u64, other: u64) -> Result<Written, Failure> {
+                transaction(async {
+                    let mut tx = Transaction::default();
+                    change(&mut tx, one).await?;
+                    change(&mut tx, other).await?;
+                    origin.store(step, &tx.changes, false).await
+                })
+                .await
+            }
+
+            #[invalidates(
+                row(id), transaction = "required", guard = $guard, guard_for = $guard_for $(, $option = $value)?
+            )]
+            async fn change(tx: &mut Transaction, id: u64) -> Result<(), Failure> {
+                tx.changes.push(id);
+                Ok(())
             }
 
             /// Writes a row and a slot that the origin picks.

@@ -49,8 +49,12 @@ impl Report {
         let is_refused = |ended: Option<Ended>| ended == Some(Ended::Refused);
         let refused =
             history.writes.values().filter(|write| is_refused(write.done.map(|done| done.ended))).count();
-        let is_stale =
-            |violation: &&Violation| matches!(violation, Violation::MissesWrite(_) | Violation::GoesBack(_));
+        let is_stale = |violation: &&Violation| {
+            matches!(
+                violation,
+                Violation::MissesWrite(_) | Violation::GoesBack(_) | Violation::SeesHalf { .. }
+            )
+        };
         let ends = || {
             let writes = history.writes.values().filter_map(|write| write.done.map(|done| done.end));
             history.reads.iter().map(|read| read.end).chain(writes)

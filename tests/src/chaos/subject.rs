@@ -48,6 +48,8 @@ pub enum Write {
     Long(u64),
     /// Two rows at once.
     Two(u64, u64),
+    /// Two rows in a transaction, whose commit comes after the writes of both have returned.
+    Transfer(u64, u64),
     /// A row and a slot.
     RowAndSlot(u64),
     /// A slot.
@@ -136,7 +138,7 @@ impl Cached {
             Self::Naive(naive) => {
                 let (keys, pick) = match write {
                     Write::One(id) | Write::Long(id) => (vec![id], false),
-                    Write::Two(one, other) => (vec![one, other], false),
+                    Write::Two(one, other) | Write::Transfer(one, other) => (vec![one, other], false),
                     Write::RowAndSlot(id) => (vec![id], true),
                     Write::Slot => (Vec::new(), true),
                 };
@@ -192,6 +194,9 @@ async fn annotated(origin: &Origin, step: &Step, write: Write, class: Class) -> 
     match (write, class.required()) {
         (Write::One(id), _) if class.fails_over() => c::one(origin, step, id).await,
         (Write::Two(one, other), _) if class.fails_over() => c::two(origin, step, one, other).await,
+        (Write::Transfer(one, other), _) if class.fails_over() => c::transfer(origin, step, one, other).await,
+        (Write::Transfer(one, other), true) => r::transfer(origin, step, one, other).await,
+        (Write::Transfer(one, other), false) => b::transfer(origin, step, one, other).await,
         (Write::Long(id), _) => ours::patient::one(origin, step, id).await,
         (Write::One(id), true) => r::one(origin, step, id).await,
         (Write::One(id), false) => b::one(origin, step, id).await,

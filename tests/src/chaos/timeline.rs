@@ -14,7 +14,7 @@ pub fn timeline(history: &History, violation: &Violation) -> String {
     let Some(read) = violation.read() else { return String::new() };
     let (key, zero) = (read.key, read.begin);
     let (known, from) = match violation {
-        Violation::MissesWrite(stale) | Violation::GoesBack(stale) => {
+        Violation::MissesWrite(stale) | Violation::GoesBack(stale) | Violation::SeesHalf { stale, .. } => {
             let missed =
                 (read.version + 1..=stale.known.version).filter_map(|version| history.writer(key, version));
             let first = missed.map(|write| write.begin).min().unwrap_or(stale.known.end);

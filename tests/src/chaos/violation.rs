@@ -13,6 +13,14 @@ pub enum Violation {
     MissesWrite(Stale),
     /// P2: a read began after another operation had seen a version, and gave an older one.
     GoesBack(Stale),
+    /// P1 to P3 across keys: a read began after another one had seen, at another key, what a write of both had made, and gave
+    /// the version from before it.
+    SeesHalf {
+        /// The read, and what it should have known.
+        stale: Stale,
+        /// The key at which the write was seen.
+        seen: u64,
+    },
     /// A read gave what the origin never said, or had not said by then.
     Unjustified(Read, &'static str),
     /// A body gave what the origin cannot have said then, or ran outside its read.
@@ -83,7 +91,9 @@ impl Violation {
     /// The read that it is about.
     pub fn read(&self) -> Option<&Read> {
         match self {
-            Self::MissesWrite(stale) | Self::GoesBack(stale) => Some(&stale.read),
+            Self::MissesWrite(stale) | Self::GoesBack(stale) | Self::SeesHalf { stale, .. } => {
+                Some(&stale.read)
+            }
             Self::Unjustified(read, _) => Some(read),
             _ => None,
         }
@@ -114,6 +124,17 @@ impl fmt::Display for Violation {
             Self::GoesBack(Stale { read, known }) => write!(
                 f,
                 "P2: read {} of key {} gave version {}, begun {:?} after {} had seen version {}",
+                read.op,
+                read.key,
+                read.version,
+                read.begin.since(known.end),
+                known.by,
+                known.version
+            ),
+            Self::SeesHalf { stale: Stale { read, known }, seen } => write!(
+                f,
+                "half of a write: read {} of key {} gave version {}, begun {:?} after {} had seen at key {seen} what was \
+                 written together with version {}",
                 read.op,
                 read.key,
                 read.version,
