@@ -12,10 +12,12 @@ mod tokens;
 #[cfg(test)]
 mod snapshots;
 
+use item::beside::Site;
 use item::function::Function;
 use parse::args::{Attribute, ReadArgs, WriteArgs};
 use problem::{Problems, report};
-use proc_macro2::TokenStream;
+use proc_macro2::{TokenStream, TokenTree};
+use quote::quote;
 
 #[expect(missing_docs, reason = "documented where it is re-exported: rustdoc joins the two")]
 #[proc_macro_attribute]
@@ -35,6 +37,13 @@ pub fn updates(args: proc_macro::TokenStream, item: proc_macro::TokenStream) -> 
     expand_with(args.into(), &item.into(), updating).into()
 }
 
+/// What `keys![…]` becomes: where the library is found, a `;`, and what is named.
+#[doc(hidden)]
+#[proc_macro]
+pub fn keys_of(input: proc_macro::TokenStream) -> proc_macro::TokenStream {
+    key_list(input.into()).into()
+}
+
 fn expand_with(
     args: TokenStream,
     item: &TokenStream,
@@ -45,6 +54,26 @@ fn expand_with(
             .and_then(|function| attribute(args, &function))
             .unwrap_or_else(|error| report(&error, item))
     })
+}
+
+fn key_list(input: TokenStream) -> TokenStream {
+    let mut tokens = input.into_iter();
+    let is_end = |token: &TokenTree| matches!(token, TokenTree::Punct(punct) if punct.as_char() == ';');
+    let library: TokenStream = tokens.by_ref().take_while(|token| !is_end(token)).collect();
+    let expanded = hygiene::separate(tokens.collect(), &TokenStream::new(), |named, _| {
+        let mut problems = Problems::default();
+        let targets = parse::target::list(named, &mut problems);
+        let nowhere = Function::nowhere();
+        let site = Site::in_expression(&nowhere);
+        plan::keys(targets, &site, problems).map_or_else(
+            |error| {
+                let errors = error.to_compile_error();
+                quote!({ #errors ::std::vec::Vec::<::cached_aside::AnyKey>::new() })
+            },
+            |keys| expand::key_list(&keys, &site),
+        )
+    });
+    expand::root::replaced(expanded, &library)
 }
 
 fn cached(args: TokenStream, function: &Function) -> syn::Result<TokenStream> {

@@ -13,12 +13,14 @@ pub use self::{
     not_cached::CachedMethod,
     refusal::{MayRefuse, NoRefusal},
 };
+pub use cached_aside_macros::keys_of;
 pub use inventory;
 
 pub use crate::{
     AnyKey, Cache, Key,
     cache::key::{
-        IsKey, KnowsCache, Updates, any_key, given_key, in_cache_of_write, key, key_in, key_without_cache,
+        IsKey, KnowsCache, Updates, all_keys, any_key, given_key, in_cache_of_write, key, key_in,
+        key_without_cache,
     },
     codec::{
         Cacheable, CacheableError, CacheableParts,

@@ -14,6 +14,7 @@ use crate::{
 };
 
 pub(crate) mod builder;
+pub(crate) mod cached;
 pub(crate) mod guard;
 pub(crate) mod key;
 mod switch;

@@ -51,6 +51,7 @@ pub use {
     cache::{
         Cache,
         builder::CacheBuilder,
+        cached::{Cached, KeyParts},
         guard::WriteGuard,
         key::{Key, Placed, Unplaced},
     },
@@ -59,6 +60,7 @@ pub use {
     function::linked::{Uncached, check},
     key::{AnyKey, KeyPart},
     options::{Observed, ObservedCall, Source},
+    outcome::Gives,
     overrides::{bypass, inherit, observe, only_cached, refresh},
     telemetry::{Counts, Node, NodeState, Stats},
     write::{around::invalidating, by_hand::invalidate, transaction::transaction},

@@ -7,7 +7,10 @@ use std::{convert::Infallible, marker::PhantomData};
 
 use crate::{Error, codec::coding::Coding};
 
+mod gives;
 pub(crate) mod returns;
+
+pub use self::gives::Gives;
 
 /// Finds the shape of a return type: the sum of its three constants.
 #[derive(Debug)]
@@ -66,6 +69,9 @@ impl<V, E> Loaded<V, E> {
         value.map_or(Loaded::None, Loaded::Value)
     }
 }
+
+/// Added to a shape that was not guessed: values may be `Option`s and `Result`s themselves.
+pub(crate) const OPEN: u8 = 4;
 
 /// Whether functions of a shape can give `None`.
 pub(crate) const fn has_none(shape: u8) -> bool {

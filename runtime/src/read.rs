@@ -27,7 +27,7 @@ use crate::{
     function::read::ReadFunction,
     options::{CallOptions, ReadMode, Source},
     outcome::{
-        Loaded, Outcome, has_none,
+        Gives, Loaded, Outcome, has_none,
         returns::{ErrorPolicy, Returns},
     },
 };
@@ -57,7 +57,6 @@ use self::{
 /// One call of a cached function: the value from the cache, or the body's.
 ///
 /// The body is polled only if it is needed.
-#[expect(clippy::manual_async_fn, reason = "an async function carries its arguments twice")]
 pub(crate) fn load<R, const SHAPE: u8, B>(
     function: &'static ReadFunction,
     cache: Option<&Arc<Shared>>,
@@ -70,11 +69,43 @@ where
     R: Outcome<SHAPE>,
     B: Future<Output = R>,
 {
+    through(function, cache, key, coding, (SHAPE, returns.errors), body, (R::into_loaded, R::from_loaded))
+}
+
+/// One read of an entry that no function stands for: the value from the cache, or the body's. Errors are not shared.
+pub(crate) fn load_given<R, V, B>(
+    function: &'static ReadFunction,
+    key: AnyKey,
+    coding: Coding<V>,
+    body: Pin<&mut B>,
+) -> impl Future<Output = R>
+where
+    R: Gives<V>,
+    B: Future<Output = R>,
+{
+    let errors = (R::SHAPE, ErrorPolicy::UNSHARED);
+    through(function, None, key, coding, errors, body, (R::into_loaded, R::from_loaded))
+}
+
+/// The same for what `into` makes values and errors of, and `from` makes of them again.
+#[expect(clippy::manual_async_fn, reason = "an async function carries its arguments twice")]
+fn through<R, V, E, B>(
+    function: &'static ReadFunction,
+    cache: Option<&Arc<Shared>>,
+    key: AnyKey,
+    coding: Coding<V>,
+    (shape, errors): (u8, ErrorPolicy<E>),
+    body: Pin<&mut B>,
+    (into, from): (impl Fn(R) -> Loaded<V, E> + Unpin, impl FnOnce(Loaded<V, E>) -> R),
+) -> impl Future<Output = R>
+where
+    B: Future<Output = R>,
+{
     async move {
         let deferred = Deferred::new();
         let borrowed = BorrowedBody { deferred: &deferred };
-        let steps = pin!(answer(function, cache, &key, &coding, (SHAPE, &returns.errors), borrowed));
-        R::from_loaded(deferred.drive_alongside(steps, body, R::into_loaded).await)
+        let steps = pin!(answer(function, cache, &key, &coding, (shape, &errors), borrowed));
+        from(deferred.drive_alongside(steps, body, into).await)
     }
 }
 

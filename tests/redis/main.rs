@@ -15,6 +15,7 @@ mod chaos;
 mod codecs;
 mod demoted;
 mod failovers;
+mod families;
 mod faults;
 mod functions;
 mod guards;

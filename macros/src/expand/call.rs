@@ -234,6 +234,9 @@ fn import(site: &Site, items: &[Ident], path: &ExprPath) -> Option<TokenStream> 
         let path = shown_as_generated(path);
         return Some(quote_spanned!(at=> use #path));
     };
+    if site.in_expression {
+        return None;
+    }
     let of_type = site.function.context.has_self_type();
     if site.beside.as_ref().is_some_and(|beside| !beside.may_mean(&name, of_type)) {
         return None;

@@ -20,10 +20,17 @@ use quote::{ToTokens, quote, quote_spanned};
 pub(crate) use write::write;
 
 use crate::{
-    item::function::Function,
+    item::{beside::Site, function::Function},
     parse::args::OptionValue,
-    plan::{Form, ReadPlan},
+    plan::{Form, ReadPlan, TargetKey},
 };
+
+/// A list of keys, in an expression of type `Vec<AnyKey>`.
+pub(crate) fn key_list(keys: &[TargetKey], site: &Site) -> TokenStream {
+    let imports = imports(&keys::imported(keys.iter()));
+    let keys = keys::Places { site, named: false }.keys(keys);
+    quote!({ #imports __aside::all_keys(#keys) })
+}
 
 pub(crate) fn read(plan: &ReadPlan, function: &Function) -> TokenStream {
     match plan.form {

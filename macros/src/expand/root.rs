@@ -14,7 +14,8 @@ pub(crate) fn found_at(root: Option<OptionValue<Path>>, tokens: TokenStream) -> 
     }
 }
 
-fn replaced(tokens: TokenStream, root: &TokenStream) -> TokenStream {
+/// The same.
+pub(crate) fn replaced(tokens: TokenStream, root: &TokenStream) -> TokenStream {
     let tokens: Vec<TokenTree> = tokens.into_iter().collect();
     let mut out = TokenStream::new();
     let mut at = 0;

@@ -14,11 +14,17 @@ use crate::item::{
 pub(crate) struct Site<'a> {
     pub(crate) function: &'a Function,
     pub(crate) beside: Option<Beside>,
+    /// The calls stand in an expression, around which there are variables of any name; the function is none of the program.
+    pub(crate) in_expression: bool,
 }
 
 impl Site<'_> {
     pub(crate) fn of(function: &Function) -> Site<'_> {
-        Site { function, beside: Beside::of(function) }
+        Site { function, beside: Beside::of(function), in_expression: false }
+    }
+
+    pub(crate) fn in_expression(nowhere: &Function) -> Site<'_> {
+        Site { function: nowhere, beside: None, in_expression: true }
     }
 }
 

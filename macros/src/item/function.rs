@@ -168,6 +168,14 @@ impl Function {
     }
 
     /// A function whose context is known.
+    /// In the place of the function around an expression, which is not known.
+    pub(crate) fn nowhere() -> Function {
+        let item = syn::parse_quote!(
+            async fn nowhere() {}
+        );
+        Function::at(item, Context::Unknown)
+    }
+
     pub(crate) fn at(item: ItemFn, context: Context) -> Function {
         let ItemFn { attrs, vis, sig, block, .. } = item;
         let boxed = if sig.asyncness.is_none() { BoxedFuture::recognise(&sig.output, &block) } else { None };

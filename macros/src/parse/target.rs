@@ -1,8 +1,10 @@
 //! What a write names, one after the other: `load_user(user.id)`, `"user:{id}"`, and the same for each item of a list.
 
-use syn::{LitStr, parse::ParseStream};
+use proc_macro2::TokenStream;
+use syn::{Ident, LitStr, Token, ext::IdentExt, parse::ParseStream};
 
-use super::{call::Call, each::Each, template::Template, values::template};
+use super::{call::Call, each::Each, slots::each, template::Template, values::template};
+use crate::problem::Problems;
 
 /// What a write names: one key, or that of each item of a list.
 pub(crate) struct Target {
@@ -25,4 +27,19 @@ impl Target {
         };
         Ok(Target { named, each: Each::parse_behind(input)? })
     }
+}
+
+/// Those of `keys![…]`, which takes no options.
+pub(crate) fn list(tokens: TokenStream, problems: &mut Problems) -> Vec<Target> {
+    let mut targets = Vec::new();
+    each(tokens, problems, |input| {
+        if input.peek(Ident::peek_any) && input.peek2(Token![=]) && !input.peek2(Token![==]) {
+            let option = input.call(Ident::parse_any)?;
+            let why = format!("`keys!` takes no options, and `{option}` is one of `#[invalidates(…)]`");
+            return Err(syn::Error::new(option.span(), why));
+        }
+        targets.push(Target::parse(input)?);
+        Ok(())
+    });
+    targets
 }

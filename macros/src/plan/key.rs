@@ -84,6 +84,8 @@ pub(crate) enum Source {
     Result,
     /// The item of a list.
     Item,
+    /// A variable of the program.
+    Variable,
 }
 
 impl Key {
@@ -219,6 +221,10 @@ pub(crate) enum Scope<'a> {
     OfWrite {
         items: &'a [Ident],
     },
+    /// Whatever is a variable there, and what its `for` binds.
+    Expression {
+        items: &'a [Ident],
+    },
 }
 
 impl<'a> Scope<'a> {
@@ -226,7 +232,7 @@ impl<'a> Scope<'a> {
     fn items(self) -> &'a [Ident] {
         match self {
             Scope::Arguments => &[],
-            Scope::OfWrite { items } => items,
+            Scope::OfWrite { items } | Scope::Expression { items } => items,
         }
     }
 }
@@ -274,6 +280,16 @@ fn resolve(
         let whole = placeholder.fields.is_empty() && placeholder.format == Format::Plain;
         let format = if whole && parameter.is_integer() { ValueFormat::Integer } else { format };
         return Ok(Value { source: Source::Parameter(number), of, format, span });
+    }
+    if matches!(scope, Scope::Expression { .. }) {
+        let variable = match name {
+            "Self" => None,
+            "self" => Some(Ident::new("self", span)),
+            name => field_name(name, span),
+        };
+        let variable = variable.ok_or_else(|| mistake(format!("`{name}` is not the name of a variable")))?;
+        let of = path(&variable, &placeholder.fields, span).map_err(mistake)?;
+        return Ok(Value { source: Source::Variable, of, format, span });
     }
     let has_result = scope != Scope::Arguments;
     if name == "result" && has_result {

@@ -4,6 +4,7 @@ mod constants;
 mod coverage;
 mod derived_key;
 mod fixed;
+mod in_expression;
 pub(crate) mod key;
 mod misnamed;
 mod optional_keys;
@@ -15,6 +16,7 @@ mod write;
 
 use quote::ToTokens;
 
+pub(crate) use in_expression::keys;
 pub(crate) use optional_keys::has_question;
 pub(crate) use read::{CacheKnown, ReadPlan, Shown, read};
 pub(crate) use staleness::ArgTransfer;

@@ -231,6 +231,11 @@ impl<K: IsKey + Clone> IsKey for &K {
     }
 }
 
+/// Keys one after the other, as a list.
+pub fn all_keys(keys: impl IntoIterator<Item = AnyKey>) -> Vec<AnyKey> {
+    keys.into_iter().collect()
+}
+
 /// A key that was given as it is, without its type.
 pub fn given_key<K: IsKey>(key: K) -> AnyKey {
     key.any_key()

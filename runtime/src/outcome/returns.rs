@@ -40,7 +40,7 @@ impl<E> Copy for ErrorPolicy<E> {}
 
 impl<E> ErrorPolicy<E> {
     /// The error is not shared: everybody who waited runs the body.
-    const UNSHARED: Self =
+    pub(crate) const UNSHARED: Self =
         ErrorPolicy { share: None, receive: |_| None, stored: None, given_up: None, absent: None };
 }
 

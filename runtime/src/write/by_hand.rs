@@ -8,6 +8,37 @@ use super::{
 };
 use crate::{AnyKey, Error, engine::shared::Shared, function::write::WriteFunction};
 
+/// Keys as a `Vec` of [`AnyKey`], named as in [`#[invalidates]`](macro@crate::invalidates#what-it-names): calls of cached functions, which
+/// the compiler checks, templates, those of lists (`for`), those that there may be (`?`), and what ends in `.key(…)`. For
+/// [`invalidate`](crate::invalidate()), [`invalidating`](crate::invalidating()), [`Cache::invalidate_keys`](crate::Cache::invalidate_keys)
+/// and [`Cache::guard`](crate::Cache::guard).
+///
+/// ```
+/// # use cached_aside::{Cache, cached_aside, invalidate, keys};
+/// # struct Line { product: u64 }
+/// # #[cached_aside(ttl = "5m", key = "cart:{user}")]
+/// # async fn cart(user: u64) -> u64 { user }
+/// # #[cached_aside(ttl = "5m", key = "stock:{product}")]
+/// # async fn stock(product: u64) -> u64 { product }
+/// # async fn example(user: u64, referrer: Option<u64>, lines: &[Line]) {
+/// invalidate(keys![
+///     cart(user),
+///     cart(referrer?),
+///     stock(line.product) for line in lines,
+///     "orders:{user}",
+/// ])
+/// .await;
+/// # }
+/// ```
+///
+/// A placeholder of a template names a variable. There are no options; those are of `#[invalidates]`.
+#[macro_export]
+macro_rules! keys {
+    ($($keys:tt)*) => {
+        $crate::__private::keys_of! { $crate; $($keys)* }
+    };
+}
+
 /// How it is guarded.
 const BY_HAND: WriteFunction = WriteFunction::declare(module_path!(), "invalidate");
 
