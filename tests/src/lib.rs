@@ -5,7 +5,7 @@
 #![expect(clippy::missing_panics_doc, reason = "a step that cannot be taken fails the test")]
 
 pub use cluster::RedisCluster;
-pub use postgres::PostgresServer;
+pub use postgres::{PostgresProxy, PostgresServer};
 pub use process::Process;
 pub use proxy::{Mode, Proxy};
 pub use sentinel::Sentinels;

@@ -11,16 +11,23 @@ use std::{
     os::unix::{fs::chown, process::CommandExt},
     path::{Path, PathBuf},
     process::{Command, Stdio},
-    sync::OnceLock,
+    sync::{Arc, Mutex, OnceLock, PoisonError},
     thread,
     time::{Duration, Instant},
 };
 use tempfile::TempDir;
+use tokio::{
+    io::copy_bidirectional,
+    net::{UnixListener, UnixStream},
+    task::AbortHandle,
+};
 
 /// A loaded machine may need most of this.
 const START: Duration = Duration::from_secs(60);
 /// Where Debian and its like keep each version.
 const VERSIONS: &str = "/usr/lib/postgresql";
+/// The name of the socket in a server's folder.
+const SOCKET: &str = ".s.PGSQL.5432";
 
 /// A running server; killed when dropped.
 #[derive(Debug)]
@@ -75,11 +82,6 @@ impl PostgresServer {
         self.dir.path()
     }
 
-    /// A configuration in the form of `libpq`.
-    pub fn config(&self) -> String {
-        format!("host={} user=test dbname=postgres", self.socket().display())
-    }
-
     fn wait(&mut self) {
         let (pid_file, deadline) = (self.dir.path().join("data/postmaster.pid"), Instant::now() + START);
         // Its eighth line says how far the server is.
@@ -91,6 +93,53 @@ impl PostgresServer {
             assert!(ended.is_none() && Instant::now() < deadline, "it does not start: {}", log());
             thread::sleep(Duration::from_millis(10));
         }
+    }
+}
+
+/// A socket in front of a server, whose connections can be cut while the server goes on with what it was told.
+#[derive(Debug)]
+pub struct PostgresProxy {
+    dir: TempDir,
+    /// The task that takes connections, and theirs.
+    tasks: Arc<Mutex<Vec<AbortHandle>>>,
+}
+
+impl PostgresProxy {
+    /// A socket in front of this server. Its tasks are those of the runtime that this is called on.
+    pub fn start(server: &PostgresServer) -> PostgresProxy {
+        let dir = tempfile::Builder::new().prefix("postgres-").tempdir().expect("a temporary folder");
+        let listener = UnixListener::bind(dir.path().join(SOCKET)).expect("a socket in a folder of its own");
+        let (tasks, to) = (Arc::<Mutex<Vec<AbortHandle>>>::default(), server.socket().join(SOCKET));
+        let connections = Arc::downgrade(&tasks);
+        let accept = tokio::spawn(async move {
+            while let Ok((mut client, _)) = listener.accept().await {
+                let (to, Some(connections)) = (to.clone(), connections.upgrade()) else { return };
+                let connection = tokio::spawn(async move {
+                    if let Ok(mut server) = UnixStream::connect(to).await {
+                        let _ = copy_bidirectional(&mut client, &mut server).await;
+                    }
+                });
+                connections.lock().unwrap_or_else(PoisonError::into_inner).push(connection.abort_handle());
+            }
+        });
+        tasks.lock().unwrap_or_else(PoisonError::into_inner).push(accept.abort_handle());
+        PostgresProxy { dir, tasks }
+    }
+
+    /// The folder with its socket.
+    pub fn socket(&self) -> &Path {
+        self.dir.path()
+    }
+
+    /// Cuts all connections, and takes none from now on.
+    pub fn cut(&self) {
+        self.tasks.lock().unwrap_or_else(PoisonError::into_inner).drain(..).for_each(|task| task.abort());
+    }
+}
+
+impl Drop for PostgresProxy {
+    fn drop(&mut self) {
+        self.cut();
     }
 }
 

@@ -3,7 +3,6 @@
 #![expect(clippy::unused_async, reason = "what is cached is asynchronous, also where the origin is not")]
 
 mod app;
-mod bank;
 mod installed;
 mod pauses;
 
@@ -23,7 +22,6 @@ fn main() -> ExitCode {
         Some("environment") => installed::environment(),
         Some("install") => installed::install(),
         Some("pauses") => pauses::run(&args.collect::<Vec<_>>()),
-        Some("bank") => bank::run(&args.collect::<Vec<_>>()),
         Some("app") => app::run(&args.collect::<Vec<_>>()),
         _ => Err(io::Error::other(format!("unknown role {role:?}"))),
     };
