@@ -14,7 +14,10 @@ mod snapshots;
 
 use item::beside::Site;
 use item::function::Function;
-use parse::args::{Attribute, ReadArgs, WriteArgs};
+use parse::{
+    args::{Attribute, ReadArgs, WriteArgs},
+    tags::Declarations,
+};
 use problem::{Problems, report};
 use proc_macro2::{TokenStream, TokenTree};
 use quote::quote;
@@ -29,6 +32,12 @@ pub fn cached_aside(args: proc_macro::TokenStream, item: proc_macro::TokenStream
 #[proc_macro_attribute]
 pub fn invalidates(args: proc_macro::TokenStream, item: proc_macro::TokenStream) -> proc_macro::TokenStream {
     expand_with(args.into(), &item.into(), invalidating).into()
+}
+
+#[expect(missing_docs, reason = "documented where it is re-exported: rustdoc joins the two")]
+#[proc_macro]
+pub fn tags(declarations: proc_macro::TokenStream) -> proc_macro::TokenStream {
+    declaring(declarations.into()).unwrap_or_else(syn::Error::into_compile_error).into()
 }
 
 #[expect(missing_docs, reason = "documented where it is re-exported: rustdoc joins the two")]
@@ -82,9 +91,17 @@ fn cached(args: TokenStream, function: &Function) -> syn::Result<TokenStream> {
         return Ok(either);
     }
     let mut args = ReadArgs::parse(args, &mut problems);
-    let root = args.root.take();
+    let root = args.root.take().map(|root| root.value);
     let plan = plan::read(args, function, problems)?;
-    Ok(expand::root::found_at(root, expand::read(&plan, function)))
+    Ok(expand::root::found_at(root.as_ref(), expand::read(&plan, function)))
+}
+
+fn declaring(declarations: TokenStream) -> syn::Result<TokenStream> {
+    let Declarations { root, tags } = syn::parse2(declarations)?;
+    let mut problems = Problems::default();
+    let tags: Vec<_> = tags.iter().filter_map(|tag| plan::declared(tag, &mut problems)).collect();
+    problems.finish()?;
+    Ok(expand::root::found_at(root.as_ref(), tags.iter().map(expand::declared_tag).collect()))
 }
 
 fn invalidating(args: TokenStream, function: &Function) -> syn::Result<TokenStream> {
@@ -98,7 +115,7 @@ fn updating(args: TokenStream, function: &Function) -> syn::Result<TokenStream> 
 fn writing(attribute: Attribute, args: TokenStream, function: &Function) -> syn::Result<TokenStream> {
     let mut problems = Problems::default();
     let mut args = WriteArgs::parse(args, &mut problems);
-    let root = args.root.take();
+    let root = args.root.take().map(|root| root.value);
     let plan = plan::write(attribute, args, function, problems)?;
-    Ok(expand::root::found_at(root, expand::write(&plan)))
+    Ok(expand::root::found_at(root.as_ref(), expand::write(&plan)))
 }

@@ -4,15 +4,18 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+pub use self::tags::{TagSlot, Versions, tag, tag_slot};
 use crate::{
     Token,
     field::{self, number},
     format::{
-        CHECKSUM_AT, FINGERPRINT_AT, FLAG_ERROR, FLAG_NONE, FLAG_OUTLIVES_FRESHNESS, FLAGS_AT, FRESH_FOR_AT,
-        GUARD, HEADER_LEN, KIND_AT, KNOWN_FLAGS, LEASE, LEASE_LEN, LOAD_TIME_AT, MAGIC, REFRESH_AT,
-        REFRESH_UNTIL_AT, SLOTS_AT, STORED_AT, TOKEN_AT, VALUE, VALUES,
+        CHECKSUM_AT, FINGERPRINT_AT, FLAG_ERROR, FLAG_NONE, FLAG_OUTLIVES_FRESHNESS, FLAG_TAGGED, FLAGS_AT,
+        FRESH_FOR_AT, GUARD, HEADER_LEN, KIND_AT, KNOWN_FLAGS, LEASE, LEASE_LEN, LOAD_TIME_AT, MAGIC,
+        REFRESH_AT, REFRESH_UNTIL_AT, SLOTS_AT, STORED_AT, TAG, TOKEN_AT, VALUE, VALUES,
     },
 };
+
+mod tags;
 
 /// What is stored under a key.
 #[derive(Debug, PartialEq, Eq)]
@@ -49,6 +52,8 @@ pub enum Unusable {
 pub struct Value<'a> {
     /// What the codec wrote, or `None` if the function returned `None`.
     pub payload: Option<&'a [u8]>,
+    /// The versions of the tags that it carries.
+    pub versions: Versions<'a>,
     /// When it was stored, by the server's clock.
     pub stored_at: Duration,
     /// How long it is fresh from then on.
@@ -66,6 +71,8 @@ pub struct Value<'a> {
 pub struct Failure<'a> {
     /// What the codec wrote.
     pub payload: &'a [u8],
+    /// The versions of the tags that it carries.
+    pub versions: Versions<'a>,
     /// The type fingerprint of the error.
     pub fingerprint: u64,
     /// When it was stored, by the server's clock.
@@ -104,6 +111,7 @@ pub fn parse(bytes: &[u8], fingerprint: u64) -> Entry<'_> {
         GUARD if bytes.len() >= SLOTS_AT => Entry::Guard,
         LEASE | GUARD => Entry::Unusable(Unusable::Corrupt),
         VALUE => parse_value(bytes, fingerprint),
+        // A tag stands under names that no key has.
         _ => Entry::Unusable(Unusable::Version),
     }
 }
@@ -111,7 +119,7 @@ pub fn parse(bytes: &[u8], fingerprint: u64) -> Entry<'_> {
 /// Whether these bytes are an entry of this library, of any kind. Anything else is never touched.
 #[inline]
 pub fn is_ours(bytes: &[u8]) -> bool {
-    bytes.starts_with(&MAGIC) && matches!(bytes.get(KIND_AT), Some(&(LEASE | GUARD | VALUES..)))
+    bytes.starts_with(&MAGIC) && matches!(bytes.get(KIND_AT), Some(&(LEASE | GUARD | TAG | VALUES..)))
 }
 
 #[inline]
@@ -126,16 +134,25 @@ fn parse_value(bytes: &[u8], fingerprint: u64) -> Entry<'_> {
     if flags & !KNOWN_FLAGS != 0 {
         return Entry::Unusable(Unusable::Version);
     }
+    let (versions, payload) = if flags & FLAG_TAGGED == 0 {
+        (Versions::NONE, payload)
+    } else {
+        match Versions::split(payload) {
+            Some(split) => split,
+            None => return Entry::Unusable(Unusable::Corrupt),
+        }
+    };
     let stored_at = Duration::from_millis(number(&header[STORED_AT..FRESH_FOR_AT]));
     if flags & FLAG_ERROR != 0 {
         let fingerprint = number(&header[FINGERPRINT_AT..CHECKSUM_AT]);
-        return Entry::Failure(Failure { payload, fingerprint, stored_at });
+        return Entry::Failure(Failure { payload, versions, fingerprint, stored_at });
     }
     if header[FINGERPRINT_AT..CHECKSUM_AT] != fingerprint.to_be_bytes() {
         return Entry::Unusable(Unusable::Type);
     }
     Entry::Value(Value {
         payload: (flags & FLAG_NONE == 0).then_some(payload),
+        versions,
         stored_at,
         fresh_for: Duration::from_millis(number(&header[FRESH_FOR_AT..LOAD_TIME_AT])),
         load_time: Duration::from_millis(number(&header[LOAD_TIME_AT..FLAGS_AT])),
@@ -177,21 +194,32 @@ pub struct Header {
     pub outlives_freshness: bool,
 }
 
-/// Begins a value: reserves the header, after which the codec writes the payload.
+/// Begins an entry that carries no tags: reserves the header, after which the codec writes the payload.
 pub fn begin() -> Vec<u8> {
     let mut bytes = Vec::with_capacity(HEADER_LEN + 200);
     bytes.resize(HEADER_LEN, 0);
     bytes
 }
 
+/// The same of an entry that carries tags of these versions, if any; at most [`MAX_TAGS`](crate::format::MAX_TAGS).
+pub fn begin_tagged(versions: &[Token]) -> Vec<u8> {
+    let mut bytes = begin();
+    if let Ok(count @ 1..) = u8::try_from(versions.len()) {
+        bytes[FLAGS_AT] = FLAG_TAGGED;
+        bytes.push(count);
+        bytes.extend(versions.iter().flat_map(Token::as_bytes));
+    }
+    bytes
+}
+
 /// The entry of a `None`.
-pub fn none(token: Token, header: Header) -> Vec<u8> {
-    let mut bytes = vec![0; HEADER_LEN];
+pub fn none(token: Token, header: Header, versions: &[Token]) -> Vec<u8> {
+    let mut bytes = begin_tagged(versions);
     seal(&mut bytes, token, header, FLAG_NONE);
     bytes
 }
 
-/// Finishes a value that was begun with [`begin`]: writes the header before the payload.
+/// Finishes a value that was begun: writes the header before the payload.
 pub fn finish(bytes: &mut [u8], token: Token, header: Header) {
     seal(bytes, token, header, 0);
 }
@@ -216,7 +244,9 @@ fn seal(bytes: &mut [u8], token: Token, header: Header, flags: u8) {
     fields[FRESH_FOR_AT..LOAD_TIME_AT].copy_from_slice(&fresh_for[3..]);
     let load_time = u16::try_from(field::millis(header.load_time)).unwrap_or(u16::MAX);
     fields[LOAD_TIME_AT..FLAGS_AT].copy_from_slice(&load_time.to_be_bytes());
-    fields[FLAGS_AT] = if header.outlives_freshness { flags | FLAG_OUTLIVES_FRESHNESS } else { flags };
+    // Whether it carries tags was settled when it was begun.
+    fields[FLAGS_AT] &= FLAG_TAGGED;
+    fields[FLAGS_AT] |= if header.outlives_freshness { flags | FLAG_OUTLIVES_FRESHNESS } else { flags };
     fields[FINGERPRINT_AT..CHECKSUM_AT].copy_from_slice(&header.fingerprint.to_be_bytes());
     let checksum = checksum(&fields[FLAGS_AT..CHECKSUM_AT], payload);
     fields[CHECKSUM_AT..].copy_from_slice(&checksum.to_be_bytes());

@@ -4,12 +4,14 @@
 //!
 //! ```text
 //! every entry   0  3  magic  CA 5D E1
-//!               3  1  kind   01 lease · 02 guard · 10 value (the high half counts the value format's versions)
+//!               3  1  kind   01 lease · 02 guard · 03 tag · 10 value (the high half counts the value format's versions)
 //!
 //! lease  (12)   4  8  token of the loader that holds it
 //!
 //! guard  (5+14n)4  1  marks  bit 0: writers have overlapped since this guard was placed
 //!               5  …  one slot a writer: token (8), deadline in ms of the server's clock (6)
+//!
+//! tag    (12)   4  8  its version: a random number, fresh each time that it is created
 //!
 //! value  (52+)  4  8  token of the load that stored it
 //!              12  8  token of the refresh that runs; a number below 256 if none runs: how many failed in a row
@@ -20,14 +22,19 @@
 //!              39  1  flags  bit 0: the function returned `None`, there is no payload
 //!                            bit 1: it is kept for longer than it is fresh, so that its age must be computed
 //!                            bit 2: the function failed, the payload is its error
+//!                            bit 3: it carries tags
 //!                            any other bit: written by a later version, unusable for this one
 //!              40  8  type fingerprint: codec, type name, `version`, structure
-//!              48  4  CRC-32 of bytes 39 to 47 and the payload
-//!              52  …  payload, as the codec wrote it
+//!              48  4  CRC-32 of bytes 39 to 47 and all that follows
+//!              52  …  if it carries tags: their number (1), the version of each (8), in the order in which they are declared
+//!               …  …  payload, as the codec wrote it
 //! ```
 //!
-//! Leases and guards are frozen: every version of this library must be able to tell them, or it would store over
+//! Leases, guards and tags are frozen: every version of this library must be able to tell them, or it would store over
 //! another version's guard. A value of another version is a miss.
+//!
+//! The versions in an entry also say which tags it carries: each tag's version is a random number of its own, so an entry that was
+//! stored with other tags, or with the same in another order, has other versions than those that are read.
 
 use std::time::Duration;
 
@@ -37,6 +44,8 @@ pub const MAGIC: [u8; 3] = [0xCA, 0x5D, 0xE1];
 pub const LEASE: u8 = 0x01;
 /// The kind of a guard.
 pub const GUARD: u8 = 0x02;
+/// The kind of the version of a tag.
+pub const TAG: u8 = 0x03;
 /// The kind of a value in the current format.
 pub const VALUE: u8 = 0x10;
 /// The first kind of values: all from here on are values, of any version.
@@ -48,6 +57,11 @@ pub const KIND_AT: usize = MAGIC.len();
 pub const TOKEN_AT: usize = KIND_AT + 1;
 /// Length of a lease (bytes).
 pub const LEASE_LEN: usize = 12;
+
+/// Length of the version of a tag, as it is stored (bytes).
+pub const TAG_LEN: usize = 12;
+/// Maximum number of tags of an entry.
+pub const MAX_TAGS: usize = 16;
 
 /// Offset of the marks of a guard.
 pub const MARKS_AT: usize = 4;
@@ -83,8 +97,10 @@ pub const FLAG_NONE: u8 = 1;
 pub const FLAG_OUTLIVES_FRESHNESS: u8 = 2;
 /// The flag of an error.
 pub const FLAG_ERROR: u8 = 4;
+/// The flag of an entry that carries tags.
+pub const FLAG_TAGGED: u8 = 8;
 /// The flags that this version can read.
-pub const KNOWN_FLAGS: u8 = FLAG_NONE | FLAG_OUTLIVES_FRESHNESS | FLAG_ERROR;
+pub const KNOWN_FLAGS: u8 = FLAG_NONE | FLAG_OUTLIVES_FRESHNESS | FLAG_ERROR | FLAG_TAGGED;
 
 /// Maximum length of a payload, stored or read: 64 MiB.
 pub const MAX_PAYLOAD: usize = 64 << 20;

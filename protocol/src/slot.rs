@@ -71,6 +71,11 @@ impl<'a> Slot<'a> {
         self.bytes
     }
 
+    /// How long until the current bytes expire.
+    pub(crate) fn expires_in(&self) -> Duration {
+        self.expires_in
+    }
+
     pub(crate) fn now(&self) -> Duration {
         self.now
     }

@@ -31,7 +31,7 @@ pub use crate::{
         read::{Companion, ReadFunction},
         write::{Guard, WriteFunction},
     },
-    key::{Displayed, KeyWriter, number, type_name},
+    key::{Displayed, KeyWriter, Tag, number, tag, type_name},
     list_arg::{Item, ItemCopy, ItemRef, ItemTarget, Lent, LentTarget, List, NotLent, keys_of_list},
     optional_arg::{NotOptional, OptionalArg, OptionalArgRef},
     outcome::{

@@ -5,7 +5,7 @@ use std::{fmt, future::Future, sync::Arc, time::Duration};
 use tokio::time::Instant;
 
 use crate::{
-    AnyKey, Error, Key, WriteGuard,
+    AnyKey, Error, Key, Tag, WriteGuard,
     engine::{recovery::Recovery, scope, shared::Shared},
     function::linked,
     store::Store,
@@ -117,6 +117,44 @@ impl Cache {
     ) -> Result<(), Error> {
         let keys = keys.into_iter().map(Into::into).collect();
         by_hand::invalidate_in("Cache::invalidate_keys", Some(&self.inner), keys).await
+    }
+
+    /// Invalidates every entry that carries a tag, in one step however many they are: the tag's version is deleted, and an entry
+    /// is only given with the version that it was stored with. Inside of an annotated write or a
+    /// [`transaction`](crate::transaction()) the tag is guarded instead, until that is over.
+    ///
+    /// It takes what a function of [`tags!`](crate::tags!) returns, or the tag's name, as a template would write it.
+    ///
+    /// ```
+    /// # use cached_aside::{Cache, cached_aside};
+    /// cached_aside::tags! {
+    ///     /// All that a tenant sees.
+    ///     fn catalog(tenant: u64) = "catalog:{tenant}";
+    /// }
+    ///
+    /// #[cached_aside(ttl = "5m", key = "price:{tenant}:{id}", tags(catalog(tenant)))]
+    /// async fn price(tenant: u64, id: u64) -> u64 {
+    ///     100
+    /// }
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), cached_aside::Error> {
+    /// let cache = Cache::in_process();
+    /// cache.clone().install()?;
+    /// price(7, 1).await;
+    /// cache.invalidate_tag(catalog(7)).await?;
+    /// assert_eq!(price::key(7, 1).peek().await?, None);
+    /// cache.invalidate_tag("catalog:7").await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// When the cache does not answer. This process then does not use entries that carry the tag until the invalidation has been
+    /// delivered, which is tried again in the background.
+    pub async fn invalidate_tag(&self, tag: impl Into<Tag>) -> Result<(), Error> {
+        by_hand::invalidate_in("Cache::invalidate_tag", Some(&self.inner), vec![tag.into().into()]).await
     }
 
     /// Guards keys around a write that an attribute can't wrap, such as one that is part of a transaction: place it before the

@@ -23,5 +23,6 @@ page!(production, "production.md");
 page!(promise, "promise.md");
 page!(protocol, "protocol.md");
 page!(recipes, "recipes.md");
+page!(tags, "tags.md");
 page!(transactions, "transactions.md");
 page!(types, "types.md");

@@ -12,9 +12,11 @@ use sha2::{Digest, Sha256};
 use crate::engine::shared::Shared;
 
 mod part;
+mod tag;
 
 pub use part::KeyPart;
 use part::Part;
+pub use tag::{Tag, tag};
 
 /// A key longer than this (bytes) keeps its start and ends in a digest. Every shortened key is longer than
 /// every key that was not, so the two can't coincide.
@@ -79,7 +81,7 @@ impl KeyWriter {
     #[must_use]
     pub fn finish(self) -> AnyKey {
         let text = if self.text.len() > MAX_KEY { shorten(&self.text) } else { self.text };
-        AnyKey { text, cache: None, failed: self.failed }
+        AnyKey { text, cache: None, tags: Box::default(), failed: self.failed }
     }
 }
 
@@ -223,6 +225,8 @@ pub struct AnyKey {
     text: String,
     /// The cache that it lies in, where the key says so itself.
     cache: Option<Arc<Shared>>,
+    /// The tags that its entry carries.
+    tags: Box<[Tag]>,
     /// Whether the `Display` of a value in it failed: then it is the key of nothing.
     failed: bool,
 }
@@ -269,13 +273,37 @@ impl AnyKey {
 
     /// A key whose text is finished.
     pub(crate) fn finished(text: &str) -> AnyKey {
-        AnyKey { text: text.to_owned(), cache: None, failed: false }
+        AnyKey { text: text.to_owned(), cache: None, tags: Box::default(), failed: false }
     }
 
     /// The key as the template says, without the namespace.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.text
+    }
+
+    /// The key of an entry that carries these tags.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn tagged(self, tags: impl IntoIterator<Item = Tag>) -> AnyKey {
+        let (mut carried, mut failed) = (Vec::new(), self.failed);
+        for tag in tags {
+            failed |= !tag.key().is_whole();
+            if !carried.contains(&tag) {
+                carried.push(tag);
+            }
+        }
+        AnyKey { tags: carried.into(), failed, ..self }
+    }
+
+    /// The tags that the key's entry carries.
+    pub(crate) fn tags(&self) -> &[Tag] {
+        &self.tags
+    }
+
+    /// The key alone, for writes.
+    pub(crate) fn without_tags(self) -> AnyKey {
+        AnyKey { tags: Box::default(), ..self }
     }
 
     /// The cache that the key names.

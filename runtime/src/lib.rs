@@ -37,6 +37,8 @@ mod write;
 pub use cached_aside_macros::cached_aside;
 #[doc = include_str!("../docs/attributes/invalidates.md")]
 pub use cached_aside_macros::invalidates;
+#[doc = include_str!("../docs/attributes/tags.md")]
+pub use cached_aside_macros::tags;
 #[doc = include_str!("../docs/attributes/updates.md")]
 pub use cached_aside_macros::updates;
 #[cfg(feature = "bincode")]
@@ -58,7 +60,7 @@ pub use {
     codec::{Codec, CodecError},
     error::Error,
     function::linked::{Uncached, check},
-    key::{AnyKey, KeyPart},
+    key::{AnyKey, KeyPart, Tag},
     options::{Observed, ObservedCall, Source},
     outcome::Gives,
     overrides::{bypass, inherit, observe, only_cached, refresh},

@@ -44,6 +44,7 @@ mod lookup;
 mod revalidate;
 mod revalidation;
 mod site;
+mod tagged;
 
 pub use self::body::Begun;
 pub(crate) use self::lookup::peek;
@@ -158,7 +159,7 @@ fn answer<V, E>(
         };
         let (counters, cache) = (cache.table.of(function), &*cache);
         let site = Site { cache, function, counters, known, coding, errors, shape, options };
-        let call = Call::new(&site, key.as_str());
+        let call = Call::new(&site, key);
         let result = match site.options.mode {
             ReadMode::OnlyCached => Box::pin(call.only_cached()).await,
             _ if site.options.in_transaction => Box::pin(call.look_or_run(body)).await,

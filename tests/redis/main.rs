@@ -40,6 +40,7 @@ mod servers;
 mod staleness;
 mod support;
 mod switch;
+mod tags;
 mod transactions;
 mod updates;
 mod values;

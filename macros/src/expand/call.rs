@@ -75,6 +75,7 @@ pub(super) fn key(call: &Call, site: &Site, items: &[Ident]) -> TokenStream {
             in_block(span, &otherwise, &call.to_token_stream())
         }
         Call::Key(call) => call.to_token_stream(),
+        Call::Tag(call) => quote_spanned!(call.span()=> __aside::tag(#call)),
     }
 }
 

@@ -8,7 +8,7 @@ use super::{
     attributes::as_outer,
     coding::{coding, error_coding, located},
     hygienic, imports,
-    key::key_text,
+    key::tagged_key,
     optional,
     shape::shape_of,
 };
@@ -31,7 +31,7 @@ pub(super) fn load(
     body: &TokenStream,
 ) -> TokenStream {
     let output = &function.output;
-    let text = key_text(&plan.key);
+    let text = tagged_key(plan);
     let key = hygienic("key");
     let at_output = Span::mixed_site().located_at(output.span());
     let has_none = assert_outcome("assert_none", plan.options.none_ttl.as_ref(), shape);

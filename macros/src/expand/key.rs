@@ -6,7 +6,10 @@ use syn::{LitStr, Token, spanned::Spanned};
 
 use crate::{
     parse::template::Format,
-    plan::key::{Key, Piece, Text, Value, ValueFormat, ValueOf},
+    plan::{
+        ReadPlan, TagKey,
+        key::{Key, Piece, Text, Value, ValueFormat, ValueOf},
+    },
 };
 
 /// The key's text, in an expression of type `AnyKey`.
@@ -14,6 +17,25 @@ pub(super) fn key_text(key: &Key) -> TokenStream {
     let start = text(&key.start);
     let pieces = key.pieces.iter().map(piece);
     quote!(__aside::KeyWriter::new(#start) #(#pieces)* .finish())
+}
+
+/// The key of an entry with its tags, in an expression of type `AnyKey`.
+pub(super) fn tagged_key(plan: &ReadPlan) -> TokenStream {
+    let key = key_text(&plan.key);
+    if plan.tags.is_empty() {
+        return key;
+    }
+    let tags = plan.tags.iter().map(|tag| match tag {
+        TagKey::Template(key) => tag_text(key),
+        TagKey::Call(call) => quote_spanned!(call.span()=> __aside::tag(#call)),
+    });
+    quote!(#key.tagged([#(#tags),*]))
+}
+
+/// A tag's text, in an expression of type `Tag`.
+pub(super) fn tag_text(key: &Key) -> TokenStream {
+    let (start, pieces) = (text(&key.start), key.pieces.iter().map(piece));
+    quote!(__aside::KeyWriter::new(#start) #(#pieces)* .finish_tag())
 }
 
 fn piece(piece: &Piece) -> TokenStream {

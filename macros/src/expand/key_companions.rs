@@ -9,7 +9,7 @@ use super::{
     coding,
     function::reference,
     generated, hygienic, imports,
-    key::key_text,
+    key::tagged_key,
 };
 use crate::{
     item::{
@@ -33,7 +33,7 @@ pub(super) fn key(
     let listed: Vec<_> = parameters.iter().filter_map(|(name, _)| name.clone()).collect();
     let listed = quote!(#(#listed),*).to_string().replace(" ,", ",");
     let doc = format!(" The key of `{}({listed})`.", function.sig.ident);
-    let text = key_text(&plan.key);
+    let text = tagged_key(plan);
     let known = plan.cache.as_ref().map(|cache| cache.known);
     let knows_cache = matches!(known, None | Some(CacheKnown::Everywhere));
     let KeySignature { sig, value } = KeySignature::new(plan, function, shape, name, parameters, knows_cache);

@@ -45,7 +45,7 @@ impl Places<'_> {
     /// An expression of type `Key<_>`, which may be one that does not know its cache where the write names one.
     pub(super) fn key(&self, call: &Call, items: &[Ident]) -> TokenStream {
         let key = call::key(&with_optional_arguments(call), self.site, items);
-        let is_whole = matches!(call, Call::Key(_));
+        let is_whole = matches!(call, Call::Key(_) | Call::Tag(_));
         if self.named && !is_whole {
             quote_spanned!(key.span()=> __aside::in_cache_of_write(#key))
         } else {
@@ -106,6 +106,7 @@ impl Places<'_> {
                 let key = self.key(call, items);
                 let into = match call {
                     Call::Key(_) => quote_spanned!(key.span()=> __aside::given_key),
+                    Call::Tag(_) => quote_spanned!(key.span()=> __aside::AnyKey::from),
                     Call::Path(..) | Call::Method(_) => quote_spanned!(key.span()=> __aside::any_key),
                 };
                 quote_spanned!(key.span()=> #into(#key))

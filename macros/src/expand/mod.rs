@@ -12,11 +12,13 @@ mod keys;
 pub(crate) mod root;
 mod settings;
 mod shape;
+mod tags;
 mod write;
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
 
+pub(crate) use tags::declared as declared_tag;
 pub(crate) use write::write;
 
 use crate::{

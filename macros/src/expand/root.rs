@@ -4,12 +4,10 @@ use proc_macro2::{Group, TokenStream, TokenTree};
 use quote::ToTokens;
 use syn::Path;
 
-use crate::parse::args::OptionValue;
-
 /// The tokens with this path instead of `::cached_aside`.
-pub(crate) fn found_at(root: Option<OptionValue<Path>>, tokens: TokenStream) -> TokenStream {
+pub(crate) fn found_at(root: Option<&Path>, tokens: TokenStream) -> TokenStream {
     match root {
-        Some(root) => replaced(tokens, &root.value.to_token_stream()),
+        Some(root) => replaced(tokens, &root.to_token_stream()),
         None => tokens,
     }
 }

@@ -2,7 +2,7 @@
 
 use syn::{Expr, Ident, LitInt, LitStr, Path, Type};
 
-use super::{duration::DurationArg, target::Target, template::Template};
+use super::{duration::DurationArg, tags::Tag, target::Target, template::Template};
 
 /// The value of an option, with the option's name as it was written.
 pub(crate) struct OptionValue<T> {
@@ -36,6 +36,7 @@ pub(crate) struct ReadArgs {
     pub(crate) root: Option<OptionValue<Path>>,
     pub(crate) shares_key: Option<OptionValue<()>>,
     pub(crate) in_transaction: Option<OptionValue<()>>,
+    pub(crate) tags: Option<OptionValue<Vec<Tag>>>,
     /// Every option that was named, also those whose value can't be read.
     pub(super) seen: Vec<Ident>,
 }

@@ -15,6 +15,8 @@ pub(crate) enum Call {
     Method(ExprMethodCall),
     /// `USER.key(id)`, which is the key
     Key(ExprMethodCall),
+    /// `catalog(tenant)`, inside of `tags(…)`: the tag
+    Tag(ExprCall),
 }
 
 const HOW: &str =
@@ -39,7 +41,8 @@ impl Call {
         let why = match &expr {
             Expr::Call(call) => match &*call.func {
                 Expr::Path(path) if path.path.is_ident("tags") => {
-                    format!("`tags` are not available in this version; {HOW}")
+                    "`tags(…)` stands by itself, such as `tags(\"tenant:{tenant}\", catalog(tenant))`"
+                        .to_owned()
                 }
                 Expr::Path(path) => {
                     let path = path.clone();
@@ -79,7 +82,7 @@ impl Call {
     /// The arguments; those of a key itself one by one, also where they are a tuple.
     pub(crate) fn arguments(&self) -> impl Iterator<Item = &Expr> {
         let (arguments, is_key) = match self {
-            Call::Path(call, _) => (&call.args, false),
+            Call::Path(call, _) | Call::Tag(call) => (&call.args, false),
             Call::Method(call) => (&call.args, false),
             Call::Key(call) => (&call.args, true),
         };
@@ -92,7 +95,7 @@ impl Call {
     /// Changes each of them.
     pub(crate) fn change_arguments(&mut self, mut change: impl FnMut(&mut Expr)) {
         let (arguments, is_key) = match self {
-            Call::Path(call, _) => (&mut call.args, false),
+            Call::Path(call, _) | Call::Tag(call) => (&mut call.args, false),
             Call::Method(call) => (&mut call.args, false),
             Call::Key(call) => (&mut call.args, true),
         };
@@ -112,6 +115,7 @@ impl Call {
                 _ => path.span(),
             },
             Call::Method(call) | Call::Key(call) => call.method.span(),
+            Call::Tag(call) => call.func.span(),
         }
     }
 }
@@ -133,7 +137,7 @@ mod tests {
         for (written, why) in [
             ("load_user", "`load_user` needs its arguments, such as `load_user(id)`"),
             ("users::load", "`users::load` needs its arguments, such as `users::load(id)`"),
-            ("tags(\"a\")", "`tags` are not available in this version"),
+            ("tags(\"a\")", "`tags(…)` stands by itself"),
             ("5", "name the call of a cached function"),
             ("(load)(id)", "name the call of a cached function"),
             ("ids.iter().map(|id| load(*id))", "`load_user(id) for id in ids`"),

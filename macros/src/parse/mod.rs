@@ -7,6 +7,7 @@ pub(crate) mod each;
 mod options;
 mod other_names;
 mod slots;
+pub(crate) mod tags;
 pub(crate) mod target;
 pub(crate) mod template;
 mod values;

@@ -13,6 +13,7 @@ use super::{
     duration::{AllowZero, DurationArg},
     other_names::{self, Meant, meant},
     slots::{each, fill, name, set, set_flag, set_list},
+    tags::tags,
     target::Target,
     values::{
         beta, closure, codec, in_transaction, jitter, load_timeout, policy, refresh, replicas, template,
@@ -68,7 +69,7 @@ const READS: &[Attribute] = &[Attribute::CachedAside];
 const WRITES: &[Attribute] = &[Attribute::Invalidates, Attribute::Updates];
 
 /// The options of `#[cached_aside]`.
-const READ: [Row<ReadArgs>; 22] = [
+const READ: [Row<ReadArgs>; 23] = [
     Row {
         name: "ttl",
         of: READS,
@@ -92,6 +93,17 @@ const READ: [Row<ReadArgs>; 22] = [
         default: "nothing",
         meaning: "parameters that are deliberately not part of the key",
         parse: |args, name, input| set_list(&mut args.skip, name, input),
+    },
+    Row {
+        name: "tags",
+        of: READS,
+        form: r#"tags("tenant:{tenant}", catalog(tenant))"#,
+        default: "none",
+        meaning: "groups of entries that are invalidated together: templates, or calls of tags that [`tags!`](crate::tags!) declares; see [tags](crate::docs::tags)",
+        parse: |args, name, input| {
+            let tags = tags(&name, input)?;
+            fill(&mut args.tags, name, tags)
+        },
     },
     Row {
         name: "none_ttl",
@@ -384,7 +396,7 @@ impl WriteArgs {
             return self.option(input);
         }
         self.names_a_key = true;
-        self.targets.push(Target::parse(input)?);
+        self.targets.extend(Target::parse(input)?);
         Ok(())
     }
 

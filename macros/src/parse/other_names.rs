@@ -18,7 +18,7 @@ const NAMESPACE: Meant =
 const SIZE: Meant = Elsewhere(
     "how much is kept is the cache's: `Cache::builder().capacity(…)` in process, `maxmemory` in Redis",
 );
-const TAGS: Meant = Elsewhere("tags are not available in this version; name the keys in `#[invalidates(…)]`");
+const TAGS: Meant = Elsewhere("tags are a list: write `tags(\"tenant:{tenant}\", catalog(tenant))`");
 
 /// The names of `#[cached_aside]`'s options.
 pub(super) const READ: &Names = &[
@@ -79,7 +79,7 @@ pub(super) const READ: &Names = &[
     (Named("error_ttl"), &["cache_err", "cache_error", "cache_errors", "err_ttl"]),
     (NAMESPACE, &["namespace", "prefix"]),
     (SIZE, &["capacity", "max_capacity", "max_size", "size"]),
-    (TAGS, &["tag", "tags"]),
+    (Named("tags"), &["cache_tags", "group", "groups", "tag"]),
 ];
 
 /// The names of `#[invalidates]`'s and `#[updates]`' options.
@@ -90,7 +90,7 @@ pub(super) const WRITE: &Names = &[
     (Named("wait_replicas"), &["replicas", "wait_for"]),
     (Named("when"), &["cond", "condition", "if", "only_if", "unless"]),
     (NAMESPACE, &["namespace", "prefix"]),
-    (TAGS, &["tag", "tags"]),
+    (TAGS, &["cache_tags", "tag", "tags"]),
 ];
 
 /// What this name means, where it is one of another cache's.

@@ -1,9 +1,16 @@
 //! What a write names, one after the other: `load_user(user.id)`, `"user:{id}"`, and the same for each item of a list.
 
 use proc_macro2::TokenStream;
-use syn::{Ident, LitStr, Token, ext::IdentExt, parse::ParseStream};
+use syn::{Ident, LitStr, Token, ext::IdentExt, parse::ParseStream, token::Paren};
 
-use super::{call::Call, each::Each, slots::each, template::Template, values::template};
+use super::{
+    call::Call,
+    each::Each,
+    slots::each,
+    tags::{Tag, tags},
+    template::Template,
+    values::template,
+};
 use crate::problem::Problems;
 
 /// What a write names: one key, or that of each item of a list.
@@ -18,14 +25,28 @@ pub(crate) enum Named {
     Template(Template),
 }
 
+impl From<Tag> for Named {
+    fn from(tag: Tag) -> Named {
+        match tag {
+            Tag::Template(template) => Named::Template(template),
+            Tag::Call(call) => Named::Call(Call::Tag(call)),
+        }
+    }
+}
+
 impl Target {
-    pub(crate) fn parse(input: ParseStream) -> syn::Result<Target> {
+    /// One target, or each of `tags(…)`.
+    pub(crate) fn parse(input: ParseStream) -> syn::Result<Vec<Target>> {
         let named = if input.peek(LitStr) {
-            Named::Template(template(input)?)
+            vec![Named::Template(template(input)?)]
+        } else if input.peek(Ident) && input.peek2(Paren) && input.fork().parse::<Ident>()? == "tags" {
+            let name = input.parse()?;
+            tags(&name, input)?.into_iter().map(Named::from).collect()
         } else {
-            Named::Call(Call::parse(input)?)
+            vec![Named::Call(Call::parse(input)?)]
         };
-        Ok(Target { named, each: Each::parse_behind(input)? })
+        let each = Each::parse_behind(input)?;
+        Ok(named.into_iter().map(|named| Target { named, each: each.clone() }).collect())
     }
 }
 
@@ -38,7 +59,7 @@ pub(crate) fn list(tokens: TokenStream, problems: &mut Problems) -> Vec<Target> 
             let why = format!("`keys!` takes no options, and `{option}` is one of `#[invalidates(…)]`");
             return Err(syn::Error::new(option.span(), why));
         }
-        targets.push(Target::parse(input)?);
+        targets.extend(Target::parse(input)?);
         Ok(())
     });
     targets

@@ -7,12 +7,14 @@ use syn::LitStr;
 pub(crate) struct Template {
     pub(crate) literal: LitStr,
     pub(crate) parts: Vec<Part>,
+    /// It is a tag's: its key begins with a `#` that nobody writes.
+    pub(crate) is_tag: bool,
 }
 
 impl Template {
     pub(crate) fn parse(literal: LitStr) -> syn::Result<Template> {
         match parse(&literal.value()) {
-            Ok(parts) => Ok(Template { literal, parts }),
+            Ok(parts) => Ok(Template { literal, parts, is_tag: false }),
             Err(mistake) => Err(mistake.at(&literal)),
         }
     }

@@ -117,13 +117,14 @@ impl Key {
                 }
             }
         }
+        let sign = if template.is_tag { "#" } else { "" };
         let start = match pieces.first() {
             Some(Piece::Literal(text)) => {
-                let text = LitStr::new(text, template.literal.span());
+                let text = LitStr::new(&format!("{sign}{text}"), template.literal.span());
                 pieces.remove(0);
                 Text::Written(text)
             }
-            _ => Text::written(""),
+            _ => Text::written(sign),
         };
         complete.then_some(Key { start, pieces })
     }

@@ -32,7 +32,7 @@ pub(super) fn misnamed(call: &Call, site: &Site) -> Option<syn::Error> {
         Call::Method(call) if matches!(&*call.receiver, Expr::Path(path) if path.path.is_ident("self")) => {
             (&call.method, Some("self".to_owned()))
         }
-        Call::Method(_) | Call::Key(_) => return None,
+        Call::Method(_) | Call::Key(_) | Call::Tag(_) => return None,
     };
     let text = name.to_string();
     let beside = site.beside.as_ref().filter(|_| site.function.context.has_self_type())?;

@@ -11,6 +11,7 @@ mod optional_keys;
 mod pattern;
 mod read;
 mod staleness;
+mod tags;
 mod targets;
 mod write;
 
@@ -20,6 +21,7 @@ pub(crate) use in_expression::keys;
 pub(crate) use optional_keys::has_question;
 pub(crate) use read::{CacheKnown, ReadPlan, Shown, read};
 pub(crate) use staleness::ArgTransfer;
+pub(crate) use tags::{DeclaredTag, TagKey, declared};
 pub(crate) use targets::{After, Argument, KeyOf, TargetKey};
 pub(crate) use write::{End, WritePlan, WriteSettings, write};
 

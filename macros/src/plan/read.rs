@@ -7,6 +7,7 @@ use syn::{Expr, GenericArgument, Ident, LitStr, PathArguments, Type, TypeReferen
 use super::{
     Form, constants, coverage, derived_key, display_name, fixed,
     staleness::{ArgTransfer, staleness},
+    tags::{self, TagKey},
 };
 use crate::{
     item::{beside::Beside, function::Function, shape::is_unknown, types::Transaction},
@@ -26,6 +27,8 @@ pub(crate) struct ReadPlan {
     /// The function's name for people.
     pub(crate) name: String,
     pub(crate) template: Shown,
+    /// What its entries carry.
+    pub(crate) tags: Vec<TagKey>,
     pub(crate) ttl: OptionValue<DurationArg>,
     pub(crate) cache: Option<Cache>,
     /// How each argument becomes owned, for loads that may outlive their caller; `None` where no load may.
@@ -116,6 +119,9 @@ pub(crate) fn read(mut args: ReadArgs, function: &Function, mut problems: Proble
             "every entry needs a TTL, which is what corrects whatever else goes wrong; write one, such as `ttl = \"5m\"`",
         ));
     }
+    let tags = args.tags.take().map(|tags| tags.value).unwrap_or_default();
+    let tags =
+        key.as_ref().map(|(key, _)| tags::of_read(tags, key, function, &mut problems)).unwrap_or_default();
     let transfers = staleness(&args, function, form, &mut problems);
     problems.finish()?;
     // Without a problem, neither of the two is missing.
@@ -123,7 +129,8 @@ pub(crate) fn read(mut args: ReadArgs, function: &Function, mut problems: Proble
         return Err(syn::Error::new(Span::call_site(), "this attribute can't be understood"));
     };
     let cache = args.cache.take().map(|cache| Cache::of(cache.value, &key, function));
-    Ok(ReadPlan { form, key, name: display_name(function), template, ttl, cache, transfers, options: args })
+    let name = display_name(function);
+    Ok(ReadPlan { form, key, name, template, tags, ttl, cache, transfers, options: args })
 }
 
 /// The types whose names everything else may use.

@@ -238,6 +238,7 @@ pub(super) fn to_store(targets: Vec<Target>, site: &Site, problems: &mut Problem
                 Some(problem) => problems.push(problem),
                 None => keys.push(call),
             },
+            Named::Template(Template { literal, is_tag: true, .. }) => problems.push(no_tags(literal.span())),
             Named::Template(template) => problems.push(syn::Error::new(
                 template.literal.span(),
                 "a template doesn't say which type and codec its entry has; name the call of the cached function, such as `load_user(user.id)`, or delete the entry with `#[invalidates(…)]`",
@@ -249,6 +250,9 @@ pub(super) fn to_store(targets: Vec<Target>, site: &Site, problems: &mut Problem
 
 /// Why nothing can be stored under the key of a call.
 fn not_storable(call: &Call, site: &Site) -> Option<syn::Error> {
+    if let Call::Tag(call) = call {
+        return Some(no_tags(call.span()));
+    }
     if let Some(result) = mention(call.arguments()) {
         return Some(syn::Error::new(
             result.span(),
@@ -263,6 +267,11 @@ fn not_storable(call: &Call, site: &Site) -> Option<syn::Error> {
         ));
     }
     misnamed(call, site)
+}
+
+fn no_tags(span: Span) -> syn::Error {
+    let why = "one result is stored under the keys of calls, and a tag names many entries; delete them with `#[invalidates(tags(…))]`";
+    syn::Error::new(span, why)
 }
 
 /// Whether the success value of the function is an `Option`, as far as its type shows.

@@ -3,6 +3,8 @@ use proptest::{collection::vec, prelude::*};
 use super::*;
 use crate::Writers;
 
+mod tagged;
+
 const HEADER: Header = Header {
     fingerprint: 7,
     fresh_for: Duration::from_secs(60),
@@ -44,6 +46,7 @@ fn the_format_byte_by_byte() {
     ];
     assert_eq!(bytes, expected.concat());
     assert_eq!(lease(Token::numbered(1)), *b"\xCA\x5D\xE1\x01\0\0\0\0\0\0\0\x01");
+    assert_eq!(tag(Token::numbered(1)), *b"\xCA\x5D\xE1\x03\0\0\0\0\0\0\0\x01");
     let mut writers = Writers::default();
     writers.enter(Token::numbered(1), Duration::from_millis(2));
     assert_eq!(writers.write(), b"\xCA\x5D\xE1\x02\0\0\0\0\0\0\0\0\x01\0\0\0\0\0\x02");
@@ -58,11 +61,12 @@ fn kinds() {
     assert_eq!(parse(b"\xCA\x5D\xE1\x11 a later version", 7), Entry::Unusable(Unusable::Version));
     assert_eq!(parse(&value(b"x"), 8), Entry::Unusable(Unusable::Type));
     for foreign in
-        [&b""[..], b"\xCA", b"\xCA\x5D\xE1", b"\xCA\x5D\xE1\x00", b"\xCA\x5D\xE1\x03", b"{\"id\":1}"]
+        [&b""[..], b"\xCA", b"\xCA\x5D\xE1", b"\xCA\x5D\xE1\x00", b"\xCA\x5D\xE1\x04", b"{\"id\":1}"]
     {
         assert_eq!(parse(foreign, 7), Entry::Foreign, "{foreign:?}");
     }
-    let bytes = none(Token::numbered(1), HEADER);
+    assert_eq!(parse(&tag(Token::numbered(1)), 7), Entry::Unusable(Unusable::Version));
+    let bytes = none(Token::numbered(1), HEADER, &[]);
     let Entry::Value(value) = parse(&bytes, 7) else { panic!("a `None` is an entry") };
     assert_eq!(value.payload, None);
 }
@@ -78,7 +82,7 @@ fn a_flag_of_a_later_version_makes_an_entry_unusable() {
             assert!(is_ours(&bytes), "it can be replaced");
         }
     }
-    assert_eq!(KNOWN_FLAGS.count_ones(), 3, "there are flags of later versions");
+    assert_eq!(KNOWN_FLAGS.count_ones(), 4, "there are flags of later versions");
 }
 
 #[test]

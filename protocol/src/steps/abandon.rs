@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Arguments, Foreign, Step, done, millis, script::script};
+use super::{Arguments, Foreign, Reply, Step, done, millis, script::script};
 use crate::{Slot, Token, entry, slot::Held};
 
 /// Gives up a lease or a refresh; `false` if the token no longer holds one. A lease is deleted in any case.
@@ -43,7 +43,7 @@ impl Step for Abandon {
         }
     }
 
-    fn answer(reply: i64) -> Result<bool, Foreign> {
+    fn answer(reply: Reply<'_>) -> Result<bool, Foreign> {
         done(reply)
     }
 

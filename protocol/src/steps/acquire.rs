@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::{Arguments, Foreign, SetIfAbsent, Step, done, script::script, ttl};
+use super::{Arguments, Foreign, Reply, SetIfAbsent, Step, done, script::script, ttl};
 use crate::{Slot, Token, entry};
 
 /// Becomes the loader of a key whose entry is still the expected one.
@@ -43,7 +43,7 @@ impl Step for Acquire {
         out.number(ttl(self.lease));
     }
 
-    fn answer(reply: i64) -> Result<Acquired, Foreign> {
+    fn answer(reply: Reply<'_>) -> Result<Acquired, Foreign> {
         Ok(if done(reply)? { Acquired::Yes } else { Acquired::Changed })
     }
 

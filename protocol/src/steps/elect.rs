@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::{Arguments, Foreign, Step, done, script::script, ttl};
+use super::{Arguments, Foreign, Reply, Step, done, script::script, ttl};
 use crate::{Slot, Token, format::LONGEST};
 
 /// Acquires the refresh of the value with the expected header; `false` if that has changed, or another refresh runs or backs off.
@@ -35,7 +35,7 @@ impl Step for Elect {
         out.number(self.force.into());
     }
 
-    fn answer(reply: i64) -> Result<bool, Foreign> {
+    fn answer(reply: Reply<'_>) -> Result<bool, Foreign> {
         done(reply)
     }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::{Arguments, Foreign, Step, done, script::script, ttl};
+use super::{Arguments, Foreign, Reply, Step, done, script::script, ttl};
 use crate::{Slot, Token};
 
 /// Stores a value in the place of the lease, or of the value that is refreshed; `false` if the token no longer holds either.
@@ -31,7 +31,7 @@ impl Step for Fill {
         out.number(ttl(self.ttl));
     }
 
-    fn answer(reply: i64) -> Result<bool, Foreign> {
+    fn answer(reply: Reply<'_>) -> Result<bool, Foreign> {
         done(reply)
     }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Arguments, Foreign, Step, done, script::script, ttl};
+use super::{Arguments, Foreign, Reply, Step, done, script::script, ttl};
 use crate::{Slot, Token};
 
 /// Places a guard in the place of the entry, or joins the current guard.
@@ -26,7 +26,7 @@ impl Step for Guard {
         out.number(ttl(self.hold));
     }
 
-    fn answer(reply: i64) -> Result<(), Foreign> {
+    fn answer(reply: Reply<'_>) -> Result<(), Foreign> {
         done(reply).map(drop)
     }
 

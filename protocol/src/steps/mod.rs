@@ -5,6 +5,7 @@
 //! | --- | --- | --- |
 //! | [`Acquire`] | a reader that misses | every reader loads |
 //! | [`Elect`] | a reader of a stale value | every reader reloads |
+//! | [`Carry`] | a load whose entry will carry a tag | an invalidation of the tag does not reach the entry |
 //! | [`Renew`] | a long load | another one begins beside it |
 //! | [`Fill`] | a load that has ended | nothing is stored |
 //! | [`Abandon`] | a load that stores nothing | others wait until the lease ends |
@@ -15,6 +16,7 @@
 
 mod abandon;
 mod acquire;
+mod carry;
 mod elect;
 mod fill;
 mod guard;
@@ -31,6 +33,7 @@ use bytes::Bytes;
 pub use self::{
     abandon::{Abandon, Ending},
     acquire::{Acquire, Acquired},
+    carry::Carry,
     elect::Elect,
     fill::Fill,
     guard::Guard,
@@ -56,7 +59,7 @@ pub trait Step: Clone + Debug + Send + Sync + 'static {
     /// Whether it renews a right while the body runs.
     const RENEWAL: bool = false;
 
-    /// The step as a script with one key, which answers a number.
+    /// The step as a script with one key.
     fn script() -> &'static Script;
 
     /// Writes the arguments of the script.
@@ -67,7 +70,7 @@ pub trait Step: Clone + Debug + Send + Sync + 'static {
     /// # Errors
     ///
     /// The key holds data of another program.
-    fn answer(reply: i64) -> Result<Self::Answer, Foreign>;
+    fn answer(reply: Reply<'_>) -> Result<Self::Answer, Foreign>;
 
     /// The same step in memory.
     ///
@@ -85,6 +88,15 @@ pub trait Step: Clone + Debug + Send + Sync + 'static {
     fn set_if_absent(&self) -> Option<SetIfAbsent<Self::Answer>> {
         None
     }
+}
+
+/// What a script answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reply<'a> {
+    /// A number, negative if the key holds data of another program.
+    Number(i64),
+    /// Bytes.
+    Bytes(&'a [u8]),
 }
 
 /// The key holds data of another program, which is never touched.
@@ -111,13 +123,14 @@ pub struct SetIfAbsent<A> {
 }
 
 /// Every step's name and script.
-pub fn scripts() -> [(&'static str, &'static Script); 9] {
+pub fn scripts() -> [(&'static str, &'static Script); 10] {
     fn of<S: Step>() -> (&'static str, &'static Script) {
         (S::NAME, S::script())
     }
     [
         of::<Acquire>(),
         of::<Elect>(),
+        of::<Carry>(),
         of::<Renew>(),
         of::<Fill>(),
         of::<Abandon>(),
@@ -129,8 +142,11 @@ pub fn scripts() -> [(&'static str, &'static Script); 9] {
 }
 
 /// The answer of a step that does all or nothing.
-fn done(reply: i64) -> Result<bool, Foreign> {
-    if reply < 0 { Err(Foreign) } else { Ok(reply > 0) }
+fn done(reply: Reply<'_>) -> Result<bool, Foreign> {
+    match reply {
+        Reply::Number(0..) => Ok(reply != Reply::Number(0)),
+        Reply::Number(_) | Reply::Bytes(_) => Err(Foreign),
+    }
 }
 
 /// Redis counts in milliseconds.

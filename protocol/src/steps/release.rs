@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::{Arguments, Foreign, Step, done, millis, script::script, ttl};
+use super::{Arguments, Foreign, Reply, Step, done, millis, script::script, ttl};
 use crate::{Slot, Token};
 
 /// Leaves a guard, which the last writer deletes; without a guard, deletes the entry. A guard that the token is not in stays, and is
@@ -53,7 +53,7 @@ impl Step for Release {
         }
     }
 
-    fn answer(reply: i64) -> Result<bool, Foreign> {
+    fn answer(reply: Reply<'_>) -> Result<bool, Foreign> {
         done(reply)
     }
 

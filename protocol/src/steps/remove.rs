@@ -1,6 +1,6 @@
 //! A write without a guard deletes the entry.
 
-use super::{Arguments, Foreign, Step, done, script::script};
+use super::{Arguments, Foreign, Reply, Step, done, script::script};
 use crate::Slot;
 
 /// Deletes the entry. A guard is left to its last writer, and marked: its writers were not alone.
@@ -16,7 +16,7 @@ impl Step for Remove {
 
     fn arguments(&self, _: &mut impl Arguments) {}
 
-    fn answer(reply: i64) -> Result<(), Foreign> {
+    fn answer(reply: Reply<'_>) -> Result<(), Foreign> {
         done(reply).map(drop)
     }
 

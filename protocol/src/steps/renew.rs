@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Arguments, Foreign, Step, done, script::script, ttl};
+use super::{Arguments, Foreign, Reply, Step, done, script::script, ttl};
 use crate::{Slot, Token, slot::Held};
 
 /// Renews a lease or a refresh; `false` if the token no longer holds one.
@@ -27,7 +27,7 @@ impl Step for Renew {
         out.number(ttl(self.hold));
     }
 
-    fn answer(reply: i64) -> Result<bool, Foreign> {
+    fn answer(reply: Reply<'_>) -> Result<bool, Foreign> {
         done(reply)
     }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Arguments, Foreign, Step, done, script::script, ttl};
+use super::{Arguments, Foreign, Reply, Step, done, script::script, ttl};
 use crate::{Slot, Token};
 
 /// Renews a guard; `false` if the token is no longer in one.
@@ -27,7 +27,7 @@ impl Step for RenewGuard {
         out.number(ttl(self.hold));
     }
 
-    fn answer(reply: i64) -> Result<bool, Foreign> {
+    fn answer(reply: Reply<'_>) -> Result<bool, Foreign> {
         done(reply)
     }
 

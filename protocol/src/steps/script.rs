@@ -6,7 +6,7 @@ use crate::{
     Token,
     format::{
         GUARD, HEADER_LEN, KIND_AT, LEASE, LONGEST, MAGIC, MARKS_AT, OVERLAPPED, REFRESH_AT,
-        REFRESH_UNTIL_AT, SLOT_LEN, SLOTS_AT, STORED_AT, TIME_LEN, VALUE, VALUES,
+        REFRESH_UNTIL_AT, SLOT_LEN, SLOTS_AT, STORED_AT, TAG, TAG_LEN, TIME_LEN, VALUE, VALUES,
     },
 };
 
@@ -59,7 +59,7 @@ pub(super) fn constants() -> String {
         let _ = writeln!(lua, "local {name} = {value}");
     };
     local("MAGIC", text(&MAGIC));
-    for (name, kind) in [("LEASE", LEASE), ("GUARD", GUARD), ("VALUE", VALUE)] {
+    for (name, kind) in [("LEASE", LEASE), ("GUARD", GUARD), ("TAG", TAG), ("VALUE", VALUE)] {
         local(name, text(&[&MAGIC[..], &[kind]].concat()));
     }
     local("OVERLAPPED", text(&[OVERLAPPED]));
@@ -72,6 +72,7 @@ pub(super) fn constants() -> String {
         ("MARKS_AT", MARKS_AT),
         ("SLOTS_AT", SLOTS_AT),
         ("SLOT_LEN", SLOT_LEN),
+        ("TAG_LEN", TAG_LEN),
         ("HEADER_LEN", HEADER_LEN),
         ("REFRESH_AT", REFRESH_AT),
         ("REFRESH_UNTIL_AT", REFRESH_UNTIL_AT),

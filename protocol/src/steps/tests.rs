@@ -3,11 +3,12 @@ use std::collections::HashSet;
 use super::{script::constants, *};
 
 /// The Lua files, by name.
-const FILES: [(&str, &str); 12] = [
+const FILES: [(&str, &str); 13] = [
     ("shared", include_str!("shared.lua")),
     ("held", include_str!("held.lua")),
     ("writers", include_str!("writers.lua")),
     ("acquire", include_str!("acquire.lua")),
+    ("carry", include_str!("carry.lua")),
     ("elect", include_str!("elect.lua")),
     ("renew", include_str!("renew.lua")),
     ("fill", include_str!("fill.lua")),
@@ -24,6 +25,7 @@ fn the_scripts_have_the_constants_of_the_format() {
     let expected = r"local MAGIC = '\202\093\225'
 local LEASE = '\202\093\225\001'
 local GUARD = '\202\093\225\002'
+local TAG = '\202\093\225\003'
 local VALUE = '\202\093\225\016'
 local OVERLAPPED = '\001'
 local TIME = '>I6'
@@ -33,6 +35,7 @@ local TOKEN_LEN = 8
 local MARKS_AT = 4
 local SLOTS_AT = 5
 local SLOT_LEN = 14
+local TAG_LEN = 12
 local HEADER_LEN = 52
 local REFRESH_AT = 12
 local REFRESH_UNTIL_AT = 20
@@ -59,7 +62,7 @@ fn no_script_has_a_constant_of_the_format_of_its_own() {
     let constants = constants();
     let named: HashSet<&str> = words(&constants).collect();
     for (name, file) in FILES {
-        let arguments = ["ARGV[2]", "ARGV[3]", "ARGV[4]"];
+        let arguments = ["ARGV[1]", "ARGV[2]", "ARGV[3]", "ARGV[4]"];
         let file = arguments.iter().fold(file.to_owned(), |file, argument| file.replace(argument, "ARGV"));
         for word in words(&file) {
             if word.starts_with(|c: char| c.is_ascii_digit()) {

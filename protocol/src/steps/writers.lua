@@ -2,7 +2,7 @@
 local token = ARGV[1]
 local now = clock()
 
--- 'absent', 'guard', 'ours' (a lease or a value) or 'foreign' (data of another program, never touched).
+-- 'absent', 'guard', 'ours' (a lease, a value, or the version of a tag) or 'foreign' (data of another program, never touched).
 local function kind()
   local header = redis.call('GETRANGE', key, 0, KIND_AT)
   if header == '' then
@@ -11,7 +11,7 @@ local function kind()
     return 'guard'
   end
   local value = header:sub(1, KIND_AT) == MAGIC and (header:byte(KIND_AT + 1) or 0) >= VALUES
-  return (header == LEASE or value) and 'ours' or 'foreign'
+  return (header == LEASE or header == TAG or value) and 'ours' or 'foreign'
 end
 
 -- The slots of the other writers whose deadlines have not passed, whether the token was inside, and whether

@@ -107,7 +107,7 @@ impl<T, C> Key<T, C> {
         if !self.is_whole() || hidden || cache.switch.is_off(self.function) {
             return Ok(None);
         }
-        read::peek(&cache, self.as_str(), &self.coding).await
+        read::peek(&cache, &self.text, &self.coding).await
     }
 
     /// Deletes the entry, and refuses whatever is being loaded for it now. Where a write is in progress there is no entry, and
@@ -136,13 +136,14 @@ impl<T, C> Key<T, C> {
         loaded: Loaded<&T, &E>,
         token: Token,
     ) -> Option<EncodedEntry> {
-        if cache.switch.is_off(self.function) {
+        // An entry with tags carries their versions of before its load, and a write has asked for none.
+        if cache.switch.is_off(self.function) || !self.text.tags().is_empty() {
             return None;
         }
         let known = fingerprint::of(&self.coding.kind).ok()?;
         let (function, key, coding) = (self.function, self.as_str(), &self.coding);
         let (counters, max_value) = (cache.table.of(function), cache.store.max_value());
-        let encoder = EntryEncoder { function, counters, key, known, coding, max_value };
+        let encoder = EntryEncoder { function, counters, key, known, coding, versions: &[], max_value };
         encoder.entry(loaded, None, token, Duration::ZERO)
     }
 
@@ -243,13 +244,13 @@ pub fn given_key<K: IsKey>(key: K) -> AnyKey {
 
 impl<T, C> From<Key<T, C>> for AnyKey {
     fn from(key: Key<T, C>) -> AnyKey {
-        key.text
+        key.text.without_tags()
     }
 }
 
 impl<T, C> From<&Key<T, C>> for AnyKey {
     fn from(key: &Key<T, C>) -> AnyKey {
-        key.text.clone()
+        key.text.clone().without_tags()
     }
 }
 

@@ -6,7 +6,6 @@ use bytes::Bytes;
 use cached_aside_protocol::{
     Token,
     entry::{self, Header},
-    format,
 };
 
 use crate::{
@@ -33,6 +32,8 @@ pub(crate) struct EntryEncoder<'a, V> {
     pub(crate) key: &'a str,
     pub(crate) known: TypeInfo,
     pub(crate) coding: &'a Coding<V>,
+    /// The versions of the tags that the entry will carry.
+    pub(crate) versions: &'a [Token],
     /// Maximum length of what the codec writes (bytes).
     pub(crate) max_value: usize,
 }
@@ -58,7 +59,7 @@ impl<V> EntryEncoder<'_, V> {
         let header = Header { fingerprint: self.known.fingerprint, fresh_for, load_time, outlives_freshness };
         let value = match loaded {
             Loaded::Value(value) => self.encode(value, token, header)?,
-            Loaded::None | Loaded::Error(_) => entry::none(token, header),
+            Loaded::None | Loaded::Error(_) => entry::none(token, header, self.versions),
         };
         Some(EncodedEntry { value: value.into(), ttl: fresh_for + window })
     }
@@ -106,9 +107,10 @@ impl<V> EntryEncoder<'_, V> {
 
     /// Room for a header, and what the codec writes.
     fn payload<T>(&self, value: &T, known: TypeInfo, coding: &Coding<T>) -> Option<Vec<u8>> {
-        let mut bytes = entry::begin();
+        let mut bytes = entry::begin_tagged(self.versions);
+        let begun = bytes.len();
         let encoded = (coding.encode)(value, known.counts, &mut bytes);
-        let length = bytes.len() - format::HEADER_LEN;
+        let length = bytes.len() - begun;
         if encoded.is_err() || length > self.max_value {
             self.counters.unencodable.one();
             let error = encoded.err().map_or_else(

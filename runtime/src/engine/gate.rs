@@ -7,11 +7,14 @@
 use std::{future::Future, time::Duration};
 
 use bytes::Bytes;
-use cached_aside_protocol::steps::{Acquire, Acquired, Elect, Fill};
+use cached_aside_protocol::{
+    Token,
+    steps::{Acquire, Acquired, Carry, Elect, Fill},
+};
 
 use crate::{
     engine::shared::Shared,
-    store::{Answer, StoreError, Watched},
+    store::{Answer, StoreError, Together, Watched},
 };
 
 impl Shared {
@@ -48,6 +51,20 @@ impl Shared {
         there
     }
 
+    /// See [`Store::read_together`](crate::store::Store::read_together). Closed if one of the keys is on the list.
+    pub(crate) async fn read_together(
+        &self,
+        keys: &[&str],
+        timed: bool,
+        within: Duration,
+    ) -> Answer<Together> {
+        let pass = || keys.iter().try_for_each(|key| self.pass(key));
+        pass()?;
+        let there = self.store.read_together(keys, timed, within).await;
+        pass()?;
+        there
+    }
+
     /// See [`Store::watch`](crate::store::Store::watch).
     pub(crate) async fn watch(&self, key: &str, within: Duration) -> Answer<Watched> {
         self.pass(key)?;
@@ -65,6 +82,14 @@ impl Shared {
             self.pass(key)?;
         }
         acquired
+    }
+
+    /// Reads the version of a tag for an entry that will carry it.
+    pub(crate) async fn carry(&self, key: &str, carry: Carry, within: Duration) -> Answer<Option<Token>> {
+        self.pass(key)?;
+        let version = self.store.run(key, carry, within).await;
+        self.pass(key)?;
+        version
     }
 
     /// Asks for the right to refresh a value.

@@ -40,13 +40,16 @@ pub(crate) struct StoreRight {
     cache: Arc<Shared>,
     key: Box<str>,
     pub(crate) token: Token,
+    /// The versions of the tags that its entry will carry: read before its body begins.
+    pub(crate) versions: Box<[Token]>,
     right: Right,
     ours: bool,
 }
 
 impl StoreRight {
     pub(crate) fn new(cache: &Arc<Shared>, key: &str, token: Token, right: Right) -> StoreRight {
-        StoreRight { cache: cache.clone(), key: key.into(), token, right, ours: true }
+        let versions = Box::default();
+        StoreRight { cache: cache.clone(), key: key.into(), token, versions, right, ours: true }
     }
 
     pub(crate) fn key(&self) -> &str {

@@ -19,6 +19,8 @@ pub(crate) const MAX_TTL: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
 const LEASE: Duration = Duration::from_secs(1);
 /// Maximum time to wait for a load that goes on, unless the attribute says so.
 const WAIT: Duration = Duration::from_secs(5);
+/// Minimum time that is allowed for a load when tags are kept for its entry.
+const LOAD: Duration = Duration::from_secs(60);
 /// Redis counts in milliseconds.
 const MIN: Duration = Duration::from_millis(1);
 
@@ -39,6 +41,16 @@ pub(crate) struct ReadSettings {
     pub(crate) staleness: Staleness,
     pub(crate) shares_key: bool,
     pub(crate) cached_in_transaction: bool,
+}
+
+impl ReadSettings {
+    /// The longest time for which an entry may still be given, from the beginning of its load: its tags live as long. Where a load
+    /// takes longer than is allowed for here, its entry ends with its tags.
+    pub(crate) fn longest_life(&self) -> Duration {
+        let stored = self.ttl.max(self.none_ttl.unwrap_or_default()).max(self.error_ttl.unwrap_or_default());
+        let load = self.staleness.hard_limit.unwrap_or_default().max(LOAD);
+        stored.saturating_add(self.staleness.window()).saturating_add(load)
+    }
 }
 
 /// What the companions of a free function and the function itself share. In a trait of ours, so that it isn't among what one

@@ -5,7 +5,8 @@ use std::{collections::BTreeMap, sync::atomic::Ordering::SeqCst};
 use super::{
     choice::{Choice, kind},
     past::{Mark, Thing, hash},
-    stage::{READ_ORIGIN, WRITE_ORIGIN},
+    scenario::KEYS,
+    stage::{Command, READ_ORIGIN, WRITE_ORIGIN},
     world::{Running, World},
 };
 use crate::options::ReadMode;
@@ -23,7 +24,7 @@ pub(super) struct Before {
 /// What is shared and changes.
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct Shared {
-    pub(super) stored: Option<Vec<u8>>,
+    pub(super) stored: Vec<Option<Vec<u8>>>,
     pub(super) origin: u64,
     pub(super) flights: [String; 2],
     pub(super) recovery: [String; 2],
@@ -69,22 +70,32 @@ impl World<'_> {
             }
             Choice::GoOn(call) | Choice::Cancel(call) => of_call(call, vec![Thing::Call(call)]),
             Choice::Effect(number) => {
-                let verb = self.stage.command(number, |command| command.verb);
-                let shared =
-                    if verb == READ_ORIGIN || verb == WRITE_ORIGIN { Thing::Origin } else { Thing::Store };
-                vec![Thing::Command(number), shared]
+                let (process, of, awaited, verb, keys) = self.stage.command(number, |command| {
+                    (command.process, command.of, command.awaited, command.verb, command.keys.clone())
+                });
+                let is_answered = self.stage.command(number, Command::is_answered_at_once);
+                let mut touched = match of.filter(|call| awaited && self.calls[*call].future.is_some()) {
+                    Some(call) if is_answered => {
+                        of_call(call, vec![Thing::Call(call), Thing::Command(number)])
+                    }
+                    _ if is_answered => vec![Thing::Command(number), Thing::Recovery(process)],
+                    _ => vec![Thing::Command(number)],
+                };
+                touched.extend(keys.into_iter().map(Thing::Store));
+                touched.extend((verb == READ_ORIGIN || verb == WRITE_ORIGIN).then_some(Thing::Origin));
+                touched
             }
             Choice::Answer(number) | Choice::Lose(number) | Choice::Delay(number) => {
-                let (process, of, awaited, verb) = self
-                    .stage
-                    .command(number, |command| (command.process, command.of, command.awaited, command.verb));
+                let (process, of, awaited, verb, keys) = self.stage.command(number, |command| {
+                    (command.process, command.of, command.awaited, command.verb, command.keys.clone())
+                });
                 let mut touched = match of.filter(|call| awaited && self.calls[*call].future.is_some()) {
                     Some(call) => of_call(call, vec![Thing::Call(call), Thing::Command(number)]),
                     None => vec![Thing::Command(number), Thing::Recovery(process)],
                 };
                 if verb == "watch" {
                     // Whoever watches goes on at once if there was a change since.
-                    touched.push(Thing::Store);
+                    touched.extend(keys.into_iter().map(Thing::Store));
                 }
                 touched
             }
@@ -96,10 +107,13 @@ impl World<'_> {
         touched
     }
 
-    /// Whether it renews a lease or a guard.
-    pub(super) fn renews(&self, choice: Choice) -> bool {
-        let Choice::Effect(number) = choice else { return false };
-        matches!(self.stage.command(number, |command| command.verb), "renew" | "renew_guard")
+    /// The keys of the leases and guards that it renews.
+    pub(super) fn renewed(&self, choice: Choice) -> Vec<usize> {
+        let Choice::Effect(number) = choice else { return Vec::new() };
+        self.stage.command(number, |command| match command.verb {
+            "renew" | "renew_guard" => command.keys.clone(),
+            _ => Vec::new(),
+        })
     }
 
     /// Gives the step's name to what it has changed.
@@ -148,7 +162,9 @@ impl World<'_> {
                 marks.push(Mark::Changed(thing, step));
             }
         };
-        changed(Thing::Store, now.stored != self.shared.stored);
+        for key in 0..KEYS {
+            changed(Thing::Store(key), now.stored.get(key) != self.shared.stored.get(key));
+        }
         changed(Thing::Origin, now.origin != self.shared.origin);
         for process in 0..self.caches.len() {
             changed(Thing::Flights(process), now.flights[process] != self.shared.flights[process]);
@@ -160,7 +176,7 @@ impl World<'_> {
 
     pub(super) fn look(&self) -> Shared {
         let mut shared =
-            Shared { stored: self.stored(), origin: self.origin.load(SeqCst), ..Shared::default() };
+            Shared { stored: self.all_stored(), origin: self.origin.load(SeqCst), ..Shared::default() };
         for (process, cache) in self.caches.iter().enumerate() {
             if cache.inner.flights.len() > 0 {
                 shared.flights[process] = format!("{:?}", cache.inner.flights);

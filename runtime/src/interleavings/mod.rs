@@ -21,6 +21,7 @@ mod search;
 mod stage;
 mod standing;
 mod store;
+mod tagged;
 mod telling;
 mod world;
 

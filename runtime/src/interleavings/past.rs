@@ -9,12 +9,15 @@ use std::{
     hash::{Hash, Hasher},
 };
 
+use super::scenario::KEYS;
+
 /// What steps touch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) enum Thing {
     Call(usize),
     Command(usize),
-    Store,
+    /// What stands under the key of this number.
+    Store(usize),
     Origin,
     /// The flights of a process.
     Flights(usize),
@@ -125,7 +128,9 @@ impl Past {
     pub(super) fn all_changed(&mut self, step: u64) {
         let all = hash((self.state(), step));
         self.names.values_mut().for_each(|name| *name = hash((*name, all)));
-        self.names.insert(Thing::Store, all);
+        for key in 0..KEYS {
+            self.names.insert(Thing::Store(key), all);
+        }
     }
 
     /// The name of the state to which a step leads that was taken elsewhere.

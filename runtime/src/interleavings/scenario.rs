@@ -11,6 +11,17 @@ use crate::{
     options::ReadMode,
 };
 
+/// The one key.
+pub(super) const KEY: &str = "k";
+/// The keys that stand in the store: that of the entry, and those of its tags.
+const NAMES: [&str; KEYS] = [KEY, "#t", "#u"];
+pub(super) const KEYS: usize = 3;
+
+/// The number of a key.
+pub(super) fn number_of(key: &str) -> usize {
+    NAMES.iter().position(|name| *name == key).expect("one of the keys")
+}
+
 pub(super) const TTL: Duration = Duration::from_secs(3600);
 pub(super) const LEASE: Duration = Duration::from_secs(2);
 pub(super) const GUARD_FOR: Duration = Duration::from_secs(10);
@@ -42,6 +53,8 @@ const SAVES: WriteFunction = WriteFunction::declare(module_path!(), "save").guar
 pub(super) static SAVE: WriteFunction = SAVES;
 /// Leaves its version behind.
 static UPDATE: WriteFunction = SAVES;
+/// The store evicts what the call names, guards excepted: no call of ours.
+static EVICT: WriteFunction = SAVES;
 /// Another program changes the row, and invalidates nothing: no call of ours.
 static CHANGE: WriteFunction = SAVES;
 /// An annotated write inside of a transaction, which commits after that has returned; and a read of what it wrote.
@@ -57,6 +70,8 @@ pub(super) struct Call {
     /// The writing function, or `None` for a read.
     pub(super) writes: Option<&'static WriteFunction>,
     pub(super) process: usize,
+    /// What a write names.
+    pub(super) names: &'static [&'static str],
     /// It begins only when this one is over.
     pub(super) after: Option<usize>,
     /// It begins only when the body of this one has begun.
@@ -74,6 +89,7 @@ pub(super) struct Call {
 pub(super) const fn read() -> Call {
     Call {
         writes: None,
+        names: &[KEY],
         process: 0,
         after: None,
         during: None,
@@ -96,6 +112,11 @@ pub(super) const fn refresh() -> Call {
 /// Another program changes the row.
 pub(super) const fn change() -> Call {
     Call { writes: Some(&CHANGE), ..read() }
+}
+
+/// The store evicts a key.
+pub(super) const fn evict(names: &'static [&'static str]) -> Call {
+    Call { writes: Some(&EVICT), names, ..read() }
 }
 
 pub(super) const fn update() -> Call {
@@ -129,6 +150,16 @@ impl Call {
     /// Whether it is no call of ours, but a change by another program.
     pub(super) fn changes(&self) -> bool {
         self.writes.is_some_and(|function| std::ptr::eq(function, &raw const CHANGE))
+    }
+
+    /// Whether the store evicts what it names.
+    pub(super) fn evicts(&self) -> bool {
+        self.writes.is_some_and(|function| std::ptr::eq(function, &raw const EVICT))
+    }
+
+    /// A write of these keys.
+    pub(super) const fn of(self, names: &'static [&'static str]) -> Call {
+        Call { names, ..self }
     }
 
     pub(super) const fn unguarded(self) -> Call {
@@ -177,6 +208,13 @@ pub(super) enum Promise {
     LoadedAnew,
 }
 
+/// What a look at an entry with tags reads first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum First {
+    Entry,
+    Tags,
+}
+
 /// Calls, and what may happen while they run.
 #[derive(Debug, Clone)]
 pub(super) struct Scenario {
@@ -187,6 +225,10 @@ pub(super) struct Scenario {
     pub(super) cached: bool,
     /// What reads call.
     pub(super) function: &'static ReadFunction,
+    /// The tags that its entry carries.
+    pub(super) tags: &'static [&'static str],
+    /// What a look reads first.
+    pub(super) first: First,
     /// The calls begin in the order in which they stand here.
     pub(super) in_order: bool,
     /// So many calls are dropped.
@@ -203,12 +245,18 @@ pub(super) struct Scenario {
 
 impl Scenario {
     pub(super) fn new<const N: usize>(name: &'static str, calls: [Call; N]) -> Scenario {
+        Scenario::of(name, &calls)
+    }
+
+    pub(super) fn of(name: &'static str, calls: &[Call]) -> Scenario {
         Scenario {
             name,
             calls: calls.to_vec(),
             promise: Promise::Linearizable,
             cached: false,
             function: &LOAD,
+            tags: &[],
+            first: First::Entry,
             in_order: false,
             cancels: 0,
             faults: 0,
@@ -225,6 +273,15 @@ impl Scenario {
     /// The first version is in the store already, and due for a refresh by this function.
     pub(super) fn old(self, function: &'static ReadFunction) -> Scenario {
         Scenario { cached: true, function, ..self }
+    }
+
+    /// The entry carries these tags.
+    pub(super) fn tagged(self, tags: &'static [&'static str]) -> Scenario {
+        Scenario { tags, ..self }
+    }
+
+    pub(super) fn entry_last(self) -> Scenario {
+        Scenario { first: First::Tags, ..self }
     }
 
     /// How long the version that is in the store already is fresh.
@@ -265,6 +322,7 @@ impl Scenario {
         let kind = match self.calls[call] {
             call if call.updates() => "update",
             call if call.changes() => "change",
+            call if call.evicts() => "eviction",
             call if call.transacts().is_some() => "transaction",
             Call { writes: Some(_), .. } => "write",
             Call { asked: ReadMode::Refresh, .. } => "refresh",

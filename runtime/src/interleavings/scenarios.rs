@@ -8,12 +8,13 @@ use super::{
         transaction, transaction_of_result, update, write,
     },
     search::{Schedule, Violation, replay, search},
+    tagged::{tagged, tagged_in_trouble},
 };
 
 /// A little longer than an impatient call waits for the store.
 const PAST_THE_TIMEOUT: Duration = Duration::from_millis(260);
 /// A little longer than a lease.
-const PAST_A_LEASE: Duration = LEASE.saturating_add(Duration::from_millis(10));
+pub(super) const PAST_A_LEASE: Duration = LEASE.saturating_add(Duration::from_millis(10));
 /// A little longer than a guard.
 const PAST_A_GUARD: Duration = GUARD_FOR.saturating_add(Duration::from_millis(10));
 
@@ -301,12 +302,14 @@ fn all() -> Vec<Scenario> {
         anew_after_changes(),
         refreshes(),
         refreshes_in_trouble(),
+        tagged(),
+        tagged_in_trouble(),
     ]
     .concat()
 }
 
 /// Runs all schedules of these scenarios.
-fn hold(scenarios: Vec<Scenario>) {
+pub(super) fn hold(scenarios: Vec<Scenario>) {
     for scenario in scenarios {
         match search(&scenario, true) {
             Ok(report) => println!("{:<28} {report}", scenario.name),

@@ -43,6 +43,8 @@ struct Waiting {
 pub(super) struct Command {
     pub(super) process: usize,
     pub(super) verb: &'static str,
+    /// The numbers of the keys that it is about.
+    pub(super) keys: Vec<usize>,
     /// The call on whose behalf it was sent, if it is known.
     pub(super) of: Option<usize>,
     /// Whether that call itself waits for the answer.
@@ -53,6 +55,11 @@ pub(super) struct Command {
 }
 
 impl Command {
+    /// Whether it is answered when it takes effect. Its caller waits for another command besides, whose answer may come at any time.
+    pub(super) fn is_answered_at_once(&self) -> bool {
+        AT_ONCE.contains(&self.verb)
+    }
+
     /// Whether anybody waits for the answer.
     pub(super) fn is_awaited(&self) -> bool {
         self.request.is_awaited()
@@ -125,7 +132,7 @@ impl Stage {
     pub(super) async fn send<T: Send + 'static>(
         &self,
         process: usize,
-        verb: &'static str,
+        (verb, keys): (&'static str, Vec<usize>),
         effect: impl Future<Output = Answer<T>> + Send + 'static,
     ) -> Answer<T> {
         let (reply, answer) = oneshot::channel();
@@ -142,7 +149,7 @@ impl Stage {
                 let awaited = waiting.itself;
                 waiting
                     .commands
-                    .insert(number, Command { process, verb, of, awaited, taken: false, request });
+                    .insert(number, Command { process, verb, keys, of, awaited, taken: false, request });
             }
             refused
         };
@@ -250,7 +257,11 @@ pub(super) const READ_ORIGIN: &str = "read the database";
 /// A body writes the database.
 pub(super) const WRITE_ORIGIN: &str = "write the database";
 /// What changes nothing, so that it does not matter whether it happens when nobody waits for it.
-const READS: [&str; 4] = ["read", "read_timed", "watch", READ_ORIGIN];
+const READS: [&str; 5] = ["read", READ_FIRST, "read_timed", "watch", READ_ORIGIN];
+/// The first read of several by one call: the next is sent when it is answered.
+pub(super) const READ_FIRST: &str = "read first";
+/// What is answered when it takes effect.
+const AT_ONCE: [&str; 2] = [READ_FIRST, "carry"];
 
 /// A future that is kept beside others.
 pub(super) type Boxed<T> = Pin<Box<dyn Future<Output = T>>>;

@@ -8,13 +8,17 @@ use std::{
     time::Duration,
 };
 
-use cached_aside_protocol::entry::{self, Entry};
+use cached_aside_protocol::{
+    Token,
+    entry::{self, Entry, TagSlot, Versions},
+};
 use tokio::time::{Instant, timeout};
 
 use super::{
-    scenario::{GUARD_FOR, LEASE},
-    world::{KEY, World, coded, known},
+    scenario::{GUARD_FOR, KEY, LEASE},
+    world::{World, coded, known},
 };
+use crate::Tag;
 
 /// Longer than a lease, a guard, and the pauses of the recovery list.
 const QUIET: Duration = Duration::from_secs(LEASE.as_secs() + 2 * GUARD_FOR.as_secs());
@@ -33,6 +37,8 @@ impl World<'_> {
     pub(super) fn standing(&self) -> Standing {
         let Some(bytes) = self.stored() else { return Standing::Nothing };
         match entry::parse(&bytes, known().fingerprint) {
+            // Nobody is given an entry whose tags were invalidated.
+            Entry::Value(value) if !self.carries(value.versions) => Standing::Nothing,
             Entry::Value(value) => {
                 let version = value.payload.and_then(|payload| (coded().decode)(payload).ok());
                 version.map_or(Standing::Other, Standing::Version)
@@ -43,8 +49,28 @@ impl World<'_> {
         }
     }
 
+    fn carries(&self, versions: Versions<'_>) -> bool {
+        let current = self.tags().map(|there| entry::tag_slot(there.as_deref()));
+        let carried = versions.iter().filter_map(|version| version.try_into().ok().map(Token::from_bytes));
+        current.eq(carried.map(TagSlot::Version))
+    }
+
+    /// What stands under the keys of the tags.
+    fn tags(&self) -> impl Iterator<Item = Option<Vec<u8>>> {
+        self.scenario.tags.iter().map(|tag| self.under(Tag::new(tag).key().as_str()))
+    }
+
     pub(super) fn stored(&self) -> Option<Vec<u8>> {
-        match pin!(self.inside.read(KEY)).poll(&mut Context::from_waker(Waker::noop())) {
+        self.under(KEY)
+    }
+
+    /// What stands under all keys.
+    pub(super) fn all_stored(&self) -> Vec<Option<Vec<u8>>> {
+        [self.stored()].into_iter().chain(self.tags()).collect()
+    }
+
+    fn under(&self, key: &str) -> Option<Vec<u8>> {
+        match pin!(self.inside.read(key)).poll(&mut Context::from_waker(Waker::noop())) {
             Poll::Ready(Ok(stored)) => stored.map(Vec::from),
             Poll::Ready(Err(_)) | Poll::Pending => None,
         }

@@ -1,18 +1,23 @@
 //! The in-process store, one step at a time: each step is a command on the stage.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{fmt, slice, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use cached_aside_protocol::Step;
 
-use super::stage::Stage;
-use crate::store::{Answer, Watched, memory::MemoryStore};
+use super::{
+    scenario::{First, number_of},
+    stage::{READ_FIRST, Stage},
+};
+use crate::store::{Answer, Together, Watched, memory::MemoryStore};
 
 /// One process's way to the store that it shares with others.
 pub(crate) struct SteppedStore {
     pub(super) inside: Arc<MemoryStore>,
     pub(super) stage: Arc<Stage>,
     pub(super) process: usize,
+    /// What a look at an entry with tags reads first.
+    pub(super) first: First,
 }
 
 impl fmt::Debug for SteppedStore {
@@ -24,17 +29,38 @@ impl fmt::Debug for SteppedStore {
 impl SteppedStore {
     pub(crate) async fn read(&self, key: &str) -> Answer<Option<Bytes>> {
         let key = key.to_owned();
-        self.send("read", |store| async move { store.read(&key).await }).await
+        self.send("read", &[&key.clone()], |store| async move { store.read(&key).await }).await
     }
 
     pub(crate) async fn read_timed(&self, key: &str) -> Answer<(Option<Bytes>, Duration)> {
         let key = key.to_owned();
-        self.send("read_timed", |store| async move { store.read_timed(&key).await }).await
+        self.send("read_timed", &[&key.clone()], |store| async move { store.read_timed(&key).await }).await
+    }
+
+    /// Each key by itself, one after the other: they may be on different nodes. An entry that is read first, and one that is read
+    /// last, is all that can be told apart.
+    pub(crate) async fn read_together(&self, keys: &[&str], timed: bool) -> Answer<Together> {
+        let mut order: Vec<usize> = (0..keys.len()).collect();
+        if self.first == First::Tags {
+            order.reverse();
+        }
+        let (mut values, mut time) = (vec![None; keys.len()], None);
+        for (turn, index) in order.iter().enumerate() {
+            let (key, timed) = (keys[*index].to_owned(), timed && *index == 0);
+            let last = turn + 1 == keys.len();
+            let name = if last { "read" } else { READ_FIRST };
+            let read =
+                move |store: Arc<MemoryStore>| async move { store.read_together(&[&key], timed).await };
+            let (value, now) = self.send(name, slice::from_ref(&keys[*index]), read).await?;
+            values[*index] = value.into_iter().next().flatten();
+            time = time.or(now);
+        }
+        Ok((values, time))
     }
 
     pub(crate) async fn run<S: Step>(&self, key: &str, step: &S) -> Answer<S::Answer> {
         let (key, step) = (key.to_owned(), step.clone());
-        self.send(S::NAME, |store| async move { store.run(&key, &step).await }).await
+        self.send(S::NAME, &[&key.clone()], |store| async move { store.run(&key, &step).await }).await
     }
 
     pub(crate) async fn run_all<S: Step>(
@@ -42,18 +68,18 @@ impl SteppedStore {
         keys: &[&str],
         steps: &[S],
     ) -> Answer<Vec<Answer<S::Answer>>> {
-        let keys: Vec<String> = keys.iter().map(|&key| key.to_owned()).collect();
+        let owned: Vec<String> = keys.iter().map(|&key| key.to_owned()).collect();
         let steps = steps.to_vec();
         let run = |store: Arc<MemoryStore>| async move {
-            let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
+            let keys: Vec<&str> = owned.iter().map(String::as_str).collect();
             store.run_all(&keys, &steps).await
         };
-        self.send(S::NAME, run).await
+        self.send(S::NAME, keys, run).await
     }
 
     pub(crate) async fn watch(&self, key: &str) -> Answer<Watched> {
         let key = key.to_owned();
-        self.send("watch", |store| async move { store.watch(&key).await }).await
+        self.send("watch", &[&key.clone()], |store| async move { store.watch(&key).await }).await
     }
 
     pub(crate) async fn ping(&self) -> Answer<()> {
@@ -61,11 +87,17 @@ impl SteppedStore {
     }
 
     /// Sends a command: it goes on without its caller.
-    async fn send<T, F>(&self, name: &'static str, command: impl FnOnce(Arc<MemoryStore>) -> F) -> Answer<T>
+    async fn send<T, F>(
+        &self,
+        name: &'static str,
+        keys: &[&str],
+        command: impl FnOnce(Arc<MemoryStore>) -> F,
+    ) -> Answer<T>
     where
         T: Send + 'static,
         F: Future<Output = Answer<T>> + Send + 'static,
     {
-        self.stage.send(self.process, name, command(self.inside.clone())).await
+        let keys = keys.iter().map(|key| number_of(key)).collect();
+        self.stage.send(self.process, (name, keys), command(self.inside.clone())).await
     }
 }

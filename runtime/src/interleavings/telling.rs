@@ -37,7 +37,7 @@ impl World<'_> {
     /// Adds to the last line what came of the step.
     pub(super) fn tell_changes(&mut self, over: &[bool]) {
         let mut told = String::new();
-        if self.stored() != self.shared.stored {
+        if self.all_stored() != self.shared.stored {
             let _ = write!(told, "; the store has {:?}", self.standing());
         }
         let origin = self.origin.load(SeqCst);
@@ -52,5 +52,27 @@ impl World<'_> {
         if let Some(line) = self.log.as_mut().and_then(|log| log.last_mut()) {
             line.push_str(&told);
         }
+    }
+
+    /// What the calls of this run did: hits, shared, waited, stored, refused, unstored, updated, stale, refreshing.
+    pub(super) fn counts(&self) -> [u64; 9] {
+        let mut counts = [0; 9];
+        for cache in &self.caches {
+            let of = cache.inner.table.of(self.scenario.function);
+            let updated = &cache.inner.table.writes.updated;
+            let counters = [
+                &of.hits,
+                &of.shared,
+                &of.waited,
+                &of.stored,
+                &of.fills_refused,
+                &of.unstored,
+                updated,
+                &of.stale,
+                &of.refreshes,
+            ];
+            counts.iter_mut().zip(counters).for_each(|(count, counter)| *count += counter.get());
+        }
+        counts
     }
 }

@@ -21,13 +21,13 @@ use super::{
     footprint::{Before, Shared},
     history::{Gave, History},
     past::{Mark, Past, Step, Thing},
-    scenario::{SAVE, Scenario},
-    stage::{Boxed, READ_ORIGIN, Stage, WRITE_ORIGIN},
+    scenario::{KEY, SAVE, Scenario, number_of},
+    stage::{Boxed, Command, READ_ORIGIN, Stage, WRITE_ORIGIN},
     store::SteppedStore,
 };
 use crate::{
     __private::{key, update},
-    AnyKey, Bincode, Cache, Error,
+    AnyKey, Bincode, Cache, Error, Tag,
     codec::coding::{Coding, coding},
     fingerprint::{self, TypeInfo},
     function::write::Guard,
@@ -40,8 +40,6 @@ use crate::{
     write::write,
 };
 
-/// The one key.
-pub(super) const KEY: &str = "k";
 /// Nothing that runs takes longer.
 const HANGS: Duration = Duration::from_secs(3600);
 
@@ -114,7 +112,11 @@ impl<'a> World<'a> {
         let stage = Arc::new(Stage::new(of_calls(|call| call.cut_off).collect()));
         let inside = Arc::new(MemoryStore::new());
         if scenario.cached {
-            let mut bytes = entry::begin();
+            let versions: Vec<Token> = scenario.tags.iter().map(|_| Token::fresh()).collect();
+            for (tag, version) in scenario.tags.iter().zip(&versions) {
+                inside.plant(Tag::new(tag).key().as_str(), entry::tag(*version).to_vec());
+            }
+            let mut bytes = entry::begin_tagged(&versions);
             (coded().encode)(&1, known().counts, &mut bytes).expect("numbers can be written");
             let header = Header {
                 fingerprint: known().fingerprint,
@@ -127,7 +129,8 @@ impl<'a> World<'a> {
         }
         let processes = 1 + scenario.calls.iter().map(|call| call.process).max().unwrap_or_default();
         let cache = |process| {
-            let store = SteppedStore { inside: inside.clone(), stage: stage.clone(), process };
+            let store =
+                SteppedStore { inside: inside.clone(), stage: stage.clone(), process, first: scenario.first };
             Cache::with_store(Store::Stepped(store), scenario.timeout, "test".to_owned())
         };
         let caches = (0..processes).map(cache).collect();
@@ -229,7 +232,7 @@ impl<'a> World<'a> {
         let line = self.log.is_some().then(|| self.describe(choice));
         let touched = self.touched(choice);
         let name = self.past.step(kind(choice), &touched);
-        let renews = self.renews(choice);
+        let renews = self.renewed(choice);
         let before = Before {
             wakes: self.calls.iter().map(|call| call.flag.wakes.load(SeqCst)).collect(),
             over: self.calls.iter().map(|call| call.over).collect(),
@@ -251,10 +254,8 @@ impl<'a> World<'a> {
             self.tell_changes(&before.over);
         }
         let mut marks = self.marks(&before, name, &touched);
-        if renews {
-            // Renewing changes the end alone.
-            marks.push(Mark::Changed(Thing::Store, name));
-        }
+        // Renewing changes the end alone.
+        marks.extend(renews.into_iter().map(|key| Mark::Changed(Thing::Store(key), name)));
         let with_all = matches!(choice, Choice::Wait | Choice::Pause | Choice::Die { .. });
         let begins = matches!(choice, Choice::Begin(_)) && self.scenario.in_order;
         let waits = self.scenario.calls.iter().any(|call| call.during.is_some());
@@ -297,6 +298,17 @@ impl<'a> World<'a> {
                 self.cancels -= 1;
                 self.stage.act(Some(call), false);
                 self.drop_call(call);
+            }
+            Choice::Effect(number) if self.stage.command(number, Command::is_answered_at_once) => {
+                let (of, awaited) = self.stage.command(number, |command| (command.of, command.awaited));
+                self.stage.act(of, false);
+                self.stage.take_effect(number);
+                if self.stage.commands(|(other, _)| *other).contains(&number) {
+                    self.stage.answer(number);
+                }
+                if let Some(call) = of.filter(|call| awaited && self.calls[*call].future.is_some()) {
+                    return self.poll(call);
+                }
             }
             Choice::Effect(number) => self.stage.take_effect(number),
             Choice::Answer(number) | Choice::Lose(number) | Choice::Delay(number) => {
@@ -377,14 +389,28 @@ impl<'a> World<'a> {
         let (wrote, transacts) = (self.calls[number].wrote.clone(), self.scenario.calls[number].transacts());
         let seen = origin.clone();
         let ends = move |version: u64| if fails { Err(Failed) } else { Ok(version) };
-        let cached = self.scenario.function;
+        let (cached, names) = (self.scenario.function, self.scenario.calls[number].names);
+        let entry = AnyKey::new(KEY).tagged(self.scenario.tags.iter().map(|tag| Tag::new(tag)));
+        let keys = names.iter().map(|name| AnyKey::finished(name)).collect();
+        if self.scenario.calls[number].evicts() {
+            let (inside, keys) = (self.inside.clone(), names.iter().map(|name| number_of(name)).collect());
+            let evicted = async move {
+                for name in names {
+                    inside.evict(name);
+                }
+                Ok(0)
+            };
+            return Box::pin(async move {
+                stage.send(process, ("evict", keys), evicted).await.map_err(|_| Failed)
+            });
+        }
         match writes {
             None => {
                 let body = async move {
                     let row = async move { Ok(origin.load(SeqCst)) };
-                    ends(stage.send(process, READ_ORIGIN, row).await.map_err(|_| Failed)?)
+                    ends(stage.send(process, (READ_ORIGIN, Vec::new()), row).await.map_err(|_| Failed)?)
                 };
-                let (key, returns) = (AnyKey::new(KEY), Returns::<Result<u64, Failed>, 2>::SHARED);
+                let (key, returns) = (entry, Returns::<Result<u64, Failed>, 2>::SHARED);
                 let call = async move {
                     let (cache, coding) = (Some(&cache.inner), coded());
                     if cached.settings.staleness.in_background {
@@ -408,20 +434,19 @@ impl<'a> World<'a> {
                         wrote.store(version, SeqCst);
                         Ok(version)
                     };
-                    ends(stage.send(process, WRITE_ORIGIN, row).await.map_err(|_| Failed)?)
+                    ends(stage.send(process, (WRITE_ORIGIN, Vec::new()), row).await.map_err(|_| Failed)?)
                 };
                 if changes {
                     return body.await;
                 }
                 if let Some(of_result) = transacts {
                     return transaction(async {
-                        let keys = vec![AnyKey::new(KEY)];
                         let (before, after) = if of_result { (vec![], keys) } else { (keys, vec![]) };
                         let statement = pin!(async { Ok::<_, Failed>(()) });
                         write(&SAVE, Some(&cache.inner), before, None, statement, |_| after).await?;
                         // Its own row, which nobody else may see before the commit.
                         let uncommitted = pin!(async { Ok(seen.load(SeqCst) + 1) });
-                        let (key, returns) = (AnyKey::new(KEY), Returns::<Result<u64, Failed>, 2>::SHARED);
+                        let (key, returns) = (entry, Returns::<Result<u64, Failed>, 2>::SHARED);
                         load::<Result<u64, Failed>, 2, _>(
                             cached,
                             Some(&cache.inner),
@@ -438,10 +463,9 @@ impl<'a> World<'a> {
                 let refuse: Option<fn(Error) -> _> = (function.settings.guard == Guard::Required)
                     .then_some(crate::outcome::refuse::<Result<u64, Failed>>);
                 if updates {
-                    let keys = [key(cached, AnyKey::new(KEY), coded())];
+                    let keys = [key(cached, entry, coded())];
                     return update::<_, 2, _>(function, Some(&cache), refuse, keys, pin!(body)).await;
                 }
-                let keys = vec![AnyKey::new(KEY)];
                 write::<Result<u64, Failed>, _, _>(
                     function,
                     Some(&cache.inner),
@@ -453,27 +477,5 @@ impl<'a> World<'a> {
                 .await
             }),
         }
-    }
-
-    /// What the calls of this run did: hits, shared, waited, stored, refused, unstored, updated, stale, refreshing.
-    pub(super) fn counts(&self) -> [u64; 9] {
-        let mut counts = [0; 9];
-        for cache in &self.caches {
-            let of = cache.inner.table.of(self.scenario.function);
-            let updated = &cache.inner.table.writes.updated;
-            let counters = [
-                &of.hits,
-                &of.shared,
-                &of.waited,
-                &of.stored,
-                &of.fills_refused,
-                &of.unstored,
-                updated,
-                &of.stale,
-                &of.refreshes,
-            ];
-            counts.iter_mut().zip(counters).for_each(|(count, counter)| *count += counter.get());
-        }
-        counts
     }
 }

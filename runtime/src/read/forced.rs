@@ -83,13 +83,16 @@ impl<V, E> Call<'_, V, E> {
                 Entry::Lease | Entry::Failure(_) | Entry::Unusable(_) => Right::Lease,
             };
             // It exists before it is won: dropped while that is being asked, it gives up what may have been won.
-            let held = StoreRight::new(self.cache, self.key, Token::fresh(), right);
+            let mut held = StoreRight::new(self.cache, self.key, Token::fresh(), right);
             match self.replace(held.token, right, entry::header_of(&there), budget).await {
-                Ok(true) => {
+                // A write of a tag is in progress.
+                Ok((true, None)) => return None,
+                Ok((true, Some(versions))) => {
+                    held.versions = versions;
                     tracing::debug!(key = self.key, ?right, "forced refresh");
                     return Some(held);
                 }
-                Ok(false) => held.disarm(),
+                Ok((false, _)) => held.disarm(),
                 Err(error) => {
                     held.unanswered(&error);
                     self.record_store_error("acquire", &error);
@@ -106,18 +109,21 @@ impl<V, E> Call<'_, V, E> {
         right: Right,
         expected: Bytes,
         budget: &mut Budget,
-    ) -> Answer<bool> {
+    ) -> Answer<(bool, Option<Box<[Token]>>)> {
         let lease = self.function.settings.lease;
         match right {
             Right::Lease => {
                 let acquire = Acquire { expected, token, lease };
-                let acquired = budget.spend(|within| self.cache.acquire(self.key, acquire, within)).await;
-                acquired.map(|acquired| acquired == Acquired::Yes)
+                let asked =
+                    |within| self.with_versions(within, self.cache.acquire(self.key, acquire, within));
+                let (acquired, versions) = budget.spend(asked).await?;
+                Ok((acquired == Acquired::Yes, versions))
             }
             Right::Revalidate { .. } => {
                 self.counters.refreshes.one();
                 let elect = Elect { expected, token, hold: lease, force: true };
-                budget.spend(|within| self.cache.elect(self.key, elect, within)).await
+                let asked = |within| self.with_versions(within, self.cache.elect(self.key, elect, within));
+                budget.spend(asked).await
             }
         }
     }

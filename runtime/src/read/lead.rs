@@ -89,15 +89,22 @@ impl<V, E> Call<'_, V, E> {
         let (token, hold) = (Token::fresh(), self.function.settings.lease);
         let looked = ticket.next_epoch();
         // It exists before it is acquired: dropped while that is being asked, it gives up what may have been acquired.
-        let lease = StoreRight::new(self.cache, self.key, token, Right::Lease);
+        let mut lease = StoreRight::new(self.cache, self.key, token, Right::Lease);
         let acquire = Acquire { expected: header, token, lease: hold };
-        match budget.spend(|within| self.cache.acquire(self.key, acquire, within)).await {
-            Ok(Acquired::Yes) => Ok(lease),
-            Ok(Acquired::No(there)) => {
+        let asked = |within| self.with_versions(within, self.cache.acquire(self.key, acquire, within));
+        match budget.spend(asked).await {
+            Ok((Acquired::Yes, versions)) => match versions {
+                Some(versions) => {
+                    lease.versions = versions;
+                    Ok(lease)
+                }
+                None => Err((Missing::Bypass.into(), looked)),
+            },
+            Ok((Acquired::No(there), _)) => {
                 lease.disarm();
-                Err((self.classify(Ok(Some(there)), None), looked))
+                Err((self.classify(Ok(Some(there)), None, self.unread_tags()), looked))
             }
-            Ok(Acquired::Changed) => {
+            Ok((Acquired::Changed, _)) => {
                 lease.disarm();
                 let looked = ticket.next_epoch();
                 Err((self.lookup(budget).await, looked))

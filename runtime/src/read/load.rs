@@ -40,12 +40,18 @@ impl<V, E> Call<'_, V, E> {
             self.counters.load_times.record(|| load_time);
             tracing::debug!(key = self.key, took = ?load_time, "loaded");
             // No reference to the result may live on: it need not be `Sync`.
-            let entry = self.encoder().entry(result.as_ref(), self.errors.stored, lease.token, load_time);
+            let entry = self.encoder(&lease.versions).entry(
+                result.as_ref(),
+                self.errors.stored,
+                lease.token,
+                load_time,
+            );
             (result, entry)
         };
         let (result, entry) = while_renewing(self.cache.clock, pin!(self.run(body)), renewal, encode).await;
         // Before the fill asks the recovery list: whoever comes after this is not given what a write that is on it has made stale.
-        let filling = ticket.next_epoch();
+        // That an entry was stored says nothing of its tags, which may have been invalidated since the body began.
+        let filling = if self.tags.is_empty() { ticket.next_epoch() } else { began };
         let Some(EncodedEntry { value, ttl }) = entry else {
             if matches!(result, Loaded::Error(_)) {
                 lease.fail();
@@ -119,7 +125,7 @@ impl<V, E> Call<'_, V, E> {
                     load_time: Duration::ZERO,
                     outlives_freshness: false,
                 };
-                self.encoder()
+                self.encoder(&[])
                     .encode(value, Token::fresh(), header)
                     .map(|bytes| SharedResult::Entry(bytes.into()))
             }

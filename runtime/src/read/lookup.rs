@@ -8,15 +8,16 @@ use std::{
 };
 
 use bytes::Bytes;
-use cached_aside_protocol::entry::{self, Entry, Failure, Unusable};
+use cached_aside_protocol::entry::{self, Entry, Failure, Unusable, Value};
 use tokio::time::Instant;
 
 use super::{
     found::{Hit, Lookup, Missing, StaleEntry},
     site::Call,
+    tagged::{self, NO_TAGS, carries},
 };
 use crate::{
-    Error,
+    AnyKey, Error,
     backoff::Backoff,
     codec::coding::Coding,
     engine::budget::Budget,
@@ -34,7 +35,11 @@ const POLL: Backoff = Backoff::new(Duration::from_millis(10), Duration::from_mil
 const AFTER_THE_END: Duration = Duration::from_millis(2);
 
 /// Reads what is stored under a key, without loading.
-pub(crate) async fn peek<V>(cache: &Shared, key: &str, coding: &Coding<V>) -> Result<Option<V>, Error> {
+pub(crate) async fn peek<V>(cache: &Shared, key: &AnyKey, coding: &Coding<V>) -> Result<Option<V>, Error> {
+    let (key, tags) = (key.as_str(), key.tags());
+    if !tags.is_empty() {
+        return tagged::peek(cache, key, tags, coding).await;
+    }
     let Ok(TypeInfo { fingerprint, .. }) = fingerprint::of(&coding.kind) else { return Ok(None) };
     let stored = match cache.read(key, cache.timeout).await {
         Err(StoreError::Listed) => return Ok(None),
@@ -50,10 +55,23 @@ pub(crate) async fn peek<V>(cache: &Shared, key: &str, coding: &Coding<V>) -> Re
         let Some(there) = there else { return Ok(None) };
         (bytes, now) = (there, Some(time));
     }
-    match entry::parse(&bytes, fingerprint) {
+    given(key, &bytes, now, &[], fingerprint, coding)
+}
+
+/// What [`peek`] gives of this entry, with what stands under its tags' keys.
+pub(super) fn given<V>(
+    key: &str,
+    bytes: &[u8],
+    now: Option<Duration>,
+    tags: &[Option<Bytes>],
+    fingerprint: u64,
+    coding: &Coding<V>,
+) -> Result<Option<V>, Error> {
+    match entry::parse(bytes, fingerprint) {
         Entry::Value(value) if Staleness::NONE.freshness(&value, now, || 1.0) != Some(Freshness::Fresh) => {
             Ok(None)
         }
+        Entry::Value(value) if !carries(value.versions, tags) => Ok(None),
         Entry::Value(value) => Ok(value.payload.and_then(|payload| (coding.decode)(payload).ok())),
         Entry::Foreign => Err(Error::Foreign { key: key.to_owned() }),
         Entry::Lease | Entry::Guard | Entry::Failure(_) | Entry::Unusable(_) => Ok(None),
@@ -63,16 +81,20 @@ pub(crate) async fn peek<V>(cache: &Shared, key: &str, coding: &Coding<V>) -> Re
 impl<V, E> Call<'_, V, E> {
     /// The first look: one `GET`, and nothing else on a hit. With it the store's time, where the function asks for ages.
     pub(super) async fn lookup(&self, budget: &mut Budget) -> Lookup<V, E> {
-        if self.function.settings.staleness.asks_for_time() || self.is_observed() {
+        let timed = self.function.settings.staleness.asks_for_time() || self.is_observed();
+        if !self.tags.is_empty() {
+            return Box::pin(self.lookup_with_tags(budget, timed)).await;
+        }
+        if timed {
             return self.lookup_with_time(budget).await;
         }
         let within = match budget.begin() {
             Ok(within) => within,
-            Err(error) => return self.classify(Err(error), None),
+            Err(error) => return self.classify(Err(error), None, NO_TAGS),
         };
         let stored = self.cache.read(self.key, within).await;
         let silent = matches!(stored, Err(StoreError::Timeout(_)));
-        match self.classify(stored, None) {
+        match self.classify(stored, None, NO_TAGS) {
             // A hit spends nothing more.
             Lookup::Hit(hit) => Lookup::Hit(hit),
             found => {
@@ -87,14 +109,23 @@ impl<V, E> Call<'_, V, E> {
     }
 
     pub(super) async fn lookup_with_time(&self, budget: &mut Budget) -> Lookup<V, E> {
+        if !self.tags.is_empty() {
+            return Box::pin(self.lookup_with_tags(budget, true)).await;
+        }
         match budget.spend(|within| self.cache.read_timed(self.key, within)).await {
-            Ok((there, now)) => self.classify(Ok(there), Some(now)),
-            Err(error) => self.classify(Err(error), None),
+            Ok((there, now)) => self.classify(Ok(there), Some(now), NO_TAGS),
+            Err(error) => self.classify(Err(error), None, NO_TAGS),
         }
     }
 
-    /// What an answer of the store means, at this time of the store.
-    pub(super) fn classify(&self, stored: Answer<Option<Bytes>>, now: Option<Duration>) -> Lookup<V, E> {
+    /// What an answer of the store means, at this time of the store, with what stands under the keys of the tags. Where that was not
+    /// read, an entry is to be looked at again.
+    pub(super) fn classify(
+        &self,
+        stored: Answer<Option<Bytes>>,
+        now: Option<Duration>,
+        tags: Option<&[Option<Bytes>]>,
+    ) -> Lookup<V, E> {
         let vacant = |header: Bytes| Lookup::Missing(Missing::Vacant(header));
         let bytes = match stored {
             Ok(None) => return vacant(Bytes::new()),
@@ -105,6 +136,13 @@ impl<V, E> Call<'_, V, E> {
             }
         };
         let why = match entry::parse(&bytes, self.known.fingerprint) {
+            Entry::Value(Value { versions, .. }) | Entry::Failure(Failure { versions, .. })
+                if !tags.is_some_and(|tags| carries(versions, tags)) =>
+            {
+                let Some(_) = tags else { return Lookup::Missing(Missing::NeedsServerTime) };
+                tracing::debug!(key = self.key, "a tag of the entry was invalidated");
+                return vacant(entry::header_of(&bytes));
+            }
             Entry::Value(found) => {
                 let age = now.map(|now| now.saturating_sub(found.stored_at));
                 let Some(freshness) = self.function.settings.staleness.freshness(&found, now, draw) else {
@@ -178,7 +216,14 @@ impl<V, E> Call<'_, V, E> {
                     return (Lookup::Missing(Missing::Bypass), step);
                 }
             };
-            let found = self.classify(Ok(there), Some(now));
+            let found = match self.classify(Ok(there), Some(now), self.unread_tags()) {
+                // An entry whose tags are to be read with it.
+                Lookup::Missing(Missing::NeedsServerTime) => {
+                    let mut budget = Budget::new(patient.min(self.cache.timeout));
+                    self.lookup_with_time(&mut budget).await
+                }
+                found => found,
+            };
             let left = match &found {
                 Lookup::Missing(Missing::Lease) => left,
                 Lookup::Stale(stale) if stale.is_awaited() => stale.taken_for(),

@@ -117,7 +117,7 @@ impl<V, E> Call<'_, V, E> {
     ) -> (Loaded<V, E>, bool) {
         match result {
             // A write may have returned meanwhile whose invalidation could not be delivered.
-            Some(Loaded::Error(error)) if self.cache.is_listed(self.key) => (Loaded::Error(error), true),
+            Some(Loaded::Error(error)) if self.is_listed() => (Loaded::Error(error), true),
             Some(Loaded::Error(_)) | None => (self.give_stale(stale), false),
             Some(result) => (result, true),
         }
@@ -128,15 +128,19 @@ impl<V, E> Call<'_, V, E> {
         let (lease, token) = (self.function.settings.lease, Token::fresh());
         let right = Right::Revalidate { failures: stale.refresh.failures };
         // It exists before it is won: dropped while that is being asked, it gives up what may have been won.
-        let held = StoreRight::new(self.cache, self.key, token, right);
+        let mut held = StoreRight::new(self.cache, self.key, token, right);
         let elect = Elect { expected: entry::header_of(&stale.bytes), token, hold: lease, force: false };
-        match budget.spend(|within| self.cache.elect(self.key, elect, within)).await {
-            Ok(true) => {
+        let asked = |within| self.with_versions(within, self.cache.elect(self.key, elect, within));
+        match budget.spend(asked).await {
+            // A write of a tag is in progress: it ends the entry.
+            Ok((true, None)) => Election::Lost,
+            Ok((true, Some(versions))) => {
+                held.versions = versions;
                 self.counters.refreshes.one();
                 tracing::debug!(key = self.key, age = ?stale.age, freshness = ?stale.freshness, "refreshing");
                 Election::Won(held)
             }
-            Ok(false) => {
+            Ok((false, _)) => {
                 held.disarm();
                 Election::Lost
             }

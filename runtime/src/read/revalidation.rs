@@ -43,7 +43,8 @@ impl<V, E> Revalidation<V, E> {
         let started = Instant::now();
         let (key, max_value) = (held.key().to_owned(), cache.store.max_value());
         let key = key.as_str();
-        let encoder = EntryEncoder { function, counters, key, known, coding: &coding, max_value };
+        let (coding, versions) = (&coding, &*held.versions);
+        let encoder = EntryEncoder { function, counters, key, known, coding, versions, max_value };
         let encode = |result: Loaded<V, E>| {
             let load_time = started.elapsed();
             counters.load_times.record(|| load_time);

@@ -6,9 +6,11 @@ use std::{
     time::Duration,
 };
 
+use cached_aside_protocol::Token;
+
 use super::body::{Body, within_limit};
 use crate::{
-    Error,
+    AnyKey, Error, Tag,
     codec::coding::Coding,
     engine::{encoder::EntryEncoder, flight::Kind, nested, shared::Shared},
     fingerprint::TypeInfo,
@@ -75,6 +77,8 @@ pub(super) fn absent<V, E>(
 pub(super) struct Call<'a, V, E> {
     pub(super) site: &'a Site<'a, V, E>,
     pub(super) key: &'a str,
+    /// The tags that its entry carries.
+    pub(super) tags: &'a [Tag],
     /// Where its value came from and its age, if anybody observes it. On the heap, since a call that nobody observes needs none.
     source: Option<Box<Mutex<Option<FoundAt>>>>,
 }
@@ -91,8 +95,9 @@ impl<'a, V, E> Deref for Call<'a, V, E> {
 }
 
 impl<'a, V, E> Call<'a, V, E> {
-    pub(super) fn new(site: &'a Site<'a, V, E>, key: &'a str) -> Self {
-        Call { site, key, source: site.options.is_observed().then(Box::default) }
+    pub(super) fn new(site: &'a Site<'a, V, E>, key: &'a AnyKey) -> Self {
+        let (key, tags) = (key.as_str(), key.tags());
+        Call { site, key, tags, source: site.options.is_observed().then(Box::default) }
     }
 
     /// Whether anybody observes where its value comes from.
@@ -117,9 +122,11 @@ impl<'a, V, E> Call<'a, V, E> {
         }
     }
 
-    pub(super) fn encoder(&self) -> EntryEncoder<'_, V> {
+    /// What decides about an entry of this call that carries these versions of its tags.
+    pub(super) fn encoder<'b>(&'b self, versions: &'b [Token]) -> EntryEncoder<'b, V> {
         let Site { function, counters, known, coding, cache, .. } = *self.site;
-        EntryEncoder { function, counters, key: self.key, known, coding, max_value: cache.store.max_value() }
+        let max_value = cache.store.max_value();
+        EntryEncoder { function, counters, key: self.key, known, coding, versions, max_value }
     }
 
     /// Runs the body, for no longer than the function says.

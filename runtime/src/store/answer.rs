@@ -74,6 +74,9 @@ pub(crate) struct Watched {
     pub(crate) now: Duration,
 }
 
+/// What stands under several keys, in their order, and the time of the store right after the first was read where it was asked for.
+pub(crate) type Together = (Vec<Option<Bytes>>, Option<Duration>);
+
 pub(crate) type Answer<T> = Result<T, StoreError>;
 
 impl From<Foreign> for StoreError {

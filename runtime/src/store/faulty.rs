@@ -11,7 +11,7 @@ use bytes::Bytes;
 use cached_aside_protocol::Step;
 use tokio::time::sleep;
 
-use super::{Answer, StoreError, Watched, memory::MemoryStore};
+use super::{Answer, StoreError, Together, Watched, memory::MemoryStore};
 
 /// What happens to a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -79,6 +79,11 @@ impl FaultyStore {
 
     pub(crate) async fn read_timed(&self, key: &str) -> Answer<(Option<Bytes>, Duration)> {
         self.pass("read_timed", self.inside.read_timed(key)).await
+    }
+
+    pub(crate) async fn read_together(&self, keys: &[&str], timed: bool) -> Answer<Together> {
+        let name = if timed { "read_timed" } else { "read" };
+        self.pass(name, self.inside.read_together(keys, timed)).await
     }
 
     pub(crate) async fn run<S: Step>(&self, key: &str, step: &S) -> Answer<S::Answer> {

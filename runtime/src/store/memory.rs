@@ -8,12 +8,14 @@ use std::{
 };
 
 use bytes::Bytes;
+#[cfg(test)]
+use cached_aside_protocol::Writers;
 use cached_aside_protocol::{Change, Slot, Step};
 use tokio::time::Instant;
 
 use self::slots::Slots;
 use super::{
-    answer::{Answer, Watched},
+    answer::{Answer, Together, Watched},
     changes::ChangeListeners,
 };
 
@@ -48,6 +50,12 @@ impl MemoryStore {
 
     pub(crate) async fn read_timed(&self, key: &str) -> Answer<(Option<Bytes>, Duration)> {
         Ok((self.read(key).await?, self.now()))
+    }
+
+    pub(crate) async fn read_together(&self, keys: &[&str], timed: bool) -> Answer<Together> {
+        let mut slots = self.lock();
+        let values = keys.iter().map(|key| slots.read(key).map(Bytes::copy_from_slice)).collect();
+        Ok((values, timed.then(|| self.now())))
     }
 
     pub(crate) async fn run<S: Step>(&self, key: &str, step: &S) -> Answer<S::Answer> {
@@ -123,6 +131,16 @@ impl MemoryStore {
     #[cfg(test)]
     pub(crate) fn watched(&self) -> usize {
         self.listeners.len()
+    }
+
+    /// Removes what stands under a key, unless it is a guard, as for want of room.
+    #[cfg(test)]
+    pub(crate) fn evict(&self, key: &str) {
+        let mut slots = self.lock();
+        let is_guard = slots.get(key).is_some_and(|bytes| Writers::read(bytes).is_some());
+        if !is_guard {
+            self.change(&mut slots, key, Change::Delete);
+        }
     }
 
     /// Puts arbitrary bytes under a key, as another program might.

@@ -16,7 +16,7 @@ use bytes::Bytes;
 use cached_aside_protocol::{Step, format, steps::Guard};
 use tokio::sync::Notify;
 
-pub(crate) use self::answer::{Answer, LARGE, StoreError, Watched};
+pub(crate) use self::answer::{Answer, LARGE, StoreError, Together, Watched};
 use self::answer::{Boxed, boxed};
 #[cfg(any(feature = "redis", test))]
 use crate::patience::in_awake_time;
@@ -86,6 +86,32 @@ impl Store {
         within: Duration,
     ) -> Boxed<'a, Answer<(Option<Bytes>, Duration)>> {
         boxed(async move { on_store!(self, within, store => store.read_timed(key)) })
+    }
+
+    /// Reads what stands under several keys; with `timed` also the time of the store right after the first was read.
+    pub(crate) fn read_together<'a>(
+        &'a self,
+        keys: &'a [&'a str],
+        timed: bool,
+        within: Duration,
+    ) -> Boxed<'a, Answer<Together>> {
+        match self {
+            Store::Memory(store) => {
+                let _ = within;
+                boxed(store.read_together(keys, timed))
+            }
+            // The reads of a batch share a time limit.
+            #[cfg(feature = "redis")]
+            Store::Redis(store) => boxed(store.read_together(keys, timed, within)),
+            #[cfg(test)]
+            Store::Faulty(store) => {
+                boxed(async move { in_time!(Clock::Callers, within, store.read_together(keys, timed)) })
+            }
+            #[cfg(test)]
+            Store::Stepped(store) => {
+                boxed(async move { in_time!(Clock::Callers, within, store.read_together(keys, timed)) })
+            }
+        }
     }
 
     /// Runs a step on a key.

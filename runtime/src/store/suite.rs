@@ -12,6 +12,7 @@ mod guards;
 #[cfg(feature = "redis")]
 mod over_redis;
 mod refreshes;
+mod tags;
 
 use std::{sync::atomic::Ordering::Relaxed, time::Duration};
 
@@ -20,7 +21,8 @@ use cached_aside_protocol::{
     Token,
     entry::{self, Entry, Header, Refresh},
     steps::{
-        Abandon, Acquire, Acquired, Elect, Ending, Fill, Guard, Left, Release, Remove, Renew, RenewGuard,
+        Abandon, Acquire, Acquired, Carry, Elect, Ending, Fill, Guard, Left, Release, Remove, Renew,
+        RenewGuard,
     },
 };
 use futures_util::future::join_all;
@@ -325,11 +327,15 @@ async fn the_suite(store: &Store) {
     refreshes::writes_end_refreshes(store).await;
     remove_deletes_all_but_guards(store).await;
     several_keys_are_one_step(store).await;
+    tags::the_version_of_a_tag_is_created_once(store).await;
+    tags::a_write_of_a_tag_ends_its_version(store).await;
+    tags::a_tag_lives_for_as_long_as_what_carries_it(store).await;
+    tags::an_entry_and_its_tags_are_read_together(store).await;
 }
 
 /// Foreign data, in each form.
 const FOREIGN: [&[u8]; 6] =
-    [b"hello", b"", b"{}", b"\xCA\x5D\xE1", b"\xCA\x5D\xE1\x03 later", b"\xCA\x5D\xE0\x10"];
+    [b"hello", b"", b"{}", b"\xCA\x5D\xE1", b"\xCA\x5D\xE1\x04 later", b"\xCA\x5D\xE0\x10"];
 
 /// Every step refuses a foreign key and leaves it as it is.
 async fn foreign_data_is_never_touched(store: &Store, key: &str) {
@@ -356,6 +362,7 @@ async fn foreign_data_is_never_touched(store: &Store, key: &str) {
         assert_eq!(released, [Err(StoreError::Foreign)]);
     }
     assert_eq!(store.run_all(&[key], |_| Remove, WITHIN).await, [Err(StoreError::Foreign)]);
+    assert_eq!(store.run(key, Carry { fresh: token, ttl: LONG }, WITHIN).await, Err(StoreError::Foreign));
     assert_eq!(state(store, key).await, "foreign");
 }
 

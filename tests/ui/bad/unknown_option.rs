@@ -31,7 +31,4 @@ async fn far_write() {}
 #[invalidates("a", condition = true)]
 async fn name_of_another_cache() {}
 
-#[invalidates("a", tags("b"))]
-async fn tags() {}
-
 fn main() {}

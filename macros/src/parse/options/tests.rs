@@ -93,7 +93,7 @@ fn one_mistake_does_not_hide_another() {
             "`skip` takes a list of parameters: write `skip(db)` or `skip(self, db)`",
             "`5` has no unit; write a string such as `\"5s\"`",
             "expected `,`",
-            "expected an option: `ttl`, `key`, `skip`, `none_ttl`, `jitter`, `lease`, `wait`, `stale_while_revalidate`, \
+            "expected an option: `ttl`, `key`, `skip`, `tags`, `none_ttl`, `jitter`, `lease`, `wait`, `stale_while_revalidate`, \
              `stale_if_error`, `refresh`, `load_timeout`, `early_refresh`, `codec`, `version`, `cache`, `store_if`, `ttl_for`, \
              `error_ttl`, `error_if`, `crate`, `shares_key` or `in_transaction`",
             "`shares_key` takes no value: write `shares_key` alone",

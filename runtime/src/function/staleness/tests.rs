@@ -1,4 +1,4 @@
-use cached_aside_protocol::entry::{Refresh, Value};
+use cached_aside_protocol::entry::{Refresh, Value, Versions};
 
 use super::*;
 use crate::{Cache, cached_aside};
@@ -8,7 +8,8 @@ const TTL: Duration = Duration::from_secs(60);
 fn value(outlives_freshness: bool, load_time: Duration) -> Value<'static> {
     let refresh = Refresh { runs: false, failures: 0, until: Duration::ZERO };
     let stored_at = Duration::from_secs(1_000);
-    Value { payload: Some(b""), stored_at, fresh_for: TTL, load_time, outlives_freshness, refresh }
+    let versions = Versions::NONE;
+    Value { payload: Some(b""), versions, stored_at, fresh_for: TTL, load_time, outlives_freshness, refresh }
 }
 
 #[test]

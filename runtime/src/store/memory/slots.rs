@@ -1,7 +1,7 @@
 //! The bounded contents of the in-process store.
 //!
-//! At the bound the values that were least recently used are evicted. Leases and guards stay: without its guard a write would not be
-//! announced. They end within seconds, and there are no more of them than calls in progress.
+//! At the bound the values and tags that were least recently used are evicted. Without the version of a tag the values that carry it
+//! are not valid. Leases and guards stay: without its guard a write would not be announced. They end within seconds, and there are no more of them than calls in progress.
 //!
 //! Nothing visits all keys at once: a hand finds expired slots by visiting a few with each insertion.
 
@@ -9,7 +9,7 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use tokio::time::Instant;
 
-use cached_aside_protocol::entry;
+use cached_aside_protocol::entry::{self, TagSlot};
 
 /// One key.
 #[derive(Debug)]
@@ -18,7 +18,7 @@ struct Slot {
     bytes: Vec<u8>,
     /// Every slot expires.
     expires: Instant,
-    /// The neighbours in the order of use, if it holds a value.
+    /// The neighbours in the order of use, if it holds a value or the version of a tag.
     order: Option<Neighbours>,
 }
 
@@ -117,6 +117,7 @@ impl Slots {
     pub(super) fn insert(&mut self, key: &str, bytes: Vec<u8>, expires: Instant) -> Vec<Arc<str>> {
         self.remove(key);
         let is_value = entry::refresh_until(&bytes).is_some();
+        let is_tag = matches!(entry::tag_slot(Some(&bytes)), TagSlot::Version(_));
         let key: Arc<str> = key.into();
         let slot = Slot { key: key.clone(), bytes, expires, order: None };
         if is_value && slot.size() > self.capacity {
@@ -131,7 +132,7 @@ impl Slots {
             self.all[at] = Some(slot);
         }
         self.places[map_of(&key)].insert(key, at);
-        if is_value {
+        if is_value || is_tag {
             self.link(at);
         }
         self.sweep();

@@ -15,7 +15,6 @@
 //! supervised from another thread, and are given up when they make no progress: see [`ReadBatcher::give_up`].
 
 use std::{
-    collections::VecDeque,
     mem,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError, Weak,
@@ -27,11 +26,17 @@ use std::{
 use bytes::Bytes;
 use tokio::{runtime, sync::oneshot, time::Instant};
 
-use self::keys::Keys;
+use self::{
+    keys::Keys,
+    pending::PendingReads,
+    waiters::{Waiter, Waiters},
+};
 use super::poll::yield_once;
 use crate::store::answer::Answer;
 
 mod keys;
+mod pending;
+mod waiters;
 
 /// Maximum number of callers of a batch: the server does nothing else while it answers them, and meanwhile the next batch fills.
 const MAX_CALLERS: usize = 64;
@@ -99,28 +104,17 @@ struct ClosedBatch<A> {
     waiters: Weak<Mutex<Waiters<A>>>,
 }
 
-/// Who waits for the answers of a batch.
+/// How a read is admitted; `R` is what its caller gets.
 #[derive(Debug)]
-struct Waiters<A> {
-    /// The first caller of each key.
-    first: VecDeque<oneshot::Sender<A>>,
-    /// Further callers of a key, with the index of that key.
-    more: Vec<(usize, oneshot::Sender<A>)>,
-    /// The task of the batch has run.
-    sent: bool,
-}
-
-/// How a read is admitted.
-#[derive(Debug)]
-pub(super) enum Admission<A> {
+pub(super) enum Admission<A, R = A> {
     /// The caller sends its read alone, at once, and keeps the permit until it is answered.
     Alone(Option<Permit<A>>),
     /// Wait for reply.
-    Wait(oneshot::Receiver<A>),
+    Wait(oneshot::Receiver<R>),
     /// The same, and the caller has the batch sent once every task that is ready now has run.
-    Begin(oneshot::Receiver<A>, OpenBatch<A>),
+    Begin(oneshot::Receiver<R>, OpenBatch<A>),
     /// The same, and the caller has the batch sent at once.
-    Send(oneshot::Receiver<A>, Batch<A>),
+    Send(oneshot::Receiver<R>, Batch<A>),
     /// Too many callers wait already.
     Full,
 }
@@ -178,6 +172,24 @@ impl<A> ReadBatcher<A> {
         timed: bool,
         runtime: impl FnOnce() -> runtime::Id,
     ) -> Admission<A> {
+        self.admit(runtime, |batch| batch.add(key, timed))
+    }
+
+    /// The same with several keys, one at least, whose answers a caller gets together: that of the first, and those of the others.
+    pub(super) fn join_together<'k>(
+        &self,
+        keys: impl Iterator<Item = [&'k [u8]; 3]>,
+        timed: bool,
+        runtime: impl FnOnce() -> runtime::Id,
+    ) -> Admission<A, (A, Vec<A>)> {
+        self.admit(runtime, |batch| batch.add_together(keys, timed))
+    }
+
+    fn admit<R>(
+        &self,
+        runtime: impl FnOnce() -> runtime::Id,
+        add: impl FnOnce(&mut PendingReads<A>) -> oneshot::Receiver<R>,
+    ) -> Admission<A, R> {
         let length = self.0.length.load(Relaxed);
         if length > MAX_BYTES / 2 {
             return Admission::Alone(None);
@@ -195,7 +207,7 @@ impl<A> ReadBatcher<A> {
         let runtime = runtime();
         let Some(at) = queue.open.iter().position(|open| open.runtime == runtime) else {
             let mut batch = PendingReads::new(Permit(self.0.clone()));
-            let reply = batch.add(key, timed);
+            let reply = add(&mut batch);
             let (number, since) = (queue.next, queue.checks);
             queue.next += 1;
             queue.in_flight += 1;
@@ -203,7 +215,7 @@ impl<A> ReadBatcher<A> {
             return Admission::Begin(reply, OpenBatch { shared: self.0.clone(), number });
         };
         let batch = &mut queue.open[at].batch;
-        let reply = batch.add(key, timed);
+        let reply = add(batch);
         if batch.waiting() < MAX_CALLERS && batch.keys.len() < MAX_BYTES / length.max(1) {
             return Admission::Wait(reply);
         }
@@ -309,45 +321,6 @@ impl<A> Drop for OpenBatch<A> {
     }
 }
 
-/// The reads of an open batch.
-#[derive(Debug)]
-struct PendingReads<A> {
-    keys: Keys,
-    first: Vec<oneshot::Sender<A>>,
-    more: Vec<(usize, oneshot::Sender<A>)>,
-    /// Whether a caller asked for the server's time.
-    timed: bool,
-    permit: Permit<A>,
-}
-
-impl<A> PendingReads<A> {
-    fn new(permit: Permit<A>) -> PendingReads<A> {
-        let (first, more) = (Vec::with_capacity(MAX_CALLERS), Vec::new());
-        PendingReads { keys: Keys::with_capacity(MAX_CALLERS), first, more, timed: false, permit }
-    }
-
-    fn add(&mut self, key: [&[u8]; 3], timed: bool) -> oneshot::Receiver<A> {
-        self.timed |= timed;
-        let (sender, receiver) = oneshot::channel();
-        match self.keys.index_or_insert(key) {
-            Some(place) => self.more.push((place, sender)),
-            None => self.first.push(sender),
-        }
-        receiver
-    }
-
-    /// Number of callers that wait for it.
-    fn waiting(&self) -> usize {
-        self.first.len() + self.more.len()
-    }
-
-    fn close(self) -> Batch<A> {
-        let PendingReads { keys, first, more, timed, permit } = self;
-        let waiters = Waiters { first: first.into(), more, sent: false };
-        Batch { keys, waiters: Arc::new(Mutex::new(waiters)), timed, permit }
-    }
-}
-
 /// Reads that are sent as one command.
 #[derive(Debug)]
 pub(super) struct Batch<A> {
@@ -367,8 +340,8 @@ impl<A> Batch<A> {
     pub(super) fn send(&self) -> bool {
         let mut waiters = lock(&self.waiters);
         waiters.sent = true;
-        let more = waiters.more.iter().map(|(_, sender)| sender);
-        !waiters.first.iter().chain(more).all(oneshot::Sender::is_closed)
+        let more = waiters.more.iter().map(|(_, waiter)| waiter);
+        !waiters.first.iter().chain(more).all(Waiter::is_gone)
     }
 
     /// The keys, each once.
@@ -397,11 +370,14 @@ impl<A> Batch<A> {
         } else {
             MAX_REPLIES_AT_ONCE
         };
-        let more = mem::take(&mut lock(&waiters).more);
-        // A caller that has gone away needs no answer.
-        for (place, sender) in more {
+        let (more, mut others) = {
+            let mut waiters = lock(&waiters);
+            (mem::take(&mut waiters.more), waiters.others(&answers))
+        };
+        for (place, waiter) in more {
             if let Some(answer) = answers.get(place) {
-                let _ = sender.send(answer.clone());
+                let others = waiter.others(&answers);
+                waiter.answer(answer.clone(), others);
             }
         }
         let mut answers = answers.into_iter();
@@ -411,8 +387,9 @@ impl<A> Batch<A> {
                 let many = at_once.min(first.len());
                 first.drain(..many).collect()
             };
-            for (sender, answer) in part.into_iter().zip(answers.by_ref()) {
-                let _ = sender.send(answer);
+            for (waiter, answer) in part.into_iter().zip(answers.by_ref()) {
+                let others = if waiter.is_of_several() { others.pop_front() } else { None };
+                waiter.answer(answer, others.unwrap_or_default());
             }
             if answers.len() == 0 || lock(&waiters).first.is_empty() {
                 return;

@@ -23,6 +23,7 @@ use crate::{
 };
 
 mod large;
+mod together;
 
 /// Share of a call's time limit after which the batches of a runtime are checked, and that is left for asking alone after that.
 const LEFT: f64 = 0.25;
@@ -100,7 +101,16 @@ impl RedisStore {
         full: FullKey<'_>,
         timed: bool,
     ) -> Answer<Result<oneshot::Receiver<BatchReply>, Option<Permit<BatchReply>>>> {
-        Ok(match node.reads().join(full.parts(), timed, || node.runtime()) {
+        self.joined(node, node.reads().join(full.parts(), timed, || node.runtime()))
+    }
+
+    /// Has the batch sent, where the caller is to see to that.
+    fn joined<R>(
+        &self,
+        node: &NodeConnection,
+        admission: Admission<BatchReply, R>,
+    ) -> Answer<Result<oneshot::Receiver<R>, Option<Permit<BatchReply>>>> {
+        Ok(match admission {
             Admission::Alone(permit) => Err(permit),
             Admission::Wait(reply) => Ok(reply),
             Admission::Begin(reply, open_batch) => {

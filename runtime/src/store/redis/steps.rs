@@ -23,13 +23,15 @@ use super::{
     large::ReadVia,
     replicas,
     script::{by_hash, by_source},
-    wire::FullKey,
+    wire::{FullKey, ScriptReply},
 };
 use crate::{
     store::answer::{Answer, LARGE, StoreError},
     thread,
 };
 
+/// What a script answers that has done nothing.
+const NOT_DONE: ScriptReply = ScriptReply::Number(0);
 /// Minimum number of keys of a pipeline that sends the script's source.
 const SOURCE_FROM: usize = 16;
 
@@ -133,7 +135,7 @@ impl RedisStore {
                         self.route.note_error(&node, &error);
                         Err(store_error(&error))
                     }
-                    Ok(Value::Int(reply)) if parse_reply::<Guard>(reply).is_ok() => {
+                    Ok(Value::Int(reply)) if parse_reply::<Guard>(&ScriptReply::Number(reply)).is_ok() => {
                         missing.clone().map_or(Ok(()), |reason| Err(StoreError::Server(reason)))
                     }
                     Ok(_) => Err(StoreError::Foreign),
@@ -173,26 +175,31 @@ impl RedisStore {
         let node = owner.local_if_up();
         let run = self.reply_at(node, full, step);
         if !node.is_own() || !S::REPEATABLE {
-            return parse_reply::<S>(run.await?);
+            return parse_reply::<S>(&run.await?);
         }
         let (half, mut run) = (node.limits().call / 2, pin!(run));
         let reply = match thread::timeout(half, run.as_mut()).await {
             Ok(Err(StoreError::Unreachable(_))) => self.reply_at(owner, full, step).await,
             Ok(answer) => answer,
             Err(_) => match self.reply_at(owner, full, step).await {
-                Ok(0) => thread::timeout(half, run).await.unwrap_or(Ok(0)),
+                Ok(NOT_DONE) => thread::timeout(half, run).await.unwrap_or(Ok(NOT_DONE)),
                 answer => answer,
             },
         };
-        parse_reply::<S>(reply?)
+        parse_reply::<S>(&reply?)
     }
 
     async fn run_at<S: Step>(&self, node: &NodeConnection, full: FullKey<'_>, step: &S) -> Answer<S::Answer> {
-        parse_reply::<S>(self.reply_at(node, full, step).await?)
+        parse_reply::<S>(&self.reply_at(node, full, step).await?)
     }
 
     /// The reply of a step's script, whose source is sent if the server does not know it.
-    async fn reply_at<S: Step>(&self, node: &NodeConnection, full: FullKey<'_>, step: &S) -> Answer<i64> {
+    async fn reply_at<S: Step>(
+        &self,
+        node: &NodeConnection,
+        full: FullKey<'_>,
+        step: &S,
+    ) -> Answer<ScriptReply> {
         match self.route.call_at(node, &by_hash(full, step)).await {
             Err(StoreError::Server(reason)) if is_noscript(&reason) => {
                 self.route.call_at(node, &by_source(full, step)).await
@@ -206,7 +213,7 @@ impl RedisStore {
         let full = self.full(key);
         let node = self.route.owner(full)?.large_value_connection().await?;
         // With the source, which is small beside the value, so that the value is not sent twice.
-        parse_reply::<S>(self.route.call_at(&node, &by_source(full, step)).await?)
+        parse_reply::<S>(&self.route.call_at(&node, &by_source(full, step)).await?)
     }
 
     /// Runs a step of a write.
@@ -223,7 +230,7 @@ impl RedisStore {
             }
             reply => reply?,
         };
-        parse_reply::<S>(reply)
+        parse_reply::<S>(&reply)
     }
 
     /// Runs a step of a write on each of several keys, in one round trip to each server.
@@ -247,7 +254,7 @@ impl RedisStore {
         });
         let mut all = vec![Err(StoreError::Timeout(Duration::ZERO)); keys.len()];
         for (owner, answers, indices) in join_all(each).await {
-            let answers: Vec<RedisResult<i64>> = match answers {
+            let answers: Vec<RedisResult<ScriptReply>> = match answers {
                 Ok(answers) => answers,
                 Err(error) => {
                     for index in indices {
@@ -258,7 +265,7 @@ impl RedisStore {
             };
             for (index, answer) in indices.into_iter().zip(answers) {
                 all[index] = match answer {
-                    Ok(reply) => parse_reply::<S>(reply),
+                    Ok(reply) => parse_reply::<S>(&reply),
                     Err(error) => {
                         if let Ok(node) = &owner {
                             self.route.note_error(node, &error);
@@ -280,7 +287,7 @@ impl RedisStore {
     }
 
     /// The indices of keys in their list, by the server that has them.
-    fn by_owner(&self, keys: &[&str]) -> Vec<(Answer<NodeConnection>, Vec<usize>)> {
+    pub(super) fn by_owner(&self, keys: &[&str]) -> Vec<(Answer<NodeConnection>, Vec<usize>)> {
         let mut owners: Vec<(Answer<NodeConnection>, Vec<usize>)> = Vec::new();
         for (index, key) in keys.iter().enumerate() {
             let owner = self.route.owner(self.full(key)).map(Cow::into_owned);
@@ -297,8 +304,8 @@ impl RedisStore {
     }
 }
 
-fn parse_reply<S: Step>(reply: i64) -> Answer<S::Answer> {
-    Ok(S::answer(reply)?)
+fn parse_reply<S: Step>(reply: &ScriptReply) -> Answer<S::Answer> {
+    Ok(S::answer(reply.as_reply())?)
 }
 
 fn is_noscript(reason: &str) -> bool {

@@ -2,7 +2,8 @@
 
 use std::{fmt, io::Write, time::Duration};
 
-use redis::{FromRedisValue, RedisWrite, ToRedisArgs, ToSingleRedisArg};
+use cached_aside_protocol::steps::Reply;
+use redis::{FromRedisValue, ParsingError, RedisWrite, ToRedisArgs, ToSingleRedisArg, Value};
 
 /// The answer of `TIME`: seconds and microseconds.
 pub(super) struct Time(u64, u64);
@@ -18,6 +19,31 @@ impl Time {
     /// Rounded down to milliseconds, as in the scripts.
     pub(super) fn since_the_epoch(&self) -> Duration {
         Duration::from_millis(self.0.saturating_mul(1000).saturating_add(self.1 / 1000))
+    }
+}
+
+/// The answer of a step's script.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum ScriptReply {
+    Number(i64),
+    Bytes(Vec<u8>),
+}
+
+impl FromRedisValue for ScriptReply {
+    fn from_redis_value(value: Value) -> Result<ScriptReply, ParsingError> {
+        match value {
+            Value::BulkString(bytes) => Ok(ScriptReply::Bytes(bytes)),
+            value => redis::from_redis_value(value).map(ScriptReply::Number),
+        }
+    }
+}
+
+impl ScriptReply {
+    pub(super) fn as_reply(&self) -> Reply<'_> {
+        match self {
+            ScriptReply::Number(number) => Reply::Number(*number),
+            ScriptReply::Bytes(bytes) => Reply::Bytes(bytes),
+        }
     }
 }
 

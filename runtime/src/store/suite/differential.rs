@@ -8,8 +8,8 @@ use std::{cell::RefCell, collections::BTreeSet};
 use bytes::Bytes;
 use cached_aside_protocol::{
     Step, Writers,
-    format::{GUARD, LEASE, LONGEST, MAGIC, VALUE},
-    steps::{Arguments, scripts},
+    format::{GUARD, LEASE, LONGEST, MAGIC, TAG, VALUE},
+    steps::{Arguments, Reply, scripts},
 };
 use cached_aside_tests::RedisServer;
 use proptest::{
@@ -38,6 +38,7 @@ enum Move {
     Wait(Duration),
     Acquire(Seen, Token, Duration),
     Elect(Seen, Token, Duration, bool),
+    Carry(Token, Duration),
     Renew(Token, Duration),
     Fill(Token, Vec<u8>, Duration),
     Abandon(Token, Ending),
@@ -105,12 +106,14 @@ fn planted() -> impl Strategy<Value = Vec<u8>> {
     let cut = (prop_oneof![guards(), refreshed()], any::<prop::sample::Index>());
     prop_oneof![
         2 => tokens().prop_map(|token| entry::lease(token).to_vec()),
+        2 => tokens().prop_map(|token| entry::tag(token).to_vec()),
         4 => refreshed(),
         4 => guards(),
         2 => cut.prop_map(|(bytes, at)| bytes[..at.index(bytes.len())].to_vec()),
         1 => select(&FOREIGN[..]).prop_map(<[u8]>::to_vec),
         1 => vec(any::<u8>(), 0..80).prop_map(begun(GUARD)),
         1 => vec(any::<u8>(), 0..20).prop_map(begun(LEASE)),
+        1 => vec(any::<u8>(), 0..20).prop_map(begun(TAG)),
         1 => vec(any::<u8>(), 0..80).prop_map(begun(VALUE)),
         1 => (any::<u8>(), vec(any::<u8>(), 0..80)).prop_map(move |(kind, rest)| begun(kind)(rest)),
     ]
@@ -132,6 +135,7 @@ fn moves() -> impl Strategy<Value = Move> {
         3 => (seen(), tokens(), holds()).prop_map(|(seen, token, lease)| Move::Acquire(seen, token, lease)),
         3 => (seen(), tokens(), holds(), any::<bool>())
             .prop_map(|(seen, token, hold, force)| Move::Elect(seen, token, hold, force)),
+        2 => (tokens(), minutes(TTLS)).prop_map(|(token, ttl)| Move::Carry(token, ttl)),
         2 => (tokens(), holds()).prop_map(|(token, hold)| Move::Renew(token, hold)),
         3 => (tokens(), values(), minutes(TTLS)).prop_map(|(token, value, ttl)| Move::Fill(token, value, ttl)),
         3 => (tokens(), prop_oneof![2 => rest, 1 => Just(Ending::Discard)])
@@ -194,7 +198,13 @@ impl Both<'_> {
         let mut command = cmd("EVAL");
         command.arg(source).arg(3).arg(KEY).arg(now.as_secs()).arg(now.subsec_micros());
         step.arguments(&mut Given(&mut command));
-        let redis = S::answer(self.command(&command)).map_err(StoreError::from);
+        let reply: redis::Value = self.command(&command);
+        let reply = match &reply {
+            redis::Value::Int(number) => Reply::Number(*number),
+            redis::Value::BulkString(bytes) => Reply::Bytes(bytes),
+            other => panic!("{other:?}"),
+        };
+        let redis = S::answer(reply).map_err(StoreError::from);
         let memory = self.memory.run(KEY, &step).await;
         let what = format!("{step:?} at {now:?} on {there:?}");
         // A script does not return the current entry.
@@ -204,7 +214,7 @@ impl Both<'_> {
         } else {
             assert_eq!(redis, memory, "{what}");
         }
-        let taken = matches!(told.as_str(), "Ok(true)" | "Ok(())" | "Ok(Yes)");
+        let taken = matches!(told.as_str(), "Ok(true)" | "Ok(())" | "Ok(Yes)" | "Ok(Some(Token))");
         self.met.borrow_mut().insert((S::NAME, taken));
         self.compare(&what).await;
     }
@@ -246,6 +256,7 @@ impl Both<'_> {
                 Move::Elect(seen, token, hold, force) => {
                     self.take(Elect { expected: saw(seen), token, hold, force }).await;
                 }
+                Move::Carry(fresh, ttl) => self.take(Carry { fresh, ttl }).await,
                 Move::Renew(token, hold) => self.take(Renew { token, hold }).await,
                 Move::Fill(token, value, ttl) => self.take(Fill { token, value: value.into(), ttl }).await,
                 Move::Abandon(token, ending) => self.take(Abandon { token, ending }).await,

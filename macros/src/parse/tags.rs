@@ -1,0 +1,171 @@
+//! `tags("tenant:{tenant}", catalog(tenant))`, and what `tags!` declares.
+
+use syn::{
+    Attribute, Expr, ExprCall, FnArg, Generics, Ident, LitStr, Path, Token, Visibility, parenthesized,
+    parse::{Parse, ParseStream},
+    punctuated::Punctuated,
+    spanned::Spanned,
+};
+
+use super::{slots::each, template::Template};
+use crate::problem::Problems;
+
+/// Maximum number of tags of an entry.
+const MOST: usize = 16;
+
+const HOW: &str = "name a tag by a template, such as `\"tenant:{tenant}\"`, or by the call of one that `cached_aside::tags!` declares, \
+     such as `catalog(tenant)`";
+
+/// A tag that an attribute names.
+pub(crate) enum Tag {
+    Template(Template),
+    Call(ExprCall),
+}
+
+/// What follows the name `tags`, one tag at least.
+pub(super) fn tags(name: &Ident, input: ParseStream) -> syn::Result<Vec<Tag>> {
+    if !input.peek(syn::token::Paren) {
+        let why = "`tags` takes a list: write `tags(\"tenant:{tenant}\", catalog(tenant))`";
+        return Err(syn::Error::new(name.span(), why));
+    }
+    let content;
+    parenthesized!(content in input);
+    let (mut tags, mut problems) = (Vec::new(), Problems::default());
+    each(content.parse()?, &mut problems, |input| {
+        tags.push(tag(input)?);
+        Ok(())
+    });
+    problems.finish()?;
+    match tags.len() {
+        0 => Err(syn::Error::new(name.span(), format!("`tags` names none; {HOW}"))),
+        1..=MOST => Ok(tags),
+        count => {
+            let why =
+                format!("{count} tags; an entry carries {MOST} at the most, since a hit reads each of them");
+            Err(syn::Error::new(name.span(), why))
+        }
+    }
+}
+
+fn tag(input: ParseStream) -> syn::Result<Tag> {
+    if input.peek(LitStr) {
+        return template(input.parse()?).map(Tag::Template);
+    }
+    match input.parse()? {
+        Expr::Call(call) if matches!(&*call.func, Expr::Path(_)) => Ok(Tag::Call(call)),
+        other => Err(syn::Error::new(other.span(), HOW)),
+    }
+}
+
+/// A tag's name. Its key begins with a `#` that nobody writes.
+fn template(literal: LitStr) -> syn::Result<Template> {
+    let text = literal.value();
+    if text.is_empty() {
+        return Err(syn::Error::new(literal.span(), format!("an empty tag; {HOW}")));
+    }
+    if let Some(name) = text.strip_prefix('#') {
+        let why = format!("a tag is written without the `#` that its key begins with: `\"{name}\"`");
+        return Err(syn::Error::new(literal.span(), why));
+    }
+    Ok(Template { is_tag: true, ..Template::parse(literal)? })
+}
+
+/// What `tags!` declares.
+pub(crate) struct Declarations {
+    /// Where the library is found.
+    pub(crate) root: Option<Path>,
+    pub(crate) tags: Vec<Declaration>,
+}
+
+/// `pub fn catalog(tenant: TenantId) = "catalog:{tenant}";`
+pub(crate) struct Declaration {
+    pub(crate) attrs: Vec<Attribute>,
+    pub(crate) vis: Visibility,
+    pub(crate) fn_token: Token![fn],
+    pub(crate) name: Ident,
+    pub(crate) generics: Generics,
+    pub(crate) parameters: Punctuated<FnArg, Token![,]>,
+    pub(crate) template: Template,
+}
+
+impl Parse for Declarations {
+    fn parse(input: ParseStream) -> syn::Result<Declarations> {
+        let mut root = None;
+        if input.peek(Token![crate]) && input.peek2(Token![=]) {
+            input.parse::<Token![crate]>()?;
+            input.parse::<Token![=]>()?;
+            root = Some(input.call(Path::parse_mod_style)?);
+            input.parse::<Token![;]>()?;
+        }
+        let mut tags = Vec::new();
+        while !input.is_empty() {
+            tags.push(input.parse()?);
+        }
+        Ok(Declarations { root, tags })
+    }
+}
+
+impl Parse for Declaration {
+    fn parse(input: ParseStream) -> syn::Result<Declaration> {
+        const FORM: &str = "declare a tag as `pub fn catalog(tenant: TenantId) = \"catalog:{tenant}\";`";
+        let attrs = input.call(Attribute::parse_outer)?;
+        let vis = input.parse()?;
+        if !input.peek(Token![fn]) {
+            return Err(input.error(FORM));
+        }
+        let fn_token = input.parse()?;
+        let name: Ident = input.parse()?;
+        let mut generics: Generics = input.parse()?;
+        let content;
+        parenthesized!(content in input);
+        let parameters = content.parse_terminated(FnArg::parse, Token![,])?;
+        generics.where_clause = input.parse()?;
+        if !input.peek(Token![=]) {
+            return Err(input.error(FORM));
+        }
+        input.parse::<Token![=]>()?;
+        if !input.peek(LitStr) {
+            return Err(input.error(FORM));
+        }
+        let template = template(input.parse()?)?;
+        input.parse::<Token![;]>()?;
+        Ok(Declaration { attrs, vis, fn_token, name, generics, parameters, template })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use syn::parse::Parser;
+
+    use super::*;
+
+    fn parsed(written: &str) -> Result<usize, String> {
+        let parser = |input: ParseStream| {
+            let name: Ident = input.parse()?;
+            tags(&name, input)
+        };
+        parser.parse_str(written).map(|tags| tags.len()).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn tags_are_templates_and_calls() {
+        assert_eq!(parsed(r#"tags("tenant:{tenant}", catalog(tenant), "all",)"#), Ok(3));
+        let many = |count| format!("tags({})", vec!["a()"; count].join(", "));
+        assert_eq!(parsed(&many(16)), Ok(16));
+        for (written, why) in [
+            (&*many(17), "17 tags; an entry carries 16 at the most"),
+            ("tags", "takes a list"),
+            ("tags = catalog()", "takes a list"),
+            ("tags()", "names none"),
+            ("tags(catalog)", "name a tag by a template"),
+            ("tags(5)", "name a tag by a template"),
+            ("tags(self.catalog(t))", "name a tag by a template"),
+            (r##"tags("#all")"##, r#"written without the `#` that its key begins with: `"all"`"#),
+            (r#"tags("")"#, "an empty tag"),
+            (r#"tags("{a}{b}")"#, "run into the one before it"),
+        ] {
+            let error = parsed(written).unwrap_err();
+            assert!(error.contains(why), "{written}: {error}");
+        }
+    }
+}

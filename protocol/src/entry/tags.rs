@@ -1,0 +1,82 @@
+//! Tags: their versions under keys of their own, and in the entries that carry them.
+
+use crate::{
+    Token,
+    format::{GUARD, KIND_AT, MAGIC, MAX_TAGS, TAG, TAG_LEN, TOKEN_AT},
+};
+
+/// What stands under the key of a tag.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TagSlot {
+    /// Nothing, or nothing that can be read: entries that carry the tag are not valid.
+    Missing,
+    /// Entries that carry this version are valid.
+    Version(Token),
+    /// A write is in progress, or settles.
+    Guarded,
+    /// Data of another program.
+    Foreign,
+}
+
+/// Reads what stands under the key of a tag.
+#[inline]
+pub fn tag_slot(bytes: Option<&[u8]>) -> TagSlot {
+    let Some(bytes) = bytes else { return TagSlot::Missing };
+    let Some((&kind, rest)) = bytes.strip_prefix(&MAGIC).and_then(<[u8]>::split_first) else {
+        return TagSlot::Foreign;
+    };
+    match (kind, <[u8; Token::LEN]>::try_from(rest)) {
+        (TAG, Ok(version)) => TagSlot::Version(Token::from_bytes(version)),
+        (TAG, Err(_)) => TagSlot::Missing,
+        (GUARD, _) => TagSlot::Guarded,
+        _ => TagSlot::Foreign,
+    }
+}
+
+/// The version of a tag, as it is stored.
+pub fn tag(version: Token) -> [u8; TAG_LEN] {
+    let mut bytes = [0; TAG_LEN];
+    bytes[..KIND_AT].copy_from_slice(&MAGIC);
+    bytes[KIND_AT] = TAG;
+    bytes[TOKEN_AT..].copy_from_slice(version.as_bytes());
+    bytes
+}
+
+/// The versions of the tags that an entry carries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Versions<'a>(&'a [u8]);
+
+impl<'a> Versions<'a> {
+    /// Those of an entry without tags.
+    pub const NONE: Versions<'static> = Versions(&[]);
+
+    /// Splits what follows the header into versions and payload; `None` if it can't be.
+    #[inline]
+    pub(super) fn split(bytes: &'a [u8]) -> Option<(Versions<'a>, &'a [u8])> {
+        let (&count, rest) = bytes.split_first()?;
+        let count = usize::from(count);
+        if !(1..=MAX_TAGS).contains(&count) {
+            return None;
+        }
+        let (versions, payload) = rest.split_at_checked(count * Token::LEN)?;
+        Some((Versions(versions), payload))
+    }
+
+    /// The number of tags.
+    #[inline]
+    pub fn len(&self) -> usize {
+        self.0.len() / Token::LEN
+    }
+
+    /// Whether there are none.
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The versions, in the order of the tags.
+    #[inline]
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = &'a [u8]> + use<'a> {
+        self.0.chunks_exact(Token::LEN)
+    }
+}

@@ -1,0 +1,153 @@
+//! Entries that carry tags: valid only with the versions that were read before their load.
+//!
+//! A look reads the entry and its tags at the same time. In whichever order they are read, both are read after the caller came: a
+//! tag that still has the version of before the load has not been invalidated since then, for a version that a write has ended is
+//! never created again. An entry alone says nothing: neither an `acquire`, nor a change that was waited for, nor a fill that was
+//! accepted is a look.
+
+use std::{future::Future, time::Duration};
+
+use bytes::Bytes;
+use cached_aside_protocol::{
+    Token,
+    entry::{TagSlot, Versions, tag_slot},
+    steps::Carry,
+};
+use futures_util::future::{join, join_all};
+
+use super::{
+    found::{Lookup, Missing},
+    lookup::given,
+    site::Call,
+};
+use crate::{
+    Error, Tag,
+    codec::coding::Coding,
+    engine::{budget::Budget, shared::Shared},
+    fingerprint::{self, TypeInfo},
+    store::{Answer, StoreError},
+};
+
+/// What stands under the keys of the tags of a function that has none.
+pub(super) const NO_TAGS: Option<&[Option<Bytes>]> = Some(&[]);
+
+/// Whether an entry that carries these versions is valid, with this under the keys of the function's tags.
+#[inline]
+pub(super) fn carries(versions: Versions<'_>, tags: &[Option<Bytes>]) -> bool {
+    let is_current = |(version, there): (&[u8], &Option<Bytes>)| matches!(tag_slot(there.as_deref()), TagSlot::Version(current) if current.as_bytes() == version);
+    versions.len() == tags.len() && versions.iter().zip(tags).all(is_current)
+}
+
+impl<V, E> Call<'_, V, E> {
+    /// What stands under the keys of the tags where the entry alone was read.
+    pub(super) fn unread_tags(&self) -> Option<&'static [Option<Bytes>]> {
+        NO_TAGS.filter(|_| self.tags.is_empty())
+    }
+
+    /// Whether this process leaves the entry alone: its key, or one of its tags, is on the recovery list.
+    pub(super) fn is_listed(&self) -> bool {
+        self.cache.is_listed(self.key) || self.tags.iter().any(|tag| self.cache.is_listed(tag.key().as_str()))
+    }
+
+    /// The look at an entry that carries tags.
+    pub(super) async fn lookup_with_tags(&self, budget: &mut Budget, mut timed: bool) -> Lookup<V, E> {
+        let keys = keys(self.key, self.tags);
+        loop {
+            let within = match budget.begin() {
+                Ok(within) => within,
+                Err(error) => return self.classify(Err(error), None, None),
+            };
+            let read = self.cache.read_together(&keys, timed, within).await;
+            let silent = matches!(read, Err(StoreError::Timeout(_)));
+            let found = match read {
+                Ok((there, now)) => self.classify_with_tags(there, now),
+                Err(error) => self.classify(Err(error), None, None),
+            };
+            if let Lookup::Hit(hit) = found {
+                // A hit spends nothing more.
+                return Lookup::Hit(hit);
+            }
+            budget.end(silent);
+            match found {
+                // Stored by a program whose function lets values grow old.
+                Lookup::Missing(Missing::NeedsServerTime) if !timed => timed = true,
+                found => return found,
+            }
+        }
+    }
+
+    /// What stands under a key and those of its tags.
+    fn classify_with_tags(&self, mut there: Vec<Option<Bytes>>, now: Option<Duration>) -> Lookup<V, E> {
+        let stored = there.first_mut().and_then(Option::take);
+        let tags = there.get(1..).unwrap_or_default();
+        for (tag, there) in self.tags.iter().zip(tags) {
+            match tag_slot(there.as_deref()) {
+                TagSlot::Version(_) | TagSlot::Missing => {}
+                // To a read it is what a guard on the entry is.
+                TagSlot::Guarded => return Lookup::Missing(Missing::Bypass),
+                TagSlot::Foreign => {
+                    self.record_tag_error(tag, &StoreError::Foreign);
+                    return Lookup::Missing(Missing::Bypass);
+                }
+            }
+        }
+        self.classify(Ok(stored), now, Some(tags))
+    }
+
+    /// Asks for a right to store, and at the same time for the versions of the tags that the entry will carry: before its body begins.
+    /// There are none where a tag can't be carried, since it is being written, or the store did not say.
+    pub(super) async fn with_versions<T>(
+        &self,
+        within: Duration,
+        right: impl Future<Output = Answer<T>>,
+    ) -> Answer<(T, Option<Box<[Token]>>)> {
+        if self.tags.is_empty() {
+            return Ok((right.await?, Some(Box::default())));
+        }
+        let ttl = self.function.settings.longest_life();
+        let each = self.tags.iter().map(|tag| {
+            let carry = Carry { fresh: Token::fresh(), ttl };
+            self.cache.carry(tag.key().as_str(), carry, within)
+        });
+        let (right, versions) = Box::pin(join(right, join_all(each))).await;
+        let right = right?;
+        let version = |(tag, version): (&Tag, Answer<Option<Token>>)| match version {
+            Ok(version) => version,
+            Err(error) => {
+                self.record_tag_error(tag, &error);
+                None
+            }
+        };
+        Ok((right, self.tags.iter().zip(versions).map(version).collect()))
+    }
+
+    fn record_tag_error(&self, tag: &Tag, error: &StoreError) {
+        self.cache.record_store_error(self.function, tag.key().as_str(), "tag", error);
+    }
+}
+
+/// An entry's key and those of its tags.
+fn keys<'a>(key: &'a str, tags: &'a [Tag]) -> Vec<&'a str> {
+    let mut keys = Vec::with_capacity(1 + tags.len());
+    keys.push(key);
+    keys.extend(tags.iter().map(|tag| tag.key().as_str()));
+    keys
+}
+
+/// Reads what is stored under a key whose entries carry tags, without loading.
+pub(super) async fn peek<V>(
+    cache: &Shared,
+    key: &str,
+    tags: &[Tag],
+    coding: &Coding<V>,
+) -> Result<Option<V>, Error> {
+    let Ok(TypeInfo { fingerprint, .. }) = fingerprint::of(&coding.kind) else { return Ok(None) };
+    let (there, now) = match cache.read_together(&keys(key, tags), true, cache.timeout).await {
+        Err(StoreError::Listed) => return Ok(None),
+        stored => stored.map_err(|error| error.into_error("read", key))?,
+    };
+    match there.split_first() {
+        Some((Some(entry), tags)) => given(key, entry, now, tags, fingerprint, coding),
+        _ => Ok(None),
+    }
+}

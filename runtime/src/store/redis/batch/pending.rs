@@ -1,0 +1,83 @@
+//! A batch that can still be joined.
+
+use std::sync::{Arc, Mutex};
+
+use tokio::sync::oneshot;
+
+use super::{
+    Batch, MAX_CALLERS, Permit,
+    keys::Keys,
+    waiters::{Waiter, Waiters},
+};
+
+/// The reads of an open batch.
+#[derive(Debug)]
+pub(super) struct PendingReads<A> {
+    pub(super) keys: Keys,
+    first: Vec<Waiter<A>>,
+    more: Vec<(usize, Waiter<A>)>,
+    /// Whether a caller waits for several answers.
+    together: bool,
+    /// Whether a caller asked for the server's time.
+    timed: bool,
+    permit: Permit<A>,
+}
+
+impl<A> PendingReads<A> {
+    pub(super) fn new(permit: Permit<A>) -> PendingReads<A> {
+        let (first, more) = (Vec::with_capacity(MAX_CALLERS), Vec::new());
+        let keys = Keys::with_capacity(MAX_CALLERS);
+        PendingReads { keys, first, more, together: false, timed: false, permit }
+    }
+
+    pub(super) fn add(&mut self, key: [&[u8]; 3], timed: bool) -> oneshot::Receiver<A> {
+        self.timed |= timed;
+        let (sender, receiver) = oneshot::channel();
+        match self.keys.index_or_insert(key) {
+            Some(place) => self.more.push((place, Waiter::One(sender))),
+            None => self.first.push(Waiter::One(sender)),
+        }
+        receiver
+    }
+
+    pub(super) fn add_together<'k>(
+        &mut self,
+        keys: impl Iterator<Item = [&'k [u8]; 3]>,
+        timed: bool,
+    ) -> oneshot::Receiver<(A, Vec<A>)> {
+        self.timed |= timed;
+        self.together = true;
+        let (sender, receiver) = oneshot::channel();
+        let (mut own, mut others) = (None, Vec::with_capacity(keys.size_hint().0));
+        for key in keys {
+            let known = self.keys.index_or_insert(key);
+            if known.is_none() {
+                self.first.push(Waiter::Nobody);
+            }
+            let place = known.unwrap_or(self.first.len() - 1);
+            if own.is_none() {
+                own = Some((place, known.is_none()));
+            } else {
+                others.push(place);
+            }
+        }
+        let waiter = Waiter::Several { others, sender };
+        match own {
+            Some((place, true)) => self.first[place] = waiter,
+            Some((place, false)) => self.more.push((place, waiter)),
+            None => {}
+        }
+        receiver
+    }
+
+    /// Number of callers that wait for it.
+    pub(super) fn waiting(&self) -> usize {
+        self.first.len() + self.more.len()
+    }
+
+    pub(super) fn close(self) -> Batch<A> {
+        let PendingReads { keys, first, more, together, timed, permit } = self;
+        let waiters = Waiters { first: first.into(), more, together, sent: false };
+        Batch { keys, waiters: Arc::new(Mutex::new(waiters)), timed, permit }
+    }
+}
