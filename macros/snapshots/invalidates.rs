@@ -1,9 +1,25 @@
 pub async fn save_user(db: &Db, user: User) -> Result<(), DbError> {
     use ::cached_aside::__private as __aside;
     static __WRITE: __aside::WriteFunction = __aside::WriteFunction::declare(
-        ::core::module_path!(),
-        "save_user",
-    );
+            ::core::module_path!(),
+            "save_user",
+        )
+        .targets(
+            &[
+                __aside::Target::Function({
+                    use ::cached_aside::__private::not_cached::Of1 as __named;
+                    {
+                        use load_user as __named;
+                        <__named as ::cached_aside::__private::Companion>::function
+                    }
+                }),
+                __aside::Target::Template("users:recent"),
+                __aside::Target::Template("email:{user.email}"),
+            ],
+        );
+    ::cached_aside::__private::inventory::submit! {
+        ::cached_aside::__private::LinkedWrite(& __WRITE)
+    }
     let __keys = [
         __aside::any_key({
             use ::cached_aside::__private::not_cached::Of1 as __named;

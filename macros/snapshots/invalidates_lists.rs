@@ -4,9 +4,44 @@ pub async fn place(tenant: String, lines: &[Line]) -> Result<Order, Error> {
         ItemCopy as _, ItemRef as _, LentTarget as _, NotLent as _,
     };
     static __WRITE: __aside::WriteFunction = __aside::WriteFunction::declare(
-        ::core::module_path!(),
-        "place",
-    );
+            ::core::module_path!(),
+            "place",
+        )
+        .targets(
+            &[
+                __aside::Target::Function({
+                    use ::cached_aside::__private::not_cached::Of0 as __named;
+                    {
+                        use recent as __named;
+                        <__named as ::cached_aside::__private::Companion>::function
+                    }
+                }),
+                __aside::Target::Function({
+                    use ::cached_aside::__private::not_cached::Of1 as __named;
+                    {
+                        use stock as __named;
+                        <__named as ::cached_aside::__private::Companion>::function
+                    }
+                }),
+                __aside::Target::Function({
+                    use ::cached_aside::__private::not_cached::Of1 as __named;
+                    {
+                        use buyer as __named;
+                        <__named as ::cached_aside::__private::Companion>::function
+                    }
+                }),
+                __aside::Target::Function({
+                    use ::cached_aside::__private::not_cached::Of2 as __named;
+                    {
+                        use order as __named;
+                        <__named as ::cached_aside::__private::Companion>::function
+                    }
+                }),
+            ],
+        );
+    ::cached_aside::__private::inventory::submit! {
+        ::cached_aside::__private::LinkedWrite(& __WRITE)
+    }
     let __keys = ::core::iter::Iterator::chain(
         ::core::iter::IntoIterator::into_iter([
             __aside::any_key({

@@ -7,7 +7,24 @@ impl Repo {
             )
             .guard(__aside::Guard::Required)
             .guard_for(__aside::Duration::from_secs(3u64))
-            .settle(__aside::Duration::new(0u64, 250000000u32));
+            .settle(__aside::Duration::new(0u64, 250000000u32))
+            .targets(
+                &[
+                    __aside::Target::Method("Repo::count"),
+                    __aside::Target::Method("Repo::load"),
+                    __aside::Target::Function({
+                        use ::cached_aside::__private::not_cached::Of2 as __named;
+                        {
+                            use users::by_name as __named;
+                            <__named as ::cached_aside::__private::Companion>::function
+                        }
+                    }),
+                    __aside::Target::Template("users:{tenant}:{result.group.id:x}"),
+                ],
+            );
+        ::cached_aside::__private::inventory::submit! {
+            ::cached_aside::__private::LinkedWrite(& __WRITE)
+        }
         let __when: bool = user.active;
         let __keys = if __when {
             ::core::option::Option::Some([

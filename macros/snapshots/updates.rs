@@ -7,9 +7,30 @@ pub async fn rename_user(db: &Db, id: u64, name: String) -> Result<User, DbError
             + __Shape::<Result<User, DbError>>::RESULT_OPTION
     };
     static __WRITE: __aside::WriteFunction = __aside::WriteFunction::declare(
-        ::core::module_path!(),
-        "rename_user",
-    );
+            ::core::module_path!(),
+            "rename_user",
+        )
+        .targets(
+            &[
+                __aside::Target::Function({
+                    use ::cached_aside::__private::not_cached::Of1 as __named;
+                    {
+                        use load_user as __named;
+                        <__named as ::cached_aside::__private::Companion>::function
+                    }
+                }),
+                __aside::Target::Function({
+                    use ::cached_aside::__private::not_cached::Of1 as __named;
+                    {
+                        use users::by_id as __named;
+                        <__named as ::cached_aside::__private::Companion>::function
+                    }
+                }),
+            ],
+        );
+    ::cached_aside::__private::inventory::submit! {
+        ::cached_aside::__private::LinkedWrite(& __WRITE)
+    }
     let __keys = [
         __aside::Updated({
                 use ::cached_aside::__private::not_cached::Of1 as __named;

@@ -14,7 +14,11 @@ impl Repo {
             )
             .guard(__aside::Guard::Required)
             .guard_for(__aside::Duration::from_secs(3u64))
-            .attributes_around(1u8);
+            .attributes_around(1u8)
+            .targets(&[__aside::Target::Method("Repo::load")]);
+        ::cached_aside::__private::inventory::submit! {
+            ::cached_aside::__private::LinkedWrite(& __WRITE)
+        }
         let __when: bool = id > 0;
         let __keys = if __when {
             ::core::option::Option::Some([

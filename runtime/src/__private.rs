@@ -26,10 +26,10 @@ pub use crate::{
         Cacheable, CacheableError, CacheableParts,
         coding::{Coding, DefaultCodec, coding, coding_of_parts, error_coding},
     },
-    function::linked::Linked,
+    function::linked::{Linked, LinkedWrite},
     function::{
-        read::{Companion, ReadFunction},
-        write::{Guard, WriteFunction},
+        read::{Companion, ReadFunction, TagName},
+        write::{Guard, Target, WriteFunction},
     },
     key::{Displayed, KeyWriter, Tag, number, tag, type_name},
     list_arg::{Item, ItemCopy, ItemRef, ItemTarget, Lent, LentTarget, List, NotLent, keys_of_list},

@@ -10,6 +10,7 @@ extern crate self as cached_aside;
 pub mod __private;
 mod backoff;
 mod cache;
+pub mod catalog;
 mod codec;
 pub mod docs;
 mod engine;
@@ -57,6 +58,7 @@ pub use {
         guard::WriteGuard,
         key::{Key, Placed, Unplaced},
     },
+    catalog::catalog,
     codec::{Codec, CodecError},
     error::Error,
     function::linked::{Uncached, check},

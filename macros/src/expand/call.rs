@@ -110,7 +110,7 @@ impl VisitMut for QuestionMarks {
 }
 
 /// `{ … }`, shown where the call is.
-fn in_block(span: Span, statements: &TokenStream, value: &TokenStream) -> TokenStream {
+pub(super) fn in_block(span: Span, statements: &TokenStream, value: &TokenStream) -> TokenStream {
     let mut block = Group::new(Delimiter::Brace, quote!(#statements #value));
     block.set_span(generated(span));
     TokenTree::from(block).into()
@@ -222,7 +222,7 @@ fn writable(traits: &[&Path], site: &Site) -> Vec<Path> {
 
 /// `use users::load_user`: the function with what else has its name. A parameter can't be imported, what is imported may
 /// have no generic arguments, and about a name that is nowhere the compiler says more where it stands for a type.
-fn import(site: &Site, items: &[Ident], path: &ExprPath) -> Option<TokenStream> {
+pub(super) fn import(site: &Site, items: &[Ident], path: &ExprPath) -> Option<TokenStream> {
     let segments = &path.path.segments;
     let with_arguments = segments.iter().any(|segment| !segment.arguments.is_none());
     if path.qself.is_some() || with_arguments {
@@ -280,7 +280,7 @@ fn dereference(site: &Site, receiver: &mut Expr) {
     }
 }
 
-enum Companion {
+pub(super) enum Companion {
     /// `Repo::load_user_key`
     OfType(ExprPath),
     /// `load_user`, whose companion `key` has these generic arguments.
@@ -288,7 +288,7 @@ enum Companion {
 }
 
 /// `users::load_user` → `<users::load_user>::key`; `Repo::load_user` → `Repo::load_user_key`.
-fn companion(path: &ExprPath) -> Companion {
+pub(super) fn companion(path: &ExprPath) -> Companion {
     let (of_type, mut path) = (is_of_type(path), path.clone());
     let Some(last) = path.path.segments.last_mut() else { return Companion::OfType(path) };
     if of_type {
@@ -300,7 +300,7 @@ fn companion(path: &ExprPath) -> Companion {
 }
 
 /// A name that we made: the compiler doesn't suggest to write it.
-fn generated(at: Span) -> Span {
+pub(super) fn generated(at: Span) -> Span {
     Span::mixed_site().located_at(at)
 }
 

@@ -26,7 +26,7 @@ pub(super) fn tagged_key(plan: &ReadPlan) -> TokenStream {
         return key;
     }
     let tags = plan.tags.iter().map(|tag| match tag {
-        TagKey::Template(key) => tag_text(key),
+        TagKey::Template(key, _) => tag_text(key),
         TagKey::Call(call) => quote_spanned!(call.span()=> __aside::tag(#call)),
     });
     quote!(#key.tagged([#(#tags),*]))

@@ -2,6 +2,7 @@
 
 mod attributes;
 mod call;
+mod catalog;
 pub(crate) mod cfg_parameters;
 mod coding;
 mod companions;

@@ -5,6 +5,7 @@ use quote::{ToTokens, quote, quote_spanned};
 use syn::{GenericParam, spanned::Spanned};
 
 use super::{
+    catalog,
     coding::{codec, coding_of, error_coding, version},
     setting,
 };
@@ -28,13 +29,13 @@ pub(super) fn of_read(plan: &ReadPlan, function: &Function, shape: &TokenStream)
     let ttl = duration(&plan.ttl.value);
     // Where a TTL that isn't one is reported.
     let at_ttl = plan.ttl.value.span().unwrap_or(plan.ttl.name.span());
-    let settings = read_settings(plan);
+    let (settings, tags) = (read_settings(plan), catalog::tags(plan));
     let types = types(plan, function, shape);
     let new = quote_spanned! {at_ttl=>
         __aside::ReadFunction::declare(::core::module_path!(), #name, #template, #ttl)
     };
     quote! {
-        static __READ: __aside::ReadFunction = #new #settings #types;
+        static __READ: __aside::ReadFunction = #new #settings #tags #types;
         ::cached_aside::__private::inventory::submit! { ::cached_aside::__private::Linked(&__READ) }
     }
 }
@@ -51,6 +52,7 @@ fn read_settings(plan: &ReadPlan) -> TokenStream {
         length("lease", &options.lease),
         length("wait", &options.wait),
         setting("shares_key", options.shares_key.as_ref(), |()| TokenStream::new()),
+        setting("ttl_only", options.ttl_only.as_ref(), |()| TokenStream::new()),
         setting("cached_in_transaction", options.in_transaction.as_ref(), |()| TokenStream::new()),
         length("stale_while_revalidate", &options.stale_while_revalidate),
         length("stale_if_error", &options.stale_if_error),
@@ -122,7 +124,8 @@ pub(super) fn of_write(plan: &WritePlan) -> TokenStream {
         setting("in_transaction_only", inside.as_ref(), |_| TokenStream::new()),
     ];
     let around = around.map(|around| quote!(.attributes_around(#around)));
-    let settings: TokenStream = calls.into_iter().flatten().chain(around).collect();
+    let targets = catalog::targets(plan);
+    let settings: TokenStream = calls.into_iter().flatten().chain(around).chain([targets]).collect();
     let name = &plan.name;
     // A setting that makes no sense is reported from here to there.
     let at_settings = settings.span();
@@ -131,6 +134,7 @@ pub(super) fn of_write(plan: &WritePlan) -> TokenStream {
     };
     quote! {
         static __WRITE: __aside::WriteFunction = #new #settings;
+        ::cached_aside::__private::inventory::submit! { ::cached_aside::__private::LinkedWrite(&__WRITE) }
     }
 }
 

@@ -35,6 +35,7 @@ pub(crate) struct ReadArgs {
     /// Where the library is found.
     pub(crate) root: Option<OptionValue<Path>>,
     pub(crate) shares_key: Option<OptionValue<()>>,
+    pub(crate) ttl_only: Option<OptionValue<()>>,
     pub(crate) in_transaction: Option<OptionValue<()>>,
     pub(crate) tags: Option<OptionValue<Vec<Tag>>>,
     /// Every option that was named, also those whose value can't be read.

@@ -69,7 +69,7 @@ const READS: &[Attribute] = &[Attribute::CachedAside];
 const WRITES: &[Attribute] = &[Attribute::Invalidates, Attribute::Updates];
 
 /// The options of `#[cached_aside]`.
-const READ: [Row<ReadArgs>; 23] = [
+const READ: [Row<ReadArgs>; 24] = [
     Row {
         name: "ttl",
         of: READS,
@@ -241,6 +241,14 @@ const READ: [Row<ReadArgs>; 23] = [
         default: "the key is this function's alone",
         meaning: "another function has the same key on purpose; on both",
         parse: |args, name, input| set_flag(&mut args.shares_key, name, input),
+    },
+    Row {
+        name: "ttl_only",
+        of: READS,
+        form: "ttl_only",
+        default: "something invalidates it",
+        meaning: "nothing invalidates it on purpose: [`catalog().problems()`](crate::catalog()) says nothing of it",
+        parse: |args, name, input| set_flag(&mut args.ttl_only, name, input),
     },
     Row {
         name: "in_transaction",

@@ -23,7 +23,7 @@ pub(crate) use read::{CacheKnown, ReadPlan, Shown, read};
 pub(crate) use staleness::ArgTransfer;
 pub(crate) use tags::{DeclaredTag, TagKey, declared};
 pub(crate) use targets::{After, Argument, KeyOf, TargetKey};
-pub(crate) use write::{End, WritePlan, WriteSettings, write};
+pub(crate) use write::{End, Mention, WritePlan, WriteSettings, write};
 
 use crate::{
     item::{context::Context, function::Function},

@@ -2,7 +2,7 @@
 
 use proc_macro2::Span;
 use quote::ToTokens;
-use syn::{ExprCall, FnArg, Ident, spanned::Spanned};
+use syn::{ExprCall, FnArg, Ident, LitStr, spanned::Spanned};
 
 use super::key::{Key, Scope, Source};
 use crate::{
@@ -14,8 +14,8 @@ use crate::{
 
 /// A tag that entries carry.
 pub(crate) enum TagKey {
-    /// Its key.
-    Template(Key),
+    /// Its key, and how it is written.
+    Template(Key, LitStr),
     /// The call of the function that gives it.
     Call(ExprCall),
 }
@@ -42,7 +42,7 @@ pub(super) fn of_read(
                         problems.push(not_in_key(&value.of.root().to_string(), span));
                     }
                 }
-                keys.push(TagKey::Template(tag));
+                keys.push(TagKey::Template(tag, template.literal.clone()));
             }
             Tag::Call(call) => {
                 for (name, span) in beside_the_key(&call, key, function) {

@@ -2,7 +2,7 @@
 
 use proc_macro2::Span;
 use quote::ToTokens;
-use syn::{Expr, LitInt};
+use syn::{Expr, LitInt, LitStr};
 
 use super::{
     constants, display_name, fixed,
@@ -14,6 +14,7 @@ use crate::{
         args::{Attribute, OptionValue, Policy, Transaction, WriteArgs},
         call::Call,
         duration::DurationArg,
+        target::{Named, Target},
     },
     problem::Problems,
     tokens::mention_of_result,
@@ -28,6 +29,26 @@ pub(crate) struct WritePlan<'a> {
     pub(crate) when: Option<Expr>,
     pub(crate) cache: Option<Expr>,
     pub(crate) end: End,
+    /// What it names, in the order in which it is written.
+    pub(crate) mentions: Vec<Mention>,
+}
+
+/// What a write names, as it is written.
+pub(crate) enum Mention {
+    Call(Call),
+    Template(LitStr),
+    /// The template of a tag.
+    Tag(LitStr),
+}
+
+impl Mention {
+    fn of(target: &Target) -> Mention {
+        match &target.named {
+            Named::Call(call) => Mention::Call(call.clone()),
+            Named::Template(template) if template.is_tag => Mention::Tag(template.literal.clone()),
+            Named::Template(template) => Mention::Template(template.literal.clone()),
+        }
+    }
 }
 
 /// What becomes of the entries after the body.
@@ -93,6 +114,7 @@ pub(crate) fn write(
     let inside = transaction.filter(|given| given.value == Transaction::Required);
     let around = around(function);
     let settings = WriteSettings { guard, guard_for, settle, wait_replicas, inside, around };
+    let mentions = targets.iter().map(Mention::of).collect();
     let end = if stores {
         End::Store(targets::to_store(targets, &site, &mut problems))
     } else {
@@ -110,6 +132,7 @@ pub(crate) fn write(
         when: when.map(|when| when.value),
         cache: cache.map(|cache| cache.value),
         end,
+        mentions,
     })
 }
 

@@ -1,7 +1,10 @@
 //! What a call in `#[invalidates]` or `#[updates]` finds when it names no cached function: nothing of it is ever run, its
 //! bounds say what to write.
 
-use crate::Key;
+use crate::{
+    Key,
+    function::read::{Companion, ReadFunction},
+};
 
 /// A cached function, in the place of one that isn't.
 #[diagnostic::on_unimplemented(
@@ -51,6 +54,14 @@ macro_rules! functions {
                 T: Cached,
             {
                 unreachable!("`Cached` is implemented by nothing")
+            }
+        }
+
+        impl<T> Companion for $name<T> {
+            const SHAPE: u8 = 0;
+
+            fn function() -> &'static ReadFunction {
+                unreachable!("what names no cached function does not compile")
             }
         }
     )*};

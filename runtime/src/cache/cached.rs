@@ -16,7 +16,7 @@ use crate::{
         Cacheable, Codec,
         coding::{Coding, DefaultCodec, coding},
     },
-    function::read::ReadFunction,
+    function::{read::ReadFunction, registry::FAMILIES},
     key::KeyWriter,
     outcome::Gives,
     read,
@@ -84,7 +84,7 @@ impl<T: Cacheable> Cached<T> {
             "the TTL is zero: every entry lives for a while; write such as `Duration::from_secs(300)`"
         );
         let coding = coding::<T, DefaultCodec>(0);
-        let function = ReadFunction::declare("Cached", name, name, ttl).stores(&coding);
+        let function = ReadFunction::declare(FAMILIES, name, name, ttl).stores(&coding);
         Cached { function: ManuallyDrop::new(function), coding, codec: PhantomData }
     }
 }

@@ -6,6 +6,7 @@ use crate::{
     fingerprint::{self, CodingKind, Uncacheable},
     function::read::{ReadFunction, ReadSettings},
     function::templates,
+    function::write::WriteFunction,
 };
 
 /// A cached function, where the linker put it.
@@ -14,8 +15,25 @@ pub struct Linked(pub &'static ReadFunction);
 
 inventory::collect!(Linked);
 
+/// A writing function, where the linker put it.
+#[derive(Debug)]
+pub struct LinkedWrite(pub &'static WriteFunction);
+
+inventory::collect!(LinkedWrite);
+
+/// The writing functions of the program, sorted by module, name and place.
+pub(crate) fn writes() -> Vec<&'static WriteFunction> {
+    let mut writes: Vec<_> =
+        inventory::iter::<LinkedWrite>.into_iter().map(|LinkedWrite(write)| *write).collect();
+    writes.sort_unstable_by_key(|write| {
+        let settings = &write.settings;
+        (settings.module, settings.name, settings.file, settings.line)
+    });
+    writes
+}
+
 /// The cached functions of the program, sorted by module, name and place.
-fn functions() -> Vec<&'static ReadFunction> {
+pub(crate) fn functions() -> Vec<&'static ReadFunction> {
     let mut functions: Vec<_> =
         inventory::iter::<Linked>.into_iter().map(|Linked(function)| *function).collect();
     functions.sort_unstable_by_key(|function| {
@@ -54,7 +72,7 @@ fn functions() -> Vec<&'static ReadFunction> {
 /// [`Uncached`], with one line for each function that would run uncached: what to change.
 pub fn check() -> Result<(), Uncached> {
     let functions = functions();
-    let mut problems: Vec<String> = functions.iter().copied().filter_map(problem).collect();
+    let mut problems: Vec<String> = functions.iter().copied().filter_map(described).collect();
     problems.extend(templates::same(&functions).into_iter().map(one_key));
     if problems.is_empty() { Ok(()) } else { Err(Uncached { problems }) }
 }
@@ -71,13 +89,17 @@ fn one_key((function, other): (&ReadFunction, &ReadFunction)) -> String {
     )
 }
 
-fn problem(function: &'static ReadFunction) -> Option<String> {
-    let (values, errors) = unreadable(function);
-    let (would, error) = match (values, errors) {
-        (Some(error), _) => ("run uncached", error),
-        (None, Some(error)) => ("store no errors", error),
-        (None, None) => return None,
-    };
+/// What becomes of a function whose type can't be read back, and why it can't.
+pub(crate) fn problem(function: &'static ReadFunction) -> Option<(&'static str, Uncacheable)> {
+    match unreadable(function) {
+        (Some(error), _) => Some(("run uncached", error)),
+        (None, Some(error)) => Some(("store no errors", error)),
+        (None, None) => None,
+    }
+}
+
+fn described(function: &'static ReadFunction) -> Option<String> {
+    let (would, error) = problem(function)?;
     let ReadSettings { module, name, file, line, .. } = function.settings;
     Some(format!("`{module}::{name}` ({file}:{line}) would {would}: {error}"))
 }

@@ -40,6 +40,10 @@ pub(crate) struct ReadSettings {
     pub(crate) wait: Duration,
     pub(crate) staleness: Staleness,
     pub(crate) shares_key: bool,
+    /// Nothing invalidates it on purpose.
+    pub(crate) ttl_only: bool,
+    /// The tags of its entries, for the catalog.
+    pub(crate) tags: &'static [TagName],
     pub(crate) cached_in_transaction: bool,
 }
 
@@ -51,6 +55,15 @@ impl ReadSettings {
         let load = self.staleness.hard_limit.unwrap_or_default().max(LOAD);
         stored.saturating_add(self.staleness.window()).saturating_add(load)
     }
+}
+
+/// A tag, as far as it is known without a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TagName {
+    /// Its template.
+    Template(&'static str),
+    /// The name of the function that gives it.
+    Declared(&'static str),
 }
 
 /// What the companions of a free function and the function itself share. In a trait of ours, so that it isn't among what one
@@ -139,6 +152,8 @@ impl ReadFunction {
                 wait: WAIT,
                 staleness: Staleness::NONE,
                 shares_key: false,
+                ttl_only: false,
+                tags: &[],
                 cached_in_transaction: false,
             },
             fingerprint: FingerprintCell::new(),
@@ -147,6 +162,20 @@ impl ReadFunction {
             number: OnceLock::new(),
             said: Said::new(),
         }
+    }
+
+    /// `tags(…)`.
+    #[must_use]
+    pub const fn tags(mut self, tags: &'static [TagName]) -> Self {
+        self.settings.tags = tags;
+        self
+    }
+
+    /// `ttl_only`.
+    #[must_use]
+    pub const fn ttl_only(mut self) -> Self {
+        self.settings.ttl_only = true;
+        self
     }
 
     /// `in_transaction = "cached"`.

@@ -84,6 +84,63 @@ fn structure(template: &str) -> String {
     structure + rest
 }
 
+/// Whether two templates can give one key. What a placeholder writes holds none of the characters that templates separate by.
+pub(crate) fn coincide(one: &str, other: &str) -> bool {
+    let (one, other) = (structure(one), structure(other));
+    let (one, other) = (pieces(&one), pieces(&other));
+    // What is known of the beginnings of both: whether these many pieces of each can be one text.
+    let mut known = vec![vec![false; other.len() + 1]; one.len() + 1];
+    for left in (0..=one.len()).rev() {
+        for right in (0..=other.len()).rev() {
+            let rest = |skipped_left: usize, skipped_right: usize| {
+                known.get(left + skipped_left).and_then(|row| row.get(right + skipped_right)) == Some(&true)
+            };
+            known[left][right] = match (one.get(left), other.get(right)) {
+                (None, None) => true,
+                (Some(Piece::Value), Some(Piece::Value)) => rest(1, 0) || rest(0, 1),
+                (Some(Piece::Value), Some(Piece::Literal(next))) => {
+                    rest(1, 0) || !is_separator(*next) && rest(0, 1)
+                }
+                (Some(Piece::Literal(next)), Some(Piece::Value)) => {
+                    rest(0, 1) || !is_separator(*next) && rest(1, 0)
+                }
+                (Some(Piece::Literal(one)), Some(Piece::Literal(other))) => one == other && rest(1, 1),
+                (Some(Piece::Value), None) => rest(1, 0),
+                (None, Some(Piece::Value)) => rest(0, 1),
+                (Some(Piece::Literal(_)), None) | (None, Some(Piece::Literal(_))) => false,
+            };
+        }
+    }
+    known[0][0]
+}
+
+/// A part of a template's structure.
+enum Piece {
+    Literal(char),
+    Value,
+}
+
+fn pieces(structure: &str) -> Vec<Piece> {
+    let mut pieces = Vec::new();
+    let mut rest = structure.chars().peekable();
+    while let Some(next) = rest.next() {
+        match next {
+            '{' if rest.next_if_eq(&'}').is_some() => pieces.push(Piece::Value),
+            '{' | '}' => {
+                rest.next_if_eq(&next);
+                pieces.push(Piece::Literal(next));
+            }
+            _ => pieces.push(Piece::Literal(next)),
+        }
+    }
+    pieces
+}
+
+/// Whether a value never holds this character: it is percent-encoded there.
+fn is_separator(character: char) -> bool {
+    ":/|#,;={}".contains(character) || character.is_whitespace() || character.is_control()
+}
+
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
@@ -106,6 +163,31 @@ mod tests {
             [("same:{id}", "same:{{id}}"), ("a:{id}", "b:{id}"), ("a:{id}", "a:{id}:b"), ("{a}:b", "a:{b}")];
         for (one, other) in apart {
             assert_ne!(structure(one), structure(other), "{one} {other}");
+        }
+    }
+
+    #[test]
+    fn templates_coincide_if_one_text_can_be_a_key_of_both() {
+        let can = [
+            ("user:{id}", "user:{user.id}"),
+            ("user:recent", "user:{id}"),
+            ("user:{id}:x", "user:a{id}:{kind}"),
+            ("all", "all"),
+            ("{{{tag}}}:{id}", "{{eu}}:{id}"),
+            ("v{n}", "{name}"),
+        ];
+        for (one, other) in can {
+            assert!(coincide(one, other) && coincide(other, one), "{one} {other}");
+        }
+        let cannot = [
+            ("user:{id}", "users:{id}"),
+            ("user:{id}", "user:{id}:posts"),
+            ("user:a:b", "user:{id}"),
+            ("{{{tag}}}:{id}", "{tag}:{id}"),
+            ("", "a"),
+        ];
+        for (one, other) in cannot {
+            assert!(!coincide(one, other) && !coincide(other, one), "{one} {other}");
         }
     }
 

@@ -2,6 +2,8 @@
 
 use std::{panic::Location, time::Duration};
 
+use super::read::{ReadFunction, TagName};
+
 /// What a write does when its keys can't be guarded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Guard {
@@ -12,6 +14,21 @@ pub enum Guard {
     Required,
     /// Never guard; delete afterwards only.
     Off,
+}
+
+/// What a write names.
+#[derive(Debug, Clone, Copy)]
+pub enum Target {
+    /// A cached function.
+    Function(fn() -> &'static ReadFunction),
+    /// A method, as it is written: `Repo::load`; only its name where the value's type is not written.
+    Method(&'static str),
+    /// Keys by their template.
+    Template(&'static str),
+    /// Every entry that carries a tag.
+    Tag(TagName),
+    /// Any other expression.
+    Other(&'static str),
 }
 
 /// The settings of one `#[invalidates]`.
@@ -29,6 +46,8 @@ pub(crate) struct WriteSettings {
     pub(crate) attributes_around: u8,
     /// Whether somebody else commits what it writes.
     pub(crate) in_transaction_only: bool,
+    /// What it names, for the catalog.
+    pub(crate) targets: &'static [Target],
 }
 
 /// How long a guard may go unrenewed, unless the attribute says so.
@@ -58,8 +77,16 @@ impl WriteFunction {
                 wait_replicas: 0,
                 in_transaction_only: false,
                 attributes_around: 0,
+                targets: &[],
             },
         }
+    }
+
+    /// What it names.
+    #[must_use]
+    pub const fn targets(mut self, targets: &'static [Target]) -> Self {
+        self.settings.targets = targets;
+        self
     }
 
     /// `guard = …`.
