@@ -31,6 +31,10 @@ const TRANSACTIONS: [&str; 2] = ["Transaction", "DatabaseTransaction"];
 /// How the names of connections end. One that is lent mutably may be inside of a transaction: those of diesel and sqlx are.
 const CONNECTION: &str = "Connection";
 
+/// What a transaction that is shared, or that may not be there, lies in.
+const HOLDERS: [&str; 9] =
+    ["Option", "Arc", "Box", "Rc", "Mutex", "MutexGuard", "OwnedMutexGuard", "RwLock", "RefCell"];
+
 /// What the type of a parameter says about a transaction.
 pub(crate) enum Transaction<'a> {
     /// It is one.
@@ -60,7 +64,8 @@ impl Transaction<'_> {
                 if mutable && name.ends_with(CONNECTION) {
                     return Some(Transaction::Possible(last));
                 }
-                inside(ty, "Option").and_then(|ty| Transaction::behind(ty, mutable))
+                let held = HOLDERS.iter().find_map(|holder| inside(ty, holder));
+                held.and_then(|ty| Transaction::behind(ty, mutable))
             }
             _ => None,
         }
@@ -183,6 +188,10 @@ mod tests {
             "(&mut Transaction)",
             "Option<&mut Transaction<'_>>",
             "&mut &mut Transaction",
+            "Arc<tokio::sync::Mutex<Transaction<'static, Postgres>>>",
+            "&Mutex<Option<sqlx::Transaction<'_, Postgres>>>",
+            "MutexGuard<'_, DatabaseTransaction>",
+            "Box<Transaction<'_>>",
         ] {
             assert_eq!(is(ty), "certain", "{ty}");
         }
@@ -199,6 +208,7 @@ mod tests {
             "&Pool<Postgres>",
             "&PgConnection",
             "PgConnection",
+            "Arc<Mutex<PgConnection>>",
             "&mut impl Executor",
             "impl Executor<'_>",
             "&mut C",
