@@ -19,6 +19,8 @@ use tokio::{sync::Notify, task::yield_now, time::sleep};
 use crate::support::eventually;
 
 mod by_type;
+mod followed;
+mod misused;
 
 const TIMEOUT: Duration = Duration::from_millis(250);
 
