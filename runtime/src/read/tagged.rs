@@ -151,3 +151,55 @@ pub(super) async fn peek<V>(
         _ => Ok(None),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use cached_aside_protocol::{
+        Writers,
+        entry::{Entry, Header, begin_tagged, finish, parse, tag},
+    };
+
+    use super::*;
+
+    /// What carries tags with these versions, with this under the keys of the tags that are asked for.
+    fn is_valid(carried: &[u64], there: &[Option<Vec<u8>>]) -> bool {
+        let versions: Vec<Token> = carried.iter().copied().map(Token::numbered).collect();
+        let mut bytes = begin_tagged(&versions);
+        let (fresh_for, load_time) = (Duration::from_secs(60), Duration::ZERO);
+        finish(
+            &mut bytes,
+            Token::numbered(1),
+            Header { fingerprint: 7, fresh_for, load_time, outlives_freshness: false },
+        );
+        let there: Vec<Option<Bytes>> = there.iter().map(|bytes| bytes.clone().map(Bytes::from)).collect();
+        matches!(parse(&bytes, 7), Entry::Value(value) if carries(value.versions, &there))
+    }
+
+    #[test]
+    fn an_entry_is_valid_with_exactly_the_versions_that_it_was_stored_with() {
+        let version = |number: u64| Some(tag(Token::numbered(number)).to_vec());
+        let guard = Some(Writers::default().write());
+        assert!(
+            is_valid(&[], &[])
+                && is_valid(&[2], &[version(2)])
+                && is_valid(&[2, 3], &[version(2), version(3)])
+        );
+        for (carried, there) in [
+            (&[2_u64, 3][..], vec![version(3), version(2)]),
+            (&[2, 3], vec![version(2)]),
+            (&[2, 3], vec![version(3)]),
+            (&[2, 3], vec![]),
+            (&[2], vec![version(2), version(3)]),
+            (&[2], vec![version(2), version(2)]),
+            (&[], vec![version(2)]),
+            (&[], vec![None]),
+            (&[2], vec![version(4)]),
+            (&[2], vec![None]),
+            (&[2], vec![guard]),
+            (&[2], vec![Some(b"hello".to_vec())]),
+            (&[2], vec![Some(tag(Token::numbered(2))[..11].to_vec())]),
+        ] {
+            assert!(!is_valid(carried, &there), "{carried:?} with {there:?}");
+        }
+    }
+}
