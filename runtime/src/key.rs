@@ -81,7 +81,8 @@ impl KeyWriter {
     #[must_use]
     pub fn finish(self) -> AnyKey {
         let text = if self.text.len() > MAX_KEY { shorten(&self.text) } else { self.text };
-        AnyKey { text, cache: None, tags: Box::default(), failed: self.failed }
+        let more = self.failed.then(|| Box::new(More { tags: Box::default(), failed: true }));
+        AnyKey { text, cache: None, more }
     }
 }
 
@@ -225,6 +226,12 @@ pub struct AnyKey {
     text: String,
     /// The cache that it lies in, where the key says so itself.
     cache: Option<Arc<Shared>>,
+    more: Option<Box<More>>,
+}
+
+/// What hardly any key has: apart, so that a call does not carry the room for it.
+#[derive(Clone)]
+struct More {
     /// The tags that its entry carries.
     tags: Box<[Tag]>,
     /// Whether the `Display` of a value in it failed: then it is the key of nothing.
@@ -273,7 +280,7 @@ impl AnyKey {
 
     /// A key whose text is finished.
     pub(crate) fn finished(text: &str) -> AnyKey {
-        AnyKey { text: text.to_owned(), cache: None, tags: Box::default(), failed: false }
+        AnyKey { text: text.to_owned(), cache: None, more: None }
     }
 
     /// The key as the template says, without the namespace.
@@ -286,24 +293,26 @@ impl AnyKey {
     #[doc(hidden)]
     #[must_use]
     pub fn tagged(self, tags: impl IntoIterator<Item = Tag>) -> AnyKey {
-        let (mut carried, mut failed) = (Vec::new(), self.failed);
+        let (mut carried, mut failed) = (Vec::new(), !self.is_whole());
         for tag in tags {
             failed |= !tag.key().is_whole();
             if !carried.contains(&tag) {
                 carried.push(tag);
             }
         }
-        AnyKey { tags: carried.into(), failed, ..self }
+        let more = Some(Box::new(More { tags: carried.into(), failed }));
+        AnyKey { more, ..self }
     }
 
     /// The tags that the key's entry carries.
     pub(crate) fn tags(&self) -> &[Tag] {
-        &self.tags
+        self.more.as_ref().map_or(&[], |more| &more.tags)
     }
 
     /// The key alone, for writes.
     pub(crate) fn without_tags(self) -> AnyKey {
-        AnyKey { tags: Box::default(), ..self }
+        let more = self.more.filter(|more| more.failed);
+        AnyKey { more, ..self }
     }
 
     /// The cache that the key names.
@@ -323,7 +332,7 @@ impl AnyKey {
 
     /// Whether every value in it could be written. If not, nothing is stored under it, and there is nothing to delete.
     pub(crate) fn is_whole(&self) -> bool {
-        !self.failed
+        self.more.as_ref().is_none_or(|more| !more.failed)
     }
 }
 

@@ -217,7 +217,7 @@ impl<V, E> Call<'_, V, E> {
             match self.lookup(&mut budget).await {
                 Lookup::Hit(hit) => {
                     self.counters.hit_times.record(|| budget.spent());
-                    tracing::trace!(key = self.key, took = ?budget.spent(), "hit");
+                    tracing::trace!(key = self.key(), took = ?budget.spent(), "hit");
                     return self.give(hit);
                 }
                 found => Some(after_first_look(found)),
@@ -227,7 +227,7 @@ impl<V, E> Call<'_, V, E> {
             return self.give_stale(stale);
         }
         let span =
-            tracing::debug_span!("cached_aside", function = self.function.settings.name, key = self.key);
+            tracing::debug_span!("cached_aside", function = self.function.settings.name, key = self.key());
         body.inside(&span);
         // On the heap, so that a hit does not carry the room that a miss needs.
         Box::pin(self.go_on(step, budget, body)).instrument(span).await
@@ -280,7 +280,7 @@ impl<V, E> Call<'_, V, E> {
             Cached::Absent => {
                 self.counters.misses.one();
                 self.record_source(Source::Absent, None);
-                self.absent(Error::NotCached { key: self.key.to_owned() })
+                self.absent(Error::NotCached { key: self.key().to_owned() })
             }
         }
     }

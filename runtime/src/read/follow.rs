@@ -30,12 +30,12 @@ impl<V, E> Call<'_, V, E> {
         body: B,
     ) -> Loaded<V, E> {
         self.counters.misses.one();
-        tracing::debug!(key = self.key, took = ?budget.spent(), "miss");
+        tracing::debug!(key = self.key(), took = ?budget.spent(), "miss");
         if self.waits_for_itself() {
             return self.run_alone(body).await;
         }
         let patience = Instant::now() + self.function.settings.wait;
-        let message = match self.cache.flights.join(self.kind(), self.key, false) {
+        let message = match self.cache.flights.join(self.kind(), self.key(), false) {
             Turn::Lead(ticket) => {
                 return self.lead(ticket, at_hand.into(), budget, patience, body).await;
             }
@@ -70,9 +70,9 @@ impl<V, E> Call<'_, V, E> {
 
     /// Whether this is part of the load of its own key, which is logged once.
     pub(super) fn waits_for_itself(&self) -> bool {
-        let inside = nested::is_inside(self.cache, self.key);
+        let inside = nested::is_inside(self.cache, self.key());
         if inside {
-            self.function.warn_once_recursive(self.key);
+            self.function.warn_once_recursive(self.key());
         }
         inside
     }
@@ -89,8 +89,8 @@ impl<V, E> Call<'_, V, E> {
         patience: Instant,
     ) -> FollowOutcome<V, E> {
         let begun = Instant::now();
-        let Some(_waiting) = nested::wait_for(self.cache, self.key) else {
-            self.function.warn_once_recursive(self.key);
+        let Some(_waiting) = nested::wait_for(self.cache, self.key()) else {
+            self.function.warn_once_recursive(self.key());
             return FollowOutcome::Alone;
         };
         match self.cache.clock.timeout_at(patience, message).await {
@@ -100,7 +100,7 @@ impl<V, E> Call<'_, V, E> {
                 Some(result) => {
                     self.counters.shared.one();
                     self.record_source(Source::Shared, self.age_of(&shared).await);
-                    tracing::debug!(key = self.key, took = ?begun.elapsed(), "shared");
+                    tracing::debug!(key = self.key(), took = ?begun.elapsed(), "shared");
                     FollowOutcome::Given(result)
                 }
                 None => FollowOutcome::Alone,
@@ -142,7 +142,7 @@ impl<V, E> Call<'_, V, E> {
     }
 
     async fn age_since(&self, stored_at: Duration) -> Option<Duration> {
-        let (_, now) = self.cache.read_timed(self.key, self.cache.timeout).await.ok()?;
+        let (_, now) = self.cache.read_timed(self.key(), self.cache.timeout).await.ok()?;
         Some(now.saturating_sub(stored_at))
     }
 }

@@ -30,7 +30,7 @@ impl<V, E> Call<'_, V, E> {
             return self.run_alone(body).await;
         }
         let patience = Instant::now() + self.function.settings.wait;
-        let mut ticket = match self.cache.flights.join(self.kind(), self.key, true) {
+        let mut ticket = match self.cache.flights.join(self.kind(), self.key(), true) {
             Turn::Lead(ticket) => ticket,
             Turn::Follow(message) => match self.follow(message, patience).await {
                 FollowOutcome::Given(result) => return result,
@@ -64,7 +64,7 @@ impl<V, E> Call<'_, V, E> {
     async fn take_over(&self, ticket: &Ticket, budget: &mut Budget) -> Option<StoreRight> {
         for _ in 0..ATTEMPTS {
             ticket.next_epoch();
-            let there = match budget.spend(|within| self.cache.read(self.key, within)).await {
+            let there = match budget.spend(|within| self.cache.read(self.key(), within)).await {
                 Ok(there) => there.unwrap_or_default(),
                 Err(error) => {
                     self.record_store_error("read", &error);
@@ -83,13 +83,13 @@ impl<V, E> Call<'_, V, E> {
                 Entry::Lease | Entry::Failure(_) | Entry::Unusable(_) => Right::Lease,
             };
             // It exists before it is won: dropped while that is being asked, it gives up what may have been won.
-            let mut held = StoreRight::new(self.cache, self.key, Token::fresh(), right);
+            let mut held = StoreRight::new(self.cache, self.key(), Token::fresh(), right);
             match self.replace(held.token, right, entry::header_of(&there), budget).await {
                 // A write of a tag is in progress.
                 Ok((true, None)) => return None,
                 Ok((true, Some(versions))) => {
                     held.versions = versions;
-                    tracing::debug!(key = self.key, ?right, "forced refresh");
+                    tracing::debug!(key = self.key(), ?right, "forced refresh");
                     return Some(held);
                 }
                 Ok((false, _)) => held.disarm(),
@@ -115,14 +115,14 @@ impl<V, E> Call<'_, V, E> {
             Right::Lease => {
                 let acquire = Acquire { expected, token, lease };
                 let asked =
-                    |within| self.with_versions(within, self.cache.acquire(self.key, acquire, within));
+                    |within| self.with_versions(within, self.cache.acquire(self.key(), acquire, within));
                 let (acquired, versions) = budget.spend(asked).await?;
                 Ok((acquired == Acquired::Yes, versions))
             }
             Right::Revalidate { .. } => {
                 self.counters.refreshes.one();
                 let elect = Elect { expected, token, hold: lease, force: true };
-                let asked = |within| self.with_versions(within, self.cache.elect(self.key, elect, within));
+                let asked = |within| self.with_versions(within, self.cache.elect(self.key(), elect, within));
                 budget.spend(asked).await
             }
         }
@@ -131,8 +131,8 @@ impl<V, E> Call<'_, V, E> {
     /// After a forced load that was not stored: ends what stands there instead. It may be older, be it from before or what
     /// another is loading under a right that it took from this call. What can't be delivered is on the recovery list.
     pub(super) async fn end_replaced(&self, budget: &mut Budget) {
-        if self.is_forced() && !self.cache.is_listed(self.key) {
-            let key = AnyKey::finished(self.key);
+        if self.is_forced() && !self.cache.is_listed(self.key()) {
+            let key = AnyKey::finished(self.key());
             // On the heap: every miss carries the room, and hardly any needs it.
             Box::pin(write::end(self.cache, self.function.settings.name, &key, budget.left())).await;
         }

@@ -38,7 +38,7 @@ impl<V, E> Call<'_, V, E> {
         let encode = |result: Loaded<V, E>| {
             let load_time = started.elapsed();
             self.counters.load_times.record(|| load_time);
-            tracing::debug!(key = self.key, took = ?load_time, "loaded");
+            tracing::debug!(key = self.key(), took = ?load_time, "loaded");
             // No reference to the result may live on: it need not be `Sync`.
             let entry = self.encoder(&lease.versions).entry(
                 result.as_ref(),
@@ -51,7 +51,7 @@ impl<V, E> Call<'_, V, E> {
         let (result, entry) = while_renewing(self.cache.clock, pin!(self.run(body)), renewal, encode).await;
         // Before the fill asks the recovery list: whoever comes after this is not given what a write that is on it has made stale.
         // That an entry was stored says nothing of its tags, which may have been invalidated since the body began.
-        let filling = if self.tags.is_empty() { ticket.next_epoch() } else { began };
+        let filling = if self.tags().is_empty() { ticket.next_epoch() } else { began };
         let Some(EncodedEntry { value, ttl }) = entry else {
             if matches!(result, Loaded::Error(_)) {
                 lease.fail();
@@ -108,7 +108,7 @@ impl<V, E> Call<'_, V, E> {
         let result = self.run(body).await;
         let took = started.elapsed();
         self.counters.load_times.record(|| took);
-        tracing::debug!(key = self.key, ?took, "loaded, not stored");
+        tracing::debug!(key = self.key(), ?took, "loaded, not stored");
         result
     }
 

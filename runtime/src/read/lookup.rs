@@ -82,7 +82,7 @@ impl<V, E> Call<'_, V, E> {
     /// The first look: one `GET`, and nothing else on a hit. With it the store's time, where the function asks for ages.
     pub(super) async fn lookup(&self, budget: &mut Budget) -> Lookup<V, E> {
         let timed = self.function.settings.staleness.asks_for_time() || self.is_observed();
-        if !self.tags.is_empty() {
+        if !self.tags().is_empty() {
             return Box::pin(self.lookup_with_tags(budget, timed)).await;
         }
         if timed {
@@ -92,7 +92,7 @@ impl<V, E> Call<'_, V, E> {
             Ok(within) => within,
             Err(error) => return self.classify(Err(error), None, NO_TAGS),
         };
-        let stored = self.cache.read(self.key, within).await;
+        let stored = self.cache.read(self.key(), within).await;
         let silent = matches!(stored, Err(StoreError::Timeout(_)));
         match self.classify(stored, None, NO_TAGS) {
             // A hit spends nothing more.
@@ -109,10 +109,10 @@ impl<V, E> Call<'_, V, E> {
     }
 
     pub(super) async fn lookup_with_time(&self, budget: &mut Budget) -> Lookup<V, E> {
-        if !self.tags.is_empty() {
+        if !self.tags().is_empty() {
             return Box::pin(self.lookup_with_tags(budget, true)).await;
         }
-        match budget.spend(|within| self.cache.read_timed(self.key, within)).await {
+        match budget.spend(|within| self.cache.read_timed(self.key(), within)).await {
             Ok((there, now)) => self.classify(Ok(there), Some(now), NO_TAGS),
             Err(error) => self.classify(Err(error), None, NO_TAGS),
         }
@@ -140,7 +140,7 @@ impl<V, E> Call<'_, V, E> {
                 if !tags.is_some_and(|tags| carries(versions, tags)) =>
             {
                 let Some(_) = tags else { return Lookup::Missing(Missing::NeedsServerTime) };
-                tracing::debug!(key = self.key, "a tag of the entry was invalidated");
+                tracing::debug!(key = self.key(), "a tag of the entry was invalidated");
                 return vacant(entry::header_of(&bytes));
             }
             Entry::Value(found) => {
@@ -161,7 +161,7 @@ impl<V, E> Call<'_, V, E> {
                         return Lookup::Stale(StaleEntry { value, bytes, freshness, refresh, now, age });
                     }
                     Err(error) => {
-                        self.function.warn_once_undecodable(self.key, &error);
+                        self.function.warn_once_undecodable(self.key(), &error);
                         Unusable::Undecodable
                     }
                 }
@@ -182,17 +182,17 @@ impl<V, E> Call<'_, V, E> {
             Entry::Unusable(why) => why,
         };
         self.counters.unusable.one();
-        tracing::debug!(key = self.key, ?why, "the entry can't be used and is replaced");
+        tracing::debug!(key = self.key(), ?why, "the entry can't be used and is replaced");
         vacant(entry::header_of(&bytes))
     }
 
     /// A stored error, if this function stores errors of that type.
     pub(super) fn error_of(&self, failure: &Failure<'_>) -> Result<E, Unusable> {
         let errors = self.errors.stored.ok_or(Unusable::Type)?();
-        let known = self.function.of_error(&errors.coding, self.known, self.key);
+        let known = self.function.of_error(&errors.coding, self.known, self.key());
         known.filter(|known| known.fingerprint == failure.fingerprint).ok_or(Unusable::Type)?;
         (errors.coding.decode)(failure.payload).map_err(|error| {
-            self.function.warn_once_undecodable(self.key, &error);
+            self.function.warn_once_undecodable(self.key(), &error);
             Unusable::Undecodable
         })
     }
@@ -204,7 +204,7 @@ impl<V, E> Call<'_, V, E> {
         loop {
             let step = ticket.next_epoch();
             let patient = patience.saturating_duration_since(Instant::now());
-            let watched = self.cache.watch(self.key, patient.min(self.cache.timeout)).await;
+            let watched = self.cache.watch(self.key(), patient.min(self.cache.timeout)).await;
             let Watched { mut watch, there, left, now } = match (watched, last) {
                 (Ok(watched), _) => watched,
                 // It had no time left: what was there before that look counts.

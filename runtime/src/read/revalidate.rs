@@ -29,11 +29,11 @@ impl<V, E> Call<'_, V, E> {
         if stale.freshness == Freshness::EarlyRefresh {
             self.counters.hits.one();
             self.record_source(Source::Hit, Some(stale.age));
-            tracing::trace!(key = self.key, age = ?stale.age, "hit");
+            tracing::trace!(key = self.key(), age = ?stale.age, "hit");
         } else {
             self.counters.stale.one();
             self.record_source(Source::Stale, Some(stale.age));
-            tracing::debug!(key = self.key, age = ?stale.age, "stale");
+            tracing::debug!(key = self.key(), age = ?stale.age, "stale");
         }
         Loaded::of_entry(stale.value)
     }
@@ -128,16 +128,16 @@ impl<V, E> Call<'_, V, E> {
         let (lease, token) = (self.function.settings.lease, Token::fresh());
         let right = Right::Revalidate { failures: stale.refresh.failures };
         // It exists before it is won: dropped while that is being asked, it gives up what may have been won.
-        let mut held = StoreRight::new(self.cache, self.key, token, right);
+        let mut held = StoreRight::new(self.cache, self.key(), token, right);
         let elect = Elect { expected: entry::header_of(&stale.bytes), token, hold: lease, force: false };
-        let asked = |within| self.with_versions(within, self.cache.elect(self.key, elect, within));
+        let asked = |within| self.with_versions(within, self.cache.elect(self.key(), elect, within));
         match budget.spend(asked).await {
             // A write of a tag is in progress: it ends the entry.
             Ok((true, None)) => Election::Lost,
             Ok((true, Some(versions))) => {
                 held.versions = versions;
                 self.counters.refreshes.one();
-                tracing::debug!(key = self.key, age = ?stale.age, freshness = ?stale.freshness, "refreshing");
+                tracing::debug!(key = self.key(), age = ?stale.age, freshness = ?stale.freshness, "refreshing");
                 Election::Won(held)
             }
             Ok((false, _)) => {

@@ -76,9 +76,7 @@ pub(super) fn absent<V, E>(
 /// One call: a function and a key.
 pub(super) struct Call<'a, V, E> {
     pub(super) site: &'a Site<'a, V, E>,
-    pub(super) key: &'a str,
-    /// The tags that its entry carries.
-    pub(super) tags: &'a [Tag],
+    key: &'a AnyKey,
     /// Where its value came from and its age, if anybody observes it. On the heap, since a call that nobody observes needs none.
     source: Option<Box<Mutex<Option<FoundAt>>>>,
 }
@@ -96,8 +94,16 @@ impl<'a, V, E> Deref for Call<'a, V, E> {
 
 impl<'a, V, E> Call<'a, V, E> {
     pub(super) fn new(site: &'a Site<'a, V, E>, key: &'a AnyKey) -> Self {
-        let (key, tags) = (key.as_str(), key.tags());
-        Call { site, key, tags, source: site.options.is_observed().then(Box::default) }
+        Call { site, key, source: site.options.is_observed().then(Box::default) }
+    }
+
+    pub(super) fn key(&self) -> &'a str {
+        self.key.as_str()
+    }
+
+    /// The tags that its entry carries.
+    pub(super) fn tags(&self) -> &'a [Tag] {
+        self.key.tags()
     }
 
     /// Whether anybody observes where its value comes from.
@@ -111,7 +117,7 @@ impl<'a, V, E> Call<'a, V, E> {
         if let Some(source) = &self.source
             && let Some((source, age)) = source.lock().unwrap_or_else(PoisonError::into_inner).take()
         {
-            self.options.report(self.function, self.key, source, age);
+            self.options.report(self.function, self.key(), source, age);
         }
     }
 
@@ -126,17 +132,17 @@ impl<'a, V, E> Call<'a, V, E> {
     pub(super) fn encoder<'b>(&'b self, versions: &'b [Token]) -> EntryEncoder<'b, V> {
         let Site { function, counters, known, coding, cache, .. } = *self.site;
         let max_value = cache.store.max_value();
-        EntryEncoder { function, counters, key: self.key, known, coding, versions, max_value }
+        EntryEncoder { function, counters, key: self.key(), known, coding, versions, max_value }
     }
 
     /// Runs the body, for no longer than the function says.
     pub(super) fn run<B: Body<V, E>>(&self, body: B) -> impl Future<Output = Loaded<V, E>> {
-        let loading = nested::loading(self.cache, self.key);
+        let loading = nested::loading(self.cache, self.key());
         within_limit(self.cache, self.function, self.errors.given_up, body.begin(Some(loading)))
     }
 
     /// A step that the store did not take: counted and logged, and the body runs.
     pub(super) fn record_store_error(&self, doing: &'static str, error: &StoreError) {
-        self.cache.record_store_error(self.function, self.key, doing, error);
+        self.cache.record_store_error(self.function, self.key(), doing, error);
     }
 }

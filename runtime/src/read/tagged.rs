@@ -41,17 +41,18 @@ pub(super) fn carries(versions: Versions<'_>, tags: &[Option<Bytes>]) -> bool {
 impl<V, E> Call<'_, V, E> {
     /// What stands under the keys of the tags where the entry alone was read.
     pub(super) fn unread_tags(&self) -> Option<&'static [Option<Bytes>]> {
-        NO_TAGS.filter(|_| self.tags.is_empty())
+        NO_TAGS.filter(|_| self.tags().is_empty())
     }
 
     /// Whether this process leaves the entry alone: its key, or one of its tags, is on the recovery list.
     pub(super) fn is_listed(&self) -> bool {
-        self.cache.is_listed(self.key) || self.tags.iter().any(|tag| self.cache.is_listed(tag.key().as_str()))
+        self.cache.is_listed(self.key())
+            || self.tags().iter().any(|tag| self.cache.is_listed(tag.key().as_str()))
     }
 
     /// The look at an entry that carries tags.
     pub(super) async fn lookup_with_tags(&self, budget: &mut Budget, mut timed: bool) -> Lookup<V, E> {
-        let keys = keys(self.key, self.tags);
+        let keys = keys(self.key(), self.tags());
         loop {
             let within = match budget.begin() {
                 Ok(within) => within,
@@ -80,7 +81,7 @@ impl<V, E> Call<'_, V, E> {
     fn classify_with_tags(&self, mut there: Vec<Option<Bytes>>, now: Option<Duration>) -> Lookup<V, E> {
         let stored = there.first_mut().and_then(Option::take);
         let tags = there.get(1..).unwrap_or_default();
-        for (tag, there) in self.tags.iter().zip(tags) {
+        for (tag, there) in self.tags().iter().zip(tags) {
             match tag_slot(there.as_deref()) {
                 TagSlot::Version(_) | TagSlot::Missing => {}
                 // To a read it is what a guard on the entry is.
@@ -101,11 +102,11 @@ impl<V, E> Call<'_, V, E> {
         within: Duration,
         right: impl Future<Output = Answer<T>>,
     ) -> Answer<(T, Option<Box<[Token]>>)> {
-        if self.tags.is_empty() {
+        if self.tags().is_empty() {
             return Ok((right.await?, Some(Box::default())));
         }
         let ttl = self.function.settings.longest_life();
-        let each = self.tags.iter().map(|tag| {
+        let each = self.tags().iter().map(|tag| {
             let carry = Carry { fresh: Token::fresh(), ttl };
             self.cache.carry(tag.key().as_str(), carry, within)
         });
@@ -118,7 +119,7 @@ impl<V, E> Call<'_, V, E> {
                 None
             }
         };
-        Ok((right, self.tags.iter().zip(versions).map(version).collect()))
+        Ok((right, self.tags().iter().zip(versions).map(version).collect()))
     }
 
     fn record_tag_error(&self, tag: &Tag, error: &StoreError) {
