@@ -4,7 +4,10 @@ mod duration;
 pub mod not_cached;
 mod refusal;
 
-use std::{future::Future, pin::Pin};
+use std::{
+    future::Future,
+    pin::{Pin, pin},
+};
 
 pub use core::time::Duration;
 
@@ -137,6 +140,51 @@ pub fn update<R: Outcome<SHAPE>, const SHAPE: u8, B: Future<Output = R>>(
         keys.into_iter().filter_map(written).collect()
     };
     write::update(function, cache.map(|cache| &cache.inner), names, refuse, body, puts)
+}
+
+/// One call of a function that invalidates, in a task of its own.
+pub fn write_detached<R, A>(
+    function: &'static WriteFunction,
+    cache: Option<&Cache>,
+    refuse: Option<fn(crate::Error) -> R>,
+    keys: impl IntoIterator<Item = AnyKey>,
+    body: Begun<R>,
+    after: impl FnOnce(&R) -> A + Send + 'static,
+) -> impl Future<Output = R>
+where
+    R: Send + 'static,
+    A: IntoIterator<Item = AnyKey>,
+{
+    let (cache, keys) = (cache.map(|cache| cache.inner.clone()), keys.into_iter().collect::<Vec<_>>());
+    let after = |returned: &R| after(returned).into_iter().collect();
+    write::detached::detached(cache.clone(), &keys.clone(), async move {
+        write::write(function, cache.as_ref(), keys, refuse, pin!(body), after).await
+    })
+}
+
+/// One call of a function that updates, in a task of its own.
+pub fn update_detached<R, const SHAPE: u8, K>(
+    function: &'static WriteFunction,
+    cache: Option<&Cache>,
+    refuse: Option<fn(crate::Error) -> R>,
+    keys: K,
+    body: Begun<R>,
+) -> impl Future<Output = R>
+where
+    R: Outcome<SHAPE> + Send + 'static,
+    R::Value: 'static,
+    K: IntoIterator<Item = Key<R::Value>>,
+{
+    let (cache, keys) = (cache.cloned(), keys.into_iter().collect::<Vec<_>>());
+    let names: Vec<_> = keys.iter().map(AnyKey::from).collect();
+    write::detached::detached(cache.as_ref().map(|cache| cache.inner.clone()), &names, async move {
+        update::<R, SHAPE, _>(function, cache.as_ref(), refuse, keys, pin!(body)).await
+    })
+}
+
+/// The body of a write alone, in a task of its own.
+pub fn detached<R: Send + 'static>(cache: Option<&Cache>, body: Begun<R>) -> impl Future<Output = R> {
+    write::detached::detached(cache.map(|cache| cache.inner.clone()), &[], body)
 }
 
 /// A key that a function updates.

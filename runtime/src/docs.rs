@@ -26,3 +26,4 @@ page!(recipes, "recipes.md");
 page!(tags, "tags.md");
 page!(transactions, "transactions.md");
 page!(types, "types.md");
+page!(without_attributes, "without-attributes.md");

@@ -34,6 +34,9 @@ mod telemetry;
 mod thread;
 mod write;
 
+/// The version of the `redis` crate that [`CacheBuilder::client`] takes.
+#[cfg(feature = "redis")]
+pub use ::redis;
 #[doc = include_str!("../docs/attributes/cached_aside.md")]
 pub use cached_aside_macros::cached_aside;
 #[doc = include_str!("../docs/attributes/invalidates.md")]

@@ -21,9 +21,9 @@ impl<T: ?Sized, O: ?Sized> fmt::Debug for OwnedArg<T, O> {
 
 /// The referent of a borrowed argument, which can be copied for a load in the background.
 #[diagnostic::on_unimplemented(
-    message = "a load in the background can't keep this argument: `{Self}` can't be cloned, or not be sent to another task",
+    message = "what goes on without its caller can't keep this argument: `{Self}` can't be cloned, or not be sent to another task",
     label = "needs `{Self}: Clone + Send + Sync + 'static`",
-    note = "take an owned value or an `Arc`, or leave out `refresh = \"background\"` and `load_timeout(soft = …)`"
+    note = "take an owned value or an `Arc`, or leave out `refresh = \"background\"`, `load_timeout(soft = …)` or `detach`"
 )]
 pub trait CopyArg {
     /// The copy. Named here, so that of a type without one the compiler says no more than that.
@@ -49,9 +49,9 @@ pub fn copy_arg<T: CopyArg + ?Sized>(borrowed: &T) -> OwnedArg<T, T::Copied> {
 
 /// An owned argument that can be moved into a load in the background.
 #[diagnostic::on_unimplemented(
-    message = "a load in the background can't keep this argument: `{Self}` can't be sent to another task",
+    message = "what goes on without its caller can't keep this argument: `{Self}` can't be sent to another task",
     label = "needs `{Self}: Send + 'static`",
-    note = "take a type that is `Send`, or leave out `refresh = \"background\"` and `load_timeout(soft = …)`"
+    note = "take a type that is `Send`, or leave out `refresh = \"background\"`, `load_timeout(soft = …)` or `detach`"
 )]
 pub trait MoveArg: Send + 'static {}
 

@@ -196,6 +196,9 @@ write_counters! {
     transactions,
     /// Those of them that gave `Err`, panicked, or were dropped.
     transactions_failed,
+    /// Writes, guards and transactions whose caller went away before they were over, or whose body panicked: their guards stay for as
+    /// long as they hold unrenewed (`guard_for`). With [`detach`](macro@crate::invalidates#callers-that-go-away) a caller can go away.
+    abandoned,
     /// Keys invalidated, by writes and by hand.
     invalidated,
     /// Keys whose entries a write left behind itself: [`updates`](macro@crate::updates).

@@ -19,6 +19,7 @@ use crate::{
 pub(crate) mod around;
 pub(crate) mod by_hand;
 pub(crate) mod deletion;
+pub(crate) mod detached;
 mod guarded;
 mod inside;
 pub(crate) mod open;

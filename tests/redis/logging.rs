@@ -304,6 +304,11 @@ async fn secrets_are_nowhere() {
         format!("redis://:{SECRET}@127.0.0.1:1"),
         format!("redis://:{SECRET}@host.invalid"),
     ] {
+        let of_client = Cache::builder().client(redis::Client::open(url.as_str()).unwrap());
+        shown.push(format!("{of_client:?} {:?}", of_client.clone().url(&url).build().await));
+        let cache = of_client.timeout(Duration::from_millis(100)).build().await.unwrap();
+        shown.push(format!("{cache:?} {:?}", cache.ping().await));
+        cache.scope(async { (load(1).await, save(1).await) }).await;
         let builder = Cache::builder().url(&url).timeout(Duration::from_millis(100));
         shown.push(format!("{builder:?}"));
         let cache = builder.build().await.unwrap();

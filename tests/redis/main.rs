@@ -12,9 +12,11 @@
 mod batches;
 mod caches;
 mod chaos;
+mod clients;
 mod codecs;
 mod databases;
 mod demoted;
+mod detached;
 mod failovers;
 mod families;
 mod faults;

@@ -19,7 +19,7 @@ const ONLY_TESTS: [&str; 4] = ["tests", "suite", "interleavings", "faulty"];
 /// What may be longer: a file, or a function as `file fn name`, with its maximum length and the reason.
 const LONGER: [(&str, usize, &str); 2] = [
     (
-        "macros/src/plan/key.rs fn resolve",
+        "macros/src/plan/key.rs fn resolve_in_function",
         66,
         "what a placeholder may name, in the order in which it is looked up",
     ),

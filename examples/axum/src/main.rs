@@ -7,8 +7,12 @@
 //! curl -i localhost:3000/users/1 -H 'Cache-Control: no-cache'  # loaded anew
 //! curl -i localhost:3000/users/2 -H 'Cache-Control: only-if-cached'  # 504: not in the cache
 //! curl -i -X PUT localhost:3000/users/1 -d 'Ada King'          # what it writes is in the cache at once
+//! curl -i localhost:3000/stock/1                               # 10
+//! curl -i localhost:3000/orders --json '[{"product": 1, "count": 3}]'  # a transaction, see `orders.rs`
+//! curl -i -X DELETE localhost:3000/orders/1                    # so is this, of keys that only it knows
 //! ```
 
+mod orders;
 mod users;
 
 use std::{error::Error, sync::Arc};
@@ -23,7 +27,10 @@ use axum::{
 };
 use cached_aside::{Cache, Observed, Source, observe, only_cached, refresh};
 
-use crate::users::{Db, load_user, rename_user};
+use crate::{
+    orders::Shop,
+    users::{Db, load_user, rename_user},
+};
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
@@ -31,7 +38,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
     // `CACHED_ASIDE_URL` or `REDIS_URL`, else inside this process, with a warning.
     Cache::from_env().await?.install()?;
     let listener = tokio::net::TcpListener::bind("127.0.0.1:3000").await?;
-    axum::serve(listener, app(Arc::new(Db::with_a_few_users()))).await?;
+    let app = app(Arc::new(Db::with_a_few_users())).merge(orders::routes(Shop::stocked()));
+    axum::serve(listener, app).await?;
     Ok(())
 }
 

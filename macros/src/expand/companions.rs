@@ -1,28 +1,21 @@
 //! The companions of a cached function: its keys, and its body without the cache.
 
 use proc_macro2::{Ident, Span, TokenStream};
-use quote::{ToTokens, format_ident, quote, quote_spanned};
-use syn::{
-    Block, FnArg, Pat, PatIdent, PatType, Receiver, Visibility, ext::IdentExt, parse_quote, spanned::Spanned,
-};
+use quote::{ToTokens, quote};
+use syn::{Block, FnArg, Visibility, ext::IdentExt};
 
 use super::{
-    attributes::{
-        allowed_here, as_outer, attributes_of_every_item, attributes_of_keys, generated_vis, is_deprecated,
-        is_lint_level, on_outer_function,
-    },
+    attributes::{attributes_of_every_item, generated_vis, is_lint_level},
+    body,
     function::{around, load},
-    generated, hygienic, imports,
+    generated, imports,
     key_companions::{key, key_of_self},
     settings,
     shape::shape,
 };
 use crate::{
-    item::{
-        function::{Body, Function},
-        generics::turbofish,
-    },
-    plan::{ArgTransfer, Form, ReadPlan},
+    item::{function::Function, generics::turbofish},
+    plan::{Form, ReadPlan},
     tokens::mentions,
 };
 
@@ -124,36 +117,14 @@ fn read_function(plan: &ReadPlan, function: &Function, shape: &TokenStream, name
 
 /// The body as the user wrote it. Lints about the signature are left to the function itself.
 fn uncached(plan: &ReadPlan, function: &Function, name: &Ident) -> TokenStream {
-    let Function { vis, sig, .. } = function;
-    let mut block = match &function.body {
-        Body::Async(block) => block.clone(),
-        Body::Boxed(boxed) => boxed.block.clone(),
-    };
-    let used = key_only(plan, function, &block);
-    if !used.is_empty() {
-        // The key uses them.
-        block.stmts.insert(0, parse_quote!(let _ = (#(&#used),*);));
-    }
-    let mut sig = sig.clone();
-    let doc = format!(" `{}` without the cache.", sig.ident);
-    sig.ident = name.clone();
-    let allowed = match vis {
+    let used = key_only(plan, function, body::block(function));
+    let doc = format!(" `{}` without the cache.", function.sig.ident);
+    let allowed = match function.vis {
         Visibility::Inherited => None,
         _ => Some(quote!(#[allow(clippy::missing_errors_doc, clippy::missing_panics_doc)])),
     };
-    let lints = function
-        .attrs
-        .iter()
-        .filter(|attribute| is_lint_level(attribute) || is_deprecated(attribute))
-        .map(as_outer);
-    let cfgs = attributes_of_every_item(function);
-    quote! {
-        #(#cfgs)*
-        #[doc = #doc]
-        #allowed
-        #(#lints)*
-        #vis #sig #block
-    }
+    let vis = &function.vis;
+    body::of_function(function, name, &quote!(#[doc = #doc] #allowed), vis, &used)
 }
 
 /// The parameters that the key uses and the body doesn't, unless the user says something about that.
@@ -179,107 +150,19 @@ fn outer_function(
     Names { uncached, owned, read, .. }: &Names,
 ) -> TokenStream {
     debug_assert_ne!(plan.form, Form::Alone);
-    let mut sig = function.sig.clone();
-    let mut handed_on = Vec::new();
-    for (number, argument) in sig.inputs.iter_mut().enumerate() {
-        let (FnArg::Receiver(Receiver { attrs, .. }) | FnArg::Typed(PatType { attrs, .. })) = argument;
-        for attribute in attrs.iter_mut() {
-            *attribute = on_outer_function(attribute);
-        }
-        match argument {
-            FnArg::Receiver(receiver) => {
-                receiver.mutability = None;
-                handed_on.push(receiver.self_token.to_token_stream());
-            }
-            FnArg::Typed(typed) => {
-                let name = plain_name(typed, number);
-                handed_on.push(name.to_token_stream());
-            }
-        }
-    }
-    let arguments = turbofish(&sig.generics);
+    let (outer, handed_on) = body::outer(function);
+    let arguments = turbofish(&outer.sig.generics);
     let body = match &plan.transfers {
         None => quote!(#owner::#uncached #arguments(#(#handed_on),*)),
         Some(_) => quote!(move || #owner::#owned #arguments(#(#handed_on),*)),
     };
     let load = load(plan, function, shape, &quote!(#read()), &body);
-    let body = match &function.body {
-        Body::Async(block) => Body::Async(Block { brace_token: block.brace_token, stmts: vec![] }),
-        Body::Boxed(boxed) => Body::Boxed(boxed.clone()),
-    };
-    let function = Function {
-        attrs: function.attrs.iter().map(on_outer_function).chain(allowed_here(function)).collect(),
-        vis: function.vis.clone(),
-        sig,
-        body,
-        context: function.context.clone(),
-        parameters: vec![],
-        output: function.output.clone(),
-    };
-    around(&function, &load)
+    around(&outer, &load)
 }
 
-/// The function that makes a body with owned arguments, which may outlive its caller. Its type is written out: the compiler can't
-/// infer it for a function that calls itself.
+/// The function that makes a body with owned arguments, which may outlive its caller.
 fn owned(plan: &ReadPlan, function: &Function, owner: &TokenStream, names: &Names) -> Option<TokenStream> {
     let transfers = plan.transfers.as_ref()?;
     let Names { uncached, owned, .. } = names;
-    let mut sig = function.sig.clone();
-    (sig.ident, sig.asyncness) = (owned.clone(), None);
-    let output = &function.output;
-    sig.output = parse_quote!(-> ::cached_aside::__private::Begun<#output>);
-    let (mut bindings, mut handed_on) = (Vec::new(), Vec::new());
-    for (number, (transfer, written)) in transfers.iter().zip(&mut sig.inputs).enumerate() {
-        let name = hygienic(&format!("arg{number}"));
-        let (argument, at) = match written {
-            FnArg::Receiver(receiver) => {
-                receiver.mutability = None;
-                (receiver.self_token.to_token_stream(), receiver.self_token.span)
-            }
-            FnArg::Typed(typed) => {
-                typed.attrs.clear();
-                (plain_name(typed, number).to_token_stream(), typed.ty.span())
-            }
-        };
-        let at = Span::mixed_site().located_at(at);
-        match transfer {
-            ArgTransfer::Moved => {
-                bindings.push(quote_spanned!(at=> let #name = __aside::move_arg(#argument);));
-                handed_on.push(quote!(#name));
-            }
-            ArgTransfer::Copied => {
-                bindings.push(quote_spanned!(at=> let #name = __aside::copy_arg(#argument);));
-                handed_on.push(quote!(#name.as_arg()));
-            }
-        }
-    }
-    let (arguments, imports) = (turbofish(&sig.generics), imports(&[]));
-    let attributes = attributes_of_every_item(function).chain(attributes_of_keys(function));
-    Some(quote! {
-        #(#attributes)*
-        #[doc(hidden)]
-        #sig {
-            #imports
-            #(#bindings)*
-            ::std::boxed::Box::pin(async move { #owner::#uncached #arguments(#(#handed_on),*).await })
-        }
-    })
-}
-
-/// Binds the parameter as a whole; the body destructures it.
-fn plain_name(typed: &mut PatType, number: usize) -> Ident {
-    if let Pat::Ident(PatIdent { by_ref, mutability, subpat, ident, .. }) = &mut *typed.pat
-        && subpat.is_none()
-        && !ident.to_string().starts_with('_')
-    {
-        *by_ref = None;
-        *mutability = None;
-        return ident.clone();
-    }
-    let name = match &*typed.pat {
-        Pat::Ident(pat) if pat.subpat.is_none() => pat.ident.clone(),
-        _ => format_ident!("__arg{}", number, span = Span::mixed_site()),
-    };
-    *typed.pat = parse_quote!(#name);
-    name
+    Some(body::owned(function, transfers, &quote!(#owner::#uncached), owned))
 }

@@ -181,7 +181,7 @@ pub(super) fn reference(expr: &Expr) -> syn::ExprReference {
 }
 
 /// A clone of the cache, for a body that takes what holds it or outlives its caller.
-fn cloned_cache(expr: &Expr) -> (TokenStream, TokenStream) {
+pub(super) fn cloned_cache(expr: &Expr) -> (TokenStream, TokenStream) {
     let cache = hygienic("cache");
     let borrowed = quote_spanned!(expr.span()=> &#expr);
     (quote!(let #cache: ::cached_aside::Cache = ::core::clone::Clone::clone(#borrowed);), quote!(&#cache))

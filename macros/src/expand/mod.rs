@@ -1,11 +1,13 @@
 //! Plans into tokens: `quote!` and little else.
 
 mod attributes;
+mod body;
 mod call;
 mod catalog;
 pub(crate) mod cfg_parameters;
 mod coding;
 mod companions;
+mod detached;
 mod function;
 mod key;
 mod key_companions;

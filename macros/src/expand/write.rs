@@ -5,7 +5,8 @@ use quote::{ToTokens, quote, quote_spanned};
 use syn::spanned::Spanned;
 
 use super::{
-    function::{around, body, cache, pinned},
+    detached,
+    function::{around, body, cache, cloned_cache, pinned},
     hygienic, imports,
     key::value_text,
     keys::{self, Places},
@@ -35,17 +36,24 @@ pub(crate) fn write(plan: &WritePlan) -> TokenStream {
         }
     };
     let settings = settings::of_write(plan);
-    let (cache, cache_argument) = cache(plan.cache.as_ref(), function);
-    let pinned = pinned(&body(function));
+    let (cache, cache_argument) = match &plan.transfers {
+        None => cache(plan.cache.as_ref(), function),
+        // It goes on without whoever has the cache.
+        Some(_) => plan.cache.as_ref().map(cloned_cache).unzip(),
+    };
+    let future = match &plan.transfers {
+        None => pinned(&body(function)),
+        Some(_) => detached::owned_body(function),
+    };
     let name = hygienic("keys");
     let call = |keys: &TokenStream| call(plan, cache_argument.as_ref(), keys);
     let statements = match &plan.when {
         None => {
             let call = call(&name.to_token_stream());
-            quote!(#imports #shape #settings let #name = #keys; #arguments #cache #pinned #call)
+            quote!(#imports #shape #settings let #name = #keys; #arguments #cache #future #call)
         }
         Some(condition) => {
-            let (when, future) = (hygienic("when"), hygienic("body"));
+            let (when, alone) = (hygienic("when"), body_alone(plan, cache_argument.as_ref()));
             let call =
                 call(&quote!(::core::iter::Iterator::flatten(::core::iter::IntoIterator::into_iter(#name))));
             quote! {
@@ -56,16 +64,29 @@ pub(crate) fn write(plan: &WritePlan) -> TokenStream {
                 let #name = if #when { ::core::option::Option::Some(#keys) } else { ::core::option::Option::None };
                 #arguments
                 #cache
-                #pinned
-                if #when { #call } else { #future.await }
+                #future
+                if #when { #call } else { #alone }
             }
         }
     };
-    around(function, &statements)
+    match &plan.transfers {
+        None => around(function, &statements),
+        Some(transfers) => detached::around(function, transfers, &statements),
+    }
 }
 
 fn places<'a>(plan: &'a WritePlan) -> Places<'a> {
     Places { site: &plan.site, named: plan.cache.is_some() }
+}
+
+/// The body without its keys.
+fn body_alone(plan: &WritePlan, cache: Option<&TokenStream>) -> TokenStream {
+    let body = hygienic("body");
+    if plan.transfers.is_none() {
+        return quote!(#body.await);
+    }
+    let cache = optional(cache);
+    quote!(__aside::detached(#cache, #body).await)
 }
 
 /// The one call around the body.
@@ -79,19 +100,25 @@ fn call(plan: &WritePlan, cache: Option<&TokenStream>, keys: &TokenStream) -> To
     let refused =
         if may_refuse { quote!(__aside::MayRefuse::<#output>::REFUSE) } else { optional(refuse.as_ref()) };
     let cache_or_none = optional(cache);
+    let (update, write_with) = match &plan.transfers {
+        None => (quote!(update), quote!(write_with)),
+        Some(_) => (quote!(update_detached), quote!(write_detached)),
+    };
+    let is_plain = cache.is_none() && refuse.is_none() && !may_refuse && plan.transfers.is_none();
     match &plan.end {
         End::Store(_) => quote! {
-            __aside::update::<#output, __SHAPE, _>(&__WRITE, #cache_or_none, #refused, #keys, #future).await
+            __aside::#update::<#output, __SHAPE, _>(&__WRITE, #cache_or_none, #refused, #keys, #future).await
         },
-        End::Delete { after: None, .. } if cache.is_none() && refuse.is_none() && !may_refuse => {
+        End::Delete { after: None, .. } if is_plain => {
             quote!(__aside::write(&__WRITE, #keys, #future).await)
         }
         End::Delete { after, .. } => {
             let after = match after {
                 Some(after) => keys_of_result(plan, after),
+                None if plan.transfers.is_some() => quote!(|_: &#output| ::core::option::Option::None),
                 None => quote!(|_| ::core::option::Option::None),
             };
-            quote!(__aside::write_with(&__WRITE, #cache_or_none, #refused, #keys, #future, #after).await)
+            quote!(__aside::#write_with(&__WRITE, #cache_or_none, #refused, #keys, #future, #after).await)
         }
     }
 }
@@ -113,6 +140,7 @@ fn arguments(after: &After) -> TokenStream {
     let arguments = after.arguments.iter().map(|(name, argument)| {
         let value = match argument {
             Argument::Expr(expr) => expr.to_token_stream(),
+            Argument::Copied(expr) => quote_spanned!(expr.span()=> __aside::copy_arg(#expr)),
             Argument::Text(value) => value_text(value),
             Argument::List(each) => keys::list(each),
         };

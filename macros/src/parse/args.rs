@@ -122,6 +122,7 @@ pub(crate) struct WriteArgs {
     pub(crate) transaction: Option<OptionValue<Transaction>>,
     /// Whether `transaction` was written, even if its value can't be read.
     pub(crate) says_who_commits: bool,
+    pub(crate) detach: Option<OptionValue<()>>,
     pub(crate) when: Option<OptionValue<Expr>>,
     pub(crate) cache: Option<OptionValue<Expr>>,
     /// Where the library is found.

@@ -261,7 +261,7 @@ const READ: [Row<ReadArgs>; 24] = [
 ];
 
 /// The options of `#[invalidates]` and `#[updates]`.
-const WRITE: [Row<WriteArgs>; 8] = [
+const WRITE: [Row<WriteArgs>; 9] = [
     Row {
         name: "guard",
         of: WRITES,
@@ -306,6 +306,14 @@ const WRITE: [Row<WriteArgs>; 8] = [
         },
     },
     Row {
+        name: "detach",
+        of: WRITES,
+        form: "detach",
+        default: "the caller's task",
+        meaning: "the function runs in a task of its own: [a caller that goes away](macro@invalidates#callers-that-go-away) changes nothing",
+        parse: |args, name, input| set_flag(&mut args.detach, name, input),
+    },
+    Row {
         name: "when",
         of: WRITES,
         form: "when = expr",
@@ -316,6 +324,13 @@ const WRITE: [Row<WriteArgs>; 8] = [
     cache(WRITES, |args, name, input| set(&mut args.cache, name, input, Expr::parse)),
     root(WRITES, |args, name, input| set(&mut args.root, name, input, Path::parse_mod_style)),
 ];
+
+/// Whether `detach` stands there alone.
+fn is_flag(input: ParseStream) -> bool {
+    let ahead = input.fork();
+    let name: syn::Result<Ident> = ahead.parse();
+    name.is_ok_and(|name| name == "detach") && (ahead.is_empty() || ahead.peek(Token![,]))
+}
 
 fn duration(input: ParseStream) -> syn::Result<DurationArg> {
     DurationArg::parse(input, AllowZero::No)
@@ -401,6 +416,9 @@ impl WriteArgs {
 
     fn argument(&mut self, input: ParseStream) -> syn::Result<()> {
         if input.peek(Ident::peek_any) && input.peek2(Token![=]) && !input.peek2(Token![==]) {
+            return self.option(input);
+        }
+        if input.peek(Ident) && is_flag(input) {
             return self.option(input);
         }
         self.names_a_key = true;

@@ -238,7 +238,44 @@ impl<'a> Scope<'a> {
     }
 }
 
+/// What a placeholder names.
 fn resolve(
+    placeholder: &Placeholder,
+    literal: &LitStr,
+    function: &Function,
+    scope: Scope,
+) -> Result<Value, Mistake> {
+    match variable(placeholder, literal, scope) {
+        Some(variable) => variable,
+        None => resolve_in_function(placeholder, literal, function, scope),
+    }
+}
+
+/// The item of a list, or whatever is a variable around an expression.
+fn variable(placeholder: &Placeholder, literal: &LitStr, scope: Scope) -> Option<Result<Value, Mistake>> {
+    let (name, span) = (placeholder.name.as_str(), literal.span());
+    let mistake = |why: String| Mistake { at: placeholder.at, why };
+    let (root, source) = match scope.items().iter().find(|item| same(item, name)) {
+        Some(item) => (Some(item.clone()), Source::Item),
+        None if matches!(scope, Scope::Expression { .. }) => {
+            let root = match name {
+                "Self" => None,
+                "self" => Some(Ident::new("self", span)),
+                name => field_name(name, span),
+            };
+            (root, Source::Variable)
+        }
+        None => return None,
+    };
+    let format = ValueFormat::Template(placeholder.format.clone());
+    let of = root
+        .ok_or_else(|| format!("`{name}` is not the name of a variable"))
+        .and_then(|root| path(&root, &placeholder.fields, span));
+    Some(of.map(|of| Value { source, of, format, span }).map_err(mistake))
+}
+
+/// What it names of the function.
+fn resolve_in_function(
     placeholder: &Placeholder,
     literal: &LitStr,
     function: &Function,
@@ -248,10 +285,6 @@ fn resolve(
     let name = placeholder.name.as_str();
     let span = literal.span();
     let format = ValueFormat::Template(placeholder.format.clone());
-    if let Some(item) = scope.items().iter().find(|item| same(item, name)) {
-        let of = path(item, &placeholder.fields, span).map_err(mistake)?;
-        return Ok(Value { source: Source::Item, of, format, span });
-    }
     let parameter = function.parameters.iter().enumerate().find(|(_, parameter)| parameter.binds(name));
     if let Some((number, parameter)) = parameter {
         let Some(ident) = &parameter.name else {
@@ -281,16 +314,6 @@ fn resolve(
         let whole = placeholder.fields.is_empty() && placeholder.format == Format::Plain;
         let format = if whole && parameter.is_integer() { ValueFormat::Integer } else { format };
         return Ok(Value { source: Source::Parameter(number), of, format, span });
-    }
-    if matches!(scope, Scope::Expression { .. }) {
-        let variable = match name {
-            "Self" => None,
-            "self" => Some(Ident::new("self", span)),
-            name => field_name(name, span),
-        };
-        let variable = variable.ok_or_else(|| mistake(format!("`{name}` is not the name of a variable")))?;
-        let of = path(&variable, &placeholder.fields, span).map_err(mistake)?;
-        return Ok(Value { source: Source::Variable, of, format, span });
     }
     let has_result = scope != Scope::Arguments;
     if name == "result" && has_result {

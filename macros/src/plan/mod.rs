@@ -3,6 +3,7 @@
 mod constants;
 mod coverage;
 mod derived_key;
+mod detach;
 mod fixed;
 mod in_expression;
 pub(crate) mod key;
@@ -13,6 +14,7 @@ mod read;
 mod staleness;
 mod tags;
 mod targets;
+mod transfer;
 mod write;
 
 use quote::ToTokens;
@@ -20,9 +22,9 @@ use quote::ToTokens;
 pub(crate) use in_expression::keys;
 pub(crate) use optional_keys::has_question;
 pub(crate) use read::{CacheKnown, ReadPlan, Shown, read};
-pub(crate) use staleness::ArgTransfer;
 pub(crate) use tags::{DeclaredTag, TagKey, declared};
 pub(crate) use targets::{After, Argument, KeyOf, TargetKey};
+pub(crate) use transfer::ArgTransfer;
 pub(crate) use write::{End, Mention, WritePlan, WriteSettings, write};
 
 use crate::{

@@ -6,8 +6,9 @@ use syn::{Expr, GenericArgument, Ident, LitStr, PathArguments, Type, TypeReferen
 
 use super::{
     Form, constants, coverage, derived_key, display_name, fixed,
-    staleness::{ArgTransfer, staleness},
+    staleness::staleness,
     tags::{self, TagKey},
+    transfer::ArgTransfer,
 };
 use crate::{
     item::{beside::Beside, function::Function, shape::is_unknown, types::Transaction},

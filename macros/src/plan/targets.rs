@@ -6,7 +6,11 @@ use syn::{Expr, Ident, spanned::Spanned};
 
 use super::misnamed::misnamed;
 use crate::{
-    item::{beside::Site, function::Function, types::inside},
+    item::{
+        beside::Site,
+        function::{Function, Parameter},
+        types::inside,
+    },
     parse::{
         call::Call,
         each::Each,
@@ -56,6 +60,8 @@ pub(crate) struct After {
 pub(crate) enum Argument {
     /// As it is written.
     Expr(Expr),
+    /// A reference, of which a copy is made.
+    Copied(Expr),
     /// As text.
     Text(Value),
     /// The items of its list.
@@ -66,9 +72,10 @@ pub(crate) enum Argument {
 pub(super) fn to_delete(
     targets: Vec<Target>,
     site: &Site,
+    detached: bool,
     problems: &mut Problems,
 ) -> (Vec<TargetKey>, Option<After>) {
-    let mut keys = Keys::default();
+    let mut keys = Keys { detached, ..Keys::default() };
     for Target { named, each } in targets {
         if let Some(hidden) = each.iter().flat_map(Each::names).find(|name| name == "result") {
             problems.push(syn::Error::new(
@@ -82,7 +89,7 @@ pub(super) fn to_delete(
             Named::Template(template) => keys.template(&template, each, site.function, problems),
         }
     }
-    let Keys { before, arguments, after, result } = keys;
+    let Keys { before, arguments, after, result, .. } = keys;
     (before, result.map(|result| After { result, arguments, keys: after }))
 }
 
@@ -92,6 +99,8 @@ struct Keys {
     arguments: Vec<(Ident, Argument)>,
     after: Vec<TargetKey>,
     result: Option<Ident>,
+    /// What is borrowed from the arguments has to be copied.
+    detached: bool,
 }
 
 impl Keys {
@@ -115,7 +124,9 @@ impl Keys {
                          before, or name the key by the arguments alone",
                     ));
                 }
-                key.change_arguments(|argument| self.precompute(argument, each.is_some(), &items));
+                key.change_arguments(|argument| {
+                    self.precompute(argument, each.is_some(), &items, site.function);
+                });
                 self.precompute_list(&mut each);
                 self.after.push(TargetKey { of: KeyOf::Call(key), is_optional, each });
                 self.result.get_or_insert(result);
@@ -166,8 +177,13 @@ impl Keys {
     }
 
     /// An argument that needs neither the result nor an item is evaluated before the body, which may move what it is made of.
-    fn precompute(&mut self, argument: &mut Expr, for_each: bool, items: &[Ident]) {
+    fn precompute(&mut self, argument: &mut Expr, for_each: bool, items: &[Ident], function: &Function) {
         if matches!(argument, Expr::Lit(_)) || !is_known_before(argument, items) {
+            return;
+        }
+        if self.detached && is_reference(argument, function) {
+            let name = self.argument(Argument::Copied(argument.clone()));
+            *argument = syn::parse_quote!(#name.as_arg());
             return;
         }
         let name = self.argument(Argument::Expr(argument.clone()));
@@ -193,6 +209,18 @@ impl Keys {
         let name = format_ident!("__argument{}", self.arguments.len(), span = Span::mixed_site());
         self.arguments.push((name.clone(), value));
         name
+    }
+}
+
+/// Whether the argument is a reference, as far as the source shows it.
+fn is_reference(argument: &Expr, function: &Function) -> bool {
+    match argument {
+        Expr::Reference(_) => true,
+        Expr::Path(path) => path.path.get_ident().is_some_and(|name| {
+            let parameter = function.parameters.iter().find(|parameter| parameter.binds(&name.to_string()));
+            parameter.is_some_and(Parameter::is_borrowed)
+        }),
+        _ => false,
     }
 }
 

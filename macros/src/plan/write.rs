@@ -5,8 +5,11 @@ use quote::ToTokens;
 use syn::{Expr, LitInt, LitStr};
 
 use super::{
-    constants, display_name, fixed,
+    constants,
+    detach::detach,
+    display_name, fixed,
     targets::{self, After, TargetKey, is_parameter},
+    transfer::ArgTransfer,
 };
 use crate::{
     item::{beside::Site, function::Function, types},
@@ -29,6 +32,8 @@ pub(crate) struct WritePlan<'a> {
     pub(crate) when: Option<Expr>,
     pub(crate) cache: Option<Expr>,
     pub(crate) end: End,
+    /// How the arguments become owned by a write that is detached.
+    pub(crate) transfers: Option<Vec<ArgTransfer>>,
     /// What it names, in the order in which it is written.
     pub(crate) mentions: Vec<Mention>,
 }
@@ -109,17 +114,22 @@ pub(crate) fn write(
     undecided_when(&args, function, &mut problems);
     committed_later(&args, function, &mut problems);
     fixed::of_write(&args, function, &mut problems);
+    let around = around(function);
+    let transfers = detach(&args, function, around, &mut problems);
     let site = Site::of(function);
     let WriteArgs { targets, guard, guard_for, settle, wait_replicas, transaction, when, cache, .. } = args;
     let inside = transaction.filter(|given| given.value == Transaction::Required);
-    let around = around(function);
     let settings = WriteSettings { guard, guard_for, settle, wait_replicas, inside, around };
     let mentions = targets.iter().map(Mention::of).collect();
     let end = if stores {
         End::Store(targets::to_store(targets, &site, &mut problems))
     } else {
-        let (before, after) = targets::to_delete(targets, &site, &mut problems);
-        if after.is_some() || settings.required().is_some() || settings.inside.is_some() {
+        let (before, after) = targets::to_delete(targets, &site, transfers.is_some(), &mut problems);
+        if after.is_some()
+            || settings.required().is_some()
+            || settings.inside.is_some()
+            || transfers.is_some()
+        {
             function.check_output(attribute.name(), &mut problems);
         }
         End::Delete { before, after }
@@ -133,6 +143,7 @@ pub(crate) fn write(
         cache: cache.map(|cache| cache.value),
         end,
         mentions,
+        transfers,
     })
 }
 

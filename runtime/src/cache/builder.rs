@@ -30,6 +30,10 @@ const MAX_IN_FLIGHT: usize = 4_096;
 /// Maximum length of a value in Redis (bytes).
 const MAX_VALUE_SIZE: usize = 16 << 20;
 
+/// Why a cache in Redis has no capacity.
+const IN_REDIS: &str =
+    "it bounds a cache inside this process; in Redis set `maxmemory` and an eviction policy";
+
 /// The URL of a cache inside this process.
 const IN_PROCESS: &str = "in-process";
 
@@ -38,6 +42,8 @@ const IN_PROCESS: &str = "in-process";
 #[must_use = "a builder does nothing until `build` is called"]
 pub struct CacheBuilder {
     url: Option<String>,
+    #[cfg(feature = "redis")]
+    client: Option<redis::Client>,
     /// The environment variable that the URL is from.
     variable: Option<&'static str>,
     in_process: bool,
@@ -55,6 +61,8 @@ impl Default for CacheBuilder {
     fn default() -> Self {
         CacheBuilder {
             url: None,
+            #[cfg(feature = "redis")]
+            client: None,
             variable: None,
             in_process: false,
             capacity: None,
@@ -98,6 +106,26 @@ impl CacheBuilder {
     /// `?sentinel_user=…&sentinel_pass=…`.
     pub fn url(mut self, url: impl Into<String>) -> Self {
         self.url = Some(url.into());
+        self
+    }
+
+    /// The Redis of a client that the application already has: its address, database, user, password and TLS. In the place of
+    /// [`url`](CacheBuilder::url); clusters and sentinels are named by URL.
+    ///
+    /// The cache makes connections of its own; the client's are not used, nor its timeouts. `redis` has to be the version that
+    /// [`cached_aside::redis`](crate::redis) is.
+    ///
+    /// ```
+    /// # use cached_aside::{Cache, Error, redis};
+    /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+    /// let client = redis::Client::open("redis://app:secret@127.0.0.1:6379/2")?;
+    /// Cache::builder().client(client).namespace("shop").build().await?.install()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[cfg(feature = "redis")]
+    pub fn client(mut self, client: redis::Client) -> Self {
+        self.client = Some(client);
         self
     }
 
@@ -231,14 +259,17 @@ impl CacheBuilder {
         if self.capacity == Some(0) {
             return refuse("capacity", "it is zero; give the cache room, such as 64 MiB (`64 << 20`)");
         }
+        #[cfg(feature = "redis")]
+        if let Some(client) = &self.client {
+            return self.build_of_client(client).await;
+        }
         match &self.url {
             Some(url) if url.trim() != IN_PROCESS => {
                 if self.in_process {
                     return refuse("in_process", "there is a URL as well; keep one of the two");
                 }
                 if self.capacity.is_some() {
-                    let reason = "it bounds a cache inside this process; in Redis set `maxmemory` and an eviction policy";
-                    return refuse("capacity", reason);
+                    return refuse("capacity", IN_REDIS);
                 }
                 Ok(self.build_redis(url).await?.announced(self.variable))
             }
@@ -258,14 +289,38 @@ impl CacheBuilder {
     #[cfg(feature = "redis")]
     async fn build_redis(&self, url: &str) -> Result<Cache, Error> {
         let address = Address::parse(url).map_err(|reason| Error::Url { reason })?;
-        if let Err(reason) = crate::thread::start() {
-            return Err(Error::Option {
-                option: "url",
-                reason: format!("{reason}; let the process have one more"),
-            });
-        }
         #[cfg(feature = "tls")]
         let address = self.certificates.apply(address)?;
+        self.build_at(address, "url").await
+    }
+
+    #[cfg(feature = "redis")]
+    async fn build_of_client(&self, client: &redis::Client) -> Result<Cache, Error> {
+        let refuse = |option, reason: &str| Err(Error::Option { option, reason: reason.to_owned() });
+        if self.url.is_some() || self.in_process {
+            return refuse("client", "there is a `url`, or `in_process`, as well; keep one of them");
+        }
+        if self.capacity.is_some() {
+            return refuse("capacity", IN_REDIS);
+        }
+        let address = Address::Server(client.get_connection_info().clone());
+        #[cfg(feature = "tls")]
+        let address = self.certificates.of_client(address)?;
+        #[cfg(not(feature = "tls"))]
+        if address.is_tls() {
+            return refuse(
+                "client",
+                "it uses TLS, and cached-aside was built without; enable its feature `tls`",
+            );
+        }
+        Ok(self.build_at(address, "client").await?.announced(None))
+    }
+
+    #[cfg(feature = "redis")]
+    async fn build_at(&self, address: Address, option: &'static str) -> Result<Cache, Error> {
+        if let Err(reason) = crate::thread::start() {
+            return Err(Error::Option { option, reason: format!("{reason}; let the process have one more") });
+        }
         let limits = Limits {
             connect: self.connect_timeout,
             call: self.timeout,

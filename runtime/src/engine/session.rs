@@ -160,10 +160,13 @@ impl Session {
         self.state().sets.iter().for_each(|set| set.settle(at_least));
     }
 
-    /// Nobody knows whether what was written so far is committed: all of its guards stay after the end for as long as they hold
-    /// unrenewed.
+    /// Its body went away, and nobody knows whether what was written so far is committed: all of its guards stay after the end for as
+    /// long as they hold unrenewed.
     pub(crate) fn doubt(&self) {
-        self.state().sets.iter().for_each(|set| set.doubt(None));
+        for set in &self.state().sets {
+            set.cache.table.writes.abandoned.one();
+            set.doubt(None);
+        }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

@@ -117,9 +117,13 @@ impl Address {
     }
 
     /// Whether it uses TLS.
-    #[cfg(feature = "tls")]
-    pub(crate) fn is_tls(&mut self) -> bool {
-        self.infos_mut().iter().any(|info| matches!(info.addr(), ConnectionAddr::TcpTls { .. }))
+    pub(crate) fn is_tls(&self) -> bool {
+        let infos: &[ConnectionInfo] = match self {
+            Address::Server(info) => std::slice::from_ref(info),
+            Address::Sentinels { sentinels, .. } => sentinels,
+            Address::Cluster(seeds) => seeds,
+        };
+        infos.iter().any(|info| matches!(info.addr(), ConnectionAddr::TcpTls { .. }))
     }
 }
 

@@ -6,6 +6,14 @@ use rustls::crypto::{CryptoProvider, ring};
 use super::address::Address;
 use crate::Error;
 
+/// Sees to it that rustls has a provider of cryptography.
+fn choose_provider() {
+    if CryptoProvider::get_default().is_none() {
+        // A program that chose another provider has installed it by now.
+        let _ = ring::default_provider().install_default();
+    }
+}
+
 /// Certificates beyond the system's, in PEM.
 #[derive(Clone, Default)]
 pub(crate) struct Certificates {
@@ -27,14 +35,28 @@ impl Certificates {
                 }
             };
         }
-        if CryptoProvider::get_default().is_none() {
-            // A program that chose another provider has installed it by now.
-            let _ = ring::default_provider().install_default();
-        }
+        choose_provider();
         for info in address.infos_mut() {
             *info = self.add_to(info).map_err(|reason| Error::Option { option, reason })?;
         }
         Ok(address)
+    }
+
+    /// The address of a client, which has its certificates already.
+    pub(crate) fn of_client(&self, address: Address) -> Result<Address, Error> {
+        let option = match (&self.authority, &self.client) {
+            (None, None) => {
+                if address.is_tls() {
+                    choose_provider();
+                }
+                return Ok(address);
+            }
+            (Some(_), _) => "tls_ca",
+            (None, Some(_)) => "tls_client",
+        };
+        let reason =
+            "certificates are the client's; give them to it: `redis::Client::build_with_tls(…)`".to_owned();
+        Err(Error::Option { option, reason })
     }
 
     /// How to connect, with these certificates.
