@@ -7,12 +7,13 @@ async fn load_user(id: u64) -> u64 {
     id
 }
 
-fn around() {
-    let _ = transaction(5);
-    let _ = transaction(|| async {});
-    let _ = invalidating(keys![load_user(5)], 5);
-    let _ = invalidating((), async {});
-    let _ = invalidating(load_user::key(5), async {});
+async fn around() {
+    transaction(5).await;
+    transaction(|| async {}).await;
+    invalidating(keys![load_user(5)], 5).await;
+    invalidating((), async {}).await;
+    invalidating(load_user::key(5), async {}).await;
+    invalidating([], async {}).await;
 }
 
 fn main() {}
