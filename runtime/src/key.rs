@@ -16,6 +16,7 @@ mod tag;
 
 pub use part::KeyPart;
 use part::Part;
+use tag::SIGN;
 pub use tag::{Tag, tag};
 
 /// A key longer than this (bytes) keeps its start and ends in a digest. Every shortened key is longer than
@@ -295,7 +296,7 @@ impl AnyKey {
     pub fn tagged(self, tags: impl IntoIterator<Item = Tag>) -> AnyKey {
         let (mut carried, mut failed) = (Vec::new(), !self.is_whole());
         for tag in tags {
-            failed |= !tag.key().is_whole();
+            failed |= !tag.is_whole();
             if !carried.contains(&tag) {
                 carried.push(tag);
             }
@@ -363,6 +364,54 @@ impl<K: Debug> Debug for Listed<'_, K> {
 impl From<&AnyKey> for AnyKey {
     fn from(key: &AnyKey) -> AnyKey {
         key.clone()
+    }
+}
+
+impl KeyWriter {
+    /// The finished tag. What was written begins with `#`.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn finish_tag(self) -> Tag {
+        let key = self.finish();
+        let is_whole = key.is_whole();
+        Tag::of(key.text, is_whole)
+    }
+}
+
+impl Tag {
+    /// A tag written out by hand, as it stands: nothing is encoded, so a value that holds `:` or a space does not become what a
+    /// template would make of it. Prefer a tag that is declared with [`tags!`](crate::tags!). A name of more than 199 bytes is
+    /// shortened as a template's is.
+    #[must_use]
+    pub fn new(name: &str) -> Tag {
+        KeyWriter::new(SIGN).literal(name).finish_tag()
+    }
+}
+
+impl From<&str> for Tag {
+    fn from(name: &str) -> Tag {
+        Tag::new(name)
+    }
+}
+
+impl From<String> for Tag {
+    fn from(name: String) -> Tag {
+        Tag::new(&name)
+    }
+}
+
+/// The key of the tag: invalidating or guarding it invalidates or guards every entry that carries the tag.
+impl From<Tag> for AnyKey {
+    fn from(tag: Tag) -> AnyKey {
+        AnyKey::from(&tag)
+    }
+}
+
+/// The same.
+impl From<&Tag> for AnyKey {
+    fn from(tag: &Tag) -> AnyKey {
+        let more = (!tag.is_whole()).then(|| Box::new(More { tags: Box::default(), failed: true }));
+        AnyKey { text: tag.key().to_owned(), cache: None, more }
     }
 }
 

@@ -67,7 +67,7 @@ pub use {
     function::linked::{Uncached, check},
     key::{AnyKey, KeyPart, Tag},
     options::{Observed, ObservedCall, Source},
-    outcome::Gives,
+    outcome::gives::Gives,
     overrides::{bypass, inherit, observe, only_cached, refresh},
     telemetry::{Counts, Node, NodeState, Stats},
     write::{around::invalidating, by_hand::invalidate, transaction::transaction},

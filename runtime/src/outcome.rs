@@ -7,10 +7,8 @@ use std::{convert::Infallible, marker::PhantomData};
 
 use crate::{Error, codec::coding::Coding};
 
-mod gives;
+pub(crate) mod gives;
 pub(crate) mod returns;
-
-pub use self::gives::Gives;
 
 /// Finds the shape of a return type: the sum of its three constants.
 #[derive(Debug)]

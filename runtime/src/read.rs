@@ -27,7 +27,9 @@ use crate::{
     function::read::ReadFunction,
     options::{CallOptions, ReadMode, Source},
     outcome::{
-        Gives, Loaded, Outcome, has_none,
+        Loaded, Outcome,
+        gives::Gives,
+        has_none,
         returns::{ErrorPolicy, Returns},
     },
 };
@@ -41,13 +43,14 @@ mod found;
 mod lead;
 mod load;
 mod lookup;
+mod peek;
 mod revalidate;
 mod revalidation;
 mod site;
 mod tagged;
 
 pub use self::body::Begun;
-pub(crate) use self::lookup::peek;
+pub(crate) use self::peek::peek;
 use self::{
     body::{Body, BorrowedBody, Handed, Maker, OwnedBody},
     decision::{Cached, CallerStep, after_first_look, only_cached},

@@ -4,6 +4,7 @@ pub(crate) mod args;
 pub(crate) mod call;
 pub(crate) mod duration;
 pub(crate) mod each;
+mod list;
 mod options;
 mod other_names;
 mod slots;

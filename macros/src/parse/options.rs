@@ -11,13 +11,15 @@ use syn::{
 use super::{
     args::{Attribute, ReadArgs, WriteArgs},
     duration::{AllowZero, DurationArg},
+    list::each,
     other_names::{self, Meant, meant},
-    slots::{each, fill, name, set, set_flag, set_list},
+    slots::{fill, name, set, set_flag, set_list},
     tags::tags,
     target::Target,
+    template::Template,
     values::{
-        beta, closure, codec, in_transaction, jitter, load_timeout, policy, refresh, replicas, template,
-        transaction, version,
+        beta, closure, codec, in_transaction, jitter, load_timeout, policy, refresh, replicas, transaction,
+        version,
     },
 };
 use crate::problem::{Problems, nearest, one_of};
@@ -84,7 +86,7 @@ const READ: [Row<ReadArgs>; 24] = [
         form: r#"key = "user:{id}""#,
         default: "derived",
         meaning: "the entry's key",
-        parse: |args, name, input| set(&mut args.key, name, input, template),
+        parse: |args, name, input| set(&mut args.key, name, input, Template::read),
     },
     Row {
         name: "skip",

@@ -1,40 +1,10 @@
-//! Arguments one by one, and the slots that options are read into.
+//! The slots that options are read into.
 
-use proc_macro2::{TokenStream, TokenTree};
-use syn::{
-    Ident, Token,
-    ext::IdentExt,
-    parenthesized,
-    parse::{ParseStream, Parser},
-};
+use proc_macro2::TokenStream;
+use syn::{Ident, Token, ext::IdentExt, parenthesized, parse::ParseStream};
 
 use super::args::OptionValue;
-use crate::problem::{Problems, one_of};
-
-/// Reads arguments separated by commas, each for itself: what is wrong with one doesn't hide another.
-pub(super) fn each(
-    tokens: TokenStream,
-    problems: &mut Problems,
-    mut one: impl FnMut(ParseStream) -> syn::Result<()>,
-) {
-    let parser = |input: ParseStream| {
-        while !input.is_empty() {
-            let result = one(input);
-            if result.is_err() {
-                problems.take(result);
-            } else if !input.is_empty() && !input.peek(Token![,]) {
-                problems.push(input.error("expected `,`"));
-            }
-            while !input.is_empty() && !input.peek(Token![,]) {
-                input.parse::<TokenTree>()?;
-            }
-            input.parse::<Option<Token![,]>>()?;
-        }
-        Ok(())
-    };
-    let result = Parser::parse2(parser, tokens);
-    problems.take(result);
-}
+use crate::problem::one_of;
 
 /// The name of an option, whether there is such a one or not.
 pub(super) fn name(input: ParseStream, options: &[&str]) -> syn::Result<Ident> {

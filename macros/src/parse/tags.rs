@@ -7,7 +7,7 @@ use syn::{
     spanned::Spanned,
 };
 
-use super::{slots::each, template::Template};
+use super::{list::each, template::Template};
 use crate::problem::Problems;
 
 /// Maximum number of tags of an entry.

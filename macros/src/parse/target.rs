@@ -6,10 +6,9 @@ use syn::{Ident, LitStr, Token, ext::IdentExt, parse::ParseStream, token::Paren}
 use super::{
     call::Call,
     each::Each,
-    slots::each,
+    list::each,
     tags::{Tag, tags},
     template::Template,
-    values::template,
 };
 use crate::problem::Problems;
 
@@ -38,7 +37,7 @@ impl Target {
     /// One target, or each of `tags(…)`.
     pub(crate) fn parse(input: ParseStream) -> syn::Result<Vec<Target>> {
         let named = if input.peek(LitStr) {
-            vec![Named::Template(template(input)?)]
+            vec![Named::Template(Template::read(input)?)]
         } else if input.peek(Ident) && input.peek2(Paren) && input.fork().parse::<Ident>()? == "tags" {
             let name = input.parse()?;
             tags(&name, input)?.into_iter().map(Named::from).collect()

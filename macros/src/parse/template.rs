@@ -1,6 +1,6 @@
 //! `"user:{id}"` → literals and placeholders. Templates whose keys could coincide are refused.
 
-use syn::LitStr;
+use syn::{LitStr, parse::ParseStream};
 
 /// A template in an attribute, with the literal it was written as.
 #[derive(Clone)]
@@ -12,6 +12,14 @@ pub(crate) struct Template {
 }
 
 impl Template {
+    /// The template that comes next.
+    pub(super) fn read(input: ParseStream) -> syn::Result<Template> {
+        if !input.peek(LitStr) {
+            return Err(input.error("a key is a template in a string, such as `\"user:{id}\"`"));
+        }
+        Template::parse(input.parse()?)
+    }
+
     pub(crate) fn parse(literal: LitStr) -> syn::Result<Template> {
         match parse(&literal.value()) {
             Ok(parts) => Ok(Template { literal, parts, is_tag: false }),

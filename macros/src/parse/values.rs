@@ -8,17 +8,10 @@ use syn::{
 use super::{
     args::{LoadTimeout, Policy, Refresh, Transaction, Version},
     duration::{AllowZero, DurationArg},
-    slots::{each, name, set},
-    template::Template,
+    list::each,
+    slots::{name, set},
 };
 use crate::problem::{Problems, nearest, one_of};
-
-pub(super) fn template(input: ParseStream) -> syn::Result<Template> {
-    if !input.peek(LitStr) {
-        return Err(input.error("a key is a template in a string, such as `\"user:{id}\"`"));
-    }
-    Template::parse(input.parse()?)
-}
 
 /// `"10%"`, in thousandths.
 pub(super) fn jitter(input: ParseStream) -> syn::Result<u16> {

@@ -18,7 +18,7 @@ use crate::{
     },
     function::{read::ReadFunction, registry::FAMILIES},
     key::KeyWriter,
-    outcome::Gives,
+    outcome::gives::Gives,
     read,
 };
 

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{Catalog, Invalidated, Place};
+use super::contents::{Catalog, Invalidated, Place};
 
 /// A way to write a picture down.
 trait Language {

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{CachedFunction, Catalog, Invalidated, Place, Write};
+use super::contents::{CachedFunction, Catalog, Invalidated, Place, Write};
 
 /// The version of the schema: raised when something is renamed or taken away.
 const SCHEMA: u32 = 1;

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{CachedFunction, Catalog, Invalidated, Place};
+use super::contents::{CachedFunction, Catalog, Invalidated, Place};
 use crate::function::{linked, templates};
 
 /// Something in the [catalog](super::Catalog) that is probably a mistake. It says what to change.

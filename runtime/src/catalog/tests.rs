@@ -1,7 +1,13 @@
 #![allow(dead_code, clippy::unused_async, reason = "the functions stand for their attributes")]
 
+use std::time::Duration;
+
 use super::*;
-use crate::{cached_aside, invalidates};
+use crate::{
+    cached_aside,
+    function::{linked, read::ReadFunction},
+    invalidates,
+};
 
 mod shop {
     use super::*;

@@ -57,7 +57,7 @@ impl World<'_> {
 
     /// What stands under the keys of the tags.
     fn tags(&self) -> impl Iterator<Item = Option<Vec<u8>>> {
-        self.scenario.tags.iter().map(|tag| self.under(Tag::new(tag).key().as_str()))
+        self.scenario.tags.iter().map(|tag| self.under(Tag::new(tag).key()))
     }
 
     pub(super) fn stored(&self) -> Option<Vec<u8>> {

@@ -114,7 +114,7 @@ impl<'a> World<'a> {
         if scenario.cached {
             let versions: Vec<Token> = scenario.tags.iter().map(|_| Token::fresh()).collect();
             for (tag, version) in scenario.tags.iter().zip(&versions) {
-                inside.plant(Tag::new(tag).key().as_str(), entry::tag(*version).to_vec());
+                inside.plant(Tag::new(tag).key(), entry::tag(*version).to_vec());
             }
             let mut bytes = entry::begin_tagged(&versions);
             (coded().encode)(&1, known().counts, &mut bytes).expect("numbers can be written");

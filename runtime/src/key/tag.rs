@@ -2,10 +2,8 @@
 
 use std::fmt::{self, Debug, Display};
 
-use super::{AnyKey, KeyWriter};
-
 /// What the keys of tags begin with. No other key does.
-const SIGN: &str = "#";
+pub(super) const SIGN: &str = "#";
 
 /// A group of entries that are invalidated together, by its name: what `tags(…)` gives to the entries of a cached function, what
 /// a function declared with [`tags!`](crate::tags!) returns, and what [`Cache::invalidate_tag`](crate::Cache::invalidate_tag) takes.
@@ -17,36 +15,34 @@ const SIGN: &str = "#";
 /// assert_eq!(tag, Tag::from("tenant:7"), "two tags with one text are one tag");
 /// ```
 #[derive(Clone, PartialEq, Eq, Hash)]
-pub struct Tag(AnyKey);
+pub struct Tag {
+    /// Its name, behind a `#`.
+    key: Box<str>,
+    /// Whether every value in it could be written.
+    is_whole: bool,
+}
 
 impl Tag {
-    /// A tag written out by hand, as it stands: nothing is encoded, so a value that holds `:` or a space does not become what a
-    /// template would make of it. Prefer a tag that is declared with [`tags!`](crate::tags!). A name of more than 199 bytes is
-    /// shortened as a template's is.
-    #[must_use]
-    pub fn new(name: &str) -> Tag {
-        KeyWriter::new(SIGN).literal(name).finish_tag()
+    /// The tag of a key that begins with `#`.
+    pub(super) fn of(key: String, is_whole: bool) -> Tag {
+        debug_assert!(key.starts_with(SIGN), "{key}");
+        Tag { key: key.into(), is_whole }
     }
 
     /// The tag as the template says, without the namespace and the `#` that its key begins with.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        self.0.as_str().strip_prefix(SIGN).unwrap_or_default()
+        self.key.strip_prefix(SIGN).unwrap_or_default()
     }
 
     /// The key under which its version stands.
-    pub(crate) fn key(&self) -> &AnyKey {
-        &self.0
+    pub(crate) fn key(&self) -> &str {
+        &self.key
     }
-}
 
-impl KeyWriter {
-    /// The finished tag. What was written begins with `#`.
-    #[doc(hidden)]
-    #[must_use]
-    pub fn finish_tag(self) -> Tag {
-        debug_assert!(self.text.starts_with(SIGN), "{}", self.text);
-        Tag(self.finish())
+    /// Whether every value in it could be written. If not, nothing carries it.
+    pub(super) fn is_whole(&self) -> bool {
+        self.is_whole
     }
 }
 
@@ -68,34 +64,8 @@ impl Debug for Tag {
     }
 }
 
-impl From<&str> for Tag {
-    fn from(name: &str) -> Tag {
-        Tag::new(name)
-    }
-}
-
-impl From<String> for Tag {
-    fn from(name: String) -> Tag {
-        Tag::new(&name)
-    }
-}
-
 impl From<&Tag> for Tag {
     fn from(tag: &Tag) -> Tag {
         tag.clone()
-    }
-}
-
-/// The key of the tag: invalidating or guarding it invalidates or guards every entry that carries the tag.
-impl From<Tag> for AnyKey {
-    fn from(tag: Tag) -> AnyKey {
-        tag.0
-    }
-}
-
-/// The same.
-impl From<&Tag> for AnyKey {
-    fn from(tag: &Tag) -> AnyKey {
-        tag.0.clone()
     }
 }

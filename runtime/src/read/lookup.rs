@@ -14,17 +14,13 @@ use tokio::time::Instant;
 use super::{
     found::{Hit, Lookup, Missing, StaleEntry},
     site::Call,
-    tagged::{self, NO_TAGS, carries},
+    tagged::{NO_TAGS, carries},
 };
 use crate::{
-    AnyKey, Error,
     backoff::Backoff,
-    codec::coding::Coding,
     engine::budget::Budget,
     engine::flight::{Epoch, Ticket},
-    engine::shared::Shared,
-    fingerprint::{self, TypeInfo},
-    function::staleness::{Freshness, Staleness},
+    function::staleness::Freshness,
     outcome::{Loaded, has_none},
     store::{Answer, StoreError, Watched},
 };
@@ -33,50 +29,6 @@ use crate::{
 const POLL: Backoff = Backoff::new(Duration::from_millis(10), Duration::from_millis(250));
 /// Extra wait after a lease should have ended: a server's milliseconds are rounded.
 const AFTER_THE_END: Duration = Duration::from_millis(2);
-
-/// Reads what is stored under a key, without loading.
-pub(crate) async fn peek<V>(cache: &Shared, key: &AnyKey, coding: &Coding<V>) -> Result<Option<V>, Error> {
-    let (key, tags) = (key.as_str(), key.tags());
-    if !tags.is_empty() {
-        return tagged::peek(cache, key, tags, coding).await;
-    }
-    let Ok(TypeInfo { fingerprint, .. }) = fingerprint::of(&coding.kind) else { return Ok(None) };
-    let stored = match cache.read(key, cache.timeout).await {
-        Err(StoreError::Listed) => return Ok(None),
-        stored => stored.map_err(|error| error.into_error("read", key))?,
-    };
-    let Some(mut bytes) = stored else { return Ok(None) };
-    let mut now = None;
-    if matches!(entry::parse(&bytes, fingerprint), Entry::Value(value) if value.outlives_freshness) {
-        let (there, time) = match cache.read_timed(key, cache.timeout).await {
-            Err(StoreError::Listed) => return Ok(None),
-            stored => stored.map_err(|error| error.into_error("read", key))?,
-        };
-        let Some(there) = there else { return Ok(None) };
-        (bytes, now) = (there, Some(time));
-    }
-    given(key, &bytes, now, &[], fingerprint, coding)
-}
-
-/// What [`peek`] gives of this entry, with what stands under its tags' keys.
-pub(super) fn given<V>(
-    key: &str,
-    bytes: &[u8],
-    now: Option<Duration>,
-    tags: &[Option<Bytes>],
-    fingerprint: u64,
-    coding: &Coding<V>,
-) -> Result<Option<V>, Error> {
-    match entry::parse(bytes, fingerprint) {
-        Entry::Value(value) if Staleness::NONE.freshness(&value, now, || 1.0) != Some(Freshness::Fresh) => {
-            Ok(None)
-        }
-        Entry::Value(value) if !carries(value.versions, tags) => Ok(None),
-        Entry::Value(value) => Ok(value.payload.and_then(|payload| (coding.decode)(payload).ok())),
-        Entry::Foreign => Err(Error::Foreign { key: key.to_owned() }),
-        Entry::Lease | Entry::Guard | Entry::Failure(_) | Entry::Unusable(_) => Ok(None),
-    }
-}
 
 impl<V, E> Call<'_, V, E> {
     /// The first look: one `GET`, and nothing else on a hit. With it the store's time, where the function asks for ages.

@@ -17,14 +17,11 @@ use futures_util::future::{join, join_all};
 
 use super::{
     found::{Lookup, Missing},
-    lookup::given,
     site::Call,
 };
 use crate::{
-    Error, Tag,
-    codec::coding::Coding,
-    engine::{budget::Budget, shared::Shared},
-    fingerprint::{self, TypeInfo},
+    Tag,
+    engine::budget::Budget,
     store::{Answer, StoreError},
 };
 
@@ -46,8 +43,7 @@ impl<V, E> Call<'_, V, E> {
 
     /// Whether this process leaves the entry alone: its key, or one of its tags, is on the recovery list.
     pub(super) fn is_listed(&self) -> bool {
-        self.cache.is_listed(self.key())
-            || self.tags().iter().any(|tag| self.cache.is_listed(tag.key().as_str()))
+        self.cache.is_listed(self.key()) || self.tags().iter().any(|tag| self.cache.is_listed(tag.key()))
     }
 
     /// The look at an entry that carries tags.
@@ -108,7 +104,7 @@ impl<V, E> Call<'_, V, E> {
         let ttl = self.function.settings.longest_life();
         let each = self.tags().iter().map(|tag| {
             let carry = Carry { fresh: Token::fresh(), ttl };
-            self.cache.carry(tag.key().as_str(), carry, within)
+            self.cache.carry(tag.key(), carry, within)
         });
         let (right, versions) = Box::pin(join(right, join_all(each))).await;
         let right = right?;
@@ -123,34 +119,16 @@ impl<V, E> Call<'_, V, E> {
     }
 
     fn record_tag_error(&self, tag: &Tag, error: &StoreError) {
-        self.cache.record_store_error(self.function, tag.key().as_str(), "tag", error);
+        self.cache.record_store_error(self.function, tag.key(), "tag", error);
     }
 }
 
 /// An entry's key and those of its tags.
-fn keys<'a>(key: &'a str, tags: &'a [Tag]) -> Vec<&'a str> {
+pub(super) fn keys<'a>(key: &'a str, tags: &'a [Tag]) -> Vec<&'a str> {
     let mut keys = Vec::with_capacity(1 + tags.len());
     keys.push(key);
-    keys.extend(tags.iter().map(|tag| tag.key().as_str()));
+    keys.extend(tags.iter().map(Tag::key));
     keys
-}
-
-/// Reads what is stored under a key whose entries carry tags, without loading.
-pub(super) async fn peek<V>(
-    cache: &Shared,
-    key: &str,
-    tags: &[Tag],
-    coding: &Coding<V>,
-) -> Result<Option<V>, Error> {
-    let Ok(TypeInfo { fingerprint, .. }) = fingerprint::of(&coding.kind) else { return Ok(None) };
-    let (there, now) = match cache.read_together(&keys(key, tags), true, cache.timeout).await {
-        Err(StoreError::Listed) => return Ok(None),
-        stored => stored.map_err(|error| error.into_error("read", key))?,
-    };
-    match there.split_first() {
-        Some((Some(entry), tags)) => given(key, entry, now, tags, fingerprint, coding),
-        _ => Ok(None),
-    }
 }
 
 #[cfg(test)]

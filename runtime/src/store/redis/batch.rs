@@ -96,6 +96,7 @@ struct JoinableBatch<A> {
     /// Number of the last check before it was opened.
     since: u64,
     batch: PendingReads<A>,
+    permit: Permit<A>,
 }
 
 #[derive(Debug)]
@@ -126,14 +127,15 @@ impl<A> Queue<A> {
 
     /// Closes a batch.
     fn close(&mut self, at: usize) -> Batch<A> {
-        let JoinableBatch { since, batch, .. } = self.open.swap_remove(at);
+        let JoinableBatch { since, batch, permit, .. } = self.open.swap_remove(at);
         self.average = match batch.waiting() {
             // There are no other callers.
             1 if self.in_flight == 1 => self.average / 2,
             // An exponential moving average with the weight 1/8.
             callers => self.average - self.average / 8 + callers,
         };
-        let batch = batch.close();
+        let (keys, waiters, timed) = batch.close();
+        let batch = Batch { keys, waiters: Arc::new(Mutex::new(waiters)), timed, permit };
         if self.supervised {
             if self.closed.len() == self.closed.capacity() {
                 self.closed.retain(|closed| closed.waiters.strong_count() > 0);
@@ -206,12 +208,13 @@ impl<A> ReadBatcher<A> {
         }
         let runtime = runtime();
         let Some(at) = queue.open.iter().position(|open| open.runtime == runtime) else {
-            let mut batch = PendingReads::new(Permit(self.0.clone()));
+            let mut batch = PendingReads::with_capacity(MAX_CALLERS);
             let reply = add(&mut batch);
             let (number, since) = (queue.next, queue.checks);
             queue.next += 1;
             queue.in_flight += 1;
-            queue.open.push(JoinableBatch { number, runtime, since, batch });
+            let permit = Permit(self.0.clone());
+            queue.open.push(JoinableBatch { number, runtime, since, batch, permit });
             return Admission::Begin(reply, OpenBatch { shared: self.0.clone(), number });
         };
         let batch = &mut queue.open[at].batch;

@@ -1,11 +1,8 @@
 //! A batch that can still be joined.
 
-use std::sync::{Arc, Mutex};
-
 use tokio::sync::oneshot;
 
 use super::{
-    Batch, MAX_CALLERS, Permit,
     keys::Keys,
     waiters::{Waiter, Waiters},
 };
@@ -20,14 +17,14 @@ pub(super) struct PendingReads<A> {
     together: bool,
     /// Whether a caller asked for the server's time.
     timed: bool,
-    permit: Permit<A>,
 }
 
 impl<A> PendingReads<A> {
-    pub(super) fn new(permit: Permit<A>) -> PendingReads<A> {
-        let (first, more) = (Vec::with_capacity(MAX_CALLERS), Vec::new());
-        let keys = Keys::with_capacity(MAX_CALLERS);
-        PendingReads { keys, first, more, together: false, timed: false, permit }
+    /// With room for so many keys.
+    pub(super) fn with_capacity(capacity: usize) -> PendingReads<A> {
+        let (first, more) = (Vec::with_capacity(capacity), Vec::new());
+        let keys = Keys::with_capacity(capacity);
+        PendingReads { keys, first, more, together: false, timed: false }
     }
 
     pub(super) fn add(&mut self, key: [&[u8]; 3], timed: bool) -> oneshot::Receiver<A> {
@@ -75,9 +72,9 @@ impl<A> PendingReads<A> {
         self.first.len() + self.more.len()
     }
 
-    pub(super) fn close(self) -> Batch<A> {
-        let PendingReads { keys, first, more, together, timed, permit } = self;
-        let waiters = Waiters { first: first.into(), more, together, sent: false };
-        Batch { keys, waiters: Arc::new(Mutex::new(waiters)), timed, permit }
+    /// What is to be read, who waits for it, and whether the server's time is asked for.
+    pub(super) fn close(self) -> (Keys, Waiters<A>, bool) {
+        let PendingReads { keys, first, more, together, timed } = self;
+        (keys, Waiters { first: first.into(), more, together, sent: false }, timed)
     }
 }
