@@ -1,5 +1,6 @@
 //! `cargo xtask bench`: cached-aside beside the ways to do the same without it.
 
+mod batches;
 mod compile;
 mod cost;
 mod plots;
@@ -59,6 +60,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     };
     if let Some(only) = &options.only {
         sections::run(effort, only, &mut report);
+        if batches::TITLE.contains(only.as_str()) {
+            batches::run(effort, &mut report);
+        }
         if cost::HITS.contains(only.as_str()) {
             cost::hits(counted, &mut report);
         }
@@ -68,6 +72,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         return Ok(());
     }
     let results = sections::run(effort, "", &mut report);
+    batches::run(effort, &mut report);
     std::fs::create_dir_all(&options.folder)?;
     for (name, title, access) in [
         ("uniform", "Hits of 200 B, each key as often as the others, best round", Access::Uniform),

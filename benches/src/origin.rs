@@ -1,6 +1,7 @@
 //! What is cached, and where it comes from.
 
 use std::{
+    collections::HashMap,
     sync::atomic::{AtomicU64, Ordering::Relaxed},
     thread,
     time::Duration,
@@ -101,6 +102,13 @@ pub async fn load(id: u64) -> Record {
     LOADS.fetch_add(1, Relaxed);
     wait().await;
     record(id)
+}
+
+/// Asks the origin for several at once.
+pub async fn load_all(ids: &[u64]) -> HashMap<u64, Record> {
+    LOADS.fetch_add(ids.len() as u64, Relaxed);
+    wait().await;
+    ids.iter().map(|id| (*id, record(*id))).collect()
 }
 
 /// Writes to the origin.

@@ -16,6 +16,7 @@ use item::beside::Site;
 use item::function::Function;
 use parse::{
     args::{Attribute, ReadArgs, WriteArgs},
+    batch::{BatchArgs, is_batch},
     tags::Declarations,
 };
 use problem::{Problems, report};
@@ -89,6 +90,12 @@ fn cached(args: TokenStream, function: &Function) -> syn::Result<TokenStream> {
     let mut problems = Problems::default();
     if let Some(either) = expand::cfg_parameters::either(&args, function) {
         return Ok(either);
+    }
+    if is_batch(&args) {
+        let mut args = BatchArgs::parse(args, &mut problems);
+        let root = args.options.root.take().map(|root| root.value);
+        let plan = plan::batch(args, function, problems)?;
+        return Ok(expand::root::found_at(root.as_ref(), expand::batch(&plan, function)));
     }
     let mut args = ReadArgs::parse(args, &mut problems);
     let root = args.root.take().map(|root| root.value);

@@ -99,6 +99,34 @@ fn free_function_with_everything() {
 }
 
 #[test]
+fn batches() {
+    let free = function(
+        quote! {
+            /// Loads several.
+            pub async fn load_users(db: &Db, ids: &[u64]) -> Result<HashMap<u64, User>, DbError> {
+                db.users(ids).await
+            }
+        },
+        Context::Free,
+    );
+    let options = quote!(load_user(id) for id in ids, skip(db));
+    check(cached(options, &free), None, &expect_file!["../snapshots/batch.rs"]);
+    let of = quote!(impl Repo);
+    let method = function(
+        quote! {
+            async fn prices(&self, pairs: HashSet<(u64, String)>, day: Day) -> Vec<Option<Price>> {
+                self.db.prices(pairs, day).await
+            }
+        },
+        inherent(quote!(#of {})),
+    );
+    let options = quote! {
+        self.price(product, currency, &day) for (product, currency) in pairs, skip(self), cache = self.cache, wait = "1s"
+    };
+    check(cached(options, &method), Some(of), &expect_file!["../snapshots/batch_method.rs"]);
+}
+
+#[test]
 fn in_the_background() {
     let of = quote!(impl Repo);
     let function = function(

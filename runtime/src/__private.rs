@@ -1,5 +1,6 @@
 //! Exactly what expansions call. No part of the public promise.
 
+pub mod batch;
 mod duration;
 pub mod not_cached;
 mod refusal;

@@ -9,6 +9,7 @@ macro_rules! page {
     };
 }
 
+page!(batches, "batches.md");
 page!(codecs, "codecs.md");
 page!(companions, "companions.md");
 page!(comparison, "comparison.md");

@@ -117,6 +117,14 @@ impl FingerprintCell {
         }
     }
 
+    /// The same for a caller that does not know the shape of the function's return type.
+    pub(crate) fn of_any_shape(&self, kind: &CodingKind) -> Cacheability {
+        match self.0.get() {
+            Some((type_id, verdict)) if *type_id == kind.type_id => *verdict,
+            _ => of(kind).and_then(|known| is_open((kind.type_name)(), 0).map(|()| known)),
+        }
+    }
+
     #[cold]
     fn judge(&self, kind: &CodingKind, shape: u8, say: impl FnOnce(Incomplete)) -> Cacheability {
         let verdict = of(kind).and_then(|known| is_open((kind.type_name)(), shape).map(|()| known));

@@ -7,7 +7,6 @@
 //! all functions whose values and errors are of one type.
 
 use std::{
-    borrow::Cow,
     future::Future,
     pin::{Pin, pin},
     sync::Arc,
@@ -23,9 +22,8 @@ use crate::{
     engine::deferred::Deferred,
     engine::scope,
     engine::shared::Shared,
-    fingerprint::{CodingKind, TypeInfo},
     function::read::ReadFunction,
-    options::{CallOptions, ReadMode, Source},
+    options::{ReadMode, Source},
     outcome::{
         Loaded, Outcome,
         gives::Gives,
@@ -34,6 +32,7 @@ use crate::{
     },
 };
 
+mod batch;
 mod body;
 mod decision;
 mod fill;
@@ -44,17 +43,22 @@ mod lead;
 mod load;
 mod lookup;
 mod peek;
+mod resolve;
 mod revalidate;
 mod revalidation;
 mod site;
 mod tagged;
 
-pub use self::body::Begun;
 pub(crate) use self::peek::peek;
+pub use self::{
+    batch::{Answer, Batch, BatchErrors, Fails, NotGivenUp, NotSharedByBatch},
+    body::Begun,
+};
 use self::{
     body::{Body, BorrowedBody, Handed, Maker, OwnedBody},
     decision::{Cached, CallerStep, after_first_look, only_cached},
     found::{Hit, Lookup},
+    resolve::resolve_cache,
     site::{Call, Site, absent},
 };
 
@@ -148,7 +152,9 @@ fn answer<V, E>(
 ) -> impl Future<Output = Loaded<V, E>> {
     async move {
         let (cache, options) = scope::for_call(function.settings.name, cache);
-        let (cache, known) = match resolve_cache(function, cache, &coding.kind, shape, &options, key) {
+        let known = || function.of_value(&coding.kind, shape);
+        let (cache, known) = match resolve_cache(function, cache, &options, known, std::slice::from_ref(key))
+        {
             Ok(resolved) => resolved,
             Err(why) if options.mode == ReadMode::OnlyCached => {
                 options.report(function, key.as_str(), Source::Absent, None);
@@ -170,44 +176,6 @@ fn answer<V, E>(
         };
         call.report();
         result
-    }
-}
-
-/// The cache that a call goes through, and what is known of its values; or why it goes through none.
-fn resolve_cache<'a>(
-    function: &'static ReadFunction,
-    cache: Option<Cow<'a, Arc<Shared>>>,
-    kind: &CodingKind,
-    shape: u8,
-    options: &CallOptions,
-    key: &AnyKey,
-) -> Result<(Cow<'a, Arc<Shared>>, TypeInfo), Uncached> {
-    let cache = cache.ok_or(Uncached::NoCache)?;
-    // What is read inside of a transaction may never be committed, or be older than what has been.
-    let own_view = options.in_transaction && !function.settings.cached_in_transaction;
-    if options.mode != ReadMode::Bypass && !own_view && !cache.switch.is_off(function) {
-        match function.of_value(kind, shape) {
-            Ok(known) if key.is_whole() => return Ok((cache, known)),
-            Ok(_) => function.warn_once_unprintable(key.as_str()),
-            Err(error) => function.warn_once_uncacheable(&error),
-        }
-    }
-    cache.table.of(function).bypassed.one();
-    Err(Uncached::Bypassed)
-}
-
-/// Why a call goes through no cache.
-enum Uncached {
-    NoCache,
-    Bypassed,
-}
-
-impl Uncached {
-    fn into_error(self, key: &AnyKey) -> Error {
-        match self {
-            Uncached::NoCache => Error::NoCache,
-            Uncached::Bypassed => Error::NotCached { key: key.to_string() },
-        }
     }
 }
 

@@ -10,6 +10,7 @@
 )]
 
 mod batches;
+mod batches_of_keys;
 mod caches;
 mod chaos;
 mod clients;

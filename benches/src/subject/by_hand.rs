@@ -33,10 +33,10 @@ impl Subject for ByHand {
     }
 }
 
-pub(super) fn encode(record: &Record) -> Vec<u8> {
+pub fn encode(record: &Record) -> Vec<u8> {
     bincode::serde::encode_to_vec(record, bincode::config::standard()).expect("it can be written")
 }
 
-pub(super) fn decode(bytes: &[u8]) -> Record {
+pub fn decode(bytes: &[u8]) -> Record {
     bincode::serde::decode_from_slice(bytes, bincode::config::standard()).expect("it was written").0
 }

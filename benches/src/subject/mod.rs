@@ -11,7 +11,7 @@ mod ours;
 use std::{future::Future, pin::Pin, time::Duration};
 
 pub use self::{
-    by_hand::ByHand, cacheable::Cacheable, cached::Cached, fred::Fred, hitbox::Hitbox, multi_tier::MultiTier,
+    by_hand::{ByHand, decode, encode}, cacheable::Cacheable, cached::Cached, fred::Fred, hitbox::Hitbox, multi_tier::MultiTier,
     ours::Ours,
 };
 use crate::{

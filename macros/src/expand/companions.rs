@@ -40,7 +40,7 @@ pub(super) fn free(plan: &ReadPlan, function: &Function) -> TokenStream {
     };
     let (imports, settings) = (imports(&[]), settings::of_read(plan, function, &outside));
     let key = key(plan, function, &inside, (&names.key, &names.read));
-    let uncached = uncached(plan, function, &names.uncached);
+    let uncached = uncached(&of_key(plan, function), function, &names.uncached);
     let owned = owned(plan, function, &quote!(Self), &names);
     let load = outer_function(plan, function, &outside, &quote!(#name), &names);
     let doc = format!(" The companions of [`{name}()`]: its keys, and its body without the cache.");
@@ -84,7 +84,7 @@ pub(super) fn method(plan: &ReadPlan, function: &Function) -> TokenStream {
     let read = read_function(plan, function, &shape, &read);
     let key = key(plan, function, &shape, (&names.key, &names.read));
     let of_self = key_of_self(plan, function, &shape, &names.key);
-    let uncached = uncached(plan, function, &names.uncached);
+    let uncached = uncached(&of_key(plan, function), function, &names.uncached);
     let owned = owned(plan, function, &quote!(Self), &names);
     let load = outer_function(plan, function, &shape, &quote!(Self), &names);
     quote!(#read #key #of_self #uncached #owned #load)
@@ -115,9 +115,14 @@ fn read_function(plan: &ReadPlan, function: &Function, shape: &TokenStream, name
     }
 }
 
+/// The parameters that the key uses.
+fn of_key(plan: &ReadPlan, function: &Function) -> Vec<usize> {
+    (0..function.parameters.len()).filter(|number| plan.key.uses(*number)).collect()
+}
+
 /// The body as the user wrote it. Lints about the signature are left to the function itself.
-fn uncached(plan: &ReadPlan, function: &Function, name: &Ident) -> TokenStream {
-    let used = key_only(plan, function, body::block(function));
+pub(super) fn uncached(by_key: &[usize], function: &Function, name: &Ident) -> TokenStream {
+    let used = key_only(by_key, function, body::block(function));
     let doc = format!(" `{}` without the cache.", function.sig.ident);
     let allowed = match function.vis {
         Visibility::Inherited => None,
@@ -127,12 +132,12 @@ fn uncached(plan: &ReadPlan, function: &Function, name: &Ident) -> TokenStream {
     body::of_function(function, name, &quote!(#[doc = #doc] #allowed), vis, &used)
 }
 
-/// The parameters that the key uses and the body doesn't, unless the user says something about that.
-fn key_only(plan: &ReadPlan, function: &Function, block: &Block) -> Vec<Ident> {
+/// Those of the parameters that the key uses which the body doesn't, unless the user says something about that.
+fn key_only(by_key: &[usize], function: &Function, block: &Block) -> Vec<Ident> {
     let body = block.to_token_stream();
     let text = body.to_string();
-    let used = function.parameters.iter().enumerate().filter(|(number, _)| plan.key.uses(*number));
-    used.filter_map(|(_, parameter)| match (&parameter.written, &parameter.name) {
+    let used = by_key.iter().map(|number| &function.parameters[*number]);
+    used.filter_map(|parameter| match (&parameter.written, &parameter.name) {
         (FnArg::Typed(typed), Some(name)) if !typed.attrs.iter().any(is_lint_level) => Some(name),
         _ => None,
     })

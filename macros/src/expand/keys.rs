@@ -118,18 +118,14 @@ impl Places<'_> {
     fn of_list(&self, key: &TargetKey) -> Option<TokenStream> {
         let each = key.each.as_ref()?;
         let (names, pat, item) = (each.names(), &each.pat, hygienic("item"));
+        let rebound = rebound(&names);
         let of_item = self.any_key(&key.of, &names);
         let items = items(each);
-        // What the pattern binds as it is used: a copy, or a reference.
-        let names = names.iter().map(|name| {
-            let at = Span::mixed_site().located_at(name.span());
-            quote_spanned!(at=> let #name = (&&__aside::Item(&#name)).item();)
-        });
         let at_for = Span::mixed_site().located_at(each.for_token.span);
         let keys = quote_spanned! {at_for=>
             __aside::keys_of_list(#items, |#item| {
                 let #pat = #item;
-                #(#names)*
+                #rebound
                 ::core::option::Option::Some(#of_item)
             })
         };
@@ -139,6 +135,15 @@ impl Places<'_> {
             keys
         })
     }
+}
+
+/// What a pattern binds as it is used: copies, or references.
+pub(super) fn rebound(names: &[Ident]) -> TokenStream {
+    let names = names.iter().map(|name| {
+        let at = Span::mixed_site().located_at(name.span());
+        quote_spanned!(at=> let #name = (&&__aside::Item(&#name)).item();)
+    });
+    quote!(#(#names)*)
 }
 
 /// The items of a list, in an expression of type `Vec<_>`.

@@ -1,6 +1,7 @@
 //! Plans into tokens: `quote!` and little else.
 
 mod attributes;
+mod batch;
 mod body;
 mod call;
 mod catalog;
@@ -21,6 +22,7 @@ mod write;
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
 
+pub(crate) use batch::batch;
 pub(crate) use tags::declared as declared_tag;
 pub(crate) use write::write;
 

@@ -139,7 +139,7 @@ pub(super) fn of_write(plan: &WritePlan) -> TokenStream {
 }
 
 /// An expression of type `Duration`.
-fn duration(argument: &DurationArg) -> TokenStream {
+pub(super) fn duration(argument: &DurationArg) -> TokenStream {
     match argument {
         DurationArg::Known(duration) if duration.subsec_nanos() == 0 => {
             let seconds = duration.as_secs();

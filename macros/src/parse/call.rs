@@ -1,6 +1,6 @@
 //! `load_user(user.id)`: the call of a cached function, whose key is meant; and `USER.key(user.id)`, a key itself.
 
-use proc_macro2::Span;
+use proc_macro2::{Span, TokenStream};
 use quote::ToTokens;
 use syn::{
     Expr, ExprCall, ExprMethodCall, ExprPath, Ident, ext::IdentExt, parse::ParseStream, spanned::Spanned,
@@ -107,6 +107,17 @@ impl Call {
         }
     }
 
+    /// The name of the function.
+    pub(crate) fn name(&self) -> String {
+        match self {
+            Call::Path(_, path) => {
+                path.path.segments.last().map(|last| last.ident.to_string()).unwrap_or_default()
+            }
+            Call::Method(call) | Call::Key(call) => call.method.to_string(),
+            Call::Tag(call) => call.func.to_token_stream().to_string(),
+        }
+    }
+
     /// The span of the name that becomes the companion's.
     pub(crate) fn span(&self) -> Span {
         match self {
@@ -116,6 +127,15 @@ impl Call {
             },
             Call::Method(call) | Call::Key(call) => call.method.span(),
             Call::Tag(call) => call.func.span(),
+        }
+    }
+}
+
+impl ToTokens for Call {
+    fn to_tokens(&self, tokens: &mut TokenStream) {
+        match self {
+            Call::Path(call, _) | Call::Tag(call) => call.to_tokens(tokens),
+            Call::Method(call) | Call::Key(call) => call.to_tokens(tokens),
         }
     }
 }

@@ -119,6 +119,16 @@ fn months(text: &str) -> Option<&str> {
     })
 }
 
+/// A duration that is not zero.
+pub(super) fn duration(input: ParseStream) -> syn::Result<DurationArg> {
+    DurationArg::parse(input, AllowZero::No)
+}
+
+/// A duration, which may be zero.
+pub(super) fn duration_or_zero(input: ParseStream) -> syn::Result<DurationArg> {
+    DurationArg::parse(input, AllowZero::Yes)
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;

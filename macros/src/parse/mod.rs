@@ -1,6 +1,7 @@
 //! What the attribute says, as it is written.
 
 pub(crate) mod args;
+pub(crate) mod batch;
 pub(crate) mod call;
 pub(crate) mod duration;
 pub(crate) mod each;

@@ -10,7 +10,7 @@ use syn::{
 
 use super::{
     args::{Attribute, ReadArgs, WriteArgs},
-    duration::{AllowZero, DurationArg},
+    duration::{DurationArg, duration, duration_or_zero},
     list::each,
     other_names::{self, Meant, meant},
     slots::{fill, name, set, set_flag, set_list},
@@ -334,14 +334,6 @@ fn is_flag(input: ParseStream) -> bool {
     name.is_ok_and(|name| name == "detach") && (ahead.is_empty() || ahead.peek(Token![,]))
 }
 
-fn duration(input: ParseStream) -> syn::Result<DurationArg> {
-    DurationArg::parse(input, AllowZero::No)
-}
-
-fn duration_or_zero(input: ParseStream) -> syn::Result<DurationArg> {
-    DurationArg::parse(input, AllowZero::Yes)
-}
-
 /// The row of the option, or what is wrong with its name.
 fn find<'a, Args>(
     rows: &'a [Row<Args>],
@@ -384,7 +376,12 @@ impl ReadArgs {
         args
     }
 
-    fn option(&mut self, input: ParseStream) -> syn::Result<()> {
+    /// Whether there is an option of this name.
+    pub(super) fn knows(name: &str) -> bool {
+        READ.iter().any(|row| row.name == name)
+    }
+
+    pub(super) fn option(&mut self, input: ParseStream) -> syn::Result<()> {
         if input.peek(LitStr) {
             return Err(self.without_a_name(&input.parse()?));
         }

@@ -1,5 +1,6 @@
 //! Checks the options against the function, and decides everything that the expansion needs.
 
+mod batch;
 mod constants;
 mod coverage;
 mod derived_key;
@@ -19,6 +20,7 @@ mod write;
 
 use quote::ToTokens;
 
+pub(crate) use batch::{BatchPlan, batch};
 pub(crate) use in_expression::keys;
 pub(crate) use optional_keys::has_question;
 pub(crate) use read::{CacheKnown, ReadPlan, Shown, read};

@@ -141,7 +141,7 @@ const OF_THE_LANGUAGE: [&str; 17] = [
 ];
 
 /// The companions are an enum of the function's name: nothing else among the types can have it.
-fn name_of_companions(function: &Function, form: Form, problems: &mut Problems) {
+pub(super) fn name_of_companions(function: &Function, form: Form, problems: &mut Problems) {
     let name = function.sig.ident.to_string();
     if form == Form::Free && OF_THE_LANGUAGE.contains(&name.as_str()) {
         problems.push(syn::Error::new(
@@ -165,7 +165,7 @@ fn name_of_companions(function: &Function, form: Form, problems: &mut Problems) 
     }
 }
 
-fn unchanged_self(function: &Function, problems: &mut Problems) {
+pub(super) fn unchanged_self(function: &Function, problems: &mut Problems) {
     if let Some(span) = function.mutable_self() {
         problems.push(syn::Error::new(
             span,
@@ -204,7 +204,7 @@ fn shared(args: &ReadArgs, problems: &mut Problems) {
 }
 
 /// What is read through a transaction may never be committed, and a cached value is everybody's.
-fn uncommitted(args: &ReadArgs, function: &Function, problems: &mut Problems) {
+pub(super) fn uncommitted(args: &ReadArgs, function: &Function, problems: &mut Problems) {
     if args.names("in_transaction") {
         return;
     }

@@ -124,6 +124,11 @@ impl<T, C> Key<T, C> {
         by_hand::invalidate_in("Key::invalidate", Some(&self.cache()?), vec![self.into()]).await
     }
 
+    /// What it is made of.
+    pub(crate) fn into_parts(self) -> (AnyKey, &'static ReadFunction, Coding<T>) {
+        (self.text, self.function, self.coding)
+    }
+
     /// Whether every value in it could be written.
     pub(crate) fn is_whole(&self) -> bool {
         self.text.is_whole()

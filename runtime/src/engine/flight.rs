@@ -62,8 +62,7 @@ pub(crate) struct Flights(Mutex<HashMap<Kind, ByKey>>);
 
 type ByKey = HashMap<Arc<str>, Flight>;
 
-/// What a flight carries: results of one function, for one type of value, codec and return shape. A generic function has
-/// several kinds.
+/// What a flight carries: results of one function, for one type of value and codec. A generic function has several kinds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Kind {
     /// The function's number.
@@ -71,13 +70,12 @@ pub(crate) struct Kind {
     value: ConstTypeId,
     codec: &'static str,
     version: u32,
-    shape: u8,
 }
 
 impl Kind {
-    pub(crate) fn new(function: usize, coding: &CodingKind, shape: u8) -> Kind {
+    pub(crate) fn new(function: usize, coding: &CodingKind) -> Kind {
         let CodingKind { type_id: value, codec, version, .. } = *coding;
-        Kind { function, value, codec, version, shape }
+        Kind { function, value, codec, version }
     }
 }
 

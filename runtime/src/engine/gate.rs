@@ -8,13 +8,13 @@ use std::{future::Future, time::Duration};
 
 use bytes::Bytes;
 use cached_aside_protocol::{
-    Token,
+    Step, Token,
     steps::{Acquire, Acquired, Carry, Elect, Fill},
 };
 
 use crate::{
     engine::shared::Shared,
-    store::{Answer, StoreError, Together, Watched},
+    store::{Answer, Read, StoreError, Together, Watched},
 };
 
 impl Shared {
@@ -92,6 +92,34 @@ impl Shared {
         version
     }
 
+    /// Reads several keys: see [`Store::read_all`](crate::store::Store::read_all).
+    pub(crate) async fn read_all(&self, keys: &[&str], timed: bool, within: Duration) -> Vec<Answer<Read>> {
+        let open: Vec<&str> = keys.iter().copied().filter(|key| !self.is_listed(key)).collect();
+        let answers = self.store.read_all(&open, timed, within).await;
+        let answers = in_places(keys, &open, answers);
+        keys.iter().zip(answers).map(|(key, answer)| self.pass(key).and(answer)).collect()
+    }
+
+    /// Runs a step of a load on several keys, as [`acquire`](Shared::acquire), [`elect`](Shared::elect) and [`fill`](Shared::fill) do on
+    /// one. `is_look` says which answers tell what a read would have found.
+    pub(crate) async fn run_all_of_load<S: Step>(
+        &self,
+        keys: &[&str],
+        steps: Vec<S>,
+        is_look: fn(&S::Answer) -> bool,
+        within: Duration,
+    ) -> Vec<Answer<S::Answer>> {
+        let (open, steps): (Vec<&str>, Vec<S>) =
+            keys.iter().copied().zip(steps).filter(|(key, _)| !self.is_listed(key)).unzip();
+        let answers = self.store.run_all_of_load(&open, steps, within).await;
+        let answers = in_places(keys, &open, answers);
+        let answer = |(key, answer): (&&str, Answer<S::Answer>)| match answer {
+            Ok(answer) if is_look(&answer) => self.pass(key).map(|()| answer),
+            answer => answer,
+        };
+        keys.iter().zip(answers).map(answer).collect()
+    }
+
     /// Asks for the right to refresh a value.
     pub(crate) async fn elect(&self, key: &str, elect: Elect, within: Duration) -> Answer<bool> {
         self.pass(key)?;
@@ -103,6 +131,19 @@ impl Shared {
         self.pass(key)?;
         self.store.run(key, fill, within).await
     }
+}
+
+/// The answers of those keys that are open, in the places of all, which are different from each other.
+fn in_places<T>(keys: &[&str], open: &[&str], answers: Vec<Answer<T>>) -> Vec<Answer<T>> {
+    if keys.len() == open.len() {
+        return answers;
+    }
+    let mut answered = open.iter().zip(answers).peekable();
+    let place = |key: &&str| match answered.next_if(|(open, _)| *open == key) {
+        Some((_, answer)) => answer,
+        None => Err(StoreError::Listed),
+    };
+    keys.iter().map(place).collect()
 }
 
 #[cfg(test)]

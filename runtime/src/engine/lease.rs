@@ -22,6 +22,8 @@ use crate::{
     thread::{Beside, Clock},
 };
 
+pub(crate) mod several;
+
 /// The pauses between refreshes that fail, for all callers of all processes together.
 pub(crate) const RETRY: Backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(60));
 
@@ -66,6 +68,11 @@ impl StoreRight {
         self.ours = error.is_ambiguous();
     }
 
+    /// Whether it refreshes a value.
+    pub(crate) fn is_refresh(&self) -> bool {
+        matches!(self.right, Right::Revalidate { .. })
+    }
+
     /// Renews it until it is lost.
     pub(crate) fn renew_loop(&self, hold: Duration) -> impl Future<Output = ()> + Send + 'static {
         let (cache, key, token, right) = (self.cache.clone(), self.key.clone(), self.token, self.right);
@@ -108,6 +115,11 @@ impl StoreRight {
     }
 
     fn give_up(&mut self, failed: bool) {
+        self.abandon(self.ending(failed));
+    }
+
+    /// What becomes of the entry when it is given up.
+    fn ending(&self, failed: bool) -> Ending {
         let (failures, pause) = match self.right {
             Right::Lease => (0, Duration::ZERO),
             Right::Revalidate { failures } if failed => {
@@ -116,21 +128,28 @@ impl StoreRight {
             }
             Right::Revalidate { failures } => (failures, Duration::ZERO),
         };
-        self.abandon(Ending::BackOff { failures, pause });
+        Ending::BackOff { failures, pause }
     }
 
     /// Sends a step that nobody waits for.
     fn abandon(&mut self, ending: Ending) {
         self.ours = false;
         let (cache, key, token) = (self.cache.clone(), self.key.clone(), self.token);
-        let ending = async move { cache.store.run(&key, Abandon { token, ending }, cache.timeout).await };
-        let mut ending = Box::pin(ending);
-        // Begun here, so that it takes the same way as what asked for the right, and does not overtake that.
-        let sent = self.cache.store.is_remote()
-            && ending.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_ready();
-        if !sent {
-            drop(self.cache.spawn(ending));
-        }
+        let ending = async move {
+            let _ = cache.store.run(&key, Abandon { token, ending }, cache.timeout).await;
+        };
+        send(&self.cache, ending);
+    }
+}
+
+/// Sends a step that nobody waits for.
+fn send(cache: &Arc<Shared>, ending: impl Future<Output = ()> + Send + 'static) {
+    let mut ending = Box::pin(ending);
+    // Begun here, so that it takes the same way as what asked for the right, and does not overtake that.
+    let sent =
+        cache.store.is_remote() && ending.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_ready();
+    if !sent {
+        drop(cache.spawn(ending));
     }
 }
 

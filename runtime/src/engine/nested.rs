@@ -43,10 +43,10 @@ fn address(cache: &Arc<Shared>) -> usize {
     Arc::as_ptr(cache).addr()
 }
 
-/// A load that runs, and the load whose body called for it.
+/// A body that runs: what it loads, and the body that called for it.
 #[derive(Debug)]
 pub(crate) struct Loading {
-    load: Load,
+    loads: Box<[Load]>,
     outer: Option<Arc<Loading>>,
 }
 
@@ -55,26 +55,22 @@ impl Loading {
         LOADING.try_with(Clone::clone).ok()
     }
 
-    /// This load and all those around it.
+    /// What this body and all those around it load.
     fn loads(&self) -> impl Iterator<Item = &Load> {
-        let mut next = Some(self);
-        std::iter::from_fn(move || {
-            let Loading { load, outer } = next?;
-            next = outer.as_deref();
-            Some(load)
-        })
+        std::iter::successors(Some(self), |loading| loading.outer.as_deref())
+            .flat_map(|loading| &loading.loads)
     }
 }
 
-/// The load of that key, as part of those that this is part of.
-pub(crate) fn loading(cache: &Arc<Shared>, key: &str) -> Arc<Loading> {
-    let load = Load { cache: address(cache), key: key.into() };
-    Arc::new(Loading { load, outer: Loading::here() })
+/// The body that loads these keys, as part of those that this is part of.
+pub(crate) fn loading<'k>(cache: &Arc<Shared>, keys: impl IntoIterator<Item = &'k str>) -> Arc<Loading> {
+    let loads = keys.into_iter().map(|key| Load { cache: address(cache), key: key.into() }).collect();
+    Arc::new(Loading { loads, outer: Loading::here() })
 }
 
 /// Runs the body of a load.
 pub(crate) async fn within<T>(cache: &Arc<Shared>, key: &str, body: impl Future<Output = T>) -> T {
-    LOADING.scope(loading(cache, key), body).await
+    LOADING.scope(loading(cache, [key]), body).await
 }
 
 /// Takes a step of the body of a load.

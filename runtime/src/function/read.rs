@@ -370,6 +370,11 @@ impl ReadFunction {
         self.fingerprint.get(kind, shape, |why| self.warn_once_one_build(why))
     }
 
+    /// The same for a caller that has the function's key, and does not know the shape of its return type.
+    pub(crate) fn of_value_by_key(&self, kind: &CodingKind) -> Cacheability {
+        self.fingerprint.of_any_shape(kind)
+    }
+
     /// What is known of the function's errors, if they can be cached. The error of a function that gives other values is another
     /// error, whatever its type.
     pub(crate) fn of_error<E>(&self, coding: &Coding<E>, values: TypeInfo, key: &str) -> Option<TypeInfo> {

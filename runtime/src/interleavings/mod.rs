@@ -11,6 +11,8 @@
 //! SCHEDULE=read-write:0-1-1-0-2 cargo test -p cached-aside --lib interleavings::scenarios::replays -- --nocapture
 //! ```
 
+mod batch;
+mod batches;
 mod choice;
 mod footprint;
 mod history;

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::batch::OTHER;
 use crate::{
     function::staleness::Staleness,
     function::{
@@ -14,8 +15,8 @@ use crate::{
 /// The one key.
 pub(super) const KEY: &str = "k";
 /// The keys that stand in the store: that of the entry, and those of its tags.
-const NAMES: [&str; KEYS] = [KEY, "#t", "#u"];
-pub(super) const KEYS: usize = 3;
+pub(super) const NAMES: [&str; KEYS] = [KEY, "#t", "#u", OTHER];
+pub(super) const KEYS: usize = 4;
 
 /// The number of a key.
 pub(super) fn number_of(key: &str) -> usize {
@@ -24,6 +25,8 @@ pub(super) fn number_of(key: &str) -> usize {
 
 pub(super) const TTL: Duration = Duration::from_secs(3600);
 pub(super) const LEASE: Duration = Duration::from_secs(2);
+/// A little longer than a lease.
+pub(super) const PAST_A_LEASE: Duration = LEASE.saturating_add(Duration::from_millis(10));
 pub(super) const GUARD_FOR: Duration = Duration::from_secs(10);
 const WAIT: Duration = Duration::from_secs(60);
 /// No command is ever given up.
@@ -84,6 +87,8 @@ pub(super) struct Call {
     pub(super) cut_off: bool,
     /// What is asked of it.
     pub(super) asked: ReadMode,
+    /// It reads these two keys with one body.
+    pub(super) batch: Option<[&'static str; 2]>,
 }
 
 pub(super) const fn read() -> Call {
@@ -97,7 +102,18 @@ pub(super) const fn read() -> Call {
         cancellable: false,
         cut_off: false,
         asked: ReadMode::ReadThrough,
+        batch: None,
     }
+}
+
+/// A read of two keys.
+pub(super) const fn batch() -> Call {
+    Call { batch: Some([KEY, OTHER]), ..read() }
+}
+
+/// The same in the other order.
+pub(super) const fn reversed_batch() -> Call {
+    Call { batch: Some([OTHER, KEY]), ..read() }
 }
 
 pub(super) const fn write() -> Call {
@@ -325,6 +341,7 @@ impl Scenario {
             call if call.evicts() => "eviction",
             call if call.transacts().is_some() => "transaction",
             Call { writes: Some(_), .. } => "write",
+            Call { batch: Some(_), .. } => "batch",
             Call { asked: ReadMode::Refresh, .. } => "refresh",
             Call { .. } => "read",
         };

@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use super::{
+    batches::{batches, batches_in_trouble},
     scenario::{
-        EARLY, GUARD_FOR, IN_BACKGROUND, KEEPS, LEASE, Promise, REVALIDATES, Scenario, change, read, refresh,
-        transaction, transaction_of_result, update, write,
+        EARLY, GUARD_FOR, IN_BACKGROUND, KEEPS, PAST_A_LEASE, Promise, REVALIDATES, Scenario, change, read,
+        refresh, transaction, transaction_of_result, update, write,
     },
     search::{Schedule, Violation, replay, search},
     tagged::{tagged, tagged_in_trouble},
@@ -13,8 +14,6 @@ use super::{
 
 /// A little longer than an impatient call waits for the store.
 const PAST_THE_TIMEOUT: Duration = Duration::from_millis(260);
-/// A little longer than a lease.
-pub(super) const PAST_A_LEASE: Duration = LEASE.saturating_add(Duration::from_millis(10));
 /// A little longer than a guard.
 const PAST_A_GUARD: Duration = GUARD_FOR.saturating_add(Duration::from_millis(10));
 
@@ -296,6 +295,8 @@ fn all() -> Vec<Scenario> {
     [
         calls,
         transactions(),
+        batches(),
+        batches_in_trouble(),
         bypassing(),
         updates(),
         anew(),
@@ -375,6 +376,16 @@ fn calls_that_load_anew_what_others_have_changed() {
 #[test]
 fn leases_guards_and_processes_that_end() {
     hold(ends());
+}
+
+#[test]
+fn batches_of_two_keys() {
+    hold(batches());
+}
+
+#[test]
+fn batches_of_two_keys_in_trouble() {
+    hold(batches_in_trouble());
 }
 
 #[test]

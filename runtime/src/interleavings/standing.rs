@@ -15,7 +15,8 @@ use cached_aside_protocol::{
 use tokio::time::{Instant, timeout};
 
 use super::{
-    scenario::{GUARD_FOR, KEY, LEASE},
+    batch::{OF_OTHER, OTHER},
+    scenario::{GUARD_FOR, KEY, LEASE, NAMES},
     world::{World, coded, known},
 };
 use crate::Tag;
@@ -35,7 +36,11 @@ pub(super) enum Standing {
 
 impl World<'_> {
     pub(super) fn standing(&self) -> Standing {
-        let Some(bytes) = self.stored() else { return Standing::Nothing };
+        self.standing_under(KEY)
+    }
+
+    fn standing_under(&self, key: &str) -> Standing {
+        let Some(bytes) = self.under(key) else { return Standing::Nothing };
         match entry::parse(&bytes, known().fingerprint) {
             // Nobody is given an entry whose tags were invalidated.
             Entry::Value(value) if !self.carries(value.versions) => Standing::Nothing,
@@ -60,13 +65,9 @@ impl World<'_> {
         self.scenario.tags.iter().map(|tag| self.under(Tag::new(tag).key()))
     }
 
-    pub(super) fn stored(&self) -> Option<Vec<u8>> {
-        self.under(KEY)
-    }
-
     /// What stands under all keys.
     pub(super) fn all_stored(&self) -> Vec<Option<Vec<u8>>> {
-        [self.stored()].into_iter().chain(self.tags()).collect()
+        NAMES.iter().map(|key| self.under(key)).collect()
     }
 
     fn under(&self, key: &str) -> Option<Vec<u8>> {
@@ -80,8 +81,9 @@ impl World<'_> {
     pub(super) async fn check_the_end(&mut self) -> Result<(), String> {
         let living = usize::from(!self.alive)..self.caches.len();
         let settled = |world: &World<'_>| {
-            let standing = world.standing();
-            matches!(standing, Standing::Nothing | Standing::Version(_))
+            [KEY, OTHER]
+                .iter()
+                .all(|key| matches!(world.standing_under(key), Standing::Nothing | Standing::Version(_)))
                 && world.caches[living.clone()].iter().all(|cache| cache.inner.recovery.len() == 0)
         };
         if !settled(self) {
@@ -110,6 +112,10 @@ impl World<'_> {
         }
         if self.inside.watched() > 0 {
             return Err("in the end a watch is left".to_owned());
+        }
+        match self.standing_under(OTHER) {
+            Standing::Nothing | Standing::Version(OF_OTHER) => {}
+            other => return Err(format!("in the end the store has {other:?} under the other key")),
         }
         let origin = self.origin.load(SeqCst);
         match self.standing() {

@@ -9,7 +9,7 @@ use super::{
     scenario::{First, number_of},
     stage::{READ_FIRST, Stage},
 };
-use crate::store::{Answer, Together, Watched, memory::MemoryStore};
+use crate::store::{Answer, Read, Together, Watched, memory::MemoryStore};
 
 /// One process's way to the store that it shares with others.
 pub(crate) struct SteppedStore {
@@ -75,6 +75,27 @@ impl SteppedStore {
             store.run_all(&keys, &steps).await
         };
         self.send(S::NAME, keys, run).await
+    }
+
+    pub(crate) async fn run_all_of_load<S: Step>(
+        &self,
+        keys: &[&str],
+        steps: &[S],
+    ) -> Answer<Vec<Answer<S::Answer>>> {
+        self.run_all(keys, steps).await
+    }
+
+    pub(crate) async fn read_all(&self, keys: &[&str], timed: bool) -> Answer<Vec<Answer<Read>>> {
+        let owned: Vec<String> = keys.iter().map(|&key| key.to_owned()).collect();
+        let read = |store: Arc<MemoryStore>| async move {
+            let mut all = Vec::new();
+            for key in &owned {
+                let read = store.read_timed(key).await;
+                all.push(read.map(|(there, now)| (there, timed.then_some(now))));
+            }
+            Ok(all)
+        };
+        self.send(if timed { "read_timed" } else { "read" }, keys, read).await
     }
 
     pub(crate) async fn watch(&self, key: &str) -> Answer<Watched> {

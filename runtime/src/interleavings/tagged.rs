@@ -2,10 +2,10 @@
 
 use super::{
     scenario::{
-        Call, EARLY, IN_BACKGROUND, KEEPS, KEY, Promise, REVALIDATES, Scenario, evict, read, refresh,
-        transaction, update, write,
+        Call, EARLY, IN_BACKGROUND, KEEPS, KEY, PAST_A_LEASE, Promise, REVALIDATES, Scenario, evict, read,
+        refresh, transaction, update, write,
     },
-    scenarios::{PAST_A_LEASE, hold},
+    scenarios::hold,
 };
 
 /// An entry that carries tags.

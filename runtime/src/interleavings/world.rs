@@ -17,6 +17,7 @@ use cached_aside_protocol::{
 use tokio::time::{Instant, advance, timeout_at};
 
 use super::{
+    batch::batch,
     choice::{Choice, kind},
     footprint::{Before, Shared},
     history::{Gave, History},
@@ -405,6 +406,10 @@ impl<'a> World<'a> {
             });
         }
         match writes {
+            None if self.scenario.calls[number].batch.is_some() => {
+                let keys = self.scenario.calls[number].batch.unwrap_or_default();
+                in_mode(asked, batch(cached, (cache, process), stage, origin, keys, fails))
+            }
             None => {
                 let body = async move {
                     let row = async move { Ok(origin.load(SeqCst)) };
@@ -422,10 +427,7 @@ impl<'a> World<'a> {
                             .await
                     }
                 };
-                match asked {
-                    ReadMode::Refresh => Box::pin(refresh(call)),
-                    _ => Box::pin(call),
-                }
+                in_mode(asked, Box::pin(call))
             }
             Some(function) => Box::pin(async move {
                 let body = async {
@@ -478,4 +480,9 @@ impl<'a> World<'a> {
             }),
         }
     }
+}
+
+/// A read as it is asked for.
+fn in_mode(asked: ReadMode, call: Boxed<Result<u64, Failed>>) -> Boxed<Result<u64, Failed>> {
+    if asked == ReadMode::Refresh { Box::pin(refresh(call)) } else { call }
 }

@@ -46,7 +46,7 @@ impl<E> ErrorPolicy<E> {
 
 impl<E: Clone + Send + Sync + 'static> ErrorPolicy<E> {
     /// The error is shared as a clone.
-    const SHARED: Self = ErrorPolicy {
+    pub(crate) const SHARED: Self = ErrorPolicy {
         share: Some(|error| Arc::new(error.clone())),
         receive: |shared| shared.downcast_ref::<E>().cloned(),
         ..ErrorPolicy::UNSHARED

@@ -149,7 +149,8 @@ impl<V: Send + 'static, E: Send + 'static> Body<V, E> for OwnedBody<'_, V, E> {
         let load = async move {
             let Revalidation { ref cache, function, given_up, ref held, .. } = revalidation;
             let (cache, key) = (cache.clone(), held.key().to_owned());
-            let body = nested::within(&cache, &key, within_limit(&cache, function, given_up, body));
+            let body =
+                nested::within(&cache, &key, within_limit(&cache, function, as_loaded(given_up), body));
             // Nobody may be waiting any more.
             let _ = sender.send(revalidation.run(body, budget).await);
         };
@@ -181,12 +182,12 @@ impl<R> Handed<R> {
 }
 
 /// Runs a body for no longer than its function's limit.
-pub(super) async fn within_limit<V, E>(
+pub(super) async fn within_limit<T>(
     cache: &Shared,
     function: &'static ReadFunction,
-    given_up: Option<fn(Error) -> E>,
-    mut body: impl Future<Output = Loaded<V, E>> + Unpin,
-) -> Loaded<V, E> {
+    given_up: Option<impl FnOnce(Error) -> T>,
+    mut body: impl Future<Output = T> + Unpin,
+) -> T {
     let Some((limit, given_up)) = function.settings.staleness.hard_limit.zip(given_up) else {
         return (&mut body).await;
     };
@@ -196,7 +197,14 @@ pub(super) async fn within_limit<V, E>(
             cache.table.of(function).timed_out.one();
             let function = function.settings.name;
             tracing::warn!(function, ?limit, "the load took too long and was given up");
-            Loaded::Error(given_up(Error::LoadTimeout { function, limit }))
+            given_up(Error::LoadTimeout { function, limit })
         }
     }
+}
+
+/// What a load that takes too long gives.
+pub(super) fn as_loaded<V, E>(
+    given_up: Option<fn(Error) -> E>,
+) -> Option<impl FnOnce(Error) -> Loaded<V, E>> {
+    given_up.map(|given_up| move |error| Loaded::Error(given_up(error)))
 }

@@ -17,12 +17,16 @@ use crate::{
     engine::{
         budget::Budget,
         flight::{Epoch, SharedResult, Ticket},
-        lease::{StoreRight, while_renewing},
+        lease::{
+            StoreRight,
+            several::{self, renew_all},
+            while_renewing,
+        },
         shared::Shared,
     },
     function::read::ReadFunction,
     patience::{self, in_awake_time},
-    store::{LARGE, StoreError},
+    store::{Answer, LARGE, StoreError},
     thread::Clock,
 };
 
@@ -42,25 +46,89 @@ pub(super) async fn fill(
     } else {
         held.fill(value, ttl).await
     };
-    let (counters, key, took) = (cache.table.of(function), held.key(), begun.elapsed());
+    if is_to_be_given_up(&cache, function, held.key(), &answer, (begun.elapsed(), ttl)) {
+        held.fail();
+    }
+    answer == Ok(true)
+}
+
+/// Counts and logs a fill; `true` if its right is to be given up.
+fn is_to_be_given_up(
+    cache: &Shared,
+    function: &'static ReadFunction,
+    key: &str,
+    answer: &Answer<bool>,
+    (took, ttl): (Duration, Duration),
+) -> bool {
+    let counters = cache.table.of(function);
     match answer {
         Ok(true) => {
             counters.stored.one();
             tracing::debug!(key, ?took, ?ttl, "stored");
+            false
         }
         Ok(false) => {
             counters.fills_refused.one();
             tracing::debug!(key, ?took, "fill refused: invalidated meanwhile, or the lease was lost");
+            false
         }
-        Err(ref error) => {
+        Err(error) => {
             cache.record_store_error(function, key, "fill", error);
             // The load did not fail: whoever may store next need not wait.
-            if *error != StoreError::Listed {
-                held.fail();
-            }
+            *error != StoreError::Listed
         }
     }
-    answer == Ok(true)
+}
+
+/// A value to be stored, and what becomes of its flight.
+pub(super) struct Filling {
+    pub(super) held: StoreRight,
+    pub(super) value: Bytes,
+    pub(super) ttl: Duration,
+    /// The flight, and the epochs of the body and of the fill. None where nobody waits for a refresh.
+    pub(super) ticket: Option<(Ticket, Epoch, Epoch)>,
+}
+
+/// Stores several values: see [`fill`]. Completes the flights within the time, with those of the fills for what was accepted.
+pub(super) async fn fill_all(
+    cache: Arc<Shared>,
+    function: &'static ReadFunction,
+    fillings: Vec<Filling>,
+    within: Duration,
+) -> Vec<bool> {
+    let (mut rights, mut values, mut tickets) = (Vec::new(), Vec::new(), Vec::new());
+    for Filling { held, value, ttl, ticket } in fillings {
+        rights.push(held);
+        values.push((value, ttl));
+        tickets.push(ticket);
+    }
+    let started = Instant::now();
+    let large = cache.store.is_remote() && values.iter().any(|(value, _)| value.len() > LARGE);
+    let renewal = renew_all(&cache, rights.iter().filter(|_| large), function.settings.lease);
+    let answers = {
+        let filled = pin!(several::fill_all(&cache, &mut rights, &values));
+        let mut filled = pin!(while_renewing(cache.clock, filled, renewal, identity));
+        let in_time = patience::answer(cache.clock, within, filled.as_mut()).await;
+        for (index, ticket) in tickets.into_iter().enumerate() {
+            let Some((ticket, began, filling)) = ticket else { continue };
+            let accepted = in_time.as_ref().is_some_and(|answers| answers[index] == Ok(true));
+            let shared = SharedResult::Entry(values[index].0.clone());
+            ticket.complete(&shared, if accepted { filling } else { began });
+        }
+        match in_time {
+            Some(answers) => answers,
+            None => filled.await,
+        }
+    };
+    let took = started.elapsed();
+    let mut given_up = Vec::new();
+    for ((held, answer), (_, ttl)) in rights.into_iter().zip(&answers).zip(&values) {
+        if is_to_be_given_up(&cache, function, held.key(), answer, (took, *ttl)) {
+            given_up.push(held);
+        }
+    }
+    several::fail_all(given_up);
+    answers.into_iter().map(|answer| answer == Ok(true)).collect()
 }
 
 /// Completes the flight after the fill: with the epoch of the fill if it was accepted in time, else with that of the body.

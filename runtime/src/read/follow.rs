@@ -111,7 +111,7 @@ impl<V, E> Call<'_, V, E> {
     }
 
     /// A follower's own copy of what the leader learned.
-    fn received(&self, shared: &SharedResult) -> Option<Loaded<V, E>> {
+    pub(super) fn received(&self, shared: &SharedResult) -> Option<Loaded<V, E>> {
         match shared {
             SharedResult::None => has_none(self.shape).then_some(Loaded::None),
             SharedResult::Error(error) => Some(Loaded::Error((self.errors.receive)(error)?)),

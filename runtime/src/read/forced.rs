@@ -61,7 +61,7 @@ impl<V, E> Call<'_, V, E> {
     }
 
     /// Takes the right to store from whoever has it; `None` where nobody may store.
-    async fn take_over(&self, ticket: &Ticket, budget: &mut Budget) -> Option<StoreRight> {
+    pub(super) async fn take_over(&self, ticket: &Ticket, budget: &mut Budget) -> Option<StoreRight> {
         for _ in 0..ATTEMPTS {
             ticket.next_epoch();
             let there = match budget.spend(|within| self.cache.read(self.key(), within)).await {
@@ -132,7 +132,7 @@ impl<V, E> Call<'_, V, E> {
     /// another is loading under a right that it took from this call. What can't be delivered is on the recovery list.
     pub(super) async fn end_replaced(&self, budget: &mut Budget) {
         if self.is_forced() && !self.cache.is_listed(self.key()) {
-            let key = AnyKey::finished(self.key());
+            let key = [AnyKey::finished(self.key())];
             // On the heap: every miss carries the room, and hardly any needs it.
             Box::pin(write::end(self.cache, self.function.settings.name, &key, budget.left())).await;
         }

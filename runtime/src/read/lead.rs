@@ -19,6 +19,7 @@ use crate::{
     engine::lease::{Right, StoreRight},
     options::Source,
     outcome::Loaded,
+    store::Answer,
 };
 
 impl<V, E> Call<'_, V, E> {
@@ -70,7 +71,7 @@ impl<V, E> Call<'_, V, E> {
     }
 
     /// Gives what another process stored, also to those who came before it was seen.
-    async fn share(&self, ticket: Ticket, hit: Hit<V, E>, looked: Epoch) -> Loaded<V, E> {
+    pub(super) async fn share(&self, ticket: Ticket, hit: Hit<V, E>, looked: Epoch) -> Loaded<V, E> {
         let Hit { value, bytes, age } = hit;
         self.counters.waited.one();
         let shared = SharedResult::Entry(bytes);
@@ -89,31 +90,53 @@ impl<V, E> Call<'_, V, E> {
         let (token, hold) = (Token::fresh(), self.function.settings.lease);
         let looked = ticket.next_epoch();
         // It exists before it is acquired: dropped while that is being asked, it gives up what may have been acquired.
-        let mut lease = StoreRight::new(self.cache, self.key(), token, Right::Lease);
+        let lease = StoreRight::new(self.cache, self.key(), token, Right::Lease);
         let acquire = Acquire { expected: header, token, lease: hold };
         let asked = |within| self.with_versions(within, self.cache.acquire(self.key(), acquire, within));
-        match budget.spend(asked).await {
-            Ok((Acquired::Yes, versions)) => match versions {
-                Some(versions) => {
-                    lease.versions = versions;
-                    Ok(lease)
-                }
-                None => Err((Missing::Bypass.into(), looked)),
-            },
+        let answer = budget.spend(asked).await;
+        match self.granted(lease, answer) {
+            Granted::Lease(lease) => Ok(lease),
+            Granted::Not(found) => Err((found, looked)),
+            Granted::LookAgain => {
+                let looked = ticket.next_epoch();
+                Err((self.lookup(budget).await, looked))
+            }
+        }
+    }
+
+    /// What the answer says to a caller who asked for the lease, and for the versions of the tags.
+    pub(super) fn granted(
+        &self,
+        mut lease: StoreRight,
+        answer: Answer<(Acquired, Option<Box<[Token]>>)>,
+    ) -> Granted<V, E> {
+        match answer {
+            Ok((Acquired::Yes, Some(versions))) => {
+                lease.versions = versions;
+                Granted::Lease(lease)
+            }
+            Ok((Acquired::Yes, None)) => Granted::Not(Missing::Bypass.into()),
             Ok((Acquired::No(there), _)) => {
                 lease.disarm();
-                Err((self.classify(Ok(Some(there)), None, self.unread_tags()), looked))
+                Granted::Not(self.classify(Ok(Some(there)), None, self.unread_tags()))
             }
             Ok((Acquired::Changed, _)) => {
                 lease.disarm();
-                let looked = ticket.next_epoch();
-                Err((self.lookup(budget).await, looked))
+                Granted::LookAgain
             }
             Err(error) => {
                 lease.unanswered(&error);
                 self.record_store_error("acquire", &error);
-                Err((Missing::Bypass.into(), looked))
+                Granted::Not(Missing::Bypass.into())
             }
         }
     }
+}
+
+/// What became of asking for a lease.
+pub(super) enum Granted<V, E> {
+    Lease(StoreRight),
+    /// This is there instead.
+    Not(Lookup<V, E>),
+    LookAgain,
 }

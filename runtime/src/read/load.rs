@@ -117,7 +117,12 @@ impl<V, E> Call<'_, V, E> {
         if !ticket.followed(began) {
             return;
         }
-        let shared = match result {
+        complete(ticket, began, self.unstored(result));
+    }
+
+    /// What is not stored, for those who wait for it; none if they can't be given it.
+    pub(super) fn unstored(&self, result: Loaded<&V, &E>) -> Option<SharedResult> {
+        match result {
             Loaded::Value(value) => {
                 let header = Header {
                     fingerprint: self.known.fingerprint,
@@ -131,10 +136,14 @@ impl<V, E> Call<'_, V, E> {
             }
             Loaded::None => Some(SharedResult::None),
             Loaded::Error(error) => self.errors.share.map(|share| SharedResult::Error(share(error))),
-        };
-        match shared {
-            Some(shared) => ticket.complete(&shared, began),
-            None => ticket.fail(began),
         }
+    }
+}
+
+/// Gives what is not stored to those who came before the body began.
+pub(super) fn complete(ticket: Ticket, began: Epoch, shared: Option<SharedResult>) {
+    match shared {
+        Some(shared) => ticket.complete(&shared, began),
+        None => ticket.fail(began),
     }
 }

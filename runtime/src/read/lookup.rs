@@ -26,7 +26,7 @@ use crate::{
 };
 
 /// Pauses between looks while another process loads, where the server does not announce changes.
-const POLL: Backoff = Backoff::new(Duration::from_millis(10), Duration::from_millis(250));
+pub(super) const POLL: Backoff = Backoff::new(Duration::from_millis(10), Duration::from_millis(250));
 /// Extra wait after a lease should have ended: a server's milliseconds are rounded.
 const AFTER_THE_END: Duration = Duration::from_millis(2);
 

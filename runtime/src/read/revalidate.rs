@@ -21,6 +21,7 @@ use crate::{
     function::staleness::Freshness,
     options::Source,
     outcome::Loaded,
+    store::Answer,
 };
 
 impl<V, E> Call<'_, V, E> {
@@ -128,10 +129,21 @@ impl<V, E> Call<'_, V, E> {
         let (lease, token) = (self.function.settings.lease, Token::fresh());
         let right = Right::Revalidate { failures: stale.refresh.failures };
         // It exists before it is won: dropped while that is being asked, it gives up what may have been won.
-        let mut held = StoreRight::new(self.cache, self.key(), token, right);
+        let held = StoreRight::new(self.cache, self.key(), token, right);
         let elect = Elect { expected: entry::header_of(&stale.bytes), token, hold: lease, force: false };
         let asked = |within| self.with_versions(within, self.cache.elect(self.key(), elect, within));
-        match budget.spend(asked).await {
+        let answer = budget.spend(asked).await;
+        self.elected(held, &stale, answer)
+    }
+
+    /// What the answer says to a caller who asked for the right to refresh an entry, and for the versions of the tags.
+    pub(super) fn elected<T>(
+        &self,
+        mut held: StoreRight,
+        stale: &StaleEntry<T>,
+        answer: Answer<(bool, Option<Box<[Token]>>)>,
+    ) -> Election {
+        match answer {
             // A write of a tag is in progress: it ends the entry.
             Ok((true, None)) => Election::Lost,
             Ok((true, Some(versions))) => {

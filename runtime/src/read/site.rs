@@ -8,7 +8,7 @@ use std::{
 
 use cached_aside_protocol::Token;
 
-use super::body::{Body, within_limit};
+use super::body::{Body, as_loaded, within_limit};
 use crate::{
     AnyKey, Error, Tag,
     codec::coding::Coding,
@@ -37,7 +37,7 @@ pub(super) struct Site<'a, V, E> {
 impl<V, E> Site<'_, V, E> {
     /// What loads could be shared with.
     pub(super) fn kind(&self) -> Kind {
-        Kind::new(self.function.number(), &self.coding.kind, self.shape)
+        Kind::new(self.function.number(), &self.coding.kind)
     }
 
     /// Whether calls replace what is stored, whatever it is.
@@ -137,8 +137,9 @@ impl<'a, V, E> Call<'a, V, E> {
 
     /// Runs the body, for no longer than the function says.
     pub(super) fn run<B: Body<V, E>>(&self, body: B) -> impl Future<Output = Loaded<V, E>> {
-        let loading = nested::loading(self.cache, self.key());
-        within_limit(self.cache, self.function, self.errors.given_up, body.begin(Some(loading)))
+        let loading = nested::loading(self.cache, [self.key()]);
+        let given_up = as_loaded(self.errors.given_up);
+        within_limit(self.cache, self.function, given_up, body.begin(Some(loading)))
     }
 
     /// A step that the store did not take: counted and logged, and the body runs.

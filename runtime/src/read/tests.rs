@@ -36,6 +36,7 @@ const TTL: Duration = Duration::from_secs(60);
 const LEASE: Duration = Duration::from_secs(2);
 const WAIT: Duration = Duration::from_secs(3);
 const TIMEOUT: Duration = Duration::from_millis(250);
+mod batches;
 mod cancelled;
 mod listed;
 mod refresh;

@@ -77,6 +77,9 @@ pub(crate) struct Watched {
 /// What stands under several keys, in their order, and the time of the store right after the first was read where it was asked for.
 pub(crate) type Together = (Vec<Option<Bytes>>, Option<Duration>);
 
+/// The entry of a key, and the time of the store right after it was read where that was asked for.
+pub(crate) type Read = (Option<Bytes>, Option<Duration>);
+
 pub(crate) type Answer<T> = Result<T, StoreError>;
 
 impl From<Foreign> for StoreError {

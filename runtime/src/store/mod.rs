@@ -14,9 +14,10 @@ use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use cached_aside_protocol::{Step, format, steps::Guard};
+use futures_util::future::join_all;
 use tokio::sync::Notify;
 
-pub(crate) use self::answer::{Answer, LARGE, StoreError, Together, Watched};
+pub(crate) use self::answer::{Answer, LARGE, Read, StoreError, Together, Watched};
 use self::answer::{Boxed, boxed};
 #[cfg(any(feature = "redis", test))]
 use crate::patience::in_awake_time;
@@ -114,6 +115,36 @@ impl Store {
         }
     }
 
+    /// Reads the entries of several keys, and with `timed` the time of the store right after that. One answer per key, in order.
+    pub(crate) fn read_all<'a>(
+        &'a self,
+        keys: &'a [&'a str],
+        timed: bool,
+        within: Duration,
+    ) -> Boxed<'a, Vec<Answer<Read>>> {
+        match self {
+            // What was answered in time counts, whatever became of the rest.
+            #[cfg(feature = "redis")]
+            Store::Redis(store) => boxed(store.read_all(keys, timed, within)),
+            #[cfg(test)]
+            Store::Stepped(store) => {
+                boxed(
+                    async move { each(keys, in_time!(Clock::Callers, within, store.read_all(keys, timed))) },
+                )
+            }
+            _ => boxed(async move {
+                let reads = keys.iter().map(|key| async move {
+                    if timed {
+                        self.read_timed(key, within).await.map(|(there, now)| (there, Some(now)))
+                    } else {
+                        self.read(key, within).await.map(|there| (there, None))
+                    }
+                });
+                join_all(reads).await
+            }),
+        }
+    }
+
     /// Runs a step on a key.
     pub(crate) fn run<'a, S: Step>(
         &'a self,
@@ -133,6 +164,19 @@ impl Store {
     ) -> Boxed<'a, Vec<Answer<S::Answer>>> {
         let steps: Vec<S> = (0..keys.len()).map(step).collect();
         boxed(async move { each(keys, on_store!(self, within, store => store.run_all(keys, &steps))) })
+    }
+
+    /// Runs a step of a load on each of several keys. One answer per key, in order. It takes the way of [`run`](Store::run), so that what
+    /// is begun later there does not overtake it.
+    pub(crate) fn run_all_of_load<'a, S: Step>(
+        &'a self,
+        keys: &'a [&'a str],
+        steps: Vec<S>,
+        within: Duration,
+    ) -> Boxed<'a, Vec<Answer<S::Answer>>> {
+        boxed(
+            async move { each(keys, on_store!(self, within, store => store.run_all_of_load(keys, &steps))) },
+        )
     }
 
     /// Places guards that only count if `replicas` replicas have confirmed them. A store without replicas has no failover to survive.

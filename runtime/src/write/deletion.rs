@@ -67,10 +67,10 @@ impl Drop for Removal {
     }
 }
 
-/// Deletes one entry within a time. What can't be delivered in it is on the recovery list.
-pub(crate) async fn end(cache: &Arc<Shared>, function: &'static str, key: &AnyKey, within: Duration) {
+/// Deletes entries within a time. What can't be delivered in it is on the recovery list.
+pub(crate) async fn end(cache: &Arc<Shared>, function: &'static str, keys: &[AnyKey], within: Duration) {
     // The list is all that can be done about it.
-    let _ = remove(cache, function, std::slice::from_ref(key), within).await;
+    let _ = remove(cache, function, keys, within).await;
 }
 
 /// Deletes entries, unless writers are inside. What can't be delivered goes on the recovery list and is returned.

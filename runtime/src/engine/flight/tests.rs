@@ -5,7 +5,7 @@ use tokio::sync::oneshot::error::TryRecvError;
 use super::*;
 
 fn kind() -> Kind {
-    Kind { function: 0, value: ConstTypeId::of::<u64>(), codec: "codec", version: 0, shape: 0 }
+    Kind { function: 0, value: ConstTypeId::of::<u64>(), codec: "codec", version: 0 }
 }
 
 fn lead(flights: &Arc<Flights>) -> Ticket {
@@ -198,7 +198,6 @@ fn loads_of_one_key_that_carry_different_things_are_not_shared() {
         Kind { value: ConstTypeId::of::<u32>(), ..kind() },
         Kind { codec: "other", ..kind() },
         Kind { version: 1, ..kind() },
-        Kind { shape: 1, ..kind() },
     ];
     let join = |kind| match flights.join(kind, "k", false) {
         Turn::Lead(ticket) => Ok(ticket),

@@ -20,10 +20,8 @@ use std::{
         Arc, Mutex, MutexGuard, PoisonError, Weak,
         atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed},
     },
-    time::Duration,
 };
 
-use bytes::Bytes;
 use tokio::{runtime, sync::oneshot, time::Instant};
 
 use self::{
@@ -32,10 +30,11 @@ use self::{
     waiters::{Waiter, Waiters},
 };
 use super::poll::yield_once;
-use crate::store::answer::Answer;
+use crate::store::answer::{Answer, Read};
 
 mod keys;
 mod pending;
+mod several;
 mod waiters;
 
 /// Maximum number of callers of a batch: the server does nothing else while it answers them, and meanwhile the next batch fills.
@@ -50,8 +49,6 @@ const BATCH_THRESHOLD: usize = 4;
 /// Maximum number of keys that are answered at once.
 const MAX_REPLIES_AT_ONCE: usize = 32;
 
-/// The entry of a key, and the server's time right after it was read where a caller asked for that.
-pub(super) type Read = (Option<Bytes>, Option<Duration>);
 /// What a caller of a batch gets: an answer, or the deadline until which it may ask alone, where it has to.
 pub(super) type BatchReply = Result<Answer<Read>, Instant>;
 

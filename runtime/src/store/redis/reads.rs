@@ -23,6 +23,7 @@ use crate::{
 };
 
 mod large;
+mod several;
 mod together;
 
 /// Share of a call's time limit after which the batches of a runtime are checked, and that is left for asking alone after that.
@@ -265,14 +266,20 @@ async fn ask(
     });
     match values_of(node, mget, batch.is_timed()).await {
         Ok((values, now)) => {
-            let (mut bytes, keys) = (0, values.len());
+            let (mut bytes, mut found) = (0, 0);
             let replies = values.into_iter().map(|value| {
                 let value = value_of(value);
-                bytes += value.iter().flatten().map(Bytes::len).sum::<usize>();
+                for value in value.iter().flatten() {
+                    bytes += value.len();
+                    found += 1;
+                }
                 Ok(value.map(|value| (value, now)))
             });
             let replies = replies.collect();
-            node.reads().record_length(bytes / keys.max(1));
+            // What is not there says nothing about the length of what is.
+            if let Some(average) = usize::checked_div(bytes, found) {
+                node.reads().record_length(average);
+            }
             Ok(replies)
         }
         Err(Failure::Redis(error)) if refuses_mget(&error) => {

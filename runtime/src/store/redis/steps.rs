@@ -30,6 +30,8 @@ use crate::{
     thread,
 };
 
+mod of_loads;
+
 /// What a script answers that has done nothing.
 const NOT_DONE: ScriptReply = ScriptReply::Number(0);
 /// Minimum number of keys of a pipeline that sends the script's source.
@@ -288,8 +290,16 @@ impl RedisStore {
 
     /// The indices of keys in their list, by the server that has them.
     pub(super) fn by_owner(&self, keys: &[&str]) -> Vec<(Answer<NodeConnection>, Vec<usize>)> {
+        self.owners(keys.iter().copied().enumerate())
+    }
+
+    /// The numbers of keys, by the server that has them.
+    pub(super) fn owners<'k>(
+        &self,
+        keys: impl Iterator<Item = (usize, &'k str)>,
+    ) -> Vec<(Answer<NodeConnection>, Vec<usize>)> {
         let mut owners: Vec<(Answer<NodeConnection>, Vec<usize>)> = Vec::new();
-        for (index, key) in keys.iter().enumerate() {
+        for (index, key) in keys {
             let owner = self.route.owner(self.full(key)).map(Cow::into_owned);
             let known = owners.iter_mut().find(|(known, _)| match (known, &owner) {
                 (Ok(known), Ok(owner)) => known.is(owner),

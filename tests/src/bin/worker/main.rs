@@ -3,6 +3,7 @@
 #![expect(clippy::unused_async, reason = "what is cached is asynchronous, also where the origin is not")]
 
 mod app;
+mod batches;
 mod installed;
 mod pauses;
 
@@ -22,6 +23,7 @@ fn main() -> ExitCode {
         Some("environment") => installed::environment(),
         Some("install") => installed::install(),
         Some("pauses") => pauses::run(&args.collect::<Vec<_>>()),
+        Some("batches") => batches::run(&args.collect::<Vec<_>>()),
         Some("app") => app::run(&args.collect::<Vec<_>>()),
         _ => Err(io::Error::other(format!("unknown role {role:?}"))),
     };

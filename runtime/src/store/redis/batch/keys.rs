@@ -31,6 +31,14 @@ impl Keys {
         (0..self.len()).map(|place| self.at(place))
     }
 
+    /// Adds a key that is not there.
+    pub(super) fn push(&mut self, key: [&[u8]; 3]) {
+        for part in key {
+            self.text.extend_from_slice(part);
+        }
+        self.ends.push(self.text.len());
+    }
+
     /// The index of a key that was there already; `None` if it is new, and now the last.
     pub(super) fn index_or_insert(&mut self, key: [&[u8]; 3]) -> Option<usize> {
         let start = self.text.len();

@@ -1,0 +1,47 @@
+/// The companion of [`load_users()`]: its body without the cache.
+pub enum load_users {}
+impl load_users {
+    #[doc(hidden)]
+    pub fn key<__Ids: ::cached_aside::__private::batch::OneKey<Self>>(
+        _: __Ids,
+    ) -> ::cached_aside::Key<()> {
+        ::cached_aside::__private::batch::no_key()
+    }
+    /// `load_users` without the cache.
+    #[allow(clippy::missing_errors_doc, clippy::missing_panics_doc)]
+    pub async fn uncached(db: &Db, ids: &[u64]) -> Result<HashMap<u64, User>, DbError> {
+        db.users(ids).await
+    }
+}
+/// Loads several.
+pub async fn load_users(db: &Db, ids: &[u64]) -> Result<HashMap<u64, User>, DbError> {
+    use ::cached_aside::__private::{
+        self as __aside, ItemTarget as _, ItemCopy as _, ItemRef as _,
+    };
+    use ::cached_aside::__private::batch::{NotSharedByBatch as _, NotGivenUp as _};
+    let __ids = __aside::batch::ids_lent(ids);
+    let __ids = __aside::batch::keys_of(
+        __ids,
+        |__item| {
+            let id = __item;
+            let id = (&&__aside::Item(&id)).item();
+            {
+                use ::cached_aside::__private::not_cached::Of1 as __named;
+                {
+                    use load_user as __named;
+                    <__named>::key(id)
+                }
+            }
+        },
+    );
+    let mut __batch = __ids
+        .answered_by(
+            __aside::batch::BatchErrors::<Result<HashMap<u64, User>, DbError>>::SHARED
+                .or_given_up(),
+        );
+    while let ::core::option::Option::Some(__missing) = __batch.missing().await {
+        let __body = ::core::pin::pin!(load_users::uncached(db, & __missing));
+        __batch.load(&__missing, __body).await;
+    }
+    __batch.finish()
+}

@@ -1,0 +1,60 @@
+//! Calls that read two keys with one body: the key that all others read, and one whose row never changes.
+
+use std::{
+    collections::BTreeMap,
+    pin::pin,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::SeqCst},
+    },
+};
+
+use super::{
+    scenario::KEY,
+    stage::{Boxed, READ_ORIGIN, Stage},
+    world::{Failed, coded},
+};
+use crate::{
+    __private::{
+        batch::{BatchErrors, keys_in_cache},
+        key,
+    },
+    AnyKey, Cache,
+    function::read::ReadFunction,
+};
+
+/// The other key.
+pub(super) const OTHER: &str = "other";
+/// The one version of its row.
+pub(super) const OF_OTHER: u64 = 1;
+
+type Answer = Result<BTreeMap<&'static str, u64>, Failed>;
+
+/// A call of such a batch. It gives the version of [`KEY`].
+pub(super) fn batch(
+    cached: &'static ReadFunction,
+    (cache, process): (Cache, usize),
+    stage: Arc<Stage>,
+    origin: Arc<AtomicU64>,
+    keys: [&'static str; 2],
+    fails: bool,
+) -> Boxed<Result<u64, Failed>> {
+    Box::pin(async move {
+        let keyed = keys_in_cache(keys.to_vec(), |name| key(cached, AnyKey::new(name), coded()));
+        let mut batch = keyed.answered_by(BatchErrors::<Answer>::SHARED.or_given_up()).in_cache(&cache);
+        while let Some(missing) = batch.missing().await {
+            let body = async {
+                let origin = origin.clone();
+                let row = async move { Ok(origin.load(SeqCst)) };
+                let version =
+                    stage.send(process, (READ_ORIGIN, Vec::new()), row).await.map_err(|_| Failed)?;
+                let row = |name: &&'static str| (*name, if *name == KEY { version } else { OF_OTHER });
+                if fails { Err(Failed) } else { Ok(missing.iter().map(row).collect()) }
+            };
+            batch.load(&missing, pin!(body)).await;
+        }
+        let given = batch.finish()?;
+        assert_eq!(given.get(OTHER), Some(&OF_OTHER), "the row of the other key");
+        Ok(given[KEY])
+    })
+}

@@ -1,0 +1,249 @@
+//! Batches: `#[cached_aside(load_user(id) for id in ids)]`. A batch is as many single reads, whose bodies run together; each key
+//! keeps every promise by itself. One look at all keys (`batch/look.rs`); the leases of those that are missing (`batch/lead.rs`); one
+//! body, and one pipeline of fills (`batch/load.rs`); and only then it waits for what others load (`batch/wait.rs`).
+//!
+//! The body is not part of it: the expansion asks for the ids that are missing, and hands over the body's future, until there are none.
+//! An async closure would not be `Send`.
+
+use std::{collections::HashMap, fmt, future::Future, pin::Pin, sync::Arc, time::Duration};
+
+use self::{
+    answer::Given,
+    group::{Group, GroupSite},
+};
+use super::resolve::resolve_cache;
+use crate::{
+    AnyKey,
+    codec::coding::Coding,
+    engine::{scope, shared::Shared},
+    function::read::ReadFunction,
+    options::{CallOptions, ReadMode, Source},
+    outcome::returns::ErrorPolicy,
+};
+
+mod answer;
+mod group;
+mod lead;
+mod load;
+mod look;
+mod wait;
+
+pub use self::answer::{Answer, BatchErrors, Fails, NotGivenUp, NotSharedByBatch};
+
+/// One call of a batch: the values of these ids.
+pub struct Batch<R: Answer<K, V>, K, V> {
+    ids: Vec<K>,
+    /// One for each id.
+    keys: Vec<AnyKey>,
+    /// What the attribute of the single function says; nothing of an empty list.
+    of: Option<(&'static ReadFunction, Coding<V>)>,
+    cache: Option<Arc<Shared>>,
+    wait: Option<Duration>,
+    once: bool,
+    errors: ErrorPolicy<R::Error>,
+    progress: Progress<R, V>,
+}
+
+enum Progress<R: Fails, V> {
+    NotBegun,
+    /// The body is given the whole list, and its answer is the answer.
+    Uncached {
+        options: CallOptions,
+        answer: Option<R>,
+    },
+    /// No body runs, and there is no cache.
+    Absent,
+    Cached(Box<Cached<V, R::Error>>),
+}
+
+struct Cached<V, E> {
+    group: Group<V, E>,
+    /// The key of each id.
+    places: Vec<usize>,
+    /// The first id of each key.
+    firsts: Vec<usize>,
+    /// The keys of the body that runs.
+    loads: Vec<usize>,
+}
+
+impl<R: Answer<K, V>, K, V> fmt::Debug for Batch<R, K, V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Batch").field("keys", &self.keys).finish_non_exhaustive()
+    }
+}
+
+impl<R: Answer<K, V>, K: Clone, V> Batch<R, K, V> {
+    /// A batch whose ids have these keys.
+    pub(crate) fn new(
+        ids: Vec<K>,
+        keys: Vec<AnyKey>,
+        of: Option<(&'static ReadFunction, Coding<V>)>,
+        errors: BatchErrors<R>,
+    ) -> Self {
+        let (cache, wait, once, errors, progress) = (None, None, false, errors.0, Progress::NotBegun);
+        Batch { ids, keys, of, cache, wait, once, errors, progress }
+    }
+
+    /// In this cache, unless the keys name one themselves.
+    pub(crate) fn in_cache_of(mut self, cache: &Arc<Shared>) -> Self {
+        self.cache = Some(cache.clone());
+        self
+    }
+
+    /// `wait = …`
+    #[must_use]
+    pub fn wait(mut self, wait: Duration) -> Self {
+        self.wait = Some(wait);
+        self
+    }
+
+    /// Whether the body can run twice: if not, others are not waited for.
+    #[must_use]
+    pub fn twice(mut self, twice: bool) -> Self {
+        self.once = !twice;
+        self
+    }
+
+    /// The ids that the body is to be given next, each once; `None` when there is nothing to load any more.
+    pub async fn missing(&mut self) -> Option<Vec<K>> {
+        let (function, coding) = self.of?;
+        if let Progress::NotBegun = self.progress {
+            self.progress = self.begin(function, coding);
+            match &mut self.progress {
+                Progress::Uncached { .. } => return Some(self.ids.clone()),
+                Progress::Cached(cached) => Box::pin(cached.group.begin()).await,
+                _ => {}
+            }
+        }
+        let Progress::Cached(cached) = &mut self.progress else { return None };
+        cached.loads = Box::pin(cached.group.next_load()).await?;
+        Some(cached.loads.iter().map(|key| self.ids[cached.firsts[*key]].clone()).collect())
+    }
+
+    /// Runs the body of these ids, and stores what it gives.
+    pub async fn load<B: Future<Output = R>>(&mut self, ids: &[K], body: Pin<&mut B>) {
+        match &mut self.progress {
+            Progress::Cached(cached) => {
+                let Cached { group, loads, .. } = &mut **cached;
+                let loads = std::mem::take(loads);
+                Box::pin(group.load(&loads, body, |answer| Given::of(answer, ids))).await;
+            }
+            Progress::Uncached { options, answer } => {
+                *answer = Some(body.await);
+                if let Some((function, _)) = self.of {
+                    report(options, function, &self.keys, Source::Bypassed);
+                }
+            }
+            Progress::NotBegun | Progress::Absent => {}
+        }
+    }
+
+    /// The answer.
+    #[must_use]
+    pub fn finish(self) -> R {
+        let absent = |ids: Vec<K>| {
+            let values = ids.iter().map(|_| None).collect();
+            R::of(ids, values)
+        };
+        match self.progress {
+            Progress::Uncached { answer: Some(answer), .. } => answer,
+            Progress::Uncached { .. } | Progress::NotBegun | Progress::Absent => absent(self.ids),
+            Progress::Cached(cached) => {
+                let Cached { mut group, places, firsts, .. } = *cached;
+                match group.error.take() {
+                    Some(error) => R::failed(error),
+                    None => answer(self.ids, &mut group, &places, &firsts),
+                }
+            }
+        }
+    }
+
+    /// Which cache it goes through, and its keys.
+    fn begin(&self, function: &'static ReadFunction, coding: Coding<V>) -> Progress<R, V> {
+        let first = self.keys.first().and_then(AnyKey::cache);
+        let is_first = |key: &AnyKey| match (key.cache(), first) {
+            (Some(cache), Some(first)) => Arc::ptr_eq(cache, first),
+            (cache, first) => cache.is_none() && first.is_none(),
+        };
+        let (mut cache, options) = scope::for_call(function.settings.name, first.or(self.cache.as_ref()));
+        // The versions of tags are asked for entry by entry, together with the right to store it.
+        if self.keys.iter().any(|key| !key.tags().is_empty()) {
+            return Progress::Uncached { options, answer: None };
+        }
+        if !self.keys.iter().all(is_first) {
+            tracing::debug!(function = function.settings.name, "a batch over several caches runs uncached");
+            cache = None;
+        }
+        let known = || function.of_value_by_key(&coding.kind);
+        let (cache, known) = match resolve_cache(function, cache, &options, known, &self.keys) {
+            Ok(resolved) => resolved,
+            Err(_) if options.mode == ReadMode::OnlyCached => {
+                report(&options, function, &self.keys, Source::Absent);
+                return Progress::Absent;
+            }
+            Err(_) => return Progress::Uncached { options, answer: None },
+        };
+        let (places, firsts) = distinct(&self.keys);
+        let keys = firsts.iter().map(|id| self.keys[*id].clone()).collect();
+        let errors = self.errors;
+        let of = GroupSite { cache: cache.into_owned(), function, known, coding, errors, options, keys };
+        let wait = self.wait.unwrap_or(function.settings.wait);
+        let group = Group::new(of, wait, !self.once);
+        Progress::Cached(Box::new(Cached { group, places, firsts, loads: Vec::new() }))
+    }
+}
+
+/// The same of all keys.
+fn report(options: &CallOptions, function: &'static ReadFunction, keys: &[AnyKey], source: Source) {
+    if options.is_observed() {
+        let age = (source != Source::Absent).then_some(Duration::ZERO);
+        for key in keys {
+            options.report(function, key.as_str(), source, age);
+        }
+    }
+}
+
+/// The key of each id, as its place among the different ones; and the first id of each of those.
+fn distinct(keys: &[AnyKey]) -> (Vec<usize>, Vec<usize>) {
+    let (mut firsts, mut known) = (Vec::with_capacity(keys.len()), HashMap::with_capacity(keys.len()));
+    let place = |(id, key)| {
+        let key: &AnyKey = key;
+        let new = firsts.len();
+        let place = *known.entry(key.as_str()).or_insert(new);
+        if place == new {
+            firsts.push(id);
+        }
+        place
+    };
+    let places = keys.iter().enumerate().map(place).collect();
+    (places, firsts)
+}
+
+/// Gives each id the value of its key.
+fn answer<R: Answer<K, V>, K, V>(
+    ids: Vec<K>,
+    group: &mut Group<V, R::Error>,
+    places: &[usize],
+    firsts: &[usize],
+) -> R {
+    let mut values = std::mem::take(&mut group.values);
+    if ids.len() == values.len() {
+        return R::of(ids, values);
+    }
+    let again: Vec<Option<V>> = places
+        .iter()
+        .enumerate()
+        .map(|(id, place)| {
+            let first = firsts[*place];
+            let value = values[*place].as_ref()?;
+            let is_second = first != id && R::has_places_for_both(&ids[first], &ids[id]);
+            if is_second { R::copy(value).or_else(|| group.of.copy(value)) } else { None }
+        })
+        .collect();
+    let give = |(id, again): (usize, Option<V>)| {
+        let place = places[id];
+        if firsts[place] == id { values[place].take() } else { again }
+    };
+    let values = again.into_iter().enumerate().map(give).collect();
+    R::of(ids, values)
+}

@@ -1,0 +1,309 @@
+//! One body for all keys that are to be loaded, and what becomes of what it gave: each result is stored under its own right.
+
+use std::{
+    future::{Future, poll_fn},
+    pin::{Pin, pin},
+    time::Duration,
+};
+
+use cached_aside_protocol::Token;
+use tokio::time::Instant;
+use tracing::{Instrument, Span, debug_span};
+
+use super::{
+    super::{
+        body::within_limit,
+        fill::{Filling, begin, fill_all},
+        found::StaleEntry,
+        load::complete,
+        site::Call,
+    },
+    answer::Given,
+    group::{Group, Load, State, settled},
+    wait::Heard,
+};
+use crate::{
+    AnyKey,
+    engine::{
+        encoder::EncodedEntry,
+        flight::{Epoch, SharedResult, Ticket},
+        lease::{
+            StoreRight,
+            several::{discard_all, fail_all, renew_all},
+            while_renewing,
+        },
+        nested,
+    },
+    options::{ReadMode, Source},
+    outcome::Loaded,
+    patience::in_awake_time,
+    store::StoreError,
+    write,
+};
+
+/// What is to be done about the results of a body.
+#[derive(Default)]
+struct After {
+    /// Nobody may be given what stands there meanwhile: nothing but leases.
+    fills: Vec<Filling>,
+    /// In the place of values, which are given to others until then.
+    refills: Vec<Refill>,
+    failed: Vec<StoreRight>,
+    discarded: Vec<StoreRight>,
+    /// Of forced loads: nothing was stored, and nothing older may be given.
+    ended: Vec<usize>,
+    /// What followers are given when what is older has been ended.
+    unstored: Vec<(Ticket, Epoch, Option<SharedResult>)>,
+}
+
+struct Refill {
+    index: usize,
+    filling: Filling,
+    /// The flight, and the epochs of the body and of the fill.
+    ticket: Option<(Ticket, Epoch, Epoch)>,
+}
+
+impl<V, E> Group<V, E> {
+    /// The keys of the next body, which begins now.
+    pub(super) fn begin_load(&mut self) -> Vec<usize> {
+        let loads = self.which(|state| matches!(state, State::Loads(_)));
+        for index in &loads {
+            if let State::Loads(Load { ticket: Some(ticket), began, .. }) = &mut self.states[*index] {
+                *began = ticket.begin_load();
+            }
+        }
+        loads
+    }
+
+    /// Runs the body of these keys. `given` says what it gave.
+    pub(super) async fn load<R>(
+        &mut self,
+        loads: &[usize],
+        body: Pin<&mut impl Future<Output = R>>,
+        given: impl FnOnce(R) -> Given<V, E>,
+    ) {
+        let (cache, function) = (self.of.cache.clone(), self.of.function);
+        let started = Instant::now();
+        let rights = loads.iter().filter_map(|index| match &self.states[*index] {
+            State::Loads(load) => load.held.as_ref(),
+            _ => None,
+        });
+        let rights: Vec<&StoreRight> = rights.collect();
+        let renewal =
+            (!rights.is_empty()).then(|| renew_all(&cache, rights.into_iter(), function.settings.lease));
+        let loading = nested::loading(&cache, loads.iter().map(|index| self.of.key(*index)));
+        let span = debug_span!("cached_aside", function = function.settings.name, keys = loads.len());
+        self.leave_to_others();
+        let (mut followers, mut told) = (self.take_followers(), Vec::new());
+        let mut body = body;
+        let after = {
+            let body = poll_fn(|context| {
+                told.extend(followers.hear(context).into_iter().map(Heard::without_lead));
+                span.in_scope(|| nested::step(&loading, || body.as_mut().poll(context)))
+            });
+            let given_up = self.of.errors.given_up.map(|given_up| move |error| Err(given_up(error)));
+            let body = pin!(async { Ok(body.await) });
+            let limited = pin!(within_limit(&cache, function, given_up, body));
+            let take = |returned: Result<R, E>| {
+                let given = returned.map_or_else(Given::Error, given);
+                self.take_results(loads, given, started.elapsed())
+            };
+            match renewal {
+                Some(renewal) => while_renewing(cache.clock, limited, renewal, take).await,
+                None => take(limited.await),
+            }
+        };
+        self.finish_load(after).await;
+        self.put_back(followers);
+        for heard in told {
+            self.go_on(heard).await;
+        }
+    }
+
+    /// Sorts the results of a body: what is given to whom, and what is stored.
+    fn take_results(&mut self, loads: &[usize], given: Given<V, E>, took: Duration) -> After {
+        let counters = self.of.cache.table.of(self.of.function);
+        counters.loads.add(loads.len() as u64);
+        let loads: Vec<(usize, Load<V>)> = loads
+            .iter()
+            .filter_map(|index| match self.states[*index].take() {
+                State::Loads(load) => Some((*index, load)),
+                _ => None,
+            })
+            .collect();
+        counters.unstored.add(loads.iter().filter(|(_, load)| load.held.is_none()).count() as u64);
+        for (index, _) in &loads {
+            counters.load_times.record(|| took);
+            tracing::debug!(key = self.of.key(*index), ?took, "loaded");
+        }
+        match given {
+            Given::Values(values) => self.take_values(loads, values, took),
+            Given::Error(error) => {
+                let (after, covered) = self.take_failure(loads, Some(&error));
+                if !covered {
+                    self.error = Some(error);
+                }
+                after
+            }
+            Given::Unusable => {
+                tracing::error!(
+                    function = self.of.function.settings.name,
+                    ids = loads.len(),
+                    "the body of a batch gave a `Vec` of another length than the ids it was given: nobody knows which value is \
+                     of which id, and nothing is stored; give one `Option` for each id, in their order"
+                );
+                self.take_failure(loads, None).0
+            }
+        }
+    }
+
+    fn take_values(&mut self, loads: Vec<(usize, Load<V>)>, given: Vec<Option<V>>, took: Duration) -> After {
+        let mut after = After::default();
+        let Group { of, values, .. } = self;
+        let site = of.site();
+        for ((index, load), value) in loads.into_iter().zip(given) {
+            let call = Call::new(&site, &of.keys[index]);
+            let loaded = Loaded::of_entry(value);
+            let Load { ticket, held, began, .. } = load;
+            let entry = held.as_ref().and_then(|held| entry(&call, &loaded, held.token, took));
+            match (held, entry) {
+                (Some(held), Some(EncodedEntry { value, ttl })) => {
+                    // Before the fill asks the recovery list.
+                    let ticket = ticket.map(|ticket| {
+                        let filling = ticket.next_epoch();
+                        (ticket, began, filling)
+                    });
+                    if call.is_forced() || held.is_refresh() {
+                        let filling = Filling { held, value, ttl, ticket: None };
+                        after.refills.push(Refill { index, filling, ticket });
+                    } else {
+                        after.fills.push(Filling { held, value, ttl, ticket });
+                    }
+                }
+                (held, _) => {
+                    after.discarded.extend(held);
+                    after.ended.push(index);
+                    if let Some(ticket) = ticket.filter(|ticket| ticket.followed(began)) {
+                        after.unstored.push((ticket, began, call.unstored(loaded.as_ref())));
+                    }
+                }
+            }
+            call.record_source(Source::Loaded, Some(Duration::ZERO));
+            values[index] = settled(&call, loaded);
+        }
+        after
+    }
+
+    /// `true` if each of these keys has a stale entry, which is given instead.
+    fn take_failure(&mut self, loads: Vec<(usize, Load<V>)>, error: Option<&E>) -> (After, bool) {
+        let mut after = After::default();
+        let Group { of, values, .. } = self;
+        let site = of.site();
+        // A write may have returned meanwhile whose invalidation could not be delivered.
+        let usable =
+            |index: usize, load: &Load<V>| load.stale.is_some() && !of.cache.is_listed(of.key(index));
+        let covered = loads.iter().all(|(index, load)| usable(*index, load));
+        for (index, load) in loads {
+            let call = Call::new(&site, &of.keys[index]);
+            let usable = usable(index, &load);
+            let Load { ticket, held, stale, began } = load;
+            if let Some(held) = held {
+                if held.is_refresh() && !call.is_forced() {
+                    call.counters.refreshes_failed.one();
+                }
+                after.failed.push(held);
+            }
+            let stale = stale.filter(|_| usable);
+            match (ticket, &stale, error) {
+                (Some(ticket), Some((StaleEntry { bytes, .. }, looked)), _) => {
+                    ticket.complete(&SharedResult::Entry(bytes.clone()), *looked);
+                }
+                (Some(ticket), None, Some(error)) => {
+                    call.complete_unstored(ticket, began, Loaded::Error(error));
+                }
+                (Some(ticket), None, None) => ticket.fail(began),
+                (None, ..) => {}
+            }
+            match stale {
+                Some((stale, _)) if covered || error.is_none() => {
+                    values[index] = settled(&call, call.give_stale(stale));
+                }
+                _ => {
+                    call.record_source(Source::Loaded, Some(Duration::ZERO));
+                    call.report();
+                }
+            }
+        }
+        (after, covered)
+    }
+
+    /// Stores what is to be stored, and gives up the rest.
+    async fn finish_load(&mut self, after: After) {
+        let After { fills, refills, failed, discarded, mut ended, unstored } = after;
+        let (cache, function) = (self.of.cache.clone(), self.of.function);
+        fail_all(failed);
+        discard_all(discarded);
+        if !fills.is_empty() {
+            // The caller need not wait.
+            let filled = fill_all(cache.clone(), function, fills, self.budget.left());
+            begin(&cache, async { drop(filled.await) }.instrument(Span::current())).await;
+        }
+        let filled = self.refill(refills, &mut ended).await;
+        let is_forced = self.of.options.mode == ReadMode::Refresh;
+        ended.retain(|index| is_forced && !cache.is_listed(self.of.key(*index)));
+        if !ended.is_empty() {
+            let keys: Vec<AnyKey> = ended.iter().map(|index| AnyKey::finished(self.of.key(*index))).collect();
+            write::end(&cache, function.settings.name, &keys, self.budget.left()).await;
+        }
+        for (ticket, shared, step) in filled {
+            ticket.complete(&shared, step);
+        }
+        for (ticket, began, shared) in unstored {
+            complete(ticket, began, shared);
+        }
+    }
+
+    /// Stores in the places of values. Of those that were refused `ended` is told.
+    async fn refill(
+        &mut self,
+        refills: Vec<Refill>,
+        ended: &mut Vec<usize>,
+    ) -> Vec<(Ticket, SharedResult, Epoch)> {
+        if refills.is_empty() {
+            return Vec::new();
+        }
+        let (cache, within) = (self.of.cache.clone(), self.budget.left());
+        let (mut fillings, mut tickets) = (Vec::new(), Vec::new());
+        for Refill { index, filling, ticket } in refills {
+            tickets.push((index, ticket, SharedResult::Entry(filling.value.clone())));
+            fillings.push(filling);
+        }
+        let filled = fill_all(cache.clone(), self.of.function, fillings, within);
+        let filled = cache.spawn(filled.instrument(Span::current()));
+        let in_time = |within| async move {
+            in_awake_time!(cache.clock, within, filled).ok_or(StoreError::Timeout(within))
+        };
+        let accepted = self.budget.spend(in_time).await.ok().and_then(Result::ok).unwrap_or_default();
+        let mut served = Vec::new();
+        for (place, (index, ticket, shared)) in tickets.into_iter().enumerate() {
+            let accepted = accepted.get(place) == Some(&true);
+            if !accepted {
+                ended.push(index);
+            }
+            if let Some((ticket, began, filling)) = ticket {
+                served.push((ticket, shared, if accepted { filling } else { began }));
+            }
+        }
+        served
+    }
+}
+
+/// The entry of what was loaded, if it is to be stored.
+fn entry<V, E>(
+    call: &Call<'_, V, E>,
+    loaded: &Loaded<V, E>,
+    token: Token,
+    took: Duration,
+) -> Option<EncodedEntry> {
+    call.encoder(&[]).entry(loaded.as_ref(), None, token, took)
+}

@@ -1,0 +1,221 @@
+//! The first look at the keys of a batch, and who loads what is not there.
+
+use std::time::Duration;
+
+use super::{
+    super::{
+        decision::{
+            AtHand, Cached, CallerStep, FollowerStep, after_first_look, of_follower_without_result,
+            only_cached,
+        },
+        found::{Lookup, Missing},
+        site::Call,
+        tagged::NO_TAGS,
+    },
+    group::{Follower, Group, GroupSite, Load, State, settled},
+};
+use crate::{
+    Error,
+    engine::{
+        flight::{Epoch, Turn},
+        nested,
+    },
+    options::{ReadMode, Source},
+    store::{Answer, Read, StoreError},
+};
+
+impl<V, E> Group<V, E> {
+    /// Looks at all keys. What is not given at once is led, followed, or part of the next body.
+    pub(super) async fn begin(&mut self) {
+        let all: Vec<usize> = (0..self.of.keys.len()).collect();
+        match self.of.options.mode {
+            ReadMode::Refresh => self.join_forced(),
+            ReadMode::OnlyCached => self.only_cached(&all).await,
+            _ if self.of.options.in_transaction => self.look_or_load(&all).await,
+            ReadMode::ReadThrough | ReadMode::Bypass => self.look_and_join(&all).await,
+        }
+    }
+
+    async fn look_and_join(&mut self, all: &[usize]) {
+        let found = self.first_look(all).await;
+        let spent = self.budget.spent();
+        let Group { of, values, states, .. } = self;
+        let site = of.site();
+        let (mut misses, mut at_hand) = (Vec::new(), Vec::new());
+        for (index, found) in found.into_iter().enumerate() {
+            if !of.keys[index].is_whole() {
+                of.function.warn_once_unprintable(of.key(index));
+                states[index] = State::Loads(Load::alone(None));
+                continue;
+            }
+            let call = Call::new(&site, &of.keys[index]);
+            match after_first_look(found) {
+                CallerStep::Give(hit) => {
+                    call.counters.hit_times.record(|| spent);
+                    values[index] = settled(&call, call.give(hit));
+                }
+                CallerStep::GiveStale(stale) => values[index] = settled(&call, call.give_stale(stale)),
+                CallerStep::Revalidate(stale) => states[index] = State::Refreshes(stale),
+                CallerStep::Join(found) => {
+                    misses.push(index);
+                    at_hand.push(found);
+                }
+            }
+        }
+        site.counters.misses.add(misses.len() as u64);
+        for (index, at_hand) in misses.into_iter().zip(at_hand) {
+            tracing::debug!(key = self.of.key(index), took = ?spent, "miss");
+            self.join(index, at_hand);
+        }
+    }
+
+    /// Joins the flight of a key.
+    pub(super) fn join(&mut self, index: usize, at_hand: AtHand<V>) {
+        let Group { of, states, patience, soft, waits, .. } = self;
+        let site = of.site();
+        let call = Call::new(&site, &of.keys[index]);
+        if call.waits_for_itself() {
+            states[index] = State::Loads(Load::alone(None));
+            return;
+        }
+        let message = match of.cache.flights.join(call.kind(), call.key(), call.is_forced()) {
+            Turn::Lead(ticket) if call.is_forced() => {
+                states[index] = State::TakesOver(ticket);
+                return;
+            }
+            Turn::Lead(ticket) => {
+                let looked = Epoch::NONE;
+                states[index] = State::Leads { ticket, found: at_hand.into(), looked };
+                return;
+            }
+            Turn::Follow(message) => message,
+        };
+        let soft = soft.filter(|_| matches!(at_hand, AtHand::Stale(_)));
+        let waiting = if *waits { nested::wait_for(&of.cache, call.key()) } else { None };
+        match waiting {
+            Some(waiting) => {
+                let until = soft.unwrap_or(*patience).min(*patience);
+                let soft = soft.is_some();
+                states[index] = State::Follows(Follower { message, at_hand, until, soft, _waiting: waiting });
+            }
+            None => {
+                if *waits {
+                    of.function.warn_once_recursive(call.key());
+                }
+                self.without_result(index, at_hand, soft.is_some());
+            }
+        }
+    }
+
+    /// A key that another call loads, and that is not waited for any longer.
+    pub(super) fn without_result(&mut self, index: usize, at_hand: AtHand<V>, soft: bool) {
+        let Group { of, values, states, .. } = self;
+        match of_follower_without_result(at_hand, soft) {
+            FollowerStep::GiveStale(stale) => {
+                let site = of.site();
+                let call = Call::new(&site, &of.keys[index]);
+                values[index] = settled(&call, call.give_stale(stale));
+            }
+            FollowerStep::LoadUnstored(stale) => states[index] = State::Loads(Load::alone(stale)),
+        }
+    }
+
+    /// Every call is to load, whatever is there.
+    fn join_forced(&mut self) {
+        for index in 0..self.of.keys.len() {
+            if self.of.keys[index].is_whole() {
+                self.join(index, AtHand::Nothing(Missing::Bypass));
+            } else {
+                self.states[index] = State::Loads(Load::alone(None));
+            }
+        }
+    }
+
+    /// What the cache holds, and nothing else.
+    async fn only_cached(&mut self, all: &[usize]) {
+        let found = self.first_look(all).await;
+        let Group { of, values, .. } = self;
+        let site = of.site();
+        for (index, found) in found.into_iter().enumerate() {
+            let call = Call::new(&site, &of.keys[index]);
+            let loaded = match only_cached(found) {
+                Cached::Hit(hit) => call.give(hit),
+                Cached::Stale(stale) => call.give_stale(stale),
+                Cached::Absent => {
+                    call.counters.misses.one();
+                    call.record_source(Source::Absent, None);
+                    call.absent(Error::NotCached { key: call.key().to_owned() })
+                }
+            };
+            values[index] = settled(&call, loaded);
+        }
+    }
+
+    /// Inside of a transaction of another origin: a hit, or the body, of which nothing is stored or shared.
+    async fn look_or_load(&mut self, all: &[usize]) {
+        let found = self.first_look(all).await;
+        let Group { of, values, states, .. } = self;
+        let site = of.site();
+        for (index, found) in found.into_iter().enumerate() {
+            let call = Call::new(&site, &of.keys[index]);
+            match found {
+                Lookup::Hit(hit) if call.options.mode == ReadMode::ReadThrough => {
+                    values[index] = settled(&call, call.give(hit));
+                }
+                _ => states[index] = State::Loads(Load::alone(None)),
+            }
+        }
+    }
+
+    /// One look at all keys; a second one at those whose age matters.
+    async fn first_look(&mut self, all: &[usize]) -> Vec<Lookup<V, E>> {
+        let timed = self.of.function.settings.staleness.asks_for_time() || self.of.options.is_observed();
+        let mut found = self.look(all, timed).await;
+        let is_untimed = |index: &usize| matches!(found[*index], Lookup::Missing(Missing::NeedsServerTime));
+        // Stored by a program whose function lets values grow old.
+        let again: Vec<usize> =
+            if timed { Vec::new() } else { all.iter().copied().filter(is_untimed).collect() };
+        if !again.is_empty() {
+            for (index, looked) in again.iter().zip(self.look(&again, true).await) {
+                found[*index] = looked;
+            }
+        }
+        found
+    }
+
+    /// What is stored under these keys, and what that means.
+    pub(super) async fn look(&mut self, indices: &[usize], timed: bool) -> Vec<Lookup<V, E>> {
+        let answers = match self.budget.begin() {
+            Ok(within) => self.of.read(indices, timed, within).await,
+            Err(error) => vec![Err(error); indices.len()],
+        };
+        self.budget.end(is_silent(&answers));
+        self.of.classify(indices, answers)
+    }
+}
+
+impl<V, E> GroupSite<V, E> {
+    /// What is stored under these keys.
+    pub(super) async fn read(&self, indices: &[usize], timed: bool, within: Duration) -> Vec<Answer<Read>> {
+        let keys: Vec<&str> = indices.iter().map(|index| self.key(*index)).collect();
+        self.cache.read_all(&keys, timed, within).await
+    }
+
+    /// What that means.
+    pub(super) fn classify(&self, indices: &[usize], answers: Vec<Answer<Read>>) -> Vec<Lookup<V, E>> {
+        let site = self.site();
+        let classified = indices.iter().zip(answers).map(|(index, answer)| {
+            let call = Call::new(&site, &self.keys[*index]);
+            match answer {
+                Ok((there, now)) => call.classify(Ok(there), now, NO_TAGS),
+                Err(error) => call.classify(Err(error), None, NO_TAGS),
+            }
+        });
+        classified.collect()
+    }
+}
+
+/// Whether the store did not answer for some of the keys.
+pub(super) fn is_silent<T>(answers: &[Answer<T>]) -> bool {
+    answers.iter().any(|answer| matches!(answer, Err(StoreError::Timeout(_))))
+}

@@ -1,0 +1,162 @@
+//! Reading several keys for one caller: together with the reads of others, or with one command a server.
+
+use std::{iter::repeat_n, time::Duration};
+
+use futures_util::future::join_all;
+use tokio::time::Instant;
+
+use super::super::{
+    RedisStore,
+    batch::{Batch, BatchReply},
+    connection::NodeConnection,
+    large::ReadVia,
+};
+use super::ask;
+use crate::{
+    patience::in_awake_time,
+    store::answer::{Answer, LARGE, Read, StoreError},
+    thread::Clock,
+};
+
+/// Maximum number of keys of a command: the server does nothing else while it answers one.
+const CHUNK: usize = 1_000;
+/// The same of the first command, while nothing is known about the lengths of values; and by how much it grows.
+const FIRST_CHUNK: usize = 64;
+const SLOW_START: usize = 4;
+/// Maximum length of an answer, as far as it can be estimated (bytes).
+const CHUNK_BYTES: usize = LARGE;
+/// Maximum number of commands of one caller to one server that are not answered yet.
+const IN_FLIGHT: usize = 4;
+
+impl RedisStore {
+    /// Reads the entries of several keys, and with `timed` the time of their servers right after that. What is not answered in time is a
+    /// timeout.
+    pub(crate) async fn read_all(&self, keys: &[&str], timed: bool, within: Duration) -> Vec<Answer<Read>> {
+        let until = Instant::now() + within;
+        let mut answers = vec![Err(StoreError::Timeout(within)); keys.len()];
+        // A value that is known to be large has a connection of its own.
+        let is_large = |key: &str| self.large.read_via(key, std::time::Instant::now) != ReadVia::Shared;
+        let (apart, shared): (Vec<usize>, Vec<usize>) =
+            (0..keys.len()).partition(|index| is_large(keys[*index]));
+        let alone = join_all(apart.iter().map(|index| self.read_apart(keys[*index], timed, until)));
+        let nodes = self.owners(shared.into_iter().map(|index| (index, keys[index])));
+        let together = nodes.into_iter().map(|(owner, indices)| async move {
+            match owner {
+                Ok(owner) => self.read_of_node(&owner, keys, indices, timed, until).await,
+                Err(error) => indices.into_iter().map(|index| (index, Err(error.clone()))).collect(),
+            }
+        });
+        let (alone, together) = futures_util::join!(alone, join_all(together));
+        for (index, answer) in apart.into_iter().zip(alone).chain(together.into_iter().flatten()) {
+            answers[index] = answer;
+        }
+        answers
+    }
+
+    /// Reads keys of one server: with those of others where that is one command, else chunk by chunk.
+    async fn read_of_node(
+        &self,
+        owner: &NodeConnection,
+        keys: &[&str],
+        indices: Vec<usize>,
+        timed: bool,
+        until: Instant,
+    ) -> Vec<(usize, Answer<Read>)> {
+        let node = owner.local();
+        let parts = indices.iter().map(|index| self.full(keys[*index]).parts());
+        if let Some(replies) = node.reads().join_open(parts, timed, || node.runtime()) {
+            let replies = indices.into_iter().zip(replies).map(|(index, reply)| async move {
+                let answer = match reply.await {
+                    Ok(Ok(Ok((there, now)))) if !timed || now.is_some() => Ok((there, now)),
+                    Ok(Ok(Err(error))) => Err(error),
+                    _ => self.read_apart(keys[index], timed, until).await,
+                };
+                self.note_length(keys[index], &answer);
+                (index, answer)
+            });
+            return join_all(replies).await;
+        }
+        let (mut answers, mut rest, mut slow_start) = (Vec::new(), indices, FIRST_CHUNK);
+        // How long values are is not known at first: it is asked for few, and then for more.
+        while !rest.is_empty() {
+            let (chunk, at_once) = match node.reads().keys_in(CHUNK_BYTES) {
+                Some(keys) => (keys.clamp(1, CHUNK), IN_FLIGHT),
+                None if slow_start < CHUNK => (slow_start, 1),
+                None => (CHUNK, IN_FLIGHT),
+            };
+            slow_start *= SLOW_START;
+            let later = rest.split_off(rest.len().min(chunk * at_once));
+            let chunks: Vec<Vec<usize>> = rest.chunks(chunk).map(<[usize]>::to_vec).collect();
+            let reads = chunks.into_iter().map(|chunk| self.read_chunk(owner, keys, chunk, timed, until));
+            answers.extend(join_all(reads).await.into_iter().flatten());
+            rest = later;
+        }
+        answers
+    }
+
+    async fn read_chunk(
+        &self,
+        owner: &NodeConnection,
+        keys: &[&str],
+        indices: Vec<usize>,
+        timed: bool,
+        until: Instant,
+    ) -> Vec<(usize, Answer<Read>)> {
+        let parts = indices.iter().map(|index| self.full(keys[*index]).parts());
+        let Some(batch) = owner.local().reads().whole(parts, timed) else {
+            return indices.into_iter().map(|index| (index, Err(StoreError::Full))).collect();
+        };
+        let left = until.saturating_duration_since(Instant::now());
+        let asked = self.ask_either(owner, &batch, until);
+        let replies = in_awake_time!(Clock::Real, left, asked).unwrap_or(Err(StoreError::Timeout(left)));
+        drop(batch);
+        let replies = replies.unwrap_or_else(|error| repeat_n(Ok(Err(error)), indices.len()).collect());
+        let answers = indices.into_iter().zip(replies).map(|(index, reply)| async move {
+            let answer = match reply {
+                Ok(Ok((there, now))) if !timed || now.is_some() => Ok((there, now)),
+                Ok(Err(error)) => Err(error),
+                // It has to be asked for alone.
+                _ => self.read_apart(keys[index], timed, until).await,
+            };
+            self.note_length(keys[index], &answer);
+            (index, answer)
+        });
+        join_all(answers).await
+    }
+
+    /// Over the connection of the caller's runtime, or over the main one if that one is lost.
+    async fn ask_either(
+        &self,
+        owner: &NodeConnection,
+        batch: &Batch<BatchReply>,
+        until: Instant,
+    ) -> Answer<Vec<BatchReply>> {
+        let (node, one_by_one) = (owner.local_if_up(), self.reads_one_by_one(owner.local()));
+        match ask(node, batch, one_by_one, until).await {
+            Err(StoreError::Unreachable(_)) if node.is_own() => {
+                node.redial();
+                ask(owner, batch, one_by_one, until).await
+            }
+            answer => answer,
+        }
+    }
+
+    async fn read_apart(&self, key: &str, timed: bool, until: Instant) -> Answer<Read> {
+        let within = until.saturating_duration_since(Instant::now());
+        if !timed {
+            return self.read(key, within).await.map(|there| (there, None));
+        }
+        let read = in_awake_time!(Clock::Real, within, self.read_timed(key));
+        let (there, now) = read.unwrap_or(Err(StoreError::Timeout(within)))?;
+        Ok((there, Some(now)))
+    }
+
+    /// Learns from an answer whether the value is large.
+    fn note_length(&self, key: &str, answer: &Answer<Read>) {
+        match answer {
+            Ok((Some(value), _)) if value.len() > LARGE => self.large.record_read(key, Some(value)),
+            Err(StoreError::Timeout(within)) if !within.is_zero() => self.request_length(key),
+            _ => {}
+        }
+    }
+}
