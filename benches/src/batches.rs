@@ -25,6 +25,7 @@ const KEYS: [u64; 3] = [10, 100, 1_000];
 /// How long the origin takes for those that are missing.
 const ORIGIN_DELAY: Duration = Duration::from_millis(1);
 
+#[allow(dead_code, reason = "called through the batch only")]
 #[cached_aside(ttl = "1h", key = "batched:{id}")]
 async fn record(id: u64) -> Record {
     origin::load(id).await
