@@ -40,8 +40,18 @@ cargo xtask bench [--short] [--only TITLE] [--folder FOLDER] [--machine TEXT]
     it is built, and writes to `benches/target/bench-short`; `--only` prints the tables of these titles.";
 
 /// Sets of features that must compile without the default ones.
-const FEATURES: [&str; 9] =
-    ["", "redis", "bincode", "postcard", "redis postcard", "json", "messagepack", "metrics", "tls"];
+const FEATURES: [&str; 10] = [
+    "",
+    "redis",
+    "bincode",
+    "postcard",
+    "redis postcard",
+    "json",
+    "messagepack",
+    "metrics",
+    "tls",
+    "indexmap",
+];
 
 fn main() -> ExitCode {
     let mut args = env::args_os().skip(1).peekable();

@@ -16,7 +16,7 @@ use crate::{
         Cacheable, Codec,
         coding::{Coding, DefaultCodec, coding},
     },
-    function::{read::ReadFunction, registry::FAMILIES},
+    function::read::ReadFunction,
     key::KeyWriter,
     outcome::gives::Gives,
     read,
@@ -56,8 +56,11 @@ pub struct Cached<T, C = DefaultCodec> {
     codec: PhantomData<fn() -> C>,
 }
 
+// Without a default codec it has none to begin with.
+#[cfg(any(feature = "bincode", feature = "postcard"))]
 impl<T: Cacheable> Cached<T> {
-    /// A family whose keys begin with this name, and whose entries live so long at the most.
+    /// A family whose keys begin with this name, and whose entries live so long at the most. Needs the feature `bincode` or
+    /// `postcard`, whose codec is the default one.
     ///
     /// Give each family a name of its own: it is what tells its keys from others.
     ///
@@ -84,7 +87,8 @@ impl<T: Cacheable> Cached<T> {
             "the TTL is zero: every entry lives for a while; write such as `Duration::from_secs(300)`"
         );
         let coding = coding::<T, DefaultCodec>(0);
-        let function = ReadFunction::declare(FAMILIES, name, name, ttl).stores(&coding);
+        let function =
+            ReadFunction::declare(crate::function::registry::FAMILIES, name, name, ttl).stores(&coding);
         Cached { function: ManuallyDrop::new(function), coding, codec: PhantomData }
     }
 }
