@@ -76,8 +76,6 @@ pub(crate) enum Mechanism {
     RegistersTags,
     /// A tagged value carries the versions of the tags from before its load.
     StampsBeforeLoad,
-    /// The release of a tag removes its version; without this it brings a new one along.
-    VersionRemoved,
     /// Not a mechanism but what they take for granted: Redis loses no registration.
     RedisKeeps,
 }

@@ -205,14 +205,17 @@ async fn stale_values_are_given_as_its_windows_say() {
             carried_out(&cache).await;
             db.row.store(2, SeqCst);
             sleep(Duration::from_millis(400)).await;
+            let (has_begun, was_given) = (Notify::new(), Notify::new());
             let reloads = async || {
-                sleep(Duration::from_millis(300)).await;
+                has_begun.notify_one();
+                was_given.notified().await;
                 db.value().await
             };
             let stale = async {
-                // The reload has begun by then.
-                sleep(Duration::from_millis(100)).await;
-                STALE.get_or_load((), || db.value()).await
+                has_begun.notified().await;
+                let given = STALE.get_or_load((), || db.value()).await;
+                was_given.notify_one();
+                given
             };
             assert_eq!(tokio::join!(STALE.get_or_load((), reloads), stale), (Ok(2), Ok(1)));
             db.fails.store(true, SeqCst);

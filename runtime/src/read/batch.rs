@@ -166,9 +166,9 @@ impl<R: Answer<K, V>, K: Clone, V> Batch<R, K, V> {
             (cache, first) => cache.is_none() && first.is_none(),
         };
         let (mut cache, options) = scope::for_call(function.settings.name, first.or(self.cache.as_ref()));
-        // The versions of tags are asked for entry by entry, together with the right to store it.
         if self.keys.iter().any(|key| !key.tags().is_empty()) {
-            return Progress::Uncached { options, answer: None };
+            // The versions of tags are asked for entry by entry, together with the right to store it.
+            cache = None;
         }
         if !self.keys.iter().all(is_first) {
             tracing::debug!(function = function.settings.name, "a batch over several caches runs uncached");

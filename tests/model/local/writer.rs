@@ -158,8 +158,6 @@ impl State {
             Slot::Guard(guard)
         } else if stores && !guard.overlapped {
             Slot::Value(Value::new(version, [0; KEYS], false))
-        } else if key != super::ENTRY && !scene.has(Mechanism::VersionRemoved) {
-            Slot::Version(self.versions, 0)
         } else {
             Self::nothing(scene, registered)
         };

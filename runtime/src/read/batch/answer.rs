@@ -42,7 +42,9 @@ pub trait Answer<K, V>: Fails {
     fn has_places_for_both(first: &K, second: &K) -> bool;
 
     /// A second value, where that needs no codec.
-    fn copy(value: &V) -> Option<V>;
+    fn copy(_: &V) -> Option<V> {
+        None
+    }
 }
 
 #[diagnostic::do_not_recommend]
@@ -60,10 +62,6 @@ impl<K: Eq + Hash + Clone, V, S: BuildHasher + Default> Answer<K, V> for HashMap
     fn has_places_for_both(first: &K, second: &K) -> bool {
         first != second
     }
-
-    fn copy(_: &V) -> Option<V> {
-        None
-    }
 }
 
 #[diagnostic::do_not_recommend]
@@ -78,10 +76,6 @@ impl<K: Ord + Clone, V> Answer<K, V> for BTreeMap<K, V> {
 
     fn has_places_for_both(first: &K, second: &K) -> bool {
         first != second
-    }
-
-    fn copy(_: &V) -> Option<V> {
-        None
     }
 }
 
@@ -98,10 +92,6 @@ impl<K: Eq + Hash + Clone, V, S: BuildHasher + Default> Answer<K, V> for indexma
 
     fn has_places_for_both(first: &K, second: &K) -> bool {
         first != second
-    }
-
-    fn copy(_: &V) -> Option<V> {
-        None
     }
 }
 
