@@ -1,9 +1,6 @@
 //! What the log says: a person can follow a call by it, a hit is quiet, and no secret is ever in it.
 
-use std::{
-    pin::Pin,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use cached_aside::{Cache, cached_aside, invalidates};
 use cached_aside_tests::{
@@ -12,7 +9,6 @@ use cached_aside_tests::{
     server,
 };
 use redis::cmd;
-use tokio::task::JoinSet;
 
 use crate::support::{carried_out, filled};
 
@@ -202,47 +198,6 @@ async fn commands_are_few() {
         write, r#"{"evalsha": 2, "get": 1, "set": 1}"#,
         "guard and release, whose scripts set and get"
     );
-}
-
-/// What is sent at the same time travels together, fills and releases too: the server has far less to read than there are
-/// commands.
-#[tokio::test]
-async fn calls_that_come_together_travel_together() {
-    const CALLS: u64 = 64;
-    let server = RedisServer::start();
-    let cache = Cache::builder().url(server.url()).build().await.unwrap();
-    cache.scope(async { (load(0).await, save(0).await) }).await;
-    let arrivals = || -> u64 {
-        let stats: redis::InfoDict = server.run(cmd("INFO").arg("stats"));
-        stats.get("total_reads_processed").unwrap()
-    };
-    let together = async |call: fn(u64) -> Pin<Box<dyn Future<Output = ()> + Send>>| {
-        server.reset_stats();
-        let before = arrivals();
-        let mut calls = JoinSet::new();
-        for id in 1..=CALLS {
-            let cache = cache.clone();
-            calls.spawn(async move { cache.scope(call(id)).await });
-        }
-        calls.join_all().await;
-        carried_out(&cache).await;
-        let arrived = arrivals() - before;
-        (arrived, server.commands().get("evalsha").copied().unwrap_or_default())
-    };
-    // Another thread sends, and the system may let it run after each command: of a few rounds one is enough.
-    let mut parts = Vec::new();
-    for _ in 0..5 {
-        let (loads, scripts) = together(|id| Box::pin(async move { assert_eq!(load(id).await, id) })).await;
-        assert_eq!(scripts, CALLS * if server::version() >= (7, 0) { 1 } else { 2 });
-        let (saves, scripts) = together(|id| Box::pin(save(id))).await;
-        assert_eq!(scripts, CALLS * 2);
-        parts.push((loads, saves));
-        println!("{CALLS} acquires and as many fills came in {loads} parts, guards and releases in {saves}");
-        if loads <= CALLS / 2 && saves <= CALLS / 2 {
-            return;
-        }
-    }
-    panic!("{CALLS} calls came in {parts:?} parts");
 }
 
 #[tokio::test]

@@ -44,6 +44,7 @@ mod staleness;
 mod support;
 mod switch;
 mod tags;
+mod together;
 mod transactions;
 mod updates;
 mod values;
