@@ -17,10 +17,12 @@
 
 use std::{
     collections::{HashMap, hash_map::Entry},
-    sync::{Mutex, OnceLock, PoisonError},
+    sync::OnceLock,
     thread,
     time::{Duration, Instant},
 };
+
+use crate::lock::Mutex;
 
 use typeid::ConstTypeId;
 use xxhash_rust::xxh3::xxh3_64;
@@ -167,13 +169,13 @@ fn verdicts() -> &'static Mutex<Verdicts> {
 /// The fingerprint, worked out at the first call for each type, codec and version.
 pub(crate) fn of(kind: &CodingKind) -> Cacheability {
     let key = (kind.type_id, kind.codec, kind.version, kind.by_version);
-    if let Some(verdict) = verdicts().lock().unwrap_or_else(PoisonError::into_inner).get(&key) {
+    if let Some(verdict) = verdicts().lock().get(&key) {
         return *verdict;
     }
     let structure = structure(kind, AT_ONCE, PANICS_ABORT);
     let verdict = if structure.gave_up { None } else { judge(kind, structure, build::quick_id) };
     let verdict = verdict.unwrap_or(Err(Uncacheable::NotYetKnown { type_name: (kind.type_name)() }));
-    match verdicts().lock().unwrap_or_else(PoisonError::into_inner).entry(key) {
+    match verdicts().lock().entry(key) {
         Entry::Occupied(of_another_caller) => return *of_another_caller.get(),
         Entry::Vacant(place) => place.insert(verdict),
     };
@@ -182,12 +184,12 @@ pub(crate) fn of(kind: &CodingKind) -> Cacheability {
         let set = move || {
             let verdict =
                 judge(&kind, self::structure(&kind, ON_A_THREAD, PANICS_ABORT), || Some(build::id()));
-            let mut verdicts = verdicts().lock().unwrap_or_else(PoisonError::into_inner);
+            let mut verdicts = verdicts().lock();
             verdict.map(|verdict| verdicts.insert(key, verdict));
         };
         if thread::Builder::new().name("cached-aside-types".to_owned()).spawn(set).is_err() {
             // The next call tries again.
-            verdicts().lock().unwrap_or_else(PoisonError::into_inner).remove(&key);
+            verdicts().lock().remove(&key);
         }
     }
     verdict

@@ -21,6 +21,7 @@ mod function;
 mod interleavings;
 mod key;
 mod list_arg;
+mod lock;
 mod optional_arg;
 mod options;
 mod outcome;

@@ -1,12 +1,8 @@
 //! What a program asks of its calls, and what they report.
 
-use std::{
-    fmt,
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::{fmt, sync::Arc, time::Duration};
 
-use crate::function::read::ReadFunction;
+use crate::{function::read::ReadFunction, lock::Mutex};
 
 /// What is asked of a call, beside what its attribute says.
 #[derive(Debug, Clone)]
@@ -62,16 +58,14 @@ impl CallOptions {
         let mut observer = self.observer.as_ref();
         while let Some(Observer { calls, outer }) = observer.map(|observer| &**observer) {
             let call = ObservedCall { function: function.settings.name, key: key.to_owned(), source, age };
-            calls.lock().unwrap_or_else(PoisonError::into_inner).push(call);
+            calls.lock().push(call);
             observer = outer.as_ref();
         }
     }
 
     /// What the innermost observer was told; it forgets it.
     pub(crate) fn take_observed(&self) -> Observed {
-        let calls = self.observer.as_ref().map(|observer| {
-            std::mem::take(&mut *observer.calls.lock().unwrap_or_else(PoisonError::into_inner))
-        });
+        let calls = self.observer.as_ref().map(|observer| std::mem::take(&mut *observer.calls.lock()));
         Observed { calls: calls.unwrap_or_default() }
     }
 }

@@ -6,7 +6,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     fmt,
     sync::{
-        OnceLock, PoisonError,
+        OnceLock,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
     time::{Duration, Instant},
@@ -274,7 +274,7 @@ impl CounterTable {
     }
 
     pub(crate) fn read(&self) -> Stats {
-        let functions = FUNCTIONS.read().unwrap_or_else(PoisonError::into_inner);
+        let functions = FUNCTIONS.read();
         let mut stats = Stats::of_writes(&self.writes);
         #[cfg(feature = "metrics")]
         stats.histograms.add("guard", None, &self.writes.guard_times);

@@ -13,11 +13,13 @@ use std::{
     future::{Future, poll_fn},
     io,
     pin::Pin,
-    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
+    sync::{Arc, OnceLock},
     task::Poll,
     thread,
     time::Duration,
 };
+
+use crate::lock::Mutex;
 
 use tokio::{
     runtime::{Builder, EnterGuard, Handle},
@@ -105,7 +107,7 @@ impl Beside {
         let going = shared.clone();
         let runtime = if clock.is_paused() { Handle::current() } else { handle() };
         let task = runtime.spawn(poll_fn(move |context| {
-            let mut going = lock(&going);
+            let mut going = going.lock();
             let Some(future) = &mut going.0 else { return Poll::Ready(()) };
             let polled = future.as_mut().poll(context);
             if polled.is_ready() {
@@ -120,14 +122,10 @@ impl Beside {
 impl Drop for Beside {
     fn drop(&mut self) {
         // The lock is what an abort lacks: no step is being taken any more when this returns, and none follows what is done next.
-        let going = lock(&self.shared).0.take();
+        let going = self.shared.lock().0.take();
         drop(going);
         self.task.abort();
     }
-}
-
-fn lock(going: &Mutex<Going>) -> MutexGuard<'_, Going> {
-    going.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Which time bounds the calls of a cache.

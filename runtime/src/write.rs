@@ -5,7 +5,7 @@ use std::{
     convert::identity,
     future::Future,
     pin::{Pin, pin},
-    sync::{Arc, Mutex, PoisonError},
+    sync::Arc,
 };
 
 use tracing::Instrument;
@@ -14,6 +14,7 @@ use crate::{
     AnyKey, Error,
     engine::{deferred::Deferred, events::now_and_then, scope, session::Written, shared::Shared},
     function::write::{Guard, WriteFunction, WriteSettings},
+    lock::Mutex,
 };
 
 pub(crate) mod around;
@@ -168,7 +169,7 @@ where
 fn say_outside(settings: &WriteSettings) {
     static SAID: Mutex<BTreeSet<(&str, u32)>> = Mutex::new(BTreeSet::new());
     let WriteSettings { module, name, file, line, .. } = *settings;
-    if SAID.lock().unwrap_or_else(PoisonError::into_inner).insert((file, line)) {
+    if SAID.lock().insert((file, line)) {
         tracing::error!(
             module,
             function = name,

@@ -8,7 +8,7 @@ use std::{
     future::Future,
     pin::Pin,
     sync::{
-        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
+        Arc, MutexGuard, OnceLock,
         atomic::{AtomicBool, Ordering::Relaxed},
     },
     task::{Context, Poll},
@@ -16,10 +16,13 @@ use std::{
 
 use tracing::Span;
 
-use crate::engine::{
-    nested::{self, Loading},
-    scope::Change,
-    session::Member,
+use crate::{
+    engine::{
+        nested::{self, Loading},
+        scope::Change,
+        session::Member,
+    },
+    lock::Mutex,
 };
 
 /// What the steps of a call and its body share. Only the task that polls them both uses it.
@@ -96,7 +99,7 @@ impl<R> Deferred<R> {
     }
 
     fn result(&self) -> MutexGuard<'_, Option<R>> {
-        self.result.lock().unwrap_or_else(PoisonError::into_inner)
+        self.result.lock()
     }
 }
 

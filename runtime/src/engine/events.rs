@@ -1,9 +1,8 @@
 //! What the log says of writes that went wrong, however many there are.
 
-use std::{
-    sync::{Mutex, PoisonError},
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
+
+use crate::lock::Mutex;
 
 /// Minimum time between two lines of one kind that are above `debug`.
 const PAUSE: Duration = Duration::from_secs(10);
@@ -40,7 +39,7 @@ impl Event {
     }
 
     fn due_at(&self, now: Instant) -> Option<u64> {
-        let mut past = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut past = self.0.lock();
         if past.last.is_some_and(|last| now < last + PAUSE) {
             past.left_out += 1;
             return None;

@@ -13,14 +13,14 @@
 use std::{
     collections::{HashMap, VecDeque},
     mem,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, MutexGuard},
 };
 
 use bytes::Bytes;
 use tokio::sync::{Semaphore, oneshot};
 use typeid::ConstTypeId;
 
-use crate::{fingerprint::CodingKind, outcome::returns::SharedError};
+use crate::{fingerprint::CodingKind, lock::Mutex, outcome::returns::SharedError};
 
 /// What a caller of a missing key does next.
 #[derive(Debug)]
@@ -128,7 +128,7 @@ impl Flights {
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<Kind, ByKey>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 
     /// How many keys are being loaded.

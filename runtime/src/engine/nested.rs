@@ -7,12 +7,12 @@
 use std::{
     collections::{HashMap, HashSet},
     future::Future,
-    sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, LazyLock, MutexGuard},
 };
 
 use tokio::task_local;
 
-use crate::engine::shared::Shared;
+use crate::{engine::shared::Shared, lock::Mutex};
 
 task_local! {
     static LOADING: Arc<Loading>;
@@ -22,7 +22,7 @@ task_local! {
 static WAITING: LazyLock<Mutex<HashMap<Load, Vec<Load>>>> = LazyLock::new(Mutex::default);
 
 fn waiting() -> MutexGuard<'static, HashMap<Load, Vec<Load>>> {
-    WAITING.lock().unwrap_or_else(PoisonError::into_inner)
+    WAITING.lock()
 }
 
 /// The load of one key of one cache.

@@ -3,7 +3,7 @@
 use std::{
     collections::{HashMap, VecDeque},
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, MutexGuard,
         atomic::{AtomicUsize, Ordering::Relaxed},
     },
     time::Duration,
@@ -11,7 +11,7 @@ use std::{
 
 use cached_aside_protocol::Token;
 
-use crate::owed::Owed;
+use crate::{lock::Mutex, owed::Owed};
 
 pub(crate) mod delivery;
 
@@ -130,7 +130,7 @@ impl Recovery {
     }
 
     fn lock(&self) -> MutexGuard<'_, Queue> {
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+        self.queue.lock()
     }
 
     /// The next batch, or `None` if the list is empty: then the delivery has ended.

@@ -7,7 +7,7 @@ use std::{
     collections::BTreeMap,
     mem,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, MutexGuard,
         atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed},
     },
     time::Duration,
@@ -19,6 +19,7 @@ use crate::{
     AnyKey,
     engine::{encoder::EncodedEntry, shared::Shared},
     function::write::WriteSettings,
+    lock::Mutex,
     thread::Beside,
 };
 
@@ -126,12 +127,12 @@ impl Session {
     /// What another attribute of its function leaves behind.
     pub(crate) fn add_puts(&self, puts: Vec<Written>) {
         let puts = puts.into_iter().map(|put| Written { by_inner: true, ..put });
-        self.puts.lock().unwrap_or_else(PoisonError::into_inner).extend(puts);
+        self.puts.lock().extend(puts);
     }
 
     /// What the other attributes of its function leave behind.
     pub(crate) fn take_puts(&self) -> Vec<Written> {
-        mem::take(&mut *self.puts.lock().unwrap_or_else(PoisonError::into_inner))
+        mem::take(&mut *self.puts.lock())
     }
 
     /// Its keys in this cache. Only for members that are not over.
@@ -170,7 +171,7 @@ impl Session {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 }
 
@@ -353,12 +354,12 @@ impl GuardSet {
 
     /// Renews the guards from now on, unless somebody does.
     pub(crate) fn renew(&self, begin: impl FnOnce() -> Beside) {
-        self.renewing.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_with(begin);
+        self.renewing.lock().get_or_insert_with(begin);
     }
 
     /// Ends it: no guard is renewed after this.
     pub(crate) fn end(&self) -> Ended {
-        let renewing = self.renewing.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let renewing = self.renewing.lock().take();
         // A renewal after the release would find no guard, and place it again. Its last step may still need the keys.
         drop(renewing);
         let mut set = self.lock();
@@ -370,6 +371,6 @@ impl GuardSet {
     }
 
     fn lock(&self) -> MutexGuard<'_, Keys> {
-        self.keys.lock().unwrap_or_else(PoisonError::into_inner)
+        self.keys.lock()
     }
 }

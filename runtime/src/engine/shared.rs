@@ -1,11 +1,6 @@
 //! What all handles of one cache share.
 
-use std::{
-    collections::HashSet,
-    future::Future,
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::{collections::HashSet, future::Future, sync::Arc, time::Duration};
 
 use tokio::{runtime::Handle, task::JoinHandle};
 use tokio_util::task::TaskTracker;
@@ -13,6 +8,7 @@ use tokio_util::task::TaskTracker;
 use crate::{
     engine::{background::Background, events::Events, flight::Flights, recovery::Recovery, switch::Switch},
     function::read::ReadFunction,
+    lock::Mutex,
     store::{Store, StoreError},
     telemetry::CounterTable,
     thread::{self, Clock},
@@ -110,7 +106,7 @@ impl Shared {
 
     /// Tells of a key that holds somebody else's data, once.
     pub(crate) fn warn_once_foreign(&self, function: &'static str, key: &str) {
-        let mut foreign = self.foreign.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut foreign = self.foreign.lock();
         if foreign.len() < FOREIGN_KEYS && foreign.insert(key.to_owned()) {
             tracing::warn!(
                 function,

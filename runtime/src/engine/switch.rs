@@ -3,13 +3,10 @@
 use std::{
     collections::HashSet,
     env,
-    sync::{
-        PoisonError, RwLock,
-        atomic::{AtomicBool, Ordering::Relaxed},
-    },
+    sync::atomic::{AtomicBool, Ordering::Relaxed},
 };
 
-use crate::function::read::ReadFunction;
+use crate::{function::read::ReadFunction, lock::RwLock};
 
 /// The environment variable that turns every cache of the process off.
 const VARIABLE: &str = "CACHED_ASIDE";
@@ -54,16 +51,16 @@ impl Switch {
 
     /// Whether calls of this function run their bodies.
     pub(crate) fn is_off(&self, function: &ReadFunction) -> bool {
-        self.any.load(Relaxed) && self.off.read().unwrap_or_else(PoisonError::into_inner).names(function)
+        self.any.load(Relaxed) && self.off.read().names(function)
     }
 
     /// Whether the environment turned everything off.
     pub(crate) fn is_all_off(&self) -> bool {
-        self.off.read().unwrap_or_else(PoisonError::into_inner).all
+        self.off.read().all
     }
 
     pub(crate) fn change(&self, change: impl FnOnce(&mut Off)) {
-        let mut off = self.off.write().unwrap_or_else(PoisonError::into_inner);
+        let mut off = self.off.write();
         change(&mut off);
         self.any.store(off.all || !off.functions.is_empty(), Relaxed);
     }

@@ -1,8 +1,9 @@
 //! The cached functions that have been called, by number.
 
-use std::sync::{PoisonError, RwLock};
-
-use crate::function::{read::ReadFunction, templates};
+use crate::{
+    function::{read::ReadFunction, templates},
+    lock::RwLock,
+};
 
 /// Every cached function that has been called, by its number.
 pub(crate) static FUNCTIONS: RwLock<Vec<&'static ReadFunction>> = RwLock::new(Vec::new());
@@ -17,14 +18,14 @@ pub(crate) fn is_family(function: &ReadFunction) -> bool {
 
 /// Every `Cached` that has been used.
 pub(crate) fn families() -> Vec<&'static ReadFunction> {
-    let functions = FUNCTIONS.read().unwrap_or_else(PoisonError::into_inner);
+    let functions = FUNCTIONS.read();
     functions.iter().copied().filter(|function| is_family(function)).collect()
 }
 
 /// Gives a function its number, and reports one whose template another has already.
 fn register(function: &'static ReadFunction) -> usize {
     templates::register(function);
-    let mut functions = FUNCTIONS.write().unwrap_or_else(PoisonError::into_inner);
+    let mut functions = FUNCTIONS.write();
     functions.push(function);
     functions.len() - 1
 }

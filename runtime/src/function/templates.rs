@@ -1,12 +1,12 @@
 //! Functions of one program that have the same key template. Their keys are the same texts, so that each is given what the
 //! other stored where the types of their values are one, and else they replace each other's entries for ever.
 
-use std::{
-    collections::{BTreeMap, btree_map::Entry},
-    sync::{Mutex, PoisonError},
-};
+use std::collections::{BTreeMap, btree_map::Entry};
 
-use crate::function::read::{ReadFunction, ReadSettings};
+use crate::{
+    function::read::{ReadFunction, ReadSettings},
+    lock::Mutex,
+};
 
 /// The first function of each template that has been called, by the template's structure.
 static TEMPLATES: Mutex<BTreeMap<String, &'static ReadFunction>> = Mutex::new(BTreeMap::new());
@@ -17,8 +17,7 @@ pub(crate) fn register(function: &'static ReadFunction) {
     if is_derived(here) {
         return;
     }
-    let other = match TEMPLATES.lock().unwrap_or_else(PoisonError::into_inner).entry(structure(here.template))
-    {
+    let other = match TEMPLATES.lock().entry(structure(here.template)) {
         Entry::Occupied(first) => &first.get().settings,
         Entry::Vacant(place) => {
             place.insert(function);

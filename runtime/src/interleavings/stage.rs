@@ -6,13 +6,16 @@ use std::{
     fmt,
     future::Future,
     pin::{Pin, pin},
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::MutexGuard,
     task::{Context, Poll, Waker},
 };
 
 use tokio::sync::{Notify, oneshot};
 
-use crate::store::{Answer, StoreError};
+use crate::{
+    lock::Mutex,
+    store::{Answer, StoreError},
+};
 
 /// Commands under way, and who is acting.
 #[derive(Debug, Default)]
@@ -248,7 +251,7 @@ impl Stage {
     }
 
     fn lock(&self) -> MutexGuard<'_, Waiting> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+        self.waiting.lock()
     }
 }
 

@@ -5,7 +5,7 @@ use std::{
     convert::Infallible,
     future::{Future, poll_fn},
     pin::Pin,
-    sync::{Arc, Mutex, PoisonError},
+    sync::Arc,
     task::Poll,
 };
 
@@ -21,6 +21,7 @@ use crate::{
     engine::nested::{self, Loading},
     engine::{scope, shared::Shared},
     function::read::ReadFunction,
+    lock::Mutex,
     outcome::{Loaded, Outcome},
 };
 
@@ -169,12 +170,12 @@ impl<R> Handed<R> {
     }
 
     fn put(&self, body: Begun<R>) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(body);
+        *self.0.lock() = Some(body);
     }
 
     /// The body as the caller runs it. It is polled only once it has been put here.
     pub(super) fn body(&self) -> impl Future<Output = R> {
-        poll_fn(|context| match &mut *self.0.lock().unwrap_or_else(PoisonError::into_inner) {
+        poll_fn(|context| match &mut *self.0.lock() {
             Some(body) => body.as_mut().poll(context),
             None => Poll::Pending,
         })

@@ -1,10 +1,6 @@
 //! A cached function in one cache, and one call of it, as all steps of the read path have them.
 
-use std::{
-    ops::Deref,
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::{ops::Deref, sync::Arc, time::Duration};
 
 use cached_aside_protocol::Token;
 
@@ -15,6 +11,7 @@ use crate::{
     engine::{encoder::EntryEncoder, flight::Kind, nested, shared::Shared},
     fingerprint::TypeInfo,
     function::read::ReadFunction,
+    lock::Mutex,
     options::{CallOptions, ReadMode, Source},
     outcome::{Loaded, has_none, returns::ErrorPolicy},
     store::StoreError,
@@ -115,7 +112,7 @@ impl<'a, V, E> Call<'a, V, E> {
     pub(super) fn report(&self) {
         // Nobody does, as a rule, and then a hit takes no lock.
         if let Some(source) = &self.source
-            && let Some((source, age)) = source.lock().unwrap_or_else(PoisonError::into_inner).take()
+            && let Some((source, age)) = source.lock().take()
         {
             self.options.report(self.function, self.key(), source, age);
         }
@@ -124,7 +121,7 @@ impl<'a, V, E> Call<'a, V, E> {
     /// Records where its value came from, if anybody observes it; what is recorded last counts.
     pub(super) fn record_source(&self, source: Source, age: Option<Duration>) {
         if let Some(recorded) = &self.source {
-            *recorded.lock().unwrap_or_else(PoisonError::into_inner) = Some((source, age));
+            *recorded.lock() = Some((source, age));
         }
     }
 

@@ -2,8 +2,10 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, MutexGuard},
 };
+
+use crate::lock::Mutex;
 
 use tokio::sync::watch;
 
@@ -41,7 +43,7 @@ impl ChangeListeners {
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<Box<str>, watch::Sender<()>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 
     #[cfg(test)]
@@ -104,7 +106,7 @@ mod tests {
 
     impl Wake for Drops {
         fn wake(self: Arc<Self>) {
-            let waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+            let waiting = self.0.lock().take();
             drop(waiting);
         }
     }
@@ -118,7 +120,7 @@ mod tests {
             let drops = Arc::new(Drops(Mutex::default()));
             let waker = Waker::from(drops.clone());
             assert!(waiting.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
-            *drops.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(waiting);
+            *drops.0.lock() = Some(waiting);
             let changed = listeners.clone();
             thread::spawn(move || {
                 change(&changed);

@@ -3,9 +3,10 @@
 use std::{
     collections::HashMap,
     future::{Future, pending},
-    sync::{Mutex, PoisonError},
     time::Duration,
 };
+
+use crate::lock::Mutex;
 
 use bytes::Bytes;
 use cached_aside_protocol::Step;
@@ -46,16 +47,16 @@ impl FaultyStore {
 
     /// Sets what happens to steps from now on.
     pub(crate) fn set(&self, step: &'static str, gate: Gate) {
-        self.gates.lock().unwrap_or_else(PoisonError::into_inner).insert(step, gate);
+        self.gates.lock().insert(step, gate);
     }
 
     /// Lets every step pass again.
     pub(crate) fn heal(&self) {
-        self.gates.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.gates.lock().clear();
     }
 
     async fn pass<T>(&self, name: &'static str, step: impl Future<Output = Answer<T>>) -> Answer<T> {
-        let gate = self.gates.lock().unwrap_or_else(PoisonError::into_inner).get(name).copied();
+        let gate = self.gates.lock().get(name).copied();
         match gate.unwrap_or(Gate::Passes) {
             Gate::Passes => step.await,
             Gate::Fails => Err(StoreError::Unreachable("the gate is shut".to_owned())),

@@ -2,10 +2,9 @@
 //!
 //! It holds the same bytes as Redis would, so that both stores behave alike in every field of the header.
 
-use std::{
-    sync::{Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
+use std::{sync::MutexGuard, time::Duration};
+
+use crate::lock::Mutex;
 
 use bytes::Bytes;
 #[cfg(test)]
@@ -91,7 +90,7 @@ impl MemoryStore {
     }
 
     fn lock(&self) -> MutexGuard<'_, Slots> {
-        self.slots.lock().unwrap_or_else(PoisonError::into_inner)
+        self.slots.lock()
     }
 
     /// The time of this store.

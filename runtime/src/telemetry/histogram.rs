@@ -2,12 +2,11 @@
 
 use std::{
     array,
-    sync::{
-        Mutex, PoisonError,
-        atomic::{AtomicU64, Ordering::Relaxed},
-    },
+    sync::atomic::{AtomicU64, Ordering::Relaxed},
     time::Duration,
 };
+
+use crate::lock::Mutex;
 
 /// Number of buckets for each power of two, as a power of two.
 const PRECISION: u32 = 2;
@@ -36,7 +35,7 @@ impl Histogram {
 
     /// Calls `record` with the middle of each bucket and how many times it was recorded since the last call.
     pub(crate) fn publish(&self, mut record: impl FnMut(f64, usize)) {
-        let mut published = self.published.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut published = self.published.lock();
         for (number, (count, published)) in self.counts.iter().zip(published.iter_mut()).enumerate() {
             let count = count.load(Relaxed);
             let new = usize::try_from(count - *published).unwrap_or(usize::MAX);

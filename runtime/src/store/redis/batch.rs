@@ -17,7 +17,7 @@
 use std::{
     mem,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError, Weak,
+        Arc, MutexGuard, Weak,
         atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed},
     },
 };
@@ -30,7 +30,10 @@ use self::{
     waiters::{Waiter, Waiters},
 };
 use super::poll::yield_once;
-use crate::store::answer::{Answer, Read};
+use crate::{
+    lock::Mutex,
+    store::answer::{Answer, Read},
+};
 
 mod keys;
 mod pending;
@@ -242,7 +245,7 @@ impl<A> ReadBatcher<A> {
             }
             queue.closed.retain(|closed| {
                 let Some(waiters) = closed.waiters.upgrade() else { return false };
-                let bound = if lock(&waiters).sent { unanswered } else { unsent };
+                let bound = if waiters.lock().sent { unanswered } else { unsent };
                 let late = checks - closed.since > bound;
                 if late {
                     silent_ones.push(waiters);
@@ -254,7 +257,7 @@ impl<A> ReadBatcher<A> {
         };
         drop(unsent_ones);
         for waiters in silent_ones {
-            let mut waiters = lock(&waiters);
+            let mut waiters = waiters.lock();
             let gone = (mem::take(&mut waiters.first), mem::take(&mut waiters.more));
             drop(waiters);
             drop(gone);
@@ -285,7 +288,7 @@ impl<A> ReadBatcher<A> {
 
 impl<A> Shared<A> {
     fn lock(&self) -> MutexGuard<'_, Queue<A>> {
-        lock(&self.queue)
+        self.queue.lock()
     }
 }
 
@@ -338,7 +341,7 @@ impl<A> Batch<A> {
 
     /// Marks the batch as sent; `false` if every caller has gone away.
     pub(super) fn send(&self) -> bool {
-        let mut waiters = lock(&self.waiters);
+        let mut waiters = self.waiters.lock();
         waiters.sent = true;
         let more = waiters.more.iter().map(|(_, waiter)| waiter);
         !waiters.first.iter().chain(more).all(Waiter::is_gone)
@@ -371,7 +374,7 @@ impl<A> Batch<A> {
             MAX_REPLIES_AT_ONCE
         };
         let (more, mut others) = {
-            let mut waiters = lock(&waiters);
+            let mut waiters = waiters.lock();
             (mem::take(&mut waiters.more), waiters.others(&answers))
         };
         for (place, waiter) in more {
@@ -383,7 +386,7 @@ impl<A> Batch<A> {
         let mut answers = answers.into_iter();
         loop {
             let part: Vec<_> = {
-                let first = &mut lock(&waiters).first;
+                let first = &mut waiters.lock().first;
                 let many = at_once.min(first.len());
                 first.drain(..many).collect()
             };
@@ -391,7 +394,7 @@ impl<A> Batch<A> {
                 let others = if waiter.is_of_several() { others.pop_front() } else { None };
                 waiter.answer(answer, others.unwrap_or_default());
             }
-            if answers.len() == 0 || lock(&waiters).first.is_empty() {
+            if answers.len() == 0 || waiters.lock().first.is_empty() {
                 return;
             }
             // The task of their next batch runs twice, and then the connection's.
@@ -400,10 +403,6 @@ impl<A> Batch<A> {
             }
         }
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

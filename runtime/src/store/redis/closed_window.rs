@@ -9,11 +9,11 @@
 //! has noticed anything.
 
 use std::{
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::MutexGuard,
     time::{Duration, Instant},
 };
 
-use crate::backoff::DELIVERY;
+use crate::{backoff::DELIVERY, lock::Mutex};
 
 use super::limits::{Limits, RECONNECT};
 
@@ -61,7 +61,7 @@ impl ClosedWindow {
     }
 
     fn known(&self) -> MutexGuard<'_, Known> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 }
 

@@ -7,7 +7,7 @@
 use std::{
     collections::BTreeMap,
     fmt, mem,
-    sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, atomic::AtomicBool},
+    sync::{Arc, MutexGuard, atomic::AtomicBool},
     time::Duration,
 };
 
@@ -27,6 +27,7 @@ use super::{
 };
 use crate::{
     backoff::Backoff,
+    lock::{Mutex, RwLock},
     patience::in_awake_time,
     thread::{self, Clock},
 };
@@ -112,7 +113,7 @@ impl Cluster {
     /// The connection to the node that has a slot.
     pub(super) fn owner(&self, slot: u16) -> Result<NodeConnection, Failure> {
         let found = {
-            let topology = self.0.topology.read().unwrap_or_else(PoisonError::into_inner);
+            let topology = self.0.topology.read();
             let owner = usize::from(topology.owners[usize::from(slot)]);
             owner.checked_sub(1).map(|number| topology.nodes[number].1.clone())
         };
@@ -204,11 +205,11 @@ async fn call_asking<T: FromRedisValue + Send + 'static>(
 
 impl State {
     fn topology(&self) -> Topology {
-        self.topology.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.topology.read().clone()
     }
 
     fn provisional(&self) -> MutexGuard<'_, Vec<(String, NodeConnection)>> {
-        self.provisional.lock().unwrap_or_else(PoisonError::into_inner)
+        self.provisional.lock()
     }
 
     /// The connection to a node, which need not be known yet.
@@ -239,7 +240,7 @@ impl State {
 
     /// A node has named the new node of a slot.
     fn moved(&self, slot: u16, address: &str, node: &NodeConnection) {
-        let mut topology = self.topology.write().unwrap_or_else(PoisonError::into_inner);
+        let mut topology = self.topology.write();
         let known = topology.nodes.iter().position(|(known, _)| known == address);
         let number = known.unwrap_or_else(|| {
             topology.nodes.push((address.to_owned(), node.clone()));
@@ -286,7 +287,7 @@ impl State {
         let whole = !owners.contains(&0);
         let connections: Vec<NodeConnection> = nodes.iter().map(|(_, node)| node.clone()).collect();
         {
-            let mut topology = self.topology.write().unwrap_or_else(PoisonError::into_inner);
+            let mut topology = self.topology.write();
             *topology = Topology { owners: owners.into(), nodes };
         }
         // Those that have slots are in the topology now.

@@ -13,7 +13,7 @@
 use std::{
     fmt,
     sync::{
-        Arc, OnceLock, PoisonError, RwLock, RwLockReadGuard, Weak,
+        Arc, OnceLock, RwLockReadGuard, Weak,
         atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering::Relaxed},
     },
     time::{Duration, Instant},
@@ -34,6 +34,7 @@ use super::{
     limits::Limits,
 };
 use crate::{
+    lock::RwLock,
     owed::Owed,
     store::{answer::boxed, changes::ChangeListeners},
     telemetry::{Node, NodeState},
@@ -303,7 +304,7 @@ impl Inner {
     }
 
     fn state(&self) -> RwLockReadGuard<'_, State> {
-        self.state.read().unwrap_or_else(PoisonError::into_inner)
+        self.state.read()
     }
 
     /// Whether the connection with this number is the current one.

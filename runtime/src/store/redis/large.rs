@@ -7,7 +7,7 @@
 use std::{
     collections::HashMap,
     sync::{
-        Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard,
+        Arc, RwLockReadGuard, RwLockWriteGuard,
         atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed},
     },
     time::{Duration, Instant},
@@ -16,7 +16,7 @@ use std::{
 use bytes::Bytes;
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::store::answer::LARGE;
+use crate::{lock::RwLock, store::answer::LARGE};
 
 /// Maximum length of an entry that says nothing about the length of the value (bytes).
 const SHORT: usize = 256;
@@ -123,11 +123,11 @@ impl LargeValues {
 
 impl Keys {
     fn keys(&self) -> RwLockReadGuard<'_, HashMap<u64, Timeouts>> {
-        self.by_hash.read().unwrap_or_else(PoisonError::into_inner)
+        self.by_hash.read()
     }
 
     fn keys_mut(&self) -> RwLockWriteGuard<'_, HashMap<u64, Timeouts>> {
-        self.by_hash.write().unwrap_or_else(PoisonError::into_inner)
+        self.by_hash.write()
     }
 
     fn insert(&self, key: &str, change: impl FnOnce(&mut Timeouts)) {

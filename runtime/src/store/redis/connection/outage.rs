@@ -6,7 +6,7 @@
 
 use std::{
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, MutexGuard,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
     time::{Duration, Instant},
@@ -14,6 +14,7 @@ use std::{
 
 use super::super::handshake::{ServerIdentity, Target};
 use crate::{
+    lock::Mutex,
     owed::{Counted, Owed},
     thread,
 };
@@ -69,7 +70,7 @@ impl OutageLog {
     }
 
     fn open(&self) -> MutexGuard<'_, Option<Outage>> {
-        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+        self.open.lock()
     }
 
     /// The connection is down; the next attempt to connect gives the reason.

@@ -12,7 +12,7 @@ use std::{
     future::{Future, poll_fn},
     pin::Pin,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, MutexGuard,
         atomic::{AtomicUsize, Ordering::Relaxed},
     },
     task::{Context, Poll, ready},
@@ -22,7 +22,7 @@ use std::{
 use tokio::{sync::oneshot, task::AbortHandle};
 
 use super::super::{failure::Failure, poll::yield_once};
-use crate::thread;
+use crate::{lock::Mutex, thread};
 
 /// Maximum time that a step is queued.
 const MAX_WAIT: Duration = Duration::from_millis(5);
@@ -55,7 +55,7 @@ type StepFuture = Pin<Box<dyn Future<Output = Box<dyn FnOnce() + Send>> + Send>>
 
 impl QueuedStep {
     fn lock(&self) -> MutexGuard<'_, Progress> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 
     /// Starts the step on the library's thread.
@@ -155,7 +155,7 @@ impl Outbox {
     }
 
     fn lock(&self) -> MutexGuard<'_, Queue> {
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+        self.queue.lock()
     }
 
     /// Has the library's thread start everything that is queued when it runs next.
@@ -277,7 +277,7 @@ mod tests {
         struct Drops(Mutex<Option<Caller>>, mpsc::Sender<()>);
         impl std::task::Wake for Drops {
             fn wake(self: Arc<Self>) {
-                drop(self.0.lock().unwrap().take());
+                drop(self.0.lock().take());
                 let _ = self.1.send(());
             }
         }
@@ -298,7 +298,7 @@ mod tests {
         // The first waker is for its own turn.
         assert!(caller.as_mut().poll(&mut Context::from_waker(std::task::Waker::noop())).is_pending());
         assert!(caller.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
-        *drops.0.lock().unwrap() = Some(caller);
+        *drops.0.lock() = Some(caller);
         go.send(()).unwrap();
         done.recv_timeout(Duration::from_secs(20)).expect("the library's thread stands still");
     }

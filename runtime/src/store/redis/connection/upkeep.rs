@@ -2,7 +2,7 @@
 
 use std::{
     sync::{
-        Arc, PoisonError,
+        Arc,
         atomic::Ordering::{Relaxed, SeqCst},
     },
     time::{Duration, Instant},
@@ -94,9 +94,7 @@ impl Inner {
 
     /// The connection is down; the next attempt to connect gives the reason.
     pub(super) fn begin_outage(&self, reason: &str) {
-        if let State::Down { reason: known, .. } =
-            &mut *self.state.write().unwrap_or_else(PoisonError::into_inner)
-        {
+        if let State::Down { reason: known, .. } = &mut *self.state.write() {
             reason.clone_into(known);
         }
         if !self.is_dedicated() {
@@ -133,7 +131,7 @@ impl Inner {
     /// Takes the connection with this number out of use; `false` if it is not the current one.
     pub(super) fn end(&self, number: u64, reason: &str) -> bool {
         {
-            let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
+            let mut state = self.state.write();
             if !matches!(&*state, State::Up(live) if live.number == number) {
                 return false;
             }
@@ -247,7 +245,7 @@ impl Inner {
             _ => self.closed_window.back(server.run.clone(), self.limits, now),
         };
         {
-            let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
+            let mut state = self.state.write();
             let since = if let State::Down { since, .. } = &*state { *since } else { now };
             let closed = until.map(|until| (since, until));
             *state = State::Up(Live { connection, number, tracking, server: server.clone(), closed });
