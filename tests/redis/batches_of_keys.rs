@@ -18,6 +18,7 @@ use tokio::time::timeout;
 use crate::support::{filled, on_both_stores};
 
 mod forms;
+mod tagged;
 
 /// Nothing of this takes so long, on however busy a machine.
 const LONG: Duration = Duration::from_secs(60);

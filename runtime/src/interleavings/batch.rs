@@ -19,7 +19,7 @@ use crate::{
         batch::{BatchErrors, keys_in_cache},
         key,
     },
-    AnyKey, Cache,
+    AnyKey, Cache, Tag,
     function::read::ReadFunction,
 };
 
@@ -36,11 +36,14 @@ pub(super) fn batch(
     (cache, process): (Cache, usize),
     stage: Arc<Stage>,
     origin: Arc<AtomicU64>,
-    keys: [&'static str; 2],
+    (keys, tags): ([&'static str; 2], &'static [&'static str]),
     fails: bool,
 ) -> Boxed<Result<u64, Failed>> {
     Box::pin(async move {
-        let keyed = keys_in_cache(keys.to_vec(), |name| key(cached, AnyKey::new(name), coded()));
+        let keyed = keys_in_cache(keys.to_vec(), |name| {
+            let entry = AnyKey::new(name).tagged(tags.iter().map(|tag| Tag::new(tag)));
+            key(cached, entry, coded())
+        });
         let mut batch = keyed.answered_by(BatchErrors::<Answer>::SHARED.or_given_up()).in_cache(&cache);
         while let Some(missing) = batch.missing().await {
             let body = async {

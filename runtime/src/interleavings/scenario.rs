@@ -116,6 +116,11 @@ pub(super) const fn reversed_batch() -> Call {
     Call { batch: Some([OTHER, KEY]), ..read() }
 }
 
+/// A batch that loads anew.
+pub(super) const fn refreshed_batch() -> Call {
+    Call { asked: ReadMode::Refresh, ..batch() }
+}
+
 pub(super) const fn write() -> Call {
     Call { writes: Some(&SAVE), ..read() }
 }

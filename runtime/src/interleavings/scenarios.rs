@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{
-    batches::{batches, batches_in_trouble},
+    batches::{batches, batches_in_trouble, tagged_batches, tagged_batches_in_trouble},
     scenario::{
         EARLY, GUARD_FOR, IN_BACKGROUND, KEEPS, PAST_A_LEASE, Promise, REVALIDATES, Scenario, change, read,
         refresh, transaction, transaction_of_result, update, write,
@@ -305,6 +305,8 @@ fn all() -> Vec<Scenario> {
         refreshes_in_trouble(),
         tagged(),
         tagged_in_trouble(),
+        tagged_batches(),
+        tagged_batches_in_trouble(),
     ]
     .concat()
 }

@@ -260,7 +260,9 @@ pub(super) const READ_ORIGIN: &str = "read the database";
 /// A body writes the database.
 pub(super) const WRITE_ORIGIN: &str = "write the database";
 /// What changes nothing, so that it does not matter whether it happens when nobody waits for it.
-const READS: [&str; 5] = ["read", READ_FIRST, "read_timed", "watch", READ_ORIGIN];
+const READS: [&str; 5] = [READ, READ_FIRST, "read_timed", "watch", READ_ORIGIN];
+/// A read, or the last one of several by one call.
+pub(super) const READ: &str = "read";
 /// The first read of several by one call: the next is sent when it is answered.
 pub(super) const READ_FIRST: &str = "read first";
 /// What is answered when it takes effect.

@@ -7,7 +7,7 @@ use cached_aside_protocol::Step;
 
 use super::{
     scenario::{First, number_of},
-    stage::{READ_FIRST, Stage},
+    stage::{READ, READ_FIRST, Stage},
 };
 use crate::store::{Answer, Read, Together, Watched, memory::MemoryStore};
 
@@ -29,7 +29,7 @@ impl fmt::Debug for SteppedStore {
 impl SteppedStore {
     pub(crate) async fn read(&self, key: &str) -> Answer<Option<Bytes>> {
         let key = key.to_owned();
-        self.send("read", &[&key.clone()], |store| async move { store.read(&key).await }).await
+        self.send(READ, &[&key.clone()], |store| async move { store.read(&key).await }).await
     }
 
     pub(crate) async fn read_timed(&self, key: &str) -> Answer<(Option<Bytes>, Duration)> {
@@ -48,7 +48,7 @@ impl SteppedStore {
         for (turn, index) in order.iter().enumerate() {
             let (key, timed) = (keys[*index].to_owned(), timed && *index == 0);
             let last = turn + 1 == keys.len();
-            let name = if last { "read" } else { READ_FIRST };
+            let name = if last { READ } else { READ_FIRST };
             let read =
                 move |store: Arc<MemoryStore>| async move { store.read_together(&[&key], timed).await };
             let (value, now) = self.send(name, slice::from_ref(&keys[*index]), read).await?;
@@ -85,7 +85,27 @@ impl SteppedStore {
         self.run_all(keys, steps).await
     }
 
+    /// Entries and tags by themselves, one after the other: they may be on different nodes.
     pub(crate) async fn read_all(&self, keys: &[&str], timed: bool) -> Answer<Vec<Answer<Read>>> {
+        let entries = keys.iter().take_while(|key| !key.starts_with('#')).count();
+        let (entries, tags) = keys.split_at(entries);
+        match self.first {
+            _ if tags.is_empty() => self.read_some(READ, entries, timed).await,
+            First::Entry => {
+                let mut all = self.read_some(READ_FIRST, entries, timed).await?;
+                all.extend(self.read_some(READ, tags, timed).await?);
+                Ok(all)
+            }
+            First::Tags => {
+                let of_tags = self.read_some(READ_FIRST, tags, timed).await?;
+                let mut all = self.read_some(READ, entries, timed).await?;
+                all.extend(of_tags);
+                Ok(all)
+            }
+        }
+    }
+
+    async fn read_some(&self, name: &'static str, keys: &[&str], timed: bool) -> Answer<Vec<Answer<Read>>> {
         let owned: Vec<String> = keys.iter().map(|&key| key.to_owned()).collect();
         let read = |store: Arc<MemoryStore>| async move {
             let mut all = Vec::new();
@@ -95,7 +115,7 @@ impl SteppedStore {
             }
             Ok(all)
         };
-        self.send(if timed { "read_timed" } else { "read" }, keys, read).await
+        self.send(name, keys, read).await
     }
 
     pub(crate) async fn watch(&self, key: &str) -> Answer<Watched> {

@@ -408,7 +408,8 @@ impl<'a> World<'a> {
         match writes {
             None if self.scenario.calls[number].batch.is_some() => {
                 let keys = self.scenario.calls[number].batch.unwrap_or_default();
-                in_mode(asked, batch(cached, (cache, process), stage, origin, keys, fails))
+                let keyed = (keys, self.scenario.tags);
+                in_mode(asked, batch(cached, (cache, process), stage, origin, keyed, fails))
             }
             None => {
                 let body = async move {

@@ -26,6 +26,7 @@ mod group;
 mod lead;
 mod load;
 mod look;
+mod tags;
 mod wait;
 
 pub use self::answer::{Answer, BatchErrors, Fails, NotGivenUp, NotSharedByBatch};
@@ -166,10 +167,6 @@ impl<R: Answer<K, V>, K: Clone, V> Batch<R, K, V> {
             (cache, first) => cache.is_none() && first.is_none(),
         };
         let (mut cache, options) = scope::for_call(function.settings.name, first.or(self.cache.as_ref()));
-        if self.keys.iter().any(|key| !key.tags().is_empty()) {
-            // The versions of tags are asked for entry by entry, together with the right to store it.
-            cache = None;
-        }
         if !self.keys.iter().all(is_first) {
             tracing::debug!(function = function.settings.name, "a batch over several caches runs uncached");
             cache = None;
@@ -186,7 +183,8 @@ impl<R: Answer<K, V>, K: Clone, V> Batch<R, K, V> {
         let (places, firsts) = distinct(&self.keys);
         let keys = firsts.iter().map(|id| self.keys[*id].clone()).collect();
         let errors = self.errors;
-        let of = GroupSite { cache: cache.into_owned(), function, known, coding, errors, options, keys };
+        let cache = cache.into_owned();
+        let of = GroupSite::new(cache, function, (known, coding), errors, options, keys);
         let wait = self.wait.unwrap_or(function.settings.wait);
         let group = Group::new(of, wait, !self.once);
         Progress::Cached(Box::new(Cached { group, places, firsts, loads: Vec::new() }))

@@ -57,7 +57,10 @@ impl<V, E> Call<'_, V, E> {
             let read = self.cache.read_together(&keys, timed, within).await;
             let silent = matches!(read, Err(StoreError::Timeout(_)));
             let found = match read {
-                Ok((there, now)) => self.classify_with_tags(there, now),
+                Ok((mut there, now)) => {
+                    let stored = there.first_mut().and_then(Option::take);
+                    self.classify_with_tags(stored, there.get(1..).unwrap_or_default(), now)
+                }
                 Err(error) => self.classify(Err(error), None, None),
             };
             if let Lookup::Hit(hit) = found {
@@ -73,10 +76,13 @@ impl<V, E> Call<'_, V, E> {
         }
     }
 
-    /// What stands under a key and those of its tags.
-    fn classify_with_tags(&self, mut there: Vec<Option<Bytes>>, now: Option<Duration>) -> Lookup<V, E> {
-        let stored = there.first_mut().and_then(Option::take);
-        let tags = there.get(1..).unwrap_or_default();
+    /// What stands under a key and those of its tags means.
+    pub(super) fn classify_with_tags(
+        &self,
+        stored: Option<Bytes>,
+        tags: &[Option<Bytes>],
+        now: Option<Duration>,
+    ) -> Lookup<V, E> {
         for (tag, there) in self.tags().iter().zip(tags) {
             match tag_slot(there.as_deref()) {
                 TagSlot::Version(_) | TagSlot::Missing => {}

@@ -4,11 +4,14 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::{sync::oneshot, time::Instant};
 
-use super::super::{
-    decision::AtHand,
-    found::{Lookup, StaleEntry},
-    lookup::POLL,
-    site::{Call, Site},
+use super::{
+    super::{
+        decision::AtHand,
+        found::{Lookup, StaleEntry},
+        lookup::POLL,
+        site::{Call, Site},
+    },
+    tags::Tags,
 };
 use crate::{
     AnyKey,
@@ -58,6 +61,7 @@ pub(super) struct GroupSite<V, E> {
     pub(super) errors: ErrorPolicy<E>,
     pub(super) options: CallOptions,
     pub(super) keys: Vec<AnyKey>,
+    pub(super) tags: Tags,
 }
 
 /// How far the read of one key has come.
@@ -130,6 +134,18 @@ impl<V, E> Drop for Group<V, E> {
 }
 
 impl<V, E> GroupSite<V, E> {
+    pub(super) fn new(
+        cache: Arc<Shared>,
+        function: &'static ReadFunction,
+        (known, coding): (TypeInfo, Coding<V>),
+        errors: ErrorPolicy<E>,
+        options: CallOptions,
+        keys: Vec<AnyKey>,
+    ) -> GroupSite<V, E> {
+        let tags = Tags::of(&keys);
+        GroupSite { cache, function, known, coding, errors, options, keys, tags }
+    }
+
     pub(super) fn site(&self) -> Site<'_, V, E> {
         let GroupSite { ref cache, function, known, ref coding, ref errors, ref options, .. } = *self;
         let counters = cache.table.of(function);

@@ -2,10 +2,10 @@
 
 use bytes::Bytes;
 use cached_aside_protocol::{
-    Token, entry,
+    Step, Token, entry,
     steps::{Acquire, Acquired, Elect},
 };
-use futures_util::{StreamExt, stream};
+use futures_util::{StreamExt, future::join, stream};
 use tokio::time::Instant;
 
 use super::{
@@ -19,12 +19,14 @@ use super::{
     look::is_silent,
 };
 use crate::{
+    AnyKey,
     engine::{
         budget::Budget,
         flight::{Epoch, SharedResult, Ticket},
         lease::{Right, StoreRight, several::StoreRights},
     },
     function::staleness::Freshness,
+    store::Answer,
 };
 
 /// Maximum number of keys for which a forced batch asks at the same time.
@@ -130,14 +132,14 @@ impl<V, E> Group<V, E> {
         });
         let steps = steps.collect();
         let indices = leases.iter().map(|(index, ..)| *index).collect::<Vec<_>>();
-        let answers = self.run(&indices, steps, |answer| matches!(answer, Acquired::No(_))).await;
+        let answers = self.ask(&indices, steps, |answer| matches!(answer, Acquired::No(_))).await;
         let Group { of, states, .. } = self;
         let site = of.site();
         for ((((index, ticket, _), right), answer), looked) in
             leases.into_iter().zip(rights.each()).zip(answers).zip(looked)
         {
             let call = Call::new(&site, &of.keys[index]);
-            states[index] = match call.granted(right, answer.map(without_tags)) {
+            states[index] = match call.granted(right, answer) {
                 Granted::Lease(lease) => {
                     let (ticket, held) = (Some(ticket), Some(lease));
                     State::Loads(Load { ticket, held, stale: None, began: Epoch::NONE })
@@ -166,14 +168,14 @@ impl<V, E> Group<V, E> {
         });
         let steps = steps.collect();
         let indices = refreshes.iter().map(|(index, ..)| *index).collect::<Vec<_>>();
-        let answers = self.run(&indices, steps, |_| false).await;
+        let answers = self.ask(&indices, steps, |_| false).await;
         let Group { of, states, values, .. } = self;
         let site = of.site();
         for (((index, flight, stale), right), answer) in refreshes.into_iter().zip(rights.each()).zip(answers)
         {
             let call = Call::new(&site, &of.keys[index]);
             let began = Epoch::NONE;
-            match (call.elected(right, &stale, answer.map(without_tags)), flight) {
+            match (call.elected(right, &stale, answer), flight) {
                 (Election::Won(held), flight) => {
                     if flight.is_none() && stale.freshness == Freshness::EarlyRefresh {
                         call.counters.early_refreshes.one();
@@ -212,18 +214,26 @@ impl<V, E> Group<V, E> {
         // Each asks for itself, side by side, and all of it comes out of the one budget.
         let left = self.budget.begin().unwrap_or_default();
         let Group { of, states, budget, .. } = self;
-        let site = of.site();
+        let (of, site) = (&*of, of.site());
+        let indices: Vec<usize> = forced.iter().map(|(index, _)| *index).collect();
         let taken = forced.into_iter().map(|(index, ticket)| {
-            let call = Call::new(&site, &of.keys[index]);
+            let site = &site;
             async move {
-                let held = call.take_over(&ticket, &mut Budget::new(left)).await;
+                // The versions of its tags are read beside, for all that carry them.
+                let key = AnyKey::finished(of.key(index));
+                let held = Call::new(site, &key).take_over(&ticket, &mut Budget::new(left)).await;
                 (index, ticket, held)
             }
         });
-        let taken: Vec<_> = stream::iter(taken).buffered(AT_ONCE).collect().await;
+        let taken = stream::iter(taken).buffered(AT_ONCE).collect::<Vec<_>>();
+        let (taken, carried) = join(taken, of.carry(&indices, left)).await;
         budget.end(taken.iter().any(|(.., held)| held.is_none()));
         for (index, ticket, held) in taken {
             let ticket = Some(ticket);
+            let held = held.zip(of.versions(index, &carried)).map(|(mut held, versions)| {
+                held.versions = versions;
+                held
+            });
             states[index] = State::Loads(Load { ticket, held, stale: None, began: Epoch::NONE });
         }
     }
@@ -233,25 +243,25 @@ impl<V, E> Group<V, E> {
         of.map(|(index, right)| StoreRight::new(cache, site.key(index), Token::fresh(), right)).collect()
     }
 
-    /// Runs one step on each of these keys.
-    async fn run<S: cached_aside_protocol::Step>(
+    /// Asks for a right to store on each of these keys, and at the same time for the versions of the tags that their entries will
+    /// carry: see [`Call::with_versions`].
+    async fn ask<S: Step>(
         &mut self,
         indices: &[usize],
         steps: Vec<S>,
         is_look: fn(&S::Answer) -> bool,
-    ) -> Vec<crate::store::Answer<S::Answer>> {
+    ) -> Vec<Answer<(S::Answer, Option<Box<[Token]>>)>> {
         let within = match self.budget.begin() {
             Ok(within) => within,
             Err(error) => return vec![Err(error); indices.len()],
         };
         let keys: Vec<&str> = indices.iter().map(|index| self.of.key(*index)).collect();
-        let answers = self.of.cache.run_all_of_load(&keys, steps, is_look, within).await;
-        self.budget.end(is_silent(&answers));
-        answers
+        let rights = self.of.cache.run_all_of_load(&keys, steps, is_look, within);
+        let (rights, carried) = join(rights, self.of.carry(indices, within)).await;
+        self.budget.end(is_silent(&rights) || is_silent(carried.answers()));
+        let with_versions = |(right, index): (Answer<S::Answer>, &usize)| {
+            right.map(|right| (right, self.of.versions(*index, &carried)))
+        };
+        rights.into_iter().zip(indices).map(with_versions).collect()
     }
-}
-
-/// The answer for an entry that carries no tags.
-fn without_tags<T>(answer: T) -> (T, Option<Box<[Token]>>) {
-    (answer, Some(Box::default()))
 }

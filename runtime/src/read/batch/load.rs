@@ -6,7 +6,6 @@ use std::{
     time::Duration,
 };
 
-use cached_aside_protocol::Token;
 use tokio::time::Instant;
 use tracing::{Instrument, Span, debug_span};
 
@@ -165,12 +164,12 @@ impl<V, E> Group<V, E> {
             let call = Call::new(&site, &of.keys[index]);
             let loaded = Loaded::of_entry(value);
             let Load { ticket, held, began, .. } = load;
-            let entry = held.as_ref().and_then(|held| entry(&call, &loaded, held.token, took));
+            let entry = held.as_ref().and_then(|held| entry(&call, &loaded, held, took));
             match (held, entry) {
                 (Some(held), Some(EncodedEntry { value, ttl })) => {
-                    // Before the fill asks the recovery list.
+                    // Before the fill asks the recovery list. That an entry was stored says nothing of its tags.
                     let ticket = ticket.map(|ticket| {
-                        let filling = ticket.next_epoch();
+                        let filling = if call.tags().is_empty() { ticket.next_epoch() } else { began };
                         (ticket, began, filling)
                     });
                     if call.is_forced() || held.is_refresh() {
@@ -200,8 +199,9 @@ impl<V, E> Group<V, E> {
         let Group { of, values, .. } = self;
         let site = of.site();
         // A write may have returned meanwhile whose invalidation could not be delivered.
-        let usable =
-            |index: usize, load: &Load<V>| load.stale.is_some() && !of.cache.is_listed(of.key(index));
+        let usable = |index: usize, load: &Load<V>| {
+            load.stale.is_some() && !Call::new(&site, &of.keys[index]).is_listed()
+        };
         let covered = loads.iter().all(|(index, load)| usable(*index, load));
         for (index, load) in loads {
             let call = Call::new(&site, &of.keys[index]);
@@ -302,8 +302,8 @@ impl<V, E> Group<V, E> {
 fn entry<V, E>(
     call: &Call<'_, V, E>,
     loaded: &Loaded<V, E>,
-    token: Token,
+    held: &StoreRight,
     took: Duration,
 ) -> Option<EncodedEntry> {
-    call.encoder(&[]).entry(loaded.as_ref(), None, token, took)
+    call.encoder(&held.versions).entry(loaded.as_ref(), None, held.token, took)
 }

@@ -1,6 +1,6 @@
 //! The first look at the keys of a batch, and who loads what is not there.
 
-use std::time::Duration;
+use bytes::Bytes;
 
 use super::{
     super::{
@@ -10,9 +10,9 @@ use super::{
         },
         found::{Lookup, Missing},
         site::Call,
-        tagged::NO_TAGS,
     },
     group::{Follower, Group, GroupSite, Load, State, settled},
+    tags::OfTags,
 };
 use crate::{
     Error,
@@ -185,30 +185,29 @@ impl<V, E> Group<V, E> {
 
     /// What is stored under these keys, and what that means.
     pub(super) async fn look(&mut self, indices: &[usize], timed: bool) -> Vec<Lookup<V, E>> {
-        let answers = match self.budget.begin() {
+        let (answers, of_tags) = match self.budget.begin() {
             Ok(within) => self.of.read(indices, timed, within).await,
-            Err(error) => vec![Err(error); indices.len()],
+            Err(error) => (vec![Err(error); indices.len()], OfTags::default()),
         };
-        self.budget.end(is_silent(&answers));
-        self.of.classify(indices, answers)
+        self.budget.end(is_silent(&answers) || is_silent(of_tags.answers()));
+        self.of.classify(indices, answers, &of_tags)
     }
 }
 
 impl<V, E> GroupSite<V, E> {
-    /// What is stored under these keys.
-    pub(super) async fn read(&self, indices: &[usize], timed: bool, within: Duration) -> Vec<Answer<Read>> {
-        let keys: Vec<&str> = indices.iter().map(|index| self.key(*index)).collect();
-        self.cache.read_all(&keys, timed, within).await
-    }
-
-    /// What that means.
-    pub(super) fn classify(&self, indices: &[usize], answers: Vec<Answer<Read>>) -> Vec<Lookup<V, E>> {
+    /// What was read under these keys, and under those of their tags, means.
+    pub(super) fn classify(
+        &self,
+        indices: &[usize],
+        answers: Vec<Answer<Read>>,
+        of_tags: &OfTags<Option<Bytes>>,
+    ) -> Vec<Lookup<V, E>> {
         let site = self.site();
         let classified = indices.iter().zip(answers).map(|(index, answer)| {
             let call = Call::new(&site, &self.keys[*index]);
-            match answer {
-                Ok((there, now)) => call.classify(Ok(there), now, NO_TAGS),
-                Err(error) => call.classify(Err(error), None, NO_TAGS),
+            match answer.and_then(|read| Ok((read, self.there(*index, of_tags)?))) {
+                Ok(((there, now), tags)) => call.classify_with_tags(there, &tags, now),
+                Err(error) => call.classify(Err(error), None, None),
             }
         });
         classified.collect()
@@ -216,6 +215,6 @@ impl<V, E> GroupSite<V, E> {
 }
 
 /// Whether the store did not answer for some of the keys.
-pub(super) fn is_silent<T>(answers: &[Answer<T>]) -> bool {
-    answers.iter().any(|answer| matches!(answer, Err(StoreError::Timeout(_))))
+pub(super) fn is_silent<'a, T: 'a>(answers: impl IntoIterator<Item = &'a Answer<T>>) -> bool {
+    answers.into_iter().any(|answer| matches!(answer, Err(StoreError::Timeout(_))))
 }

@@ -155,8 +155,8 @@ impl<V, E> Group<V, E> {
     async fn look_at_watched(&mut self, watched: &[usize]) {
         let looked: Vec<Epoch> = watched.iter().map(|index| self.next_epoch(*index)).collect();
         // Not out of the budget: a call has it for each look while it waits.
-        let answers = self.of.read(watched, true, self.of.cache.timeout).await;
-        let found = self.of.classify(watched, answers);
+        let (answers, of_tags) = self.of.read(watched, true, self.of.cache.timeout).await;
+        let found = self.of.classify(watched, answers, &of_tags);
         let now = Instant::now();
         for ((index, found), looked) in watched.iter().zip(found).zip(looked) {
             let State::Watches { ticket, until } = self.states[*index].take() else { continue };

@@ -11,6 +11,7 @@ use crate::{
         batch::{BatchErrors, keys_in_cache},
         key,
     },
+    Tag,
     engine::nested::{loading, step},
     function::staleness::Staleness,
     options::Source,
@@ -21,6 +22,7 @@ use crate::{
 mod answers;
 mod crossing;
 mod stale;
+mod tagged;
 
 type ByKey = BTreeMap<u64, u64>;
 /// The ids that each body was given.
@@ -37,6 +39,8 @@ struct Asked {
     wait: Option<Duration>,
     /// What the origin has no row of.
     absent: Vec<u64>,
+    /// What each entry carries.
+    tags: &'static [&'static str],
 }
 
 fn key_of(id: u64) -> AnyKey {
@@ -46,7 +50,7 @@ fn key_of(id: u64) -> AnyKey {
 impl World {
     fn asked(&self, function: &'static ReadFunction) -> Asked {
         let (world, bodies, absent) = (self.clone(), Bodies::default(), Vec::new());
-        Asked { world, function, bodies, body: Body::Succeeds, twice: true, wait: None, absent }
+        Asked { world, function, bodies, body: Body::Succeeds, twice: true, wait: None, absent, tags: &[] }
     }
 }
 
@@ -54,7 +58,10 @@ impl Asked {
     fn batch(&self, ids: &[u64]) -> impl Future<Output = Result<ByKey, Failed>> + Send + use<> {
         let (asked, ids) = (self.clone(), ids.to_vec());
         async move {
-            let keyed = keys_in_cache(ids, |id| key(asked.function, key_of(*id), coding::<u64, Bincode>(0)));
+            let keyed = keys_in_cache(ids, |id| {
+                let entry = key_of(*id).tagged(asked.tags.iter().map(|tag| Tag::new(tag)));
+                key(asked.function, entry, coding::<u64, Bincode>(0))
+            });
             let errors = BatchErrors::<Result<ByKey, Failed>>::SHARED.or_given_up();
             let mut batch = keyed.answered_by(errors).in_cache(&asked.world.cache).twice(asked.twice);
             if let Some(wait) = asked.wait {

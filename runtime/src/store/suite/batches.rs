@@ -66,6 +66,8 @@ async fn a_user_who_may_not_call_mget_reads_one_by_one() {
         assert_eq!((there[6].as_deref(), there[7].as_deref()), (None, Some(&b"seven"[..])));
     };
     read().await;
+    // The connection of this runtime is checked when it is made, which sends `GET`s too.
+    until(|| server.commands().get("evalsha").is_some_and(|checks| *checks >= 2), "both are checked").await;
     let (get, mget) = commands(&server, read()).await;
     assert_eq!((get, mget), (50, 0));
 }

@@ -127,17 +127,3 @@ async fn store_if_and_ttl_for_decide_value_by_value() {
     sleep(Duration::from_secs(2)).await;
     assert_eq!(batch(&[1, 2, 3]).await, [2, 3]);
 }
-
-/// A batch neither reads nor stores entries with tags: it would have to compare their versions.
-#[tokio::test(start_paused = true)]
-async fn entries_with_tags_are_left_alone() {
-    let world = World::new();
-    let errors = || BatchErrors::<Vec<Option<u64>>>::SHARED;
-    let tagged = |id: &u64| key_of(*id).tagged([crate::Tag::new("group")]);
-    let ask = || answered(&world, &[3, 3, 4], tagged, squares, errors());
-    for _ in 0..2 {
-        assert_eq!(ask().await, (vec![Some(9), Some(9), Some(16)], 1));
-        assert_eq!(world.store().inside.read(key_of(3).as_str()).await, Ok(None));
-    }
-    assert_eq!(only_cached(ask()).await, (vec![None; 3], 0), "and no body runs where none may");
-}
