@@ -10,6 +10,7 @@ use cached_aside::{Bincode, Codec, Json, MessagePack, Postcard};
 use cached_aside_protocol::{
     Token, Writers,
     entry::{self, Entry, Header},
+    format::LOCAL_UNTIL_AT,
 };
 use libfuzzer_sys::fuzz_target;
 use serde::{Deserialize, Serialize};
@@ -53,6 +54,12 @@ fn read<C: Codec>(bytes: &[u8]) {
     sealed.extend_from_slice(bytes);
     entry::finish(&mut sealed, Token::numbered(256), HEADER);
     assert_eq!(payload(&sealed), Some(bytes));
+    // The same of an entry of which local copies can be registered, whenever that is.
+    let mut copied = entry::begin_with(&[], true);
+    copied.extend_from_slice(bytes);
+    entry::finish(&mut copied, Token::numbered(256), HEADER);
+    copied[LOCAL_UNTIL_AT] ^= 1;
+    assert_eq!(payload(&copied), Some(bytes));
 }
 
 fuzz_target!(|bytes: &[u8]| {
@@ -60,6 +67,7 @@ fuzz_target!(|bytes: &[u8]| {
     read::<Json>(bytes);
     read::<MessagePack>(bytes);
     read::<Postcard>(bytes);
+    entry::local_until(bytes);
     if let Some(writers) = Writers::read(bytes) {
         assert_eq!(Writers::read(&writers.write()), Some(writers));
     }

@@ -4,17 +4,20 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+pub(crate) use self::local::registrable;
+pub use self::local::{can_have_copies, local_until};
 pub use self::tags::{TagSlot, Versions, tag, tag_slot};
 use crate::{
     Token,
     field::{self, number},
     format::{
-        CHECKSUM_AT, FINGERPRINT_AT, FLAG_ERROR, FLAG_NONE, FLAG_OUTLIVES_FRESHNESS, FLAG_TAGGED, FLAGS_AT,
-        FRESH_FOR_AT, GUARD, HEADER_LEN, KIND_AT, KNOWN_FLAGS, LEASE, LEASE_LEN, LOAD_TIME_AT, MAGIC,
-        REFRESH_AT, REFRESH_UNTIL_AT, SLOTS_AT, STORED_AT, TAG, TOKEN_AT, VALUE, VALUES,
+        CHECKSUM_AT, FINGERPRINT_AT, FLAG_ERROR, FLAG_LOCAL, FLAG_NONE, FLAG_OUTLIVES_FRESHNESS, FLAG_TAGGED,
+        FLAGS_AT, FRESH_FOR_AT, GUARD, HEADER_LEN, KIND_AT, KNOWN_FLAGS, LEASE, LEASE_LEN, LOAD_TIME_AT,
+        MAGIC, REFRESH_AT, REFRESH_UNTIL_AT, SLOTS_AT, STORED_AT, TAG, TIME_LEN, TOKEN_AT, VALUE, VALUES,
     },
 };
 
+mod local;
 mod tags;
 
 /// What is stored under a key.
@@ -124,9 +127,16 @@ pub fn is_ours(bytes: &[u8]) -> bool {
 
 #[inline]
 fn parse_value(bytes: &[u8], fingerprint: u64) -> Entry<'_> {
-    let Some((header, payload)) = bytes.split_first_chunk::<HEADER_LEN>() else {
+    let Some((header, mut payload)) = bytes.split_first_chunk::<HEADER_LEN>() else {
         return Entry::Unusable(Unusable::Corrupt);
     };
+    if header[FLAGS_AT] & FLAG_LOCAL != 0 {
+        // It is registered after the value was sealed.
+        match payload.split_at_checked(TIME_LEN) {
+            Some((_, rest)) => payload = rest,
+            None => return Entry::Unusable(Unusable::Corrupt),
+        }
+    }
     if header[CHECKSUM_AT..] != checksum(&header[FLAGS_AT..CHECKSUM_AT], payload).to_be_bytes() {
         return Entry::Unusable(Unusable::Corrupt);
     }
@@ -201,20 +211,24 @@ pub fn begin() -> Vec<u8> {
     bytes
 }
 
-/// The same of an entry that carries tags of these versions, if any; at most [`MAX_TAGS`](crate::format::MAX_TAGS).
-pub fn begin_tagged(versions: &[Token]) -> Vec<u8> {
+/// The same of an entry that carries tags of these versions, if any, at most [`MAX_TAGS`](crate::format::MAX_TAGS), and of which
+/// local copies can be registered if `local` says so.
+pub fn begin_with(versions: &[Token], local: bool) -> Vec<u8> {
     let mut bytes = begin();
+    if local {
+        bytes[FLAGS_AT] = FLAG_LOCAL;
+        bytes.extend([0; TIME_LEN]);
+    }
     if let Ok(count @ 1..) = u8::try_from(versions.len()) {
-        bytes[FLAGS_AT] = FLAG_TAGGED;
+        bytes[FLAGS_AT] |= FLAG_TAGGED;
         bytes.push(count);
         bytes.extend(versions.iter().flat_map(Token::as_bytes));
     }
     bytes
 }
 
-/// The entry of a `None`.
-pub fn none(token: Token, header: Header, versions: &[Token]) -> Vec<u8> {
-    let mut bytes = begin_tagged(versions);
+/// The entry of a `None`, which was [begun](begin_with).
+pub fn none(mut bytes: Vec<u8>, token: Token, header: Header) -> Vec<u8> {
     seal(&mut bytes, token, header, FLAG_NONE);
     bytes
 }
@@ -244,11 +258,12 @@ fn seal(bytes: &mut [u8], token: Token, header: Header, flags: u8) {
     fields[FRESH_FOR_AT..LOAD_TIME_AT].copy_from_slice(&fresh_for[3..]);
     let load_time = u16::try_from(field::millis(header.load_time)).unwrap_or(u16::MAX);
     fields[LOAD_TIME_AT..FLAGS_AT].copy_from_slice(&load_time.to_be_bytes());
-    // Whether it carries tags was settled when it was begun.
-    fields[FLAGS_AT] &= FLAG_TAGGED;
+    // What has room before the payload was settled when it was begun.
+    fields[FLAGS_AT] &= FLAG_TAGGED | FLAG_LOCAL;
     fields[FLAGS_AT] |= if header.outlives_freshness { flags | FLAG_OUTLIVES_FRESHNESS } else { flags };
     fields[FINGERPRINT_AT..CHECKSUM_AT].copy_from_slice(&header.fingerprint.to_be_bytes());
-    let checksum = checksum(&fields[FLAGS_AT..CHECKSUM_AT], payload);
+    let unsealed = if fields[FLAGS_AT] & FLAG_LOCAL == 0 { 0 } else { TIME_LEN };
+    let checksum = checksum(&fields[FLAGS_AT..CHECKSUM_AT], &payload[unsealed..]);
     fields[CHECKSUM_AT..].copy_from_slice(&checksum.to_be_bytes());
 }
 

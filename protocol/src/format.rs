@@ -8,8 +8,10 @@
 //!
 //! lease  (12)   4  8  token of the loader that holds it
 //!
-//! guard  (5+14n)4  1  marks  bit 0: writers have overlapped since this guard was placed
+//! guard  (5+14n, +6)
+//!               4  1  marks  bit 0: writers have overlapped since this guard was placed
 //!               5  …  one slot a writer: token (8), deadline in ms of the server's clock (6)
+//!               …  6  where local copies of what it has replaced may still be used: until when, ms of the server's clock
 //!
 //! tag    (12)   4  8  its version: a random number, fresh each time that it is created
 //!
@@ -23,15 +25,18 @@
 //!                            bit 1: it is kept for longer than it is fresh, so that its age must be computed
 //!                            bit 2: the function failed, the payload is its error
 //!                            bit 3: it carries tags
+//!                            bit 4: local copies of it can be registered
 //!                            any other bit: written by a later version, unusable for this one
 //!              40  8  type fingerprint: codec, type name, `version`, structure
-//!              48  4  CRC-32 of bytes 39 to 47 and all that follows
-//!              52  …  if it carries tags: their number (1), the version of each (8), in the order in which they are declared
+//!              48  4  CRC-32 of bytes 39 to 47 and all that follows, except `local_until`
+//!              52  6  if local copies can be registered: `local_until`, until when they may be used, ms of the server's clock
+//!               …  …  if it carries tags: their number (1), the version of each (8), in the order in which they are declared
 //!               …  …  payload, as the codec wrote it
 //! ```
 //!
 //! Leases, guards and tags are frozen: every version of this library must be able to tell them, or it would store over
-//! another version's guard. A value of another version is a miss.
+//! another version's guard. A value of another version is a miss. Bit 4 of the flags and `local_until` stay where they are in every
+//! version of a value: a step that replaces a value must know of its local copies, also where it can't read it.
 //!
 //! The versions in an entry also say which tags it carries: each tag's version is a random number of its own, so an entry that was
 //! stored with other tags, or with the same in another order, has other versions than those that are read.
@@ -72,6 +77,9 @@ pub const SLOTS_AT: usize = 5;
 /// Length of one slot of a guard (bytes).
 pub const SLOT_LEN: usize = 14;
 
+/// Length of a guard's `local_until`, behind its slots (bytes). What is left behind the slots tells whether it is there.
+pub const GUARD_LOCAL_LEN: usize = TIME_LEN;
+
 /// Length of the header of a value (bytes); also how much of an unusable entry is compared before it is replaced.
 pub const HEADER_LEN: usize = 52;
 /// Offset of the refresh of a value: token and deadline.
@@ -91,6 +99,11 @@ pub const FINGERPRINT_AT: usize = 40;
 /// Offset of the checksum of a value.
 pub const CHECKSUM_AT: usize = 48;
 
+/// Offset of `local_until` of a value, behind the header that is compared: local copies are no change of the value.
+pub const LOCAL_UNTIL_AT: usize = HEADER_LEN;
+/// Offset of what follows `local_until`.
+pub const LOCAL_END: usize = LOCAL_UNTIL_AT + TIME_LEN;
+
 /// The flag of a `None`.
 pub const FLAG_NONE: u8 = 1;
 /// The flag of a value that is kept for longer than it is fresh.
@@ -99,8 +112,10 @@ pub const FLAG_OUTLIVES_FRESHNESS: u8 = 2;
 pub const FLAG_ERROR: u8 = 4;
 /// The flag of an entry that carries tags.
 pub const FLAG_TAGGED: u8 = 8;
+/// The flag of a value of which local copies can be registered: it has room for `local_until`.
+pub const FLAG_LOCAL: u8 = 16;
 /// The flags that this version can read.
-pub const KNOWN_FLAGS: u8 = FLAG_NONE | FLAG_OUTLIVES_FRESHNESS | FLAG_ERROR | FLAG_TAGGED;
+pub const KNOWN_FLAGS: u8 = FLAG_NONE | FLAG_OUTLIVES_FRESHNESS | FLAG_ERROR | FLAG_TAGGED | FLAG_LOCAL;
 
 /// Maximum length of a payload, stored or read: 64 MiB.
 pub const MAX_PAYLOAD: usize = 64 << 20;
@@ -109,3 +124,6 @@ pub const MAX_PAYLOAD: usize = 64 << 20;
 pub const TIME_LEN: usize = 6;
 /// Maximum distance of a deadline. One further ahead was set before the clock went back, and counts as this.
 pub const LONGEST: Duration = Duration::from_secs(3600);
+/// Maximum time for which a local copy is registered. A `local_until` further ahead was set before the clock went back, and counts as
+/// this.
+pub const LONGEST_LOCAL: Duration = Duration::from_secs(60);

@@ -6,7 +6,10 @@ use crate::{
     Token, Writers,
     entry::{self, is_ours},
     field,
-    format::{HEADER_LEN, LONGEST, MARKS_AT, OVERLAPPED, REFRESH_AT, REFRESH_UNTIL_AT},
+    format::{
+        HEADER_LEN, LOCAL_UNTIL_AT, LONGEST, LONGEST_LOCAL, MARKS_AT, OVERLAPPED, REFRESH_AT,
+        REFRESH_UNTIL_AT,
+    },
     steps::Foreign,
 };
 
@@ -115,6 +118,36 @@ impl<'a> Slot<'a> {
         Ok(self.writers()?.map(others))
     }
 
+    /// Until when local copies of the current value may be used; `None` if there are none.
+    pub(crate) fn local_until(&self) -> Option<Duration> {
+        let until = entry::local_until(self.bytes?)?.min(self.now + LONGEST_LOCAL);
+        (until > self.now).then_some(until)
+    }
+
+    /// The same of a value that may not be replaced until then. It is written, also if it was cut: so it ends.
+    pub(crate) fn wait_for_copies(&mut self) -> Option<Duration> {
+        let until = self.local_until()?;
+        self.register(until);
+        Some(until)
+    }
+
+    /// Writes until when local copies of the current value may be used.
+    pub(crate) fn register(&mut self, until: Duration) {
+        self.changes.push(Change::Patch { at: LOCAL_UNTIL_AT, bytes: field::time(until).to_vec() });
+    }
+
+    /// What is left of the local copies that may be used until then.
+    pub(crate) fn left(&self, until: Option<Duration>) -> Duration {
+        until.map(|until| until.saturating_sub(self.now)).unwrap_or_default()
+    }
+
+    /// The guard of nobody: what stands in the place of a value that is to be gone, while local copies of it may be used.
+    pub(crate) fn no_writers(&self) -> Writers {
+        let mut nobody = Writers::default();
+        nobody.local_until = self.local_until();
+        nobody
+    }
+
     pub(crate) fn put(&mut self, bytes: Vec<u8>, ttl: Duration) {
         self.changes.push(Change::Put { bytes, ttl });
     }
@@ -126,7 +159,7 @@ impl<'a> Slot<'a> {
         self.put(bytes, ttl);
     }
 
-    /// Puts a guard until its last deadline, or deletes the key if no writer is inside.
+    /// Puts a guard until it ends, or deletes the key if no writer is inside and there are no local copies.
     pub(crate) fn put_guard(&mut self, writers: &Writers) {
         match writers.until() {
             Some(until) => self.put(writers.write(), until.saturating_sub(self.now)),

@@ -207,6 +207,10 @@ write_counters! {
     guards_failed,
     /// Guards that were gone when they were renewed.
     guards_lost,
+    /// Waits of writes, removals and transactions for local copies that some process may still use.
+    writes_waited,
+    /// The time of those waits, in all (ms).
+    writes_waited_ms,
     /// Writes refused because they required a guard.
     writes_refused,
     /// Invalidations that could not be delivered at once, and were put on the recovery list.

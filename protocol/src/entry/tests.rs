@@ -3,6 +3,7 @@ use proptest::{collection::vec, prelude::*};
 use super::*;
 use crate::Writers;
 
+mod local;
 mod tagged;
 
 const HEADER: Header = Header {
@@ -66,7 +67,7 @@ fn kinds() {
         assert_eq!(parse(foreign, 7), Entry::Foreign, "{foreign:?}");
     }
     assert_eq!(parse(&tag(Token::numbered(1)), 7), Entry::Unusable(Unusable::Version));
-    let bytes = none(Token::numbered(1), HEADER, &[]);
+    let bytes = none(begin(), Token::numbered(1), HEADER);
     let Entry::Value(value) = parse(&bytes, 7) else { panic!("a `None` is an entry") };
     assert_eq!(value.payload, None);
 }
@@ -82,7 +83,7 @@ fn a_flag_of_a_later_version_makes_an_entry_unusable() {
             assert!(is_ours(&bytes), "it can be replaced");
         }
     }
-    assert_eq!(KNOWN_FLAGS.count_ones(), 4, "there are flags of later versions");
+    assert_eq!(KNOWN_FLAGS.count_ones(), 5, "there are flags of later versions");
 }
 
 #[test]

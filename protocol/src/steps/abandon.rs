@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use super::{Arguments, Foreign, Reply, Step, done, millis, script::script};
+use super::{Arguments, Foreign, Reply, Step, left, millis, script::script};
 use crate::{Slot, Token, entry, slot::Held};
 
-/// Gives up a lease or a refresh; `false` if the token no longer holds one. A lease is deleted in any case.
+/// Gives up a lease or a refresh; `None` if the token no longer holds one. A lease is deleted in any case. Answers what is left of the
+/// local copies of a value that is deleted, in whose place a guard without writers is left until then.
 #[derive(Debug, Clone)]
 pub struct Abandon {
     /// The token of the holder.
@@ -29,7 +30,7 @@ pub enum Ending {
 }
 
 impl Step for Abandon {
-    type Answer = bool;
+    type Answer = Option<Duration>;
 
     const NAME: &'static str = "abandon";
 
@@ -43,19 +44,25 @@ impl Step for Abandon {
         }
     }
 
-    fn answer(reply: Reply<'_>) -> Result<bool, Foreign> {
-        done(reply)
+    fn answer(reply: Reply<'_>) -> Result<Option<Duration>, Foreign> {
+        // One more, to be told from nothing done.
+        left(reply).map(|more| more.checked_sub(Duration::from_millis(1)))
     }
 
-    fn apply(&self, slot: &mut Slot<'_>) -> Result<bool, Foreign> {
+    fn apply(&self, slot: &mut Slot<'_>) -> Result<Option<Duration>, Foreign> {
         match (slot.held_by(self.token), self.ending) {
-            (None, _) => return Ok(false),
+            (None, _) => return Ok(None),
             (Some(Held::Refresh), Ending::BackOff { failures, pause }) => {
                 let until = slot.now() + Duration::from_millis(millis(pause));
                 slot.set_refresh(entry::failures(failures), until);
             }
-            (Some(Held::Lease), _) | (_, Ending::Discard) => slot.delete(),
+            (Some(Held::Lease), _) => slot.delete(),
+            (Some(Held::Refresh), Ending::Discard) => {
+                let nobody = slot.no_writers();
+                slot.put_guard(&nobody);
+                return Ok(Some(slot.left(nobody.local_until)));
+            }
         }
-        Ok(true)
+        Ok(Some(Duration::ZERO))
     }
 }

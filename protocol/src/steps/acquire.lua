@@ -1,8 +1,14 @@
--- Becomes the loader if the entry is still the expected one.
+-- Becomes the loader if the entry is still the expected one, and there are no local copies of it (2).
 -- ARGV the expected header (empty: no entry), token, lifetime of the lease (ms)
-local header = redis.call('GETRANGE', key, 0, HEADER_LEN - 1)
-if header ~= ARGV[1] or (header == '' and redis.call('EXISTS', key) == 1) then
+local begin = redis.call('GETRANGE', key, 0, LOCAL_END - 1)
+if begin:sub(1, HEADER_LEN) ~= ARGV[1] or (begin == '' and redis.call('EXISTS', key) == 1) then
   return 0
+end
+local copied = copied_until(begin, clock())
+if copied > 0 then
+  -- Also if that was cut: so it ends.
+  set_copied_until(copied)
+  return 2
 end
 redis.call('SET', key, LEASE .. ARGV[2], 'PX', ARGV[3])
 return 1

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::{Arguments, Foreign, Reply, SetIfAbsent, Step, done, script::script, ttl};
+use super::{Arguments, Foreign, Reply, SetIfAbsent, Step, script::script, ttl};
 use crate::{Slot, Token, entry};
 
 /// Becomes the loader of a key whose entry is still the expected one.
@@ -27,6 +27,8 @@ pub enum Acquired {
     No(Bytes),
     /// The entry has changed, or is gone: look it up again.
     Changed,
+    /// The entry can't be replaced yet: local copies of it may be used, by programs that can read it.
+    Copied,
 }
 
 impl Step for Acquire {
@@ -44,7 +46,12 @@ impl Step for Acquire {
     }
 
     fn answer(reply: Reply<'_>) -> Result<Acquired, Foreign> {
-        Ok(if done(reply)? { Acquired::Yes } else { Acquired::Changed })
+        match reply {
+            Reply::Number(0) => Ok(Acquired::Changed),
+            Reply::Number(1) => Ok(Acquired::Yes),
+            Reply::Number(2) => Ok(Acquired::Copied),
+            Reply::Number(_) | Reply::Bytes(_) => Err(Foreign),
+        }
     }
 
     fn apply(&self, slot: &mut Slot<'_>) -> Result<Acquired, Foreign> {
@@ -53,6 +60,7 @@ impl Step for Acquire {
                 return Ok(Acquired::No(Bytes::copy_from_slice(current)));
             }
             None if !self.expected.is_empty() => return Ok(Acquired::Changed),
+            _ if slot.wait_for_copies().is_some() => return Ok(Acquired::Copied),
             _ => {}
         }
         slot.put(entry::lease(self.token).to_vec(), Duration::from_millis(ttl(self.lease)));

@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::{Arguments, Foreign, Reply, Step, done, script::script, ttl};
-use crate::{Slot, Token};
+use super::{Arguments, Foreign, Reply, Step, left, script::script, ttl};
+use crate::{Slot, Token, slot::Held};
 
-/// Stores a value in the place of the lease, or of the value that is refreshed; `false` if the token no longer holds either.
+/// Stores a value in the place of the lease, or of the value that is refreshed. To those who hold local copies a refill is a write: it
+/// is refused while they may be used.
 #[derive(Debug, Clone)]
 pub struct Fill {
     /// The token of the holder.
@@ -18,8 +19,19 @@ pub struct Fill {
     pub ttl: Duration,
 }
 
+/// What became of a fill.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Filled {
+    /// The value was stored.
+    Yes,
+    /// The token no longer holds the lease or the refresh.
+    No,
+    /// The token holds the refresh, and local copies of the value may be used for this long: it is to be sent again after that.
+    Copied(Duration),
+}
+
 impl Step for Fill {
-    type Answer = bool;
+    type Answer = Filled;
 
     const NAME: &'static str = "fill";
 
@@ -31,16 +43,23 @@ impl Step for Fill {
         out.number(ttl(self.ttl));
     }
 
-    fn answer(reply: Reply<'_>) -> Result<bool, Foreign> {
-        done(reply)
+    fn answer(reply: Reply<'_>) -> Result<Filled, Foreign> {
+        match reply {
+            Reply::Number(0) => Ok(Filled::No),
+            Reply::Number(1) => Ok(Filled::Yes),
+            reply => left(reply).map(|more| Filled::Copied(more.saturating_sub(Duration::from_millis(1)))),
+        }
     }
 
-    fn apply(&self, slot: &mut Slot<'_>) -> Result<bool, Foreign> {
-        let held = slot.held_by(self.token).is_some();
-        if held {
-            slot.store(&self.value, Duration::from_millis(ttl(self.ttl)));
+    fn apply(&self, slot: &mut Slot<'_>) -> Result<Filled, Foreign> {
+        let Some(held) = slot.held_by(self.token) else { return Ok(Filled::No) };
+        if held == Held::Refresh
+            && let Some(until) = slot.wait_for_copies()
+        {
+            return Ok(Filled::Copied(slot.left(Some(until))));
         }
-        Ok(held)
+        slot.store(&self.value, Duration::from_millis(ttl(self.ttl)));
+        Ok(Filled::Yes)
     }
 
     fn value(&self) -> Option<&Bytes> {

@@ -1,9 +1,9 @@
--- Places a guard in the place of the entry, or joins the current guard.
+-- Places a guard in the place of the entry, or joins the current guard. Answers what is left of the local copies (ms).
 -- ARGV token, lifetime unless renewed (ms)
-local slots, overlapped = '', false
+local slots, inside, overlapped = '', true, false
 if current == 'guard' then
-  local _
-  slots, _, overlapped = others()
+  slots, inside, overlapped = others()
 end
-put(slots .. slot(ARGV[2]), overlapped or slots ~= '')
-return 1
+-- Whoever left a guard without writers behind has written.
+put(slots .. slot(ARGV[2]), overlapped or slots ~= '' or not inside and copied > 0)
+return left()

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use super::{Arguments, Foreign, Reply, Step, done, script::script, ttl};
+use super::{Arguments, Foreign, Reply, Step, left, script::script, ttl};
 use crate::{Slot, Token};
 
-/// Places a guard in the place of the entry, or joins the current guard.
+/// Places a guard in the place of the entry, or joins the current guard. Answers what is left of the local copies of what it has
+/// replaced: the writer waits that long before its body.
 #[derive(Debug, Clone)]
 pub struct Guard {
     /// The token of the writer.
@@ -15,7 +16,7 @@ pub struct Guard {
 }
 
 impl Step for Guard {
-    type Answer = ();
+    type Answer = Duration;
 
     const NAME: &'static str = "guard";
 
@@ -26,14 +27,21 @@ impl Step for Guard {
         out.number(ttl(self.hold));
     }
 
-    fn answer(reply: Reply<'_>) -> Result<(), Foreign> {
-        done(reply).map(drop)
+    fn answer(reply: Reply<'_>) -> Result<Duration, Foreign> {
+        left(reply)
     }
 
-    fn apply(&self, slot: &mut Slot<'_>) -> Result<(), Foreign> {
-        let (mut writers, _) = slot.others(self.token)?.unwrap_or_default();
+    fn apply(&self, slot: &mut Slot<'_>) -> Result<Duration, Foreign> {
+        let mut writers = match slot.others(self.token)? {
+            Some((mut writers, inside)) => {
+                // Whoever left a guard without writers behind has written.
+                writers.overlapped |= !inside && writers.local_until.is_some();
+                writers
+            }
+            None => slot.no_writers(),
+        };
         writers.enter(self.token, slot.now() + Duration::from_millis(ttl(self.hold)));
         slot.put_guard(&writers);
-        Ok(())
+        Ok(slot.left(writers.local_until))
     }
 }

@@ -1,8 +1,8 @@
 -- The beginning of every step of a load: it does nothing unless the token holds the lease, or the refresh of the value.
 local token = ARGV[1]
-local header = redis.call('GETRANGE', key, 0, REFRESH_UNTIL_AT - 1)
-local leased = header == LEASE .. token
-if not leased and (header:sub(1, #VALUE) ~= VALUE or header:sub(REFRESH_AT + 1) ~= token) then
+local begin = redis.call('GETRANGE', key, 0, LOCAL_END - 1)
+local leased = begin == LEASE .. token
+if not leased and (begin:sub(1, #VALUE) ~= VALUE or begin:sub(REFRESH_AT + 1, REFRESH_UNTIL_AT) ~= token) then
   return 0
 end
 

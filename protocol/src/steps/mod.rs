@@ -5,6 +5,7 @@
 //! | --- | --- | --- |
 //! | [`Acquire`] | a reader that misses | every reader loads |
 //! | [`Elect`] | a reader of a stale value | every reader reloads |
+//! | [`Register`] | a process that keeps a decoded copy | the copy may be older than a completed write |
 //! | [`Carry`] | a load whose entry will carry a tag | an invalidation of the tag does not reach the entry |
 //! | [`Renew`] | a long load | another one begins beside it |
 //! | [`Fill`] | a load that has ended | nothing is stored |
@@ -20,6 +21,7 @@ mod carry;
 mod elect;
 mod fill;
 mod guard;
+mod register;
 mod release;
 mod remove;
 mod renew;
@@ -35,9 +37,10 @@ pub use self::{
     acquire::{Acquire, Acquired},
     carry::Carry,
     elect::Elect,
-    fill::Fill,
+    fill::{Fill, Filled},
     guard::Guard,
-    release::{Left, Release},
+    register::{Register, Registered},
+    release::{Left, Release, Released},
     remove::Remove,
     renew::Renew,
     renew_guard::RenewGuard,
@@ -123,13 +126,14 @@ pub struct SetIfAbsent<A> {
 }
 
 /// Every step's name and script.
-pub fn scripts() -> [(&'static str, &'static Script); 10] {
+pub fn scripts() -> [(&'static str, &'static Script); 11] {
     fn of<S: Step>() -> (&'static str, &'static Script) {
         (S::NAME, S::script())
     }
     [
         of::<Acquire>(),
         of::<Elect>(),
+        of::<Register>(),
         of::<Carry>(),
         of::<Renew>(),
         of::<Fill>(),
@@ -145,6 +149,14 @@ pub fn scripts() -> [(&'static str, &'static Script); 10] {
 fn done(reply: Reply<'_>) -> Result<bool, Foreign> {
     match reply {
         Reply::Number(0..) => Ok(reply != Reply::Number(0)),
+        Reply::Number(_) | Reply::Bytes(_) => Err(Foreign),
+    }
+}
+
+/// The answer of a step that answers a number of milliseconds.
+fn left(reply: Reply<'_>) -> Result<Duration, Foreign> {
+    match reply {
+        Reply::Number(left @ 0..) => Ok(Duration::from_millis(left.unsigned_abs())),
         Reply::Number(_) | Reply::Bytes(_) => Err(Foreign),
     }
 }

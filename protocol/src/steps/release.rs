@@ -4,17 +4,26 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::{Arguments, Foreign, Reply, Step, done, millis, script::script, ttl};
+use super::{Arguments, Foreign, Reply, Step, left, millis, script::script, ttl};
 use crate::{Slot, Token};
 
 /// Leaves a guard, which the last writer deletes; without a guard, deletes the entry. A guard that the token is not in stays, and is
-/// marked: its writers were not alone. `true` if a value was stored.
+/// marked: its writers were not alone. No value is stored, and no guard ends, before the local copies of what it has replaced are over.
 #[derive(Debug, Clone)]
 pub struct Release {
     /// The token of the writer.
     pub token: Token,
     /// What the writer leaves.
     pub left: Left,
+}
+
+/// What a release has done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Released {
+    /// The value was stored.
+    Stored,
+    /// Nothing was stored, and this is left of the local copies of what it has met: the write is over only after that.
+    Left(Duration),
 }
 
 /// What a writer leaves.
@@ -34,7 +43,7 @@ pub enum Left {
 }
 
 impl Step for Release {
-    type Answer = bool;
+    type Answer = Released;
 
     const NAME: &'static str = "release";
 
@@ -53,30 +62,33 @@ impl Step for Release {
         }
     }
 
-    fn answer(reply: Reply<'_>) -> Result<bool, Foreign> {
-        done(reply)
+    fn answer(reply: Reply<'_>) -> Result<Released, Foreign> {
+        match reply {
+            Reply::Bytes(_) => Ok(Released::Stored),
+            Reply::Number(_) => left(reply).map(Released::Left),
+        }
     }
 
-    fn apply(&self, slot: &mut Slot<'_>) -> Result<bool, Foreign> {
+    fn apply(&self, slot: &mut Slot<'_>) -> Result<Released, Foreign> {
         let guard = slot.others(self.token)?;
         let guarded = guard.is_some();
-        let (mut writers, inside) = guard.unwrap_or_default();
+        let (mut writers, inside) = guard.unwrap_or_else(|| (slot.no_writers(), true));
         match &self.left {
             Left::Settling(settle) if millis(*settle) > 0 => {
                 writers.enter(self.token, slot.now() + Duration::from_millis(millis(*settle)));
                 slot.put_guard(&writers);
             }
             // Only the writers inside may change the guard.
-            _ if guarded && !inside => slot.mark(),
+            _ if !inside => slot.mark(),
             Left::Value { value, ttl: time }
                 if guarded && !writers.overlapped && writers.until().is_none() =>
             {
                 slot.store(value, Duration::from_millis(ttl(*time)));
-                return Ok(true);
+                return Ok(Released::Stored);
             }
             _ => slot.put_guard(&writers),
         }
-        Ok(false)
+        Ok(Released::Left(slot.left(writers.local_until)))
     }
 
     fn value(&self) -> Option<&Bytes> {

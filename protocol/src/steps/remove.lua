@@ -1,6 +1,8 @@
--- Deletes the entry. A guard is left to its last writer, and marked.
+-- Deletes the entry. A guard is left to its last writer, and marked. Answers what is left of the local copies (ms).
 if current == 'guard' then
+  others()
   mark()
-  return 0
+else
+  put('', false)
 end
-return redis.call('UNLINK', key)
+return left()

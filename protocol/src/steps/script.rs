@@ -5,8 +5,9 @@ use std::fmt::Write;
 use crate::{
     Token,
     format::{
-        GUARD, HEADER_LEN, KIND_AT, LEASE, LONGEST, MAGIC, MARKS_AT, OVERLAPPED, REFRESH_AT,
-        REFRESH_UNTIL_AT, SLOT_LEN, SLOTS_AT, STORED_AT, TAG, TAG_LEN, TIME_LEN, VALUE, VALUES,
+        FLAG_LOCAL, FLAGS_AT, FRESH_FOR_AT, GUARD, HEADER_LEN, KIND_AT, LEASE, LOAD_TIME_AT, LOCAL_END,
+        LOCAL_UNTIL_AT, LONGEST, LONGEST_LOCAL, MAGIC, MARKS_AT, OVERLAPPED, REFRESH_AT, REFRESH_UNTIL_AT,
+        SLOT_LEN, SLOTS_AT, STORED_AT, TAG, TAG_LEN, TIME_LEN, VALUE, VALUES,
     },
 };
 
@@ -65,10 +66,14 @@ pub(super) fn constants() -> String {
     local("OVERLAPPED", text(&[OVERLAPPED]));
     // The format of a point in time for `struct`.
     local("TIME", format!("'>I{TIME_LEN}'"));
+    local("FRESH_FOR", format!("'>I{}'", LOAD_TIME_AT - FRESH_FOR_AT));
     for (name, number) in [
         ("KIND_AT", KIND_AT),
+        ("FLAGS_AT", FLAGS_AT),
+        ("FLAG_LOCAL", usize::from(FLAG_LOCAL)),
         ("VALUES", usize::from(VALUES)),
         ("TOKEN_LEN", Token::LEN),
+        ("TIME_LEN", TIME_LEN),
         ("MARKS_AT", MARKS_AT),
         ("SLOTS_AT", SLOTS_AT),
         ("SLOT_LEN", SLOT_LEN),
@@ -77,10 +82,14 @@ pub(super) fn constants() -> String {
         ("REFRESH_AT", REFRESH_AT),
         ("REFRESH_UNTIL_AT", REFRESH_UNTIL_AT),
         ("STORED_AT", STORED_AT),
+        ("FRESH_FOR_AT", FRESH_FOR_AT),
+        ("LOCAL_UNTIL_AT", LOCAL_UNTIL_AT),
+        ("LOCAL_END", LOCAL_END),
     ] {
         local(name, number.to_string());
     }
     local("LONGEST", LONGEST.as_millis().to_string());
+    local("LONGEST_LOCAL", LONGEST_LOCAL.as_millis().to_string());
     lua
 }
 

@@ -3,11 +3,12 @@ use std::collections::HashSet;
 use super::{script::constants, *};
 
 /// The Lua files, by name.
-const FILES: [(&str, &str); 13] = [
+const FILES: [(&str, &str); 14] = [
     ("shared", include_str!("shared.lua")),
     ("held", include_str!("held.lua")),
     ("writers", include_str!("writers.lua")),
     ("acquire", include_str!("acquire.lua")),
+    ("register", include_str!("register.lua")),
     ("carry", include_str!("carry.lua")),
     ("elect", include_str!("elect.lua")),
     ("renew", include_str!("renew.lua")),
@@ -29,9 +30,13 @@ local TAG = '\202\093\225\003'
 local VALUE = '\202\093\225\016'
 local OVERLAPPED = '\001'
 local TIME = '>I6'
+local FRESH_FOR = '>I5'
 local KIND_AT = 3
+local FLAGS_AT = 39
+local FLAG_LOCAL = 16
 local VALUES = 16
 local TOKEN_LEN = 8
+local TIME_LEN = 6
 local MARKS_AT = 4
 local SLOTS_AT = 5
 local SLOT_LEN = 14
@@ -40,7 +45,11 @@ local HEADER_LEN = 52
 local REFRESH_AT = 12
 local REFRESH_UNTIL_AT = 20
 local STORED_AT = 26
+local FRESH_FOR_AT = 32
+local LOCAL_UNTIL_AT = 52
+local LOCAL_END = 58
 local LONGEST = 3600000
+local LONGEST_LOCAL = 60000
 ";
     assert_eq!(constants(), expected);
     for (name, script) in scripts() {

@@ -1,10 +1,13 @@
 -- The beginning of every step of a write: the writers inside a guard.
 local token = ARGV[1]
 local now = clock()
+local begin = redis.call('GETRANGE', key, 0, LOCAL_END - 1)
+-- Until when local copies of the value, or of what the guard has replaced, may be used; 0 if there are none.
+local copied = copied_until(begin, now)
 
 -- 'absent', 'guard', 'ours' (a lease, a value, or the version of a tag) or 'foreign' (data of another program, never touched).
 local function kind()
-  local header = redis.call('GETRANGE', key, 0, KIND_AT)
+  local header = begin:sub(1, KIND_AT + 1)
   if header == '' then
     return redis.call('EXISTS', key) == 0 and 'absent' or 'foreign'
   elseif header == GUARD then
@@ -15,7 +18,7 @@ local function kind()
 end
 
 -- The slots of the other writers whose deadlines have not passed, whether the token was inside, and whether
--- writers have overlapped.
+-- writers have overlapped. Finds the local copies as well.
 local function others()
   local guard = redis.call('GET', key)
   local slots, inside = {}, false
@@ -30,6 +33,10 @@ local function others()
       end
     end
   end
+  if (#guard - SLOTS_AT) % SLOT_LEN == TIME_LEN then
+    local ends = math.min((struct.unpack(TIME, guard, #guard - TIME_LEN + 1)), now + LONGEST_LOCAL)
+    copied = ends > now and ends or 0
+  end
   return table.concat(slots), inside, (guard:byte(MARKS_AT + 1) or 0) % 2 == 1
 end
 
@@ -38,17 +45,23 @@ local function slot(ms)
   return token .. struct.pack(TIME, now + ms)
 end
 
--- Puts the guard until the last of its deadlines; without slots the key is deleted.
+-- Puts the guard until the last of its deadlines, or until the local copies are over; without either the key is deleted.
 local function put(slots, overlapped)
-  if slots == '' then
+  if slots == '' and copied == 0 then
     redis.call('UNLINK', key)
     return
   end
-  local last = 0
+  local last = copied
   for at = TOKEN_LEN + 1, #slots, SLOT_LEN do
     last = math.max(last, (struct.unpack(TIME, slots, at)))
   end
-  redis.call('SET', key, GUARD .. (overlapped and OVERLAPPED or '\0') .. slots, 'PX', last - now)
+  local copies = copied > 0 and struct.pack(TIME, copied) or ''
+  redis.call('SET', key, GUARD .. (overlapped and OVERLAPPED or '\0') .. slots .. copies, 'PX', last - now)
+end
+
+-- What is left of the local copies (ms).
+local function left()
+  return copied > 0 and copied - now or 0
 end
 
 -- Marks the guard: somebody who is not inside has written, so the writers inside were not alone.

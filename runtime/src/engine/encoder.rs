@@ -59,7 +59,7 @@ impl<V> EntryEncoder<'_, V> {
         let header = Header { fingerprint: self.known.fingerprint, fresh_for, load_time, outlives_freshness };
         let value = match loaded {
             Loaded::Value(value) => self.encode(value, token, header)?,
-            Loaded::None | Loaded::Error(_) => entry::none(token, header, self.versions),
+            Loaded::None | Loaded::Error(_) => entry::none(self.begin(), token, header),
         };
         Some(EncodedEntry { value: value.into(), ttl: fresh_for + window })
     }
@@ -105,9 +105,14 @@ impl<V> EntryEncoder<'_, V> {
         Some(bytes)
     }
 
+    /// Room for a header, and what stands before the payload.
+    fn begin(&self) -> Vec<u8> {
+        entry::begin_with(self.versions, self.function.settings.local.is_some())
+    }
+
     /// Room for a header, and what the codec writes.
     fn payload<T>(&self, value: &T, known: TypeInfo, coding: &Coding<T>) -> Option<Vec<u8>> {
-        let mut bytes = entry::begin_tagged(self.versions);
+        let mut bytes = self.begin();
         let begun = bytes.len();
         let encoded = (coding.encode)(value, known.counts, &mut bytes);
         let length = bytes.len() - begun;

@@ -9,7 +9,7 @@ use std::{future::Future, time::Duration};
 use bytes::Bytes;
 use cached_aside_protocol::{
     Step, Token,
-    steps::{Acquire, Acquired, Carry, Elect, Fill},
+    steps::{Acquire, Acquired, Carry, Elect, Fill, Filled},
 };
 
 use crate::{
@@ -127,7 +127,7 @@ impl Shared {
     }
 
     /// Stores a value where the right to do so is still held.
-    pub(crate) async fn fill(&self, key: &str, fill: Fill, within: Duration) -> Answer<bool> {
+    pub(crate) async fn fill(&self, key: &str, fill: Fill, within: Duration) -> Answer<Filled> {
         self.pass(key)?;
         self.store.run(key, fill, within).await
     }
@@ -213,7 +213,7 @@ mod tests {
         assert_eq!(store(&shared).inside.read("vacant").await, Ok(None));
         assert_eq!(store(&shared).inside.read("k").await.unwrap(), before);
         shared.recovery.end("k", WRITE);
-        assert_eq!(shared.fill("k", fill, WITHIN).await, Ok(true), "it is open again");
+        assert_eq!(shared.fill("k", fill, WITHIN).await, Ok(Filled::Yes), "it is open again");
         assert!(shared.read("k", WITHIN).await.is_ok());
     }
 

@@ -12,7 +12,7 @@ use std::{
 use bytes::Bytes;
 use cached_aside_protocol::{
     Token,
-    steps::{Abandon, Ending, Fill, Renew},
+    steps::{Abandon, Ending, Fill, Filled, Renew},
 };
 
 use crate::{
@@ -45,13 +45,23 @@ pub(crate) struct StoreRight {
     /// The versions of the tags that its entry will carry: read before its body begins.
     pub(crate) versions: Box<[Token]>,
     right: Right,
+    /// Whether there may be local copies of the value that it refreshes.
+    pub(crate) may_be_copied: bool,
     ours: bool,
 }
 
 impl StoreRight {
     pub(crate) fn new(cache: &Arc<Shared>, key: &str, token: Token, right: Right) -> StoreRight {
         let versions = Box::default();
-        StoreRight { cache: cache.clone(), key: key.into(), token, versions, right, ours: true }
+        StoreRight {
+            cache: cache.clone(),
+            key: key.into(),
+            token,
+            versions,
+            right,
+            may_be_copied: false,
+            ours: true,
+        }
     }
 
     pub(crate) fn key(&self) -> &str {
@@ -93,14 +103,14 @@ impl StoreRight {
 
     /// Stores a value in the place of the lease, or of the value that was refreshed. The right is still held after an error,
     /// and while there is no answer: a server that refuses a value (full memory) would otherwise keep the lease, and others
-    /// waiting for it.
-    pub(crate) async fn fill(&mut self, value: Bytes, ttl: Duration) -> Answer<bool> {
+    /// waiting for it. It is also held while local copies of that value may be used: the fill is to be sent again then.
+    pub(crate) async fn fill(&mut self, value: Bytes, ttl: Duration) -> Answer<Filled> {
         // Longer than any caller waits: it costs nobody anything.
         let within = self.cache.timeout.max(Duration::from_secs(1));
         let step = Fill { token: self.token, value, ttl };
         let answer = self.cache.fill(&self.key, step, within).await;
         // Whatever became of a fill without an answer, to give up the right after it harms no value: it bears no lease.
-        self.ours = answer.is_err();
+        self.ours = !is_spent(&answer);
         answer
     }
 
@@ -109,9 +119,21 @@ impl StoreRight {
         self.give_up(true);
     }
 
-    /// The result of the load is not to be stored. A value that it was to revalidate is deleted.
-    pub(crate) fn discard(mut self) {
-        self.abandon(Ending::Discard);
+    /// The result of the load is not to be stored. A value that it was to revalidate is deleted; where there may be local copies of
+    /// that, it waits until they are over.
+    pub(crate) async fn discard(mut self) {
+        if !self.may_be_copied {
+            return self.abandon(Ending::Discard);
+        }
+        self.ours = false;
+        let (cache, key, token) = (self.cache.clone(), self.key.clone(), self.token);
+        let discarded = self.cache.spawn(async move {
+            let abandon = Abandon { token, ending: Ending::Discard };
+            let answer = cache.store.run(&key, abandon, cache.timeout).await;
+            cache.wait_for_copies(answer.ok().flatten().unwrap_or_default()).await;
+        });
+        // It is carried out to its end also where the caller goes away.
+        let _ = discarded.await;
     }
 
     fn give_up(&mut self, failed: bool) {
@@ -140,6 +162,11 @@ impl StoreRight {
         };
         send(&self.cache, ending);
     }
+}
+
+/// Whether the right is over after this answer to a fill.
+fn is_spent(answer: &Answer<Filled>) -> bool {
+    matches!(answer, Ok(Filled::Yes | Filled::No))
 }
 
 /// Sends a step that nobody waits for.

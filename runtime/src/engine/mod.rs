@@ -2,6 +2,7 @@
 
 pub(crate) mod background;
 pub(crate) mod budget;
+pub(crate) mod copies;
 pub(crate) mod deferred;
 pub(crate) mod encoder;
 pub(crate) mod events;

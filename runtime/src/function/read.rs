@@ -6,6 +6,8 @@ use std::{
     time::Duration,
 };
 
+use cached_aside_protocol::format::LONGEST_LOCAL;
+
 use crate::{
     codec::coding::Coding,
     fingerprint::{Cacheability, CodingKind, FingerprintCell, TypeInfo, Uncacheable},
@@ -45,6 +47,8 @@ pub(crate) struct ReadSettings {
     /// The tags of its entries, for the catalog.
     pub(crate) tags: &'static [TagName],
     pub(crate) cached_in_transaction: bool,
+    /// How long a local copy may be used: its entries have room for the registration of copies.
+    pub(crate) local: Option<Duration>,
 }
 
 impl ReadSettings {
@@ -155,6 +159,7 @@ impl ReadFunction {
                 ttl_only: false,
                 tags: &[],
                 cached_in_transaction: false,
+                local: None,
             },
             fingerprint: FingerprintCell::new(),
             error_fingerprint: FingerprintCell::new(),
@@ -182,6 +187,25 @@ impl ReadFunction {
     #[must_use]
     pub const fn cached_in_transaction(mut self) -> Self {
         self.settings.cached_in_transaction = true;
+        self
+    }
+
+    /// `local = …`.
+    ///
+    /// # Panics
+    ///
+    /// When compiling, if it is shorter than 10 ms or longer than a minute.
+    #[must_use]
+    pub const fn local(mut self, local: Duration) -> Self {
+        assert!(
+            local.as_millis() >= 10,
+            "`local` must be at least 10ms: a copy has to be asked for again within it"
+        );
+        assert!(
+            local.as_millis() <= LONGEST_LOCAL.as_millis(),
+            "`local` must be at most 1m: a write waits that long for the copies of what it changes"
+        );
+        self.settings.local = Some(local);
         self
     }
 

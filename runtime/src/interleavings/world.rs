@@ -117,7 +117,7 @@ impl<'a> World<'a> {
             for (tag, version) in scenario.tags.iter().zip(&versions) {
                 inside.plant(Tag::new(tag).key(), entry::tag(*version).to_vec());
             }
-            let mut bytes = entry::begin_tagged(&versions);
+            let mut bytes = entry::begin_with(&versions, false);
             (coded().encode)(&1, known().counts, &mut bytes).expect("numbers can be written");
             let header = Header {
                 fingerprint: known().fingerprint,

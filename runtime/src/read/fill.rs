@@ -10,12 +10,14 @@ use std::{
 };
 
 use bytes::Bytes;
+use cached_aside_protocol::{format::LONGEST_LOCAL, steps::Filled};
 use tokio::time::Instant;
 use tracing::Instrument;
 
 use crate::{
     engine::{
         budget::Budget,
+        copies::Met,
         flight::{Epoch, SharedResult, Ticket},
         lease::{
             StoreRight,
@@ -36,20 +38,47 @@ pub(super) async fn fill(
     cache: Arc<Shared>,
     function: &'static ReadFunction,
     mut held: StoreRight,
-    value: Bytes,
-    ttl: Duration,
+    (value, ttl): (Bytes, Duration),
+    met: Met,
 ) -> bool {
     let begun = Instant::now();
-    let answer = if value.len() > LARGE && cache.store.is_remote() {
+    let mut answer = if value.len() > LARGE && cache.store.is_remote() {
         let renewal = held.renew_loop(function.settings.lease);
-        while_renewing(cache.clock, pin!(held.fill(value, ttl)), renewal, identity).await
+        while_renewing(cache.clock, pin!(held.fill(value.clone(), ttl)), renewal, identity).await
     } else {
-        held.fill(value, ttl).await
+        held.fill(value.clone(), ttl).await
     };
+    if let Ok(Filled::Copied(left)) = answer {
+        met.set();
+        answer = fill_after_copies(&cache, function, &mut held, (value, ttl), left).await;
+    }
     if is_to_be_given_up(&cache, function, held.key(), &answer, (begun.elapsed(), ttl)) {
         held.fail();
     }
-    answer == Ok(true)
+    answer == Ok(Filled::Yes)
+}
+
+/// Stores a value in the place of one of which local copies may be used for as long as `left` says. The refresh is kept meanwhile, and
+/// while it runs no copy is registered.
+async fn fill_after_copies(
+    cache: &Shared,
+    function: &'static ReadFunction,
+    held: &mut StoreRight,
+    (value, ttl): (Bytes, Duration),
+    mut left: Duration,
+) -> Answer<Filled> {
+    let renewal = held.renew_loop(function.settings.lease);
+    let again = async {
+        loop {
+            tracing::debug!(key = held.key(), ?left, "a refresh waits for local copies");
+            cache.wait_for_copies(left).await;
+            match held.fill(value.clone(), ttl).await {
+                Ok(Filled::Copied(more)) => left = more,
+                answer => return answer,
+            }
+        }
+    };
+    while_renewing(cache.clock, pin!(again), renewal, identity).await
 }
 
 /// Counts and logs a fill; `true` if its right is to be given up.
@@ -57,17 +86,18 @@ fn is_to_be_given_up(
     cache: &Shared,
     function: &'static ReadFunction,
     key: &str,
-    answer: &Answer<bool>,
+    answer: &Answer<Filled>,
     (took, ttl): (Duration, Duration),
 ) -> bool {
     let counters = cache.table.of(function);
     match answer {
-        Ok(true) => {
+        Ok(Filled::Yes) => {
             counters.stored.one();
             tracing::debug!(key, ?took, ?ttl, "stored");
             false
         }
-        Ok(false) => {
+        // A fill that met local copies is sent again until it meets none.
+        Ok(Filled::No | Filled::Copied(_)) => {
             counters.fills_refused.one();
             tracing::debug!(key, ?took, "fill refused: invalidated meanwhile, or the lease was lost");
             false
@@ -95,6 +125,7 @@ pub(super) async fn fill_all(
     function: &'static ReadFunction,
     fillings: Vec<Filling>,
     within: Duration,
+    met: Met,
 ) -> Vec<bool> {
     let (mut rights, mut values, mut tickets) = (Vec::new(), Vec::new(), Vec::new());
     for Filling { held, value, ttl, ticket } in fillings {
@@ -104,14 +135,18 @@ pub(super) async fn fill_all(
     }
     let started = Instant::now();
     let large = cache.store.is_remote() && values.iter().any(|(value, _)| value.len() > LARGE);
-    let renewal = renew_all(&cache, rights.iter().filter(|_| large), function.settings.lease);
+    let renewal = renew_all(
+        &cache,
+        rights.iter().filter(|right| large || right.may_be_copied),
+        function.settings.lease,
+    );
     let answers = {
-        let filled = pin!(several::fill_all(&cache, &mut rights, &values));
+        let filled = pin!(several::fill_all(&cache, &mut rights, &values, &met));
         let mut filled = pin!(while_renewing(cache.clock, filled, renewal, identity));
         let in_time = patience::answer(cache.clock, within, filled.as_mut()).await;
         for (index, ticket) in tickets.into_iter().enumerate() {
             let Some((ticket, began, filling)) = ticket else { continue };
-            let accepted = in_time.as_ref().is_some_and(|answers| answers[index] == Ok(true));
+            let accepted = in_time.as_ref().is_some_and(|answers| answers[index] == Ok(Filled::Yes));
             let shared = SharedResult::Entry(values[index].0.clone());
             ticket.complete(&shared, if accepted { filling } else { began });
         }
@@ -128,7 +163,7 @@ pub(super) async fn fill_all(
         }
     }
     several::fail_all(given_up);
-    answers.into_iter().map(|answer| answer == Ok(true)).collect()
+    answers.into_iter().map(|answer| answer == Ok(Filled::Yes)).collect()
 }
 
 /// Completes the flight after the fill: with the epoch of the fill if it was accepted in time, else with that of the body.
@@ -147,17 +182,37 @@ pub(super) async fn fill_and_complete(
     }
 }
 
-/// Waits for a fill while there is time. It goes on when that is over, or when the caller goes away.
-pub(super) async fn within_budget(
-    cache: &Arc<Shared>,
-    filled: impl Future<Output = bool> + Send + 'static,
+/// Stores a value, and waits for that while there is time. It goes on when that is over, or when the caller goes away.
+pub(super) async fn fill_within(
     budget: &mut Budget,
+    cache: &Arc<Shared>,
+    function: &'static ReadFunction,
+    held: StoreRight,
+    entry: (Bytes, Duration),
 ) -> bool {
-    let filled = cache.spawn(filled.instrument(tracing::Span::current()));
-    let in_time = |within| async move {
-        in_awake_time!(cache.clock, within, filled).ok_or(StoreError::Timeout(within))
-    };
-    matches!(budget.spend(in_time).await, Ok(Ok(true)))
+    let met = Met::default();
+    let filled = fill(cache.clone(), function, held, entry, met.clone());
+    within_budget(budget, cache, &met, filled).await.unwrap_or_default()
+}
+
+/// Waits for a refill while there is time. Where it has met local copies it waits for the end of those as well, since somebody could be
+/// given one after what the caller is given, which is newer.
+pub(super) async fn within_budget<T: Send + 'static>(
+    budget: &mut Budget,
+    cache: &Arc<Shared>,
+    met: &Met,
+    filled: impl Future<Output = T> + Send + 'static,
+) -> Option<T> {
+    let mut filled = cache.spawn(filled.instrument(tracing::Span::current()));
+    let in_time =
+        async |within| in_awake_time!(cache.clock, within, &mut filled).ok_or(StoreError::Timeout(within));
+    let mut answer = budget.spend(in_time).await.ok();
+    if answer.is_none() && met.is_set() {
+        answer = in_awake_time!(cache.clock, LONGEST_LOCAL + cache.timeout, &mut filled);
+        // What follows has the time of a call again.
+        *budget = Budget::new(cache.timeout);
+    }
+    answer.and_then(Result::ok)
 }
 
 /// Begins what the caller does not wait for, and leaves the rest of it to the background. What it sends is sent before anything

@@ -85,10 +85,11 @@ impl<V, E> Call<'_, V, E> {
             // It exists before it is won: dropped while that is being asked, it gives up what may have been won.
             let mut held = StoreRight::new(self.cache, self.key(), Token::fresh(), right);
             match self.replace(held.token, right, entry::header_of(&there), budget).await {
-                // A write of a tag is in progress.
+                // A write of a tag is in progress, or there are local copies of what can't be read here.
                 Ok((true, None)) => return None,
                 Ok((true, Some(versions))) => {
                     held.versions = versions;
+                    held.may_be_copied = held.is_refresh() && entry::can_have_copies(&there);
                     tracing::debug!(key = self.key(), ?right, "forced refresh");
                     return Some(held);
                 }
@@ -117,7 +118,8 @@ impl<V, E> Call<'_, V, E> {
                 let asked =
                     |within| self.with_versions(within, self.cache.acquire(self.key(), acquire, within));
                 let (acquired, versions) = budget.spend(asked).await?;
-                Ok((acquired == Acquired::Yes, versions))
+                let versions = versions.filter(|_| acquired != Acquired::Copied);
+                Ok((matches!(acquired, Acquired::Yes | Acquired::Copied), versions))
             }
             Right::Revalidate { .. } => {
                 self.counters.refreshes.one();

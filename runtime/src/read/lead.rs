@@ -120,6 +120,10 @@ impl<V, E> Call<'_, V, E> {
                 lease.disarm();
                 Granted::Not(self.classify(Ok(Some(there)), None, self.unread_tags()))
             }
+            Ok((Acquired::Copied, _)) => {
+                lease.disarm();
+                Granted::Not(Missing::Bypass.into())
+            }
             Ok((Acquired::Changed, _)) => {
                 lease.disarm();
                 Granted::LookAgain

@@ -8,12 +8,13 @@ use tracing::Instrument;
 
 use super::{
     body::Body,
-    fill::{begin, fill, fill_and_complete, within_budget},
+    fill::{begin, fill, fill_and_complete, fill_within},
     found::StaleEntry,
     site::Call,
 };
 use crate::{
     engine::budget::Budget,
+    engine::copies::Met,
     engine::encoder::EncodedEntry,
     engine::flight::{Epoch, SharedResult, Ticket},
     engine::lease::{StoreRight, while_renewing},
@@ -56,22 +57,23 @@ impl<V, E> Call<'_, V, E> {
             if matches!(result, Loaded::Error(_)) {
                 lease.fail();
             } else {
-                lease.discard();
+                lease.discard().await;
                 self.end_replaced(&mut budget).await;
             }
             self.complete_unstored(ticket, began, result.as_ref());
             return result;
         };
-        let filled = fill(self.cache.clone(), self.function, lease, value.clone(), ttl);
         if self.is_forced() {
             // What is there until this has been stored may be older, and nobody may be given it after this.
-            let accepted = within_budget(self.cache, filled, &mut budget).await;
+            let entry = (value.clone(), ttl);
+            let accepted = fill_within(&mut budget, self.cache, self.function, lease, entry).await;
             if !accepted {
                 self.end_replaced(&mut budget).await;
             }
             ticket.complete(&SharedResult::Entry(value), if accepted { filling } else { began });
         } else {
             // Nothing but our lease stands there, and nobody is given that: the caller need not wait.
+            let filled = fill(self.cache.clone(), self.function, lease, (value.clone(), ttl), Met::default());
             let (shared, within) = (SharedResult::Entry(value), budget.left());
             let clock = self.cache.clock;
             let filled_and_completed =

@@ -148,6 +148,7 @@ impl<V, E> Call<'_, V, E> {
             Ok((true, None)) => Election::Lost,
             Ok((true, Some(versions))) => {
                 held.versions = versions;
+                held.may_be_copied = entry::can_have_copies(&stale.bytes);
                 self.counters.refreshes.one();
                 tracing::debug!(key = self.key(), age = ?stale.age, freshness = ?stale.freshness, "refreshing");
                 Election::Won(held)

@@ -4,7 +4,7 @@ use std::{future::Future, pin::pin, sync::Arc};
 
 use tokio::time::Instant;
 
-use super::fill::{fill, within_budget};
+use super::fill::fill_within;
 use crate::{
     Error,
     codec::coding::Coding,
@@ -66,10 +66,9 @@ impl<V, E> Revalidation<V, E> {
         tracing::debug!(key, took = ?load_time, "refreshed");
         match entry {
             Some(EncodedEntry { value, ttl }) => {
-                let filled = fill(cache.clone(), function, held, value, ttl);
-                within_budget(&cache, filled, &mut budget).await;
+                fill_within(&mut budget, &cache, function, held, (value, ttl)).await;
             }
-            None => held.discard(),
+            None => held.discard().await,
         }
         result
     }

@@ -141,7 +141,7 @@ pub(super) fn keys<'a>(key: &'a str, tags: &'a [Tag]) -> Vec<&'a str> {
 mod tests {
     use cached_aside_protocol::{
         Writers,
-        entry::{Entry, Header, begin_tagged, finish, parse, tag},
+        entry::{Entry, Header, begin_with, finish, parse, tag},
     };
 
     use super::*;
@@ -149,7 +149,7 @@ mod tests {
     /// What carries tags with these versions, with this under the keys of the tags that are asked for.
     fn is_valid(carried: &[u64], there: &[Option<Vec<u8>>]) -> bool {
         let versions: Vec<Token> = carried.iter().copied().map(Token::numbered).collect();
-        let mut bytes = begin_tagged(&versions);
+        let mut bytes = begin_with(&versions, false);
         let (fresh_for, load_time) = (Duration::from_secs(60), Duration::ZERO);
         finish(
             &mut bytes,

@@ -38,6 +38,7 @@ const WAIT: Duration = Duration::from_secs(3);
 const TIMEOUT: Duration = Duration::from_millis(250);
 mod batches;
 mod cancelled;
+mod copies;
 mod listed;
 mod refresh;
 mod sharing;

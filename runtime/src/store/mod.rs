@@ -186,7 +186,7 @@ impl Store {
         guard: Guard,
         replicas: u8,
         within: Duration,
-    ) -> Boxed<'a, Vec<Answer<()>>> {
+    ) -> Boxed<'a, Vec<Answer<Duration>>> {
         match self {
             #[cfg(feature = "redis")]
             Store::Redis(store) if replicas > 0 => {

@@ -4,6 +4,7 @@
 mod batches;
 #[cfg(feature = "redis")]
 mod clock;
+mod copies;
 #[cfg(feature = "redis")]
 mod deployments;
 #[cfg(feature = "redis")]
@@ -21,8 +22,8 @@ use cached_aside_protocol::{
     Token,
     entry::{self, Entry, Header, Refresh},
     steps::{
-        Abandon, Acquire, Acquired, Carry, Elect, Ending, Fill, Guard, Left, Release, Remove, Renew,
-        RenewGuard,
+        Abandon, Acquire, Acquired, Carry, Elect, Ending, Fill, Filled, Guard, Left, Register, Release,
+        Released, Remove, Renew, RenewGuard,
     },
 };
 use futures_util::future::join_all;
@@ -33,6 +34,10 @@ use super::{Answer, Store, StoreError, memory::MemoryStore};
 const WITHIN: Duration = Duration::from_secs(5);
 const LONG: Duration = Duration::from_secs(60);
 const FINGERPRINT: u64 = 42;
+/// What is left of local copies where there are none.
+const NO_COPIES: Duration = Duration::ZERO;
+/// What a release answers that stored nothing and met no local copies.
+const RELEASED: Released = Released::Left(NO_COPIES);
 
 fn token(number: u64) -> Token {
     Token::numbered(1_000 + number)
@@ -94,15 +99,19 @@ async fn acquire(store: &Store, key: &str, token: Token) -> Acquired {
 }
 
 async fn fill(store: &Store, key: &str, token: Token) -> bool {
-    store.run(key, Fill { token, value: value(token, b"payload").into(), ttl: LONG }, WITHIN).await.unwrap()
+    let fill = Fill { token, value: value(token, b"payload").into(), ttl: LONG };
+    store.run(key, fill, WITHIN).await.unwrap() == Filled::Yes
 }
 
 async fn guard(store: &Store, key: &str, token: Token) {
-    assert_eq!(store.run_all(&[key], |_| Guard { token, hold: LONG }, WITHIN).await, [Ok(())]);
+    assert_eq!(store.run_all(&[key], |_| Guard { token, hold: LONG }, WITHIN).await, [Ok(NO_COPIES)]);
 }
 
 async fn release(store: &Store, key: &str, token: Token) {
-    assert_eq!(store.run_all(&[key], |_| Release { token, left: Left::Nothing }, WITHIN).await, [Ok(false)]);
+    assert_eq!(
+        store.run_all(&[key], |_| Release { token, left: Left::Nothing }, WITHIN).await,
+        [Ok(RELEASED)]
+    );
 }
 
 /// One load from beginning to end.
@@ -146,13 +155,13 @@ async fn only_one_acquires(store: &Store) {
     match acquire(store, &key, token(2)).await {
         Acquired::Yes => panic!("two hold the lease"),
         Acquired::No(there) => assert_eq!(there[..], entry::lease(token(1))),
-        Acquired::Changed => {}
+        Acquired::Changed | Acquired::Copied => {}
     }
     assert!(!store.run(&key, Renew { token: token(2), hold: LONG }, WITHIN).await.unwrap());
-    assert!(!store.run(&key, gives_up(token(2)), WITHIN).await.unwrap());
+    assert_eq!(store.run(&key, gives_up(token(2)), WITHIN).await, Ok(None));
     assert!(!fill(store, &key, token(2)).await, "a fill without the lease");
     assert_eq!(state(store, &key).await, "lease");
-    assert!(store.run(&key, gives_up(token(1)), WITHIN).await.unwrap());
+    assert_eq!(store.run(&key, gives_up(token(1)), WITHIN).await, Ok(Some(NO_COPIES)));
     assert_eq!(state(store, &key).await, "absent");
 }
 
@@ -161,10 +170,10 @@ async fn a_value_is_not_acquired(store: &Store) {
     match acquire(store, &key, token(2)).await {
         Acquired::Yes => panic!("a value was replaced"),
         Acquired::No(there) => assert!(matches!(entry::parse(&there, FINGERPRINT), Entry::Value(_))),
-        Acquired::Changed => {}
+        Acquired::Changed | Acquired::Copied => {}
     }
     assert!(!fill(store, &key, token(1)).await, "the lease is spent");
-    assert!(!store.run(&key, gives_up(token(1)), WITHIN).await.unwrap());
+    assert_eq!(store.run(&key, gives_up(token(1)), WITHIN).await, Ok(None));
     assert_eq!(state(store, &key).await, "value");
 }
 
@@ -216,26 +225,22 @@ async fn leases_and_values_end(store: &Store) {
     assert_eq!(state(store, &key).await, "absent");
     assert!(!fill(store, &key, token(1)).await, "the lease has ended");
     assert_eq!(acquire(store, &key, token(2)).await, Acquired::Yes);
-    assert!(
-        store
-            .run(&key, Fill { token: token(2), value: value(token(2), b"").into(), ttl: short }, WITHIN)
-            .await
-            .unwrap()
-    );
+    let fill = Fill { token: token(2), value: value(token(2), b"").into(), ttl: short };
+    assert_eq!(store.run(&key, fill, WITHIN).await, Ok(Filled::Yes));
     sleep(short * 2).await;
     assert_eq!(state(store, &key).await, "absent");
 }
 
 async fn remove_deletes_all_but_guards(store: &Store) {
     let key = stored(store, "remove").await;
-    assert_eq!(store.run_all(&[&key], |_| Remove, WITHIN).await, [Ok(())]);
+    assert_eq!(store.run_all(&[&key], |_| Remove, WITHIN).await, [Ok(NO_COPIES)]);
     assert_eq!(state(store, &key).await, "absent");
-    assert_eq!(store.run_all(&[&key], |_| Remove, WITHIN).await, [Ok(())]);
+    assert_eq!(store.run_all(&[&key], |_| Remove, WITHIN).await, [Ok(NO_COPIES)]);
     assert_eq!(acquire(store, &key, token(1)).await, Acquired::Yes);
-    assert_eq!(store.run_all(&[&key], |_| Remove, WITHIN).await, [Ok(())]);
+    assert_eq!(store.run_all(&[&key], |_| Remove, WITHIN).await, [Ok(NO_COPIES)]);
     assert!(!fill(store, &key, token(1)).await, "a removal refuses what was being loaded");
     guard(store, &key, token(9)).await;
-    assert_eq!(store.run_all(&[&key], |_| Remove, WITHIN).await, [Ok(())]);
+    assert_eq!(store.run_all(&[&key], |_| Remove, WITHIN).await, [Ok(NO_COPIES)]);
     assert_eq!(state(store, &key).await, "guard");
 }
 
@@ -244,7 +249,7 @@ async fn several_keys_are_one_step(store: &Store) {
     let names: Vec<&str> = keys.iter().map(String::as_str).collect();
     assert_eq!(
         store.run_all(&names, |_| Guard { token: token(9), hold: LONG }, WITHIN).await,
-        vec![Ok(()); 50]
+        vec![Ok(NO_COPIES); 50]
     );
     assert_eq!(
         store.run_all(&names, |_| RenewGuard { token: token(9), hold: LONG }, WITHIN).await,
@@ -255,12 +260,12 @@ async fn several_keys_are_one_step(store: &Store) {
     }
     assert_eq!(
         store.run_all(&names, |_| Release { token: token(9), left: Left::Nothing }, WITHIN).await,
-        vec![Ok(false); 50]
+        vec![Ok(RELEASED); 50]
     );
     for key in &names {
         assert_eq!(state(store, key).await, "absent");
     }
-    assert_eq!(store.run_all(&names, |_| Remove, WITHIN).await, vec![Ok(()); 50]);
+    assert_eq!(store.run_all(&names, |_| Remove, WITHIN).await, vec![Ok(NO_COPIES); 50]);
 }
 
 async fn whoever_watches_is_told(store: &Store) {
@@ -325,6 +330,14 @@ async fn the_suite(store: &Store) {
     refreshes::a_refresh_that_rests_is_begun_after_a_pause(store).await;
     refreshes::a_refresh_that_is_not_renewed_can_be_won_by_another(store).await;
     refreshes::writes_end_refreshes(store).await;
+    copies::a_guard_takes_over_the_copies_of_what_it_replaces(store).await;
+    copies::a_guard_does_not_end_before_the_copies(store).await;
+    copies::what_deletes_a_value_leaves_its_copies_a_guard(store).await;
+    copies::nothing_is_stored_over_a_guard_with_copies(store).await;
+    copies::a_refill_waits_for_the_copies(store).await;
+    copies::what_cannot_be_read_is_not_replaced_while_there_are_copies(store).await;
+    copies::a_copy_is_granted_for_no_longer_than_its_value(store).await;
+    copies::a_shorter_copy_does_not_shorten_a_longer_one(store).await;
     remove_deletes_all_but_guards(store).await;
     several_keys_are_one_step(store).await;
     tags::the_version_of_a_tag_is_created_once(store).await;
@@ -344,14 +357,17 @@ async fn foreign_data_is_never_touched(store: &Store, key: &str) {
     let acquired = store.run(key, Acquire { expected: Bytes::new(), token, lease: LONG }, WITHIN).await;
     assert_ne!(acquired, Ok(Acquired::Yes));
     refused(store.run(key, Renew { token, hold: LONG }, WITHIN).await);
-    refused(store.run(key, Fill { token, value: Bytes::from_static(b"x"), ttl: LONG }, WITHIN).await);
+    let filled = store.run(key, Fill { token, value: Bytes::from_static(b"x"), ttl: LONG }, WITHIN).await;
+    assert_ne!(filled, Ok(Filled::Yes));
     let seen = entry::header_of(&store.read(key, WITHIN).await.ok().flatten().unwrap_or_default());
     for force in [false, true] {
         refused(store.run(key, Elect { expected: seen.clone(), token, hold: LONG, force }, WITHIN).await);
     }
     for step in [rests(token, 1, LONG), discards(token)] {
-        refused(store.run(key, step, WITHIN).await);
+        refused(store.run(key, step, WITHIN).await.map(|answer| answer.is_some()));
     }
+    let register = Register { expected: seen, local: LONG };
+    assert!(matches!(store.run(key, register, WITHIN).await, Ok(None) | Err(_)));
     let guarded = store.run_all(&[key], |_| Guard { token, hold: LONG }, WITHIN).await;
     assert_eq!(guarded, [Err(StoreError::Foreign)]);
     let renewed = store.run_all(&[key], |_| RenewGuard { token, hold: LONG }, WITHIN).await;

@@ -12,7 +12,7 @@ impl Stats {
     /// | name | kind | labels | |
     /// | --- | --- | --- | --- |
     /// | `cached_aside_<count>_total` | counter | `function` | each of [`Counts`](crate::Counts), such as `cached_aside_hits_total` |
-    /// | `cached_aside_writes_total`, `…_invalidated_total`, `…_updated_total`, `…_guards_failed_total`, `…_guards_lost_total`, `…_writes_refused_total`, `…_undelivered_total`, `…_delivered_total`, `…_given_up_total` | counter | | the counts of writes |
+    /// | `cached_aside_writes_total`, `…_invalidated_total`, `…_updated_total`, `…_guards_failed_total`, `…_guards_lost_total`, `…_writes_waited_total`, `…_writes_waited_ms_total`, `…_writes_refused_total`, `…_undelivered_total`, `…_delivered_total`, `…_given_up_total` | counter | | the counts of writes |
     /// | `cached_aside_hit_seconds` | histogram | `function` | how long hits took, from the look at the cache to the decoded value |
     /// | `cached_aside_load_seconds` | histogram | `function` | how long bodies took |
     /// | `cached_aside_guard_seconds` | histogram | | how long writes waited for their guards |

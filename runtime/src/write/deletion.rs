@@ -73,17 +73,20 @@ pub(crate) async fn end(cache: &Arc<Shared>, function: &'static str, keys: &[Any
     let _ = remove(cache, function, keys, within).await;
 }
 
-/// Deletes entries, unless writers are inside. What can't be delivered goes on the recovery list and is returned.
+/// Deletes entries, unless writers are inside, and waits for their local copies. What can't be delivered goes on the recovery list and
+/// is returned.
 async fn remove(cache: &Arc<Shared>, function: &'static str, keys: &[AnyKey], within: Duration) -> Failures {
     let names: Vec<&str> = keys.iter().map(AnyKey::as_str).collect();
     let begun = Instant::now();
     let remove = |piece| cache.store.run_all(&names[piece], |_| Remove, within);
     let answers = in_pieces(names.len(), false, remove).await;
     tracing::debug!(function, keys = ?Listed(keys), took = ?begun.elapsed(), "deleted");
+    let copied = answers.iter().filter_map(|answer| answer.as_ref().ok().copied()).max().unwrap_or_default();
     let failures: Failures = keys.iter().cloned().zip(answers).filter_map(failure).collect();
     // With a token that is in no guard, a late release is a deletion.
     cache.undelivered(function, &failures, Token::fresh(), Duration::ZERO);
     cache.table.writes.invalidated.add((keys.len() - failures.len()) as u64);
+    cache.hold_up_write(copied).await;
     failures
 }
 

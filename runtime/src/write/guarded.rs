@@ -2,7 +2,7 @@
 
 use std::{mem, ops::Range, sync::Arc, time::Duration};
 
-use cached_aside_protocol::steps::{self, Left, Release, RenewGuard};
+use cached_aside_protocol::steps::{self, Left, Release, Released, RenewGuard};
 use tokio::time::Instant;
 
 use super::{
@@ -23,8 +23,8 @@ use crate::{
     thread::Beside,
 };
 
-/// Guards keys of a write, all in one round trip, and keeps those guards until it is over. Gives those that could not be guarded:
-/// they are on the recovery list while the write runs.
+/// Guards keys of a write, all in one round trip, and keeps those guards until it is over. Then waits for the local copies of what was
+/// there. Gives those that could not be guarded: they are on the recovery list while the write runs.
 pub(super) async fn place(
     set: &Arc<GuardSet>,
     keys: &[AnyKey],
@@ -44,13 +44,14 @@ pub(super) async fn place(
         let (keys, step) = (piece.clone(), steps::Guard { token, hold });
         let answers =
             cache.store.guard_on_replicas(&names[piece], step, settings.wait_replicas, cache.timeout).await;
-        let placed = answers.iter().map(|answer| matches!(answer, Ok(()) | Err(StoreError::Foreign)));
+        let placed = answers.iter().map(|answer| matches!(answer, Ok(_) | Err(StoreError::Foreign)));
         set.answered(unguarded[keys].iter().zip(placed));
         answers
     };
     let answers = in_pieces(names.len(), settings.guard == Guard::Required, guard).await;
     let took = begun.elapsed();
     cache.table.writes.guard_times.record(|| took);
+    let copied = longest(answers.iter().filter_map(|answer| answer.as_ref().ok().copied()));
     let failures = unguarded.iter().cloned().zip(answers).filter_map(failure);
     // Somebody else's data is not ours to guard, and never served either.
     let failures: Failures = failures.filter(|(_, error)| *error != StoreError::Foreign).collect();
@@ -70,7 +71,14 @@ pub(super) async fn place(
         cache.given_up(keys.iter().map(|key| cache.recovery.begin(key.as_str(), token)).sum());
         cache.table.writes.guards_failed.add(failures.len() as u64);
     }
+    if failures.is_empty() || settings.guard != Guard::Required {
+        cache.hold_up_write(copied).await;
+    }
     failures
+}
+
+fn longest(times: impl Iterator<Item = Duration>) -> Duration {
+    times.max().unwrap_or_default()
 }
 
 fn names(keys: &[AnyKey]) -> Vec<&str> {
@@ -163,7 +171,7 @@ impl Releasing {
                 cache.store.run_all(&names[piece], release, cache.timeout)
             };
             let released = in_pieces(names.len(), false, release).await;
-            answers.extend(released.into_iter().map(|answer| answer.map(drop)));
+            answers.extend(released);
         }
         let mut updated = 0;
         if !with.is_empty() {
@@ -175,19 +183,24 @@ impl Releasing {
                 Release { token, left: put.map_or(Left::Nothing, value) }
             };
             let put = cache.store.run_all(&names, release, cache.timeout).await;
-            updated = put.iter().filter(|answer| **answer == Ok(true)).count();
-            answers.extend(put.into_iter().map(|answer| answer.map(drop)));
+            updated = put.iter().filter(|answer| **answer == Ok(Released::Stored)).count();
+            answers.extend(put);
         }
         let named: Vec<_> = without.into_iter().chain(with).collect();
         let texts: Vec<&String> = named.iter().map(|(key, _)| *key).collect();
         tracing::debug!(keys = ?Listed(&texts), updated, took = ?begun.elapsed(), "released");
         cache.table.writes.updated.add(updated as u64);
-        let settle = |answer: &Answer<()>, named: &Named| answer.as_ref().err().map(|_| named.settle);
+        let copied = longest(answers.iter().filter_map(|answer| match answer {
+            Ok(Released::Left(left)) => Some(*left),
+            _ => None,
+        }));
+        let settle = |answer: &Answer<Released>, named: &Named| answer.as_ref().err().map(|_| named.settle);
         let settle =
             named.iter().zip(&answers).filter_map(|((_, named), answer)| settle(answer, named)).max();
         let failed = named.iter().map(|(key, _)| AnyKey::finished(key)).zip(answers).filter_map(failure);
         let failed: Failures = failed.collect();
         cache.undelivered(self.set.function, &failed, token, settle.unwrap_or_default());
+        cache.hold_up_write(copied).await;
         for (key, _) in keys.iter().filter(|(_, named)| named.listed) {
             cache.recovery.end(key, token);
         }

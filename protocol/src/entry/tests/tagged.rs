@@ -6,7 +6,7 @@ fn versions(numbers: &[u64]) -> Vec<Token> {
 }
 
 fn tagged(numbers: &[u64], payload: &[u8]) -> Vec<u8> {
-    let mut bytes = begin_tagged(&versions(numbers));
+    let mut bytes = begin_with(&versions(numbers), false);
     bytes.extend_from_slice(payload);
     finish(&mut bytes, Token::numbered(1), HEADER);
     bytes
@@ -32,15 +32,18 @@ fn the_versions_of_tags_stand_before_the_payload() {
 
 #[test]
 fn every_kind_of_entry_can_carry_tags() {
-    assert_eq!(read(&none(Token::numbered(1), HEADER, &versions(&[2]))), Some((vec![2], None)));
-    let mut failure = begin_tagged(&versions(&[2]));
+    assert_eq!(
+        read(&none(begin_with(&versions(&[2]), false), Token::numbered(1), HEADER)),
+        Some((vec![2], None))
+    );
+    let mut failure = begin_with(&versions(&[2]), false);
     failure.extend_from_slice(b"gone");
     finish_failure(&mut failure, Token::numbered(1), HEADER);
     assert_eq!(read(&failure), Some((vec![2], Some(b"gone".to_vec()))));
     let windows = Header { outlives_freshness: true, ..HEADER };
-    let bytes = none(Token::numbered(1), windows, &versions(&[2]));
+    let bytes = none(begin_with(&versions(&[2]), false), Token::numbered(1), windows);
     assert_eq!(bytes[39], FLAG_TAGGED | FLAG_NONE | FLAG_OUTLIVES_FRESHNESS);
-    assert_eq!(begin_tagged(&[]), begin(), "without tags nothing is different");
+    assert_eq!(begin_with(&[], false), begin(), "without tags nothing is different");
     assert_eq!(read(&value(b"x")), Some((vec![], Some(b"x".to_vec()))));
 }
 

@@ -5,11 +5,15 @@ use std::{future::Future, mem, pin::Pin, sync::Arc, thread::panicking, time::Dur
 use bytes::Bytes;
 use cached_aside_protocol::{
     Token,
-    steps::{Abandon, Ending, Fill, Renew},
+    steps::{Abandon, Ending, Fill, Filled, Renew},
 };
+use futures_util::future::join_all;
 
-use super::{StoreRight, send};
-use crate::{engine::shared::Shared, store::Answer};
+use super::{StoreRight, is_spent, send};
+use crate::{
+    engine::{copies::Met, shared::Shared},
+    store::Answer,
+};
 
 /// Rights that are held together. Dropping them gives them up with one step a server.
 #[derive(Default)]
@@ -45,9 +49,11 @@ pub(crate) fn fail_all(rights: impl IntoIterator<Item = StoreRight>) {
     abandon_all(rights.into_iter().map(|right| (right.ending(true), right)).collect());
 }
 
-/// The results of these loads are not to be stored.
-pub(crate) fn discard_all(rights: impl IntoIterator<Item = StoreRight>) {
+/// The results of these loads are not to be stored: see [`StoreRight::discard`].
+pub(crate) async fn discard_all(rights: impl IntoIterator<Item = StoreRight>) {
+    let (copied, rights): (Vec<_>, Vec<_>) = rights.into_iter().partition(|right| right.may_be_copied);
     abandon_all(rights.into_iter().map(|right| (Ending::Discard, right)).collect());
+    join_all(copied.into_iter().map(StoreRight::discard)).await;
 }
 
 /// Sends the steps that give these rights up, which nobody waits for.
@@ -91,23 +97,36 @@ pub(crate) fn renew_all<'a>(
     })
 }
 
-/// Stores values where the rights to do so are still held: see [`StoreRight::fill`].
+/// Stores values where the rights to do so are still held: see [`StoreRight::fill`]. Those that are refused while local copies of what
+/// they replace may be used are sent again after that.
 pub(crate) async fn fill_all(
     cache: &Shared,
     rights: &mut [StoreRight],
     values: &[(Bytes, Duration)],
-) -> Vec<Answer<bool>> {
+    met: &Met,
+) -> Vec<Answer<Filled>> {
     let within = cache.timeout.max(Duration::from_secs(1));
-    let steps = rights.iter().zip(values).map(|(right, (value, ttl))| Fill {
-        token: right.token,
-        value: value.clone(),
-        ttl: *ttl,
-    });
-    let steps: Vec<Fill> = steps.collect();
-    let keys: Vec<&str> = rights.iter().map(|right| &*right.key).collect();
-    let answers = cache.run_all_of_load(&keys, steps, |_| false, within).await;
-    for (right, answer) in rights.iter_mut().zip(&answers) {
-        right.ours = answer.is_err();
+    let mut answers = vec![Ok(Filled::No); rights.len()];
+    let mut due: Vec<usize> = (0..rights.len()).collect();
+    loop {
+        let step = |index: &usize| {
+            let (value, ttl) = &values[*index];
+            Fill { token: rights[*index].token, value: value.clone(), ttl: *ttl }
+        };
+        let steps: Vec<Fill> = due.iter().map(step).collect();
+        let keys: Vec<&str> = due.iter().map(|index| &*rights[*index].key).collect();
+        let filled = cache.run_all_of_load(&keys, steps, |_| false, within).await;
+        let mut longest = None;
+        for (index, answer) in mem::take(&mut due).into_iter().zip(filled) {
+            rights[index].ours = !is_spent(&answer);
+            if let Ok(Filled::Copied(left)) = answer {
+                due.push(index);
+                longest = longest.max(Some(left));
+            }
+            answers[index] = answer;
+        }
+        let Some(left) = longest else { return answers };
+        met.set();
+        cache.wait_for_copies(left).await;
     }
-    answers
 }

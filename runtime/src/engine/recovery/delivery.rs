@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use cached_aside_protocol::steps::{Left, Release};
+use cached_aside_protocol::steps::{Left, Release, Released};
 use futures_util::future::join_all;
 use tokio::sync::Notify;
 
@@ -68,25 +68,25 @@ impl Recovery {
         let mut batch = Undelivered { recovery: self, left: batch.into() };
         let Some(first) = batch.left.front().cloned() else { return false };
         // One goes first: without an answer to it the others would fail too.
-        if !self.send_one(cache, &first).await {
-            return false;
-        }
-        batch.left.pop_front();
-        let rest: Batch = batch.left.iter().cloned().collect();
-        let delivered = join_all(rest.iter().map(|pending| self.send_one(cache, pending))).await;
+        let Some(copied) = send_one(cache, &first).await else { return false };
+        let rest: Batch = batch.left.iter().skip(1).cloned().collect();
+        let mut delivered = join_all(rest.iter().map(|pending| send_one(cache, pending))).await;
+        delivered.insert(0, Some(copied));
+        // The keys stay on the list while local copies of what was met may be used.
+        cache.wait_for_copies(delivered.iter().flatten().max().copied().unwrap_or_default()).await;
         let mut delivered = delivered.into_iter();
-        batch.left.retain(|_| delivered.next() == Some(false));
+        batch.left.retain(|pending| {
+            let undelivered = delivered.next().flatten().is_none();
+            if !undelivered {
+                self.delivered_one(cache, pending);
+            }
+            undelivered
+        });
         true
     }
 
-    /// `true` if it was delivered.
-    async fn send_one(&self, cache: &Shared, (key, invalidation): &(Arc<str>, Invalidation)) -> bool {
-        let release = |_| Release { token: invalidation.token, left: Left::Settling(invalidation.settle) };
-        let answer = cache.store.run_all(&[key], release, cache.timeout).await.pop();
-        if !matches!(answer, Some(Ok(_) | Err(StoreError::Foreign))) {
-            tracing::debug!(key = &**key, ?answer, "an invalidation is still undelivered");
-            return false;
-        }
+    /// An invalidation was delivered: its key leaves the list.
+    fn delivered_one(&self, cache: &Shared, (key, invalidation): &(Arc<str>, Invalidation)) {
         let mut queue = self.lock();
         // A write that failed meanwhile has an invalidation of its own.
         if queue
@@ -102,7 +102,19 @@ impl Recovery {
             queue.push_ready(key);
         }
         self.count.store(queue.keys.len(), Relaxed);
-        true
+    }
+}
+
+/// Sends an invalidation. Gives what is left of the local copies of what it has met, if it was delivered.
+async fn send_one(cache: &Shared, (key, invalidation): &(Arc<str>, Invalidation)) -> Option<Duration> {
+    let release = |_| Release { token: invalidation.token, left: Left::Settling(invalidation.settle) };
+    match cache.store.run_all(&[key], release, cache.timeout).await.pop() {
+        Some(Ok(Released::Left(left))) => Some(left),
+        Some(Ok(Released::Stored) | Err(StoreError::Foreign)) => Some(Duration::ZERO),
+        answer => {
+            tracing::debug!(key = &**key, ?answer, "an invalidation is still undelivered");
+            None
+        }
     }
 }
 

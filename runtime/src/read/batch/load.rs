@@ -12,7 +12,7 @@ use tracing::{Instrument, Span, debug_span};
 use super::{
     super::{
         body::within_limit,
-        fill::{Filling, begin, fill_all},
+        fill::{Filling, begin, fill_all, within_budget},
         found::StaleEntry,
         load::complete,
         site::Call,
@@ -24,6 +24,7 @@ use super::{
 use crate::{
     AnyKey,
     engine::{
+        copies::Met,
         encoder::EncodedEntry,
         flight::{Epoch, SharedResult, Ticket},
         lease::{
@@ -35,8 +36,6 @@ use crate::{
     },
     options::{ReadMode, Source},
     outcome::Loaded,
-    patience::in_awake_time,
-    store::StoreError,
     write,
 };
 
@@ -242,10 +241,10 @@ impl<V, E> Group<V, E> {
         let After { fills, refills, failed, discarded, mut ended, unstored } = after;
         let (cache, function) = (self.of.cache.clone(), self.of.function);
         fail_all(failed);
-        discard_all(discarded);
+        discard_all(discarded).await;
         if !fills.is_empty() {
             // The caller need not wait.
-            let filled = fill_all(cache.clone(), function, fills, self.budget.left());
+            let filled = fill_all(cache.clone(), function, fills, self.budget.left(), Met::default());
             begin(&cache, async { drop(filled.await) }.instrument(Span::current())).await;
         }
         let filled = self.refill(refills, &mut ended).await;
@@ -278,12 +277,9 @@ impl<V, E> Group<V, E> {
             tickets.push((index, ticket, SharedResult::Entry(filling.value.clone())));
             fillings.push(filling);
         }
-        let filled = fill_all(cache.clone(), self.of.function, fillings, within);
-        let filled = cache.spawn(filled.instrument(Span::current()));
-        let in_time = |within| async move {
-            in_awake_time!(cache.clock, within, filled).ok_or(StoreError::Timeout(within))
-        };
-        let accepted = self.budget.spend(in_time).await.ok().and_then(Result::ok).unwrap_or_default();
+        let met = Met::default();
+        let filled = fill_all(cache.clone(), self.of.function, fillings, within, met.clone());
+        let accepted = within_budget(&mut self.budget, &cache, &met, filled).await.unwrap_or_default();
         let mut served = Vec::new();
         for (place, (index, ticket, shared)) in tickets.into_iter().enumerate() {
             let accepted = accepted.get(place) == Some(&true);

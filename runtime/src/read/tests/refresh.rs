@@ -186,7 +186,7 @@ async fn whoever_waits_is_given_the_old_value_before_its_refresh_begins() {
     let world = World::old(&REVALIDATES).await;
     let store = world.store();
     let old = store.inside.read("k").await.unwrap().unwrap();
-    assert_eq!(store.inside.run_all(&["k"], &[Remove]).await.unwrap(), [Ok(())]);
+    assert_eq!(store.inside.run_all(&["k"], &[Remove]).await.unwrap(), [Ok(Duration::ZERO)]);
     store.set("acquire", Gate::Slow);
     let begun = Instant::now();
     let timed = async |number: u32| {

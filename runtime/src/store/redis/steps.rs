@@ -93,7 +93,7 @@ impl RedisStore {
         guard: Guard,
         replicas: u8,
         within: Duration,
-    ) -> Answer<Vec<Answer<()>>> {
+    ) -> Answer<Vec<Answer<Duration>>> {
         let guard = &guard;
         let each = self.by_owner(keys).into_iter().map(|(owner, indices)| async move {
             let outcome = async {
@@ -120,7 +120,7 @@ impl RedisStore {
             };
             (outcome.await, indices)
         });
-        let mut all = vec![Ok(()); keys.len()];
+        let mut all = vec![Ok(Duration::ZERO); keys.len()];
         for (outcome, indices) in join_all(each).await {
             let (node, answers, missing) = match outcome {
                 Ok(outcome) => outcome,
@@ -137,8 +137,11 @@ impl RedisStore {
                         self.route.note_error(&node, &error);
                         Err(store_error(&error))
                     }
-                    Ok(Value::Int(reply)) if parse_reply::<Guard>(&ScriptReply::Number(reply)).is_ok() => {
-                        missing.clone().map_or(Ok(()), |reason| Err(StoreError::Server(reason)))
+                    Ok(Value::Int(reply)) => {
+                        let left = parse_reply::<Guard>(&ScriptReply::Number(reply));
+                        left.and_then(|left| {
+                            missing.clone().map_or(Ok(left), |reason| Err(StoreError::Server(reason)))
+                        })
                     }
                     Ok(_) => Err(StoreError::Foreign),
                 };

@@ -65,13 +65,13 @@ async fn slots_move(cluster: &RedisCluster, store: &Store) {
     let keys = [here.as_str(), absent.as_str(), apart.as_str()];
     assert_eq!(
         store.run_all(&keys, |_| Guard { token: token(9), hold: LONG }, WITHIN).await,
-        [Ok(()), Ok(()), Ok(())]
+        [Ok(NO_COPIES), Ok(NO_COPIES), Ok(NO_COPIES)]
     );
     migration.finish();
     // From here on the old node answers `MOVED`, once.
     assert_eq!(
         store.run_all(&keys, |_| Release { token: token(9), left: Left::Nothing }, WITHIN).await,
-        [Ok(false), Ok(false), Ok(false)]
+        [Ok(RELEASED), Ok(RELEASED), Ok(RELEASED)]
     );
     for key in keys {
         assert_eq!(state(store, key).await, "absent");
@@ -95,7 +95,7 @@ async fn a_node_is_killed(cluster: &RedisCluster, store: &Store) {
         .run_all(&[&key, apart], |_| Guard { token: token(9), hold: LONG }, Duration::from_secs(1))
         .await;
     assert!(matches!(answers[0], Err(StoreError::Unreachable(_) | StoreError::Timeout(_))), "{answers:?}");
-    assert_eq!(answers[1], Ok(()), "a node that is down is none of the others' business");
+    assert_eq!(answers[1], Ok(NO_COPIES), "a node that is down is none of the others' business");
     let promoted = cluster.wait_for_promotion(&full, dead);
     assert_ne!(promoted, dead);
     let begun = Instant::now();
@@ -105,7 +105,7 @@ async fn a_node_is_killed(cluster: &RedisCluster, store: &Store) {
     cluster.restart_as_replica(dead);
     assert_eq!(
         store.run_all(&[&key, apart], |_| Release { token: token(9), left: Left::Nothing }, WITHIN).await,
-        [Ok(false), Ok(false)]
+        [Ok(RELEASED), Ok(RELEASED)]
     );
     until(|| store.nodes().len() == 3 && is_up(store), "the dead node is forgotten").await;
     the_suite(store).await;

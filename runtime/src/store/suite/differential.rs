@@ -8,7 +8,7 @@ use std::{cell::RefCell, collections::BTreeSet};
 use bytes::Bytes;
 use cached_aside_protocol::{
     Step, Writers,
-    format::{GUARD, LEASE, LONGEST, MAGIC, TAG, VALUE},
+    format::{GUARD, LEASE, LOCAL_END, LOCAL_UNTIL_AT, LONGEST, MAGIC, TAG, VALUE},
     steps::{Arguments, Reply, scripts},
 };
 use cached_aside_tests::RedisServer;
@@ -42,6 +42,7 @@ enum Move {
     Renew(Token, Duration),
     Fill(Token, Vec<u8>, Duration),
     Abandon(Token, Ending),
+    Register(Seen, Duration),
     Guard(Token, Duration),
     RenewGuard(Token, Duration),
     Release(Token, Left),
@@ -69,20 +70,30 @@ fn minutes(choices: &'static [u32]) -> impl Strategy<Value = Duration> {
 
 /// Points in time before and after the steps.
 const TIMES: &[u32] = &[0, 120, 150, 180, 181, 210, 240, 241, 300, 400];
-/// How long something may be held or kept.
+/// How long something may be held or kept. Copies are asked for shorter times: what is left of a minute in Redis is real.
 const HOLDS: &[u32] = &[1, 30, 59, 60];
 const TTLS: &[u32] = &[1, 30, 60, 61, 200, 400];
 
 fn values() -> impl Strategy<Value = Vec<u8>> {
-    (tokens(), vec(any::<u8>(), 0..20)).prop_map(|(token, payload)| value(token, &payload))
+    (tokens(), vec(any::<u8>(), 0..20), select(vec![true, true, false]), minutes(HOLDS)).prop_map(
+        |(token, payload, local, fresh_for)| {
+            let mut bytes = entry::begin_with(&[], local);
+            bytes.extend_from_slice(&payload);
+            let (fingerprint, load_time) = (FINGERPRINT, Duration::ZERO);
+            let header = Header { fingerprint, fresh_for, load_time, outlives_freshness: false };
+            entry::finish(&mut bytes, token, header);
+            bytes
+        },
+    )
 }
 
 /// A guard of several writers, some of them from before the clock went back.
 fn guards() -> impl Strategy<Value = Vec<u8>> {
     let slots = vec((tokens(), minutes(TIMES)), 0..4);
-    (any::<bool>(), slots).prop_map(|(overlapped, slots)| {
+    let copies = prop::option::of(minutes(TIMES).prop_map(whole_millis));
+    (any::<bool>(), slots, copies).prop_map(|(overlapped, slots, local_until)| {
         let mut writers = Writers::default();
-        writers.overlapped = overlapped;
+        (writers.overlapped, writers.local_until) = (overlapped, local_until);
         for (token, deadline) in slots {
             writers.stay(token, deadline);
         }
@@ -90,12 +101,22 @@ fn guards() -> impl Strategy<Value = Vec<u8>> {
     })
 }
 
-/// A value that is or was being revalidated.
+fn whole_millis(time: Duration) -> Duration {
+    Duration::from_millis(u64::try_from(time.as_millis()).unwrap())
+}
+
+/// A value that is or was being revalidated, and of which there may be local copies.
 fn refreshed() -> impl Strategy<Value = Vec<u8>> {
     let holders =
         prop_oneof![tokens().prop_map(|token| *token.as_bytes()), any::<u8>().prop_map(entry::failures)];
-    (values(), holders, minutes(TIMES)).prop_map(|(mut value, holder, until)| {
+    let stamps = (minutes(TIMES), minutes(TIMES));
+    (values(), holders, minutes(TIMES), stamps).prop_map(|(mut value, holder, until, (stored_at, copied))| {
         entry::set_refresh(&mut value, holder, until);
+        entry::stamp(&mut value, stored_at);
+        if entry::can_have_copies(&value) {
+            let until = u64::try_from(copied.as_millis()).unwrap().to_be_bytes();
+            value[LOCAL_UNTIL_AT..LOCAL_END].copy_from_slice(&until[2..]);
+        }
         value
     })
 }
@@ -138,12 +159,39 @@ fn moves() -> impl Strategy<Value = Move> {
         2 => (tokens(), minutes(TTLS)).prop_map(|(token, ttl)| Move::Carry(token, ttl)),
         2 => (tokens(), holds()).prop_map(|(token, hold)| Move::Renew(token, hold)),
         3 => (tokens(), values(), minutes(TTLS)).prop_map(|(token, value, ttl)| Move::Fill(token, value, ttl)),
-        3 => (tokens(), prop_oneof![2 => rest, 1 => Just(Ending::Discard)])
+        5 => (tokens(), prop_oneof![1 => rest, 1 => Just(Ending::Discard)])
             .prop_map(|(token, ending)| Move::Abandon(token, ending)),
+        4 => (seen(), select(&[0, 20_000, 25_000][..]))
+            .prop_map(|(seen, local)| Move::Register(seen, Duration::from_millis(local))),
         3 => (tokens(), holds()).prop_map(|(token, hold)| Move::Guard(token, hold)),
         3 => (tokens(), holds()).prop_map(|(token, hold)| Move::RenewGuard(token, hold)),
         4 => (tokens(), left).prop_map(|(token, left)| Move::Release(token, left)),
         1 => Just(Move::Remove),
+    ]
+}
+
+/// A value that the first token refreshes, and of which there are local copies.
+fn with_copies() -> Vec<u8> {
+    let mut value = entry::begin_with(&[], true);
+    let (fingerprint, load_time) = (FINGERPRINT, Duration::ZERO);
+    let header = Header { fingerprint, fresh_for: LONG, load_time, outlives_freshness: false };
+    entry::finish(&mut value, token(9), header);
+    entry::set_refresh(&mut value, *token(0).as_bytes(), MINUTE * 240);
+    // Further ahead than any that is registered.
+    value[LOCAL_UNTIL_AT..LOCAL_END].fill(1);
+    value
+}
+
+/// Every step that does something else where there are local copies.
+fn on_copies() -> [Move; 6] {
+    let (holder, other) = (token(0), token(1));
+    [
+        Move::Acquire(Seen::There, other, MINUTE),
+        Move::Fill(holder, with_copies(), MINUTE * 60),
+        Move::Abandon(holder, Ending::Discard),
+        Move::Guard(other, MINUTE),
+        Move::Release(other, Left::Nothing),
+        Move::Remove,
     ]
 }
 
@@ -166,6 +214,8 @@ struct Both<'a> {
     redis: redis::Connection,
     /// The steps that were executed, and refused.
     met: &'a RefCell<BTreeSet<(&'static str, bool)>>,
+    /// The steps that have met local copies.
+    copied: &'a RefCell<BTreeSet<&'static str>>,
 }
 
 impl Both<'_> {
@@ -214,7 +264,13 @@ impl Both<'_> {
         } else {
             assert_eq!(redis, memory, "{what}");
         }
-        let taken = matches!(told.as_str(), "Ok(true)" | "Ok(())" | "Ok(Yes)" | "Ok(Some(Token))");
+        let refusals = ["Ok(false)", "Ok(No)", "Ok(None)", "Ok(Changed)"];
+        let taken = memory.is_ok() && !refusals.contains(&told.as_str()) && !told.starts_with("Ok(No(");
+        // A refusal because of copies, or a time that is left of them.
+        let left = told.contains("s)") && !told.contains(&format!("{NO_COPIES:?}"));
+        if told.starts_with("Ok(Copied") || S::NAME != "register" && left {
+            self.copied.borrow_mut().insert(S::NAME);
+        }
         self.met.borrow_mut().insert((S::NAME, taken));
         self.compare(&what).await;
     }
@@ -259,6 +315,7 @@ impl Both<'_> {
                 Move::Carry(fresh, ttl) => self.take(Carry { fresh, ttl }).await,
                 Move::Renew(token, hold) => self.take(Renew { token, hold }).await,
                 Move::Fill(token, value, ttl) => self.take(Fill { token, value: value.into(), ttl }).await,
+                Move::Register(seen, local) => self.take(Register { expected: saw(seen), local }).await,
                 Move::Abandon(token, ending) => self.take(Abandon { token, ending }).await,
                 Move::Guard(token, hold) => self.take(Guard { token, hold }).await,
                 Move::RenewGuard(token, hold) => self.take(RenewGuard { token, hold }).await,
@@ -274,25 +331,33 @@ impl Both<'_> {
 #[test]
 fn both_stores_take_every_step_alike() {
     let server = RedisServer::start();
-    let met = RefCell::default();
+    let (met, copied) = (RefCell::default(), RefCell::default());
     let mut runner = TestRunner::new(Config { cases: 300, failure_persistence: None, ..Config::default() });
-    let result = runner.run(&vec(moves(), 1..60), |moves| {
+    let run = |moves: Vec<Move>| {
         let runtime = Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
         runtime.block_on(async {
-            let mut both = Both { memory: MemoryStore::new(), redis: server.connection(), met: &met };
+            let mut both =
+                Both { memory: MemoryStore::new(), redis: server.connection(), met: &met, copied: &copied };
             both.command::<()>(&cmd("FLUSHALL"));
             // Longer than any deadline is ahead, so that some are in the past.
             advance(LONGEST * 3).await;
             both.all(moves).await;
         });
         Ok(())
-    });
+    };
+    let result = runner.run(&vec(moves(), 1..60), run);
     if let Err(error) = result {
         panic!("{error}");
+    }
+    for next in on_copies() {
+        run(vec![Move::Plant(with_copies(), MINUTE * 60), next]).unwrap();
     }
     for (name, _) in scripts() {
         let met = met.borrow();
         assert!(met.contains(&(name, true)), "`{name}` was never taken");
         assert!(met.contains(&(name, false)), "`{name}` was never refused");
+    }
+    for name in ["guard", "release", "remove", "fill", "abandon", "acquire"] {
+        assert!(copied.borrow().contains(name), "`{name}` has never met local copies");
     }
 }

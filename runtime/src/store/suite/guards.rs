@@ -11,7 +11,7 @@ pub(super) async fn a_guard_refuses_what_was_being_loaded(store: &Store) {
     assert_eq!(state(store, &key).await, "guard");
     assert!(!fill(store, &key, token(1)).await, "the fill came through the guard");
     assert!(!store.run(&key, Renew { token: token(1), hold: LONG }, WITHIN).await.unwrap());
-    assert!(!store.run(&key, gives_up(token(1)), WITHIN).await.unwrap());
+    assert_eq!(store.run(&key, gives_up(token(1)), WITHIN).await, Ok(None));
     assert_ne!(acquire(store, &key, token(2)).await, Acquired::Yes, "a lease through the guard");
     release(store, &key, token(9)).await;
     assert_eq!(state(store, &key).await, "absent");
@@ -78,7 +78,7 @@ pub(super) async fn overlapping_writers_leave_a_mark(store: &Store) {
     );
     release(store, &key, token(7)).await;
     guard(store, &key, token(7)).await;
-    assert_eq!(store.run_all(&[&key], |_| Remove, WITHIN).await, [Ok(())]);
+    assert_eq!(store.run_all(&[&key], |_| Remove, WITHIN).await, [Ok(NO_COPIES)]);
     assert!(overlapped(&key).await, "an outsider's deletion");
 }
 
@@ -86,7 +86,7 @@ pub(super) async fn overlapping_writers_leave_a_mark(store: &Store) {
 async fn put(store: &Store, key: &str, token: Token) -> bool {
     let value = value(token, b"written");
     let release = |_| Release { token, left: Left::Value { value: value.clone().into(), ttl: LONG } };
-    store.run_all(&[key], release, WITHIN).await.pop().unwrap().unwrap()
+    store.run_all(&[key], release, WITHIN).await.pop().unwrap().unwrap() == Released::Stored
 }
 
 pub(super) async fn a_writer_that_was_alone_leaves_its_value(store: &Store) {
@@ -145,7 +145,7 @@ pub(super) async fn several_values_are_one_step(store: &Store) {
     let names: Vec<&str> = keys.iter().map(String::as_str).collect();
     assert_eq!(
         store.run_all(&names, |_| Guard { token: token(9), hold: LONG }, WITHIN).await,
-        vec![Ok(()); 20]
+        vec![Ok(NO_COPIES); 20]
     );
     guard(store, names[7], token(8)).await;
     let values: Vec<Vec<u8>> = (0..20).map(|number| value(token(9), &[number])).collect();
@@ -155,7 +155,7 @@ pub(super) async fn several_values_are_one_step(store: &Store) {
     };
     let answers = store.run_all(&names, release, WITHIN).await;
     for (number, answer) in answers.into_iter().enumerate() {
-        assert_eq!(answer, Ok(number != 7), "{number}");
+        assert_eq!(answer == Ok(Released::Stored), number != 7, "{number}: {answer:?}");
         assert_eq!(state(store, names[number]).await, if number == 7 { "guard" } else { "value" });
     }
     let last = store.read(names[19], WITHIN).await.unwrap().unwrap();
@@ -183,7 +183,7 @@ pub(super) async fn a_guard_settles(store: &Store) {
             store
                 .run_all(&[&key], |_| Release { token: token(9), left: Left::Settling(settle) }, WITHIN)
                 .await,
-            [Ok(false)]
+            [Ok(RELEASED)]
         );
         assert_eq!(state(store, &key).await, "guard");
         while state(store, &key).await == "guard" {
@@ -201,7 +201,7 @@ pub(super) async fn a_settling_guard_outlives_later_writers(store: &Store) {
     guard(store, &key, token(8)).await;
     assert_eq!(
         store.run_all(&[&key], |_| Release { token: token(8), left: Left::Settling(LONG) }, WITHIN).await,
-        [Ok(false)]
+        [Ok(RELEASED)]
     );
     guard(store, &key, token(9)).await;
     release(store, &key, token(9)).await;
@@ -211,12 +211,18 @@ pub(super) async fn a_settling_guard_outlives_later_writers(store: &Store) {
 pub(super) async fn a_dead_writer_leaves_no_guard_behind(store: &Store) {
     let key = key("dead");
     let short = Duration::from_millis(60);
-    assert_eq!(store.run_all(&[&key], |_| Guard { token: token(8), hold: short }, WITHIN).await, [Ok(())]);
+    assert_eq!(
+        store.run_all(&[&key], |_| Guard { token: token(8), hold: short }, WITHIN).await,
+        [Ok(NO_COPIES)]
+    );
     guard(store, &key, token(9)).await;
     sleep(short * 2).await;
     release(store, &key, token(9)).await;
     assert_eq!(state(store, &key).await, "absent", "the dead writer's slot does not count");
-    assert_eq!(store.run_all(&[&key], |_| Guard { token: token(8), hold: short }, WITHIN).await, [Ok(())]);
+    assert_eq!(
+        store.run_all(&[&key], |_| Guard { token: token(8), hold: short }, WITHIN).await,
+        [Ok(NO_COPIES)]
+    );
     sleep(short * 2).await;
     assert_eq!(state(store, &key).await, "absent");
 }

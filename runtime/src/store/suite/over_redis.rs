@@ -101,21 +101,21 @@ async fn scripts_are_learned_again_after_they_are_forgotten() {
     flush();
     assert_eq!(
         store.run_all(&names, |_| Guard { token: token(9), hold: LONG }, WITHIN).await,
-        vec![Ok(()); 3]
+        vec![Ok(NO_COPIES); 3]
     );
     flush();
     assert_eq!(
         store.run_all(&names, |_| Release { token: token(9), left: Left::Nothing }, WITHIN).await,
-        vec![Ok(false); 3]
+        vec![Ok(RELEASED); 3]
     );
     server.reset_stats();
     assert_eq!(
         store.run_all(&names, |_| Guard { token: token(9), hold: LONG }, WITHIN).await,
-        vec![Ok(()); 3]
+        vec![Ok(NO_COPIES); 3]
     );
     assert_eq!(
         store.run_all(&names, |_| Guard { token: token(9), hold: LONG }, WITHIN).await,
-        vec![Ok(()); 3]
+        vec![Ok(NO_COPIES); 3]
     );
     let commands = server.commands();
     assert_eq!(commands.get("eval"), Some(&1), "the source is sent once: {commands:?}");
@@ -282,7 +282,7 @@ async fn a_guard_waits_for_replicas() {
         let error = format!("{:?}", answer.unwrap_err());
         assert!(error.contains("0 of 1 replicas confirmed the guard"), "{error}");
     }
-    assert_eq!(guard(0).await, [Ok(()), Ok(())]);
+    assert_eq!(guard(0).await, [Ok(NO_COPIES), Ok(NO_COPIES)]);
     let replica = RedisServer::start();
     replica.run::<()>(cmd("REPLICAOF").arg("127.0.0.1").arg(server.addr().port()));
     until(
@@ -290,7 +290,7 @@ async fn a_guard_waits_for_replicas() {
         "the replica follows",
     )
     .await;
-    assert_eq!(guard(1).await, [Ok(()), Ok(())]);
+    assert_eq!(guard(1).await, [Ok(NO_COPIES), Ok(NO_COPIES)]);
     assert_eq!(replica.run::<u64>(&cmd("DBSIZE")), 2, "they are there");
     // `WAIT` delays nobody else.
     replica.pause();

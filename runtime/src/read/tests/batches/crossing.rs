@@ -155,7 +155,7 @@ async fn who_is_waited_for_in_vain_costs_one_more_body() {
 #[tokio::test(start_paused = true)]
 async fn loads_of_other_processes_are_waited_for_together() {
     use bytes::Bytes;
-    use cached_aside_protocol::steps::{Acquire, Fill};
+    use cached_aside_protocol::steps::{Acquire, Fill, Filled};
 
     for dies in [false, true] {
         let world = World::new();
@@ -173,7 +173,7 @@ async fn loads_of_other_processes_are_waited_for_together() {
             sleep(BODY * 2).await;
             for id in if dies { vec![] } else { vec![1, 2] } {
                 let fill = Fill { token, value: value.clone(), ttl: TTL };
-                assert_eq!(world.store().inside.run(key_of(id).as_str(), &fill).await, Ok(true));
+                assert_eq!(world.store().inside.run(key_of(id).as_str(), &fill).await, Ok(Filled::Yes));
             }
         };
         let (given, ()) = tokio::join!(asked.batch(&[0, 1, 2]), elsewhere);
