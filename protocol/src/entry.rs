@@ -95,7 +95,7 @@ pub struct Refresh {
 
 impl Refresh {
     #[inline]
-    fn read(header: &[u8; HEADER_LEN]) -> Refresh {
+    pub(crate) fn of(header: &[u8; HEADER_LEN]) -> Refresh {
         let holder = number(&header[REFRESH_AT..REFRESH_UNTIL_AT]);
         let failures = u8::try_from(holder);
         let until = Duration::from_millis(number(&header[REFRESH_UNTIL_AT..STORED_AT]));
@@ -167,7 +167,7 @@ fn parse_value(bytes: &[u8], fingerprint: u64) -> Entry<'_> {
         fresh_for: Duration::from_millis(number(&header[FRESH_FOR_AT..LOAD_TIME_AT])),
         load_time: Duration::from_millis(number(&header[LOAD_TIME_AT..FLAGS_AT])),
         outlives_freshness: flags & FLAG_OUTLIVES_FRESHNESS != 0,
-        refresh: Refresh::read(header),
+        refresh: Refresh::of(header),
     })
 }
 
@@ -281,7 +281,7 @@ fn is_value(bytes: &[u8]) -> bool {
 /// The deadline of the refresh in the header of a value: until then no other begins.
 pub fn refresh_until(header: &[u8]) -> Option<Duration> {
     let header = header.first_chunk::<HEADER_LEN>()?;
-    is_value(header).then(|| Refresh::read(header).until)
+    is_value(header).then(|| Refresh::of(header).until)
 }
 
 /// Whether this is a value that the holder of this token refreshes; the scripts ask the same.

@@ -7,6 +7,7 @@
 pub mod entry;
 mod field;
 pub mod format;
+pub mod outline;
 mod slot;
 pub mod steps;
 mod token;

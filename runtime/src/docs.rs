@@ -11,6 +11,7 @@ macro_rules! page {
 
 page!(batches, "batches.md");
 page!(codecs, "codecs.md");
+page!(command_line, "command-line.md");
 page!(companions, "companions.md");
 page!(comparison, "comparison.md");
 page!(expansion, "expansion.md");

@@ -99,16 +99,16 @@ fn shorten(text: &str) -> String {
     short
 }
 
-/// Whether this is what `shorten` made of a key.
-fn is_shortened(text: &str) -> bool {
-    let Some(at) = text.len().checked_sub(DIGEST).filter(|at| text.is_char_boundary(*at)) else {
-        return false;
-    };
+/// What `shorten` kept of a key, if this is what it made.
+pub(crate) fn kept_of(text: &str) -> Option<&str> {
+    let at = text.len().checked_sub(DIGEST).filter(|at| text.is_char_boundary(*at))?;
     let (start, digest) = text.split_at(at);
+    let kept = start.strip_suffix('~')?;
     // Less is kept where a character would have been cut, which has four bytes at the most.
-    !text.starts_with('#')
-        && start.strip_suffix('~').is_some_and(|kept| (KEPT - 3..=KEPT).contains(&kept.len()))
-        && digest.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+    let is_shortened = !text.starts_with('#')
+        && (KEPT - 3..=KEPT).contains(&kept.len())
+        && digest.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+    is_shortened.then_some(kept)
 }
 
 /// Percent-encodes what a template uses to separate, white space, control characters and invisible ones.
@@ -270,7 +270,7 @@ impl AnyKey {
     /// A `#` at the start is written `%23`: names that begin with one are kept for tags.
     #[must_use]
     pub fn new(text: &str) -> AnyKey {
-        if is_shortened(text) {
+        if kept_of(text).is_some() {
             return AnyKey::finished(text);
         }
         match text.strip_prefix('#') {

@@ -17,6 +17,9 @@ mod engine;
 mod error;
 mod fingerprint;
 mod function;
+#[cfg(feature = "redis")]
+#[doc(hidden)]
+pub mod inspect;
 #[cfg(test)]
 mod interleavings;
 mod key;

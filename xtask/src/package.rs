@@ -7,8 +7,12 @@ use std::{
 };
 
 /// The crates that are published, and their folders.
-const PUBLISHED: [(&str, &str); 3] =
-    [("cached-aside-macros", "macros"), ("cached-aside-protocol", "protocol"), ("cached-aside", "runtime")];
+const PUBLISHED: [(&str, &str); 4] = [
+    ("cached-aside-macros", "macros"),
+    ("cached-aside-protocol", "protocol"),
+    ("cached-aside", "runtime"),
+    ("cached-aside-cli", "cli"),
+];
 /// Where the pages have their links while they are modules of the documentation.
 const LINKS: &str = "runtime/src/docs/links.md";
 /// Links of pages that only lead somewhere in the repository: pictures and the report of the benchmark.

@@ -32,5 +32,5 @@ pub(crate) fn registrable(bytes: &[u8], expected: &[u8]) -> Option<(Refresh, Dur
     }
     let header = bytes.first_chunk::<HEADER_LEN>()?;
     let time = |from: usize, to: usize| Duration::from_millis(number(&header[from..to]));
-    Some((Refresh::read(header), time(STORED_AT, FRESH_FOR_AT) + time(FRESH_FOR_AT, LOAD_TIME_AT)))
+    Some((Refresh::of(header), time(STORED_AT, FRESH_FOR_AT) + time(FRESH_FOR_AT, LOAD_TIME_AT)))
 }

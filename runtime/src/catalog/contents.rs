@@ -84,6 +84,12 @@ pub struct CachedFunction {
     pub stale_if_error: Duration,
     /// Nothing invalidates it on purpose: `ttl_only`.
     pub ttl_only: bool,
+    /// The name of its codec. Like the two below it is not known of a function whose value type depends on a type parameter.
+    pub codec: Option<&'static str>,
+    /// The type of its values, as the compiler spells it.
+    pub value_type: Option<&'static str>,
+    /// The fingerprint that its entries carry in this build of the program; none where its values can't be cached.
+    pub fingerprint: Option<u64>,
 }
 
 /// A function with `#[invalidates]` or `#[updates]`.
@@ -155,7 +161,7 @@ impl Catalog {
 
 impl CachedFunction {
     pub(super) fn of(function: &ReadFunction) -> CachedFunction {
-        let settings = &function.settings;
+        let (settings, values) = (&function.settings, function.stored.values.as_ref());
         CachedFunction {
             place: Place::new(settings.module, settings.name, settings.file, settings.line),
             template: settings.template,
@@ -171,6 +177,9 @@ impl CachedFunction {
             stale_while_revalidate: settings.staleness.while_revalidate,
             stale_if_error: settings.staleness.if_error,
             ttl_only: settings.ttl_only,
+            codec: values.map(|kind| kind.codec),
+            value_type: values.map(|kind| (kind.type_name)()),
+            fingerprint: values.and_then(|kind| Some(linked::settled(kind)?.ok()?.fingerprint)),
         }
     }
 }

@@ -10,7 +10,7 @@ const SCHEMA: u32 = 1;
 impl Catalog {
     /// The catalog as JSON, for other programs: an object with `schema` (a number that grows when something is renamed or taken
     /// away), `functions` and `writes`. A write's targets name functions by their numbers in `functions`. Durations are in
-    /// milliseconds.
+    /// milliseconds, fingerprints in hexadecimal digits.
     #[must_use]
     pub fn to_json(&self) -> String {
         let functions: Vec<Value> = self.functions.iter().map(function).collect();
@@ -47,6 +47,9 @@ fn function(function: &CachedFunction) -> Value {
         stale_while_revalidate,
         stale_if_error,
         ttl_only,
+        codec,
+        value_type,
+        fingerprint,
     } = function;
     let object = json!({
         "template": template,
@@ -58,6 +61,9 @@ fn function(function: &CachedFunction) -> Value {
         "stale_while_revalidate_ms": stale_while_revalidate.as_millis(),
         "stale_if_error_ms": stale_if_error.as_millis(),
         "ttl_only": ttl_only,
+        "codec": codec,
+        "value_type": value_type,
+        "fingerprint": fingerprint.map(|fingerprint| format!("{fingerprint:016x}")),
     });
     with_place(place, object)
 }

@@ -3,7 +3,7 @@
 use std::{fmt, thread, time::Duration};
 
 use crate::{
-    fingerprint::{self, CodingKind, Uncacheable},
+    fingerprint::{self, Cacheability, CodingKind, Uncacheable},
     function::read::{ReadFunction, ReadSettings},
     function::templates,
     function::write::WriteFunction,
@@ -106,18 +106,19 @@ fn described(function: &'static ReadFunction) -> Option<String> {
 
 /// Why the function's values and its errors can't be read back, if they can't.
 fn unreadable(function: &'static ReadFunction) -> (Option<Uncacheable>, Option<Uncacheable>) {
-    // A large type is looked at by another thread, for a second at the most.
-    let of = |kind: &Option<CodingKind>| {
-        let kind = kind.as_ref()?;
-        for _ in 0..500 {
-            match fingerprint::of(kind) {
-                Err(error) if error.is_passing() => thread::sleep(Duration::from_millis(10)),
-                verdict => return verdict.err(),
-            }
-        }
-        None
-    };
+    let of = |kind: &Option<CodingKind>| settled(kind.as_ref()?)?.err();
     (of(&function.stored.values), of(&function.stored.errors))
+}
+
+/// What is known of a type. A large one is looked at by another thread, for a second at the most, which is waited for.
+pub(crate) fn settled(kind: &CodingKind) -> Option<Cacheability> {
+    for _ in 0..500 {
+        match fingerprint::of(kind) {
+            Err(error) if error.is_passing() => thread::sleep(Duration::from_millis(10)),
+            verdict => return Some(verdict),
+        }
+    }
+    None
 }
 
 /// Logs what [`check`] finds, without keeping anybody waiting: types are looked at as at their first call.

@@ -85,6 +85,11 @@ fn structure(template: &str) -> String {
 
 /// Whether two templates can give one key. What a placeholder writes holds none of the characters that templates separate by.
 pub(crate) fn coincide(one: &str, other: &str) -> bool {
+    coincide_until(one, other, false)
+}
+
+/// The same, where of the other only the start may be known.
+fn coincide_until(one: &str, other: &str, is_start: bool) -> bool {
     let (one, other) = (structure(one), structure(other));
     let (one, other) = (pieces(&one), pieces(&other));
     // What is known of the beginnings of both: whether these many pieces of each can be one text.
@@ -95,6 +100,7 @@ pub(crate) fn coincide(one: &str, other: &str) -> bool {
                 known.get(left + skipped_left).and_then(|row| row.get(right + skipped_right)) == Some(&true)
             };
             known[left][right] = match (one.get(left), other.get(right)) {
+                (_, None) if is_start => true,
                 (None, None) => true,
                 (Some(Piece::Value), Some(Piece::Value)) => rest(1, 0) || rest(0, 1),
                 (Some(Piece::Value), Some(Piece::Literal(next))) => {
@@ -111,6 +117,12 @@ pub(crate) fn coincide(one: &str, other: &str) -> bool {
         }
     }
     known[0][0]
+}
+
+/// Whether a template can give this key, or one that starts with this.
+#[cfg(feature = "redis")]
+pub(crate) fn can_give(template: &str, key: &str, is_start: bool) -> bool {
+    coincide_until(template, &key.replace('{', "{{").replace('}', "}}"), is_start)
 }
 
 /// A part of a template's structure.

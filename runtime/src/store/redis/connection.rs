@@ -208,6 +208,14 @@ impl NodeConnection {
         }
     }
 
+    /// How to connect to the server: where sentinels know it, what they say now.
+    pub(super) async fn current_info(&self) -> Option<ConnectionInfo> {
+        match self.0.dialer.target() {
+            Target::Server(info) => Some(ConnectionInfo::clone(info)),
+            Target::Sentinels(sentinels) => sentinels.primary().await.ok(),
+        }
+    }
+
     /// Where the server is, without secrets.
     pub(super) fn describe(&self) -> String {
         self.0.dialer.target().to_string()

@@ -8,6 +8,7 @@ mod cluster;
 mod connection;
 mod failure;
 mod handshake;
+pub(crate) mod inspect;
 mod large;
 mod limits;
 mod poll;

@@ -1,0 +1,38 @@
+//! Why the program could not do its work.
+
+use std::{io, path::PathBuf};
+
+/// Says what to do instead.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Failure {
+    #[error("no server is named; write `--url redis://host:6379`, or set `CACHED_ASIDE_URL` or `REDIS_URL`")]
+    NoServer,
+    #[error(transparent)]
+    Cache(#[from] cached_aside::Error),
+    #[error("`{}` can't be read: {error}", path.display())]
+    File { path: PathBuf, error: io::Error },
+    #[error("`{}` is no catalog: {reason}; the application writes one with `cached_aside::catalog().to_json()`", path.display())]
+    NoCatalog { path: PathBuf, reason: String },
+    #[error(
+        "this needs the application's catalog; write `--catalog FILE`, with what `cached_aside::catalog().to_json()` gives"
+    )]
+    CatalogNeeded,
+    #[error("the catalog has no cached function `{name}`{}", among(.known))]
+    NoSuchFunction { name: String, known: Vec<String> },
+    #[error("the catalog has several functions `{name}`; write one of {}", .paths.join(", "))]
+    Ambiguous { name: String, paths: Vec<String> },
+    #[error("`{0}` is the key of a tag; write `--tag '{tag}'`", tag = .0.trim_start_matches('#'))]
+    IsTag(String),
+    #[error("nothing is named; write a key, `--tag TAG` or `--function NAME`")]
+    NothingNamed,
+    #[error(
+        "the server can't tell of changes: {0}; `watch` needs Redis 6 or later, and a connection in RESP3"
+    )]
+    NoChanges(String),
+    #[error("nothing can be written: {0}")]
+    Output(#[from] io::Error),
+}
+
+fn among(known: &[String]) -> String {
+    if known.is_empty() { String::new() } else { format!("; it has {}", known.join(", ")) }
+}

@@ -1,0 +1,92 @@
+#![doc = include_str!("../README.md")]
+
+mod args;
+mod catalog;
+mod doctor;
+mod entry;
+mod failure;
+mod invalidate;
+mod look;
+mod output;
+mod servers;
+mod watch;
+
+use std::{
+    io::{self, Write},
+    process::ExitCode,
+};
+
+use clap::{CommandFactory, Parser};
+
+use crate::{
+    args::{Cli, Command},
+    catalog::Catalog,
+    failure::Failure,
+    invalidate::Named,
+    servers::Connected,
+};
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    let done = match runtime {
+        Ok(runtime) => runtime.block_on(run(&cli)),
+        Err(error) => Err(Failure::Output(error)),
+    };
+    match done {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::from(1),
+        // Whoever reads has read enough: `cached-aside keys | head`.
+        Err(Failure::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("error: {failure}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// Whether all is well.
+async fn run(cli: &Cli) -> Result<bool, Failure> {
+    let Cli { server, json, catalog: path, command } = cli;
+    let (json, path) = (*json, path.as_deref());
+    match command {
+        Command::Doctor { url } => doctor::doctor(server, url.as_deref(), json).await,
+        Command::Keys { pattern, limit } => {
+            look::keys(&Connected::reached(server).await?, pattern, *limit, json).await
+        }
+        Command::Get { key } => {
+            let catalog = Catalog::read_if_named(path)?;
+            look::get(&Connected::reached(server).await?, key, catalog.as_ref(), json).await
+        }
+        Command::Explain { key } => {
+            let catalog = Catalog::read(path)?;
+            // Who owns a key is known without a server.
+            let at = match Connected::reached(server).await {
+                Ok(at) => Some(at),
+                Err(Failure::NoServer) => None,
+                Err(error) => return Err(error),
+            };
+            look::explain(at.as_ref(), key, &catalog, json).await
+        }
+        Command::Watch { pattern } => watch::watch(&Connected::reached(server).await?, pattern, json).await,
+        Command::Invalidate { keys, tag, function, dry_run } => {
+            let catalog = if function.is_empty() { None } else { Some(Catalog::read(path)?) };
+            let mut functions = Vec::new();
+            if let Some(catalog) = &catalog {
+                for name in function {
+                    functions.push(catalog.function(name)?);
+                }
+            }
+            let named = Named { keys, tags: tag, functions, dry_run: *dry_run };
+            invalidate::invalidate(&Connected::reached(server).await?, &named, json).await
+        }
+        Command::Catalog => Catalog::read(path)?.print(path, json),
+        Command::Completions { shell } => {
+            // By itself it would panic where nobody reads to the end.
+            let mut completions = Vec::new();
+            clap_complete::generate(*shell, &mut Cli::command(), "cached-aside", &mut completions);
+            io::stdout().lock().write_all(&completions)?;
+            Ok(true)
+        }
+    }
+}

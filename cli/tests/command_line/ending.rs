@@ -1,0 +1,92 @@
+//! `invalidate`.
+
+use cached_aside::Source;
+use cached_aside_tests::RedisServer;
+use redis::cmd;
+
+use crate::support::{catalog, filled, load_user, on, price};
+
+/// How many entries there are.
+fn count(server: &RedisServer, pattern: &str) -> usize {
+    on(server, &["keys", pattern, "--json"]).json_lines().len()
+}
+
+#[tokio::test]
+async fn an_entry_is_ended_by_its_key() {
+    let server = RedisServer::start();
+    let cache = filled(&server.url()).await;
+    let dry = on(&server, &["invalidate", "user:1", "user:3", "--dry-run"]);
+    assert_eq!((dry.code, dry.out.as_str()), (Some(0), "would end 2 entries\n"));
+    assert_eq!(count(&server, "user:*"), 3);
+    let ended = on(&server, &["invalidate", "user:1", "user:99"]);
+    assert_eq!((ended.code, ended.out.as_str()), (Some(0), "ended 1 entry\n"));
+    assert_eq!(count(&server, "user:*"), 2);
+    let (_, calls) = cached_aside::observe(cache.scope(load_user(1))).await;
+    assert_eq!(calls.calls().iter().map(|call| call.source).collect::<Vec<_>>(), [Source::Loaded]);
+}
+
+#[tokio::test]
+async fn a_tag_ends_every_entry_that_carries_it() {
+    let server = RedisServer::start();
+    let cache = filled(&server.url()).await;
+    let dry = on(&server, &["invalidate", "--tag", "tenant:7", "--dry-run"]);
+    assert_eq!(dry.out, "would end every entry that carries the tag tenant:7\n");
+    let hits = async || {
+        let before = cache.stats().total.hits;
+        cache.scope(async { (price(7, 1).await, price(7, 2).await, price(8, 1).await) }).await;
+        cache.stats().total.hits - before
+    };
+    assert_eq!(hits().await, 3);
+    assert_eq!(on(&server, &["invalidate", "--tag", "tenant:7"]).code, Some(0));
+    assert_eq!(hits().await, 1, "the other tenant's");
+}
+
+#[tokio::test]
+async fn all_entries_of_a_function_are_ended_and_no_others() {
+    let server = RedisServer::start();
+    filled(&server.url()).await;
+    let dir = tempfile::tempdir().unwrap();
+    let path = catalog(&dir);
+    let path = path.to_str().unwrap();
+    // Matches the function's pattern of Redis, and is none of its keys.
+    let () = server.run(cmd("COPY").arg("cached-aside:user:1").arg("cached-aside:user:1:orders"));
+    let by_name = |more: &[&str]| {
+        on(&server, &[&["invalidate", "--function", "load_user", "--catalog", path], more].concat())
+    };
+    assert_eq!(by_name(&["--dry-run"]).out, "would end 3 entries\n");
+    assert_eq!(by_name(&["--json"]).json()["entries"], 3);
+    assert_eq!((count(&server, "user:*"), count(&server, "price:*")), (1, 4));
+    let missing = on(&server, &["invalidate", "--function", "no_such", "--catalog", path]);
+    assert_eq!(missing.code, Some(2));
+    assert!(
+        missing.err.contains("no cached function `no_such`; it has ") && missing.err.contains("::load_user")
+    );
+}
+
+#[tokio::test]
+async fn what_is_not_the_librarys_is_left_alone() {
+    let server = RedisServer::start();
+    filled(&server.url()).await;
+    let () = server.run(cmd("SET").arg("cached-aside:user:5").arg("somebody else's"));
+    let _: u64 = server.run(cmd("RPUSH").arg("cached-aside:user:7").arg("a list"));
+    let dir = tempfile::tempdir().unwrap();
+    let path = catalog(&dir);
+    let said = on(&server, &["invalidate", "user:1", "user:5", "user:7"]);
+    assert_eq!(said.code, Some(1), "{said:?}");
+    assert!(said.out.contains("ended 1 entry\n") && said.out.contains("user:5: data of another program"));
+    let all = on(&server, &["invalidate", "--function", "load_user", "--catalog", path.to_str().unwrap()]);
+    assert_eq!(all.out, "ended 2 entries\n");
+    assert_eq!(server.run::<String>(cmd("GET").arg("cached-aside:user:5")), "somebody else's");
+    assert_eq!(server.run::<u64>(cmd("LLEN").arg("cached-aside:user:7")), 1);
+}
+
+#[test]
+fn nothing_named_ends_nothing() {
+    let server = RedisServer::start();
+    let said = on(&server, &["invalidate"]);
+    assert_eq!(said.code, Some(2));
+    assert!(said.err.contains("write a key, `--tag TAG` or `--function NAME`"), "{said:?}");
+    let tag = on(&server, &["invalidate", "#tenant:7"]);
+    assert_eq!(tag.code, Some(2));
+    assert!(tag.err.contains("write `--tag 'tenant:7'`"), "{tag:?}");
+}

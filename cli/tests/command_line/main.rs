@@ -1,0 +1,9 @@
+//! The program on real servers.
+#![expect(clippy::unused_async, reason = "only async functions are cached")]
+
+mod doctor;
+mod ending;
+mod looking;
+mod places;
+mod support;
+mod usage;

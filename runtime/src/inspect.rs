@@ -1,0 +1,104 @@
+//! What the tools around this library ask of the servers of a cache. It may change with any release.
+
+use std::future::Future;
+
+use redis::{Cmd, ConnectionInfo, FromRedisValue};
+
+pub use crate::store::redis::inspect::{Inspected, STEP, Scanned};
+use crate::{
+    Cache, Error,
+    function::templates,
+    key,
+    store::{Answer, Store, redis::RedisStore},
+};
+
+/// Whether a template, or the name of a [`Cached`](crate::Cached) with everything behind it, can give this key.
+#[must_use]
+pub fn can_give(template: &str, key: &str) -> bool {
+    // Of a long key only the start is kept.
+    let start = key::kept_of(key);
+    templates::can_give(template, start.unwrap_or(key), start.is_some())
+}
+
+/// The servers of a cache.
+#[derive(Debug, Clone)]
+pub struct Servers {
+    cache: Cache,
+}
+
+impl Servers {
+    /// `None` for a cache in this process.
+    #[must_use]
+    pub fn of(cache: &Cache) -> Option<Servers> {
+        matches!(cache.inner.store, Store::Redis(_)).then(|| Servers { cache: cache.clone() })
+    }
+
+    /// The number of servers that hold entries: one, or the primaries of a cluster.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.store().map_or(0, RedisStore::servers)
+    }
+
+    /// What every key begins with in Redis: the namespace and a `:`.
+    #[must_use]
+    pub fn prefix(&self) -> String {
+        self.store().map(RedisStore::prefix).unwrap_or_default()
+    }
+
+    /// How to connect to each of them.
+    pub async fn infos(&self) -> Vec<ConnectionInfo> {
+        match self.store() {
+            Some(store) => store.infos().await,
+            None => Vec::new(),
+        }
+    }
+
+    /// Sends a command to one of them, by its number.
+    ///
+    /// # Errors
+    ///
+    /// Its error, or none of its answers in time.
+    pub async fn ask<T>(&self, server: usize, command: &Cmd) -> Result<T, Error>
+    where
+        T: FromRedisValue + Send + 'static,
+    {
+        self.within("ask", async |store| store.ask(server, command).await).await
+    }
+
+    /// One step of a search of one server for keys that match a pattern of `SCAN`, all without the namespace.
+    ///
+    /// # Errors
+    ///
+    /// Its error, or none of its answers in time.
+    pub async fn scan(&self, server: usize, cursor: u64, pattern: &str) -> Result<Scanned, Error> {
+        self.within("scan", async |store| store.scan(server, cursor, pattern).await).await
+    }
+
+    /// The first `bytes` (at least one) of what stands under each of these keys, without the namespace.
+    ///
+    /// # Errors
+    ///
+    /// An error of a server, or no answer in time.
+    pub async fn inspect(&self, keys: &[String], bytes: usize) -> Result<Vec<Option<Inspected>>, Error> {
+        self.within("inspect", async |store| store.inspect(keys, bytes).await).await
+    }
+
+    fn store(&self) -> Option<&RedisStore> {
+        if let Store::Redis(store) = &self.cache.inner.store { Some(store) } else { None }
+    }
+
+    async fn within<'a, T, F>(
+        &'a self,
+        doing: &'static str,
+        step: impl FnOnce(&'a RedisStore) -> F,
+    ) -> Result<T, Error>
+    where
+        F: Future<Output = Answer<T>>,
+    {
+        let within = self.cache.inner.timeout;
+        let timed_out = Error::Timeout { doing, within };
+        let Some(store) = self.store() else { return Err(timed_out) };
+        let answer = tokio::time::timeout(within, step(store)).await.map_err(|_elapsed| timed_out)?;
+        answer.map_err(|error| error.into_error(doing, ""))
+    }
+}
