@@ -84,12 +84,11 @@ impl Shared {
         acquired
     }
 
-    /// Reads the version of a tag for an entry that will carry it.
+    /// Reads the version of a tag for an entry that will carry it. The entry is loaded after that, and ends with this version: it does
+    /// not matter whether a write of the tag has returned meanwhile.
     pub(crate) async fn carry(&self, key: &str, carry: Carry, within: Duration) -> Answer<Option<Token>> {
         self.pass(key)?;
-        let version = self.store.run(key, carry, within).await;
-        self.pass(key)?;
-        version
+        self.store.run(key, carry, within).await
     }
 
     /// Reads several keys: see [`Store::read_all`](crate::store::Store::read_all).

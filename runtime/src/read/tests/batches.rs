@@ -237,6 +237,21 @@ async fn a_body_that_asks_for_what_it_loads_runs_it_again() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_body_that_asks_for_one_of_its_keys_does_not_wait_for_itself() {
+    let world = World::new();
+    let keyed = keys_in_cache(vec![0, 1], |id| key(&LOAD, key_of(*id), coding::<u64, Bincode>(0)));
+    let errors = BatchErrors::<Result<ByKey, Failed>>::SHARED;
+    let mut batch = keyed.answered_by(errors).in_cache(&world.cache);
+    let missing = batch.missing().await.unwrap();
+    let body = async {
+        let version = world.read(Body::Succeeds).await?;
+        Ok(missing.iter().map(|id| (*id, version)).collect())
+    };
+    assert!(timeout(BODY * 2, batch.load(&missing, pin!(body))).await.is_ok(), "it follows its own flight");
+    assert_eq!((batch.missing().await, batch.finish()), (None, all(&[0, 1], 1)));
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_is_asked_of_a_call_is_asked_of_each_key() {
     let world = World::new();
     let asked = world.asked(&LOAD);

@@ -325,6 +325,18 @@ mod tests {
         assert!(slots.get("key 19999").is_some() && slots.get("key 1").is_none());
     }
 
+    /// Whoever makes up names of tags does not fill the memory.
+    #[test]
+    fn tags_are_evicted_as_values_are() {
+        let mut slots = Slots::new(100_000);
+        for number in 0..5_000 {
+            put(&mut slots, &format!("#tag {number}"), entry::tag(Token::numbered(2)).to_vec());
+            assert!(slots.held <= 100_000, "{}", slots.held);
+            assert!(slots.read("#tag 0").is_some(), "what is in use is kept");
+        }
+        assert!(slots.get("#tag 4999").is_some() && slots.get("#tag 1").is_none());
+    }
+
     /// Also when a hundred thousand expire at once, or the maps grow.
     #[tokio::test(start_paused = true)]
     async fn no_step_visits_more_than_a_few_slots() {

@@ -54,8 +54,13 @@ async fn what_a_batch_comes_to_lead_it_loads_before_it_waits_on() {
     let waiting = [[1, 2], [2, 1]].map(|ids| tokio::spawn(asked.batch(&ids)));
     sleep(BODY).await;
     assert!(asked.given().iter().all(|ids| ids.len() == 1), "nothing but the two that hang");
+    let third = tokio::spawn(asked.batch(&[1]));
+    sleep(BODY).await;
     let begun = Instant::now();
     one.abort();
+    assert_eq!(third.await.unwrap(), all(&[1], 1), "while the leader of `k2` hangs");
+    assert!(begun.elapsed() <= BODY + TICK, "{:?}", begun.elapsed());
+    let begun = Instant::now();
     two.abort();
     for waiting in waiting {
         assert_eq!(waiting.await.unwrap(), all(&[1, 2], 1));
@@ -149,6 +154,23 @@ async fn who_is_waited_for_in_vain_costs_one_more_body() {
     assert_eq!(once.given(), [[1, 2, 3]], "a body that can't run twice waits for nobody");
     assert!(begun.elapsed() <= BODY + TICK);
     hanging.abort();
+}
+
+/// Its followers came before the body began, which nobody may store.
+#[tokio::test(start_paused = true)]
+async fn who_came_before_an_unstored_body_began_is_given_its_result() {
+    let world = World::new();
+    let asked = world.asked(&LOAD);
+    world.store().set("acquire", Gate::Slow);
+    let batch = tokio::spawn(asked.batch(&[1, 2]));
+    sleep(TICK).await;
+    let follows = tokio::spawn(asked.batch(&[2, 1]));
+    sleep(TICK).await;
+    let guard = world.cache.guard([key_of(1), key_of(2)]).await.unwrap();
+    assert_eq!(batch.await.unwrap(), all(&[1, 2], 1));
+    assert_eq!(follows.await.unwrap(), all(&[1, 2], 1));
+    assert_eq!((asked.given(), world.cache.stats().total.unstored), (vec![vec![1, 2]], 2));
+    guard.release().await.unwrap();
 }
 
 /// Another process holds the leases, and dies; or it ends.

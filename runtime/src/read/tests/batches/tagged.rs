@@ -14,6 +14,15 @@ fn tagged(world: &World, function: &'static ReadFunction) -> Asked {
 }
 
 impl Asked {
+    /// A single call.
+    async fn single(&self, id: u64) -> Result<u64, Failed> {
+        let key = key_of(id).tagged(self.tags.iter().map(|tag| Tag::new(tag)));
+        let returns = Returns::<Result<u64, Failed>, 2>::SHARED;
+        let body = pin!(async { Ok(self.origin(vec![id]).await?[&id]) });
+        load(self.function, Some(&self.world.cache.inner), key, coding::<u64, Bincode>(0), returns, body)
+            .await
+    }
+
     /// Ids that have nothing to do with the one row of [`World::read`].
     async fn gives(&self, ids: &[u64], version: u64, loaded: &[u64]) {
         assert_eq!(self.batch(ids).await, all(ids, version));
@@ -169,9 +178,11 @@ async fn a_batch_whose_tags_can_not_be_read_runs_its_body() {
     world.version.store(3, SeqCst);
     for _ in 0..2 {
         owed.gives(&[1, 2], 3, &[1, 2]).await;
+        assert_eq!((owed.single(1).await, owed.given()), (Ok(3), vec![vec![1]]), "and so does a single call");
     }
     world.cache.inner.recovery.end("#some", Token::numbered(1));
     owed.gives(&[1, 2], 2, &[]).await;
+    assert_eq!((owed.single(1).await, owed.given().len()), (Ok(2), 0));
 }
 
 /// Inside of its window: a write of the tag ends the entry, also where the store did not hear of it.
