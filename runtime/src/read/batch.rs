@@ -26,6 +26,7 @@ mod group;
 mod lead;
 mod load;
 mod look;
+mod tagged;
 mod tags;
 mod wait;
 

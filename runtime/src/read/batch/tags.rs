@@ -1,21 +1,14 @@
-//! The tags of a batch's entries. Each is read once, for all entries that carry it.
+//! Which tags the entries of a batch carry, and what was answered about them.
 
-use std::{collections::HashMap, time::Duration};
+use std::collections::HashMap;
 
-use bytes::Bytes;
-use cached_aside_protocol::{Token, steps::Carry};
-
-use super::group::GroupSite;
-use crate::{
-    AnyKey, Tag,
-    store::{Answer, Read},
-};
+use crate::{AnyKey, store::Answer};
 
 /// Which tags the keys of a batch carry.
 #[derive(Default)]
 pub(super) struct Tags {
     /// Each tag once, as the index of a key that carries it and its number there.
-    each: Vec<(usize, usize)>,
+    pub(super) each: Vec<(usize, usize)>,
     /// The tags of all keys, key by key, as places in `each`.
     places: Vec<usize>,
     /// Where those of a key end.
@@ -44,14 +37,14 @@ impl Tags {
     }
 
     /// The places of a key's tags.
-    fn of_key(&self, index: usize) -> &[usize] {
+    pub(super) fn of_key(&self, index: usize) -> &[usize] {
         let Some(end) = self.ends.get(index) else { return &[] };
         let begin = index.checked_sub(1).map_or(0, |before| self.ends[before]);
         &self.places[begin..*end]
     }
 
     /// The places of the tags that these keys carry, each once.
-    fn of_keys(&self, indices: &[usize]) -> Vec<usize> {
+    pub(super) fn of_keys(&self, indices: &[usize]) -> Vec<usize> {
         let mut carried = vec![false; self.each.len()];
         for index in indices {
             self.of_key(*index).iter().for_each(|place| carried[*place] = true);
@@ -61,7 +54,7 @@ impl Tags {
 }
 
 /// What was answered about tags, each in its place; nothing about those that were not asked for.
-pub(super) struct OfTags<T>(Vec<Option<Answer<T>>>);
+pub(super) struct OfTags<T>(pub(super) Vec<Option<Answer<T>>>);
 
 impl<T> Default for OfTags<T> {
     fn default() -> Self {
@@ -70,7 +63,11 @@ impl<T> Default for OfTags<T> {
 }
 
 impl<T> OfTags<T> {
-    fn new(tags: &Tags, asked: &[usize], answers: impl IntoIterator<Item = Answer<T>>) -> OfTags<T> {
+    pub(super) fn new(
+        tags: &Tags,
+        asked: &[usize],
+        answers: impl IntoIterator<Item = Answer<T>>,
+    ) -> OfTags<T> {
         let mut all: Vec<_> = tags.each.iter().map(|_| None).collect();
         for (place, answer) in asked.iter().zip(answers) {
             all[*place] = Some(answer);
@@ -83,62 +80,10 @@ impl<T> OfTags<T> {
     }
 }
 
-impl<V, E> GroupSite<V, E> {
-    fn tag(&self, place: usize) -> &Tag {
-        let (index, number) = self.tags.each[place];
-        &self.keys[index].tags()[number]
-    }
-
-    /// What is stored under these keys and under those of their tags: one look, in whichever order they are read.
-    pub(super) async fn read(
-        &self,
-        indices: &[usize],
-        timed: bool,
-        within: Duration,
-    ) -> (Vec<Answer<Read>>, OfTags<Option<Bytes>>) {
-        let tags = self.tags.of_keys(indices);
-        let mut keys: Vec<&str> = indices.iter().map(|index| self.key(*index)).collect();
-        keys.extend(tags.iter().map(|place| self.tag(*place).key()));
-        let mut answers = self.cache.read_all(&keys, timed, within).await;
-        let of_tags = answers.split_off(indices.len()).into_iter();
-        let there = of_tags.map(|answer| answer.map(|(there, _)| there));
-        (answers, OfTags::new(&self.tags, &tags, there))
-    }
-
-    /// What stands under the keys of the tags of a key.
-    pub(super) fn there(&self, index: usize, read: &OfTags<Option<Bytes>>) -> Answer<Vec<Option<Bytes>>> {
-        let there = |place: &usize| read.0.get(*place).cloned().flatten().unwrap_or(Ok(None));
-        self.tags.of_key(index).iter().map(there).collect()
-    }
-
-    /// Reads the versions of the tags that the entries of these keys will carry: before their body begins.
-    pub(super) async fn carry(&self, indices: &[usize], within: Duration) -> OfTags<Option<Token>> {
-        let tags = self.tags.of_keys(indices);
-        if tags.is_empty() {
-            return OfTags::default();
-        }
-        let ttl = self.function.settings.longest_life();
-        let steps = tags.iter().map(|_| Carry { fresh: Token::fresh(), ttl }).collect();
-        let keys: Vec<&str> = tags.iter().map(|place| self.tag(*place).key()).collect();
-        let versions = self.cache.run_all_of_load(&keys, steps, |_| false, within).await;
-        for (key, version) in keys.iter().zip(&versions) {
-            if let Err(error) = version {
-                self.cache.record_store_error(self.function, key, "tag", error);
-            }
-        }
-        OfTags::new(&self.tags, &tags, versions)
-    }
-
-    /// Those of one key; none where a tag can't be carried, since it is being written, or the store did not say.
-    pub(super) fn versions(&self, index: usize, carried: &OfTags<Option<Token>>) -> Option<Box<[Token]>> {
-        let version = |place: &usize| carried.0[*place].as_ref()?.as_ref().ok().copied().flatten();
-        self.tags.of_key(index).iter().map(version).collect()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Tag;
 
     #[test]
     fn a_tag_that_several_keys_carry_is_one() {
