@@ -23,8 +23,8 @@ const NEEDED: [&str; 4] = ["Cargo.toml", "LICENSE-APACHE", "LICENSE-MIT", "READM
 const ADDED: [&str; 3] = [".cargo_vcs_info.json", "Cargo.lock", "Cargo.toml.orig"];
 /// Folders whose files belong into a package.
 const FOLDERS: [&str; 3] = ["docs/", "snapshots/", "src/"];
-/// How the names of those files end: code, pages, and the drawings that tests compare with.
-const ENDINGS: [&str; 5] = [".rs", ".lua", ".md", ".dot", ".mmd"];
+/// How the names of those files end: code, pages, dashboards, and the drawings that tests compare with.
+const ENDINGS: [&str; 7] = [".rs", ".lua", ".md", ".dot", ".mmd", ".json", ".yml"];
 
 /// Says what is wrong with the packages.
 pub(crate) fn check() -> Result<(), String> {

@@ -59,7 +59,10 @@ fn to_gauge(count: u64) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use std::{collections::HashMap, time::Instant};
+    use std::{
+        collections::{BTreeSet, HashMap},
+        time::Instant,
+    };
 
     use metrics_util::debugging::{DebugValue, DebuggingRecorder};
 
@@ -99,5 +102,55 @@ mod tests {
             assert_eq!(published.get(name), Some(&value), "{name}");
         }
         assert_eq!(published.len(), Counts::default().rows().len() + stats.write_rows().len() + 1 + 2 * 3);
+    }
+
+    const DASHBOARD: &str = include_str!("../../docs/dashboards/grafana.json");
+    const ALERTS: &str = include_str!("../../docs/dashboards/alerts.yml");
+
+    /// The names in a text that begin as ours do.
+    fn named(text: &str) -> BTreeSet<&str> {
+        let words = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+        words.filter(|word| word.starts_with("cached_aside_")).collect()
+    }
+
+    #[crate::cached_aside(ttl = "1m", key = "dashboard")]
+    #[expect(clippy::unused_async, reason = "only async functions are cached")]
+    async fn load() -> u64 {
+        7
+    }
+
+    #[crate::invalidates(load())]
+    async fn save() {}
+
+    #[tokio::test]
+    async fn the_dashboard_and_the_alerts_name_what_is_published() {
+        let cache = crate::Cache::in_process();
+        cache.scope(async { (load().await, load().await, save().await) }).await;
+        let mut stats = cache.stats();
+        stats.nodes.push(Node { address: "a:1".to_owned(), state: NodeState::Up, outages: 0, in_flight: 0 });
+        let recorder = DebuggingRecorder::new();
+        let snapshotter = recorder.snapshotter();
+        ::metrics::with_local_recorder(&recorder, || stats.publish());
+        let published = snapshotter.snapshot().into_vec();
+        let published: BTreeSet<String> =
+            published.iter().map(|(key, ..)| key.key().name().to_owned()).collect();
+        for file in [DASHBOARD, ALERTS] {
+            let unknown: Vec<_> = named(file).into_iter().filter(|name| !published.contains(*name)).collect();
+            assert_eq!(unknown, [""; 0], "of {published:?}");
+        }
+        for name in published.iter().filter(|name| name.ends_with("_seconds")) {
+            assert!(named(DASHBOARD).contains(name.as_str()), "{name} has no panel");
+        }
+    }
+
+    #[test]
+    fn what_is_to_be_watched_has_an_alert_and_a_panel() {
+        let page = include_str!("../../docs/production.md");
+        let table = page.split("| alert on |").nth(1).and_then(|rest| rest.split("\n\n").next()).unwrap();
+        let watched = named(table);
+        assert!(watched.len() >= 7, "{watched:?}");
+        for name in watched {
+            assert!(named(ALERTS).contains(name) && named(DASHBOARD).contains(name), "{name}");
+        }
     }
 }
