@@ -20,7 +20,7 @@ use parse::{
     tags::Declarations,
 };
 use problem::{Problems, report};
-use proc_macro2::{TokenStream, TokenTree};
+use proc_macro2::{Span, TokenStream, TokenTree};
 use quote::quote;
 
 #[expect(missing_docs, reason = "documented where it is re-exported: rustdoc joins the two")]
@@ -72,6 +72,11 @@ fn key_list(input: TokenStream) -> TokenStream {
     let library: TokenStream = tokens.by_ref().take_while(|token| !is_end(token)).collect();
     let expanded = hygiene::separate(tokens.collect(), &TokenStream::new(), |named, _| {
         let mut problems = Problems::default();
+        if named.is_empty() {
+            let none = "nothing is named; name the call of a cached function, such as `load_user(id)`, or a key, such as \
+                        `\"user:{id}\"`; no keys are `Vec::<AnyKey>::new()`";
+            problems.push(syn::Error::new(Span::call_site(), none));
+        }
         let targets = parse::target::list(named, &mut problems);
         let nowhere = Function::nowhere();
         let site = Site::in_expression(&nowhere);

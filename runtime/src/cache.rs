@@ -5,7 +5,7 @@ use std::{fmt, future::Future, sync::Arc, time::Duration};
 use tokio::time::Instant;
 
 use crate::{
-    AnyKey, Error, Key, Tag, WriteGuard,
+    Error, IntoKeys, Key, Tag, WriteGuard,
     engine::{recovery::Recovery, scope, shared::Shared},
     function::linked,
     store::Store,
@@ -111,12 +111,8 @@ impl Cache {
     /// # Errors
     ///
     /// When the cache does not answer for one of them. All of those are tried again in the background.
-    pub async fn invalidate_keys(
-        &self,
-        keys: impl IntoIterator<Item = impl Into<AnyKey>>,
-    ) -> Result<(), Error> {
-        let keys = keys.into_iter().map(Into::into).collect();
-        by_hand::invalidate_in("Cache::invalidate_keys", Some(&self.inner), keys).await
+    pub async fn invalidate_keys(&self, keys: impl IntoKeys) -> Result<(), Error> {
+        by_hand::invalidate_in("Cache::invalidate_keys", Some(&self.inner), keys.into_keys()).await
     }
 
     /// Invalidates every entry that carries a tag, in one step however many they are: the tag's version is deleted, and an entry
@@ -192,12 +188,8 @@ impl Cache {
     /// # Errors
     ///
     /// When a key could not be guarded. Nothing is guarded then: guards that were placed already are released in the background.
-    pub async fn guard(
-        &self,
-        keys: impl IntoIterator<Item = impl Into<AnyKey>>,
-    ) -> Result<WriteGuard, Error> {
-        let keys = keys.into_iter().map(Into::into).collect();
-        WriteGuard::place(&self.inner, keys).await
+    pub async fn guard(&self, keys: impl IntoKeys) -> Result<WriteGuard, Error> {
+        WriteGuard::place(&self.inner, keys.into_keys()).await
     }
 
     /// Guards keys as [`guard`](Cache::guard) does, and the write goes on where the cache does not answer: the protection that
@@ -220,9 +212,8 @@ impl Cache {
     /// }
     /// # }
     /// ```
-    pub async fn guard_best_effort(&self, keys: impl IntoIterator<Item = impl Into<AnyKey>>) -> WriteGuard {
-        let keys = keys.into_iter().map(Into::into).collect();
-        WriteGuard::place_best_effort(&self.inner, keys).await
+    pub async fn guard_best_effort(&self, keys: impl IntoKeys) -> WriteGuard {
+        WriteGuard::place_best_effort(&self.inner, keys.into_keys()).await
     }
 
     /// What this cache has done so far in this process, and how its servers are.

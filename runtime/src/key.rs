@@ -11,6 +11,7 @@ use sha2::{Digest, Sha256};
 
 use crate::engine::shared::Shared;
 
+pub(crate) mod into_keys;
 mod part;
 mod tag;
 

@@ -69,7 +69,7 @@ pub use {
     codec::{Codec, CodecError},
     error::Error,
     function::linked::{Uncached, check},
-    key::{AnyKey, KeyPart, Tag},
+    key::{AnyKey, KeyPart, Tag, into_keys::IntoKeys},
     options::{Observed, ObservedCall, Source},
     outcome::gives::Gives,
     overrides::{bypass, inherit, observe, only_cached, refresh},

@@ -92,6 +92,14 @@ impl Call {
         })
     }
 
+    /// What it stands on: `self` of `self.load_user(id)`.
+    pub(crate) fn receiver(&self) -> Option<&Expr> {
+        match self {
+            Call::Method(call) | Call::Key(call) => Some(&call.receiver),
+            Call::Path(..) | Call::Tag(_) => None,
+        }
+    }
+
     /// Changes each of them.
     pub(crate) fn change_arguments(&mut self, mut change: impl FnMut(&mut Expr)) {
         let (arguments, is_key) = match self {

@@ -124,6 +124,12 @@ impl Keys {
                          before, or name the key by the arguments alone",
                     ));
                 }
+                if self.detached {
+                    let late = exprs().filter(|expr| !is_known_before(expr, &items)).chain(call.receiver());
+                    if let Some(problem) = lent(late, site.function) {
+                        problems.push(problem);
+                    }
+                }
                 key.change_arguments(|argument| {
                     self.precompute(argument, each.is_some(), &items, site.function);
                 });
@@ -222,6 +228,32 @@ fn is_reference(argument: &Expr, function: &Function) -> bool {
         }),
         _ => false,
     }
+}
+
+/// What is the caller's in one of these expressions, which are evaluated when it may have gone.
+fn lent<'a>(mut late: impl Iterator<Item = &'a Expr>, function: &Function) -> Option<syn::Error> {
+    let borrowed: Vec<&Ident> = function
+        .parameters
+        .iter()
+        .filter(|parameter| parameter.is_borrowed())
+        .flat_map(|of| &of.bindings)
+        .collect();
+    let name = late.find_map(|expr| {
+        let tokens = expr.to_token_stream();
+        borrowed.iter().find_map(|name| mention_of(&tokens, name))
+    })?;
+    let instead = if name == "self" {
+        "Where the key has no `{self.…}` write `Self::load_user(result.id)`".to_owned()
+    } else {
+        format!("An argument of its own is copied before the body, such as `load_user({name}, result.id)`")
+    };
+    Some(syn::Error::new(
+        name.span(),
+        format!(
+            "a detached write goes on when its caller has gone, and `{name}` is the caller's: nothing can be made of it and of \
+             `result`. {instead}; else name the key by the arguments alone, or leave `detach` out"
+        ),
+    ))
 }
 
 fn list(each: Option<&Each>) -> impl Iterator<Item = &Expr> {

@@ -11,7 +11,7 @@ use cached_aside_protocol::Token;
 
 use super::Cache;
 use crate::{
-    AnyKey, Error,
+    AnyKey, Error, IntoKeys,
     codec::coding::Coding,
     engine::{
         encoder::{EncodedEntry, EntryEncoder},
@@ -256,6 +256,20 @@ impl<T, C> From<Key<T, C>> for AnyKey {
 impl<T, C> From<&Key<T, C>> for AnyKey {
     fn from(key: &Key<T, C>) -> AnyKey {
         key.text.clone().without_tags()
+    }
+}
+
+#[diagnostic::do_not_recommend]
+impl<T, C> IntoKeys for Key<T, C> {
+    fn into_keys(self) -> Vec<AnyKey> {
+        vec![self.into()]
+    }
+}
+
+#[diagnostic::do_not_recommend]
+impl<T, C> IntoKeys for &Key<T, C> {
+    fn into_keys(self) -> Vec<AnyKey> {
+        vec![self.into()]
     }
 }
 

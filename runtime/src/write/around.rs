@@ -13,7 +13,7 @@ use tracing::Span;
 
 use super::{open::Open, places::Places};
 use crate::{
-    AnyKey,
+    AnyKey, IntoKeys,
     engine::{scope::Change, session::Member},
     function::write::WriteFunction,
 };
@@ -51,14 +51,17 @@ const INVALIDATING: WriteFunction = WriteFunction::declare(module_path!(), "inva
 /// the cache that it names, else in the one in scope, or in the installed one. Inside of an annotated write or of a
 /// [`transaction`](crate::transaction()) the keys are part of that, and released with it. What the future writes itself joins it.
 ///
+/// Around a database transaction write [`transaction`](crate::transaction()) instead: inside of this one cached reads are cached as
+/// usual, also those through an executor whose rows are not committed.
+///
 /// Dropped or panicked, its guards stay for another ten seconds: the database may still be carrying out what it was told.
-pub fn invalidating<I, F>(keys: I, future: F) -> impl Future<Output = F::Output>
-where
-    I: IntoIterator<Item: Into<AnyKey>>,
-    F: Future,
-{
-    let keys = keys.into_iter().map(Into::into).collect();
-    Invalidating { future: Some(future), state: State::New { keys }, output: None, span: None }
+pub fn invalidating<K: IntoKeys, F: Future>(keys: K, future: F) -> impl Future<Output = F::Output> {
+    Invalidating {
+        future: Some(future),
+        state: State::New { keys: keys.into_keys() },
+        output: None,
+        span: None,
+    }
 }
 
 pin_project! {
@@ -70,6 +73,19 @@ pin_project! {
         state: State,
         output: Option<F::Output>,
         span: Option<Span>,
+    }
+
+    impl<F: Future> PinnedDrop for Invalidating<F> {
+        fn drop(this: Pin<&mut Self>) {
+            let mut this = this.project();
+            let Some(span) = this.span else { return };
+            let _inside = span.enter();
+            match this.state {
+                State::Runs(_, write) => write.within(|| this.future.set(None)),
+                _ => this.future.set(None),
+            }
+            *this.state = State::Over;
+        }
     }
 }
 
@@ -121,7 +137,7 @@ impl<F: Future> Future for Invalidating<F> {
                     if let Some(future) = this.future.as_mut().as_pin_mut() {
                         *this.output = Some(ready!(write.within(|| future.poll(context))));
                     }
-                    this.future.set(None);
+                    write.within(|| this.future.set(None));
                     if let State::Runs(mut open, _) = mem::replace(this.state, State::Over) {
                         open.leave();
                         *this.state = State::Ends(Box::pin(end(open)));

@@ -6,7 +6,7 @@ use super::{
     open::{delete, join},
     places::Places,
 };
-use crate::{AnyKey, Error, engine::shared::Shared, function::write::WriteFunction};
+use crate::{AnyKey, Error, IntoKeys, engine::shared::Shared, function::write::WriteFunction};
 
 /// Keys as a `Vec` of [`AnyKey`], named as in [`#[invalidates]`](macro@crate::invalidates#what-it-names): calls of cached functions, which
 /// the compiler checks, templates, those of lists (`for`), those that there may be (`?`), and what ends in `.key(…)`. For
@@ -64,11 +64,8 @@ const BY_HAND: WriteFunction = WriteFunction::declare(module_path!(), "invalidat
 /// # Ok(())
 /// # }
 /// ```
-pub fn invalidate<I>(keys: I) -> impl Future<Output = ()>
-where
-    I: IntoIterator<Item: Into<AnyKey>>,
-{
-    let keys = keys.into_iter().map(Into::into).collect();
+pub fn invalidate<K: IntoKeys>(keys: K) -> impl Future<Output = ()> {
+    let keys = keys.into_keys();
     async move {
         // What could not be delivered is on the recovery list.
         let _ = invalidate_in("invalidate", None, keys).await;

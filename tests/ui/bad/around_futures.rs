@@ -1,18 +1,27 @@
 //! Mistakes with what stands around a future.
 
-use cached_aside::{cached_aside, invalidating, keys, transaction};
+use cached_aside::{cached_aside, invalidate, invalidating, keys, transaction};
 
 #[cached_aside(ttl = "5m", key = "user:{id}")]
 async fn load_user(id: u64) -> u64 {
     id
 }
 
-async fn around() {
+async fn no_futures() {
     transaction(5).await;
     transaction(|| async {}).await;
     invalidating(keys![load_user(5)], 5).await;
+}
+
+async fn no_keys() {
     invalidating((), async {}).await;
-    invalidating(load_user::key(5), async {}).await;
+    invalidating(load_user(5), async {}).await;
+    invalidating([5], async {}).await;
+    invalidate("user:5").await;
+    invalidating(keys![], async {}).await;
+}
+
+async fn of_no_type() {
     invalidating([], async {}).await;
 }
 

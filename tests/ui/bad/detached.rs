@@ -2,7 +2,7 @@
 
 #![allow(unused)]
 
-use cached_aside::{invalidates, updates};
+use cached_aside::{cached_aside, invalidates, updates};
 
 struct Db;
 
@@ -15,6 +15,21 @@ async fn borrows_inside(name: Option<&str>) {}
 #[invalidates("x", detach)]
 async fn returns_a_borrow(name: &str) -> &str {
     name
+}
+
+#[cached_aside(ttl = "5m", key = "of:{name}")]
+async fn by_name(name: String) -> u64 {
+    0
+}
+
+#[invalidates(by_name(format!("{name}{result}")), detach)]
+async fn made_of_both(name: &str) -> u64 {
+    5
+}
+
+#[invalidates(by_name(format!("{name}{id}")) for id in result, by_name(id.clone()) for id in pick(result, name), detach)]
+async fn made_of_both_in_a_list(name: &str) -> Vec<u64> {
+    vec![]
 }
 
 #[invalidates("x", detach)]
@@ -36,6 +51,16 @@ async fn mistyped() {}
 struct Counter(u64);
 
 impl Counter {
+    #[cached_aside(ttl = "5m", key = "by:{id}", skip(self))]
+    async fn by(&self, id: u64) -> u64 {
+        id
+    }
+
+    #[invalidates(self.by(*result), Self::by(*result), detach)]
+    async fn on_what_is_borrowed(&self) -> u64 {
+        5
+    }
+
     #[invalidates("x", detach)]
     async fn add(&mut self) {
         self.0 += 1;

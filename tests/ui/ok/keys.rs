@@ -62,8 +62,6 @@ fn texts(keys: &[AnyKey]) -> Vec<&str> {
 #[tokio::main(flavor = "current_thread")]
 async fn main() {
     Cache::in_process().install().unwrap();
-    let empty: Vec<AnyKey> = keys![];
-    assert!(empty.is_empty());
     let (lines, tenant) = ([Line { id: 1, name: Some("a b".into()) }, Line { id: 2, name: None }], 7);
     // A variable is called as a function is.
     let user = user(3).await;
@@ -91,6 +89,12 @@ async fn main() {
     assert_eq!(peek().await, (Some(3), Some(1)));
     invalidate(keys![user(user)]).await;
     invalidating(repo.all(), async {}).await;
+    // One alone, and one that there may be.
+    invalidating(names::by_name::key("x"), async {}).await;
+    invalidate(&names::by_name::key("x")).await;
+    invalidate(names::by_name::key("x").in_cache(&repo.cache)).await;
+    invalidate(AnyKey::from(self::user::key(3))).await;
+    invalidate(Some(self::user::key(3)).filter(|_| user > 3)).await;
     assert_eq!(peek().await, (None, None));
     let cache = Cache::current().unwrap();
     cache.invalidate_keys(keys![user(1)]).await.unwrap();
