@@ -7,6 +7,7 @@ pub async fn place(tenant: String, lines: &[Line]) -> Result<Order, Error> {
             ::core::module_path!(),
             "place",
         )
+        .own_transaction()
         .targets(
             &[
                 __aside::Target::Function({

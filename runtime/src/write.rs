@@ -153,7 +153,11 @@ where
     if let Some((refuse, unguarded)) = refuse.zip(unguarded) {
         return refuse(refusal(settings, unguarded, "the write was refused, its key could not be guarded"));
     }
-    let result = body.run_in(open.enter()).await;
+    let write = open.enter();
+    let result = body.run_in(write.clone()).await;
+    if settings.own_transaction {
+        transaction::doubt_of_commit(&write.session, &result);
+    }
     let session = open.leave();
     let inside = session.as_deref().map(|session| Inside { places: &places, session });
     let After { keys, puts } = after(&result, inside);

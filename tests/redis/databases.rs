@@ -55,6 +55,8 @@ pub(crate) trait Driver: Sized {
     async fn balance_inside(tx: &mut Self::Tx<'_>, table: &str, account: i64) -> Result<i64, Failed>;
     /// An annotated write inside of a transaction: `transaction = "required", guard_for = "2s"`.
     async fn change(tx: &mut Self::Tx<'_>, table: &str, account: i64, by: i64) -> Result<(), Failed>;
+    /// The same of the account with the highest number, which only the result names.
+    async fn change_last(tx: &mut Self::Tx<'_>, table: &str, by: i64) -> Result<i64, Failed>;
 }
 
 /// A table of this test's own, with two accounts of a hundred; two processes with one Redis; and a connection for each.
@@ -72,6 +74,12 @@ const NAMESPACE: &str = "bank";
 
 async fn cache(redis: &str) -> Cache {
     Cache::builder().url(redis).namespace(NAMESPACE).build().await.unwrap()
+}
+
+/// What stands under the key of an account, by the entry's fourth byte.
+fn kind(redis: &RedisServer, table: &str, account: i64) -> Option<u8> {
+    let key = format!("{NAMESPACE}:balance:{table}:{account}");
+    redis.run::<Option<Vec<u8>>>(cmd("GET").arg(key)).map(|entry| entry[3])
 }
 
 impl<D: Driver> Bank<D> {
@@ -105,8 +113,7 @@ impl<D: Driver> Bank<D> {
     }
 
     fn kind(&self, account: i64) -> Option<u8> {
-        let key = format!("{NAMESPACE}:balance:{}:{account}", self.table);
-        self.redis.run::<Option<Vec<u8>>>(cmd("GET").arg(key)).map(|entry| entry[3])
+        kind(&self.redis, self.table, account)
     }
 
     fn kinds(&self) -> [Option<u8>; 2] {

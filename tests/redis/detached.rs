@@ -9,13 +9,14 @@ use std::{
 };
 
 use cached_aside::{Cache, Cached, cached_aside, invalidates, transaction, updates};
-use cached_aside_tests::RedisServer;
+use cached_aside_tests::{RedisServer, log::Log};
 use redis::cmd;
 use tokio::{
     sync::Notify,
     task::yield_now,
     time::{sleep, timeout},
 };
+use tracing::Instrument;
 
 use crate::support::{carried_out, filled};
 
@@ -197,17 +198,14 @@ async fn a_detached_write_gives_its_result_and_passes_a_panic_on() {
         .await;
 }
 
-#[tokio::test]
-async fn shutdown_waits_for_detached_writes() {
-    let server = RedisServer::start();
-    let cache = cache(&server, "drained").await;
-    let db = Db::default();
-    cache.scope(go_away(&db, save_detached(&db, 1, "a"))).await;
+/// Shuts a cache down while a write waits for its commit, and lets that write go on some time after.
+async fn waits_in_shutdown(cache: &Cache, db: &Db, server: &RedisServer) {
     let is_down = AtomicBool::new(false);
+    let before = db.0.version.load(SeqCst);
     let shutdown = async {
         cache.shutdown(Duration::from_secs(20)).await.unwrap();
         is_down.store(true, SeqCst);
-        assert_eq!(db.0.version.load(SeqCst), 1);
+        assert_eq!(db.0.version.load(SeqCst), before + 1);
         assert_eq!(server.run::<u64>(&cmd("DBSIZE")), 0);
     };
     let commit = async {
@@ -218,6 +216,61 @@ async fn shutdown_waits_for_detached_writes() {
         db.0.may_commit.notify_one();
     };
     tokio::join!(shutdown, commit);
+}
+
+#[tokio::test]
+async fn shutdown_waits_for_detached_writes() {
+    let server = RedisServer::start();
+    let cache = cache(&server, "drained").await;
+    let db = Db::default();
+    cache.scope(go_away(&db, save_detached(&db, 1, "a"))).await;
+    waits_in_shutdown(&cache, &db, &server).await;
+}
+
+#[tokio::test]
+async fn shutdown_of_each_cache_in_which_its_keys_lie_waits_for_a_detached_write() {
+    /// Its entries are in a cache of its own.
+    #[derive(Clone)]
+    struct Repo(Cache);
+
+    impl Repo {
+        #[cached_aside(ttl = "5m", key = "kept:{id}", cache = self.0, skip(self))]
+        async fn kept(&self, id: u64) -> u64 {
+            id
+        }
+
+        #[invalidates(row(id), self.kept(id), guard_for = "2s", detach)]
+        async fn save(&self, db: &Db, id: u64) -> u64 {
+            let _ = id;
+            db.write().await
+        }
+    }
+
+    let server = RedisServer::start();
+    let (one, other) = (cache(&server, "one").await, cache(&server, "other").await);
+    let (db, repo) = (Db::default(), Repo(other.clone()));
+    assert_eq!(repo.kept(1).await, 1);
+    filled(&other, 1).await;
+    for drained in [&one, &other] {
+        one.scope(go_away(&db, repo.save(&db, 1))).await;
+        waits_in_shutdown(drained, &db, &server).await;
+    }
+}
+
+#[tokio::test]
+async fn a_detached_write_is_in_the_span_of_its_caller() {
+    #[invalidates(row(id), detach)]
+    async fn says(id: u64) {
+        tracing::info!("saving {id}");
+    }
+
+    let log = Log::listen();
+    let cache = Cache::in_process();
+    let request = tracing::info_span!("request", id = 7);
+    tokio::spawn(cache.scope(says(3)).instrument(request)).await.unwrap();
+    let log = log.take();
+    let line = log.lines().find(|line| line.contains("saving 3")).unwrap_or_default();
+    assert!(line.contains(" request{id=7}:invalidates{function=\"says\"}: "), "{log}");
 }
 
 #[tokio::test]
@@ -251,6 +304,23 @@ async fn inside_of_a_transaction_a_detached_write_runs_in_place() {
     });
     cache.scope(all).await;
     assert_eq!(cache.stats().joined, 2);
+}
+
+#[tokio::test]
+async fn inside_of_an_annotated_write_a_detached_one_is_part_of_that() {
+    #[invalidates(named(name))]
+    async fn around(db: &Db, name: &str, server: &RedisServer) -> u64 {
+        db.0.may_commit.notify_one();
+        save_detached(db, 1, name).await;
+        server.run(cmd("EXISTS").arg("part-of:row:1"))
+    }
+
+    let server = RedisServer::start();
+    let cache = cache(&server, "part-of").await;
+    let db = Db::default();
+    assert_eq!(cache.scope(around(&db, "a", &server)).await, 1, "it is guarded until the outer one is over");
+    assert_eq!(server.run::<u64>(&cmd("DBSIZE")), 0);
+    assert_eq!((cache.stats().writes, cache.stats().joined), (2, 1));
 }
 
 #[tokio::test]

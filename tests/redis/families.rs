@@ -13,7 +13,11 @@ use cached_aside::{
 };
 use cached_aside_tests::RedisServer;
 use redis::cmd;
-use tokio::{sync::Notify, time::sleep};
+use tokio::{
+    sync::{Notify, Semaphore},
+    task::{JoinSet, yield_now},
+    time::sleep,
+};
 
 use crate::support::{carried_out, filled};
 
@@ -90,6 +94,44 @@ async fn one_load_runs_for_a_key_across_tasks_and_processes() {
     assert_eq!(db.asked(), 1);
     assert_eq!(one.stats().total.loads + other.stats().total.loads, 1);
     assert!(one.stats().functions.contains_key("Cached::row"), "{:?}", one.stats());
+}
+
+#[tokio::test]
+async fn callers_of_one_process_share_a_load_of_which_nothing_is_stored() {
+    const CALLERS: u64 = 20;
+    let cache = Cache::in_process();
+    let (db, may_read) = (Arc::new(Db::default()), Arc::new(Semaphore::new(0)));
+    let mut readers = JoinSet::new();
+    for _ in 0..CALLERS {
+        let (db, may_read) = (db.clone(), may_read.clone());
+        let load = async move || {
+            let _permit = may_read.acquire().await;
+            db.read().await
+        };
+        readers.spawn(cache.scope(PLAIN.get_or_load("shared", load)));
+    }
+    while cache.stats().total.misses < CALLERS {
+        yield_now().await;
+    }
+    may_read.add_permits(1);
+    assert!(readers.join_all().await.iter().all(|read| *read == Ok(None)));
+    // Those who came when it had begun share the next one.
+    assert_eq!((db.asked(), cache.stats().total.shared), (2, CALLERS - 2));
+}
+
+#[tokio::test]
+async fn an_entry_that_is_an_option_is_peeked_at_before_its_family_is_used() {
+    static WRITES: Cached<Option<u64>> = Cached::new("read-and-written", MINUTE);
+    static READS: Cached<Option<u64>> = Cached::new("read-and-written", MINUTE).shares_key();
+    let cache = Cache::in_process();
+    cache
+        .scope(async {
+            assert_eq!(READS.key(()).peek().await.unwrap(), None);
+            assert_eq!(WRITES.get_or_load((), || async { Some(Some(5)) }).await, Some(Some(5)));
+            carried_out(&cache).await;
+            assert_eq!(READS.key(()).peek().await.unwrap(), Some(Some(5)));
+        })
+        .await;
 }
 
 #[tokio::test]

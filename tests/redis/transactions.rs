@@ -243,12 +243,20 @@ async fn ten_thousand_keys_are_guarded_inside_of_a_transaction_in_few_packets() 
         let calls = |line: &str| line.split_once("calls=")?.1.split(',').next()?.parse::<u64>().ok();
         stats.lines().filter(|line| line.contains("evalsha")).filter_map(calls).sum()
     };
-    let (mut placed, begun) = (Duration::ZERO, Instant::now());
+    // How often the server has read from a connection, 16 KiB at the most.
+    let packets = || -> u64 {
+        let stats: String = server.run(cmd("INFO").arg("stats"));
+        let reads = stats.lines().find_map(|line| line.strip_prefix("total_reads_processed:"));
+        reads.and_then(|reads| reads.trim().parse().ok()).expect("the server counts them")
+    };
+    let (mut placed, begun, packets_before) = (Duration::ZERO, Instant::now(), packets());
     writer
         .scope(transaction(async {
             let keys: Vec<_> = (0..MANY).map(balance::key).collect();
             writer.invalidate_keys(&keys).await.unwrap();
             placed = begun.elapsed();
+            let reads = packets() - packets_before;
+            assert!(reads < MANY / 20, "{reads} packets");
             // Named again they are not guarded again.
             let before = commands();
             writer.invalidate_keys(&keys).await.unwrap();

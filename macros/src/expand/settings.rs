@@ -106,7 +106,7 @@ fn is_of_unknown_generics(function: &Function) -> bool {
 
 /// What an `#[invalidates]` or `#[updates]` fixes.
 pub(super) fn of_write(plan: &WritePlan) -> TokenStream {
-    let WriteSettings { guard, guard_for, settle, wait_replicas, inside, around } = &plan.settings;
+    let WriteSettings { guard, guard_for, settle, wait_replicas, inside, own, around } = &plan.settings;
     let policy = |policy: &Policy| {
         let policy = match policy {
             Policy::BestEffort => "BestEffort",
@@ -122,6 +122,7 @@ pub(super) fn of_write(plan: &WritePlan) -> TokenStream {
         setting("settle", settle.as_ref(), duration),
         setting("wait_replicas", wait_replicas.as_ref(), ToTokens::to_token_stream),
         setting("in_transaction_only", inside.as_ref(), |_| TokenStream::new()),
+        setting("own_transaction", own.as_ref(), |_| TokenStream::new()),
     ];
     let around = around.map(|around| quote!(.attributes_around(#around)));
     let targets = catalog::targets(plan);

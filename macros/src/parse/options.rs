@@ -301,7 +301,7 @@ const WRITE: [Row<WriteArgs>; 9] = [
         of: WRITES,
         form: r#"transaction = "required""#,
         default: "it commits before it returns",
-        meaning: r#"`"required"`: somebody else commits what it writes, and outside of [`transaction(…)`](crate::transaction()) it is refused; `"own"`: it commits inside of itself. Demanded where a parameter is a database transaction"#,
+        meaning: r#"`"required"`: somebody else commits what it writes, and outside of [`transaction(…)`](crate::transaction()) it is refused; `"own"`: it commits inside of itself, and reads inside run their bodies. Demanded where a parameter is a database transaction"#,
         parse: |args, name, input| {
             args.says_who_commits = true;
             set(&mut args.transaction, name, input, transaction)

@@ -72,6 +72,8 @@ pub(crate) struct WriteSettings {
     pub(crate) wait_replicas: Option<OptionValue<LitInt>>,
     /// Whether somebody else commits what it writes, and where that was written.
     pub(crate) inside: Option<OptionValue<Transaction>>,
+    /// Whether it commits inside of itself.
+    pub(crate) own: Option<OptionValue<Transaction>>,
     /// How many attributes that write stand below this one, and so around it.
     pub(crate) around: Option<u8>,
 }
@@ -118,8 +120,11 @@ pub(crate) fn write(
     let transfers = detach(&args, function, around, &mut problems);
     let site = Site::of(function);
     let WriteArgs { targets, guard, guard_for, settle, wait_replicas, transaction, when, cache, .. } = args;
-    let inside = transaction.filter(|given| given.value == Transaction::Required);
-    let settings = WriteSettings { guard, guard_for, settle, wait_replicas, inside, around };
+    let (inside, own) = match transaction {
+        Some(given) if given.value == Transaction::Required => (Some(given), None),
+        own => (None, own),
+    };
+    let settings = WriteSettings { guard, guard_for, settle, wait_replicas, inside, own, around };
     let mentions = targets.iter().map(Mention::of).collect();
     let end = if stores {
         End::Store(targets::to_store(targets, &site, &mut problems))

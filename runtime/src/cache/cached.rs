@@ -232,6 +232,8 @@ impl<T: Cacheable, C: Codec> Cached<T, C> {
     /// The key of these parts: for `#[invalidates(NAME.key((tenant, id)))]`, [`keys!`](crate::keys!), [`Key::peek`] and
     /// [`Key::invalidate`].
     pub fn key<M>(&'static self, parts: impl KeyParts<M>) -> Key<T> {
+        // From here on `check` and the catalog know it.
+        self.function.number();
         key(&self.function, self.text(parts), self.coding)
     }
 

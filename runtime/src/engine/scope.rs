@@ -161,12 +161,12 @@ pub(crate) fn is_in_write() -> bool {
     SCOPE.try_with(|scope| scope.borrow().write_in_progress().is_some()).unwrap_or(false)
 }
 
-/// A write begins, inside of the one in progress; `None` if there is none.
-pub(crate) fn join_write() -> Option<Arc<Member>> {
-    SCOPE.try_with(|scope| scope.borrow().write.as_ref()?.join(false)).ok().flatten()
+/// A write begins, inside of the one in progress, with a transaction of its own or without; `None` if there is none.
+pub(crate) fn join_write(transaction: bool) -> Option<Arc<Member>> {
+    SCOPE.try_with(|scope| scope.borrow().write.as_ref()?.join(transaction)).ok().flatten()
 }
 
-/// Whether this is inside of a transaction that is not over.
+/// Whether this is inside of a transaction that is not over: of `transaction(…)`, or of a write with its own.
 pub(crate) fn is_in_transaction() -> bool {
     SCOPE.try_with(|scope| scope.borrow().is_in_transaction()).unwrap_or(false)
 }

@@ -4,9 +4,11 @@ use std::{fmt, thread, time::Duration};
 
 use crate::{
     fingerprint::{self, Cacheability, CodingKind, Uncacheable},
-    function::read::{ReadFunction, ReadSettings},
-    function::templates,
-    function::write::WriteFunction,
+    function::{
+        read::{ReadFunction, ReadSettings},
+        registry, templates,
+        write::WriteFunction,
+    },
 };
 
 /// A cached function, where the linker put it.
@@ -63,7 +65,8 @@ pub(crate) fn functions() -> Vec<&'static ReadFunction> {
 ///
 /// It knows the functions that are linked into the program that calls it. In a test of the folder `tests/` that names nothing
 /// of a library write `use my_library as _;`, or the library is not linked. A function whose value type depends on a type
-/// parameter is checked at its first call only.
+/// parameter is checked at its first call only. A [`Cached`](crate::Cached) is checked from its first use in the process on, that of
+/// its [`key`](crate::Cached::key) included: nothing says before that it exists. In such a test write `let _ = NAME.key(…);` for each.
 ///
 /// [`Cache::install`](crate::Cache::install) checks the same in a thread of its own, and logs what it finds as an error.
 ///
@@ -71,7 +74,7 @@ pub(crate) fn functions() -> Vec<&'static ReadFunction> {
 ///
 /// [`Uncached`], with one line for each function that would run uncached: what to change.
 pub fn check() -> Result<(), Uncached> {
-    let functions = functions();
+    let functions: Vec<_> = functions().into_iter().chain(registry::families()).collect();
     let mut problems: Vec<String> = functions.iter().copied().filter_map(described).collect();
     problems.extend(templates::same(&functions).into_iter().map(one_key));
     if problems.is_empty() { Ok(()) } else { Err(Uncached { problems }) }

@@ -46,6 +46,8 @@ pub(crate) struct WriteSettings {
     pub(crate) attributes_around: u8,
     /// Whether somebody else commits what it writes.
     pub(crate) in_transaction_only: bool,
+    /// Whether it commits a transaction of its own: what its body reads may never be committed.
+    pub(crate) own_transaction: bool,
     /// What it names, for the catalog.
     pub(crate) targets: &'static [Target],
 }
@@ -76,6 +78,7 @@ impl WriteFunction {
                 settle: Duration::ZERO,
                 wait_replicas: 0,
                 in_transaction_only: false,
+                own_transaction: false,
                 attributes_around: 0,
                 targets: &[],
             },
@@ -132,6 +135,13 @@ impl WriteFunction {
     #[must_use]
     pub const fn in_transaction_only(mut self) -> Self {
         self.settings.in_transaction_only = true;
+        self
+    }
+
+    /// `transaction = "own"`.
+    #[must_use]
+    pub const fn own_transaction(mut self) -> Self {
+        self.settings.own_transaction = true;
         self
     }
 

@@ -11,6 +11,7 @@ use std::{
 
 use cached_aside_protocol::{Token, steps::Remove};
 use tokio::time::Instant;
+use tracing::Instrument;
 
 use super::pieces::in_pieces;
 use crate::{
@@ -63,7 +64,8 @@ impl Drop for Removal {
         }
         let (cache, function, keys) = (self.cache.clone(), self.function, mem::take(&mut self.keys));
         let inner = cache.clone();
-        drop(cache.spawn(async move { remove(&inner, function, &keys, inner.timeout).await }));
+        let remove = async move { remove(&inner, function, &keys, inner.timeout).await };
+        drop(cache.spawn(remove.in_current_span()));
     }
 }
 

@@ -4,6 +4,7 @@ use std::{mem, ops::Range, sync::Arc, time::Duration};
 
 use cached_aside_protocol::steps::{self, Left, Release, Released, RenewGuard};
 use tokio::time::Instant;
+use tracing::Instrument;
 
 use super::{
     deletion::{Failures, failure},
@@ -218,6 +219,6 @@ impl Drop for Releasing {
         let keys = mem::take(&mut self.ended.keys);
         let ended = Ended { keys, lost: true };
         let again = Releasing { set: self.set.clone(), ended, is_last: true };
-        drop(self.set.cache.spawn(again.carry_out(Vec::new())));
+        drop(self.set.cache.spawn(again.carry_out(Vec::new()).in_current_span()));
     }
 }

@@ -44,7 +44,7 @@ pub(crate) enum Open {
 impl Open {
     /// Places the guards: those of the write that this is part of, or else its own. With them the first key that has none.
     pub(crate) async fn begin(parts: Vec<Part>, settings: &WriteSettings) -> (Open, Option<Unguarded>) {
-        match scope::join_write() {
+        match scope::join_write(settings.own_transaction) {
             Some(write) => {
                 let (inner, failure) = Inner::begin(Share(write), parts, settings).await;
                 (Open::Inner(inner), failure)
@@ -158,7 +158,7 @@ pub(crate) struct Outermost {
 impl Outermost {
     async fn begin(parts: Vec<Part>, settings: &WriteSettings) -> (Outermost, Option<Unguarded>) {
         // It exists before the guards do: dropped while they are being placed, it takes them away again.
-        let write = Share(Member::outermost(settings.module, settings.name, false));
+        let write = Share(Member::outermost(settings.module, settings.name, settings.own_transaction));
         let outermost = Outermost { write, stage: Stage::Before };
         let failure = place_all(outermost.write.session(), &parts, settings, false).await;
         (outermost, failure)
@@ -264,7 +264,7 @@ pub(crate) async fn join(
     parts: Vec<Part>,
     settings: &WriteSettings,
 ) -> Result<Option<(AnyKey, StoreError)>, Vec<Part>> {
-    let Some(write) = scope::join_write() else { return Err(parts) };
+    let Some(write) = scope::join_write(false) else { return Err(parts) };
     // What it names was written before, or will be by what joins the same write.
     let (inner, _) = Inner::begin(Share(write), Vec::new(), settings).await;
     let (unguarded, undelivered) = inner.end(parts, settings).await;

@@ -13,7 +13,7 @@ use std::{
 
 use pin_project_lite::pin_project;
 use tokio::time::Instant;
-use tracing::Span;
+use tracing::{Instrument, Span};
 
 use super::{
     guarded::Releasing,
@@ -21,7 +21,7 @@ use super::{
 };
 use crate::engine::{
     scope::{self, Change, Scope, Scoped, scoped},
-    session::Member,
+    session::{Member, Session},
     shared::Shared,
 };
 
@@ -106,12 +106,7 @@ const DOUBT: Duration = Duration::from_secs(1);
 /// until its TTL; a longer `settle` on a function inside covers what is longer. The same holds for one that is carried out later
 /// than `guard_for` after the future was dropped.
 pub fn transaction<F: Future>(future: F) -> impl Future<Output = F::Output> {
-    Transaction {
-        future: scoped(Within { state: State::New, polled: false }, future),
-        output: None,
-        end: None,
-        span: None,
-    }
+    Transaction { future: scoped(Within { state: State::New, span: None }, future), output: None, end: None }
 }
 
 pin_project! {
@@ -122,7 +117,6 @@ pin_project! {
         future: Scoped<F, Within>,
         output: Option<F::Output>,
         end: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
-        span: Option<Span>,
     }
 }
 
@@ -132,17 +126,16 @@ impl<F: Future> Future for Transaction<F> {
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
         let mut this = self.project();
         if this.end.is_none() {
-            let span = this.span.get_or_insert_with(|| tracing::debug_span!("transaction"));
-            this.future.as_mut().change().polled = true;
+            let span = this.future.as_mut().change().begin();
             let output = ready!(span.in_scope(|| this.future.as_mut().poll(context)));
             let failed = is_err(&output);
             *this.output = Some(output);
             if let State::Begun(write) = mem::replace(&mut this.future.as_mut().change().state, State::Over) {
-                *this.end = Some(Box::pin(write.end(failed)));
+                *this.end = Some(Box::pin(write.end(failed).instrument(span)));
             }
         }
-        if let Some((end, span)) = this.end.as_mut().zip(this.span.as_ref()) {
-            ready!(span.in_scope(|| end.as_mut().poll(context)));
+        if let Some(end) = this.end {
+            ready!(end.as_mut().poll(context));
         }
         match this.output.take() {
             Some(output) => Poll::Ready(output),
@@ -154,8 +147,15 @@ impl<F: Future> Future for Transaction<F> {
 /// Makes the calls of a future part of one write.
 struct Within {
     state: State,
-    /// Whether it was ever polled: one that is dropped before has done nothing.
-    polled: bool,
+    /// That of the transaction, from its first poll on: one that is dropped before has done nothing.
+    span: Option<Span>,
+}
+
+impl Within {
+    /// It is polled. Gives its span.
+    fn begin(&mut self) -> Span {
+        self.span.get_or_insert_with(|| tracing::debug_span!("transaction")).clone()
+    }
 }
 
 enum State {
@@ -167,9 +167,9 @@ enum State {
 impl Change for Within {
     fn apply(&mut self, scope: &mut Scope) {
         if let State::New = self.state
-            && self.polled
+            && let Some(span) = &self.span
         {
-            self.state = State::Begun(Begun::in_scope(scope));
+            self.state = State::Begun(Begun::in_scope(scope, span.clone()));
         }
         if let State::Begun(write) = &self.state {
             scope.write = Some(write.share.0.clone());
@@ -180,6 +180,8 @@ impl Change for Within {
 /// A transaction that is not over. Dropped in its future it leaves doubt about all that its write has named so far.
 struct Begun {
     share: Share,
+    /// In which it is over, however that comes.
+    span: Span,
     /// What it is part of the statistics of: the cache in scope. Of one inside of another write, nothing.
     counted: Option<Counted>,
     is_over: bool,
@@ -192,7 +194,7 @@ struct Counted {
 
 impl Begun {
     /// The outermost write, or a part of the one in this scope.
-    fn in_scope(scope: &Scope) -> Begun {
+    fn in_scope(scope: &Scope, span: Span) -> Begun {
         let (write, counted) = match scope.write.as_ref().and_then(|around| around.join(true)) {
             Some(inside) => (inside, None),
             None => {
@@ -200,7 +202,7 @@ impl Begun {
                 (Member::outermost(module_path!(), "transaction", true), Some(counted))
             }
         };
-        Begun { share: Share(write), counted, is_over: false }
+        Begun { share: Share(write), span, counted, is_over: false }
     }
 
     /// Its future is over. Releases the guards, unless another write of the same session is not over.
@@ -237,12 +239,22 @@ impl Begun {
 impl Drop for Begun {
     fn drop(&mut self) {
         if !self.is_over {
+            let _inside = self.span.enter();
             self.share.session().doubt();
             self.count(true);
             if let Some(Counted { since, .. }) = &self.counted {
                 tracing::debug!(took = ?since.elapsed(), "transaction dropped; its guards stay for as long as they hold");
             }
+            // Not with the field, which is dropped outside of the span.
+            drop(self.share.leave());
         }
+    }
+}
+
+/// What commits a transaction has given this: if it is an `Err`, the guards of the session stay for a while.
+pub(super) fn doubt_of_commit<T>(session: &Session, output: &T) {
+    if is_err(output) {
+        session.settle(DOUBT);
     }
 }
 

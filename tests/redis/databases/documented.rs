@@ -5,7 +5,8 @@ use super::Failed;
 const PAGE: &str = include_str!("../../../docs/transactions.md");
 
 mod sqlx_postgres {
-    use cached_aside::{cached_aside, invalidates, transaction};
+    use axum::{Json, extract::State, http::StatusCode};
+    use cached_aside::{cached_aside, invalidate, invalidates, keys, transaction};
     use sqlx::PgPool;
 
     use super::Failed;
@@ -34,6 +35,56 @@ mod sqlx_postgres {
             Ok::<_, Failed>(tx.commit().await?)
         })
         .await
+    }
+
+    #[rustfmt::skip]
+    #[invalidates(balance(from), balance(to), transaction = "own")]
+    async fn pay(pool: &PgPool, from: i64, to: i64, amount: i64) -> Result<(), sqlx::Error> {
+        let mut tx = pool.begin().await?;
+        sqlx::query("UPDATE accounts SET balance = balance - $1 WHERE id = $2").bind(amount).bind(from).execute(&mut *tx).await?;
+        sqlx::query("UPDATE accounts SET balance = balance + $1 WHERE id = $2").bind(amount).bind(to).execute(&mut *tx).await?;
+        tx.commit().await
+    }
+
+    #[derive(serde::Deserialize)]
+    pub(super) struct Transfer {
+        pub(super) from: i64,
+        pub(super) to: i64,
+        pub(super) amount: i64,
+    }
+
+    /// A handler, as axum takes it.
+    #[invalidates(balance(transfer.from), balance(transfer.to), transaction = "own")]
+    pub(super) async fn handler(State(pool): State<PgPool>, Json(transfer): Json<Transfer>) -> StatusCode {
+        match pay(&pool, transfer.from, transfer.to, transfer.amount).await {
+            Ok(()) => StatusCode::NO_CONTENT,
+            Err(_) => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+
+    /// What it is about is known in the middle.
+    pub(super) async fn pay_all(pool: &PgPool, amount: i64) -> Result<(), Failed> {
+        transaction(async {
+            let mut tx = pool.begin().await?;
+            let ids: Vec<i64> = sqlx::query_scalar("SELECT id FROM accounts").fetch_all(&mut *tx).await?;
+            invalidate(keys![balance(id) for id in ids]).await;
+            sqlx::query("UPDATE accounts SET balance = balance + $1").bind(amount).execute(&mut *tx).await?;
+            Ok::<_, Failed>(tx.commit().await?)
+        })
+        .await
+    }
+
+    #[invalidates(balance(from), balance(to), transaction = "own", detach)]
+    pub(super) async fn transfer_detached(
+        pool: &PgPool,
+        from: i64,
+        to: i64,
+        amount: i64,
+    ) -> Result<(), Failed> {
+        let mut tx = pool.begin().await?;
+        change(&mut tx, from, -amount).await?;
+        change(&mut tx, to, amount).await?;
+        Ok(tx.commit().await?)
     }
 }
 
@@ -84,6 +135,9 @@ fn lines(text: &str) -> String {
 fn the_page_says_what_is_compiled_here() {
     let (_, here) = include_str!("documented.rs").split_once("mod sqlx_postgres").unwrap();
     let (sqlx, tokio_postgres) = here.split_once("mod with_tokio_postgres").unwrap();
+    let (_, one_line) = PAGE.split_once("```rust,ignore\n").unwrap();
+    let (one_line, _) = one_line.split_once("```").unwrap();
+    assert!(lines(sqlx).contains(lines(one_line).trim()), "sqlx differs:\n{one_line}");
     for (driver, here) in [("sqlx:", sqlx), ("tokio-postgres, with", tokio_postgres)] {
         let (function, call) = parts(driver);
         for part in [function, call] {
@@ -94,14 +148,19 @@ fn the_page_says_what_is_compiled_here() {
 
 #[tokio::test]
 async fn what_the_page_says_works() {
+    use std::time::{Duration, Instant};
+
+    use axum::{Json, Router, extract::State, http::StatusCode, routing::post};
     use cached_aside::Cache;
     use cached_aside_tests::PostgresServer;
     use sqlx::{
         PgPool,
         postgres::{PgConnectOptions, PgPoolOptions},
     };
+    use tokio::time::sleep;
 
     use super::Driver;
+    use sqlx_postgres::Transfer;
 
     // One connection, whose tables nobody else sees.
     const TABLE: &str = "CREATE TEMPORARY TABLE accounts (id bigint PRIMARY KEY, balance bigint NOT NULL); \
@@ -117,6 +176,25 @@ async fn what_the_page_says_works() {
             assert_eq!(sqlx_postgres::balance(&pool, 1).await.unwrap(), 100);
             sqlx_postgres::transfer(&pool, 1, 2, 10).await.unwrap();
             assert_eq!(sqlx_postgres::balance(&pool, 1).await.unwrap(), 90);
+            let one = async || sqlx_postgres::balance(&pool, 1).await.unwrap();
+            let paid = Transfer { from: 1, to: 2, amount: 10 };
+            assert_eq!(sqlx_postgres::handler(State(pool.clone()), Json(paid)).await, StatusCode::NO_CONTENT);
+            assert_eq!(one().await, 80);
+            sqlx_postgres::pay_all(&pool, 20).await.unwrap();
+            assert_eq!(one().await, 100);
+            let _: Router<PgPool> = Router::new().route("/pay", post(sqlx_postgres::handler));
+            // Its caller goes away at once.
+            tokio::select! {
+                biased;
+                _ = sqlx_postgres::transfer_detached(&pool, 1, 2, 10) => panic!("the database has not answered"),
+                () = std::future::ready(()) => {}
+            }
+            let begun = Instant::now();
+            while one().await != 90 {
+                assert!(begun.elapsed() < Duration::from_secs(20));
+                sleep(Duration::from_millis(2)).await;
+            }
+            assert_eq!(Cache::current().unwrap().stats().abandoned, 0);
         })
         .await;
     Cache::in_process()

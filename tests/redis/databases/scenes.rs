@@ -9,7 +9,7 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use super::{Bank, Driver, Failed, GUARD, VALUE, cache};
+use super::{Bank, Driver, Failed, GUARD, VALUE, cache, kind};
 use crate::support::eventually;
 
 /// A busy machine may need this.
@@ -60,6 +60,32 @@ pub(super) async fn a_rollback_leaves_what_there_was<D: Driver>(at: &str, table:
     assert_eq!((stats.transactions, stats.transactions_failed, stats.total.stored), (1, 1, 0));
 }
 
+pub(super) async fn a_key_of_a_result_is_guarded_before_the_commit<D: Driver>(at: &str, table: &'static str) {
+    let mut bank = Bank::<D>::new(at, table).await;
+    bank.read_and_store().await;
+    let (client, writer) = (&mut bank.client, &bank.writer);
+    let (changed, may_commit) = (Notify::new(), Notify::new());
+    let change = writer.scope(transaction(async {
+        let mut tx = client.begin(false).await?;
+        assert_eq!(D::change_last(&mut tx, table, 10).await?, 2);
+        changed.notify_one();
+        may_commit.notified().await;
+        D::commit(tx).await
+    }));
+    let read = async {
+        changed.notified().await;
+        let read = bank.other.balance(table, 2);
+        let read = bank.reader.scope(read).await.unwrap();
+        assert_eq!(read, 100, "nothing is committed");
+        assert_eq!(kind(&bank.redis, table, 2), GUARD, "and nothing is stored");
+        may_commit.notify_one();
+    };
+    let (changed, ()) = tokio::join!(change, read);
+    changed.unwrap();
+    assert_eq!(bank.kinds(), [VALUE, None]);
+    assert_eq!(bank.read_and_store().await, (100, 110));
+}
+
 pub(super) async fn a_write_outside_of_a_transaction_is_refused<D: Driver>(at: &str, table: &'static str) {
     let mut bank = Bank::<D>::new(at, table).await;
     let refused = bank.writer.scope(async {
@@ -93,6 +119,7 @@ pub(super) async fn a_transaction_that_is_dropped_leaves_its_guards<D: Driver>(
         () = dropped => unreachable!("it never ends"),
         () = changed.notified() => {}
     }
+    eventually("its guards are left", || bank.writer.stats().invalidated == 1);
     assert_eq!(bank.kind(1), GUARD);
     assert_eq!(bank.read().await, (100, 100));
     eventually("it ends by itself", || bank.kind(1).is_none());
@@ -134,6 +161,62 @@ pub(super) async fn a_transaction_is_tried_again_after_a_serialization_failure<D
 }
 
 /// Its snapshot is older than a commit that is over: what it reads must not come into the cache.
+pub(super) async fn a_transaction_is_tried_again_as_a_whole<D: Driver>(at: &str, table: &'static str) {
+    let mut bank = Bank::<D>::new(at, table).await;
+    bank.read_and_store().await;
+    let mut other = D::connect(at).await;
+    let mut attempts = 0;
+    loop {
+        attempts += 1;
+        let attempt = transaction(async {
+            let mut tx = bank.client.begin(true).await?;
+            let before = D::balance_inside(&mut tx, table, 1).await?;
+            if attempts == 1 {
+                bank.reader.scope(transfer(&mut other, table, 1)).await?;
+            }
+            D::change(&mut tx, table, 1, -before / 2).await?;
+            D::commit(tx).await
+        });
+        match bank.writer.scope(attempt).await {
+            Err(Failed::Serialization) => {}
+            done => break done.unwrap(),
+        }
+    }
+    assert_eq!((attempts, bank.read().await), (2, (50, 101)));
+    // The guard of the first attempt stays for its second.
+    eventually("the guards end by themselves", || bank.kind(1).is_none());
+    assert_eq!(bank.read_and_store().await, (50, 101));
+    let stats = bank.writer.stats();
+    assert_eq!((stats.transactions, stats.transactions_failed), (2, 1));
+}
+
+pub(super) async fn a_savepoint_is_rolled_back_inside_of_a_transaction<D: Driver>(
+    at: &str,
+    table: &'static str,
+) {
+    let mut bank = Bank::<D>::new(at, table).await;
+    bank.read_and_store().await;
+    let committed = bank.writer.scope(transaction(async {
+        let mut tx = bank.client.begin(false).await?;
+        D::change(&mut tx, table, 1, -10).await?;
+        D::execute_inside(&mut tx, "SAVEPOINT half").await?;
+        let second = transaction(async {
+            D::change(&mut tx, table, 2, 10).await?;
+            D::execute_inside(&mut tx, &format!("INSERT INTO {table} VALUES (1, 0)")).await
+        });
+        assert!(matches!(second.await, Err(Failed::Database(_))));
+        D::execute_inside(&mut tx, "ROLLBACK TO half").await?;
+        assert_eq!(D::balance_inside(&mut tx, table, 2).await?, 100);
+        let kinds = [1, 2].map(|account| kind(&bank.redis, table, account));
+        assert_eq!(kinds, [GUARD; 2], "the outermost transaction is not over");
+        D::commit(tx).await
+    }));
+    committed.await.unwrap();
+    assert_eq!(bank.read().await, (90, 100));
+    eventually("the guards end by themselves", || bank.kinds() == [None; 2]);
+    assert_eq!(bank.read_and_store().await, (90, 100));
+}
+
 pub(super) async fn an_old_snapshot_is_not_stored<D: Driver>(at: &str, table: &'static str) {
     let mut bank = Bank::<D>::new(at, table).await;
     let mut old = D::connect(at).await;

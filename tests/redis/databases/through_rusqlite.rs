@@ -31,6 +31,14 @@ async fn change(tx: &Transaction<'_>, table: &str, account: i64, by: i64) -> Res
     Ok(())
 }
 
+#[invalidates(balance(table, *result), transaction = "required", guard_for = "2s")]
+async fn change_last(tx: &Transaction<'_>, table: &str, by: i64) -> Result<i64, Failed> {
+    let update = format!(
+        "UPDATE {table} SET balance = balance + ?1 WHERE id = (SELECT max(id) FROM {table}) RETURNING id"
+    );
+    Ok(tx.query_row(&update, [by], |row| row.get(0))?)
+}
+
 impl Driver for Connection {
     type Tx<'a> = Transaction<'a>;
 
@@ -72,6 +80,10 @@ impl Driver for Connection {
     async fn change(tx: &mut Self::Tx<'_>, table: &str, account: i64, by: i64) -> Result<(), Failed> {
         change(tx, table, account, by).await
     }
+
+    async fn change_last(tx: &mut Self::Tx<'_>, table: &str, by: i64) -> Result<i64, Failed> {
+        change_last(tx, table, by).await
+    }
 }
 
 /// A database of a test's own, and its folder.
@@ -93,9 +105,12 @@ play! {
     Connection, "file", File::new() =>
     a_commit_is_seen_when_the_transaction_has_returned
     a_rollback_leaves_what_there_was
+    a_key_of_a_result_is_guarded_before_the_commit
     a_write_outside_of_a_transaction_is_refused
     a_transaction_that_is_dropped_leaves_its_guards
     a_transaction_is_tried_again_after_a_serialization_failure
+    a_transaction_is_tried_again_as_a_whole
+    a_savepoint_is_rolled_back_inside_of_a_transaction
     an_old_snapshot_is_not_stored
 }
 

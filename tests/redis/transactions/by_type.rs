@@ -87,3 +87,58 @@ async fn a_read_of_another_origin_is_given_hits_inside_of_a_transaction_and_stor
     let stats = cache.stats().total;
     assert_eq!((stats.hits, stats.stored, kind(&server, "rates:rate:2")), (2, 1, None));
 }
+
+/// Rows, of a transaction that has not committed them too.
+trait Rows: Sync {
+    fn row(&self, account: u64) -> i64;
+}
+
+impl Rows for Db {
+    fn row(&self, account: u64) -> i64 {
+        Db::row(self, account)
+    }
+}
+
+impl Rows for Transaction<'_> {
+    fn row(&self, account: u64) -> i64 {
+        self.0.row(account)
+    }
+}
+
+/// Through an executor, which may be a transaction.
+#[cached_aside(ttl = "1m", key = "seen:{account}", skip(rows))]
+async fn seen(rows: &impl Rows, account: u64) -> i64 {
+    rows.row(account)
+}
+
+/// Its own transaction, which it rolls back.
+#[invalidates(balance(account), transaction = "own")]
+async fn change_look_and_roll_back(db: &Db, account: u64) -> Result<i64, ()> {
+    let mut tx = Transaction(db.begin().await);
+    change_inside(&mut tx, account, 9).await.map_err(drop)?;
+    Ok(seen(&tx, account).await)
+}
+
+#[invalidates("around")]
+async fn around(db: &Db, account: u64) -> Result<i64, ()> {
+    change_look_and_roll_back(db, account).await
+}
+
+#[tokio::test]
+async fn what_is_read_inside_of_a_transaction_of_its_own_is_neither_stored_nor_shared() {
+    let server = RedisServer::start();
+    let (writer, reader) = two(&server, "own").await;
+    let db = Db::default();
+    writer
+        .scope(async {
+            // A write of somebody's transaction is refused outside of one, and this is inside.
+            assert_eq!(change_look_and_roll_back(&db, 1).await, Ok(9));
+            assert_eq!(around(&db, 1).await, Ok(9));
+            writer.ping().await.unwrap();
+        })
+        .await;
+    assert_eq!((writer.stats().total.bypassed, writer.stats().total.stored), (2, 0));
+    for cache in [&writer, &reader] {
+        assert_eq!(cache.scope(seen(&db, 1)).await, 0, "what was never committed is nobody's");
+    }
+}

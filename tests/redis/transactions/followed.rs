@@ -1,11 +1,13 @@
 //! A transaction in the log and in the counts.
 
-use cached_aside::{Cache, cached_aside, invalidates, transaction};
+use std::time::{Duration, Instant};
+
+use cached_aside::{Cache, cached_aside, invalidates, invalidating, keys, transaction};
 use cached_aside_tests::{
     RedisServer,
     log::{Log, said},
 };
-use tokio::sync::Notify;
+use tokio::{sync::Notify, time::sleep};
 
 #[cached_aside(ttl = "1m", key = "followed:{id}")]
 async fn load(id: u64) -> u64 {
@@ -70,8 +72,20 @@ async fn a_transaction_can_be_followed() {
             () = cache.scope(dropped) => unreachable!("it never ends"),
             () = saved.notified() => {}
         }
-        let log = log.take();
-        assert_eq!(said(&log, " transaction dropped").len(), 1, "{log}");
+        // The guards are left in the background.
+        let mut text = log.take();
+        let begun = Instant::now();
+        while said(&text, " released ").is_empty() && begun.elapsed() < Duration::from_secs(20) {
+            sleep(Duration::from_millis(2)).await;
+            text += &log.take();
+        }
+        for words in [": transaction dropped", ": released keys=[\"followed:1\"]"] {
+            let lines = said(&text, words);
+            assert!(
+                lines.len() == 1 && lines[0].contains(" transaction: cached_aside::write::"),
+                "{words}: {text}"
+            );
+        }
         let stats = cache.stats();
         assert_eq!((stats.transactions, stats.transactions_failed), (3, 2));
         assert_eq!((stats.writes, stats.joined, stats.total.bypassed), (5, 5, 2));
@@ -80,4 +94,72 @@ async fn a_transaction_can_be_followed() {
             assert!(shown.contains(count), "{shown}");
         }
     }
+}
+
+/// Drops a write when it says so, and gives the log until these words are in it.
+async fn dropped(log: &Log, write: impl Future<Output = ()>, now: &Notify, words: &str) -> String {
+    log.take();
+    tokio::select! {
+        biased;
+        () = write => unreachable!("it never ends"),
+        () = now.notified() => {}
+    }
+    let (mut text, since) = (String::new(), Instant::now());
+    while said(&text, words).is_empty() {
+        assert!(since.elapsed() < Duration::from_secs(20), "{text}");
+        sleep(Duration::from_millis(2)).await;
+        text += &log.take();
+    }
+    text
+}
+
+#[tokio::test]
+async fn what_is_done_for_a_write_that_was_dropped_is_said_in_its_span() {
+    static NOW: Notify = Notify::const_new();
+
+    #[invalidates(load(id))]
+    async fn never_saved(id: u64) {
+        let _ = id;
+        NOW.notify_one();
+        std::future::pending::<()>().await;
+    }
+
+    /// Says that it is dropped.
+    struct Dropped;
+
+    impl Drop for Dropped {
+        fn drop(&mut self) {
+            tracing::info!("on the way out");
+        }
+    }
+
+    #[invalidates(load(*result))]
+    async fn of_result() -> u64 {
+        NOW.notify_one();
+        5
+    }
+
+    let server = RedisServer::shared();
+    let log = Log::listen().and_of_the_library("\"followed:5\"");
+    let redis = Cache::builder().url(server.url()).namespace("dropped").build().await.unwrap();
+    for cache in [&Cache::in_process(), &redis] {
+        let text = dropped(&log, cache.scope(never_saved(5)), &NOW, " released ").await;
+        assert!(said(&text, " released ")[0].contains("invalidates{function=\"never_saved\"}: "), "{text}");
+        let around = invalidating(keys![load(5)], async {
+            let _dropped = Dropped;
+            NOW.notify_one();
+            std::future::pending::<()>().await;
+        });
+        let text = dropped(&log, cache.scope(around), &NOW, " released ").await;
+        for words in [" released ", "on the way out"] {
+            let line = text.lines().find(|line| line.contains(words)).unwrap_or_default();
+            assert!(line.contains("invalidates{function=\"invalidating\"}: "), "{words}: {text}");
+        }
+    }
+    // Redis has not answered yet.
+    let write = async {
+        let _ = of_result().await;
+    };
+    let text = dropped(&log, redis.scope(write), &NOW, " deleted ").await;
+    assert!(said(&text, " deleted ")[0].contains("invalidates{function=\"of_result\"}: "), "{text}");
 }

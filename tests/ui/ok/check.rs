@@ -10,7 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use cached_aside::{Cache, cached_aside};
+use cached_aside::{Cache, Cached, Json, cached_aside};
 use serde::{Deserialize, Serialize};
 
 /// Asks the format what comes next, as `serde_json::Value` does.
@@ -83,6 +83,12 @@ async fn plain(id: u64) -> Vec<(u64, String)> {
     vec![(id, id.to_string())]
 }
 
+/// Nothing says that they exist, before their first use.
+static FAMILY: Cached<Vec<Value>> = Cached::new("family", Duration::from_secs(60));
+static JSON_FAMILY: Cached<Value, Json> = Cached::new("json-family", Duration::from_secs(60)).codec();
+static ONE_NAME: Cached<u64> = Cached::new("one-name", Duration::from_secs(60));
+static SAME_NAME: Cached<u64> = Cached::new("one-name", Duration::from_secs(60));
+
 #[derive(Clone, Default)]
 struct Log(Arc<Mutex<Vec<u8>>>);
 
@@ -114,6 +120,15 @@ fn main() {
         assert!(problem.contains(ty) && problem.contains(part) && problem.contains("`codec = Json`"), "{problem}");
         assert!(problem.contains("check.rs:"), "{problem}");
     }
+
+    // The key is a use of it.
+    let _ = (FAMILY.key(1), JSON_FAMILY.key(1), ONE_NAME.key(1), SAME_NAME.key(1));
+    let uncached = cached_aside::check().unwrap_err();
+    let problems = uncached.problems();
+    assert_eq!(problems.len(), expected.len() + 2, "{uncached}");
+    let has = |words: [&str; 3]| problems.iter().any(|problem| words.iter().all(|word| problem.contains(word)));
+    assert!(has(["`Cached::family` (", "check.rs:", "::Value>` but never read it back"]), "{uncached}");
+    assert!(has(["`Cached::one-name` (", "check.rs:", "would be given what `Cached::one-name` ("]), "{uncached}");
 
     let log = Log::default();
     let writer = log.clone();

@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::{
     GUARD_FOR, SAVE, SAVE_REQUIRED, SAVES, cache,
@@ -20,7 +20,7 @@ use crate::{
     inherit, invalidate, observe, only_cached, refresh,
     store::faulty::{Gate, SLOW},
     transaction,
-    write::pieces::PIECE,
+    write::{pieces::PIECE, write},
 };
 
 static SAVE_SETTLING: WriteFunction = SAVES.settle(Duration::from_secs(5));
@@ -76,6 +76,29 @@ async fn after_an_error_the_guards_stay_for_a_second_or_as_long_as_they_settle()
         sleep(Duration::from_millis(20)).await;
         assert!(!is_guarded(&cache, "k").await && !is_guarded(&cache, "late").await);
         assert_eq!((cache.stats().transactions, cache.stats().transactions_failed), (1, 1));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn after_an_error_a_write_that_commits_itself_keeps_its_guards_as_a_transaction_does() {
+    static OWN: WriteFunction = SAVES.own_transaction();
+    for (function, stays) in [(&OWN, true), (&SAVE, false)] {
+        let cache = cache();
+        let gives = async |result: Result<(), ()>| {
+            let body = pin!(async {
+                one_write(&cache, "inside").await;
+                result
+            });
+            write(function, Some(&cache.inner), keys(&["k"]), None, body, |_| Vec::new()).await
+        };
+        gives(Err(())).await.unwrap_err();
+        for key in ["k", "inside"] {
+            assert_eq!(is_guarded(&cache, key).await, stays, "{key}");
+        }
+        sleep(Duration::from_millis(1001)).await;
+        assert!(!is_guarded(&cache, "k").await && !is_guarded(&cache, "inside").await);
+        gives(Ok(())).await.unwrap();
+        assert!(!is_guarded(&cache, "k").await);
     }
 }
 
@@ -280,17 +303,24 @@ async fn a_transaction_guards_and_releases_many_keys_in_packets_of_bounded_size(
     const MANY: usize = 10 * PIECE;
     let cache = cache();
     let name = |number: usize| format!("k{number}");
+    let mut over = Instant::now();
     transaction(async {
         for number in 0..MANY {
             one_write(&cache, &name(number)).await;
         }
+        store(&cache).set("guard", Gate::Slow);
+        let begun = Instant::now();
         cache.invalidate_keys((MANY..2 * MANY).map(|number| AnyKey::new(&name(number)))).await.unwrap();
+        assert_eq!(begun.elapsed(), 10 * SLOW, "ten packets");
         sleep(2 * GUARD_FOR).await;
         for number in 0..2 * MANY {
             assert!(is_guarded(&cache, &name(number)).await, "{number}");
         }
+        store(&cache).set("release", Gate::Slow);
+        over = Instant::now();
     })
     .await;
+    assert_eq!(over.elapsed(), 20 * SLOW, "and twenty to release them");
     assert_eq!((cache.stats().guards_lost, cache.stats().invalidated), (0, 2 * MANY as u64));
     for number in 0..2 * MANY {
         assert!(!is_guarded(&cache, &name(number)).await, "{number}");
