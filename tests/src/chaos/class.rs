@@ -12,6 +12,8 @@ pub const PATIENT_HOLD: Duration = Duration::from_secs(2);
 pub const TIMEOUT: Duration = Duration::from_millis(100);
 /// The keys that are named by arguments, and guarded.
 pub const ROWS: u64 = 5;
+/// Of those, the entries from here on carry a tag, by which they are written.
+pub const FIRST_TAGGED: u64 = 3;
 /// The keys from here on are known only from the result of a write.
 pub const FIRST_SLOT: u64 = 100;
 /// How many of those there are.

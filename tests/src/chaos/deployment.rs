@@ -1,6 +1,9 @@
 //! The Redis of the chaos test: one server, a cluster, or a primary that sentinels watch over.
 
-use super::{class::Class, setup::NAMESPACE};
+use super::{
+    class::{Class, FIRST_TAGGED, ROWS},
+    setup::NAMESPACE,
+};
 use crate::{RedisCluster, RedisServer, Sentinels};
 use redis::cmd;
 
@@ -88,5 +91,6 @@ impl Deployment {
 }
 
 fn key(row: u64) -> String {
-    format!("{NAMESPACE}:row:{row}")
+    let tagged = (FIRST_TAGGED..ROWS).contains(&row);
+    format!("{NAMESPACE}:{}:{row}", if tagged { "tagged" } else { "row" })
 }

@@ -2,7 +2,7 @@
 
 use super::{
     caller::{Caller, Outcome},
-    class::{Class, PATIENT_HOLD, ROWS},
+    class::{Class, FIRST_TAGGED, PATIENT_HOLD, ROWS},
     clock::Timestamp,
     journal::Journal,
     origin::{Failure, Fate, Origin, Row, Step},
@@ -165,7 +165,7 @@ impl Workload {
             // Without renewals its guard has ended when it writes, which is seen before it returns.
             step.before = random.between(PATIENT_HOLD + PATIENT_HOLD / 10, PATIENT_HOLD + PATIENT_HOLD / 3);
             step.after = random.between(PATIENT_HOLD / 10, PATIENT_HOLD / 3);
-            Write::Long(random.below(ROWS))
+            Write::Long(random.below(FIRST_TAGGED))
         } else if self.class.fails_over() {
             some_guarded_write(random)
         } else {
@@ -208,7 +208,10 @@ fn some_row(random: &mut Random) -> u64 {
 
 fn some_write(random: &mut Random) -> Write {
     let row = some_row(random);
-    let other = (row + 1 + random.below(ROWS - 1)) % ROWS;
+    if row >= FIRST_TAGGED {
+        return if random.per_mille(500) { Write::Tagged(row) } else { Write::AllTagged };
+    }
+    let other = (row + 1 + random.below(FIRST_TAGGED - 1)) % FIRST_TAGGED;
     match random.below(10) {
         0..4 => Write::One(row),
         4 => Write::Two(row, other),
@@ -222,7 +225,7 @@ fn some_write(random: &mut Random) -> Write {
 fn some_guarded_write(random: &mut Random) -> Write {
     loop {
         let write = some_write(random);
-        if matches!(write, Write::One(_) | Write::Two(..) | Write::Transfer(..)) {
+        if !matches!(write, Write::RowAndSlot(_) | Write::Slot) {
             return write;
         }
     }

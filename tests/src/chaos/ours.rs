@@ -22,6 +22,28 @@ pub async fn row(origin: &Origin, step: &Step, id: u64) -> Result<Option<Row>, F
     origin.load(step, id).await
 }
 
+cached_aside::tags! {
+    /// All rows from [`FIRST_TAGGED`](super::class::FIRST_TAGGED) on.
+    pub fn group() = "group";
+}
+
+/// A row whose entry carries a tag.
+///
+/// # Errors
+/// As the step says.
+#[cached_aside(
+    ttl = TTL,
+    none_ttl = TTL,
+    key = "tagged:{id}",
+    skip(origin, step),
+    tags(group()),
+    lease = "500ms",
+    wait = "400ms"
+)]
+pub async fn tagged(origin: &Origin, step: &Step, id: u64) -> Result<Option<Row>, Failure> {
+    origin.load(step, id).await
+}
+
 /// What a transaction will write when it commits.
 #[derive(Debug, Default)]
 struct Transaction {
@@ -33,7 +55,7 @@ macro_rules! writes {
         $(#[$doc])*
         pub mod $module {
             use crate::chaos::class::$guard_for;
-            use super::{row, Failure, Origin, Step, Transaction, Written};
+            use super::{group, row, Failure, Origin, Step, Transaction, Written};
             use cached_aside::{invalidates, transaction};
 
             /// Writes one row.
@@ -52,6 +74,15 @@ macro_rules! writes {
             #[invalidates(row(one), row(other), guard = $guard, guard_for = $guard_for $(, $option = $value)?)]
             pub async fn two(origin: &Origin, step: &Step, one: u64, other: u64) -> Result<Written, Failure> {
                 origin.store(step, &[one, other], false).await
+            }
+
+            /// Writes rows whose entries carry the tag.
+            ///
+            /// # Errors
+            /// As the step says, or refused.
+            #[invalidates(tags(group()), guard = $guard, guard_for = $guard_for $(, $option = $value)?)]
+            pub async fn tagged(origin: &Origin, step: &Step, ids: &[u64]) -> Result<Written, Failure> {
+                origin.store(step, ids, false).await
             }
 
             /// Writes two rows in a transaction: they are written when it commits, after the writes of both have returned.

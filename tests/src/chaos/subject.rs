@@ -1,13 +1,13 @@
 //! The cache under test.
 
 use super::{
-    class::Class,
+    class::{Class, FIRST_TAGGED, ROWS},
     naive::Naive,
     origin::{Failure, Origin, Row, Step, Written},
     ours,
 };
 use cached_aside::{Cache, bypass};
-use std::{fmt, io, str::FromStr, time::Duration};
+use std::{fmt, io, ops::Range, str::FromStr, time::Duration};
 
 /// The cache under test.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,6 +50,10 @@ pub enum Write {
     Two(u64, u64),
     /// Two rows in a transaction, whose commit comes after the writes of both have returned.
     Transfer(u64, u64),
+    /// A row whose entry carries a tag, which is what the write names.
+    Tagged(u64),
+    /// All rows whose entries carry the tag, at once.
+    AllTagged,
     /// A row and a slot.
     RowAndSlot(u64),
     /// A slot.
@@ -107,8 +111,8 @@ impl Cached {
     /// As the step says.
     pub async fn read(&self, origin: &Origin, step: &Step, key: u64) -> Result<Option<Row>, Failure> {
         match self {
-            Self::Ours(cache) if step.direct => bypass(cache.scope(ours::row(origin, step, key))).await,
-            Self::Ours(cache) => cache.scope(ours::row(origin, step, key)).await,
+            Self::Ours(cache) if step.direct => bypass(cache.scope(row(origin, step, key))).await,
+            Self::Ours(cache) => cache.scope(row(origin, step, key)).await,
             Self::Naive(_) if step.direct => origin.load(step, key).await,
             Self::Naive(naive) => {
                 if let Ok(Some(row)) = naive.get(key).await {
@@ -137,7 +141,8 @@ impl Cached {
             Self::Ours(cache) => cache.scope(annotated(origin, step, write, class)).await,
             Self::Naive(naive) => {
                 let (keys, pick) = match write {
-                    Write::One(id) | Write::Long(id) => (vec![id], false),
+                    Write::One(id) | Write::Long(id) | Write::Tagged(id) => (vec![id], false),
+                    Write::AllTagged => (tagged().collect(), false),
                     Write::Two(one, other) | Write::Transfer(one, other) => (vec![one, other], false),
                     Write::RowAndSlot(id) => (vec![id], true),
                     Write::Slot => (Vec::new(), true),
@@ -161,7 +166,8 @@ impl Cached {
         match self {
             // A stored `None` cannot be told from nothing here.
             Self::Ours(cache) => {
-                let row = ours::row::key(key).in_cache(cache).peek().await.map_err(io::Error::other)?;
+                let key = if is_tagged(key) { ours::tagged::key(key) } else { ours::row::key(key) };
+                let row = key.in_cache(cache).peek().await.map_err(io::Error::other)?;
                 Ok(row.map(|row| row.version))
             }
             Self::Naive(naive) => {
@@ -189,12 +195,32 @@ impl Cached {
     }
 }
 
+/// Whether the entry of a key carries a tag.
+fn is_tagged(key: u64) -> bool {
+    tagged().contains(&key)
+}
+
+fn tagged() -> Range<u64> {
+    FIRST_TAGGED..ROWS
+}
+
+async fn row(origin: &Origin, step: &Step, key: u64) -> Result<Option<Row>, Failure> {
+    if is_tagged(key) { ours::tagged(origin, step, key).await } else { ours::row(origin, step, key).await }
+}
+
 async fn annotated(origin: &Origin, step: &Step, write: Write, class: Class) -> Result<Written, Failure> {
     use ours::{best_effort as b, confirmed as c, required as r};
+    let all: Vec<u64> = tagged().collect();
     match (write, class.required()) {
         (Write::One(id), _) if class.fails_over() => c::one(origin, step, id).await,
         (Write::Two(one, other), _) if class.fails_over() => c::two(origin, step, one, other).await,
         (Write::Transfer(one, other), _) if class.fails_over() => c::transfer(origin, step, one, other).await,
+        (Write::Tagged(id), _) if class.fails_over() => c::tagged(origin, step, &[id]).await,
+        (Write::Tagged(id), true) => r::tagged(origin, step, &[id]).await,
+        (Write::Tagged(id), false) => b::tagged(origin, step, &[id]).await,
+        (Write::AllTagged, _) if class.fails_over() => c::tagged(origin, step, &all).await,
+        (Write::AllTagged, true) => r::tagged(origin, step, &all).await,
+        (Write::AllTagged, false) => b::tagged(origin, step, &all).await,
         (Write::Transfer(one, other), true) => r::transfer(origin, step, one, other).await,
         (Write::Transfer(one, other), false) => b::transfer(origin, step, one, other).await,
         (Write::Long(id), _) => ours::patient::one(origin, step, id).await,
