@@ -105,7 +105,7 @@ pub fn counts_instructions() -> bool {
 }
 
 /// The difference between two runs is all hits, or all misses: each run has a server of its own.
-fn instructions(subject: &str, cell: Cell) -> f64 {
+pub fn instructions(subject: &str, cell: Cell) -> f64 {
     let run = |count: usize| -> f64 {
         let server = RedisServer::start();
         let program = hits_program(&[subject, &server.url()], cell, count);
@@ -203,7 +203,7 @@ fn copy(server: &RedisServer, keys: u64) {
     }
 }
 
-fn used_memory(server: &RedisServer) -> f64 {
+pub fn used_memory(server: &RedisServer) -> f64 {
     let memory: redis::InfoDict = server.run(redis::cmd("INFO").arg("memory"));
     memory.get("used_memory").expect("the server tells it")
 }

@@ -8,6 +8,7 @@ mod processes;
 mod report;
 mod results;
 mod sections;
+mod tags;
 mod worker;
 
 use std::{env, error::Error, path::PathBuf, time::Duration};
@@ -63,6 +64,9 @@ fn main() -> Result<(), Box<dyn Error>> {
         if batches::TITLE.contains(only.as_str()) {
             batches::run(effort, &mut report);
         }
+        if tags::TITLE.contains(only.as_str()) {
+            tags::run(effort, !counted.is_empty(), options.short, &mut report);
+        }
         if cost::HITS.contains(only.as_str()) {
             cost::hits(counted, &mut report);
         }
@@ -73,6 +77,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     let results = sections::run(effort, "", &mut report);
     batches::run(effort, &mut report);
+    tags::run(effort, !counted.is_empty(), options.short, &mut report);
     std::fs::create_dir_all(&options.folder)?;
     for (name, title, access) in [
         ("uniform", "Hits of 200 B, each key as often as the others, best round", Access::Uniform),

@@ -12,7 +12,7 @@ use std::{future::Future, pin::Pin, time::Duration};
 
 pub use self::{
     by_hand::{ByHand, decode, encode}, cacheable::Cacheable, cached::Cached, fred::Fred, hitbox::Hitbox, multi_tier::MultiTier,
-    ours::Ours,
+    ours::{Ours, OursTagged, all_tagged},
 };
 use crate::{
     cell::{Cell, Sample},
@@ -90,6 +90,7 @@ pub const NAMES: [&str; 7] =
 pub async fn connect(name: &str, url: &str) -> Box<dyn AnySubject> {
     match name {
         Ours::NAME => Box::new(Ours::connect(url).await),
+        OursTagged::NAME => Box::new(OursTagged::connect(url).await),
         ByHand::NAME => Box::new(ByHand::connect(url).await),
         Cached::NAME => Box::new(Cached::connect(url).await),
         Cacheable::NAME => Box::new(Cacheable::connect(url).await),
