@@ -2,7 +2,7 @@
 
 use proc_macro2::{Span, TokenStream};
 use quote::ToTokens;
-use syn::{GenericParam, Ident, Type};
+use syn::{FnArg, GenericParam, Ident, Type};
 
 use crate::{
     item::{
@@ -192,6 +192,13 @@ fn is_generic(name: &str, function: &Function) -> bool {
         })
 }
 
+/// Whether it is what a web framework hands to every request alike: the database, the settings.
+fn is_of_the_program(parameter: &Parameter) -> bool {
+    let FnArg::Typed(typed) = &parameter.written else { return false };
+    let Type::Path(path) = &*typed.ty else { return false };
+    path.path.segments.last().is_some_and(|last| last.ident == "State" || last.ident == "Extension")
+}
+
 fn neither(parameter: &Parameter, derived: bool) -> String {
     match &parameter.name {
         Some(_) if parameter.is_self() && derived => "a derived key can't contain `self`; write `skip(self)` if the result never \
@@ -205,6 +212,10 @@ fn neither(parameter: &Parameter, derived: bool) -> String {
              write `{{{name}}}` into the key, or `skip({name})` if the result never depends on it"
         ),
         None => match parameter.bindings.first() {
+            Some(binding) if is_of_the_program(parameter) => format!(
+                "this parameter is neither in the key nor skipped, so that callers with different values would share one entry; \
+                 write `skip({binding})` if the result never depends on which `{binding}` it is"
+            ),
             Some(binding) => {
                 let (whole, part) = pattern::instead(parameter, &binding.to_string())
                     .unwrap_or_else(|| ("a name".to_owned(), format!("query.{binding}")));

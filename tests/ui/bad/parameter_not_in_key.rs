@@ -18,6 +18,11 @@ async fn load_user(tenant: u64, id: u64, db: &str) {}
 #[cached_aside(ttl = "5m", key = "search")]
 async fn search(Query { text }: Query) {}
 
+struct State<T>(T);
+
+#[cached_aside(ttl = "5m", key = "user:{id}")]
+async fn handler(State(repo): State<Repo>, id: u64) {}
+
 impl Repo {
     #[cached_aside(ttl = "5m", key = "user:{id}")]
     async fn template(&self, id: u64) {}
