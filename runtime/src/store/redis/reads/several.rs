@@ -111,17 +111,28 @@ impl RedisStore {
         let replies = in_awake_time!(Clock::Real, left, asked).unwrap_or(Err(StoreError::Timeout(left)));
         drop(batch);
         let replies = replies.unwrap_or_else(|error| repeat_n(Ok(Err(error)), indices.len()).collect());
-        let answers = indices.into_iter().zip(replies).map(|(index, reply)| async move {
+        // A future for each of a thousand answers would cost more than the answers.
+        let (mut answers, mut apart) = (Vec::with_capacity(indices.len()), Vec::new());
+        for (index, reply) in indices.into_iter().zip(replies) {
             let answer = match reply {
                 Ok(Ok((there, now))) if !timed || now.is_some() => Ok((there, now)),
                 Ok(Err(error)) => Err(error),
                 // It has to be asked for alone.
-                _ => self.read_apart(keys[index], timed, until).await,
+                _ => {
+                    apart.push(index);
+                    continue;
+                }
             };
+            self.note_length(keys[index], &answer);
+            answers.push((index, answer));
+        }
+        let alone = apart.into_iter().map(|index| async move {
+            let answer = self.read_apart(keys[index], timed, until).await;
             self.note_length(keys[index], &answer);
             (index, answer)
         });
-        join_all(answers).await
+        answers.extend(join_all(alone).await);
+        answers
     }
 
     /// Over the connection of the caller's runtime, or over the main one if that one is lost.

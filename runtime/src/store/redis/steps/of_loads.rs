@@ -85,14 +85,15 @@ impl RedisStore {
             join_all(apart.into_iter().map(alone)),
             self.send_steps(node, keys, steps, &together)
         );
-        let rest = together.into_iter().zip(replies).map(|(index, reply)| async move {
+        let mut not_taken = Vec::new();
+        for (index, reply) in together.into_iter().zip(replies) {
             match reply {
-                Ok(answer) => (index, Ok(answer)),
-                Err(Unanswered::NotTaken) => alone(index).await,
-                Err(Unanswered::Failed(error)) => (index, Err(error)),
+                Ok(answer) => answers.push((index, Ok(answer))),
+                Err(Unanswered::NotTaken) => not_taken.push(index),
+                Err(Unanswered::Failed(error)) => answers.push((index, Err(error))),
             }
-        });
-        answers.extend(join_all(rest).await);
+        }
+        answers.extend(join_all(not_taken.into_iter().map(alone)).await);
         answers
     }
 
