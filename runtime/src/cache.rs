@@ -160,7 +160,7 @@ impl Cache {
     /// on whatever happens to the cache takes [`guard_best_effort`](Cache::guard_best_effort).
     ///
     /// Keys that name a cache of their own ([`Key::in_cache`], or their function's `cache = …`) are guarded there. Keys of one type
-    /// are given as they are, or by reference; those of different types as [`AnyKey`]s:
+    /// are given as they are, or by reference; those of different types as [`AnyKey`](crate::AnyKey)s:
     ///
     /// ```
     /// # use cached_aside::{AnyKey, Cache, cached_aside};
