@@ -46,7 +46,7 @@ pub(super) fn tagged_batches() -> Vec<Scenario> {
         one("tag-batch-write-batch", &[batch(), write().of(t).during(0), batch().after(1)]),
         one("tag-batch-batch", &[batch(), reversed_batch().during(0), write().of(t).during(0)]).in_order(),
         one("tag-batch-and-entry", &[batch(), write().of(entry_and_t)]).cached(),
-        one("tag-batch-anew", &[refreshed_batch(), write().of(t).during(0), read().after(1)]),
+        one("tag-batch-anew", &[refreshed_batch(), write().of(t).during(0)]),
         one("tag-batch-stale", &[batch(), write().of(t)]).old(&REVALIDATES),
         one("tag-batch-kept", &[batch().fails(), write().of(t).during(0)]).old(&KEEPS),
         Scenario::new("tags-batch", [batch(), write().of(u).during(0)]).tagged(&["t", "u"]),
