@@ -1,6 +1,6 @@
 //! The catalog of an application, from the file that it wrote.
 
-use std::{fs, path::Path, time::Duration};
+use std::{fmt, fs, path::Path, time::Duration};
 
 use cached_aside::inspect::can_give;
 use serde::Deserialize;
@@ -16,19 +16,45 @@ const SCHEMA: u64 = 1;
 
 #[derive(Debug, Deserialize)]
 pub(crate) struct Catalog {
-    schema: u64,
     pub(crate) functions: Vec<Function>,
     pub(crate) writes: Vec<Write>,
     pub(crate) problems: Vec<String>,
+    /// As the application wrote it.
+    #[serde(skip)]
+    text: String,
+}
+
+/// Where a function stands.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Place {
+    module: String,
+    name: String,
+    file: String,
+    line: u32,
+}
+
+impl Place {
+    /// The name with its module.
+    pub(crate) fn path(&self) -> String {
+        format!("{}::{}", self.module, self.name)
+    }
+
+    fn to_json(&self) -> Value {
+        json!({ "function": self.path(), "file": self.file, "line": self.line })
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}  {}:{}", shown(&self.path()), shown(&self.file), self.line)
+    }
 }
 
 /// A cached function.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Function {
-    module: String,
-    name: String,
-    file: String,
-    line: u32,
+    #[serde(flatten)]
+    pub(crate) place: Place,
     pub(crate) template: String,
     is_family: bool,
     tags: Vec<String>,
@@ -46,10 +72,8 @@ pub(crate) struct Function {
 /// A function that invalidates.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Write {
-    module: String,
-    name: String,
-    file: String,
-    line: u32,
+    #[serde(flatten)]
+    pub(crate) place: Place,
     targets: Vec<Target>,
 }
 
@@ -75,7 +99,8 @@ impl Catalog {
         let any: Value = serde_json::from_str(&text).map_err(|error| no_catalog(error.to_string()))?;
         match any["schema"].as_u64() {
             Some(SCHEMA) => {
-                serde_json::from_value(any).map(Some).map_err(|error| no_catalog(error.to_string()))
+                let catalog = serde_json::from_value(any).map_err(|error| no_catalog(error.to_string()))?;
+                Ok(Some(Catalog { text, ..catalog }))
             }
             Some(other) => Err(no_catalog(format!("its schema is {other}, and this program knows {SCHEMA}"))),
             None => Err(no_catalog("it has no `schema`".to_owned())),
@@ -98,41 +123,34 @@ impl Catalog {
         match named[..] {
             [function] => Ok(function),
             [] => {
-                let known = self.functions.iter().map(Function::path).collect();
+                let known = self.functions.iter().map(|function| function.place.path()).collect();
                 Err(Failure::NoSuchFunction { name: name.to_owned(), known })
             }
             _ => {
-                let paths = named.into_iter().map(Function::path).collect();
+                let paths = named.into_iter().map(|function| function.place.path()).collect();
                 Err(Failure::Ambiguous { name: name.to_owned(), paths })
             }
         }
     }
 
     /// Writes the whole of it. Whether it has no problems.
-    pub(crate) fn print(&self, path: Option<&Path>, json: bool) -> Result<bool, Failure> {
-        if json {
-            // As the application wrote it, of a schema that was looked at.
-            if let Some(path) = path {
-                let text = fs::read_to_string(path);
-                output::line(
-                    text.map_err(|error| Failure::File { path: path.to_owned(), error })?.trim_end(),
-                )?;
-            }
+    pub(crate) fn print(&self, as_json: bool) -> Result<bool, Failure> {
+        if as_json {
+            output::line(self.text.trim_end())?;
             return Ok(self.problems.is_empty());
         }
-        debug_assert_eq!(self.schema, SCHEMA);
         for (number, function) in self.functions.iter().enumerate() {
-            output::line(format!("{}  {}", shown(&function.path()), function.place()))?;
+            output::line(function.place.to_string())?;
             for fact in function.facts() {
                 output::line(format!("    {fact}"))?;
             }
             for write in self.writes_of(number) {
-                output::line(format!("    invalidated by {}  {}", write.path(), write.place()))?;
+                output::line(format!("    invalidated by {}", write.place))?;
             }
         }
         let unresolved = self.writes.iter().flat_map(|write| {
             let others = write.targets.iter().filter_map(Target::other);
-            others.map(|other| format!("{}  {} invalidates {}", write.path(), write.place(), shown(other)))
+            others.map(|other| format!("{} invalidates {}", write.place, shown(other)))
         });
         for write in unresolved {
             output::line(write)?;
@@ -145,18 +163,8 @@ impl Catalog {
 }
 
 impl Function {
-    /// The name with its module.
-    pub(crate) fn path(&self) -> String {
-        format!("{}::{}", self.module, self.name)
-    }
-
-    /// Where the source is.
-    pub(crate) fn place(&self) -> String {
-        format!("{}:{}", self.file, self.line)
-    }
-
     fn is_named(&self, name: &str) -> bool {
-        let path = self.path();
+        let path = self.place.path();
         path == name || path.strip_suffix(name).is_some_and(|before| before.ends_with("::"))
     }
 
@@ -225,21 +233,13 @@ impl Function {
     }
 
     pub(crate) fn to_json(&self) -> Value {
-        json!({ "function": self.path(), "file": self.file, "line": self.line, "template": self.template })
+        let mut object = self.place.to_json();
+        object["template"] = json!(self.template);
+        object
     }
 }
 
 impl Write {
-    /// The name with its module.
-    pub(crate) fn path(&self) -> String {
-        format!("{}::{}", self.module, self.name)
-    }
-
-    /// Where the source is.
-    pub(crate) fn place(&self) -> String {
-        format!("{}:{}", self.file, self.line)
-    }
-
     /// Through what it invalidates a function's entries.
     pub(crate) fn through(&self, function: usize) -> String {
         let of = self.targets.iter().filter(|target| target.is_of(function));
@@ -253,7 +253,9 @@ impl Write {
     }
 
     pub(crate) fn to_json(&self, function: usize) -> Value {
-        json!({ "function": self.path(), "file": self.file, "line": self.line, "through": self.through(function) })
+        let mut object = self.place.to_json();
+        object["through"] = json!(self.through(function));
+        object
     }
 }
 

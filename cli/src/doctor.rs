@@ -85,7 +85,7 @@ pub(crate) async fn doctor(server: &Server, url: Option<&str>, as_json: bool) ->
             let infos = at.servers.infos().await;
             for (number, info) in infos.iter().enumerate() {
                 let name = info.addr().to_string();
-                let found = examine(&at, number, infos.len()).await;
+                let found = examine(&at, number).await;
                 findings.extend(found.into_iter().map(|finding| (name.clone(), finding)));
                 let changes = changes(info.clone(), &at.servers.prefix()).await;
                 findings.push((name, changes));
@@ -134,11 +134,11 @@ async fn changes(info: cached_aside::redis::ConnectionInfo, prefix: &str) -> Fin
 }
 
 /// Everything that one server answers.
-async fn examine(at: &Connected, number: usize, of: usize) -> Vec<Finding> {
+async fn examine(at: &Connected, number: usize) -> Vec<Finding> {
     let mut findings =
         vec![Finding::good("reachable", "it answers, and the user has the rights that the library needs")];
     match at.servers.ask::<InfoDict>(number, &cmd("INFO")).await {
-        Ok(info) => findings.extend(from_info(&Info(info), of)),
+        Ok(info) => findings.extend(from_info(&Info(info), at.servers.is_cluster())),
         Err(error) => findings.push(Finding::warning(
             "info",
             error.to_string(),
@@ -163,8 +163,8 @@ impl Info {
     }
 }
 
-fn from_info(info: &Info, of: usize) -> Vec<Finding> {
-    let mut findings = vec![version(info), role(info, of)];
+fn from_info(info: &Info, is_cluster: bool) -> Vec<Finding> {
+    let mut findings = vec![version(info), role(info, is_cluster)];
     findings.extend(memory(info));
     findings.push(clients(info));
     findings.push(replicas(info));
@@ -186,7 +186,7 @@ fn version(info: &Info) -> Finding {
     Finding::good("version", format!("{name} {version}"))
 }
 
-fn role(info: &Info, of: usize) -> Finding {
+fn role(info: &Info, is_cluster: bool) -> Finding {
     if info.text("role") == "slave" {
         let primary = format!("{}:{}", info.text("master_host"), info.text("master_port"));
         return Finding::problem(
@@ -195,10 +195,11 @@ fn role(info: &Info, of: usize) -> Finding {
             "write the primary's address, or `redis-sentinel://…` or `redis-cluster://…`, which find it",
         );
     }
-    if info.number("cluster_enabled") == 1 && of == 1 && info.number("cluster_known_nodes") != 1 {
-        return Finding::good(
+    if info.number("cluster_enabled") == 1 && !is_cluster {
+        return Finding::problem(
             "role",
-            "a primary of a cluster; write `redis-cluster://…` if this is not the only one",
+            "it is one node of a cluster, and most keys are on the others",
+            "write `redis-cluster://…` with some of its nodes",
         );
     }
     if info.number("loading") == 1 {

@@ -40,7 +40,7 @@ impl Entry {
             Outline::Guard { .. } => "guarded",
             Outline::Tag => "tag",
             Outline::Stored(stored) => match stored.result {
-                _ if stored.refresh.runs => "reloading",
+                _ if stored.refresh.runs && stored.refresh.until > self.now => "reloading",
                 _ if self.is_stale(stored) => "stale",
                 StoredResult::Value => "value",
                 StoredResult::None => "none",
@@ -154,4 +154,65 @@ impl Entry {
 
 fn age(stored: &Stored, now: Duration) -> Duration {
     now.saturating_sub(stored.stored_at)
+}
+
+#[cfg(test)]
+mod tests {
+    use cached_aside_protocol::{
+        Token, Writers,
+        entry::{self, Header},
+    };
+
+    use super::*;
+
+    const NOW: Duration = Duration::from_secs(1_000);
+
+    fn state(bytes: &[u8]) -> &'static str {
+        let inspected = Inspected {
+            bytes: bytes.to_vec().into(),
+            length: bytes.len() as u64,
+            expires_in: Some(Duration::from_secs(1)),
+            now: NOW,
+        };
+        let entry = Entry::new("k", &inspected);
+        assert_eq!(entry.to_json()["state"], entry.state());
+        assert!(entry.row().starts_with(entry.state()) && !entry.facts().is_empty());
+        entry.state()
+    }
+
+    /// What was stored this long ago, is fresh for a minute, and is kept for longer.
+    fn stored(ago: Duration, finish: fn(&mut [u8], Token, Header)) -> Vec<u8> {
+        let mut bytes = entry::begin();
+        let (fresh_for, load_time) = (Duration::from_secs(60), Duration::ZERO);
+        finish(
+            &mut bytes,
+            Token::fresh(),
+            Header { fingerprint: 7, fresh_for, load_time, outlives_freshness: true },
+        );
+        entry::stamp(&mut bytes, NOW.saturating_sub(ago));
+        bytes
+    }
+
+    #[test]
+    fn every_state_has_its_word() {
+        let second = Duration::from_secs(1);
+        let fresh = stored(second, entry::finish);
+        assert_eq!(state(&fresh), "value");
+        assert_eq!(state(&stored(second, entry::finish_failure)), "error");
+        assert_eq!(state(&stored(second * 61, entry::finish)), "stale");
+        let reloading = |until: Duration| {
+            let mut bytes = fresh.clone();
+            entry::set_refresh(&mut bytes, *Token::numbered(1 << 40).as_bytes(), until);
+            bytes
+        };
+        assert_eq!(state(&reloading(NOW + second)), "reloading");
+        assert_eq!(state(&reloading(NOW.saturating_sub(second))), "value", "whoever reloaded it is gone");
+        assert_eq!(state(&entry::lease(Token::fresh())), "loading");
+        let mut writers = Writers::default();
+        writers.enter(Token::fresh(), NOW + second);
+        assert_eq!(state(&writers.write()), "guarded");
+        assert_eq!(state(&entry::tag(Token::fresh())), "tag");
+        assert_eq!(state(&fresh[..30]), "unusable");
+        assert_eq!(state(b"other"), "foreign");
+    }
 }

@@ -52,15 +52,17 @@ pub(crate) async fn invalidate(at: &Connected, named: &Named<'_>, as_json: bool)
 }
 
 async fn keys(at: &Connected, named: &Named<'_>, ended: &mut Ended) -> Result<(), Failure> {
-    let entries = at.entries(named.keys).await?;
+    let keys: Vec<AnyKey> = named.keys.iter().map(|key| AnyKey::new(key)).collect();
+    let texts: Vec<String> = keys.iter().map(AnyKey::to_string).collect();
+    let entries = at.entries(&texts).await?;
     let (foreign, ours): (Vec<_>, Vec<_>) =
         entries.into_iter().partition(|entry| entry.outline == Outline::Foreign);
     ended.foreign = foreign.into_iter().map(|entry| entry.key).collect();
     ended.entries += ours.len();
     // Where nothing stands, a load may be under way all the same.
-    let keys = named.keys.iter().filter(|key| !ended.foreign.contains(key));
+    let keys = keys.into_iter().filter(|key| !ended.foreign.iter().any(|foreign| foreign == key.as_str()));
     if !named.dry_run {
-        at.cache.invalidate_keys(keys.map(|key| AnyKey::new(key))).await?;
+        at.cache.invalidate_keys(keys).await?;
     }
     Ok(())
 }

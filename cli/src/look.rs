@@ -1,7 +1,8 @@
 //! `keys`, `get` and `explain`: what stands where, and why.
 
-use std::io::IsTerminal;
+use std::{borrow::Cow, io::IsTerminal};
 
+use cached_aside::AnyKey;
 use cached_aside_protocol::{
     entry::{self, Unusable},
     format::MAX_PAYLOAD,
@@ -61,6 +62,7 @@ pub(crate) async fn get(
     catalog: Option<&Catalog>,
     as_json: bool,
 ) -> Result<bool, Failure> {
+    let key = &*name_of(key);
     // A header, tags, and the largest payload.
     let Some(inspected) = at.inspect(key, MAX_PAYLOAD + (1 << 10)).await? else {
         return nothing(key, as_json).map(|()| false);
@@ -83,6 +85,11 @@ pub(crate) async fn get(
         }
     }
     Ok(read.is_none_or(|read| !matches!(read.payload, Payload::Corrupt)))
+}
+
+/// The name under which a key stands: a long one is shortened, as in the application.
+fn name_of(key: &str) -> Cow<'_, str> {
+    if key.starts_with('#') { key.into() } else { AnyKey::new(key).as_str().to_owned().into() }
 }
 
 fn nothing(key: &str, as_json: bool) -> Result<(), Failure> {
@@ -144,7 +151,7 @@ impl<'a> ReadBack<'a> {
 
     fn print(&self) -> Result<(), Failure> {
         if let Some(function) = self.function {
-            let place = format!("{}  {}", function.path(), function.place());
+            let place = &function.place;
             output::line(format!("    {:<12} {place}: the fingerprint is its own", "written by"))?;
         } else if self.other_type {
             output::line(format!(
@@ -211,6 +218,7 @@ pub(crate) async fn explain(
     catalog: &Catalog,
     as_json: bool,
 ) -> Result<bool, Failure> {
+    let key = &*name_of(key);
     let owners = catalog.owners(key);
     let entry = match at {
         Some(at) => at.inspect(key, crate::entry::START).await?.map(|inspected| Entry::new(key, &inspected)),
@@ -241,7 +249,7 @@ pub(crate) async fn explain(
         output::line("    no cached function of the catalog has such a key")?;
     }
     for (number, owner) in &owners {
-        output::line(format!("    {:<12} {}  {}", "owned by", owner.path(), owner.place()))?;
+        output::line(format!("    {:<12} {}", "owned by", owner.place))?;
         for fact in owner.facts() {
             output::line(format!("    {:<12} {fact}", ""))?;
         }
@@ -253,7 +261,7 @@ pub(crate) async fn explain(
         }
         for write in writes {
             let through = write.through(*number);
-            output::line(format!("    {:<12} {}  {} ({through})", "ended by", write.path(), write.place()))?;
+            output::line(format!("    {:<12} {} ({through})", "ended by", write.place))?;
         }
         output::line(format!("    {:<12} {oldest}, if a write that changes it is none of these", "at most"))?;
     }

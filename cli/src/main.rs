@@ -80,7 +80,7 @@ async fn run(cli: &Cli) -> Result<bool, Failure> {
             let named = Named { keys, tags: tag, functions, dry_run: *dry_run };
             invalidate::invalidate(&Connected::reached(server).await?, &named, json).await
         }
-        Command::Catalog => Catalog::read(path)?.print(path, json),
+        Command::Catalog => Catalog::read(path)?.print(json),
         Command::Completions { shell } => {
             // By itself it would panic where nobody reads to the end.
             let mut completions = Vec::new();

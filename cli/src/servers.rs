@@ -14,6 +14,9 @@ use crate::{
     failure::Failure,
 };
 
+/// Maximum number of keys that are looked at together.
+const AT_ONCE: usize = 200;
+
 /// A cache, and its servers.
 #[derive(Debug)]
 pub(crate) struct Connected {
@@ -53,9 +56,14 @@ impl Connected {
 
     /// The entries of these keys, without those that are gone.
     pub(crate) async fn entries(&self, keys: &[String]) -> Result<Vec<Entry>, Failure> {
-        let inspected = self.servers.inspect(keys, START).await?;
-        let entries = keys.iter().zip(&inspected);
-        Ok(entries.filter_map(|(key, inspected)| Some(Entry::new(key, inspected.as_ref()?))).collect())
+        let mut entries = Vec::with_capacity(keys.len());
+        // All at once would be more commands than may be on their way.
+        for some in keys.chunks(AT_ONCE) {
+            let inspected = self.servers.inspect(some, START).await?;
+            let there = some.iter().zip(&inspected);
+            entries.extend(there.filter_map(|(key, inspected)| Some(Entry::new(key, inspected.as_ref()?))));
+        }
+        Ok(entries)
     }
 
     /// Goes through all keys that match, some at a time, until it is told to stop. A bar on a terminal shows how far it is.

@@ -40,6 +40,14 @@ pub(crate) async fn watch(at: &Connected, pattern: &str, as_json: bool) -> Resul
             _ = interrupted => return Ok(true),
         };
         match push.kind {
+            // `FLUSHALL` or `FLUSHDB`.
+            PushKind::Invalidate if push.data.contains(&Value::Nil) => {
+                if as_json {
+                    output::json_line(&serde_json::json!({ "key": null, "state": "flushed" }))?;
+                } else {
+                    output::line(format!("{}  flushed    every key of a server is gone", clock()))?;
+                }
+            }
             PushKind::Invalidate => {
                 let keys = keys(&push.data, &prefix, &matches);
                 show(at, &keys, as_json).await?;

@@ -39,6 +39,12 @@ impl Servers {
         self.store().map_or(0, RedisStore::servers)
     }
 
+    /// Whether they are the nodes of a cluster.
+    #[must_use]
+    pub fn is_cluster(&self) -> bool {
+        self.store().is_some_and(RedisStore::is_cluster)
+    }
+
     /// What every key begins with in Redis: the namespace and a `:`.
     #[must_use]
     pub fn prefix(&self) -> String {

@@ -1,6 +1,6 @@
 //! `doctor`.
 
-use cached_aside_tests::RedisServer;
+use cached_aside_tests::{RedisCluster, RedisServer};
 use redis::cmd;
 
 use crate::support::{at, on};
@@ -58,6 +58,14 @@ fn a_replica_is_named_as_one() {
     let said = on(&replica, &["doctor"]);
     assert_eq!(said.code, Some(1), "{said:?}");
     assert!(said.out.contains("replica"), "{said:?}");
+}
+
+#[test]
+fn a_node_of_a_cluster_is_named_as_one() {
+    let cluster = RedisCluster::start();
+    let said = on(&cluster.nodes()[0], &["doctor"]);
+    assert_eq!(said.code, Some(1), "{said:?}");
+    assert!(said.out.contains("redis-cluster://"), "{said:?}");
 }
 
 #[test]

@@ -1,8 +1,11 @@
 //! `invalidate`.
 
-use cached_aside::Source;
+use std::time::{Duration, Instant};
+
+use cached_aside::{Cache, Source, cached_aside};
 use cached_aside_tests::RedisServer;
 use redis::cmd;
+use tokio::sync::Notify;
 
 use crate::support::{catalog, filled, load_user, on, price};
 
@@ -23,6 +26,33 @@ async fn an_entry_is_ended_by_its_key() {
     assert_eq!(count(&server, "user:*"), 2);
     let (_, calls) = cached_aside::observe(cache.scope(load_user(1))).await;
     assert_eq!(calls.calls().iter().map(|call| call.source).collect::<Vec<_>>(), [Source::Loaded]);
+}
+
+#[tokio::test]
+async fn a_load_that_is_under_way_is_not_stored() {
+    #[cached_aside(ttl = "1m", key = "slow", skip(go, begun))]
+    async fn slow(go: &Notify, begun: &Notify) -> u64 {
+        begun.notify_one();
+        go.notified().await;
+        7
+    }
+
+    let server = RedisServer::start();
+    let cache = Cache::builder().url(server.url()).build().await.unwrap();
+    let (go, begun) = (Notify::new(), Notify::new());
+    let end = async {
+        begun.notified().await;
+        assert_eq!(on(&server, &["get", "slow", "--json"]).json()["state"], "loading");
+        assert_eq!(on(&server, &["invalidate", "slow"]).out, "ended 1 entry\n");
+        go.notify_one();
+    };
+    tokio::join!(cache.scope(slow(&go, &begun)), end);
+    let waited = Instant::now();
+    while cache.stats().total.fills_refused == 0 {
+        assert!(waited.elapsed() < Duration::from_secs(20), "{:?}", cache.stats().total);
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    assert_eq!(on(&server, &["get", "slow"]).code, Some(1));
 }
 
 #[tokio::test]

@@ -59,7 +59,7 @@ async fn an_entry_is_shown_with_its_value_where_that_can_be_read() {
     let dir = tempfile::tempdir().unwrap();
     let path = catalog(&dir);
     let path = path.to_str().unwrap();
-    filled(&server.url()).await;
+    let cache = filled(&server.url()).await;
     let user = on(&server, &["get", "user:1", "--json"]).json();
     assert_eq!(user["value"], json!({ "id": 1, "name": "user 1" }), "JSON describes itself");
     assert_eq!((&user["state"], &user["fingerprint_fits"]), (&json!("value"), &Value::Null));
@@ -88,9 +88,41 @@ async fn an_entry_is_shown_with_its_value_where_that_can_be_read() {
     assert!(nobody.out.contains("nothing stands there"), "{nobody:?}");
 
     let _: u64 = server.run(cmd("SETRANGE").arg("cached-aside:user:1").arg(60).arg("?"));
+    // A long key stands under its short name.
+    let long = format!("named:{}", "n".repeat(300));
+    cache.scope(async { crate::support::named(&"n".repeat(300)).await }).await;
+    crate::support::stored(&cache, 11).await;
+    let named = on(&server, &["get", &long, "--json"]).json();
+    let short = cached_aside::AnyKey::new(&long).to_string();
+    assert_eq!((&named["state"], &named["key"]), (&json!("value"), &json!(short)));
+
+    let report = on(&server, &["get", "report:1", "--json", "--catalog", path]).json();
+    assert_eq!(report["value"], json!({ "id": 1, "name": "report 1" }), "MessagePack by the catalog");
+    assert_eq!(on(&server, &["get", "report:1", "--json"]).json()["value"], Value::Null, "and not without");
+
     let corrupt = on(&server, &["get", "user:1"]);
     assert_eq!(corrupt.code, Some(1));
     assert!(corrupt.out.contains("checksum is wrong"), "{corrupt:?}");
+}
+
+#[tokio::test]
+async fn thousands_of_keys_are_listed_and_ended_step_by_step() {
+    let server = RedisServer::start();
+    filled(&server.url()).await;
+    let copies = "for number = 1, 6000 do redis.call('COPY', KEYS[1], KEYS[1] .. number) end";
+    let () = server.run(cmd("EVAL").arg(copies).arg(1).arg("cached-aside:user:3"));
+    server.reset_stats();
+    let list = on(&server, &["keys", "user:*", "--json"]).json_lines();
+    let keys: Vec<_> = list.iter().map(|entry| entry["key"].as_str().unwrap()).collect();
+    assert_eq!(keys.len(), 6_003);
+    let commands = server.commands();
+    assert!(commands.contains_key("scan") && !commands.contains_key("keys"), "{commands:?}");
+    let ended = on(&server, &[&["invalidate"], &keys[..5_000]].concat());
+    assert_eq!((ended.code, ended.out.as_str()), (Some(0), "ended 5000 entries\n"), "{}", ended.err);
+    let dir = tempfile::tempdir().unwrap();
+    let path = catalog(&dir);
+    let rest = on(&server, &["invalidate", "--function", "load_user", "--catalog", path.to_str().unwrap()]);
+    assert_eq!(rest.out, "ended 1003 entries\n", "{}", rest.err);
 }
 
 #[tokio::test]
@@ -187,6 +219,14 @@ async fn changes_are_shown_as_they_come() {
     };
     assert_eq!(seen["key"], "user:1", "{seen}");
     assert!(["guarded", "absent"].contains(&seen["state"].as_str().unwrap()), "{seen}");
+    let () = server.run(&cmd("FLUSHALL"));
+    let flushed = loop {
+        let entry = is_told.recv_timeout(Duration::from_secs(30)).expect("the flush is shown");
+        if entry["state"] == "flushed" {
+            break entry;
+        }
+    };
+    assert!(flushed["key"].is_null(), "{flushed}");
     child.kill().unwrap();
     child.wait().unwrap();
     let others = is_told.iter().find(|entry| entry["key"] != "user:1");

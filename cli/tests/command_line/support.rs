@@ -33,6 +33,11 @@ pub(crate) async fn rate() -> u64 {
     7
 }
 
+#[cached_aside(ttl = "1h", key = "report:{id}", codec = MessagePack)]
+pub(crate) async fn report(id: u64) -> User {
+    User { id, name: format!("report {id}") }
+}
+
 #[cached_aside(ttl = "1h", key = "named:{name}")]
 pub(crate) async fn named(name: &str) -> usize {
     name.len()
@@ -60,16 +65,22 @@ pub(crate) async fn filled(url: &str) -> Cache {
             price(8, 1).await;
             rate().await;
             named("ada").await;
+            report(1).await;
             save_user(4).await;
             close(9).await;
         })
         .await;
+    stored(&cache, 10).await;
+    cache
+}
+
+/// Waits until so many values have been stored.
+pub(crate) async fn stored(cache: &Cache, values: u64) {
     let begun = std::time::Instant::now();
-    while cache.stats().total.stored < 9 {
+    while cache.stats().total.stored < values {
         assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", cache.stats().total);
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
-    cache
 }
 
 /// The catalog of this program, in a file.

@@ -29,8 +29,8 @@ use crate::function::{
 /// ```
 ///
 /// It knows what is linked into the program that calls it. In a test of the folder `tests/` that names nothing of a library write
-/// `use my_library as _;`, or the library is not linked. A [`Cached`](crate::Cached) is in it from its first use on, that of its key included. What is
-/// invalidated by hand, with a [`Key`](crate::Key), is not in it.
+/// `use my_library as _;`, or the library is not linked. A [`Cached`](crate::Cached) is in it from its first use on, that of its
+/// key included. What is invalidated by hand, with a [`Key`](crate::Key), is not in it.
 #[must_use]
 pub fn catalog() -> Catalog {
     let functions: Vec<_> = linked::functions().into_iter().chain(registry::families()).collect();

@@ -13,6 +13,7 @@
 
 mod batch;
 mod batches;
+mod call;
 mod choice;
 mod footprint;
 mod history;

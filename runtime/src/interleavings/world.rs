@@ -1,7 +1,6 @@
 //! One run: processes, a store, a database of one row, the calls, and everything that can happen next.
 
 use std::{
-    pin::pin,
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicU64, Ordering::SeqCst},
@@ -17,28 +16,19 @@ use cached_aside_protocol::{
 use tokio::time::{Instant, advance, timeout_at};
 
 use super::{
-    batch::batch,
     choice::{Choice, kind},
     footprint::{Before, Shared},
     history::{Gave, History},
     past::{Mark, Past, Step, Thing},
-    scenario::{KEY, SAVE, Scenario, number_of},
+    scenario::{KEY, Scenario},
     stage::{Boxed, Command, READ_ORIGIN, Stage, WRITE_ORIGIN},
     store::SteppedStore,
 };
 use crate::{
-    __private::{key, update},
-    AnyKey, Bincode, Cache, Error, Tag,
+    Bincode, Cache, Error, Tag,
     codec::coding::{Coding, coding},
     fingerprint::{self, TypeInfo},
-    function::write::Guard,
-    options::ReadMode,
-    outcome::returns::Returns,
-    overrides::refresh,
-    read::{Begun, load, load_owned},
     store::{Store, memory::MemoryStore},
-    transaction,
-    write::write,
 };
 
 /// Nothing that runs takes longer.
@@ -380,110 +370,4 @@ impl<'a> World<'a> {
         let wrote = call.wrote.load(SeqCst);
         self.history.end(self.scenario, number, gave, wrote)
     }
-
-    /// The real call.
-    fn call(&self, number: usize) -> Boxed<Result<u64, Failed>> {
-        let super::scenario::Call { writes, process, fails, asked, .. } = self.scenario.calls[number];
-        let (updates, changes) =
-            (self.scenario.calls[number].updates(), self.scenario.calls[number].changes());
-        let (cache, stage, origin) = (self.caches[process].clone(), self.stage.clone(), self.origin.clone());
-        let (wrote, transacts) = (self.calls[number].wrote.clone(), self.scenario.calls[number].transacts());
-        let seen = origin.clone();
-        let ends = move |version: u64| if fails { Err(Failed) } else { Ok(version) };
-        let (cached, names) = (self.scenario.function, self.scenario.calls[number].names);
-        let entry = AnyKey::new(KEY).tagged(self.scenario.tags.iter().map(|tag| Tag::new(tag)));
-        let keys = names.iter().map(|name| AnyKey::finished(name)).collect();
-        if self.scenario.calls[number].evicts() {
-            let (inside, keys) = (self.inside.clone(), names.iter().map(|name| number_of(name)).collect());
-            let evicted = async move {
-                for name in names {
-                    inside.evict(name);
-                }
-                Ok(0)
-            };
-            return Box::pin(async move {
-                stage.send(process, ("evict", keys), evicted).await.map_err(|_| Failed)
-            });
-        }
-        match writes {
-            None if self.scenario.calls[number].batch.is_some() => {
-                let keys = self.scenario.calls[number].batch.unwrap_or_default();
-                let keyed = (keys, self.scenario.tags);
-                in_mode(asked, batch(cached, (cache, process), stage, origin, keyed, fails))
-            }
-            None => {
-                let body = async move {
-                    let row = async move { Ok(origin.load(SeqCst)) };
-                    ends(stage.send(process, (READ_ORIGIN, Vec::new()), row).await.map_err(|_| Failed)?)
-                };
-                let (key, returns) = (entry, Returns::<Result<u64, Failed>, 2>::SHARED);
-                let call = async move {
-                    let (cache, coding) = (Some(&cache.inner), coded());
-                    if cached.settings.staleness.in_background {
-                        let make = || Box::pin(body) as Begun<_>;
-                        load_owned::<Result<u64, Failed>, 2, _>(cached, cache, key, coding, returns, make)
-                            .await
-                    } else {
-                        load::<Result<u64, Failed>, 2, _>(cached, cache, key, coding, returns, pin!(body))
-                            .await
-                    }
-                };
-                in_mode(asked, Box::pin(call))
-            }
-            Some(function) => Box::pin(async move {
-                let body = async {
-                    let row = async move {
-                        let version = origin.fetch_add(1, SeqCst) + 1;
-                        wrote.store(version, SeqCst);
-                        Ok(version)
-                    };
-                    ends(stage.send(process, (WRITE_ORIGIN, Vec::new()), row).await.map_err(|_| Failed)?)
-                };
-                if changes {
-                    return body.await;
-                }
-                if let Some(of_result) = transacts {
-                    return transaction(async {
-                        let (before, after) = if of_result { (vec![], keys) } else { (keys, vec![]) };
-                        let statement = pin!(async { Ok::<_, Failed>(()) });
-                        write(&SAVE, Some(&cache.inner), before, None, statement, |_| after).await?;
-                        // Its own row, which nobody else may see before the commit.
-                        let uncommitted = pin!(async { Ok(seen.load(SeqCst) + 1) });
-                        let (key, returns) = (entry, Returns::<Result<u64, Failed>, 2>::SHARED);
-                        load::<Result<u64, Failed>, 2, _>(
-                            cached,
-                            Some(&cache.inner),
-                            key,
-                            coded(),
-                            returns,
-                            uncommitted,
-                        )
-                        .await?;
-                        body.await
-                    })
-                    .await;
-                }
-                let refuse: Option<fn(Error) -> _> = (function.settings.guard == Guard::Required)
-                    .then_some(crate::outcome::refuse::<Result<u64, Failed>>);
-                if updates {
-                    let keys = [key(cached, entry, coded())];
-                    return update::<_, 2, _>(function, Some(&cache), refuse, keys, pin!(body)).await;
-                }
-                write::<Result<u64, Failed>, _, _>(
-                    function,
-                    Some(&cache.inner),
-                    keys,
-                    refuse,
-                    pin!(body),
-                    |_| Vec::new(),
-                )
-                .await
-            }),
-        }
-    }
-}
-
-/// A read as it is asked for.
-fn in_mode(asked: ReadMode, call: Boxed<Result<u64, Failed>>) -> Boxed<Result<u64, Failed>> {
-    if asked == ReadMode::Refresh { Box::pin(refresh(call)) } else { call }
 }

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use futures_util::future::join_all;
 use redis::{Cmd, ConnectionInfo, Value, cmd};
 
-use super::{RedisStore, connection::NodeConnection, wire::Time};
+use super::{RedisStore, connection::NodeConnection, route::Route, wire::Time};
 use crate::store::answer::{Answer, StoreError};
 
 /// A key as it stands in Redis.
@@ -101,6 +101,11 @@ impl RedisStore {
     /// The number of known servers that hold entries.
     pub(crate) fn servers(&self) -> usize {
         self.route.connections().len()
+    }
+
+    /// Whether it finds the server of each key in a cluster.
+    pub(crate) fn is_cluster(&self) -> bool {
+        matches!(self.route, Route::Cluster(_))
     }
 
     /// How to connect to each of them.
