@@ -70,7 +70,7 @@ impl<T: Row> Repo<T> {
                 Self::__load_read(),
                 __key,
                 __aside::coding::<_, __aside::DefaultCodec>(0),
-                __aside::Returns::<
+                __aside::ReturnAdapter::<
                     Result<T, Error>,
                     {
                         use ::cached_aside::__private::{NoShape as _, Shape as __Shape};

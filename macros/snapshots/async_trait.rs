@@ -48,7 +48,7 @@ impl Load for Repo {
                     &__READ,
                     __key,
                     __aside::coding::<_, __aside::DefaultCodec>(0),
-                    __aside::Returns::<Result<User, Self::Error>, __SHAPE>::SHARED
+                    __aside::ReturnAdapter::<Result<User, Self::Error>, __SHAPE>::SHARED
                         .or_absent(),
                     __body,
                 )

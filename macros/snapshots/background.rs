@@ -110,7 +110,7 @@ impl Repo {
         &self,
         name: &str,
         day: u32,
-    ) -> ::cached_aside::__private::Begun<Result<Report, Failed>> {
+    ) -> ::cached_aside::__private::BoxedBody<Result<Report, Failed>> {
         use ::cached_aside::__private as __aside;
         let __arg0 = __aside::copy_arg(self);
         let __arg1 = __aside::copy_arg(name);
@@ -140,7 +140,7 @@ impl Repo {
                 Self::__report_read(),
                 __key,
                 __aside::coding::<_, __aside::DefaultCodec>(2).by_version(),
-                __aside::Returns::<
+                __aside::ReturnAdapter::<
                     Result<Report, Failed>,
                     {
                         use ::cached_aside::__private::{NoShape as _, Shape as __Shape};

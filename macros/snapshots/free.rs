@@ -74,7 +74,7 @@ pub(crate) async fn load_user(db: &Db, id: u64) -> Result<Option<User>, DbError>
             <load_user as ::cached_aside::__private::Companion>::function(),
             __key,
             __aside::coding::<_, __aside::DefaultCodec>(0),
-            __aside::Returns::<
+            __aside::ReturnAdapter::<
                 Result<Option<User>, DbError>,
                 { <load_user as ::cached_aside::__private::Companion>::SHAPE },
             >::SHARED

@@ -150,7 +150,7 @@ where
             <search as ::cached_aside::__private::Companion>::function(),
             __key,
             __aside::coding::<_, ::cached_aside::Json>(const { VERSION }),
-            __aside::Returns::<
+            __aside::ReturnAdapter::<
                 io::Result<Page<T, N>>,
                 { <search as ::cached_aside::__private::Companion>::SHAPE },
             >::SHARED

@@ -112,7 +112,7 @@ impl Repo {
                 Self::__load_user_read(),
                 __key,
                 __aside::coding::<_, __aside::DefaultCodec>(0),
-                __aside::Returns::<
+                __aside::ReturnAdapter::<
                     Option<User>,
                     {
                         use ::cached_aside::__private::{NoShape as _, Shape as __Shape};

@@ -38,7 +38,7 @@ impl users::Load for Repo {
                 &__READ,
                 __key,
                 __aside::coding::<_, __aside::DefaultCodec>(0),
-                __aside::Returns::<User, __SHAPE>::SHARED.or_absent(),
+                __aside::ReturnAdapter::<User, __SHAPE>::SHARED.or_absent(),
                 __body,
             )
             .await

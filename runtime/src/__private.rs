@@ -41,14 +41,14 @@ pub use crate::{
     outcome::{
         NoShape, Outcome, Refusable, Shape, StoredErrors, Success, assert_error, assert_fails, assert_none,
         assert_shape, given_up, refuse,
-        returns::{NoAbsent, NotShared, Returns},
+        returns::{NoAbsent, NotShared, ReturnAdapter},
         stored_errors,
     },
     owned_arg::{CopyArg, MoveArg, OwnedArg, copy_arg, move_arg},
-    read::Begun,
+    read::BoxedBody,
 };
 use crate::{
-    engine::session::Written,
+    engine::session::Update,
     read,
     write::{self, Inside},
 };
@@ -64,7 +64,7 @@ pub fn load<R: Outcome<SHAPE>, const SHAPE: u8, B: Future<Output = R>>(
     function: &'static ReadFunction,
     key: AnyKey,
     coding: Coding<R::Value>,
-    returns: Returns<R, SHAPE>,
+    returns: ReturnAdapter<R, SHAPE>,
     body: Pin<&mut B>,
 ) -> impl Future<Output = R> {
     read::load(function, None, key, coding, returns, body)
@@ -76,7 +76,7 @@ pub fn load_in<R: Outcome<SHAPE>, const SHAPE: u8, B: Future<Output = R>>(
     function: &'static ReadFunction,
     key: AnyKey,
     coding: Coding<R::Value>,
-    returns: Returns<R, SHAPE>,
+    returns: ReturnAdapter<R, SHAPE>,
     body: Pin<&mut B>,
 ) -> impl Future<Output = R> {
     read::load(function, Some(&cache.inner), key, coding, returns, body)
@@ -88,12 +88,12 @@ pub fn load_owned<R, const SHAPE: u8, M>(
     function: &'static ReadFunction,
     key: AnyKey,
     coding: Coding<R::Value>,
-    returns: Returns<R, SHAPE>,
+    returns: ReturnAdapter<R, SHAPE>,
     body: M,
 ) -> impl Future<Output = R>
 where
     R: Outcome<SHAPE, Value: Send + 'static, Error: Send + 'static> + Send + 'static,
-    M: FnOnce() -> Begun<R> + Send,
+    M: FnOnce() -> BoxedBody<R> + Send,
 {
     read::load_owned(function, cache.map(|cache| &cache.inner), key, coding, returns, body)
 }
@@ -131,16 +131,16 @@ pub fn update<R: Outcome<SHAPE>, const SHAPE: u8, B: Future<Output = R>>(
 ) -> impl Future<Output = R> {
     let keys: Vec<_> = keys.into_iter().filter(Key::is_whole).collect();
     let names = keys.iter().map(AnyKey::from).collect();
-    let puts = move |returned: &R, inside: &Inside<'_>| {
+    let updates = move |returned: &R, inside: &Inside<'_>| {
         let written = |key: Key<R::Value>| {
             let name = AnyKey::from(&key);
             let (cache, token) = inside.of(&name)?;
             let entry = key.entry(cache, returned.as_loaded(), token)?;
-            Some(Written { cache: cache.clone(), key: name.without_cache(), entry, by_inner: false })
+            Some(Update { cache: cache.clone(), key: name.without_cache(), entry, by_inner: false })
         };
         keys.into_iter().filter_map(written).collect()
     };
-    write::update(function, cache.map(|cache| &cache.inner), names, refuse, body, puts)
+    write::update(function, cache.map(|cache| &cache.inner), names, refuse, body, updates)
 }
 
 /// One call of a function that invalidates, in a task of its own.
@@ -149,7 +149,7 @@ pub fn write_detached<R, A>(
     cache: Option<&Cache>,
     refuse: Option<fn(crate::Error) -> R>,
     keys: impl IntoIterator<Item = AnyKey>,
-    body: Begun<R>,
+    body: BoxedBody<R>,
     after: impl FnOnce(&R) -> A + Send + 'static,
 ) -> impl Future<Output = R>
 where
@@ -169,7 +169,7 @@ pub fn update_detached<R, const SHAPE: u8, K>(
     cache: Option<&Cache>,
     refuse: Option<fn(crate::Error) -> R>,
     keys: K,
-    body: Begun<R>,
+    body: BoxedBody<R>,
 ) -> impl Future<Output = R>
 where
     R: Outcome<SHAPE> + Send + 'static,
@@ -184,7 +184,7 @@ where
 }
 
 /// The body of a write alone, in a task of its own.
-pub fn detached<R: Send + 'static>(cache: Option<&Cache>, body: Begun<R>) -> impl Future<Output = R> {
+pub fn detached<R: Send + 'static>(cache: Option<&Cache>, body: BoxedBody<R>) -> impl Future<Output = R> {
     write::detached::detached(cache.map(|cache| cache.inner.clone()), &[], body)
 }
 

@@ -28,7 +28,7 @@ use crate::{
         Loaded, Outcome,
         gives::Gives,
         has_none,
-        returns::{ErrorPolicy, Returns},
+        returns::{ErrorPolicy, ReturnAdapter},
     },
 };
 
@@ -52,7 +52,7 @@ mod tagged;
 pub(crate) use self::peek::peek;
 pub use self::{
     batch::{Answer, Batch, BatchErrors, Fails, NotGivenUp, NotSharedByBatch},
-    body::Begun,
+    body::BoxedBody,
 };
 use self::{
     body::{Body, BorrowedBody, Handed, Maker, OwnedBody},
@@ -70,7 +70,7 @@ pub(crate) fn load<R, const SHAPE: u8, B>(
     cache: Option<&Arc<Shared>>,
     key: AnyKey,
     coding: Coding<R::Value>,
-    returns: Returns<R, SHAPE>,
+    returns: ReturnAdapter<R, SHAPE>,
     body: Pin<&mut B>,
 ) -> impl Future<Output = R>
 where
@@ -123,12 +123,12 @@ pub(crate) fn load_owned<R, const SHAPE: u8, M>(
     cache: Option<&Arc<Shared>>,
     key: AnyKey,
     coding: Coding<R::Value>,
-    returns: Returns<R, SHAPE>,
+    returns: ReturnAdapter<R, SHAPE>,
     make: M,
 ) -> impl Future<Output = R>
 where
     R: Outcome<SHAPE, Value: Send + 'static, Error: Send + 'static> + Send + 'static,
-    M: FnOnce() -> Begun<R> + Send,
+    M: FnOnce() -> BoxedBody<R> + Send,
 {
     let mut make = Some(make);
     async move {
@@ -152,22 +152,22 @@ fn answer<V, E>(
 ) -> impl Future<Output = Loaded<V, E>> {
     async move {
         let (cache, options) = scope::for_call(function.settings.name, cache);
-        let known = || function.of_value(&coding.kind, shape);
-        let (cache, known) = match resolve_cache(function, cache, &options, known, std::slice::from_ref(key))
-        {
-            Ok(resolved) => resolved,
-            Err(why) if options.mode == ReadMode::OnlyCached => {
-                options.report(function, key.as_str(), Source::Absent, None);
-                return absent(function, shape, errors, why.into_error(key));
-            }
-            Err(_) => {
-                let result = body.begin(None).await;
-                options.report(function, key.as_str(), Source::Bypassed, Some(Duration::ZERO));
-                return result;
-            }
-        };
+        let type_info = || function.of_value(&coding.kind, shape);
+        let (cache, type_info) =
+            match resolve_cache(function, cache, &options, type_info, std::slice::from_ref(key)) {
+                Ok(resolved) => resolved,
+                Err(why) if options.mode == ReadMode::OnlyCached => {
+                    options.report(function, key.as_str(), Source::Absent, None);
+                    return absent(function, shape, errors, why.into_error(key));
+                }
+                Err(_) => {
+                    let result = body.begin(None).await;
+                    options.report(function, key.as_str(), Source::Bypassed, Some(Duration::ZERO));
+                    return result;
+                }
+            };
         let (counters, cache) = (cache.table.of(function), &*cache);
-        let site = Site { cache, function, counters, known, coding, errors, shape, options };
+        let site = Site { cache, function, counters, type_info, coding, errors, shape, options };
         let call = Call::new(&site, key);
         let result = match site.options.mode {
             ReadMode::OnlyCached => Box::pin(call.only_cached()).await,
@@ -233,7 +233,7 @@ impl<V, E> Call<'_, V, E> {
     }
 
     fn give(&self, hit: Hit<V, E>) -> Loaded<V, E> {
-        self.counters.hits.one();
+        self.counters.hits.increment();
         self.record_source(Source::Hit, hit.age);
         hit.value
     }
@@ -249,7 +249,7 @@ impl<V, E> Call<'_, V, E> {
             Cached::Hit(hit) => self.give(hit),
             Cached::Stale(stale) => self.give_stale(stale),
             Cached::Absent => {
-                self.counters.misses.one();
+                self.counters.misses.increment();
                 self.record_source(Source::Absent, None);
                 self.absent(Error::NotCached { key: self.key().to_owned() })
             }

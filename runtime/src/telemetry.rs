@@ -112,7 +112,7 @@ impl Counter {
         self.0.fetch_add(count, Relaxed);
     }
 
-    pub(crate) fn one(&self) {
+    pub(crate) fn increment(&self) {
         self.add(1);
     }
 

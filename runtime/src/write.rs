@@ -12,7 +12,7 @@ use tracing::Instrument;
 
 use crate::{
     AnyKey, Error,
-    engine::{deferred::Deferred, events::now_and_then, scope, session::Written, shared::Shared},
+    engine::{deferred::Deferred, events::now_and_then, scope, session::Update, shared::Shared},
     function::write::{Guard, WriteFunction, WriteSettings},
     lock::Mutex,
 };
@@ -50,11 +50,11 @@ where
     B: Future<Output = R>,
     A: FnOnce(&R) -> Vec<AnyKey>,
 {
-    let after = |returned: &R, _: Option<Inside<'_>>| After { keys: after(returned), puts: Vec::new() };
+    let after = |returned: &R, _: Option<Inside<'_>>| After { keys: after(returned), updates: Vec::new() };
     call(function, cache, keys, refuse, body, after)
 }
 
-/// One call of a function that updates: the same, but the entries that `puts` makes of what the function gave take the
+/// One call of a function that updates: the same, but the entries that `updates` makes of what the function gave take the
 /// guards' places, where this write was the only one. Inside of another write it deletes, unless that one is another attribute of
 /// the same function.
 pub(crate) fn update<R, B, P>(
@@ -63,15 +63,15 @@ pub(crate) fn update<R, B, P>(
     keys: Vec<AnyKey>,
     refuse: Option<fn(Error) -> R>,
     body: Pin<&mut B>,
-    puts: P,
+    updates: P,
 ) -> impl Future<Output = R>
 where
     B: Future<Output = R>,
-    P: FnOnce(&R, &Inside<'_>) -> Vec<Written>,
+    P: FnOnce(&R, &Inside<'_>) -> Vec<Update>,
 {
     let after = |returned: &R, inside: Option<Inside<'_>>| {
-        let puts = inside.map(|inside| puts(returned, &inside)).unwrap_or_default();
-        After { keys: Vec::new(), puts }
+        let updates = inside.map(|inside| updates(returned, &inside)).unwrap_or_default();
+        After { keys: Vec::new(), updates }
     };
     call(function, cache, keys, refuse, body, after)
 }
@@ -79,7 +79,7 @@ where
 /// What is known after the body: keys to delete, and entries to store.
 struct After {
     keys: Vec<AnyKey>,
-    puts: Vec<Written>,
+    updates: Vec<Update>,
 }
 
 fn call<R, B, A>(
@@ -140,7 +140,7 @@ where
         match refuse {
             Some(refuse) => {
                 if let Some(cache) = parts.first().map(|part| &part.cache) {
-                    cache.table.writes.writes_refused.one();
+                    cache.table.writes.writes_refused.increment();
                 }
                 return refuse(Error::OutsideTransaction { function: settings.name });
             }
@@ -160,8 +160,8 @@ where
     }
     let session = open.leave();
     let inside = session.as_deref().map(|session| Inside { places: &places, session });
-    let After { keys, puts } = after(&result, inside);
-    let unguarded = open.end(places.sort(keys), settings, puts).await;
+    let After { keys, updates } = after(&result, inside);
+    let unguarded = open.end(places.sort(keys), settings, updates).await;
     if let Some((refuse, unguarded)) = refuse.zip(unguarded) {
         let what = "the write has to be rolled back, a key that its result names could not be guarded";
         return refuse(refusal(settings, unguarded, what));
@@ -186,7 +186,7 @@ fn say_outside(settings: &WriteSettings) {
 
 /// The error of a write that needs its guards and lacks one, which is counted and logged.
 fn refusal(settings: &WriteSettings, (cache, key, error): Unguarded, what: &str) -> Error {
-    cache.table.writes.writes_refused.one();
+    cache.table.writes.writes_refused.increment();
     let WriteSettings { module, name, file, line, .. } = settings;
     now_and_then!(cache, refused, module, function = name, file, line, key = key.as_str(), ?error, what);
     let source = Box::new(error.into_error("guard", key.as_str()));

@@ -63,7 +63,7 @@ pub(super) fn owned(
     let mut sig = function.sig.clone();
     (sig.ident, sig.asyncness) = (name.clone(), None);
     let output = &function.output;
-    sig.output = parse_quote!(-> ::cached_aside::__private::Begun<#output>);
+    sig.output = parse_quote!(-> ::cached_aside::__private::BoxedBody<#output>);
     let (mut bindings, mut handed_on) = (Vec::new(), Vec::new());
     for (number, (transfer, written)) in transfers.iter().zip(&mut sig.inputs).enumerate() {
         let name = hygienic(&format!("arg{number}"));

@@ -97,7 +97,7 @@ fn assert_outcome(
 /// The return type with its shape, and how its errors are shared.
 fn returns(plan: &ReadPlan, output: &Type, shape: &TokenStream) -> TokenStream {
     let at_output = Span::mixed_site().located_at(output.span());
-    let returns = quote_spanned!(at_output=> __aside::Returns::<#output, #shape>);
+    let returns = quote_spanned!(at_output=> __aside::ReturnAdapter::<#output, #shape>);
     let given_up = plan.options.limits().1.map(|hard| {
         let span = hard.name.span();
         let returned = located(&quote!(#output), span);

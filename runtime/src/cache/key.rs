@@ -145,10 +145,10 @@ impl<T, C> Key<T, C> {
         if cache.switch.is_off(self.function) || !self.text.tags().is_empty() {
             return None;
         }
-        let known = fingerprint::of(&self.coding.kind).ok()?;
+        let type_info = fingerprint::of(&self.coding.kind).ok()?;
         let (function, key, coding) = (self.function, self.as_str(), &self.coding);
         let (counters, max_value) = (cache.table.of(function), cache.store.max_value());
-        let encoder = EntryEncoder { function, counters, key, known, coding, versions: &[], max_value };
+        let encoder = EntryEncoder { function, counters, key, type_info, coding, versions: &[], max_value };
         encoder.entry(loaded, None, token, Duration::ZERO)
     }
 

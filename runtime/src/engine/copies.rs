@@ -26,7 +26,7 @@ impl Shared {
         if left.is_zero() {
             return;
         }
-        self.table.writes.writes_waited.one();
+        self.table.writes.writes_waited.increment();
         let waited = u64::try_from((left + ROUNDED).as_millis()).unwrap_or(u64::MAX);
         self.table.writes.writes_waited_ms.add(waited);
         tracing::debug!(?left, "a write waits for local copies");

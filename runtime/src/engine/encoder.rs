@@ -30,7 +30,7 @@ pub(crate) struct EntryEncoder<'a, V> {
     pub(crate) function: &'static ReadFunction,
     pub(crate) counters: &'a Counters,
     pub(crate) key: &'a str,
-    pub(crate) known: TypeInfo,
+    pub(crate) type_info: TypeInfo,
     pub(crate) coding: &'a Coding<V>,
     /// The versions of the tags that the entry will carry.
     pub(crate) versions: &'a [Token],
@@ -56,7 +56,8 @@ impl<V> EntryEncoder<'_, V> {
         let fresh_for = shorten(ttl, settings.jitter_per_mille).max(MIN_TTL);
         let window = settings.staleness.window();
         let outlives_freshness = !window.is_zero();
-        let header = Header { fingerprint: self.known.fingerprint, fresh_for, load_time, outlives_freshness };
+        let header =
+            Header { fingerprint: self.type_info.fingerprint, fresh_for, load_time, outlives_freshness };
         let value = match loaded {
             Loaded::Value(value) => self.encode(value, token, header)?,
             Loaded::None | Loaded::Error(_) => entry::none(self.begin(), token, header),
@@ -75,10 +76,14 @@ impl<V> EntryEncoder<'_, V> {
         let settings = &self.function.settings;
         let ttl = settings.error_ttl.filter(|_| (errors.error_if)(error))?;
         let ttl = shorten(ttl, settings.jitter_per_mille).max(MIN_TTL);
-        let known = self.function.of_error(&errors.coding, self.known, self.key)?;
-        let mut bytes = self.payload(error, known, &errors.coding)?;
-        let header =
-            Header { fingerprint: known.fingerprint, fresh_for: ttl, load_time, outlives_freshness: false };
+        let type_info = self.function.of_error(&errors.coding, self.type_info, self.key)?;
+        let mut bytes = self.payload(error, type_info, &errors.coding)?;
+        let header = Header {
+            fingerprint: type_info.fingerprint,
+            fresh_for: ttl,
+            load_time,
+            outlives_freshness: false,
+        };
         entry::finish_failure(&mut bytes, token, header);
         Some(EncodedEntry { value: bytes.into(), ttl })
     }
@@ -88,19 +93,19 @@ impl<V> EntryEncoder<'_, V> {
     fn ttl_of(&self, value: &V) -> Option<Duration> {
         let ttl = self.function.settings.ttl;
         if self.coding.store_if.is_some_and(|store_if| !store_if(value)) {
-            self.counters.not_stored.one();
+            self.counters.not_stored.increment();
             return None;
         }
         let Some(asked) = self.coding.ttl_for.map(|ttl_for| ttl_for(value)) else { return Some(ttl) };
         if asked > ttl || asked.is_zero() {
-            self.counters.ttls_clamped.one();
+            self.counters.ttls_clamped.increment();
             tracing::debug!(key = self.key, ?asked, ?ttl, "`ttl_for` gave a TTL that can't be");
         }
         (!asked.is_zero()).then_some(asked.min(ttl))
     }
 
     pub(crate) fn encode(&self, value: &V, token: Token, header: Header) -> Option<Vec<u8>> {
-        let mut bytes = self.payload(value, self.known, self.coding)?;
+        let mut bytes = self.payload(value, self.type_info, self.coding)?;
         entry::finish(&mut bytes, token, header);
         Some(bytes)
     }
@@ -111,13 +116,13 @@ impl<V> EntryEncoder<'_, V> {
     }
 
     /// Room for a header, and what the codec writes.
-    fn payload<T>(&self, value: &T, known: TypeInfo, coding: &Coding<T>) -> Option<Vec<u8>> {
+    fn payload<T>(&self, value: &T, type_info: TypeInfo, coding: &Coding<T>) -> Option<Vec<u8>> {
         let mut bytes = self.begin();
         let begun = bytes.len();
-        let encoded = (coding.encode)(value, known.counts, &mut bytes);
+        let encoded = (coding.encode)(value, type_info.counts, &mut bytes);
         let length = bytes.len() - begun;
         if encoded.is_err() || length > self.max_value {
-            self.counters.unencodable.one();
+            self.counters.unencodable.increment();
             let error = encoded.err().map_or_else(
                 || {
                     let most = self.max_value;

@@ -13,7 +13,7 @@
 use std::{
     collections::{HashMap, VecDeque},
     mem,
-    sync::{Arc, MutexGuard},
+    sync::Arc,
 };
 
 use bytes::Bytes;
@@ -108,7 +108,7 @@ impl Epoch {
 impl Flights {
     /// Joins the load of this key, or begins it. A caller that is `forced` is not given what was there before.
     pub(crate) fn join(self: &Arc<Self>, kind: Kind, key: &str, forced: bool) -> Turn {
-        let mut flights = self.lock();
+        let mut flights = self.0.lock();
         let flights = flights.entry(kind).or_default();
         if let Some(flight) = flights.get_mut(key) {
             let (message, receiver) = oneshot::channel();
@@ -127,21 +127,17 @@ impl Flights {
         })
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<Kind, ByKey>> {
-        self.0.lock()
-    }
-
     /// How many keys are being loaded.
     #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
-        self.lock().values().map(HashMap::len).sum()
+        self.0.lock().values().map(HashMap::len).sum()
     }
 
     /// Makes the first follower that is still there the leader of all the others; without any the flight ends.
     fn hand_over(self: &Arc<Self>, kind: Kind, key: &Arc<str>) {
         loop {
             let next = {
-                let mut flights = self.lock();
+                let mut flights = self.0.lock();
                 let Some(flights) = flights.get_mut(&kind) else { return };
                 let Some(flight) = flights.get_mut(key) else { return };
                 // All who are waiting now came before whatever the next leader does.
@@ -188,7 +184,7 @@ impl Ticket {
 
     /// Begins a step: what it observes may be given to everybody who is here now.
     pub(crate) fn next_epoch(&self) -> Epoch {
-        let mut flights = self.flights.lock();
+        let mut flights = self.flights.0.lock();
         match self.flight(&mut flights) {
             Some(flight) => {
                 flight.step = Epoch(flight.step.0 + 1);
@@ -204,7 +200,7 @@ impl Ticket {
 
     /// Whether anybody would be given what was observed at `step`.
     pub(crate) fn followed(&self, step: Epoch) -> bool {
-        let mut flights = self.flights.lock();
+        let mut flights = self.flights.0.lock();
         self.flight(&mut flights)
             .is_some_and(|flight| flight.followers.iter().any(|one| one.came_during < step))
     }
@@ -223,7 +219,7 @@ impl Ticket {
     fn end(mut self, step: Epoch, message: impl Fn() -> FollowerMessage) {
         self.completed = true;
         let served: Vec<Follower> = {
-            let mut flights = self.flights.lock();
+            let mut flights = self.flights.0.lock();
             let Some(flight) = self.flight(&mut flights) else { return };
             let kept = self.forced || self.loading < step;
             let (served, rest): (VecDeque<_>, VecDeque<_>) =

@@ -3,7 +3,7 @@
 use std::{
     collections::{HashMap, VecDeque},
     sync::{
-        Arc, MutexGuard,
+        Arc,
         atomic::{AtomicUsize, Ordering::Relaxed},
     },
     time::Duration,
@@ -74,13 +74,13 @@ impl Recovery {
 
     /// Whether this key is on the list: asked by [`gate`](crate::engine::gate) alone.
     pub(super) fn has(&self, key: &str) -> bool {
-        self.len() > 0 && self.lock().keys.contains_key(key)
+        self.len() > 0 && self.queue.lock().keys.contains_key(key)
     }
 
     /// A write begins whose guard could not be placed. Returns the number of keys that were evicted for it. If all others are being
     /// written too, there is no room for it.
     pub(crate) fn begin(&self, key: &str, write: Token) -> usize {
-        let mut queue = self.lock();
+        let mut queue = self.queue.lock();
         let room = queue.make_room(key);
         if room != Room::None {
             let writing = &mut queue.keys.entry(key.into()).or_default().writing;
@@ -97,7 +97,7 @@ impl Recovery {
 
     /// That write has ended.
     pub(crate) fn end(&self, key: &str, write: Token) {
-        let mut queue = self.lock();
+        let mut queue = self.queue.lock();
         if let Some(pending) = queue.keys.get_mut(key) {
             pending.writing.retain(|writing| *writing != write);
             if pending.writing.is_empty() && pending.invalidation.is_none() {
@@ -111,7 +111,7 @@ impl Recovery {
     /// An invalidation could not be delivered. Returns the number of keys that were given up: the oldest if the list is full, or this
     /// one if all others are being written.
     pub(crate) fn add(&self, key: &str, token: Token, settle: Duration) -> usize {
-        let mut queue = self.lock();
+        let mut queue = self.queue.lock();
         let room = queue.make_room(key);
         if room == Room::OfEvicted {
             self.owed.gave_up();
@@ -129,13 +129,9 @@ impl Recovery {
         usize::from(room != Room::Free)
     }
 
-    fn lock(&self) -> MutexGuard<'_, Queue> {
-        self.queue.lock()
-    }
-
     /// The next batch, or `None` if the list is empty: then the delivery has ended.
     fn next_batch_or_end(&self) -> Option<Batch> {
-        let mut queue = self.lock();
+        let mut queue = self.queue.lock();
         if queue.keys.is_empty() {
             queue.ready.clear();
             queue.delivering = false;
@@ -147,7 +143,7 @@ impl Recovery {
 
     /// The next batch.
     fn next_batch(&self) -> Batch {
-        let mut queue = self.lock();
+        let mut queue = self.queue.lock();
         let mut batch = Batch::new();
         while batch.len() < BATCH
             && let Some((key, invalidation)) = queue.pop_ready()
@@ -166,7 +162,7 @@ struct Undelivered<'a> {
 
 impl Drop for Undelivered<'_> {
     fn drop(&mut self) {
-        let mut queue = self.recovery.lock();
+        let mut queue = self.recovery.queue.lock();
         self.left.drain(..).for_each(|(key, _)| queue.push_ready(&key));
     }
 }
@@ -265,7 +261,7 @@ mod tests {
             recovery.end(key, token(1));
         }
         assert_eq!((recovery.len(), given_up), (MAX_KEYS, 2 * MAX_KEYS));
-        assert_eq!(recovery.lock().ready.len(), MAX_KEYS);
+        assert_eq!(recovery.queue.lock().ready.len(), MAX_KEYS);
     }
 
     #[test]
@@ -280,7 +276,7 @@ mod tests {
                 drop(Undelivered { recovery: &recovery, left: batch.into() });
             }
         }
-        assert_eq!((recovery.len(), recovery.lock().ready.len()), (1, 1));
+        assert_eq!((recovery.len(), recovery.queue.lock().ready.len()), (1, 1));
         let latest = Invalidation { token: token(999), settle: Duration::ZERO };
         assert_eq!(recovery.next_batch(), [("k".into(), latest)]);
     }
@@ -291,7 +287,7 @@ mod tests {
         for _ in 0..1000 {
             recovery.begin("k", token(1));
         }
-        assert_eq!(recovery.lock().keys["k"].writing.len(), 1);
+        assert_eq!(recovery.queue.lock().keys["k"].writing.len(), 1);
         recovery.end("k", token(1));
         assert_eq!(recovery.len(), 0);
     }

@@ -32,7 +32,7 @@ pub(crate) struct Session {
     /// How many writes have joined it.
     joined: AtomicUsize,
     /// What those of its own function leave behind.
-    puts: Mutex<Vec<Written>>,
+    updates: Mutex<Vec<Update>>,
 }
 
 #[derive(Debug)]
@@ -65,7 +65,7 @@ impl Member {
             site: (module, function),
             state: Mutex::new(State { sets: Vec::new(), members: 1 }),
             joined: AtomicUsize::new(0),
-            puts: Mutex::default(),
+            updates: Mutex::default(),
         };
         let session = Arc::new(session);
         Arc::new(Member { session, around: None, in_transaction, over: AtomicBool::new(false) })
@@ -107,7 +107,7 @@ impl Member {
 
 /// An entry that a write leaves behind.
 #[derive(Debug)]
-pub(crate) struct Written {
+pub(crate) struct Update {
     pub(crate) cache: Arc<Shared>,
     pub(crate) key: AnyKey,
     pub(crate) entry: EncodedEntry,
@@ -125,14 +125,14 @@ impl Session {
     }
 
     /// What another attribute of its function leaves behind.
-    pub(crate) fn add_puts(&self, puts: Vec<Written>) {
-        let puts = puts.into_iter().map(|put| Written { by_inner: true, ..put });
-        self.puts.lock().extend(puts);
+    pub(crate) fn add_updates(&self, updates: Vec<Update>) {
+        let updates = updates.into_iter().map(|update| Update { by_inner: true, ..update });
+        self.updates.lock().extend(updates);
     }
 
     /// What the other attributes of its function leave behind.
-    pub(crate) fn take_puts(&self) -> Vec<Written> {
-        mem::take(&mut *self.puts.lock())
+    pub(crate) fn take_updates(&self) -> Vec<Update> {
+        mem::take(&mut *self.updates.lock())
     }
 
     /// Its keys in this cache. Only for members that are not over.
@@ -165,7 +165,7 @@ impl Session {
     /// long as they hold unrenewed.
     pub(crate) fn doubt(&self) {
         for set in &self.state().sets {
-            set.cache.table.writes.abandoned.one();
+            set.cache.table.writes.abandoned.increment();
             set.doubt(None);
         }
     }
@@ -246,8 +246,8 @@ impl Named {
     };
 
     /// Whether nobody else in this write named the key of that entry.
-    pub(crate) fn is_of(&self, put: &Written) -> bool {
-        if put.by_inner { !self.by_outermost && self.by_inner == 1 } else { self.by_inner == 0 }
+    pub(crate) fn is_of(&self, update: &Update) -> bool {
+        if update.by_inner { !self.by_outermost && self.by_inner == 1 } else { self.by_inner == 0 }
     }
 }
 
@@ -267,7 +267,7 @@ impl GuardSet {
         guarded: bool,
         by_inner: bool,
     ) -> (Vec<AnyKey>, Duration) {
-        let mut set = self.lock();
+        let mut set = self.keys.lock();
         set.hold = set.hold.max(settings.guard_for);
         let WriteSettings { settle, wait_replicas: replicas, .. } = *settings;
         let mut unguarded = Vec::with_capacity(keys.len());
@@ -290,7 +290,7 @@ impl GuardSet {
     /// Notes the answers of the store: which of these keys have their guards. They are renewed from now on, also those that have
     /// none yet.
     pub(crate) fn answered<'a>(&self, keys: impl Iterator<Item = (&'a AnyKey, bool)>) {
-        let mut set = self.lock();
+        let mut set = self.keys.lock();
         for (key, placed) in keys {
             if let Some(named) = set.named.get_mut(key.as_str()) {
                 named.guard = if placed { Placing::Placed } else { Placing::Failed };
@@ -312,12 +312,12 @@ impl GuardSet {
     pub(crate) fn doubt(&self, keys: Option<&[AnyKey]>) {
         match keys {
             Some(keys) => self.each(keys, |named| named.in_doubt = true),
-            None => self.lock().named.values_mut().for_each(|named| named.in_doubt = true),
+            None => self.keys.lock().named.values_mut().for_each(|named| named.in_doubt = true),
         }
     }
 
     fn each(&self, keys: &[AnyKey], change: impl Fn(&mut Named)) {
-        let mut set = self.lock();
+        let mut set = self.keys.lock();
         for key in keys {
             set.named.get_mut(key.as_str()).map(&change);
         }
@@ -325,14 +325,14 @@ impl GuardSet {
 
     /// The keys whose guards are to be renewed, and for how long.
     pub(crate) fn renewable(&self) -> (Vec<String>, Duration) {
-        let set = self.lock();
+        let set = self.keys.lock();
         let renewed = set.named.iter().filter(|(_, named)| named.guard != Placing::None);
         (renewed.map(|(key, _)| key.clone()).collect(), set.hold)
     }
 
     /// Notes which guards were renewed, or placed again: those that were not can't be counted on.
     pub(crate) fn renewed<'a>(&self, keys: impl Iterator<Item = (&'a str, bool)>) {
-        let mut set = self.lock();
+        let mut set = self.keys.lock();
         for (key, stands) in keys {
             if let Some(named) = set.named.get_mut(key) {
                 named.guard = if stands { Placing::Placed } else { Placing::Failed };
@@ -342,12 +342,12 @@ impl GuardSet {
 
     /// A guard was found to be gone.
     pub(crate) fn lose(&self) {
-        self.lock().lost = true;
+        self.keys.lock().lost = true;
     }
 
     /// All of its guards stay at least so long after the end.
     fn settle(&self, at_least: Duration) {
-        for named in self.lock().named.values_mut() {
+        for named in self.keys.lock().named.values_mut() {
             named.settle = named.settle.max(at_least);
         }
     }
@@ -362,15 +362,11 @@ impl GuardSet {
         let renewing = self.renewing.lock().take();
         // A renewal after the release would find no guard, and place it again. Its last step may still need the keys.
         drop(renewing);
-        let mut set = self.lock();
+        let mut set = self.keys.lock();
         let hold = set.hold;
         for named in set.named.values_mut().filter(|named| named.in_doubt) {
             named.settle = named.settle.max(hold);
         }
         Ended { keys: mem::take(&mut set.named), lost: set.lost }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Keys> {
-        self.keys.lock()
     }
 }

@@ -94,11 +94,11 @@ impl Shared {
             // Counted and logged when the key was listed.
             StoreError::Listed => {}
             StoreError::Foreign => {
-                counters.foreign.one();
+                counters.foreign.increment();
                 self.warn_once_foreign(function.settings.name, key);
             }
             _ => {
-                counters.errors.one();
+                counters.errors.increment();
                 tracing::debug!(key, doing, ?error, "the cache failed, the function runs uncached");
             }
         }

@@ -403,14 +403,15 @@ impl ReadFunction {
     /// error, whatever its type.
     pub(crate) fn of_error<E>(&self, coding: &Coding<E>, values: TypeInfo, key: &str) -> Option<TypeInfo> {
         // An `Option` or a `Result` inside of an error hides nothing.
-        let known = self.error_fingerprint.get(&coding.kind, u8::MAX, |why| self.warn_once_one_build(why));
+        let type_info =
+            self.error_fingerprint.get(&coding.kind, u8::MAX, |why| self.warn_once_one_build(why));
         let say = |error: &Uncacheable| {
             if !error.is_passing() {
                 self.warn_once_unencodable(key, &error.to_string());
             }
         };
-        let known = known.inspect_err(say).ok()?;
-        Some(TypeInfo { fingerprint: known.fingerprint.rotate_left(1) ^ values.fingerprint, ..known })
+        let type_info = type_info.inspect_err(say).ok()?;
+        Some(TypeInfo { fingerprint: type_info.fingerprint.rotate_left(1) ^ values.fingerprint, ..type_info })
     }
 }
 

@@ -13,9 +13,9 @@ use crate::{
     AnyKey, Error, Tag,
     function::write::Guard,
     options::ReadMode,
-    outcome::returns::Returns,
+    outcome::returns::ReturnAdapter,
     overrides::refresh,
-    read::{Begun, load, load_owned},
+    read::{BoxedBody, load, load_owned},
     transaction,
     write::write,
 };
@@ -56,11 +56,11 @@ impl World<'_> {
                     let row = async move { Ok(origin.load(SeqCst)) };
                     ends(stage.send(process, (READ_ORIGIN, Vec::new()), row).await.map_err(|_| Failed)?)
                 };
-                let (key, returns) = (entry, Returns::<Result<u64, Failed>, 2>::SHARED);
+                let (key, returns) = (entry, ReturnAdapter::<Result<u64, Failed>, 2>::SHARED);
                 let call = async move {
                     let (cache, coding) = (Some(&cache.inner), coded());
                     if cached.settings.staleness.in_background {
-                        let make = || Box::pin(body) as Begun<_>;
+                        let make = || Box::pin(body) as BoxedBody<_>;
                         load_owned::<Result<u64, Failed>, 2, _>(cached, cache, key, coding, returns, make)
                             .await
                     } else {
@@ -89,7 +89,7 @@ impl World<'_> {
                         write(&SAVE, Some(&cache.inner), before, None, statement, |_| after).await?;
                         // Its own row, which nobody else may see before the commit.
                         let uncommitted = pin!(async { Ok(seen.load(SeqCst) + 1) });
-                        let (key, returns) = (entry, Returns::<Result<u64, Failed>, 2>::SHARED);
+                        let (key, returns) = (entry, ReturnAdapter::<Result<u64, Failed>, 2>::SHARED);
                         load::<Result<u64, Failed>, 2, _>(
                             cached,
                             Some(&cache.inner),

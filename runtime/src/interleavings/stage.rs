@@ -6,7 +6,6 @@ use std::{
     fmt,
     future::Future,
     pin::{Pin, pin},
-    sync::MutexGuard,
     task::{Context, Poll, Waker},
 };
 
@@ -141,7 +140,7 @@ impl Stage {
         let (reply, answer) = oneshot::channel();
         let request = Box::new(Typed { effect: Some(effect), outcome: None, reply: Some(reply) });
         let refused = {
-            let mut waiting = self.lock();
+            let mut waiting = self.waiting.lock();
             let of = waiting.acting;
             let is_body = verb == READ_ORIGIN || verb == WRITE_ORIGIN;
             let refused = !is_body && of.is_some_and(|call| waiting.cut_off.contains(&call));
@@ -165,14 +164,14 @@ impl Stage {
 
     /// Says on whose behalf commands are sent from now on.
     pub(super) fn act(&self, call: Option<usize>, itself: bool) {
-        let mut waiting = self.lock();
+        let mut waiting = self.waiting.lock();
         waiting.acting = call;
         waiting.itself = itself;
     }
 
     /// A process dies: its commands still take effect or, if they are lost too, do not.
     pub(super) fn die(&self, process: usize, with_commands: bool) {
-        let mut waiting = self.lock();
+        let mut waiting = self.waiting.lock();
         waiting.dead[process] = true;
         if with_commands {
             waiting.commands.retain(|_, command| command.process != process);
@@ -181,21 +180,21 @@ impl Stage {
 
     /// Looks at the commands under way, in the order in which they were sent.
     pub(super) fn commands<T>(&self, look: impl FnMut((&usize, &Command)) -> T) -> Vec<T> {
-        self.lock().commands.iter().map(look).collect()
+        self.waiting.lock().commands.iter().map(look).collect()
     }
 
     /// Calls whose bodies have begun.
     pub(super) fn bodies(&self) -> Vec<usize> {
-        self.lock().bodies.clone()
+        self.waiting.lock().bodies.clone()
     }
 
     /// How many commands have been sent so far.
     pub(super) fn sent(&self) -> usize {
-        self.lock().sent
+        self.waiting.lock().sent
     }
 
     pub(super) fn command<T>(&self, number: usize, look: impl FnOnce(&Command) -> T) -> T {
-        look(&self.lock().commands[&number])
+        look(&self.waiting.lock().commands[&number])
     }
 
     /// A command takes effect. It is over then if nobody waits for its answer.
@@ -227,7 +226,7 @@ impl Stage {
     /// Lets go of what nobody waits for and what has no effect any more.
     pub(super) fn tidy(&self) {
         let over: Vec<Command> = {
-            let mut waiting = self.lock();
+            let mut waiting = self.waiting.lock();
             let over = |command: &Command| {
                 !command.request.is_awaited() && (command.taken || READS.contains(&command.verb))
             };
@@ -244,14 +243,10 @@ impl Stage {
 
     /// Changes a command outside the lock, since it may wake somebody; keeps it if that says so.
     fn change(&self, number: usize, change: impl FnOnce(&mut Command) -> bool) {
-        let mut command = self.lock().commands.remove(&number).expect("the command is under way");
+        let mut command = self.waiting.lock().commands.remove(&number).expect("the command is under way");
         if change(&mut command) {
-            self.lock().commands.insert(number, command);
+            self.waiting.lock().commands.insert(number, command);
         }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Waiting> {
-        self.waiting.lock()
     }
 }
 

@@ -17,7 +17,7 @@ use tokio::time::{Instant, timeout};
 use super::{
     batch::{OF_OTHER, OTHER},
     scenario::{GUARD_FOR, KEY, LEASE, NAMES},
-    world::{World, coded, known},
+    world::{World, coded, type_info},
 };
 use crate::Tag;
 
@@ -41,7 +41,7 @@ impl World<'_> {
 
     fn standing_under(&self, key: &str) -> Standing {
         let Some(bytes) = self.under(key) else { return Standing::Nothing };
-        match entry::parse(&bytes, known().fingerprint) {
+        match entry::parse(&bytes, type_info().fingerprint) {
             // Nobody is given an entry whose tags were invalidated.
             Entry::Value(value) if !self.carries(value.versions) => Standing::Nothing,
             Entry::Value(value) => {

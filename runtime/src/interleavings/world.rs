@@ -91,7 +91,7 @@ pub(super) fn coded() -> Coding<u64> {
     coding::<u64, Bincode>(0)
 }
 
-pub(super) fn known() -> TypeInfo {
+pub(super) fn type_info() -> TypeInfo {
     fingerprint::of(&coded().kind).expect("numbers can be cached")
 }
 
@@ -108,9 +108,9 @@ impl<'a> World<'a> {
                 inside.plant(Tag::new(tag).key(), entry::tag(*version).to_vec());
             }
             let mut bytes = entry::begin_with(&versions, false);
-            (coded().encode)(&1, known().counts, &mut bytes).expect("numbers can be written");
+            (coded().encode)(&1, type_info().counts, &mut bytes).expect("numbers can be written");
             let header = Header {
-                fingerprint: known().fingerprint,
+                fingerprint: type_info().fingerprint,
                 fresh_for: scenario.fresh_for(),
                 load_time: Duration::from_secs(1),
                 outlives_freshness: true,

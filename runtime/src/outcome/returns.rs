@@ -55,46 +55,46 @@ impl<E: Clone + Send + Sync + 'static> ErrorPolicy<E> {
 
 /// A return type and its shape, with what becomes of its errors.
 #[derive(Debug)]
-pub struct Returns<R: Outcome<SHAPE>, const SHAPE: u8> {
+pub struct ReturnAdapter<R: Outcome<SHAPE>, const SHAPE: u8> {
     pub(crate) errors: ErrorPolicy<R::Error>,
 }
 
-impl<R: Outcome<SHAPE>, const SHAPE: u8> Clone for Returns<R, SHAPE> {
+impl<R: Outcome<SHAPE>, const SHAPE: u8> Clone for ReturnAdapter<R, SHAPE> {
     fn clone(&self) -> Self {
         *self
     }
 }
 
-impl<R: Outcome<SHAPE>, const SHAPE: u8> Copy for Returns<R, SHAPE> {}
+impl<R: Outcome<SHAPE>, const SHAPE: u8> Copy for ReturnAdapter<R, SHAPE> {}
 
-impl<R: Outcome<SHAPE>, const SHAPE: u8> Returns<R, SHAPE> {
+impl<R: Outcome<SHAPE>, const SHAPE: u8> ReturnAdapter<R, SHAPE> {
     /// Errors are not shared.
     #[must_use]
     pub const fn unshared() -> Self {
-        Returns { errors: ErrorPolicy::UNSHARED }
+        ReturnAdapter { errors: ErrorPolicy::UNSHARED }
     }
 
     /// A load that takes too long is given up.
     #[must_use]
     pub const fn or_given_up(self, given_up: fn(Error) -> R::Error) -> Self {
-        Returns { errors: ErrorPolicy { given_up: Some(given_up), ..self.errors } }
+        ReturnAdapter { errors: ErrorPolicy { given_up: Some(given_up), ..self.errors } }
     }
 
     /// Some errors are stored.
     #[must_use]
     pub const fn storing(self, errors: fn() -> StoredErrors<R::Error>) -> Self {
-        Returns { errors: ErrorPolicy { stored: Some(errors), ..self.errors } }
+        ReturnAdapter { errors: ErrorPolicy { stored: Some(errors), ..self.errors } }
     }
 }
 
-impl<T, E: Clone + Send + Sync + 'static> Returns<Result<T, E>, 2> {
+impl<T, E: Clone + Send + Sync + 'static> ReturnAdapter<Result<T, E>, 2> {
     /// Errors are shared as clones.
-    pub const SHARED: Self = Returns { errors: ErrorPolicy::SHARED };
+    pub const SHARED: Self = ReturnAdapter { errors: ErrorPolicy::SHARED };
 }
 
-impl<T, E: Clone + Send + Sync + 'static> Returns<Result<Option<T>, E>, 3> {
+impl<T, E: Clone + Send + Sync + 'static> ReturnAdapter<Result<Option<T>, E>, 3> {
     /// Errors are shared as clones.
-    pub const SHARED: Self = Returns { errors: ErrorPolicy::SHARED };
+    pub const SHARED: Self = ReturnAdapter { errors: ErrorPolicy::SHARED };
 }
 
 /// The constant of return types whose errors can't be cloned or sent, or that have none.
@@ -103,15 +103,15 @@ pub trait NotShared: Sized {
     const SHARED: Self;
 }
 
-impl<R: Outcome<SHAPE>, const SHAPE: u8> NotShared for Returns<R, SHAPE> {
-    const SHARED: Self = Returns::unshared();
+impl<R: Outcome<SHAPE>, const SHAPE: u8> NotShared for ReturnAdapter<R, SHAPE> {
+    const SHARED: Self = ReturnAdapter::unshared();
 }
 
-impl<T, E: From<Error>> Returns<Result<T, E>, 2> {
+impl<T, E: From<Error>> ReturnAdapter<Result<T, E>, 2> {
     /// With an error it can say that there is nothing.
     #[must_use]
     pub fn or_absent(self) -> Self {
-        Returns { errors: ErrorPolicy { absent: Some(E::from), ..self.errors } }
+        ReturnAdapter { errors: ErrorPolicy { absent: Some(E::from), ..self.errors } }
     }
 }
 
@@ -124,4 +124,4 @@ pub trait NoAbsent: Sized {
     }
 }
 
-impl<R: Outcome<SHAPE>, const SHAPE: u8> NoAbsent for Returns<R, SHAPE> {}
+impl<R: Outcome<SHAPE>, const SHAPE: u8> NoAbsent for ReturnAdapter<R, SHAPE> {}

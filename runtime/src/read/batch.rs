@@ -8,7 +8,7 @@
 use std::{collections::HashMap, fmt, future::Future, pin::Pin, sync::Arc, time::Duration};
 
 use self::{
-    answer::Given,
+    answer::BodyAnswer,
     group::{Group, GroupSite},
 };
 use super::resolve::resolve_cache;
@@ -128,7 +128,7 @@ impl<R: Answer<K, V>, K: Clone, V> Batch<R, K, V> {
             Progress::Cached(cached) => {
                 let Cached { group, loads, .. } = &mut **cached;
                 let loads = std::mem::take(loads);
-                Box::pin(group.load(&loads, body, |answer| Given::of(answer, ids))).await;
+                Box::pin(group.load(&loads, body, |answer| BodyAnswer::of(answer, ids))).await;
             }
             Progress::Uncached { options, answer } => {
                 *answer = Some(body.await);
@@ -172,8 +172,8 @@ impl<R: Answer<K, V>, K: Clone, V> Batch<R, K, V> {
             tracing::debug!(function = function.settings.name, "a batch over several caches runs uncached");
             cache = None;
         }
-        let known = || function.of_value_by_key(&coding.kind);
-        let (cache, known) = match resolve_cache(function, cache, &options, known, &self.keys) {
+        let type_info = || function.of_value_by_key(&coding.kind);
+        let (cache, type_info) = match resolve_cache(function, cache, &options, type_info, &self.keys) {
             Ok(resolved) => resolved,
             Err(_) if options.mode == ReadMode::OnlyCached => {
                 report(&options, function, &self.keys, Source::Absent);
@@ -185,7 +185,7 @@ impl<R: Answer<K, V>, K: Clone, V> Batch<R, K, V> {
         let keys = firsts.iter().map(|id| self.keys[*id].clone()).collect();
         let errors = self.errors;
         let cache = cache.into_owned();
-        let of = GroupSite::new(cache, function, (known, coding), errors, options, keys);
+        let of = GroupSite::new(cache, function, (type_info, coding), errors, options, keys);
         let wait = self.wait.unwrap_or(function.settings.wait);
         let group = Group::new(of, wait, !self.once);
         Progress::Cached(Box::new(Cached { group, places, firsts, loads: Vec::new() }))

@@ -69,7 +69,7 @@ impl<V, E> Body<V, E> for BorrowedBody<'_, V, E> {
 }
 
 /// A body that has its arguments.
-pub type Begun<R> = Pin<Box<dyn Future<Output = R> + Send>>;
+pub type BoxedBody<R> = Pin<Box<dyn Future<Output = R> + Send>>;
 
 /// A body whose arguments become its own when it begins: on the heap then, and nowhere before.
 pub(crate) struct OwnedBody<'a, V, E> {
@@ -86,7 +86,7 @@ pub(super) trait MakeBody<V, E> {
     fn hand_over(&mut self);
 
     /// Gives it away.
-    fn make(&mut self) -> Begun<Loaded<V, E>>;
+    fn make(&mut self) -> BoxedBody<Loaded<V, E>>;
 }
 
 /// A body that is made of the function's arguments.
@@ -99,9 +99,9 @@ pub(super) struct Maker<'a, R, M, const SHAPE: u8> {
 
 impl<R, M, const SHAPE: u8> Maker<'_, R, M, SHAPE>
 where
-    M: FnOnce() -> Begun<R>,
+    M: FnOnce() -> BoxedBody<R>,
 {
-    fn body(&mut self) -> Begun<R> {
+    fn body(&mut self) -> BoxedBody<R> {
         match self.make.take() {
             Some(make) => make(),
             None => unreachable!("a body begins once: who begins it gives it away"),
@@ -112,14 +112,14 @@ where
 impl<R, M, const SHAPE: u8> MakeBody<R::Value, R::Error> for Maker<'_, R, M, SHAPE>
 where
     R: Outcome<SHAPE> + Send + 'static,
-    M: FnOnce() -> Begun<R>,
+    M: FnOnce() -> BoxedBody<R>,
 {
     fn hand_over(&mut self) {
         let body = self.body();
         self.handed.put(body);
     }
 
-    fn make(&mut self) -> Begun<Loaded<R::Value, R::Error>> {
+    fn make(&mut self) -> BoxedBody<Loaded<R::Value, R::Error>> {
         let body = self.body();
         Box::pin(async { body.await.into_loaded() })
     }
@@ -162,14 +162,14 @@ impl<V: Send + 'static, E: Send + 'static> Body<V, E> for OwnedBody<'_, V, E> {
 }
 
 /// A body on its way from the steps that made it to the caller that runs it.
-pub(crate) struct Handed<R>(Mutex<Option<Begun<R>>>);
+pub(crate) struct Handed<R>(Mutex<Option<BoxedBody<R>>>);
 
 impl<R> Handed<R> {
     pub(super) fn new() -> Handed<R> {
         Handed(Mutex::new(None))
     }
 
-    fn put(&self, body: Begun<R>) {
+    fn put(&self, body: BoxedBody<R>) {
         *self.0.lock() = Some(body);
     }
 
@@ -195,7 +195,7 @@ pub(super) async fn within_limit<T>(
     match cache.clock.timeout(limit, &mut body).await {
         Ok(result) => result,
         Err(_) => {
-            cache.table.of(function).timed_out.one();
+            cache.table.of(function).timed_out.increment();
             let function = function.settings.name;
             tracing::warn!(function, ?limit, "the load took too long and was given up");
             given_up(Error::LoadTimeout { function, limit })

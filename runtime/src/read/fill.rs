@@ -92,13 +92,13 @@ fn is_to_be_given_up(
     let counters = cache.table.of(function);
     match answer {
         Ok(Filled::Yes) => {
-            counters.stored.one();
+            counters.stored.increment();
             tracing::debug!(key, ?took, ?ttl, "stored");
             false
         }
         // A fill that met local copies is sent again until it meets none.
         Ok(Filled::No | Filled::Copied(_)) => {
-            counters.fills_refused.one();
+            counters.fills_refused.increment();
             tracing::debug!(key, ?took, "fill refused: invalidated meanwhile, or the lease was lost");
             false
         }

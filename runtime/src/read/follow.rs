@@ -29,7 +29,7 @@ impl<V, E> Call<'_, V, E> {
         budget: Budget,
         body: B,
     ) -> Loaded<V, E> {
-        self.counters.misses.one();
+        self.counters.misses.increment();
         tracing::debug!(key = self.key(), took = ?budget.spent(), "miss");
         if self.waits_for_itself() {
             return self.run_alone(body).await;
@@ -44,7 +44,7 @@ impl<V, E> Call<'_, V, E> {
         // With an entry at hand the wait may be over sooner.
         let soft = self.soft_end().filter(|_| matches!(at_hand, AtHand::Stale(_)));
         match self.follow(message, soft.unwrap_or(patience).min(patience)).await {
-            FollowOutcome::Given(result) => return result,
+            FollowOutcome::Result(result) => return result,
             FollowOutcome::Alone => {}
             FollowOutcome::AfterAnother(bodies) => {
                 // The permit bounds how many run at once, not how long anybody waits.
@@ -98,10 +98,10 @@ impl<V, E> Call<'_, V, E> {
             Ok(Ok(FollowerMessage::Failed(bodies))) => FollowOutcome::AfterAnother(bodies),
             Ok(Ok(FollowerMessage::Shared(shared))) => match self.received(&shared) {
                 Some(result) => {
-                    self.counters.shared.one();
+                    self.counters.shared.increment();
                     self.record_source(Source::Shared, self.age_of(&shared).await);
                     tracing::debug!(key = self.key(), took = ?begun.elapsed(), "shared");
-                    FollowOutcome::Given(result)
+                    FollowOutcome::Result(result)
                 }
                 None => FollowOutcome::Alone,
             },
@@ -115,7 +115,7 @@ impl<V, E> Call<'_, V, E> {
         match shared {
             SharedResult::None => has_none(self.shape).then_some(Loaded::None),
             SharedResult::Error(error) => Some(Loaded::Error((self.errors.receive)(error)?)),
-            SharedResult::Entry(bytes) => match entry::parse(bytes, self.known.fingerprint) {
+            SharedResult::Entry(bytes) => match entry::parse(bytes, self.type_info.fingerprint) {
                 Entry::Value(value) => {
                     let value = value.payload.map(self.coding.decode).transpose().ok()?;
                     (value.is_some() || has_none(self.shape)).then(|| Loaded::of_entry(value))
@@ -149,7 +149,7 @@ impl<V, E> Call<'_, V, E> {
 
 /// What following another's load came to.
 pub(super) enum FollowOutcome<V, E> {
-    Given(Loaded<V, E>),
+    Result(Loaded<V, E>),
     Alone,
     AfterAnother(Arc<Semaphore>),
     Lead(Ticket),

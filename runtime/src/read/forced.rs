@@ -33,7 +33,7 @@ impl<V, E> Call<'_, V, E> {
         let mut ticket = match self.cache.flights.join(self.kind(), self.key(), true) {
             Turn::Lead(ticket) => ticket,
             Turn::Follow(message) => match self.follow(message, patience).await {
-                FollowOutcome::Given(result) => return result,
+                FollowOutcome::Result(result) => return result,
                 FollowOutcome::Lead(ticket) => ticket,
                 FollowOutcome::Alone => return self.run_forced(body, &mut budget).await,
                 FollowOutcome::AfterAnother(bodies) => {
@@ -71,7 +71,7 @@ impl<V, E> Call<'_, V, E> {
                     return None;
                 }
             };
-            let right = match entry::parse(&there, self.known.fingerprint) {
+            let right = match entry::parse(&there, self.type_info.fingerprint) {
                 _ if there.is_empty() => Right::Lease,
                 Entry::Guard => return None,
                 Entry::Foreign => {
@@ -122,7 +122,7 @@ impl<V, E> Call<'_, V, E> {
                 Ok((matches!(acquired, Acquired::Yes | Acquired::Copied), versions))
             }
             Right::Revalidate { .. } => {
-                self.counters.refreshes.one();
+                self.counters.refreshes.increment();
                 let elect = Elect { expected, token, hold: lease, force: true };
                 let asked = |within| self.with_versions(within, self.cache.elect(self.key(), elect, within));
                 budget.spend(asked).await

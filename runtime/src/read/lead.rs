@@ -73,7 +73,7 @@ impl<V, E> Call<'_, V, E> {
     /// Gives what another process stored, also to those who came before it was seen.
     pub(super) async fn share(&self, ticket: Ticket, hit: Hit<V, E>, looked: Epoch) -> Loaded<V, E> {
         let Hit { value, bytes, age } = hit;
-        self.counters.waited.one();
+        self.counters.waited.increment();
         let shared = SharedResult::Entry(bytes);
         ticket.complete(&shared, looked);
         self.record_source(Source::Shared, if age.is_some() { age } else { self.age_of(&shared).await });

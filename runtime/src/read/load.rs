@@ -32,7 +32,7 @@ impl<V, E> Call<'_, V, E> {
         body: B,
     ) -> Loaded<V, E> {
         let began = ticket.begin_load();
-        self.counters.loads.one();
+        self.counters.loads.increment();
         self.record_source(Source::Loaded, Some(Duration::ZERO));
         let started = Instant::now();
         let renewal = lease.renew_loop(self.function.settings.lease);
@@ -103,8 +103,8 @@ impl<V, E> Call<'_, V, E> {
 
     /// Runs the body without storing or sharing.
     pub(super) async fn run_alone<B: Body<V, E>>(&self, body: B) -> Loaded<V, E> {
-        self.counters.loads.one();
-        self.counters.unstored.one();
+        self.counters.loads.increment();
+        self.counters.unstored.increment();
         self.record_source(Source::Loaded, Some(Duration::ZERO));
         let started = Instant::now();
         let result = self.run(body).await;
@@ -127,7 +127,7 @@ impl<V, E> Call<'_, V, E> {
         match result {
             Loaded::Value(value) => {
                 let header = Header {
-                    fingerprint: self.known.fingerprint,
+                    fingerprint: self.type_info.fingerprint,
                     fresh_for: Duration::ZERO,
                     load_time: Duration::ZERO,
                     outlives_freshness: false,

@@ -87,7 +87,7 @@ impl<V, E> Call<'_, V, E> {
                 return Lookup::Missing(Missing::Bypass);
             }
         };
-        let why = match entry::parse(&bytes, self.known.fingerprint) {
+        let why = match entry::parse(&bytes, self.type_info.fingerprint) {
             Entry::Value(Value { versions, .. }) | Entry::Failure(Failure { versions, .. })
                 if !tags.is_some_and(|tags| carries(versions, tags)) =>
             {
@@ -133,7 +133,7 @@ impl<V, E> Call<'_, V, E> {
             }
             Entry::Unusable(why) => why,
         };
-        self.counters.unusable.one();
+        self.counters.unusable.increment();
         tracing::debug!(key = self.key(), ?why, "the entry can't be used and is replaced");
         vacant(entry::header_of(&bytes))
     }
@@ -141,8 +141,8 @@ impl<V, E> Call<'_, V, E> {
     /// A stored error, if this function stores errors of that type.
     pub(super) fn error_of(&self, failure: &Failure<'_>) -> Result<E, Unusable> {
         let errors = self.errors.stored.ok_or(Unusable::Type)?();
-        let known = self.function.of_error(&errors.coding, self.known, self.key());
-        known.filter(|known| known.fingerprint == failure.fingerprint).ok_or(Unusable::Type)?;
+        let type_info = self.function.of_error(&errors.coding, self.type_info, self.key());
+        type_info.filter(|type_info| type_info.fingerprint == failure.fingerprint).ok_or(Unusable::Type)?;
         (errors.coding.decode)(failure.payload).map_err(|error| {
             self.function.warn_once_undecodable(self.key(), &error);
             Unusable::Undecodable

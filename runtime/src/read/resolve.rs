@@ -16,16 +16,16 @@ pub(super) fn resolve_cache<'a>(
     function: &'static ReadFunction,
     cache: Option<Cow<'a, Arc<Shared>>>,
     options: &CallOptions,
-    known: impl FnOnce() -> Cacheability,
+    type_info: impl FnOnce() -> Cacheability,
     keys: &[AnyKey],
 ) -> Result<(Cow<'a, Arc<Shared>>, TypeInfo), Uncached> {
     let cache = cache.ok_or(Uncached::NoCache)?;
     // What is read inside of a transaction may never be committed, or be older than what has been.
     let own_view = options.in_transaction && !function.settings.cached_in_transaction;
     if options.mode != ReadMode::Bypass && !own_view && !cache.switch.is_off(function) {
-        match (known(), keys) {
+        match (type_info(), keys) {
             (Ok(_), [key]) if !key.is_whole() => function.warn_once_unprintable(key.as_str()),
-            (Ok(known), _) => return Ok((cache, known)),
+            (Ok(type_info), _) => return Ok((cache, type_info)),
             (Err(error), _) => function.warn_once_uncacheable(&error),
         }
     }

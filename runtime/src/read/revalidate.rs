@@ -28,11 +28,11 @@ impl<V, E> Call<'_, V, E> {
     /// Gives a stale entry as it is.
     pub(super) fn give_stale(&self, stale: StaleEntry<V>) -> Loaded<V, E> {
         if stale.freshness == Freshness::EarlyRefresh {
-            self.counters.hits.one();
+            self.counters.hits.increment();
             self.record_source(Source::Hit, Some(stale.age));
             tracing::trace!(key = self.key(), age = ?stale.age, "hit");
         } else {
-            self.counters.stale.one();
+            self.counters.stale.increment();
             self.record_source(Source::Stale, Some(stale.age));
             tracing::debug!(key = self.key(), age = ?stale.age, "stale");
         }
@@ -58,7 +58,7 @@ impl<V, E> Call<'_, V, E> {
             return self.give_stale(stale);
         };
         if stale.freshness == Freshness::EarlyRefresh {
-            self.counters.early_refreshes.one();
+            self.counters.early_refreshes.increment();
         }
         let result = self.run_revalidation(held, patience.zip(slot), budget, body).await;
         self.or_stale(result, stale).0
@@ -149,7 +149,7 @@ impl<V, E> Call<'_, V, E> {
             Ok((true, Some(versions))) => {
                 held.versions = versions;
                 held.may_be_copied = entry::can_have_copies(&stale.bytes);
-                self.counters.refreshes.one();
+                self.counters.refreshes.increment();
                 tracing::debug!(key = self.key(), age = ?stale.age, freshness = ?stale.freshness, "refreshing");
                 Election::Won(held)
             }
@@ -175,10 +175,10 @@ impl<V, E> Call<'_, V, E> {
         body: B,
     ) -> Option<Loaded<V, E>> {
         self.record_source(Source::Loaded, Some(Duration::ZERO));
-        let (function, known, coding) = (self.function, self.known, *self.coding);
+        let (function, type_info, coding) = (self.function, self.type_info, *self.coding);
         let given_up = self.errors.given_up;
         let revalidation =
-            Revalidation { cache: self.cache.clone(), function, known, coding, given_up, held };
+            Revalidation { cache: self.cache.clone(), function, type_info, coding, given_up, held };
         match elsewhere {
             Some((patience, slot)) => {
                 let result = body.detach(slot, revalidation);

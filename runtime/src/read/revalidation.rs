@@ -23,7 +23,7 @@ use crate::{
 pub(crate) struct Revalidation<V, E> {
     pub(super) cache: Arc<Shared>,
     pub(super) function: &'static ReadFunction,
-    pub(super) known: TypeInfo,
+    pub(super) type_info: TypeInfo,
     pub(super) coding: Coding<V>,
     /// The error of a load that takes too long.
     pub(super) given_up: Option<fn(Error) -> E>,
@@ -37,14 +37,14 @@ impl<V, E> Revalidation<V, E> {
         body: impl Future<Output = Loaded<V, E>>,
         mut budget: Budget,
     ) -> Loaded<V, E> {
-        let Revalidation { cache, function, known, coding, held, .. } = self;
+        let Revalidation { cache, function, type_info, coding, held, .. } = self;
         let counters = cache.table.of(function);
-        counters.loads.one();
+        counters.loads.increment();
         let started = Instant::now();
         let (key, max_value) = (held.key().to_owned(), cache.store.max_value());
         let key = key.as_str();
         let (coding, versions) = (&coding, &*held.versions);
-        let encoder = EntryEncoder { function, counters, key, known, coding, versions, max_value };
+        let encoder = EntryEncoder { function, counters, key, type_info, coding, versions, max_value };
         let encode = |result: Loaded<V, E>| {
             let load_time = started.elapsed();
             counters.load_times.record(|| load_time);
@@ -58,7 +58,7 @@ impl<V, E> Revalidation<V, E> {
         let renewal = held.renew_loop(function.settings.lease);
         let (result, load_time, entry) = while_renewing(cache.clock, pin!(body), renewal, encode).await;
         let Some(entry) = entry else {
-            counters.refreshes_failed.one();
+            counters.refreshes_failed.increment();
             tracing::debug!(key, took = ?load_time, "the refresh failed");
             held.fail();
             return result;

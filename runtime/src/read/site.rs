@@ -23,7 +23,7 @@ pub(super) struct Site<'a, V, E> {
     pub(super) cache: &'a Arc<Shared>,
     pub(super) function: &'static ReadFunction,
     pub(super) counters: &'a Counters,
-    pub(super) known: TypeInfo,
+    pub(super) type_info: TypeInfo,
     pub(super) coding: &'a Coding<V>,
     pub(super) errors: &'a ErrorPolicy<E>,
     /// Of the return type.
@@ -127,9 +127,9 @@ impl<'a, V, E> Call<'a, V, E> {
 
     /// What decides about an entry of this call that carries these versions of its tags.
     pub(super) fn encoder<'b>(&'b self, versions: &'b [Token]) -> EntryEncoder<'b, V> {
-        let Site { function, counters, known, coding, cache, .. } = *self.site;
+        let Site { function, counters, type_info, coding, cache, .. } = *self.site;
         let max_value = cache.store.max_value();
-        EntryEncoder { function, counters, key: self.key(), known, coding, versions, max_value }
+        EntryEncoder { function, counters, key: self.key(), type_info, coding, versions, max_value }
     }
 
     /// Runs the body, for no longer than the function says.

@@ -22,9 +22,9 @@ use crate::{
         read::ReadFunction,
         write::{GUARD_FOR, Guard, WriteFunction},
     },
-    outcome::returns::Returns,
+    outcome::returns::ReturnAdapter,
     overrides::refresh,
-    read::{Begun, load, load_owned},
+    read::{BoxedBody, load, load_owned},
     store::{
         Store,
         faulty::{FaultyStore, GATES, Gate, SLOW},
@@ -132,11 +132,11 @@ impl World {
             let (key, coding, returns) = (
                 AnyKey::new("k"),
                 coding::<u64, Bincode>(0),
-                Returns::<Result<u64, Failed>, 2>::SHARED.or_absent(),
+                ReturnAdapter::<Result<u64, Failed>, 2>::SHARED.or_absent(),
             );
             let cache = Some(&cache.inner);
             if function.settings.staleness.in_background {
-                let make = || Box::pin(origin) as Begun<_>;
+                let make = || Box::pin(origin) as BoxedBody<_>;
                 return load_owned::<_, 2, _>(function, cache, key, coding, returns, make).await;
             }
             load::<_, 2, _>(function, cache, key, coding, returns, pin!(origin)).await

@@ -1,9 +1,6 @@
 //! Waiting for the change of a key.
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, MutexGuard},
-};
+use std::{collections::HashMap, sync::Arc};
 
 use crate::lock::Mutex;
 
@@ -16,7 +13,7 @@ pub(crate) struct ChangeListeners(Arc<Mutex<HashMap<Box<str>, watch::Sender<()>>
 impl ChangeListeners {
     /// Begins to listen for changes of a key. `push` says whether the store announces them at all.
     pub(crate) fn listen(&self, key: &str, push: bool) -> ChangeListener {
-        let mut listeners = self.lock();
+        let mut listeners = self.0.lock();
         let changes = match listeners.get(key) {
             Some(sender) => sender.subscribe(),
             None => {
@@ -30,7 +27,7 @@ impl ChangeListeners {
 
     /// The key has changed.
     pub(crate) fn changed(&self, key: &str) {
-        let sender = self.lock().remove(key);
+        let sender = self.0.lock().remove(key);
         // Wakes every listener; those that still need the key listen again. Not under the lock, since a waker may run any code.
         drop(sender);
     }
@@ -38,17 +35,13 @@ impl ChangeListeners {
     /// Any key may have changed.
     #[cfg(feature = "redis")]
     pub(crate) fn all_changed(&self) {
-        let senders = std::mem::take(&mut *self.lock());
+        let senders = std::mem::take(&mut *self.0.lock());
         drop(senders);
-    }
-
-    fn lock(&self) -> MutexGuard<'_, HashMap<Box<str>, watch::Sender<()>>> {
-        self.0.lock()
     }
 
     #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
-        self.lock().len()
+        self.0.lock().len()
     }
 }
 
@@ -75,7 +68,7 @@ impl ChangeListener {
 
 impl Drop for ChangeListener {
     fn drop(&mut self) {
-        let mut listeners = self.listeners.lock();
+        let mut listeners = self.listeners.0.lock();
         // The last listener removes the entry, unless it belongs to a later one.
         if listeners.get(&self.key).is_some_and(|sender| {
             sender.receiver_count() == 1 && sender.subscribe().same_channel(&self.changes)

@@ -2,7 +2,7 @@
 //!
 //! It holds the same bytes as Redis would, so that both stores behave alike in every field of the header.
 
-use std::{sync::MutexGuard, time::Duration};
+use std::time::Duration;
 
 use crate::lock::Mutex;
 
@@ -44,7 +44,7 @@ impl MemoryStore {
     }
 
     pub(crate) async fn read(&self, key: &str) -> Answer<Option<Bytes>> {
-        Ok(self.lock().read(key).map(Bytes::copy_from_slice))
+        Ok(self.slots.lock().read(key).map(Bytes::copy_from_slice))
     }
 
     pub(crate) async fn read_timed(&self, key: &str) -> Answer<(Option<Bytes>, Duration)> {
@@ -52,13 +52,13 @@ impl MemoryStore {
     }
 
     pub(crate) async fn read_together(&self, keys: &[&str], timed: bool) -> Answer<Together> {
-        let mut slots = self.lock();
+        let mut slots = self.slots.lock();
         let values = keys.iter().map(|key| slots.read(key).map(Bytes::copy_from_slice)).collect();
         Ok((values, timed.then(|| self.now())))
     }
 
     pub(crate) async fn run<S: Step>(&self, key: &str, step: &S) -> Answer<S::Answer> {
-        self.take(&mut self.lock(), key, step)
+        self.take(&mut self.slots.lock(), key, step)
     }
 
     pub(crate) async fn run_all<S: Step>(
@@ -66,7 +66,7 @@ impl MemoryStore {
         keys: &[&str],
         steps: &[S],
     ) -> Answer<Vec<Answer<S::Answer>>> {
-        let mut slots = self.lock();
+        let mut slots = self.slots.lock();
         Ok(keys.iter().zip(steps).map(|(key, step)| self.take(&mut slots, key, step)).collect())
     }
 
@@ -80,17 +80,13 @@ impl MemoryStore {
 
     pub(crate) async fn watch(&self, key: &str) -> Answer<Watched> {
         let watch = self.listeners.listen(key, true);
-        let slots = self.lock();
+        let slots = self.slots.lock();
         let left = slots.left(key);
         Ok(Watched { watch, there: slots.get(key).map(Bytes::copy_from_slice), left, now: self.now() })
     }
 
     pub(crate) async fn ping(&self) -> Answer<()> {
         Ok(())
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Slots> {
-        self.slots.lock()
     }
 
     /// The time of this store.
@@ -131,7 +127,7 @@ impl MemoryStore {
 
     #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
-        self.lock().len()
+        self.slots.lock().len()
     }
 
     /// Number of keys that have listeners.
@@ -143,7 +139,7 @@ impl MemoryStore {
     /// Removes what stands under a key, unless it is a guard, as for want of room.
     #[cfg(test)]
     pub(crate) fn evict(&self, key: &str) {
-        let mut slots = self.lock();
+        let mut slots = self.slots.lock();
         let is_guard = slots.get(key).is_some_and(|bytes| Writers::read(bytes).is_some());
         if !is_guard {
             self.change(&mut slots, key, Change::Delete);
@@ -158,6 +154,6 @@ impl MemoryStore {
 
     #[cfg(test)]
     pub(crate) fn plant_for(&self, key: &str, bytes: Vec<u8>, ttl: Duration) {
-        self.put(&mut self.lock(), key, bytes, ttl);
+        self.put(&mut self.slots.lock(), key, bytes, ttl);
     }
 }

@@ -39,13 +39,13 @@ pub(crate) fn whole(mut keys: Vec<AnyKey>) -> Vec<AnyKey> {
 
 /// A deletion of keys that no guard stands under: those that only a result names, or that were named by hand. Dropped before it was
 /// carried out, it is carried out in the background, since nobody else knows of it.
-pub(crate) struct Removal {
+pub(crate) struct Deletion {
     pub(crate) function: &'static str,
     pub(crate) cache: Arc<Shared>,
     pub(crate) keys: Vec<AnyKey>,
 }
 
-impl Removal {
+impl Deletion {
     /// Keys whose deletion is undelivered are on the recovery list, and are returned.
     pub(crate) async fn carry_out(mut self) -> Failures {
         if self.keys.is_empty() {
@@ -57,7 +57,7 @@ impl Removal {
     }
 }
 
-impl Drop for Removal {
+impl Drop for Deletion {
     fn drop(&mut self) {
         if self.keys.is_empty() {
             return;

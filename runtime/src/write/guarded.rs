@@ -15,7 +15,7 @@ use crate::{
     engine::{
         events::now_and_then,
         recovery::delivery::wait,
-        session::{Ended, GuardSet, Named, Written},
+        session::{Ended, GuardSet, Named, Update},
         shared::Shared,
     },
     function::write::{Guard, WriteSettings},
@@ -151,18 +151,20 @@ impl Releasing {
 
     /// Leaves the guards, all at once, with an entry in the place of those that were this write's alone. What can't be delivered
     /// goes on the recovery list and is returned.
-    pub(super) async fn carry_out(mut self, mut puts: Vec<Written>) -> Failures {
+    pub(super) async fn carry_out(mut self, mut updates: Vec<Update>) -> Failures {
         let begun = Instant::now();
         let (cache, token, keys) = (&self.set.cache, self.set.token, &self.ended.keys);
         // Without its guard, or where another write is still to be delivered, this may not be the last that was written; nor
         // where a write inside of it named the key as well.
-        let is_last = |put: &Written| keys.get(put.key.as_str()).is_some_and(|named| named.is_of(put));
-        puts.retain(|put| !self.ended.lost && is_last(put) && !cache.is_listed(put.key.as_str()));
-        if !cache.store.is_open(puts.iter().map(|put| put.key.as_str())) {
-            puts.clear();
+        let is_last =
+            |update: &Update| keys.get(update.key.as_str()).is_some_and(|named| named.is_of(update));
+        updates.retain(|update| !self.ended.lost && is_last(update) && !cache.is_listed(update.key.as_str()));
+        if !cache.store.is_open(updates.iter().map(|update| update.key.as_str())) {
+            updates.clear();
         }
-        let is_put = |(key, _): &(&String, &Named)| puts.iter().any(|put| put.key.as_str() == *key);
-        let (with, without): (Vec<_>, Vec<_>) = keys.iter().partition(is_put);
+        let is_updated =
+            |(key, _): &(&String, &Named)| updates.iter().any(|update| update.key.as_str() == *key);
+        let (with, without): (Vec<_>, Vec<_>) = keys.iter().partition(is_updated);
         let mut answers = Vec::with_capacity(keys.len());
         if !without.is_empty() {
             let names: Vec<&str> = without.iter().map(|(key, _)| key.as_str()).collect();
@@ -174,23 +176,25 @@ impl Releasing {
             let released = in_pieces(names.len(), false, release).await;
             answers.extend(released);
         }
-        let mut updated = 0;
+        let mut stored = 0;
         if !with.is_empty() {
             let names: Vec<&str> = with.iter().map(|(key, _)| key.as_str()).collect();
             let release = |number: usize| {
-                let put = puts.iter().find(|put| put.key.as_str() == names[number]);
-                let value =
-                    |put: &Written| Left::Value { value: put.entry.value.clone(), ttl: put.entry.ttl };
-                Release { token, left: put.map_or(Left::Nothing, value) }
+                let update = updates.iter().find(|update| update.key.as_str() == names[number]);
+                let value = |update: &Update| Left::Value {
+                    value: update.entry.value.clone(),
+                    ttl: update.entry.ttl,
+                };
+                Release { token, left: update.map_or(Left::Nothing, value) }
             };
-            let put = cache.store.run_all(&names, release, cache.timeout).await;
-            updated = put.iter().filter(|answer| **answer == Ok(Released::Stored)).count();
-            answers.extend(put);
+            let released = cache.store.run_all(&names, release, cache.timeout).await;
+            stored = released.iter().filter(|answer| **answer == Ok(Released::Stored)).count();
+            answers.extend(released);
         }
         let named: Vec<_> = without.into_iter().chain(with).collect();
         let texts: Vec<&String> = named.iter().map(|(key, _)| *key).collect();
-        tracing::debug!(keys = ?Listed(&texts), updated, took = ?begun.elapsed(), "released");
-        cache.table.writes.updated.add(updated as u64);
+        tracing::debug!(keys = ?Listed(&texts), updated = stored, took = ?begun.elapsed(), "released");
+        cache.table.writes.updated.add(stored as u64);
         let copied = longest(answers.iter().filter_map(|answer| match answer {
             Ok(Released::Left(left)) => Some(*left),
             _ => None,

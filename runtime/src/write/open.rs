@@ -5,7 +5,7 @@ use std::sync::Arc;
 use futures_util::future::join_all;
 
 use super::{
-    deletion::{Failures, Removal},
+    deletion::{Deletion, Failures},
     guarded::{Releasing, place},
     places::Part,
 };
@@ -13,7 +13,7 @@ use crate::{
     AnyKey,
     engine::{
         scope,
-        session::{GuardSet, Member, Session, Written},
+        session::{GuardSet, Member, Session, Update},
         shared::Shared,
     },
     function::write::WriteSettings,
@@ -25,7 +25,7 @@ pub(crate) type Unguarded = (Arc<Shared>, AnyKey, StoreError);
 
 /// How far a write has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Stage {
+pub(crate) enum Phase {
     /// The body has not begun: nothing was written.
     Before,
     /// The body runs, or ended in a way that does not say whether the database goes on with what it was told.
@@ -34,7 +34,7 @@ pub(crate) enum Stage {
     After,
 }
 
-/// A write whose guards stand. Dropped, it ends as its stage says.
+/// A write whose guards stand. Dropped, it ends as its phase says.
 #[derive(Debug)]
 pub(crate) enum Open {
     Outermost(Outermost),
@@ -58,11 +58,11 @@ impl Open {
 
     /// Its body begins. Gives what it is the body of.
     pub(crate) fn enter(&mut self) -> Arc<Member> {
-        let (write, stage) = match self {
-            Open::Outermost(outermost) => (&outermost.write, &mut outermost.stage),
-            Open::Inner(inner) => (&inner.write, &mut inner.stage),
+        let (write, phase) = match self {
+            Open::Outermost(outermost) => (&outermost.write, &mut outermost.phase),
+            Open::Inner(inner) => (&inner.write, &mut inner.phase),
         };
-        *stage = Stage::Running;
+        *phase = Phase::Running;
         write.0.clone()
     }
 
@@ -70,34 +70,34 @@ impl Open {
     pub(crate) fn leave(&mut self) -> Option<Arc<Session>> {
         match self {
             Open::Outermost(outermost) => {
-                outermost.stage = Stage::After;
+                outermost.phase = Phase::After;
                 Some(outermost.write.session().clone())
             }
             Open::Inner(inner) => {
-                inner.stage = Stage::After;
+                inner.phase = Phase::After;
                 inner.is_same_call.then(|| inner.write.session().clone())
             }
         }
     }
 
-    /// Releases the guards and then deletes what only the result names; inside of another write it guards that. With the first
+    /// Releases the guards and then deletions what only the result names; inside of another write it guards that. With the first
     /// key that could not be guarded.
     pub(crate) async fn end(
         self,
         of_result: Vec<Part>,
         settings: &WriteSettings,
-        puts: Vec<Written>,
+        updates: Vec<Update>,
     ) -> Option<Unguarded> {
         match self {
             Open::Outermost(outermost) => {
                 // They exist before the release does: whoever goes away does not leave these behind.
-                let removals = removals(settings.name, of_result);
-                outermost.release(puts).await;
-                join_all(removals.into_iter().map(Removal::carry_out)).await;
+                let deletions = deletions(settings.name, of_result);
+                outermost.release(updates).await;
+                join_all(deletions.into_iter().map(Deletion::carry_out)).await;
                 None
             }
             Open::Inner(inner) => {
-                inner.write.session().add_puts(puts);
+                inner.write.session().add_updates(updates);
                 inner.end(of_result, settings).await.0
             }
         }
@@ -119,11 +119,11 @@ fn first(failures: Failures) -> Option<(AnyKey, StoreError)> {
 
 /// Deletes keys that no guard stands under, in all caches at once.
 pub(super) async fn delete(function: &'static str, parts: Vec<Part>) -> Failures {
-    join_all(removals(function, parts).into_iter().map(Removal::carry_out)).await.concat()
+    join_all(deletions(function, parts).into_iter().map(Deletion::carry_out)).await.concat()
 }
 
-fn removals(function: &'static str, parts: Vec<Part>) -> Vec<Removal> {
-    parts.into_iter().map(|Part { cache, keys }| Removal { function, cache, keys }).collect()
+fn deletions(function: &'static str, parts: Vec<Part>) -> Vec<Deletion> {
+    parts.into_iter().map(|Part { cache, keys }| Deletion { function, cache, keys }).collect()
 }
 
 /// A write's place in its session. Dropped, it leaves that; if it is the last, the guards are released in the background.
@@ -152,28 +152,28 @@ impl Drop for Share {
 #[derive(Debug)]
 pub(crate) struct Outermost {
     pub(super) write: Share,
-    pub(super) stage: Stage,
+    pub(super) phase: Phase,
 }
 
 impl Outermost {
     async fn begin(parts: Vec<Part>, settings: &WriteSettings) -> (Outermost, Option<Unguarded>) {
         // It exists before the guards do: dropped while they are being placed, it takes them away again.
         let write = Share(Member::outermost(settings.module, settings.name, settings.own_transaction));
-        let outermost = Outermost { write, stage: Stage::Before };
+        let outermost = Outermost { write, phase: Phase::Before };
         let failure = place_all(outermost.write.session(), &parts, settings, false).await;
         (outermost, failure)
     }
 
     /// Leaves the guards, all at once, with entries in the places of those that were this write's alone.
-    pub(crate) async fn release(self, mut puts: Vec<Written>) -> Failures {
-        puts.extend(self.write.session().take_puts());
-        release_all(self.write.leave(), puts).await
+    pub(crate) async fn release(self, mut updates: Vec<Update>) -> Failures {
+        updates.extend(self.write.session().take_updates());
+        release_all(self.write.leave(), updates).await
     }
 }
 
 impl Drop for Outermost {
     fn drop(&mut self) {
-        if self.stage == Stage::Running {
+        if self.phase == Phase::Running {
             // What a reader loads now could be the value from before.
             self.write.session().doubt();
         }
@@ -181,12 +181,14 @@ impl Drop for Outermost {
 }
 
 /// Leaves the guards of a write in all caches, all at once.
-pub(super) async fn release_all(releases: Vec<Releasing>, puts: Vec<Written>) -> Failures {
-    let mut puts: Vec<Option<Written>> = puts.into_iter().map(Some).collect();
+pub(super) async fn release_all(releases: Vec<Releasing>, updates: Vec<Update>) -> Failures {
+    let mut updates: Vec<Option<Update>> = updates.into_iter().map(Some).collect();
     let mut release = |releasing: Releasing| {
-        let here = |put: &mut Option<Written>| put.take_if(|put| Arc::ptr_eq(&put.cache, releasing.cache()));
-        let puts = puts.iter_mut().filter_map(here).collect();
-        releasing.carry_out(puts)
+        let here = |update: &mut Option<Update>| {
+            update.take_if(|update| Arc::ptr_eq(&update.cache, releasing.cache()))
+        };
+        let updates = updates.iter_mut().filter_map(here).collect();
+        releasing.carry_out(updates)
     };
     let releases: Vec<_> = releases.into_iter().map(&mut release).collect();
     join_all(releases).await.concat()
@@ -200,7 +202,7 @@ pub(crate) struct Inner {
     keys: Vec<Part>,
     /// Those that its result names, while their guards are being placed.
     of_result: Vec<Part>,
-    stage: Stage,
+    phase: Phase,
     /// Whether it is another attribute of the outermost write's function: what it leaves behind takes the guards' places then.
     is_same_call: bool,
 }
@@ -209,7 +211,7 @@ impl Inner {
     /// Guards the keys as part of that write.
     async fn begin(write: Share, keys: Vec<Part>, settings: &WriteSettings) -> (Inner, Option<Unguarded>) {
         let is_same_call = write.session().count_joined(settings);
-        let inner = Inner { write, keys, of_result: Vec::new(), stage: Stage::Before, is_same_call };
+        let inner = Inner { write, keys, of_result: Vec::new(), phase: Phase::Before, is_same_call };
         let failure = place_all(inner.write.session(), &inner.keys, settings, true).await;
         (inner, failure)
     }
@@ -217,7 +219,7 @@ impl Inner {
     /// Guards what only the result names; the last write of all releases everything. With the first key that could not be guarded,
     /// and those for which the cache did not answer in the end.
     async fn end(mut self, of_result: Vec<Part>, settings: &WriteSettings) -> (Option<Unguarded>, Failures) {
-        self.stage = Stage::After;
+        self.phase = Phase::After;
         self.of_result = of_result;
         let failure = place_all(self.write.session(), &self.of_result, settings, true).await;
         self.of_result.clear();
@@ -233,7 +235,7 @@ impl Inner {
 
 impl Drop for Inner {
     fn drop(&mut self) {
-        if self.stage == Stage::Running {
+        if self.phase == Phase::Running {
             self.each(&self.keys, |set, keys| set.doubt(Some(keys)));
         }
         // It has written, and is dropped before their guards stand.

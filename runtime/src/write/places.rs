@@ -64,9 +64,9 @@ impl Places {
         let joins = scope::is_in_write();
         let own = if parts.is_empty() { self.own() } else { None };
         for cache in parts.iter().map(|part| &part.cache).chain(own) {
-            cache.table.writes.writes.one();
+            cache.table.writes.writes.increment();
             if joins {
-                cache.table.writes.joined.one();
+                cache.table.writes.joined.increment();
             }
         }
     }

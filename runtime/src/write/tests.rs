@@ -56,8 +56,8 @@ fn version() -> Key<u64> {
 
 async fn stored(cache: &Cache) -> Option<u64> {
     let stored = store(cache).inside.read("k").await.unwrap()?;
-    let known = crate::fingerprint::of(&coding::<u64, Bincode>(0).kind).unwrap();
-    match entry::parse(&stored, known.fingerprint) {
+    let type_info = crate::fingerprint::of(&coding::<u64, Bincode>(0).kind).unwrap();
+    match entry::parse(&stored, type_info.fingerprint) {
         Entry::Value(value) => Some((coding::<u64, Bincode>(0).decode)(value.payload.unwrap()).unwrap()),
         _ => None,
     }

@@ -228,9 +228,9 @@ impl Begun {
             caches.extend(in_scope.clone().or_else(scope::installed));
         }
         for cache in caches {
-            cache.table.writes.transactions.one();
+            cache.table.writes.transactions.increment();
             if failed {
-                cache.table.writes.transactions_failed.one();
+                cache.table.writes.transactions_failed.increment();
             }
         }
     }

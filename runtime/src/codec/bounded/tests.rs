@@ -108,8 +108,8 @@ fn the_deepest_value_is_written_and_read() {
     fn round_trip<C: Codec>(tree: &Tree) {
         let mut bytes = Vec::new();
         let coding = coding::<Tree, C>(0);
-        let known = crate::fingerprint::of(&coding.kind).unwrap();
-        (coding.encode)(tree, known.counts, &mut bytes).unwrap();
+        let type_info = crate::fingerprint::of(&coding.kind).unwrap();
+        (coding.encode)(tree, type_info.counts, &mut bytes).unwrap();
         assert_eq!((coding.decode)(&bytes).unwrap(), *tree, "{}", C::NAME);
     }
     on_a_workers_stack(|| {

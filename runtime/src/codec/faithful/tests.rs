@@ -13,9 +13,9 @@ use crate::{Bincode, Json, MessagePack, Postcard, codec::coding::coding, fingerp
 /// What becomes of a value, in the words of the table.
 fn becomes<V: Cacheable + PartialEq + Debug, C: Codec>(value: &V) -> &'static str {
     let coding = coding::<V, C>(0);
-    let Ok(known) = fingerprint::of(&coding.kind) else { return "uncached" };
+    let Ok(type_info) = fingerprint::of(&coding.kind) else { return "uncached" };
     let mut bytes = Vec::new();
-    match (coding.encode)(value, known.counts, &mut bytes) {
+    match (coding.encode)(value, type_info.counts, &mut bytes) {
         Err(_) => "not stored",
         Ok(()) if (coding.decode)(&bytes).unwrap() == *value => "kept",
         Ok(()) => "**lost**",
@@ -25,8 +25,8 @@ fn becomes<V: Cacheable + PartialEq + Debug, C: Codec>(value: &V) -> &'static st
 /// What an error says.
 fn refusal<V: Cacheable, C: Codec>(value: &V) -> String {
     let coding = coding::<V, C>(0);
-    let known = fingerprint::of(&coding.kind).unwrap();
-    (coding.encode)(value, known.counts, &mut Vec::new()).unwrap_err().to_string()
+    let type_info = fingerprint::of(&coding.kind).unwrap();
+    (coding.encode)(value, type_info.counts, &mut Vec::new()).unwrap_err().to_string()
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

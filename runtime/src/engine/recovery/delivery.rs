@@ -16,7 +16,7 @@ impl Recovery {
     /// Delivers in the background until the list is empty, unless a task does so already.
     pub(crate) fn deliver(cache: &Arc<Shared>) {
         let recovery = &cache.recovery;
-        if std::mem::replace(&mut recovery.lock().delivering, true) {
+        if std::mem::replace(&mut recovery.queue.lock().delivering, true) {
             return;
         }
         let (delivery, clock) = (Delivery(Arc::downgrade(cache)), cache.clock);
@@ -87,7 +87,7 @@ impl Recovery {
 
     /// An invalidation was delivered: its key leaves the list.
     fn delivered_one(&self, cache: &Shared, (key, invalidation): &(Arc<str>, Invalidation)) {
-        let mut queue = self.lock();
+        let mut queue = self.queue.lock();
         // A write that failed meanwhile has an invalidation of its own.
         if queue
             .keys
@@ -95,7 +95,7 @@ impl Recovery {
             .is_some_and(|pending| pending.invalidation == Some(*invalidation) && pending.writing.is_empty())
         {
             tracing::debug!(key = &**key, "an invalidation was delivered late");
-            cache.table.writes.delivered.one();
+            cache.table.writes.delivered.increment();
             queue.keys.remove(key);
             self.owed.delivered();
         } else {
@@ -133,7 +133,7 @@ struct Delivery(Weak<Shared>);
 impl Drop for Delivery {
     fn drop(&mut self) {
         if let Some(cache) = self.0.upgrade() {
-            cache.recovery.lock().delivering = false;
+            cache.recovery.queue.lock().delivering = false;
         }
     }
 }

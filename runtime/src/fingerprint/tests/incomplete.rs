@@ -70,10 +70,10 @@ fn nothing_is_run_where_a_panic_aborts_or_the_version_stands_for_the_structure()
     let by_version = |version| coding::<one::User, Bincode>(version).by_version().kind;
     let kind = CodingKind { structure: never, ..by_version(1) };
     assert_eq!(structure_of(&kind, false), Structure::default());
-    let known = of(&kind).unwrap();
-    assert_eq!(known.one_build, None);
-    assert_ne!(known.fingerprint, of(&by_version(2)).unwrap().fingerprint);
-    assert_ne!(known.fingerprint, of(&coding::<one::User, Bincode>(1).kind).unwrap().fingerprint);
+    let type_info = of(&kind).unwrap();
+    assert_eq!(type_info.one_build, None);
+    assert_ne!(type_info.fingerprint, of(&by_version(2)).unwrap().fingerprint);
+    assert_ne!(type_info.fingerprint, of(&coding::<one::User, Bincode>(1).kind).unwrap().fingerprint);
 }
 
 fn structure_of(kind: &CodingKind, panics_abort: bool) -> Structure {
@@ -104,13 +104,13 @@ fn a_type_that_takes_long_is_left_to_a_thread() {
     assert!(error.is_passing() && error.to_string().contains("Slow"), "{error}");
     assert!(SLOW_READS.get() < 200, "{} of 256 samples were given here", SLOW_READS.get());
     let begun = Instant::now();
-    let known = loop {
+    let type_info = loop {
         match of(&kind) {
-            Ok(known) => break known,
+            Ok(type_info) => break type_info,
             Err(error) => assert!(error.is_passing() && begun.elapsed() < Duration::from_secs(20), "{error}"),
         }
         thread::sleep(Duration::from_millis(5));
     };
-    assert_eq!(known.one_build, None);
+    assert_eq!(type_info.one_build, None);
     assert!(SLOW_READS.get() < 200);
 }

@@ -222,7 +222,7 @@ pub trait NotGivenUp: Sized {
 impl<R: Fails> NotGivenUp for BatchErrors<R> {}
 
 /// What a body gave.
-pub(super) enum Given<V, E> {
+pub(super) enum BodyAnswer<V, E> {
     /// One for each id that it was given.
     Values(Vec<Option<V>>),
     Error(E),
@@ -230,12 +230,12 @@ pub(super) enum Given<V, E> {
     Unusable,
 }
 
-impl<V, E> Given<V, E> {
-    pub(super) fn of<K, R: Answer<K, V> + Fails<Error = E>>(answer: R, ids: &[K]) -> Given<V, E> {
+impl<V, E> BodyAnswer<V, E> {
+    pub(super) fn of<K, R: Answer<K, V> + Fails<Error = E>>(answer: R, ids: &[K]) -> BodyAnswer<V, E> {
         match answer.split(ids) {
-            Ok(Some(values)) => Given::Values(values),
-            Ok(None) => Given::Unusable,
-            Err(error) => Given::Error(error),
+            Ok(Some(values)) => BodyAnswer::Values(values),
+            Ok(None) => BodyAnswer::Unusable,
+            Err(error) => BodyAnswer::Error(error),
         }
     }
 }

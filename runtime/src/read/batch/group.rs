@@ -56,7 +56,7 @@ pub(super) struct Group<V, E> {
 pub(super) struct GroupSite<V, E> {
     pub(super) cache: Arc<Shared>,
     pub(super) function: &'static ReadFunction,
-    pub(super) known: TypeInfo,
+    pub(super) type_info: TypeInfo,
     pub(super) coding: Coding<V>,
     pub(super) errors: ErrorPolicy<E>,
     pub(super) options: CallOptions,
@@ -137,25 +137,25 @@ impl<V, E> GroupSite<V, E> {
     pub(super) fn new(
         cache: Arc<Shared>,
         function: &'static ReadFunction,
-        (known, coding): (TypeInfo, Coding<V>),
+        (type_info, coding): (TypeInfo, Coding<V>),
         errors: ErrorPolicy<E>,
         options: CallOptions,
         keys: Vec<AnyKey>,
     ) -> GroupSite<V, E> {
         let tags = Tags::of(&keys);
-        GroupSite { cache, function, known, coding, errors, options, keys, tags }
+        GroupSite { cache, function, type_info, coding, errors, options, keys, tags }
     }
 
     pub(super) fn site(&self) -> Site<'_, V, E> {
-        let GroupSite { ref cache, function, known, ref coding, ref errors, ref options, .. } = *self;
+        let GroupSite { ref cache, function, type_info, ref coding, ref errors, ref options, .. } = *self;
         let counters = cache.table.of(function);
-        Site { cache, function, counters, known, coding, errors, shape: SHAPE, options: options.clone() }
+        Site { cache, function, counters, type_info, coding, errors, shape: SHAPE, options: options.clone() }
     }
 
     /// A second value for the same key, by way of its codec.
     pub(super) fn copy(&self, value: &V) -> Option<V> {
         let mut bytes = Vec::new();
-        (self.coding.encode)(value, self.known.counts, &mut bytes).ok()?;
+        (self.coding.encode)(value, self.type_info.counts, &mut bytes).ok()?;
         (self.coding.decode)(&bytes).ok()
     }
 

@@ -178,7 +178,7 @@ impl<V, E> Group<V, E> {
             match (call.elected(right, &stale, answer), flight) {
                 (Election::Won(held), flight) => {
                     if flight.is_none() && stale.freshness == Freshness::EarlyRefresh {
-                        call.counters.early_refreshes.one();
+                        call.counters.early_refreshes.increment();
                     }
                     let (ticket, looked) =
                         flight.map_or((None, Epoch::NONE), |(ticket, at)| (Some(ticket), at));

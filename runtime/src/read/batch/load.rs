@@ -17,7 +17,7 @@ use super::{
         load::complete,
         site::Call,
     },
-    answer::Given,
+    answer::BodyAnswer,
     group::{Group, Load, State, settled},
     wait::Heard,
 };
@@ -73,12 +73,12 @@ impl<V, E> Group<V, E> {
         loads
     }
 
-    /// Runs the body of these keys. `given` says what it gave.
+    /// Runs the body of these keys. `split` tells what it gave apart.
     pub(super) async fn load<R>(
         &mut self,
         loads: &[usize],
         body: Pin<&mut impl Future<Output = R>>,
-        given: impl FnOnce(R) -> Given<V, E>,
+        split: impl FnOnce(R) -> BodyAnswer<V, E>,
     ) {
         let (cache, function) = (self.of.cache.clone(), self.of.function);
         let started = Instant::now();
@@ -103,7 +103,7 @@ impl<V, E> Group<V, E> {
             let body = pin!(async { Ok(body.await) });
             let limited = pin!(within_limit(&cache, function, given_up, body));
             let take = |returned: Result<R, E>| {
-                let given = returned.map_or_else(Given::Error, given);
+                let given = returned.map_or_else(BodyAnswer::Error, split);
                 self.take_results(loads, given, started.elapsed())
             };
             match renewal {
@@ -119,7 +119,7 @@ impl<V, E> Group<V, E> {
     }
 
     /// Sorts the results of a body: what is given to whom, and what is stored.
-    fn take_results(&mut self, loads: &[usize], given: Given<V, E>, took: Duration) -> After {
+    fn take_results(&mut self, loads: &[usize], given: BodyAnswer<V, E>, took: Duration) -> After {
         let counters = self.of.cache.table.of(self.of.function);
         counters.loads.add(loads.len() as u64);
         let loads: Vec<(usize, Load<V>)> = loads
@@ -135,15 +135,15 @@ impl<V, E> Group<V, E> {
             tracing::debug!(key = self.of.key(*index), ?took, "loaded");
         }
         match given {
-            Given::Values(values) => self.take_values(loads, values, took),
-            Given::Error(error) => {
+            BodyAnswer::Values(values) => self.take_values(loads, values, took),
+            BodyAnswer::Error(error) => {
                 let (after, covered) = self.take_failure(loads, Some(&error));
                 if !covered {
                     self.error = Some(error);
                 }
                 after
             }
-            Given::Unusable => {
+            BodyAnswer::Unusable => {
                 tracing::error!(
                     function = self.of.function.settings.name,
                     ids = loads.len(),
@@ -208,7 +208,7 @@ impl<V, E> Group<V, E> {
             let Load { ticket, held, stale, began } = load;
             if let Some(held) = held {
                 if held.is_refresh() && !call.is_forced() {
-                    call.counters.refreshes_failed.one();
+                    call.counters.refreshes_failed.increment();
                 }
                 after.failed.push(held);
             }

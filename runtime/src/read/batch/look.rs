@@ -142,7 +142,7 @@ impl<V, E> Group<V, E> {
                 Cached::Hit(hit) => call.give(hit),
                 Cached::Stale(stale) => call.give_stale(stale),
                 Cached::Absent => {
-                    call.counters.misses.one();
+                    call.counters.misses.increment();
                     call.record_source(Source::Absent, None);
                     call.absent(Error::NotCached { key: call.key().to_owned() })
                 }

@@ -141,7 +141,7 @@ impl<V, E> Group<V, E> {
                 // One key that failed elsewhere spoils no other: this batch asks its own body.
                 Some(Loaded::Error(_)) | None => self.without_result(index, at_hand, soft),
                 Some(result) => {
-                    call.counters.shared.one();
+                    call.counters.shared.increment();
                     call.record_source(Source::Shared, call.age_of(&shared).await);
                     tracing::debug!(key = call.key(), "shared");
                     values[index] = settled(&call, result);
@@ -201,7 +201,8 @@ impl<V, E> GroupSite<V, E> {
         match self.cache.watch(self.key(index), within.min(self.cache.timeout)).await {
             Ok(Watched { mut watch, there, .. }) => {
                 let bytes = there.unwrap_or_default();
-                if matches!(entry::parse(&bytes, self.known.fingerprint), Entry::Lease | Entry::Value(_)) {
+                if matches!(entry::parse(&bytes, self.type_info.fingerprint), Entry::Lease | Entry::Value(_))
+                {
                     watch.changed().await;
                 }
             }

@@ -34,8 +34,15 @@ async fn an_error_that_cannot_be_shared_costs_few_bodies_at_a_time() {
                     Err::<u64, _>(Failed("body".to_owned()))
                 };
                 let (key, coding) = (AnyKey::new("k"), coding::<u64, Bincode>(0));
-                load::<_, 2, _>(&LOAD, Some(&world.cache.inner), key, coding, Returns::unshared(), pin!(body))
-                    .await
+                load::<_, 2, _>(
+                    &LOAD,
+                    Some(&world.cache.inner),
+                    key,
+                    coding,
+                    ReturnAdapter::unshared(),
+                    pin!(body),
+                )
+                .await
             })
         })
         .collect();

@@ -129,7 +129,7 @@ fn outlived(
             }
         };
         let (key, coding) = (AnyKey::new("k"), coding::<u64, Bincode>(0));
-        let returns = Returns::<Result<u64, Failed>, 2>::SHARED;
+        let returns = ReturnAdapter::<Result<u64, Failed>, 2>::SHARED;
         load::<_, 2, _>(&OUTLIVED, Some(&cache.inner), key, coding, returns, pin!(body)).await
     })
 }

@@ -17,7 +17,7 @@
 use std::{
     mem,
     sync::{
-        Arc, MutexGuard, Weak,
+        Arc, Weak,
         atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed},
     },
 };
@@ -196,7 +196,7 @@ impl<A> ReadBatcher<A> {
         if length > MAX_BYTES / 2 {
             return Admission::Alone(None);
         }
-        let mut queue = self.0.lock();
+        let mut queue = self.0.queue.lock();
         if !queue.is_crowded() && queue.in_flight < SOLO_LIMIT.min(self.0.limit) {
             queue.in_flight += 1;
             return Admission::Alone(Some(Permit(self.0.clone())));
@@ -227,7 +227,7 @@ impl<A> ReadBatcher<A> {
 
     /// Marks the batches as supervised; `true` if the caller has to start supervising them.
     pub(super) fn supervise(&self) -> bool {
-        !mem::replace(&mut self.0.lock().supervised, true)
+        !mem::replace(&mut self.0.queue.lock().supervised, true)
     }
 
     /// Checks the progress of the batches; to be called at regular intervals. Gives up those whose task has not run for `unsent`
@@ -237,7 +237,7 @@ impl<A> ReadBatcher<A> {
         // Dropping a sender may run a caller's waker: not under the lock.
         let (mut unsent_ones, mut silent_ones) = (Vec::new(), Vec::new());
         let goes_on = {
-            let mut queue = self.0.lock();
+            let mut queue = self.0.queue.lock();
             queue.checks += 1;
             let checks = queue.checks;
             while let Some(at) = queue.open.iter().position(|open| checks - open.since > unsent) {
@@ -286,11 +286,7 @@ impl<A> ReadBatcher<A> {
     }
 }
 
-impl<A> Shared<A> {
-    fn lock(&self) -> MutexGuard<'_, Queue<A>> {
-        self.queue.lock()
-    }
-}
+impl<A> Shared<A> {}
 
 /// The right to have a command in flight.
 #[derive(Debug)]
@@ -298,7 +294,7 @@ pub(super) struct Permit<A>(Arc<Shared<A>>);
 
 impl<A> Drop for Permit<A> {
     fn drop(&mut self) {
-        self.0.lock().in_flight -= 1;
+        self.0.queue.lock().in_flight -= 1;
     }
 }
 
@@ -312,7 +308,7 @@ pub(super) struct OpenBatch<A> {
 impl<A> OpenBatch<A> {
     /// Closes the batch: from now on nobody can join it. `None` if it was full and has been sent already.
     pub(super) fn close(&self) -> Option<Batch<A>> {
-        let mut queue = self.shared.lock();
+        let mut queue = self.shared.queue.lock();
         let at = queue.open.iter().position(|open| open.number == self.number)?;
         Some(queue.close(at))
     }
@@ -368,7 +364,7 @@ impl<A> Batch<A> {
         let shared = permit.0.clone();
         // A caller that reads again after its answer must not count this command as in flight.
         drop(permit);
-        let at_once = if shared.lock().in_flight == 0 {
+        let at_once = if shared.queue.lock().in_flight == 0 {
             answers.len().div_ceil(2).max(BATCH_THRESHOLD)
         } else {
             MAX_REPLIES_AT_ONCE

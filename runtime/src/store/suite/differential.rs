@@ -196,9 +196,9 @@ fn on_copies() -> [Move; 6] {
 }
 
 /// The arguments of a script.
-struct Given<'a>(&'a mut Cmd);
+struct CommandArguments<'a>(&'a mut Cmd);
 
-impl Arguments for Given<'_> {
+impl Arguments for CommandArguments<'_> {
     fn bytes(&mut self, bytes: &[u8]) {
         self.0.arg(bytes);
     }
@@ -247,7 +247,7 @@ impl Both<'_> {
         assert!(!source.contains("TIME'"), "the time is the test's");
         let mut command = cmd("EVAL");
         command.arg(source).arg(3).arg(KEY).arg(now.as_secs()).arg(now.subsec_micros());
-        step.arguments(&mut Given(&mut command));
+        step.arguments(&mut CommandArguments(&mut command));
         let reply: redis::Value = self.command(&command);
         let reply = match &reply {
             redis::Value::Int(number) => Reply::Number(*number),

@@ -17,7 +17,7 @@ impl Asked {
     /// A single call.
     async fn single(&self, id: u64) -> Result<u64, Failed> {
         let key = key_of(id).tagged(self.tags.iter().map(|tag| Tag::new(tag)));
-        let returns = Returns::<Result<u64, Failed>, 2>::SHARED;
+        let returns = ReturnAdapter::<Result<u64, Failed>, 2>::SHARED;
         let body = pin!(async { Ok(self.origin(vec![id]).await?[&id]) });
         load(self.function, Some(&self.world.cache.inner), key, coding::<u64, Bincode>(0), returns, body)
             .await

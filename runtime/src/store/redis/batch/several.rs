@@ -19,7 +19,7 @@ impl<A> ReadBatcher<A> {
         timed: bool,
         runtime: impl FnOnce() -> runtime::Id,
     ) -> Option<Vec<oneshot::Receiver<A>>> {
-        let mut queue = self.0.lock();
+        let mut queue = self.0.queue.lock();
         if queue.open.is_empty() || keys.len() >= MAX_CALLERS {
             return None;
         }
@@ -41,7 +41,7 @@ impl<A> ReadBatcher<A> {
         timed: bool,
     ) -> Option<Batch<A>> {
         {
-            let mut queue = self.0.lock();
+            let mut queue = self.0.queue.lock();
             if queue.in_flight >= self.0.limit {
                 return None;
             }

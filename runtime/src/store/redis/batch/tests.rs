@@ -78,7 +78,7 @@ fn distribute(batch: Batch<String>) {
 }
 
 fn left(reads: &Reads) -> (usize, usize) {
-    let queue = reads.0.lock();
+    let queue = reads.0.queue.lock();
     (queue.in_flight, queue.open.len())
 }
 

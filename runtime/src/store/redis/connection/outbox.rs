@@ -12,7 +12,7 @@ use std::{
     future::{Future, poll_fn},
     pin::Pin,
     sync::{
-        Arc, MutexGuard,
+        Arc,
         atomic::{AtomicUsize, Ordering::Relaxed},
     },
     task::{Context, Poll, ready},
@@ -54,13 +54,9 @@ enum Progress {
 type StepFuture = Pin<Box<dyn Future<Output = Box<dyn FnOnce() + Send>> + Send>>;
 
 impl QueuedStep {
-    fn lock(&self) -> MutexGuard<'_, Progress> {
-        self.0.lock()
-    }
-
     /// Starts the step on the library's thread.
     fn begin(self: &Arc<Self>) {
-        let mut step = self.lock();
+        let mut step = self.0.lock();
         match std::mem::replace(&mut *step, Progress::Done) {
             Progress::Queued(future) => {
                 let slot = self.clone();
@@ -73,7 +69,7 @@ impl QueuedStep {
 
     fn poll(&self, context: &mut Context<'_>) -> Poll<()> {
         let (reply, over) = {
-            let mut step = self.lock();
+            let mut step = self.0.lock();
             let Progress::Running(future, _) = &mut *step else { return Poll::Ready(()) };
             let reply = ready!(future.as_mut().poll(context));
             (reply, std::mem::replace(&mut *step, Progress::Done))
@@ -90,7 +86,7 @@ struct Caller(Arc<QueuedStep>);
 
 impl Drop for Caller {
     fn drop(&mut self) {
-        let step = std::mem::replace(&mut *self.0.lock(), Progress::Done);
+        let step = std::mem::replace(&mut *self.0.0.lock(), Progress::Done);
         if let Progress::Running(_, task) = step {
             task.abort();
         }
@@ -136,7 +132,7 @@ impl Outbox {
         };
         let slot = Arc::new(QueuedStep(Mutex::new(Progress::Queued(Box::pin(step)))));
         let first = {
-            let mut queue = self.lock();
+            let mut queue = self.queue.lock();
             queue.steps.push(slot.clone());
             queue.steps.len() == 1
         };
@@ -154,20 +150,16 @@ impl Outbox {
         answer.await.unwrap_or_else(|_| Err(Failure::Down("a step was not finished".to_owned())))
     }
 
-    fn lock(&self) -> MutexGuard<'_, Queue> {
-        self.queue.lock()
-    }
-
     /// Has the library's thread start everything that is queued when it runs next.
     fn flush(self: &Arc<Self>) {
-        let mut queue = self.lock();
+        let mut queue = self.queue.lock();
         if queue.steps.is_empty() || std::mem::replace(&mut queue.flushing, true) {
             return;
         }
         let outbox = self.clone();
         thread::spawn(async move {
             let steps = {
-                let mut queue = outbox.lock();
+                let mut queue = outbox.queue.lock();
                 queue.flushing = false;
                 std::mem::take(&mut queue.steps)
             };
@@ -209,7 +201,7 @@ mod tests {
         let answers = runtime().block_on(join_all(steps));
         assert!(answers.into_iter().enumerate().all(|(number, answer)| answer.unwrap() == number));
         assert_eq!(order.try_iter().collect::<Vec<_>>(), (0..500).collect::<Vec<_>>());
-        assert_eq!((outbox.under_way.load(Relaxed), outbox.lock().steps.len()), (0, 0));
+        assert_eq!((outbox.under_way.load(Relaxed), outbox.queue.lock().steps.len()), (0, 0));
     }
 
     /// What is sent in one turn of the thread is one packet.

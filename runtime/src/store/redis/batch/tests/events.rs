@@ -68,7 +68,7 @@ impl World {
         let runtimes = [runtime(), runtime()];
         let reads = ReadBatcher::new(32);
         // So that they are batched from the start.
-        reads.0.lock().average = 8 * MAX_CALLERS;
+        reads.0.queue.lock().average = 8 * MAX_CALLERS;
         World { reads, runtimes, tasks, sent, callers, now: 0 }
     }
 
@@ -150,7 +150,7 @@ proptest! {
             world.happen(&Event::Answer { command: 0 });
         }
         prop_assert!(world.callers.is_empty());
-        let queue = world.reads.0.lock();
+        let queue = world.reads.0.queue.lock();
         prop_assert_eq!((queue.in_flight, queue.open.len()), (0, 0));
     }
 }
