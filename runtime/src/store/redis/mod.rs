@@ -15,6 +15,7 @@ mod poll;
 mod reads;
 mod replicas;
 mod route;
+mod scatter;
 mod script;
 mod sentinel;
 mod sole_task;
@@ -31,7 +32,7 @@ use std::{
 
 use bytes::Bytes;
 use futures_util::future::join_all;
-use redis::RedisResult;
+use redis::{RedisError, RedisResult};
 use tokio::{runtime::Handle, sync::Notify};
 
 #[cfg(feature = "tls")]
@@ -127,16 +128,27 @@ impl RedisStore {
             node.call_all(&mut pipeline).await?;
         match (there, now) {
             (Ok(there), Ok(now)) => Ok((there, now.since_the_epoch())),
-            (Err(error), _) if error.redirect_node().is_some() => {
-                self.route.note_error(node, &error);
-                let there = self.route.call(full, redis::cmd("GET").arg(full)).await?;
-                Ok((there, self.time(full).await?))
-            }
-            (Err(error), _) | (_, Err(error)) => {
+            (Err(error), _) => self.read_where_redirected(node, full, &error).await,
+            (_, Err(error)) => {
                 self.route.note_error(node, &error);
                 Err(store_error(&error))
             }
         }
+    }
+
+    /// The same where an error says that the key is, if it says so.
+    async fn read_where_redirected(
+        &self,
+        node: &NodeConnection,
+        full: FullKey<'_>,
+        error: &RedisError,
+    ) -> Answer<(Option<Bytes>, Duration)> {
+        self.route.note_error(node, error);
+        if error.redirect_node().is_none() {
+            return Err(store_error(error));
+        }
+        let there = self.route.call(full, redis::cmd("GET").arg(full)).await?;
+        Ok((there, self.time(full).await?))
     }
 
     /// The time of the server that has this key.
@@ -164,15 +176,10 @@ impl RedisStore {
                 (there, left.unwrap_or_default(), now)
             }
             Err(error) => {
-                self.route.note_error(&node, &error);
-                if error.redirect_node().is_none() {
-                    return Err(store_error(&error));
-                }
                 // The key is moving to another node: nobody announces its changes here.
                 watch = self.listeners.listen(&full.to_string(), false);
-                let there = self.route.call(full, redis::cmd("GET").arg(full)).await?;
-                let left = self.route.call(full, redis::cmd("PTTL").arg(full)).await?;
-                (there, left, self.time(full).await?)
+                let (there, now) = self.read_where_redirected(&node, full, &error).await?;
+                (there, self.route.call(full, redis::cmd("PTTL").arg(full)).await?, now)
             }
         };
         // Negative if the key has no expiry, or does not exist.

@@ -30,9 +30,9 @@ mod together;
 const LEFT: f64 = 0.25;
 /// Minimum time between two checks.
 const SHORTEST_INTERVAL: Duration = Duration::from_millis(5);
-/// Number of intervals after which a batch whose task has not run is replies up. Its callers have the last quarter of their time left.
+/// Number of intervals after which a batch whose task has not run is given up. Its callers have the last quarter of their time left.
 const UNSENT: u64 = 2;
-/// Number of intervals after which a batch without an answer is replies up: by then its task should have timed out.
+/// Number of intervals after which a batch without an answer is given up: by then its task should have timed out.
 const UNANSWERED: u64 = 5;
 
 thread_local! {
@@ -65,7 +65,7 @@ impl RedisStore {
             let left = match reply.await {
                 Ok(Ok(answer)) => return answer.map(|(there, _)| there),
                 Ok(Err(until)) => until.saturating_duration_since(Instant::now()),
-                // The task of the batch is gone, or the batch was replies up.
+                // The task of the batch is gone, or the batch was given up.
                 Err(_) => within.mul_f64(LEFT),
             };
             boxed(self.read_alone(&owner, &owner, self.full(key), left)).await

@@ -1,7 +1,6 @@
 //! The steps of the protocol, run on the servers that have the keys.
 
 use std::{
-    borrow::Cow,
     mem,
     pin::pin,
     sync::atomic::Ordering::Relaxed,
@@ -14,7 +13,7 @@ use cached_aside_protocol::{
     steps::{Guard, SetIfAbsent},
 };
 use futures_util::future::join_all;
-use redis::{RedisResult, Value};
+use redis::{RedisError, RedisResult, Value};
 
 use super::{
     RedisStore,
@@ -22,6 +21,7 @@ use super::{
     failure::store_error,
     large::ReadVia,
     replicas,
+    scatter::same_for_all,
     script::{by_hash, by_source},
     wire::{FullKey, ScriptReply},
 };
@@ -71,7 +71,7 @@ impl RedisStore {
     ) -> Answer<Vec<Answer<S::Answer>>> {
         let is_large = |step: &S| step.value().is_some_and(|value| value.len() > LARGE);
         if !steps.iter().any(is_large) {
-            return self.run_each(keys, steps).await;
+            return Ok(self.run_each(keys, steps).await);
         }
         let each = keys.iter().zip(steps).map(|(key, step)| async move {
             if is_large(step) {
@@ -95,59 +95,54 @@ impl RedisStore {
         within: Duration,
     ) -> Answer<Vec<Answer<Duration>>> {
         let guard = &guard;
-        let each = self.by_owner(keys).into_iter().map(|(owner, indices)| async move {
-            let outcome = async {
-                let begun = Instant::now();
-                let node = owner?.wait_connection().await;
-                let mut pipeline = redis::Pipeline::with_capacity(indices.len() + 1);
-                for index in &indices {
-                    pipeline.add_command(by_source(self.full(keys[*index]), guard));
-                }
-                // The rest of the time is for the answer, with the reason if there is no confirmation.
-                let left = within.saturating_sub(begun.elapsed());
-                pipeline.cmd("WAIT").arg(replicas).arg(millis(left.mul_f64(0.75)));
-                pipeline.cmd("INFO").arg("replication");
-                let mut answers: Vec<RedisResult<Value>> = node.call_all_write(pipeline).await?;
-                let info: Option<String> =
-                    answers.pop().and_then(|info| redis::from_redis_value(info.ok()?).ok());
-                let confirmed = answers
-                    .pop()
-                    .map_or(Ok(0), |reply| reply.and_then(|reply| Ok(redis::from_redis_value(reply)?)));
-                let confirmed: i64 = confirmed.map_err(|error| store_error(&error))?;
-                let missing = (confirmed < i64::from(replicas))
-                    .then(|| replicas::unconfirmed(confirmed, replicas, within, info.as_deref()));
-                Ok((node, answers, missing))
-            };
-            (outcome.await, indices)
-        });
-        let mut all = vec![Ok(Duration::ZERO); keys.len()];
-        for (outcome, indices) in join_all(each).await {
-            let (node, answers, missing) = match outcome {
-                Ok(outcome) => outcome,
-                Err(error) => {
-                    for index in indices {
-                        all[index] = Err(StoreError::clone(&error));
-                    }
-                    continue;
-                }
-            };
-            for (index, answer) in indices.into_iter().zip(answers) {
-                all[index] = match answer {
-                    Err(error) => {
-                        self.route.note_error(&node, &error);
-                        Err(store_error(&error))
-                    }
-                    Ok(Value::Int(reply)) => {
-                        let left = parse_reply::<Guard>(&ScriptReply::Number(reply));
-                        left.and_then(|left| {
-                            missing.clone().map_or(Ok(left), |reason| Err(StoreError::Server(reason)))
-                        })
-                    }
-                    Ok(_) => Err(StoreError::Foreign),
-                };
+        let place = |owner: NodeConnection, indices: Vec<usize>| async move {
+            match self.guard_node_on_replicas(owner, keys, &indices, guard, replicas, within).await {
+                Ok(answers) => indices.into_iter().zip(answers).collect(),
+                Err(error) => same_for_all(indices, &error),
             }
+        };
+        Ok(self.scatter_all(keys, place).await)
+    }
+
+    /// The same on one server.
+    async fn guard_node_on_replicas(
+        &self,
+        owner: NodeConnection,
+        keys: &[&str],
+        indices: &[usize],
+        guard: &Guard,
+        replicas: u8,
+        within: Duration,
+    ) -> Answer<Vec<Answer<Duration>>> {
+        let begun = Instant::now();
+        let node = owner.wait_connection().await;
+        let mut pipeline = redis::Pipeline::with_capacity(indices.len() + 2);
+        for index in indices {
+            pipeline.add_command(by_source(self.full(keys[*index]), guard));
         }
-        Ok(all)
+        // The rest of the time is for the answer, with the reason if there is no confirmation.
+        let left = within.saturating_sub(begun.elapsed());
+        pipeline.cmd("WAIT").arg(replicas).arg(millis(left.mul_f64(0.75)));
+        pipeline.cmd("INFO").arg("replication");
+        let mut answers: Vec<RedisResult<Value>> = node.call_all_write(pipeline).await?;
+        let info: Option<String> = answers.pop().and_then(|info| redis::from_redis_value(info.ok()?).ok());
+        let confirmed =
+            answers.pop().map_or(Ok(0), |reply| reply.and_then(|reply| Ok(redis::from_redis_value(reply)?)));
+        let confirmed: i64 = confirmed.map_err(|error| store_error(&error))?;
+        let missing = (confirmed < i64::from(replicas))
+            .then(|| replicas::unconfirmed(confirmed, replicas, within, info.as_deref()));
+        let answers = answers.into_iter().map(|answer| match answer {
+            Err(error) => {
+                self.route.note_error(&node, &error);
+                Err(store_error(&error))
+            }
+            Ok(Value::Int(reply)) => {
+                let left = parse_reply::<Guard>(&ScriptReply::Number(reply))?;
+                missing.clone().map_or(Ok(left), |reason| Err(StoreError::Server(reason)))
+            }
+            Ok(_) => Err(StoreError::Foreign),
+        });
+        Ok(answers.collect())
     }
 
     /// Runs a step as one command, if there is one that answers more.
@@ -239,8 +234,8 @@ impl RedisStore {
     }
 
     /// Runs a step of a write on each of several keys, in one round trip to each server.
-    async fn run_each<S: Step>(&self, keys: &[&str], steps: &[S]) -> Answer<Vec<Answer<S::Answer>>> {
-        let each = self.by_owner(keys).into_iter().map(|(owner, indices)| {
+    async fn run_each<S: Step>(&self, keys: &[&str], steps: &[S]) -> Vec<Answer<S::Answer>> {
+        let run = |owner: NodeConnection, indices: Vec<usize>| async move {
             let mut pipeline = redis::Pipeline::with_capacity(indices.len());
             // A server that does not know the script would refuse all commands: the source goes with the first of many.
             let mut with_source = indices.len() >= SOURCE_FROM;
@@ -249,76 +244,38 @@ impl RedisStore {
                 let by = if mem::take(&mut with_source) { by_source } else { by_hash };
                 pipeline.add_command(by(key, step));
             }
-            async move {
-                let answers = match &owner {
-                    Ok(node) => node.call_all_write(pipeline).await.map_err(StoreError::from),
-                    Err(error) => Err(error.clone()),
-                };
-                (owner, answers, indices)
-            }
-        });
-        let mut all = vec![Err(StoreError::Timeout(Duration::ZERO)); keys.len()];
-        for (owner, answers, indices) in join_all(each).await {
-            let answers: Vec<RedisResult<ScriptReply>> = match answers {
-                Ok(answers) => answers,
-                Err(error) => {
-                    for index in indices {
-                        all[index] = Err(error.clone());
-                    }
-                    continue;
-                }
+            let replies: Vec<RedisResult<ScriptReply>> = match owner.call_all_write(pipeline).await {
+                Ok(replies) => replies,
+                Err(failure) => return same_for_all(indices, &failure.into()),
             };
-            for (index, answer) in indices.into_iter().zip(answers) {
-                all[index] = match answer {
+            let mut answers = Vec::with_capacity(indices.len());
+            for (index, reply) in indices.into_iter().zip(replies) {
+                let answer = match reply {
                     Ok(reply) => parse_reply::<S>(&reply),
                     Err(error) => {
-                        if let Ok(node) = &owner {
-                            self.route.note_error(node, &error);
-                        }
-                        let not_done =
-                            is_noscript(error.code().unwrap_or_default()) || error.redirect_node().is_some();
-                        match &owner {
-                            // The server does not know the script, or the key is on another node: the step was not executed.
-                            Ok(node) if not_done => {
-                                self.run_write(node, self.full(keys[index]), &steps[index]).await
-                            }
-                            _ => Err(store_error(&error)),
+                        self.route.note_error(&owner, &error);
+                        if is_not_taken(&error) {
+                            self.run_write(&owner, self.full(keys[index]), &steps[index]).await
+                        } else {
+                            Err(store_error(&error))
                         }
                     }
                 };
+                answers.push((index, answer));
             }
-        }
-        Ok(all)
-    }
-
-    /// The indices of keys in their list, by the server that has them.
-    pub(super) fn by_owner(&self, keys: &[&str]) -> Vec<(Answer<NodeConnection>, Vec<usize>)> {
-        self.owners(keys.iter().copied().enumerate())
-    }
-
-    /// The numbers of keys, by the server that has them.
-    pub(super) fn owners<'k>(
-        &self,
-        keys: impl Iterator<Item = (usize, &'k str)>,
-    ) -> Vec<(Answer<NodeConnection>, Vec<usize>)> {
-        let mut owners: Vec<(Answer<NodeConnection>, Vec<usize>)> = Vec::new();
-        for (index, key) in keys {
-            let owner = self.route.owner(self.full(key)).map(Cow::into_owned);
-            let known = owners.iter_mut().find(|(known, _)| match (known, &owner) {
-                (Ok(known), Ok(owner)) => known.is(owner),
-                _ => false,
-            });
-            match known {
-                Some((_, indices)) => indices.push(index),
-                None => owners.push((owner, vec![index])),
-            }
-        }
-        owners
+            answers
+        };
+        self.scatter_all(keys, run).await
     }
 }
 
 fn parse_reply<S: Step>(reply: &ScriptReply) -> Answer<S::Answer> {
     Ok(S::answer(reply.as_reply())?)
+}
+
+/// The server does not know the script, or the key is on another node: the step was not executed.
+fn is_not_taken(error: &RedisError) -> bool {
+    is_noscript(error.code().unwrap_or_default()) || error.redirect_node().is_some()
 }
 
 fn is_noscript(reason: &str) -> bool {

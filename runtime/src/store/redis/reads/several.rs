@@ -10,6 +10,7 @@ use super::super::{
     batch::{Batch, BatchReply},
     connection::NodeConnection,
     large::ReadVia,
+    scatter::{Indexed, same_for_all},
 };
 use super::ask;
 use crate::{
@@ -39,15 +40,12 @@ impl RedisStore {
         let (apart, shared): (Vec<usize>, Vec<usize>) =
             (0..keys.len()).partition(|index| is_large(keys[*index]));
         let alone = join_all(apart.iter().map(|index| self.read_apart(keys[*index], timed, until)));
-        let nodes = self.owners(shared.into_iter().map(|index| (index, keys[index])));
-        let together = nodes.into_iter().map(|(owner, indices)| async move {
-            match owner {
-                Ok(owner) => self.read_of_node(&owner, keys, indices, timed, until).await,
-                Err(error) => indices.into_iter().map(|index| (index, Err(error.clone()))).collect(),
-            }
-        });
-        let (alone, together) = futures_util::join!(alone, join_all(together));
-        for (index, answer) in apart.into_iter().zip(alone).chain(together.into_iter().flatten()) {
+        let read = |owner: NodeConnection, indices: Vec<usize>| async move {
+            self.read_of_node(&owner, keys, indices, timed, until).await
+        };
+        let together = self.scatter(shared.into_iter().map(|index| (index, keys[index])), read);
+        let (alone, together) = futures_util::join!(alone, together);
+        for (index, answer) in apart.into_iter().zip(alone).chain(together) {
             answers[index] = answer;
         }
         answers
@@ -61,7 +59,7 @@ impl RedisStore {
         indices: Vec<usize>,
         timed: bool,
         until: Instant,
-    ) -> Vec<(usize, Answer<Read>)> {
+    ) -> Indexed<Read> {
         let node = owner.local();
         let parts = indices.iter().map(|index| self.full(keys[*index]).parts());
         if let Some(replies) = node.reads().join_open(parts, timed, || node.runtime()) {
@@ -101,10 +99,10 @@ impl RedisStore {
         indices: Vec<usize>,
         timed: bool,
         until: Instant,
-    ) -> Vec<(usize, Answer<Read>)> {
+    ) -> Indexed<Read> {
         let parts = indices.iter().map(|index| self.full(keys[*index]).parts());
         let Some(batch) = owner.local().reads().whole(parts, timed) else {
-            return indices.into_iter().map(|index| (index, Err(StoreError::Full))).collect();
+            return same_for_all(indices, &StoreError::Full);
         };
         let left = until.saturating_duration_since(Instant::now());
         let asked = self.ask_either(owner, &batch, until);

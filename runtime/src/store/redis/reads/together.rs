@@ -59,7 +59,7 @@ impl RedisStore {
     }
 
     async fn read_of_owners(&self, keys: &[&str], timed: bool, within: Duration) -> Answer<Together> {
-        let owners = self.by_owner(keys);
+        let owners = self.owners(keys.iter().copied().enumerate());
         if let [(owner, _)] = &owners[..] {
             let owner = owner.as_ref().map_err(StoreError::clone)?;
             return self.read_of_owner(owner, keys, timed, within).await;

@@ -1,6 +1,6 @@
 //! A step of a load on several keys: one pipeline to each server, over the connection of the caller's runtime.
 
-use std::{mem, sync::atomic::Ordering::Relaxed, time::Duration};
+use std::{mem, sync::atomic::Ordering::Relaxed};
 
 use bytes::Bytes;
 use cached_aside_protocol::{Step, steps::SetIfAbsent};
@@ -12,10 +12,11 @@ use super::{
         RedisStore,
         connection::NodeConnection,
         failure::store_error,
+        scatter::Indexed,
         script::{by_hash, by_source},
         wire::ScriptReply,
     },
-    SOURCE_FROM, is_noscript, parse_reply,
+    SOURCE_FROM, is_not_taken, parse_reply,
 };
 use crate::store::answer::{Answer, LARGE, StoreError};
 
@@ -43,23 +44,13 @@ impl RedisStore {
         keys: &[&str],
         steps: &[S],
     ) -> Answer<Vec<Answer<S::Answer>>> {
-        let mut all = vec![Err(StoreError::Timeout(Duration::ZERO)); keys.len()];
-        let nodes = self.by_owner(keys).into_iter().map(|(owner, indices)| async move {
-            let owner = match owner {
-                Ok(owner) => owner,
-                Err(error) => {
-                    return indices.into_iter().map(|index| (index, Err(error.clone()))).collect::<Vec<_>>();
-                }
-            };
+        let run = |owner: NodeConnection, indices: Vec<usize>| async move {
             let chunks = chunks(indices, |index| steps[index].value().map_or(0, Bytes::len));
             let owner = &owner;
             let pipelines = chunks.into_iter().map(|chunk| self.run_chunk(owner, keys, steps, chunk));
             stream::iter(pipelines).buffered(IN_FLIGHT).concat().await
-        });
-        for (index, answer) in join_all(nodes).await.into_iter().flatten() {
-            all[index] = answer;
-        }
-        Ok(all)
+        };
+        Ok(self.scatter_all(keys, run).await)
     }
 
     async fn run_chunk<S: Step>(
@@ -68,7 +59,7 @@ impl RedisStore {
         keys: &[&str],
         steps: &[S],
         chunk: Vec<usize>,
-    ) -> Vec<(usize, Answer<S::Answer>)> {
+    ) -> Indexed<S::Answer> {
         // What is stored decides how it is read later; a large value has a connection of its own.
         let (apart, together): (Vec<usize>, Vec<usize>) = chunk.into_iter().partition(|index| {
             let Some(value) = steps[*index].value() else { return false };
@@ -162,8 +153,7 @@ impl RedisStore {
                 self.no_nx_get.store(true, Relaxed);
                 return Unanswered::NotTaken;
             }
-            let not_taken = is_noscript(error.code().unwrap_or_default()) || error.redirect_node().is_some();
-            if not_taken { Unanswered::NotTaken } else { Unanswered::Failed(store_error(&error)) }
+            if is_not_taken(&error) { Unanswered::NotTaken } else { Unanswered::Failed(store_error(&error)) }
         })?;
         let failed = |error: redis::ParsingError| Unanswered::Failed(store_error(&RedisError::from(error)));
         match of_command {
