@@ -220,7 +220,9 @@ impl Cache {
     #[must_use]
     pub fn stats(&self) -> Stats {
         let recovering = u64::try_from(self.inner.recovery.len()).unwrap_or(u64::MAX);
-        Stats { recovering, nodes: self.inner.store.nodes(), ..self.inner.table.read() }
+        let (local_entries, local_bytes) = self.inner.local.size();
+        let nodes = self.inner.store.nodes();
+        Stats { local_entries, local_bytes, recovering, nodes, ..self.inner.table.read() }
     }
 
     /// Delivers the invalidations that could not be delivered when they were due, as the background does, but now. Gives up at

@@ -126,6 +126,8 @@ pub struct ObservedCall {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Source {
+    /// A copy in this process, which is as new as the cache: `local`.
+    Local,
     /// The cache: a value, a stored `None` or a stored error, all within their TTLs.
     Hit,
     /// The cache: a value past its TTL, which the function's stale window allows.
@@ -144,6 +146,7 @@ impl fmt::Display for Source {
     /// In lower case: `hit`, `stale`, …
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Source::Local => "local",
             Source::Hit => "hit",
             Source::Stale => "stale",
             Source::Shared => "shared",

@@ -41,6 +41,7 @@ mod forced;
 mod found;
 mod lead;
 mod load;
+mod local;
 mod lookup;
 mod peek;
 mod resolve;
@@ -185,8 +186,12 @@ impl<V, E> Call<'_, V, E> {
         let step = if self.is_forced() {
             None
         } else {
+            if let Some(copy) = self.local_copy() {
+                return copy;
+            }
             match self.lookup(&mut budget).await {
                 Lookup::Hit(hit) => {
+                    self.keep_copy(&hit);
                     self.counters.hit_times.record(|| budget.spent());
                     tracing::trace!(key = self.key(), took = ?budget.spent(), "hit");
                     return self.give(hit);
@@ -243,6 +248,11 @@ impl<V, E> Call<'_, V, E> {
         if !has_none(self.shape) && self.errors.absent.is_none() {
             // Before anything is looked at: it must not depend on what is there.
             return self.absent(Error::NoCache);
+        }
+        if !self.options.in_transaction
+            && let Some(copy) = self.local_copy()
+        {
+            return copy;
         }
         let mut budget = Budget::new(self.cache.timeout);
         match only_cached(self.lookup(&mut budget).await) {

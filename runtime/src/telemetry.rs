@@ -62,6 +62,8 @@ macro_rules! counters {
 counters! {
     /// Calls answered from the cache by their first look at it.
     hits,
+    /// Calls answered by a copy in this process, without a look at the cache.
+    local_hits,
     /// Calls that were given a value past its TTL.
     stale,
     /// Calls that found nothing to use.
@@ -165,6 +167,10 @@ macro_rules! write_counters {
             /// inside of functions), each after the first has its file and line behind its name.
             pub functions: BTreeMap<String, Counts>,
             $($(#[$doc])* pub $name: u64,)*
+            /// Copies in this process now, some of which may be over.
+            pub local_entries: u64,
+            /// Their size, by the length of their entries and keys (bytes).
+            pub local_bytes: u64,
             /// Keys that are on the recovery list now.
             pub recovering: u64,
             /// The servers behind the cache: one, or the primaries of a cluster as far as they are known. None in process.

@@ -1,6 +1,6 @@
 //! How the values of one function are encoded: functions of a type and a codec, without either in its own type.
 
-use std::time::Duration;
+use std::{any::Any, time::Duration};
 
 use typeid::ConstTypeId;
 
@@ -32,8 +32,24 @@ pub struct Coding<V> {
     pub(crate) ttl_for: Option<fn(&V) -> Duration>,
     pub(crate) encode: fn(&V, &FieldCounts, &mut Vec<u8>) -> Result<(), CodecError>,
     pub(crate) decode: fn(&[u8]) -> Result<V, CodecError>,
+    /// Where local copies of values may be kept.
+    pub(crate) local: Option<LocalCoding<V>>,
     pub(crate) kind: CodingKind,
 }
+
+/// How a value is kept as a local copy, and given.
+pub(crate) struct LocalCoding<V> {
+    pub(crate) keep: fn(&V) -> Box<dyn Any + Send + Sync>,
+    pub(crate) give: fn(&(dyn Any + Send + Sync)) -> Option<V>,
+}
+
+impl<V> Clone for LocalCoding<V> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<V> Copy for LocalCoding<V> {}
 
 impl<V> Clone for Coding<V> {
     fn clone(&self) -> Self {
@@ -72,6 +88,18 @@ impl<V> Coding<V> {
     }
 }
 
+impl<V: Clone + Send + Sync + 'static> Coding<V> {
+    /// `local = …`
+    #[must_use]
+    pub const fn local(mut self) -> Self {
+        self.local = Some(LocalCoding {
+            keep: |value| Box::new(value.clone()),
+            give: |copy| copy.downcast_ref::<V>().cloned(),
+        });
+        self
+    }
+}
+
 /// The coding of a function's errors.
 #[must_use]
 pub const fn error_coding<E: CacheableError, C: Codec>(version: u32) -> Coding<E> {
@@ -90,6 +118,7 @@ pub const fn coding<V: Cacheable, C: Codec>(version: u32) -> Coding<V> {
     Coding {
         store_if: None,
         ttl_for: None,
+        local: None,
         encode: faithful::encode::<V, C>,
         decode: faithful::decode::<V, C>,
         kind: CodingKind {

@@ -9,6 +9,7 @@ pub(crate) mod events;
 pub(crate) mod flight;
 pub(crate) mod gate;
 pub(crate) mod lease;
+pub(crate) mod local;
 pub(crate) mod nested;
 pub(crate) mod recovery;
 pub(crate) mod scope;

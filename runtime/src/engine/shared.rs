@@ -6,7 +6,14 @@ use tokio::{runtime::Handle, task::JoinHandle};
 use tokio_util::task::TaskTracker;
 
 use crate::{
-    engine::{background::Background, events::Events, flight::Flights, recovery::Recovery, switch::Switch},
+    engine::{
+        background::Background,
+        events::Events,
+        flight::Flights,
+        local::{self, LocalCopies},
+        recovery::Recovery,
+        switch::Switch,
+    },
     function::read::ReadFunction,
     lock::Mutex,
     store::{Store, StoreError},
@@ -22,6 +29,7 @@ pub(crate) struct Shared {
     pub(crate) clock: Clock,
     pub(crate) flights: Arc<Flights>,
     pub(crate) recovery: Recovery,
+    pub(crate) local: LocalCopies,
     pub(crate) background: Background,
     pub(crate) table: CounterTable,
     pub(crate) switch: Switch,
@@ -41,6 +49,7 @@ impl Shared {
         Shared {
             clock: store.clock(),
             recovery: Recovery::new(store.owed()),
+            local: LocalCopies::new(local::CAPACITY),
             store,
             timeout,
             flights: Arc::default(),

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::atomic::Ordering::SeqCst};
 use super::{
     choice::{Choice, kind},
     past::{Mark, Thing, hash},
-    scenario::KEYS,
+    scenario::{KEY, KEYS},
     stage::{Command, READ_ORIGIN, WRITE_ORIGIN},
     world::{Running, World},
 };
@@ -181,8 +181,10 @@ impl World<'_> {
             if cache.inner.flights.len() > 0 {
                 shared.flights[process] = format!("{:?}", cache.inner.flights);
             }
-            if cache.inner.recovery.len() > 0 {
-                shared.recovery[process] = format!("{:?}", cache.inner.recovery);
+            // Who asks for the one asks for the other.
+            let copies = cache.inner.local.state(KEY);
+            if cache.inner.recovery.len() > 0 || copies.is_some() {
+                shared.recovery[process] = format!("{:?} {copies:?}", cache.inner.recovery);
             }
         }
         shared

@@ -17,6 +17,7 @@ mod call;
 mod choice;
 mod footprint;
 mod history;
+mod local;
 mod past;
 mod scenario;
 mod scenarios;

@@ -28,6 +28,8 @@ pub(super) const LEASE: Duration = Duration::from_secs(2);
 /// A little longer than a lease.
 pub(super) const PAST_A_LEASE: Duration = LEASE.saturating_add(Duration::from_millis(10));
 pub(super) const GUARD_FOR: Duration = Duration::from_secs(10);
+/// How long a copy may be used.
+const COPY: Duration = Duration::from_secs(5);
 const WAIT: Duration = Duration::from_secs(60);
 /// No command is ever given up.
 const PATIENT: Duration = Duration::from_secs(600);
@@ -52,6 +54,8 @@ pub(super) static IN_BACKGROUND: ReadFunction =
     load(Staleness { while_revalidate: TTL, in_background: true, ..Staleness::NONE });
 /// Every value is soon too old.
 pub(super) static EARLY: ReadFunction = load(Staleness { early: 1e12, ..Staleness::NONE });
+/// A process keeps copies of what it asks for again.
+pub(super) static KEEPS_COPIES: ReadFunction = load(Staleness::NONE).local(COPY);
 const SAVES: WriteFunction = WriteFunction::declare(module_path!(), "save").guard_for(GUARD_FOR);
 pub(super) static SAVE: WriteFunction = SAVES;
 /// Leaves its version behind.

@@ -8,7 +8,7 @@ use super::{
         EARLY, GUARD_FOR, IN_BACKGROUND, KEEPS, PAST_A_LEASE, Promise, REVALIDATES, Scenario, change, read,
         refresh, transaction, transaction_of_result, update, write,
     },
-    search::{Schedule, Violation, replay, search},
+    search::{Report, Schedule, Violation, replay, search},
     tagged::{tagged, tagged_in_trouble},
 };
 
@@ -312,10 +312,14 @@ fn all() -> Vec<Scenario> {
 }
 
 /// Runs all schedules of these scenarios.
-pub(super) fn hold(scenarios: Vec<Scenario>) {
+pub(super) fn hold(scenarios: Vec<Scenario>) -> Vec<(&'static str, Report)> {
+    let mut reports = Vec::new();
     for scenario in scenarios {
         match search(&scenario, true) {
-            Ok(report) => println!("{:<28} {report}", scenario.name),
+            Ok(report) => {
+                println!("{:<28} {report}", scenario.name);
+                reports.push((scenario.name, report));
+            }
             Err(violation) => {
                 let (name, schedule) = (scenario.name, &violation.schedule);
                 let Violation { why, .. } = &violation;
@@ -323,6 +327,7 @@ pub(super) fn hold(scenarios: Vec<Scenario>) {
             }
         }
     }
+    reports
 }
 
 #[test]

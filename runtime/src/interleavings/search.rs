@@ -19,6 +19,9 @@ use super::{
 /// So many steps in one run are too many: it never ends.
 const TOO_MANY_STEPS: usize = 2_000;
 
+/// Number of counts that are told of.
+pub(super) const KINDS: usize = 10;
+
 /// So many runs take too long.
 const TOO_MANY_RUNS: usize = 100_000;
 
@@ -50,7 +53,7 @@ impl std::str::FromStr for Schedule {
 pub(super) enum End {
     Over {
         outcome: Outcome,
-        counts: [u64; 9],
+        counts: [u64; KINDS],
     },
     /// It came to a state from which everything has been seen.
     Seen,
@@ -219,8 +222,8 @@ pub(super) struct Report {
     pub(super) runs: usize,
     pub(super) took: Duration,
     pub(super) outcomes: BTreeSet<Outcome>,
-    /// How many of the runs saw what: hits, shared, waited, stored, refused, unstored, updated, stale, refreshing.
-    pub(super) counts: [u64; 9],
+    /// How many of the runs saw what: hits, shared, waited, stored, refused, unstored, updated, stale, refreshing, local copies.
+    pub(super) counts: [u64; KINDS],
 }
 
 impl fmt::Display for Report {
@@ -231,8 +234,18 @@ impl fmt::Display for Report {
             "{schedules:>16} schedules in {runs:>6} runs, {:>3} outcomes, {took:>6.2?};",
             outcomes.len()
         )?;
-        let names =
-            ["hit", "shared", "waited", "stored", "refused", "unstored", "updated", "stale", "refreshing"];
+        let names = [
+            "hit",
+            "shared",
+            "waited",
+            "stored",
+            "refused",
+            "unstored",
+            "updated",
+            "stale",
+            "refreshing",
+            "local",
+        ];
         names
             .iter()
             .zip(counts)

@@ -2,7 +2,7 @@
 
 use std::{fmt::Write, sync::atomic::Ordering::SeqCst};
 
-use super::{choice::Choice, world::World};
+use super::{choice::Choice, search::KINDS, world::World};
 
 impl World<'_> {
     pub(super) fn describe(&self, choice: Choice) -> String {
@@ -54,9 +54,9 @@ impl World<'_> {
         }
     }
 
-    /// What the calls of this run did: hits, shared, waited, stored, refused, unstored, updated, stale, refreshing.
-    pub(super) fn counts(&self) -> [u64; 9] {
-        let mut counts = [0; 9];
+    /// What the calls of this run did: hits, shared, waited, stored, refused, unstored, updated, stale, refreshing, local copies.
+    pub(super) fn counts(&self) -> [u64; KINDS] {
+        let mut counts = [0; KINDS];
         for cache in &self.caches {
             let of = cache.inner.table.of(self.scenario.function);
             let updated = &cache.inner.table.writes.updated;
@@ -70,6 +70,7 @@ impl World<'_> {
                 updated,
                 &of.stale,
                 &of.refreshes,
+                &of.local_hits,
             ];
             counts.iter_mut().zip(counters).for_each(|(count, counter)| *count += counter.get());
         }

@@ -88,7 +88,7 @@ pub(super) struct World<'a> {
 }
 
 pub(super) fn coded() -> Coding<u64> {
-    coding::<u64, Bincode>(0)
+    coding::<u64, Bincode>(0).local()
 }
 
 pub(super) fn type_info() -> TypeInfo {
@@ -107,15 +107,17 @@ impl<'a> World<'a> {
             for (tag, version) in scenario.tags.iter().zip(&versions) {
                 inside.plant(Tag::new(tag).key(), entry::tag(*version).to_vec());
             }
-            let mut bytes = entry::begin_with(&versions, false);
+            let local = scenario.function.settings.local.is_some();
+            let mut bytes = entry::begin_with(&versions, local);
             (coded().encode)(&1, type_info().counts, &mut bytes).expect("numbers can be written");
             let header = Header {
                 fingerprint: type_info().fingerprint,
                 fresh_for: scenario.fresh_for(),
                 load_time: Duration::from_secs(1),
-                outlives_freshness: true,
+                outlives_freshness: !local,
             };
             entry::finish(&mut bytes, Token::fresh(), header);
+            entry::stamp(&mut bytes, inside.time());
             inside.plant(KEY, bytes);
         }
         let processes = 1 + scenario.calls.iter().map(|call| call.process).max().unwrap_or_default();

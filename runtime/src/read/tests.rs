@@ -40,6 +40,7 @@ mod batches;
 mod cancelled;
 mod copies;
 mod listed;
+mod local;
 mod refresh;
 mod sharing;
 #[cfg(feature = "metrics")]

@@ -126,6 +126,11 @@ impl MemoryStore {
     }
 
     #[cfg(test)]
+    pub(crate) fn time(&self) -> Duration {
+        self.now()
+    }
+
+    #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
         self.slots.lock().len()
     }

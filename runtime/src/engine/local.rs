@@ -1,0 +1,222 @@
+//! The local copies of this process: decoded values that calls are given without asking the server.
+//!
+//! A copy is registered on its entry for a time that the store grants, counted from when the question was sent. Until that is over
+//! whoever changes the value waits for it, so that a copy is as good as a look at the server, and nothing has to arrive here for that.
+//! After that it is not used, however the process came to be late.
+
+use std::{
+    any::Any,
+    collections::HashSet,
+    fmt, mem,
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
+    },
+    time::Duration,
+};
+
+use bytes::Bytes;
+use quick_cache::{Weighter, sync::Cache};
+
+use self::{
+    clock::{Nanos, nanos},
+    recent::Recent,
+};
+use crate::lock::Mutex;
+
+pub(crate) mod clock;
+mod recent;
+pub(crate) mod registering;
+
+/// Default maximum size of the local copies of one cache, by the length of their entries and keys (bytes).
+pub(crate) const CAPACITY: u64 = 64 << 20;
+/// Typical length of an entry, from which the number of copies is guessed that there will be (bytes).
+const TYPICAL: u64 = 512;
+/// Maximum number of registrations that are asked for together.
+const TOGETHER: usize = 256;
+/// Minimum time between two removals of all copies that are over.
+const SWEEP: Duration = Duration::from_secs(10);
+
+/// The local copies of one cache.
+#[derive(Debug)]
+pub(crate) struct LocalCopies {
+    capacity: u64,
+    /// Made for the first one.
+    held: OnceLock<Box<Held>>,
+}
+
+#[derive(Debug)]
+struct Held {
+    copies: Cache<Box<str>, Arc<LocalCopy>, ByLength>,
+    recent: Recent,
+    due: Mutex<Due>,
+    swept: AtomicU64,
+}
+
+/// The copies whose registration is to be asked for next.
+#[derive(Debug, Default)]
+struct Due {
+    queue: Vec<Arc<LocalCopy>>,
+    /// The keys of those, and of those that are being asked for.
+    keys: HashSet<Box<str>>,
+    /// Whether somebody asks.
+    asking: bool,
+}
+
+/// A decoded value, and until when it may be given.
+pub(crate) struct LocalCopy {
+    key: Box<str>,
+    /// The number of the function that it is of.
+    function: usize,
+    /// `None` for a stored `None`.
+    pub(crate) value: Option<Box<dyn Any + Send + Sync>>,
+    /// The header of the entry: a copy of another one is another copy.
+    header: Bytes,
+    /// When the entry was stored, by the store's clock.
+    stored_at: Duration,
+    /// For how long it is asked for.
+    local: Duration,
+    /// Length of the entry and the key.
+    length: u64,
+    /// When it ends.
+    until: AtomicU64,
+    /// When the entry was stored, as far as this process's clock goes back.
+    born: AtomicU64,
+    /// Whether it is being registered again, or can't be.
+    asked: AtomicBool,
+}
+
+impl fmt::Debug for LocalCopy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LocalCopy")
+            .field("key", &self.key)
+            .field("length", &self.length)
+            .finish_non_exhaustive()
+    }
+}
+
+impl LocalCopy {
+    /// Whether it may be given now.
+    pub(crate) fn is_valid(&self, now: Nanos) -> bool {
+        now < self.until.load(Relaxed)
+    }
+
+    /// How long ago its entry was stored.
+    pub(crate) fn age(&self, now: Nanos) -> Duration {
+        Duration::from_nanos(now.saturating_sub(self.born.load(Relaxed)))
+    }
+
+    /// Whether it is to be registered again by whoever asks this first: its end comes nearer.
+    fn is_due(&self, now: Nanos) -> bool {
+        let left = self.until.load(Relaxed).saturating_sub(now);
+        left < nanos(self.local) / 2 && !self.asked.load(Relaxed) && !self.asked.swap(true, Relaxed)
+    }
+}
+
+#[derive(Debug, Clone)]
+struct ByLength;
+
+impl Weighter<Box<str>, Arc<LocalCopy>> for ByLength {
+    fn weight(&self, _: &Box<str>, copy: &Arc<LocalCopy>) -> u64 {
+        copy.length
+    }
+}
+
+impl LocalCopies {
+    /// Room for copies of at most so many bytes.
+    pub(crate) fn new(capacity: u64) -> LocalCopies {
+        LocalCopies { capacity, held: OnceLock::new() }
+    }
+
+    /// The copy of this function's entry, if there is one that may be given.
+    pub(crate) fn get(&self, function: usize, key: &str, now: Nanos) -> Option<Arc<LocalCopy>> {
+        let held = self.held.get()?;
+        let copy = held.copies.get(key).filter(|copy| copy.function == function)?;
+        if copy.is_valid(now) {
+            return Some(copy);
+        }
+        held.copies.remove_if(key, |copy| !copy.is_valid(now));
+        None
+    }
+
+    /// Whether this key has been asked for within so long before: then a copy is worth its registration.
+    fn is_hot(&self, function: usize, key: &str, now: Nanos, within: Duration) -> bool {
+        self.held().recent.again(function, key, now, within)
+    }
+
+    /// Queues a copy for its registration; `true` if nobody asks for those that are queued.
+    fn queue(&self, copy: Arc<LocalCopy>) -> bool {
+        let mut due = self.held().due.lock();
+        if !due.keys.insert(copy.key.clone()) {
+            return false;
+        }
+        due.queue.push(copy);
+        !mem::replace(&mut due.asking, true)
+    }
+
+    /// Some of those that are queued; nobody asks any more when there are none.
+    fn next(&self) -> Vec<Arc<LocalCopy>> {
+        let mut due = self.held().due.lock();
+        let rest = due.queue.len().min(TOGETHER);
+        let next: Vec<_> = due.queue.drain(..rest).collect();
+        due.asking = !next.is_empty();
+        next
+    }
+
+    /// Whoever asked went away.
+    fn abandoned(&self) {
+        *self.held().due.lock() = Due::default();
+    }
+
+    /// A copy was registered for this long, counted from when that was asked, at this time of the store.
+    fn registered(&self, copy: Arc<LocalCopy>, sent: Nanos, granted: Duration, store: Duration) {
+        copy.until.store(clock::end(sent, granted), Relaxed);
+        copy.born.store(sent.saturating_sub(nanos(store.saturating_sub(copy.stored_at))), Relaxed);
+        copy.asked.store(false, Relaxed);
+        let held = self.held();
+        held.due.lock().keys.remove(&copy.key);
+        held.copies.insert(copy.key.clone(), copy);
+    }
+
+    /// A copy was not registered. One that is there is used for what is left of its time.
+    fn refused(&self, copy: &LocalCopy) {
+        self.held().due.lock().keys.remove(&copy.key);
+    }
+
+    /// Removes what is over, from time to time.
+    fn sweep(&self, now: Nanos) {
+        let held = self.held();
+        let last = held.swept.load(Relaxed);
+        if now.saturating_sub(last) >= nanos(SWEEP)
+            && held.swept.compare_exchange(last, now, Relaxed, Relaxed).is_ok()
+        {
+            held.copies.retain(|_, copy| copy.is_valid(now));
+        }
+    }
+
+    /// How many there are, and their size (bytes). Some of them may be over.
+    pub(crate) fn size(&self) -> (u64, u64) {
+        self.held.get().map_or((0, 0), |held| (held.copies.len() as u64, held.copies.weight()))
+    }
+
+    /// All that there is to know of the copy of a key, and of what is being registered.
+    #[cfg(test)]
+    pub(crate) fn state(&self, key: &str) -> Option<String> {
+        let held = self.held.get()?;
+        let copy = held.copies.peek(key).map(|copy| (copy.until.load(Relaxed), copy.asked.load(Relaxed)));
+        let due = held.due.lock();
+        Some(format!("{copy:?} {} {} {}", due.queue.len(), due.keys.len(), due.asking))
+    }
+
+    fn held(&self) -> &Held {
+        self.held.get_or_init(|| {
+            let expected = usize::try_from((self.capacity / TYPICAL).clamp(64, 1 << 20)).unwrap_or(64);
+            Box::new(Held {
+                copies: Cache::with_weighter(expected, self.capacity, ByLength),
+                recent: Recent::new(),
+                due: Mutex::default(),
+                swept: AtomicU64::new(0),
+            })
+        })
+    }
+}

@@ -1,0 +1,58 @@
+//! Scenarios of a process that keeps local copies: it has asked for the key twice, so that it registers one while the others go on.
+
+use super::{
+    scenario::{Call, KEEPS_COPIES, Promise, Scenario, read, refresh, transaction, update, write},
+    scenarios::hold,
+    search::KINDS,
+};
+
+/// What follows on two reads of the process that keeps copies. Calls are numbered from 2 on.
+fn copied<const N: usize>(name: &'static str, calls: [Call; N]) -> Scenario {
+    copied_after([read(), read().after(0)], name, calls)
+}
+
+fn copied_after<const N: usize>(hot: [Call; 2], name: &'static str, calls: [Call; N]) -> Scenario {
+    let later = calls.map(|call| if call.after.is_none() { call.after(1) } else { call });
+    let calls: Vec<Call> = hot.into_iter().chain(later).collect();
+    Scenario::of(name, &calls).old(&KEEPS_COPIES)
+}
+
+fn local() -> Vec<Scenario> {
+    let after = || read().after(2);
+    vec![
+        copied("local-read-write", [write(), read()]),
+        copied("local-write-elsewhere", [write().elsewhere(), read(), after()]),
+        copied("local-read-elsewhere", [write(), read(), read().elsewhere().during(2)]),
+        copied("local-update", [update().elsewhere(), read(), after()]),
+        copied("local-unguarded", [write().elsewhere().unguarded(), read(), after()])
+            .promising(Promise::ReadsSeeWrites),
+        copied("local-transaction", [transaction().elsewhere(), read(), after()]),
+        copied("local-anew", [refresh().elsewhere(), read(), after()]),
+    ]
+}
+
+fn local_in_trouble() -> Vec<Scenario> {
+    let elsewhere = [read().elsewhere(), read().elsewhere().after(0)];
+    vec![
+        copied("local-cancelled", [write().elsewhere().cancellable(), read()]).cancels(1),
+        copied("local-cut-off", [write().cut_off(), read(), read().after(2)]),
+        copied_after(elsewhere, "local-death", [write(), read().elsewhere()]).death(),
+    ]
+}
+
+/// They hold, and a copy is given in some run of each.
+fn hold_and_give_copies(scenarios: Vec<Scenario>) {
+    for (scenario, report) in hold(scenarios) {
+        assert!(report.counts[KINDS - 1] > 0, "{scenario}: no copy is given");
+    }
+}
+
+#[test]
+fn local_copies() {
+    hold_and_give_copies(local());
+}
+
+#[test]
+fn local_copies_in_trouble() {
+    hold_and_give_copies(local_in_trouble());
+}
