@@ -2,6 +2,7 @@
 
 use std::{cell::OnceCell, collections::BTreeMap, ops::Range};
 
+use proc_macro2::Span;
 use syn::{ImplItem, ImplItemFn, ItemImpl, ItemStruct, Type};
 
 use crate::item::{
@@ -30,28 +31,33 @@ impl Site<'_> {
 
 /// The file of an annotated function, and the function's position in it.
 pub(crate) struct Beside {
-    text: String,
+    pub(super) text: String,
     at: usize,
     block: OnceCell<Range<usize>>,
     module: OnceCell<Range<usize>>,
 }
 
 /// A word or a character of the source, with the number of brackets around it.
-struct Token<'a> {
-    at: usize,
-    text: &'a str,
-    depth: usize,
+pub(super) struct Token<'a> {
+    pub(super) at: usize,
+    pub(super) text: &'a str,
+    pub(super) depth: usize,
 }
 
 impl Beside {
     pub(crate) fn of(function: &Function) -> Option<Beside> {
-        let (text, line, column) = source(function.sig.fn_token.span)?;
+        Beside::here(function.sig.fn_token.span)
+    }
+
+    /// The file in which something is written, as if it were the function.
+    pub(super) fn here(span: Span) -> Option<Beside> {
+        let (text, line, column) = source(span)?;
         let text = text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text);
         let at = offset(&text, line, column)?;
         Some(Beside::at(text, at))
     }
 
-    fn at(text: String, at: usize) -> Beside {
+    pub(super) fn at(text: String, at: usize) -> Beside {
         Beside { text, at, block: OnceCell::new(), module: OnceCell::new() }
     }
 
@@ -204,7 +210,7 @@ impl Beside {
     }
 
     /// The inside of the innermost `mod` around the function, or the whole file.
-    fn module(&self) -> &Range<usize> {
+    pub(super) fn module(&self) -> &Range<usize> {
         self.module.get_or_init(|| {
             // What is open: where it begins, and whether it is a `mod`.
             let mut open: Vec<(usize, bool)> = Vec::new();
@@ -285,7 +291,7 @@ impl Beside {
 }
 
 /// Words and characters; comments, literals and white space are left out.
-fn tokens(text: &str) -> impl Iterator<Item = Token<'_>> {
+pub(super) fn tokens(text: &str) -> impl Iterator<Item = Token<'_>> {
     let mut at = 0;
     let mut depth = 0_usize;
     std::iter::from_fn(move || {

@@ -8,3 +8,4 @@ pub(crate) mod generics;
 mod lexer;
 pub(crate) mod shape;
 pub(crate) mod types;
+pub(crate) mod uncached;

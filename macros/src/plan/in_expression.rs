@@ -6,8 +6,9 @@ use super::{
     targets::{KeyOf, TargetKey},
 };
 use crate::{
-    item::beside::Site,
+    item::{beside::Site, uncached::is_uncached},
     parse::{
+        call::Call,
         each::Each,
         target::{Named, Target},
     },
@@ -20,6 +21,17 @@ pub(crate) fn keys(targets: Vec<Target>, site: &Site, mut problems: Problems) ->
         let items = each.as_ref().map(Each::names).unwrap_or_default();
         let (of, is_optional) = match named {
             Named::Call(call) => {
+                if let Call::Path(_, path) = &call
+                    && let Some(name) = path.path.get_ident()
+                    && is_uncached(&name.to_string(), name.span())
+                {
+                    let why = format!(
+                        "`{name}` is not a cached function, and only the call of one names a key; put \
+                         `#[cached_aside(ttl = …, key = …)]` above it, or name the key as text, such as `\"user:{{id}}\"`"
+                    );
+                    problems.push(syn::Error::new(name.span(), why));
+                    return None;
+                }
                 let is_optional = call.arguments().any(has_question);
                 (KeyOf::Call(call), is_optional)
             }

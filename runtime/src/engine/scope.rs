@@ -68,6 +68,20 @@ impl Scope {
     }
 }
 
+/// Every future. A bound of this name has the compiler say what to write in the place of what is none.
+///
+/// A function with such a bound returns a type of its own that is not bound by it: an `impl Future` is, and what is no future is
+/// reported three times then.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a future",
+    label = "this is not a future",
+    note = "write a block, such as `async {{ … }}`, or the call of an `async fn`"
+)]
+pub trait AnyFuture: Future {}
+
+#[diagnostic::do_not_recommend]
+impl<F: Future> AnyFuture for F {}
+
 /// What a future changes in the scope of what it polls.
 pub(crate) trait Change {
     /// Makes the future's scope of the one around it: before each poll, and before the future is dropped.

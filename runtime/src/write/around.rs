@@ -1,6 +1,7 @@
 //! The write path around any future, without an attribute.
 
 use std::{
+    fmt::{self, Debug},
     future::Future,
     mem,
     pin::Pin,
@@ -14,7 +15,10 @@ use tracing::Span;
 use super::{open::Open, places::Places};
 use crate::{
     AnyKey, IntoKeys,
-    engine::{scope::Change, session::Member},
+    engine::{
+        scope::{AnyFuture, Change},
+        session::Member,
+    },
     function::write::WriteFunction,
 };
 
@@ -55,9 +59,13 @@ const INVALIDATING: WriteFunction = WriteFunction::declare(module_path!(), "inva
 /// usual, also those through an executor whose rows are not committed.
 ///
 /// Dropped or panicked, its guards stay for another ten seconds: the database may still be carrying out what it was told.
-pub fn invalidating<K: IntoKeys, F: Future>(keys: K, future: F) -> impl Future<Output = F::Output> {
+///
+/// Without any keys the future just runs. An empty list needs a type: `Vec::<AnyKey>::new()`. Of `[]` alone nobody knows what it is a
+/// list of, and the compiler asks.
+pub fn invalidating<K: IntoKeys, F: AnyFuture<Output = O>, O>(keys: K, future: F) -> Invalidating<F, O> {
     Invalidating {
         future: Some(future),
+        poll: F::poll,
         state: State::New { keys: keys.into_keys() },
         output: None,
         span: None,
@@ -65,17 +73,20 @@ pub fn invalidating<K: IntoKeys, F: Future>(keys: K, future: F) -> impl Future<O
 }
 
 pin_project! {
-    /// The future is carried once, which an `async fn` would not do.
-    struct Invalidating<F: Future> {
+    /// The future of [`invalidating`]. It carries the one inside once, which an `async fn` would not do.
+    #[must_use = "futures do nothing unless they are awaited"]
+    pub struct Invalidating<F, O> {
         // First: what is inside of it is dropped before the write is.
         #[pin]
         future: Option<F>,
+        // Known where the future is known to be one: see `AnyFuture`.
+        poll: fn(Pin<&mut F>, &mut Context<'_>) -> Poll<O>,
         state: State,
-        output: Option<F::Output>,
+        output: Option<O>,
         span: Option<Span>,
     }
 
-    impl<F: Future> PinnedDrop for Invalidating<F> {
+    impl<F, O> PinnedDrop for Invalidating<F, O> {
         fn drop(this: Pin<&mut Self>) {
             let mut this = this.project();
             let Some(span) = this.span else { return };
@@ -112,10 +123,16 @@ async fn end(open: Open) {
     open.end(Vec::new(), &INVALIDATING.settings, Vec::new()).await;
 }
 
-impl<F: Future> Future for Invalidating<F> {
-    type Output = F::Output;
+impl<F, O> Debug for Invalidating<F, O> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Invalidating").finish_non_exhaustive()
+    }
+}
 
-    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
+impl<F, O> Future for Invalidating<F, O> {
+    type Output = O;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<O> {
         let mut this = self.project();
         let span = this
             .span
@@ -135,7 +152,7 @@ impl<F: Future> Future for Invalidating<F> {
                 }
                 State::Runs(_, write) => {
                     if let Some(future) = this.future.as_mut().as_pin_mut() {
-                        *this.output = Some(ready!(write.within(|| future.poll(context))));
+                        *this.output = Some(ready!(write.within(|| (this.poll)(future, context))));
                     }
                     write.within(|| this.future.set(None));
                     if let State::Runs(mut open, _) = mem::replace(this.state, State::Over) {

@@ -1,6 +1,12 @@
 //! What is invalidated by hand: deleted, or guarded as part of the write in progress.
 
-use std::{future::Future, sync::Arc};
+use std::{
+    fmt::{self, Debug},
+    future::Future,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
 
 use super::{
     open::{delete, join},
@@ -64,11 +70,30 @@ const BY_HAND: WriteFunction = WriteFunction::declare(module_path!(), "invalidat
 /// # Ok(())
 /// # }
 /// ```
-pub fn invalidate<K: IntoKeys>(keys: K) -> impl Future<Output = ()> {
+pub fn invalidate<K: IntoKeys>(keys: K) -> Invalidate {
     let keys = keys.into_keys();
-    async move {
+    Invalidate(Box::pin(async move {
         // What could not be delivered is on the recovery list.
         let _ = invalidate_in("invalidate", None, keys).await;
+    }))
+}
+
+/// The future of [`invalidate`].
+// A type, which unlike an `impl Future` is not bound as the function is: what names no keys is reported once.
+#[must_use = "futures do nothing unless they are awaited"]
+pub struct Invalidate(Pin<Box<dyn Future<Output = ()> + Send>>);
+
+impl Debug for Invalidate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Invalidate").finish_non_exhaustive()
+    }
+}
+
+impl Future for Invalidate {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        self.0.as_mut().poll(context)
     }
 }
 

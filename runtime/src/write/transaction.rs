@@ -2,6 +2,7 @@
 
 use std::{
     any::type_name,
+    fmt::{self, Debug},
     future::Future,
     hash::{Hash, Hasher},
     mem,
@@ -20,7 +21,7 @@ use super::{
     open::{Share, release_all},
 };
 use crate::engine::{
-    scope::{self, Change, Scope, Scoped, scoped},
+    scope::{self, AnyFuture, Change, Scope, Scoped, scoped},
     session::{Member, Session},
     shared::Shared,
 };
@@ -105,29 +106,43 @@ const DOUBT: Duration = Duration::from_secs(1);
 /// A commit that the database carries out more than a second after the future has given `Err` can leave an old value in the cache,
 /// until its TTL; a longer `settle` on a function inside covers what is longer. The same holds for one that is carried out later
 /// than `guard_for` after the future was dropped.
-pub fn transaction<F: Future>(future: F) -> impl Future<Output = F::Output> {
-    Transaction { future: scoped(Within { state: State::New, span: None }, future), output: None, end: None }
+pub fn transaction<F: AnyFuture<Output = O>, O>(future: F) -> Transaction<F, O> {
+    Transaction {
+        future: scoped(Within { state: State::New, span: None }, future),
+        poll: Future::poll,
+        output: None,
+        end: None,
+    }
 }
 
 pin_project! {
-    /// The future is carried once, which an `async fn` would not do.
-    struct Transaction<F: Future> {
+    /// The future of [`transaction`]. It carries the one inside once, which an `async fn` would not do.
+    #[must_use = "futures do nothing unless they are awaited"]
+    pub struct Transaction<F, O> {
         // First: what is inside of it is dropped before the write is.
         #[pin]
         future: Scoped<F, Within>,
-        output: Option<F::Output>,
+        // Known where the future is known to be one: see `AnyFuture`.
+        poll: fn(Pin<&mut Scoped<F, Within>>, &mut Context<'_>) -> Poll<O>,
+        output: Option<O>,
         end: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
     }
 }
 
-impl<F: Future> Future for Transaction<F> {
-    type Output = F::Output;
+impl<F, O> Debug for Transaction<F, O> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Transaction").finish_non_exhaustive()
+    }
+}
 
-    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
+impl<F, O> Future for Transaction<F, O> {
+    type Output = O;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<O> {
         let mut this = self.project();
         if this.end.is_none() {
             let span = this.future.as_mut().change().begin();
-            let output = ready!(span.in_scope(|| this.future.as_mut().poll(context)));
+            let output = ready!(span.in_scope(|| (this.poll)(this.future.as_mut(), context)));
             let failed = is_err(&output);
             *this.output = Some(output);
             if let State::Begun(write) = mem::replace(&mut this.future.as_mut().change().state, State::Over) {

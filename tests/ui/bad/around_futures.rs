@@ -10,6 +10,9 @@ async fn load_user(id: u64) -> u64 {
 async fn no_futures() {
     transaction(5).await;
     transaction(|| async {}).await;
+    transaction(async || {}).await;
+    transaction(no_keys).await;
+    let _: Result<(), ()> = transaction(Ok(())).await;
     invalidating(keys![load_user(5)], 5).await;
 }
 
@@ -18,6 +21,7 @@ async fn no_keys() {
     invalidating(load_user(5), async {}).await;
     invalidating([5], async {}).await;
     invalidate("user:5").await;
+    invalidate([5]).await;
     invalidating(keys![], async {}).await;
 }
 

@@ -16,6 +16,7 @@ async fn not_cached(id: u64) -> u64 {
 fn syntax(ids: &[u64]) -> Vec<Vec<AnyKey>> {
     vec![
         keys![load_user],
+        keys![not_cached(5), not_cached(*id) for id in ids],
         keys![ids.iter().map(|id| load_user(*id))],
         keys![for id in ids { load_user(*id) }],
         keys![load_user(5), guard = "off"],

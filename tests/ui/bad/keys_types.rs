@@ -9,14 +9,22 @@ async fn load_user(id: u64) -> u64 {
     id
 }
 
-async fn not_cached(id: u64) -> u64 {
-    id
+mod inner {
+    pub async fn not_cached(id: u64) -> u64 {
+        id
+    }
+}
+
+fn not_cached() -> Vec<Vec<AnyKey>> {
+    async fn nested(id: u64) -> u64 {
+        id
+    }
+    vec![keys![inner::not_cached(5)], keys![nested(5)]]
 }
 
 fn types(ids: &[u64]) -> Vec<Vec<AnyKey>> {
     vec![
         keys![load_user("five")],
-        keys![not_cached(5)],
         keys![load_usr(5)],
         keys!["user:{id}"],
         keys![load_user(id?) for id in ids],
