@@ -3,6 +3,7 @@
 use std::{
     collections::HashMap,
     future::{Future, pending},
+    mem,
     time::Duration,
 };
 
@@ -38,11 +39,13 @@ pub(crate) const SLOW: Duration = Duration::from_millis(20);
 pub(crate) struct FaultyStore {
     pub(crate) inside: MemoryStore,
     gates: Mutex<HashMap<&'static str, Gate>>,
+    /// The steps on several keys, and on how many.
+    packets: Mutex<Vec<(&'static str, usize)>>,
 }
 
 impl FaultyStore {
     pub(crate) fn new() -> Self {
-        FaultyStore { inside: MemoryStore::new(), gates: Mutex::default() }
+        FaultyStore { inside: MemoryStore::new(), gates: Mutex::default(), packets: Mutex::default() }
     }
 
     /// Sets what happens to steps from now on.
@@ -53,6 +56,11 @@ impl FaultyStore {
     /// Lets every step pass again.
     pub(crate) fn heal(&self) {
         self.gates.lock().clear();
+    }
+
+    /// The steps that were taken on several keys since this was asked, and on how many.
+    pub(crate) fn take_packets(&self) -> Vec<(&'static str, usize)> {
+        mem::take(&mut *self.packets.lock())
     }
 
     async fn pass<T>(&self, name: &'static str, step: impl Future<Output = Answer<T>>) -> Answer<T> {
@@ -96,6 +104,7 @@ impl FaultyStore {
         keys: &[&str],
         steps: &[S],
     ) -> Answer<Vec<Answer<S::Answer>>> {
+        self.packets.lock().push((S::NAME, keys.len()));
         self.pass(S::NAME, self.inside.run_all(keys, steps)).await
     }
 

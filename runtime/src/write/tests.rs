@@ -26,6 +26,7 @@ use crate::{
 };
 
 mod around;
+mod attacks;
 mod nested;
 mod strays;
 mod transactions;

@@ -327,6 +327,40 @@ async fn a_transaction_guards_and_releases_many_keys_in_packets_of_bounded_size(
     }
 }
 
+/// Also where guards are renewed, and placed again.
+#[tokio::test(start_paused = true)]
+async fn no_step_of_a_transaction_takes_more_keys_than_a_packet() {
+    const MANY: usize = 2 * PIECE + 1;
+    let cache = cache();
+    let many = || (0..MANY).map(|number| AnyKey::new(&format!("k{number}")));
+    let in_packets = |steps: &[&str]| {
+        let packets = store(&cache).take_packets();
+        for step in steps {
+            let sizes: Vec<_> =
+                packets.iter().filter(|(name, _)| name == step).map(|(_, keys)| *keys).collect();
+            assert_eq!(sizes.get(..3), Some([PIECE, PIECE, 1].as_slice()), "{step}");
+            assert!(sizes.iter().all(|keys| *keys <= PIECE), "{step}: {sizes:?}");
+        }
+    };
+    transaction(async {
+        cache.invalidate_keys(many()).await.unwrap();
+        in_packets(&["guard"]);
+        sleep(GUARD_FOR).await;
+        in_packets(&["renew_guard"]);
+        store(&cache).set("renew_guard", Gate::Fails);
+        sleep(2 * GUARD_FOR).await;
+        store(&cache).heal();
+        store(&cache).take_packets();
+        sleep(GUARD_FOR).await;
+        assert_eq!(cache.stats().guards_lost, MANY as u64);
+        in_packets(&["renew_guard", "guard"]);
+    })
+    .await;
+    in_packets(&["release"]);
+    cache.invalidate_keys(many()).await.unwrap();
+    in_packets(&["remove"]);
+}
+
 #[tokio::test(start_paused = true)]
 async fn what_could_not_be_guarded_is_delivered_after_the_end_and_required_says_so() {
     let cache = cache();
