@@ -84,11 +84,12 @@ impl Shared {
         acquired
     }
 
-    /// Reads the version of a tag for an entry that will carry it. The entry is loaded after that, and ends with this version: it does
-    /// not matter whether a write of the tag has returned meanwhile.
+    /// Reads the version of a tag for an entry that will carry it.
     pub(crate) async fn carry(&self, key: &str, carry: Carry, within: Duration) -> Answer<Option<Token>> {
         self.pass(key)?;
-        self.store.run(key, carry, within).await
+        let version = self.store.run(key, carry, within).await;
+        self.pass(key)?;
+        version
     }
 
     /// Reads several keys: see [`Store::read_all`](crate::store::Store::read_all).
@@ -181,7 +182,7 @@ mod tests {
         step: impl Future<Output = Answer<T>>,
         change: impl FnOnce(),
     ) -> Answer<()> {
-        for name in ["read", "read_timed", "watch", "acquire"] {
+        for name in ["read", "read_timed", "watch", "acquire", "carry"] {
             store(shared).set(name, Gate::Slow);
         }
         let change = async {
@@ -218,21 +219,24 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn what_a_key_held_when_it_was_listed_is_not_an_answer() {
+        const KEYS: [&str; 2] = ["k", "#tag"];
         for listed_during_it in [true, false] {
             let shared = shared();
             assert_eq!(shared.acquire("k", acquire(Token::numbered(2)), WITHIN).await, Ok(Acquired::Yes));
             macro_rules! answer {
                 ($step:expr) => {{
                     // Listed before the step and delivered during it, or listed during it.
+                    let list = || KEYS.map(|key| shared.recovery.begin(key, WRITE));
+                    let deliver = || KEYS.map(|key| shared.recovery.end(key, WRITE));
                     let change = || match listed_during_it {
-                        true => drop(shared.recovery.begin("k", WRITE)),
-                        false => shared.recovery.end("k", WRITE),
+                        true => drop(list()),
+                        false => drop(deliver()),
                     };
                     if !listed_during_it {
-                        shared.recovery.begin("k", WRITE);
+                        list();
                     }
                     let answer = meanwhile(&shared, $step, change).await;
-                    shared.recovery.end("k", WRITE);
+                    deliver();
                     assert_eq!(answer, Err(StoreError::Listed), "{listed_during_it} {}", stringify!($step));
                 }};
             }
@@ -240,6 +244,12 @@ mod tests {
             answer!(shared.read_timed("k", WITHIN));
             answer!(shared.watch("k", WITHIN));
             answer!(shared.acquire("k", acquire(Token::numbered(3)), WITHIN));
+            let carry = Carry { fresh: Token::numbered(4), ttl: LEASE };
+            answer!(shared.carry("#tag", carry.clone(), WITHIN));
+            answer!(async {
+                let all = shared.run_all_of_load(&["#tag"], vec![carry], |_| true, WITHIN).await;
+                all.into_iter().next().expect("one answer a key")
+            });
         }
     }
 }

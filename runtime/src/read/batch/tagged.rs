@@ -48,7 +48,7 @@ impl<V, E> GroupSite<V, E> {
         let ttl = self.function.settings.longest_life();
         let steps = tags.iter().map(|_| Carry { fresh: Token::fresh(), ttl }).collect();
         let keys: Vec<&str> = tags.iter().map(|place| self.tag(*place).key()).collect();
-        let versions = self.cache.run_all_of_load(&keys, steps, |_| false, within).await;
+        let versions = self.cache.run_all_of_load(&keys, steps, |_| true, within).await;
         for (key, version) in keys.iter().zip(&versions) {
             if let Err(error) = version {
                 self.cache.record_store_error(self.function, key, "tag", error);
