@@ -161,7 +161,7 @@ impl<R: Answer<K, V>, K: Clone, V> Batch<R, K, V> {
     }
 
     /// Which cache it goes through, and its keys.
-    fn begin(&self, function: &'static ReadFunction, coding: Coding<V>) -> Progress<R, V> {
+    fn begin(&mut self, function: &'static ReadFunction, coding: Coding<V>) -> Progress<R, V> {
         let first = self.keys.first().and_then(AnyKey::cache);
         let is_first = |key: &AnyKey| match (key.cache(), first) {
             (Some(cache), Some(first)) => Arc::ptr_eq(cache, first),
@@ -181,10 +181,15 @@ impl<R: Answer<K, V>, K: Clone, V> Batch<R, K, V> {
             }
             Err(_) => return Progress::Uncached { options, answer: None },
         };
-        let (places, firsts) = distinct(&self.keys);
-        let keys = firsts.iter().map(|id| self.keys[*id].clone()).collect();
-        let errors = self.errors;
         let cache = cache.into_owned();
+        let (places, firsts) = distinct(&self.keys);
+        let keys = if firsts.len() == self.keys.len() {
+            // Nobody asks for them here any more.
+            std::mem::take(&mut self.keys)
+        } else {
+            firsts.iter().map(|id| self.keys[*id].clone()).collect()
+        };
+        let errors = self.errors;
         let of = GroupSite::new(cache, function, (type_info, coding), errors, options, keys);
         let wait = self.wait.unwrap_or(function.settings.wait);
         let group = Group::new(of, wait, !self.once);

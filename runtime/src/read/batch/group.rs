@@ -36,6 +36,7 @@ const SHAPE: u8 = 3;
 /// The keys of one batch in one cache, each once. A batch is as many single reads, whose bodies run together.
 pub(super) struct Group<V, E> {
     pub(super) of: GroupSite<V, E>,
+    /// None while every key is over: a batch of hits needs none.
     pub(super) states: Vec<State<V, E>>,
     /// What has been given so far.
     pub(super) values: Vec<Option<V>>,
@@ -169,7 +170,7 @@ impl<V, E> Group<V, E> {
         let keys = of.keys.len();
         let now = Instant::now();
         Group {
-            states: (0..keys).map(|_| State::Over).collect(),
+            states: Vec::new(),
             values: (0..keys).map(|_| None).collect(),
             error: None,
             budget: Budget::new(of.cache.timeout),
@@ -179,6 +180,11 @@ impl<V, E> Group<V, E> {
             pauses: POLL.pauses(),
             of,
         }
+    }
+
+    /// From now on keys can be in other states than [`State::Over`].
+    pub(super) fn begin_states(&mut self) {
+        self.states.resize_with(self.of.keys.len(), || State::Over);
     }
 
     /// Those that are in a state.

@@ -37,36 +37,68 @@ impl<V, E> Group<V, E> {
     }
 
     async fn look_and_join(&mut self, all: &[usize]) {
-        let found = self.first_look(all).await;
+        let timed = self.asks_for_time();
+        let (mut steps, untimed) = self.give_hits(all, timed).await;
+        if !untimed.is_empty() {
+            steps.extend(self.give_hits(&untimed, true).await.0);
+            steps.sort_unstable_by_key(|(index, _)| *index);
+        }
+        if steps.is_empty() {
+            return;
+        }
+        self.begin_states();
         let spent = self.budget.spent();
         let Group { of, values, states, .. } = self;
         let site = of.site();
-        let (mut misses, mut at_hand) = (Vec::new(), Vec::new());
-        for (index, found) in found.into_iter().enumerate() {
+        let mut misses = Vec::new();
+        for (index, step) in steps {
             if !of.keys[index].is_whole() {
                 of.function.warn_once_unprintable(of.key(index));
                 states[index] = State::Loads(Load::alone(None));
                 continue;
             }
             let call = Call::new(&site, &of.keys[index]);
-            match after_first_look(found) {
-                CallerStep::Give(hit) => {
-                    call.counters.hit_times.record(|| spent);
-                    values[index] = settled(&call, call.give(hit));
-                }
+            match step {
+                CallerStep::Give(hit) => values[index] = settled(&call, call.give(hit)),
                 CallerStep::GiveStale(stale) => values[index] = settled(&call, call.give_stale(stale)),
                 CallerStep::Revalidate(stale) => states[index] = State::Refreshes(stale),
-                CallerStep::Join(found) => {
-                    misses.push(index);
-                    at_hand.push(found);
-                }
+                CallerStep::Join(found) => misses.push((index, found)),
             }
         }
         site.counters.misses.add(misses.len() as u64);
-        for (index, at_hand) in misses.into_iter().zip(at_hand) {
+        for (index, at_hand) in misses {
             tracing::debug!(key = self.of.key(index), took = ?spent, "miss");
             self.join(index, at_hand);
         }
+    }
+
+    /// One look at these keys, which gives what is stored and fresh: nothing is kept of a hit but its value. With what is to be done
+    /// about the others, and those whose age matters although nobody asked for it.
+    async fn give_hits(
+        &mut self,
+        indices: &[usize],
+        timed: bool,
+    ) -> (Vec<(usize, CallerStep<V, E>)>, Vec<usize>) {
+        let (answers, of_tags) = self.read(indices, timed).await;
+        let spent = self.budget.spent();
+        let Group { of, values, .. } = self;
+        let site = of.site();
+        let (mut steps, mut untimed) = (Vec::new(), Vec::new());
+        for (&index, answer) in indices.iter().zip(answers) {
+            let call = Call::new(&site, &of.keys[index]);
+            match of.classify_one(&call, index, answer, &of_tags) {
+                // Stored by a program whose function lets values grow old.
+                Lookup::Missing(Missing::NeedsServerTime) if !timed => untimed.push(index),
+                found => match after_first_look(found) {
+                    CallerStep::Give(hit) if of.keys[index].is_whole() => {
+                        call.counters.hit_times.record(|| spent);
+                        values[index] = settled(&call, call.give(hit));
+                    }
+                    step => steps.push((index, step)),
+                },
+            }
+        }
+        (steps, untimed)
     }
 
     /// Joins the flight of a key.
@@ -122,6 +154,7 @@ impl<V, E> Group<V, E> {
 
     /// Every call is to load, whatever is there.
     fn join_forced(&mut self) {
+        self.begin_states();
         for index in 0..self.of.keys.len() {
             if self.of.keys[index].is_whole() {
                 self.join(index, AtHand::Nothing(Missing::Bypass));
@@ -154,6 +187,7 @@ impl<V, E> Group<V, E> {
     /// Inside of a transaction of another origin: a hit, or the body, of which nothing is stored or shared.
     async fn look_or_load(&mut self, all: &[usize]) {
         let found = self.first_look(all).await;
+        self.begin_states();
         let Group { of, values, states, .. } = self;
         let site = of.site();
         for (index, found) in found.into_iter().enumerate() {
@@ -167,9 +201,13 @@ impl<V, E> Group<V, E> {
         }
     }
 
+    fn asks_for_time(&self) -> bool {
+        self.of.function.settings.staleness.asks_for_time() || self.of.options.is_observed()
+    }
+
     /// One look at all keys; a second one at those whose age matters.
     async fn first_look(&mut self, all: &[usize]) -> Vec<Lookup<V, E>> {
-        let timed = self.of.function.settings.staleness.asks_for_time() || self.of.options.is_observed();
+        let timed = self.asks_for_time();
         let mut found = self.look(all, timed).await;
         let is_untimed = |index: &usize| matches!(found[*index], Lookup::Missing(Missing::NeedsServerTime));
         // Stored by a program whose function lets values grow old.
@@ -185,12 +223,18 @@ impl<V, E> Group<V, E> {
 
     /// What is stored under these keys, and what that means.
     pub(super) async fn look(&mut self, indices: &[usize], timed: bool) -> Vec<Lookup<V, E>> {
+        let (answers, of_tags) = self.read(indices, timed).await;
+        self.of.classify(indices, answers, &of_tags)
+    }
+
+    /// What is stored under these keys, and under those of their tags.
+    async fn read(&mut self, indices: &[usize], timed: bool) -> (Vec<Answer<Read>>, OfTags<Option<Bytes>>) {
         let (answers, of_tags) = match self.budget.begin() {
             Ok(within) => self.of.read(indices, timed, within).await,
             Err(error) => (vec![Err(error); indices.len()], OfTags::default()),
         };
         self.budget.end(is_silent(&answers) || is_silent(of_tags.answers()));
-        self.of.classify(indices, answers, &of_tags)
+        (answers, of_tags)
     }
 }
 
@@ -204,13 +248,22 @@ impl<V, E> GroupSite<V, E> {
     ) -> Vec<Lookup<V, E>> {
         let site = self.site();
         let classified = indices.iter().zip(answers).map(|(index, answer)| {
-            let call = Call::new(&site, &self.keys[*index]);
-            match answer.and_then(|read| Ok((read, self.there(*index, of_tags)?))) {
-                Ok(((there, now), tags)) => call.classify_with_tags(there, &tags, now),
-                Err(error) => call.classify(Err(error), None, None),
-            }
+            self.classify_one(&Call::new(&site, &self.keys[*index]), *index, answer, of_tags)
         });
         classified.collect()
+    }
+
+    fn classify_one(
+        &self,
+        call: &Call<'_, V, E>,
+        index: usize,
+        answer: Answer<Read>,
+        of_tags: &OfTags<Option<Bytes>>,
+    ) -> Lookup<V, E> {
+        match answer.and_then(|read| Ok((read, self.there(index, of_tags)?))) {
+            Ok(((there, now), tags)) => call.classify_with_tags(there, &tags, now),
+            Err(error) => call.classify(Err(error), None, None),
+        }
     }
 }
 

@@ -286,8 +286,6 @@ impl<A> ReadBatcher<A> {
     }
 }
 
-impl<A> Shared<A> {}
-
 /// The right to have a command in flight.
 #[derive(Debug)]
 pub(super) struct Permit<A>(Arc<Shared<A>>);

@@ -61,6 +61,14 @@ impl Route {
         }
     }
 
+    /// The connection to the server that has every key; none in a cluster.
+    pub(super) fn sole(&self) -> Option<&NodeConnection> {
+        match self {
+            Route::One { node, .. } => Some(node),
+            Route::Cluster(_) => None,
+        }
+    }
+
     /// The connection to the server that has a key.
     pub(super) fn owner(&self, key: FullKey<'_>) -> Answer<Cow<'_, NodeConnection>> {
         match self {

@@ -56,6 +56,10 @@ impl RedisStore {
         &self,
         keys: impl Iterator<Item = (usize, &'k str)>,
     ) -> Vec<(Answer<NodeConnection>, Vec<usize>)> {
+        if let Some(sole) = self.route.sole() {
+            let indices: Vec<usize> = keys.map(|(index, _)| index).collect();
+            return if indices.is_empty() { Vec::new() } else { vec![(Ok(sole.clone()), indices)] };
+        }
         let mut owners: Vec<(Answer<NodeConnection>, Vec<usize>)> = Vec::new();
         for (index, key) in keys {
             let owner = self.route.owner(self.full(key)).map(Cow::into_owned);

@@ -59,6 +59,9 @@ impl RedisStore {
     }
 
     async fn read_of_owners(&self, keys: &[&str], timed: bool, within: Duration) -> Answer<Together> {
+        if let Some(sole) = self.route.sole() {
+            return self.read_of_owner(sole, keys, timed, within).await;
+        }
         let owners = self.owners(keys.iter().copied().enumerate());
         if let [(owner, _)] = &owners[..] {
             let owner = owner.as_ref().map_err(StoreError::clone)?;
@@ -153,7 +156,8 @@ impl RedisStore {
         if self.reads_one_by_one(node) {
             return self.ask_each(node, keys, timed).await;
         }
-        let mut mget = Cmd::new();
+        let length: usize = keys.iter().map(|key| self.full(key).len()).sum();
+        let mut mget = Cmd::with_capacity(1 + keys.len(), "MGET".len() + length);
         mget.arg("MGET");
         for key in keys {
             mget.arg(self.full(key));
