@@ -23,7 +23,8 @@ impl ::cached_aside::__private::Companion for search {
             .none_ttl(__aside::Duration::new(0u64, 500000000u32))
             .jitter(0u16)
             .lease(__aside::Duration::from_secs(2u64))
-            .wait(__aside::Duration::from_secs(0u64));
+            .wait(__aside::Duration::from_secs(0u64))
+            .verify(0.001f64);
         ::cached_aside::__private::inventory::submit! {
             ::cached_aside::__private::Linked(& __READ)
         }

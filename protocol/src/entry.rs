@@ -243,6 +243,12 @@ pub fn finish_failure(bytes: &mut [u8], token: Token, header: Header) {
     seal(bytes, token, header, FLAG_ERROR);
 }
 
+/// The token that wrote a value, an error or a stored `None`: no other entry has it.
+pub fn written_by(bytes: &[u8]) -> Option<Token> {
+    let header = bytes.first_chunk::<HEADER_LEN>().filter(|header| is_value(&header[..]))?;
+    Some(Token::from_bytes(*header[TOKEN_AT..].first_chunk()?))
+}
+
 /// When a value was stored, by the server's clock; `None` if no server has stamped it.
 pub fn stored_at(bytes: &[u8]) -> Option<Duration> {
     let stamp = number(bytes.get(STORED_AT..FRESH_FOR_AT)?);

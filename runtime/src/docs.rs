@@ -28,4 +28,5 @@ page!(recipes, "recipes.md");
 page!(tags, "tags.md");
 page!(transactions, "transactions.md");
 page!(types, "types.md");
+page!(verification, "verification.md");
 page!(without_attributes, "without-attributes.md");

@@ -49,6 +49,7 @@ mod revalidate;
 mod revalidation;
 mod site;
 mod tagged;
+mod verify;
 
 pub(crate) use self::peek::peek;
 pub use self::{
@@ -190,7 +191,7 @@ impl<V, E> Call<'_, V, E> {
                 return copy;
             }
             match self.lookup(&mut budget).await {
-                Lookup::Hit(hit) => {
+                Lookup::Hit(hit) if !self.is_sampled(&hit) => {
                     self.keep_copy(&hit);
                     self.counters.hit_times.record(|| budget.spent());
                     tracing::trace!(key = self.key(), took = ?budget.spent(), "hit");
@@ -221,7 +222,7 @@ impl<V, E> Call<'_, V, E> {
         self.run_alone(body).await
     }
 
-    /// What follows a look that is no hit; or no look.
+    /// What follows a look that is no hit, or one that is verified; or no look.
     async fn go_on<B: Body<V, E>>(
         &self,
         step: Option<CallerStep<V, E>>,
@@ -230,7 +231,7 @@ impl<V, E> Call<'_, V, E> {
     ) -> Loaded<V, E> {
         match step {
             None => self.force_refresh(budget, body).await,
-            Some(CallerStep::Give(hit)) => self.give(hit),
+            Some(CallerStep::Give(hit)) => self.verify(hit, body).await,
             Some(CallerStep::GiveStale(stale)) => self.give_stale(stale),
             Some(CallerStep::Revalidate(stale)) => self.revalidate(stale, budget, body).await,
             Some(CallerStep::Join(at_hand)) => self.join(at_hand, budget, body).await,

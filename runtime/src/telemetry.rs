@@ -17,6 +17,7 @@ use self::histogram::Histogram;
 use crate::{
     function::read::{ReadFunction, ReadSettings},
     function::registry::FUNCTIONS,
+    function::sampling::Sampling,
 };
 
 #[cfg(feature = "metrics")]
@@ -39,6 +40,8 @@ macro_rules! counters {
             $(pub(crate) $name: Counter,)*
             pub(crate) hit_times: Times,
             pub(crate) load_times: Times,
+            /// Which hits are verified.
+            pub(crate) sampling: Sampling,
         }
 
         impl Counters {
@@ -72,7 +75,7 @@ counters! {
     shared,
     /// Calls that were given what another process loaded while they waited.
     waited,
-    /// Bodies run.
+    /// Bodies run, without those of [verification](crate::docs::verification).
     loads,
     /// Values (and `None`s) stored.
     stored,
@@ -101,6 +104,12 @@ counters! {
     unencodable,
     /// Values that `store_if` refused.
     not_stored,
+    /// Hits that were [verified](crate::docs::verification), and whose entry was what the body gave.
+    verified,
+    /// Entries that [verification](crate::docs::verification) found to be something else than what the body gives, and removed.
+    mismatched,
+    /// Times that verification found a body that does not agree with itself, so that its entries can't be verified.
+    unverifiable,
     /// Answers of `ttl_for` that were zero, so that the value was not stored, or longer than `ttl`, which was taken instead.
     ttls_clamped,
 }

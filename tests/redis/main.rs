@@ -48,6 +48,7 @@ mod together;
 mod transactions;
 mod updates;
 mod values;
+mod verification;
 mod waiting;
 
 use cached_aside_tests::Worker;

@@ -52,6 +52,7 @@ fn read_settings(plan: &ReadPlan) -> TokenStream {
         length("lease", &options.lease),
         length("wait", &options.wait),
         setting("shares_key", options.shares_key.as_ref(), |()| TokenStream::new()),
+        setting("verify", options.verify.as_ref(), ToTokens::to_token_stream),
         setting("ttl_only", options.ttl_only.as_ref(), |()| TokenStream::new()),
         setting("cached_in_transaction", options.in_transaction.as_ref(), |()| TokenStream::new()),
         length("stale_while_revalidate", &options.stale_while_revalidate),

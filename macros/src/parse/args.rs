@@ -37,6 +37,7 @@ pub(crate) struct ReadArgs {
     pub(crate) shares_key: Option<OptionValue<()>>,
     pub(crate) ttl_only: Option<OptionValue<()>>,
     pub(crate) in_transaction: Option<OptionValue<()>>,
+    pub(crate) verify: Option<OptionValue<f64>>,
     pub(crate) tags: Option<OptionValue<Vec<Tag>>>,
     /// Every option that was named, also those whose value can't be read.
     pub(super) seen: Vec<Ident>,

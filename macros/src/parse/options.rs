@@ -8,8 +8,12 @@ use syn::{
     parse::{Parse, ParseStream},
 };
 
+use self::{
+    of_writes::WRITE,
+    row::{READS, Row, cache, root},
+};
 use super::{
-    args::{Attribute, ReadArgs, WriteArgs},
+    args::{ReadArgs, WriteArgs},
     duration::{DurationArg, duration, duration_or_zero},
     list::each,
     other_names::{self, Meant, meant},
@@ -17,61 +21,15 @@ use super::{
     tags::tags,
     target::Target,
     template::Template,
-    values::{
-        beta, closure, codec, in_transaction, jitter, load_timeout, policy, refresh, replicas, transaction,
-        version,
-    },
+    values::{beta, closure, codec, in_transaction, jitter, load_timeout, refresh, share, version},
 };
 use crate::problem::{Problems, nearest, one_of};
 
-/// An option.
-struct Row<Args> {
-    name: &'static str,
-    /// The attributes that it means something to.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for the pages, which a test compares"))]
-    of: &'static [Attribute],
-    /// How it is written, as an example.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for the pages, which a test compares"))]
-    form: &'static str,
-    /// What holds without it, as Markdown.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for the pages, which a test compares"))]
-    default: &'static str,
-    /// What it says, as Markdown.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for the pages, which a test compares"))]
-    meaning: &'static str,
-    parse: Reader<Args>,
-}
-
-/// Reads what follows the name.
-type Reader<Args> = fn(&mut Args, Ident, ParseStream) -> syn::Result<()>;
-
-const fn cache<Args>(of: &'static [Attribute], parse: Reader<Args>) -> Row<Args> {
-    Row {
-        name: "cache",
-        of,
-        form: "cache = self.cache",
-        default: "the one in scope, else the installed one",
-        meaning: "the [`Cache`] to use, an expression",
-        parse,
-    }
-}
-
-const fn root<Args>(of: &'static [Attribute], parse: Reader<Args>) -> Row<Args> {
-    Row {
-        name: "crate",
-        of,
-        form: "crate = ::path",
-        default: "`::cached_aside`",
-        meaning: "where this library is found, if it is renamed or re-exported",
-        parse,
-    }
-}
-
-const READS: &[Attribute] = &[Attribute::CachedAside];
-const WRITES: &[Attribute] = &[Attribute::Invalidates, Attribute::Updates];
+mod of_writes;
+mod row;
 
 /// The options of `#[cached_aside]`.
-const READ: [Row<ReadArgs>; 24] = [
+const READ: [Row<ReadArgs>; 25] = [
     Row {
         name: "ttl",
         of: READS,
@@ -260,71 +218,14 @@ const READ: [Row<ReadArgs>; 24] = [
         meaning: "inside of [`transaction(…)`](crate::transaction()) hits are used all the same, and nothing is stored: its origin is not that transaction's database",
         parse: |args, name, input| set(&mut args.in_transaction, name, input, in_transaction),
     },
-];
-
-/// The options of `#[invalidates]` and `#[updates]`.
-const WRITE: [Row<WriteArgs>; 9] = [
     Row {
-        name: "guard",
-        of: WRITES,
-        form: r#"guard = "best_effort""#,
-        default: r#"`"best_effort"`"#,
-        meaning: "what happens when a key can't be guarded; see [the policies](macro@invalidates#options)",
-        parse: |args, name, input| set(&mut args.guard, name, input, policy),
+        name: "verify",
+        of: READS,
+        form: r#"verify = "0.1%""#,
+        default: "what [`CacheBuilder::verify`] says: none",
+        meaning: "that share of the hits also runs the body, to find entries that are not what it gives; see [verification](crate::docs::verification)",
+        parse: |args, name, input| set(&mut args.verify, name, input, share),
     },
-    Row {
-        name: "guard_for",
-        of: WRITES,
-        form: r#"guard_for = "10s""#,
-        default: r#"`"10s"`"#,
-        meaning: "how long a guard holds unrenewed: 10 ms to one hour",
-        parse: |args, name, input| set(&mut args.guard_for, name, input, duration),
-    },
-    Row {
-        name: "settle",
-        of: &[Attribute::Invalidates],
-        form: r#"settle = "500ms""#,
-        default: "not at all",
-        meaning: "keep the guards this long after the body: for an origin that answers with old data for a while, such as a read replica. At most one hour",
-        parse: |args, name, input| set(&mut args.settle, name, input, duration_or_zero),
-    },
-    Row {
-        name: "wait_replicas",
-        of: WRITES,
-        form: "wait_replicas = 1",
-        default: "none",
-        meaning: "a guard counts as placed only once this many replicas have confirmed it (Redis' `WAIT`), so that it survives a failover; without confirmation within the cache's timeout the key counts as unguarded. 1 to 255; nothing to wait for in process",
-        parse: |args, name, input| set(&mut args.wait_replicas, name, input, replicas),
-    },
-    Row {
-        name: "transaction",
-        of: WRITES,
-        form: r#"transaction = "required""#,
-        default: "it commits before it returns",
-        meaning: r#"`"required"`: somebody else commits what it writes, and outside of [`transaction(…)`](crate::transaction()) it is refused; `"own"`: it commits inside of itself, and reads inside run their bodies. Demanded where a parameter is a database transaction"#,
-        parse: |args, name, input| {
-            args.says_who_commits = true;
-            set(&mut args.transaction, name, input, transaction)
-        },
-    },
-    Row {
-        name: "detach",
-        of: WRITES,
-        form: "detach",
-        default: "the caller's task",
-        meaning: "the function runs in a task of its own: [a caller that goes away](macro@invalidates#callers-that-go-away) changes nothing",
-        parse: |args, name, input| set_flag(&mut args.detach, name, input),
-    },
-    Row {
-        name: "when",
-        of: WRITES,
-        form: "when = expr",
-        default: "always",
-        meaning: "an expression of type `bool` over the arguments; if it is `false`, only the body runs",
-        parse: |args, name, input| set(&mut args.when, name, input, Expr::parse),
-    },
-    cache(WRITES, |args, name, input| set(&mut args.cache, name, input, Expr::parse)),
-    root(WRITES, |args, name, input| set(&mut args.root, name, input, Path::parse_mod_style)),
 ];
 
 /// Whether `detach` stands there alone.

@@ -34,6 +34,26 @@ pub(super) fn per_mille(text: &str) -> Option<u16> {
     (per_mille <= 1000).then_some(per_mille)
 }
 
+/// `"0.1%"`, as the share that it is.
+pub(super) fn share(input: ParseStream) -> syn::Result<f64> {
+    const HOW: &str = "`verify` is the percentage of hits that are compared with the body, from 0 to 100 in a string, such as \
+                       `\"0.1%\"`, or `\"100%\"` in a test";
+    if !input.peek(LitStr) {
+        return Err(input.error(HOW));
+    }
+    let literal: LitStr = input.parse()?;
+    share_of(&literal.value()).ok_or_else(|| syn::Error::new(literal.span(), HOW))
+}
+
+pub(super) fn share_of(text: &str) -> Option<f64> {
+    let number = text.trim().strip_suffix('%')?.trim_end();
+    let (whole, parts) = number.split_once('.').unwrap_or((number, "0"));
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    // Divided by a hundred without a second rounding.
+    let share: f64 = format!("{number}e-2").parse().ok().filter(|_| digits(whole) && digits(parts))?;
+    (share <= 1.0).then_some(share)
+}
+
 /// A closure over one value, or the name of a function; `example` shows one.
 pub(super) fn closure(example: &'static str) -> impl Fn(ParseStream) -> syn::Result<Expr> {
     move |input| {

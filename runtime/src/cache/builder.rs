@@ -1,6 +1,6 @@
 //! How a cache is made.
 
-use std::{env, fmt, time::Duration};
+use std::{env, fmt, sync::Arc, time::Duration};
 
 use cached_aside_protocol::format;
 
@@ -11,7 +11,7 @@ use crate::store::redis::Certificates;
 use crate::store::redis::{Address, Limits, RedisStore};
 use crate::{
     Error,
-    engine::shared::Shared,
+    engine::{shared::Shared, verification::Verification},
     store::{Store, memory::MemoryStore},
 };
 
@@ -53,6 +53,7 @@ pub struct CacheBuilder {
     connect_timeout: Duration,
     max_in_flight: usize,
     max_value_size: usize,
+    verify: f64,
     #[cfg(feature = "tls")]
     certificates: Certificates,
 }
@@ -71,6 +72,7 @@ impl Default for CacheBuilder {
             connect_timeout: CONNECT_TIMEOUT,
             max_in_flight: MAX_IN_FLIGHT,
             max_value_size: MAX_VALUE_SIZE,
+            verify: 0.0,
             #[cfg(feature = "tls")]
             certificates: Certificates::default(),
         }
@@ -86,6 +88,7 @@ impl fmt::Debug for CacheBuilder {
             .field("connect_timeout", &self.connect_timeout)
             .field("max_in_flight", &self.max_in_flight)
             .field("max_value_size", &self.max_value_size)
+            .field("verify", &self.verify)
             .finish_non_exhaustive()
     }
 }
@@ -207,6 +210,13 @@ impl CacheBuilder {
         self
     }
 
+    /// The share of hits that also run the body, to find entries that are not what it gives: from 0.0 (none, the default) to 1.0 (all),
+    /// for functions that do not say so themselves. See [verification](crate::docs::verification).
+    pub fn verify(mut self, share: f64) -> Self {
+        self.verify = share;
+        self
+    }
+
     /// The certificate authority that signed the server's certificate, in PEM, instead of those that the system trusts.
     #[cfg(feature = "tls")]
     pub fn tls_ca(mut self, pem: impl Into<Vec<u8>>) -> Self {
@@ -232,10 +242,7 @@ impl CacheBuilder {
         if self.namespace.is_empty() {
             return refuse("namespace", "it is empty; give the application a name of its own");
         }
-        let refused = |character: char| {
-            matches!(character, '{' | '}' | '#') || character.is_whitespace() || character.is_control()
-        };
-        if self.namespace.contains(refused) {
+        if self.namespace.contains(is_refused_in_namespaces) {
             return refuse(
                 "namespace",
                 "it may not contain `{`, `}`, `#`, white space or control characters; use letters, digits, `-` and `:`",
@@ -259,6 +266,12 @@ impl CacheBuilder {
         if self.capacity == Some(0) {
             return refuse("capacity", "it is zero; give the cache room, such as 64 MiB (`64 << 20`)");
         }
+        if !(0.0..=1.0).contains(&self.verify) {
+            return refuse(
+                "verify",
+                "it is a share of the hits, from 0.0 (none) to 1.0 (all), such as 0.001",
+            );
+        }
         #[cfg(feature = "redis")]
         if let Some(client) = &self.client {
             return self.build_of_client(client).await;
@@ -280,10 +293,15 @@ impl CacheBuilder {
             ),
             _ => {
                 let store = self.capacity.map_or_else(MemoryStore::new, MemoryStore::with_capacity);
-                let cache = Cache::with_store(Store::Memory(store), self.timeout, self.namespace);
-                Ok(cache.announced(self.variable))
+                Ok(self.cache_in(Store::Memory(store)).announced(self.variable))
             }
         }
+    }
+
+    fn cache_in(&self, store: Store) -> Cache {
+        let mut shared = Shared::new(store, self.timeout, self.namespace.clone());
+        shared.verification = Verification::new(self.verify);
+        Cache { inner: Arc::new(shared) }
     }
 
     #[cfg(feature = "redis")]
@@ -328,7 +346,7 @@ impl CacheBuilder {
             in_flight: self.max_in_flight,
         };
         let store = RedisStore::connect(address, prefix(&self.namespace), limits).await;
-        Ok(Cache::with_store(Store::Redis(Box::new(store)), self.timeout, self.namespace.clone()))
+        Ok(self.cache_in(Store::Redis(Box::new(store))))
     }
 
     #[cfg(not(feature = "redis"))]
@@ -337,6 +355,10 @@ impl CacheBuilder {
             "cached-aside was built without its feature `redis`; enable it, or use `Cache::in_process()`";
         Err(Error::Url { reason: reason.to_owned() })
     }
+}
+
+fn is_refused_in_namespaces(character: char) -> bool {
+    matches!(character, '{' | '}' | '#') || character.is_whitespace() || character.is_control()
 }
 
 /// The namespace as keys begin with it: without a `:`, which ends it.
@@ -411,19 +433,4 @@ impl Cache {
 }
 
 #[cfg(test)]
-mod tests {
-    #[tokio::test]
-    async fn no_timeout_is_longer_than_a_clock_can_count_to() {
-        use std::time::Duration;
-        let builder =
-            crate::Cache::builder().in_process().timeout(Duration::MAX).connect_timeout(Duration::MAX);
-        let cache = builder.build().await.unwrap();
-        cache.ping().await.unwrap();
-    }
-
-    #[test]
-    fn defaults() {
-        let builder = format!("{:?}", crate::Cache::builder());
-        assert!(builder.contains("\"cached-aside\", timeout: 250ms, connect_timeout: 1s"), "{builder}");
-    }
-}
+mod tests;

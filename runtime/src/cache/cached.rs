@@ -145,6 +145,13 @@ impl<T: Cacheable, C: Codec> Cached<T, C> {
         ///
         /// When compiling, if it is not above 0 and at most 100.
         early_refresh(beta: f64);
+        /// The share of hits that also run `load`, to find entries that are not what it gives: from 0.0 to 1.0. By default what the
+        /// [builder](crate::CacheBuilder::verify) says. See [verification](crate::docs::verification).
+        ///
+        /// # Panics
+        ///
+        /// When compiling, if it is below 0.0 or above 1.0.
+        verify(share: f64);
         /// Another family, or a function, has the same keys on purpose; on both.
         shares_key();
         /// `in_transaction = "cached"`: inside of a [`transaction`](crate::transaction()) hits are used all the same, since its origin is

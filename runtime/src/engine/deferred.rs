@@ -6,6 +6,7 @@
 
 use std::{
     future::Future,
+    panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
     sync::{
         Arc, MutexGuard, OnceLock,
@@ -39,6 +40,8 @@ pub(crate) struct Deferred<R> {
 struct Around {
     span: Span,
     part: OnceLock<PartOf>,
+    /// Of a sample: it has panicked, and is not polled again.
+    panicked: AtomicBool,
 }
 
 /// What a body is part of.
@@ -46,6 +49,8 @@ struct Around {
 enum PartOf {
     /// A load.
     Load(Arc<Loading>),
+    /// The load of a sample, which the caller does not need: a panic ends here.
+    Sample(Arc<Loading>),
     /// A write.
     Write(Arc<Member>),
 }
@@ -57,12 +62,19 @@ impl<R> Deferred<R> {
 
     /// The body will run inside of this span.
     pub(crate) fn inside(&self, span: &Span) {
-        self.around.get_or_init(|| Box::new(Around { span: span.clone(), part: OnceLock::new() }));
+        self.around.get_or_init(|| {
+            Box::new(Around { span: span.clone(), part: OnceLock::new(), panicked: AtomicBool::new(false) })
+        });
     }
 
     /// The same of a body that runs as this load.
     pub(crate) fn run_as(&self, loading: Option<Arc<Loading>>) -> DeferredHandle<'_, R> {
         self.run_inside(loading.map(PartOf::Load))
+    }
+
+    /// The same of the body of a sample. It has to be [`inside`](Deferred::inside) of a span.
+    pub(crate) fn try_run(&self, loading: Arc<Loading>) -> Sampled<'_, R> {
+        Sampled(self.run_inside(Some(PartOf::Sample(loading))))
     }
 
     /// The same of the body of a write.
@@ -122,6 +134,22 @@ impl<R> Drop for DeferredHandle<'_, R> {
     }
 }
 
+/// The same of a sample: `None` if it panics.
+#[derive(Debug)]
+pub(crate) struct Sampled<'a, R>(DeferredHandle<'a, R>);
+
+impl<R> Future for Sampled<'_, R> {
+    type Output = Option<R>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<R>> {
+        let around = self.0.0.around.get();
+        if around.is_some_and(|around| around.panicked.load(Relaxed)) {
+            return Poll::Ready(None);
+        }
+        Pin::new(&mut self.0).poll(context).map(Some)
+    }
+}
+
 /// A call: see [`Deferred::drive_alongside`].
 #[derive(Debug)]
 pub(crate) struct Alongside<'a, R, S, B, C> {
@@ -163,6 +191,14 @@ impl<R, S, B: Future, C: Fn(B::Output) -> R> Alongside<'_, R, S, B, C> {
             Some(around) => around.span.in_scope(|| match around.part.get() {
                 None => step(),
                 Some(PartOf::Load(loading)) => nested::step(loading, step),
+                Some(PartOf::Sample(loading)) => {
+                    // It is polled no more after that.
+                    catch_unwind(AssertUnwindSafe(|| nested::step(loading, step))).unwrap_or_else(|_| {
+                        around.panicked.store(true, Relaxed);
+                        self.deferred.runs.store(false, Relaxed);
+                        Poll::Pending
+                    })
+                }
                 Some(PartOf::Write(write)) => write.clone().within(step),
             }),
         };

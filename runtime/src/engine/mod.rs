@@ -16,3 +16,4 @@ pub(crate) mod scope;
 pub(crate) mod session;
 pub(crate) mod shared;
 pub(crate) mod switch;
+pub(crate) mod verification;

@@ -13,6 +13,7 @@ use crate::{
         local::{self, LocalCopies},
         recovery::Recovery,
         switch::Switch,
+        verification::Verification,
     },
     function::read::ReadFunction,
     lock::Mutex,
@@ -34,6 +35,7 @@ pub(crate) struct Shared {
     pub(crate) table: CounterTable,
     pub(crate) switch: Switch,
     pub(crate) events: Events,
+    pub(crate) verification: Verification,
     /// What goes on without its caller: fills, releases.
     pub(crate) tasks: TaskTracker,
     pub(crate) namespace: String,
@@ -57,6 +59,7 @@ impl Shared {
             table: CounterTable::new(),
             switch: Switch::from_env(),
             events: Events::default(),
+            verification: Verification::new(0.0),
             tasks: TaskTracker::new(),
             namespace,
             foreign: Mutex::default(),

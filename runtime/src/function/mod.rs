@@ -4,6 +4,7 @@ pub(crate) mod linked;
 pub(crate) mod read;
 pub(crate) mod registry;
 mod reports;
+pub(crate) mod sampling;
 pub(crate) mod staleness;
 pub(crate) mod templates;
 pub(crate) mod write;

@@ -47,6 +47,8 @@ pub(crate) struct ReadSettings {
     /// The tags of its entries, for the catalog.
     pub(crate) tags: &'static [TagName],
     pub(crate) cached_in_transaction: bool,
+    /// The share of hits that are verified; `None`: what the cache says.
+    pub(crate) verify: Option<f64>,
     /// How long a local copy may be used: its entries have room for the registration of copies.
     pub(crate) local: Option<Duration>,
 }
@@ -159,6 +161,7 @@ impl ReadFunction {
                 ttl_only: false,
                 tags: &[],
                 cached_in_transaction: false,
+                verify: None,
                 local: None,
             },
             fingerprint: FingerprintCell::new(),

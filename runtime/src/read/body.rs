@@ -39,6 +39,9 @@ pub(crate) trait Body<V, E>: Sized {
     /// Runs it as this load.
     fn begin(self, loading: Option<Arc<Loading>>) -> impl Future<Output = Loaded<V, E>> + Unpin;
 
+    /// Runs it as this load, whose end changes nothing: `None` if it panics.
+    fn try_run(self, loading: Arc<Loading>) -> impl Future<Output = Option<Loaded<V, E>>> + Unpin;
+
     /// Lets a refresh run in the background; what it gives will be there when it is over.
     fn detach(self, slot: Self::Slot, revalidation: Revalidation<V, E>) -> oneshot::Receiver<Loaded<V, E>>;
 }
@@ -61,6 +64,10 @@ impl<V, E> Body<V, E> for BorrowedBody<'_, V, E> {
 
     fn begin(self, loading: Option<Arc<Loading>>) -> impl Future<Output = Loaded<V, E>> + Unpin {
         self.deferred.run_as(loading)
+    }
+
+    fn try_run(self, loading: Arc<Loading>) -> impl Future<Output = Option<Loaded<V, E>>> + Unpin {
+        self.deferred.try_run(loading)
     }
 
     fn detach(self, slot: Infallible, _: Revalidation<V, E>) -> oneshot::Receiver<Loaded<V, E>> {
@@ -139,6 +146,11 @@ impl<V: Send + 'static, E: Send + 'static> Body<V, E> for OwnedBody<'_, V, E> {
     fn begin(self, loading: Option<Arc<Loading>>) -> impl Future<Output = Loaded<V, E>> + Unpin {
         self.maker.hand_over();
         self.deferred.run_as(loading)
+    }
+
+    fn try_run(self, loading: Arc<Loading>) -> impl Future<Output = Option<Loaded<V, E>>> + Unpin {
+        self.maker.hand_over();
+        self.deferred.try_run(loading)
     }
 
     fn detach(self, slot: Slot, revalidation: Revalidation<V, E>) -> oneshot::Receiver<Loaded<V, E>> {

@@ -45,6 +45,7 @@ mod refresh;
 mod sharing;
 #[cfg(feature = "metrics")]
 mod times;
+mod verification;
 mod waiting;
 
 /// Timers count in these.

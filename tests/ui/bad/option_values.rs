@@ -10,6 +10,15 @@ async fn jitter_number() {}
 #[cached_aside(ttl = "5m", jitter = "110%")]
 async fn jitter_too_much() {}
 
+#[cached_aside(ttl = "5m", verify = 0.001)]
+async fn verify_number() {}
+
+#[cached_aside(ttl = "5m", verify = "0.1")]
+async fn verify_without_percent() {}
+
+#[cached_aside(ttl = "5m", verify = "101%")]
+async fn verify_too_much() {}
+
 #[cached_aside(ttl = "5m", version = "2")]
 async fn version_text() {}
 

@@ -43,7 +43,8 @@ async fn result(db: &Db, id: u64) -> Result<User, Failed> {
     Ok(User { id, name: "a".into() })
 }
 
-#[cached_aside(ttl = "1h 30m", key = "alias:{id}", none_ttl = MINUTE, jitter = "0%", lease = "2s", wait = "0s")]
+#[cached_aside(ttl = "1h 30m", key = "alias:{id}", none_ttl = MINUTE, jitter = "0%", lease = "2s", wait = "0s",
+    verify = "0.05%")]
 async fn alias(id: u64) -> Answer<Maybe<User>> {
     Ok(Some(User { id, name: "a".into() }))
 }

@@ -1,5 +1,8 @@
 use super::*;
-use crate::parse::{args::Refresh, values::per_mille};
+use crate::parse::{
+    args::{Attribute, Refresh},
+    values::{per_mille, share_of},
+};
 
 fn read(text: &str) -> (ReadArgs, Vec<String>) {
     let mut problems = Problems::default();
@@ -95,7 +98,7 @@ fn one_mistake_does_not_hide_another() {
             "expected `,`",
             "expected an option: `ttl`, `key`, `skip`, `tags`, `none_ttl`, `jitter`, `lease`, `wait`, `stale_while_revalidate`, \
              `stale_if_error`, `refresh`, `load_timeout`, `early_refresh`, `codec`, `version`, `cache`, `store_if`, `ttl_for`, \
-             `error_ttl`, `error_if`, `crate`, `shares_key`, `ttl_only` or `in_transaction`",
+             `error_ttl`, `error_if`, `crate`, `shares_key`, `ttl_only`, `in_transaction` or `verify`",
             "`shares_key` takes no value: write `shares_key` alone",
             "unknown option `shared_key`; did you mean `shares_key`?",
         ]
@@ -169,6 +172,28 @@ fn percentages() {
         ("99999%", None),
     ] {
         assert_eq!(per_mille(text), expected, "{text}");
+    }
+}
+
+#[test]
+fn shares() {
+    for (text, expected) in [
+        ("0%", Some(0.0)),
+        ("0.1%", Some(0.001)),
+        (" 2.5 % ", Some(0.025)),
+        ("0.0001%", Some(0.000_001)),
+        ("33.3%", Some(0.333)),
+        ("100%", Some(1.0)),
+        ("100.1%", None),
+        ("0.1", None),
+        ("%", None),
+        (".5%", None),
+        ("5.%", None),
+        ("-1%", None),
+        ("1e1%", None),
+        ("NaN%", None),
+    ] {
+        assert_eq!(share_of(text), expected, "{text}");
     }
 }
 

@@ -6,6 +6,7 @@ mod app;
 mod batches;
 mod installed;
 mod pauses;
+mod verified;
 
 use cached_aside_tests::RedisServer;
 use std::{
@@ -24,6 +25,7 @@ fn main() -> ExitCode {
         Some("install") => installed::install(),
         Some("pauses") => pauses::run(&args.collect::<Vec<_>>()),
         Some("batches") => batches::run(&args.collect::<Vec<_>>()),
+        Some("verified") => verified::run(&args.collect::<Vec<_>>()),
         Some("app") => app::run(&args.collect::<Vec<_>>()),
         _ => Err(io::Error::other(format!("unknown role {role:?}"))),
     };
