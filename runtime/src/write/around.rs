@@ -60,7 +60,7 @@ const INVALIDATING: WriteFunction = WriteFunction::declare(module_path!(), "inva
 ///
 /// Dropped or panicked, its guards stay for another ten seconds: the database may still be carrying out what it was told.
 ///
-/// Without any keys the future just runs. An empty list needs a type: `Vec::<AnyKey>::new()`. Of `[]` alone nobody knows what it is a
+/// Without any keys the future runs all the same. An empty list needs a type: `Vec::<AnyKey>::new()`. Of `[]` alone nobody knows what it is a
 /// list of, and the compiler asks.
 pub fn invalidating<K: IntoKeys, F: AnyFuture<Output = O>, O>(keys: K, future: F) -> Invalidating<F, O> {
     Invalidating {

@@ -62,6 +62,16 @@ mod sqlx_postgres {
         }
     }
 
+    /// One that goes on when its client has hung up.
+    #[invalidates(balance(transfer.from), balance(transfer.to), transaction = "own", detach)]
+    pub(super) async fn handler_detached(
+        pool: State<PgPool>,
+        transfer: Json<Transfer>,
+    ) -> Result<StatusCode, StatusCode> {
+        let paid = pay(&pool, transfer.from, transfer.to, transfer.amount).await;
+        paid.map(|()| StatusCode::NO_CONTENT).map_err(|_| StatusCode::INTERNAL_SERVER_ERROR)
+    }
+
     /// What it is about is known in the middle.
     pub(super) async fn pay_all(pool: &PgPool, amount: i64) -> Result<(), Failed> {
         transaction(async {
@@ -180,9 +190,14 @@ async fn what_the_page_says_works() {
             let paid = Transfer { from: 1, to: 2, amount: 10 };
             assert_eq!(sqlx_postgres::handler(State(pool.clone()), Json(paid)).await, StatusCode::NO_CONTENT);
             assert_eq!(one().await, 80);
-            sqlx_postgres::pay_all(&pool, 20).await.unwrap();
+            let back = Json(Transfer { from: 2, to: 1, amount: 10 });
+            let given = sqlx_postgres::handler_detached(State(pool.clone()), back).await;
+            assert_eq!((given, one().await), (Ok(StatusCode::NO_CONTENT), 90));
+            sqlx_postgres::pay_all(&pool, 10).await.unwrap();
             assert_eq!(one().await, 100);
-            let _: Router<PgPool> = Router::new().route("/pay", post(sqlx_postgres::handler));
+            let _: Router<PgPool> = Router::new()
+                .route("/pay", post(sqlx_postgres::handler))
+                .route("/pay/detached", post(sqlx_postgres::handler_detached));
             // Its caller goes away at once.
             tokio::select! {
                 biased;

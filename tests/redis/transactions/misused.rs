@@ -3,7 +3,8 @@
 use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
 
 use cached_aside::{
-    Cache, bypass, cached_aside, inherit, invalidates, only_cached, refresh, transaction, updates,
+    AnyKey, Cache, bypass, cached_aside, inherit, invalidates, invalidating, only_cached, refresh,
+    transaction, updates,
 };
 use cached_aside_tests::{Mode, Proxy, RedisServer};
 use tokio::{
@@ -241,4 +242,17 @@ async fn an_update_around_other_writes_of_its_key_leaves_nothing() {
         assert_eq!((balance(&db, 1).await, cache.stats().updated), (8, 0));
     })
     .await;
+}
+
+/// As a list that happens to be empty.
+#[tokio::test]
+async fn around_no_keys_a_future_runs_and_what_it_writes_is_over_with_it() {
+    let server = RedisServer::start();
+    let (writer, _) = two(&server, "no-keys").await;
+    let gives = writer.scope(invalidating(Vec::<AnyKey>::new(), async {
+        balance::key(1).invalidate().await.unwrap();
+        kind(&server, "no-keys:balance:1") == GUARD
+    }));
+    assert!(gives.await, "it is a write");
+    assert_eq!(kind(&server, "no-keys:balance:1"), None);
 }
