@@ -24,7 +24,8 @@ impl ::cached_aside::__private::Companion for search {
             .jitter(0u16)
             .lease(__aside::Duration::from_secs(2u64))
             .wait(__aside::Duration::from_secs(0u64))
-            .verify(0.001f64);
+            .verify(0.001f64)
+            .local(__aside::Duration::from_secs(1u64));
         ::cached_aside::__private::inventory::submit! {
             ::cached_aside::__private::Linked(& __READ)
         }
@@ -150,7 +151,7 @@ where
             __cache,
             <search as ::cached_aside::__private::Companion>::function(),
             __key,
-            __aside::coding::<_, ::cached_aside::Json>(const { VERSION }),
+            __aside::coding::<_, ::cached_aside::Json>(const { VERSION }).local(),
             __aside::ReturnAdapter::<
                 io::Result<Page<T, N>>,
                 { <search as ::cached_aside::__private::Companion>::SHAPE },

@@ -19,6 +19,7 @@ page!(failures, "failures.md");
 page!(faults, "faults.md");
 page!(how_old_can_a_value_be, "how-old-can-a-value-be.md");
 page!(keys, "keys.md");
+page!(local_copies, "local-copies.md");
 page!(observability, "observability.md");
 page!(performance, "performance.md");
 page!(production, "production.md");

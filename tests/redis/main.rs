@@ -29,6 +29,7 @@ mod keys;
 mod large;
 mod limits;
 mod lists;
+mod local;
 mod logging;
 mod nested;
 mod operation;

@@ -9,7 +9,7 @@ use super::{
     coding::{coding, error_coding, located},
     hygienic, imports,
     key::tagged_key,
-    optional,
+    optional, setting,
     shape::shape_of,
 };
 use crate::{
@@ -60,6 +60,8 @@ pub(super) fn load(
         }
     };
     let coding = coding(plan, output, shape);
+    let local = setting("local", plan.options.local.as_ref(), |_| TokenStream::new());
+    let coding = quote!(#coding #local);
     let imports = imports(if has_lifetimes(output) { &["NoAbsent"] } else { &["NotShared", "NoAbsent"] });
     let returns = returns(plan, output, shape);
     // Where the shape of the type could not be determined without its parameters, it is checked once they are known.

@@ -39,6 +39,7 @@ pub(crate) struct ReadArgs {
     pub(crate) in_transaction: Option<OptionValue<()>>,
     pub(crate) verify: Option<OptionValue<f64>>,
     pub(crate) tags: Option<OptionValue<Vec<Tag>>>,
+    pub(crate) local: Option<OptionValue<DurationArg>>,
     /// Every option that was named, also those whose value can't be read.
     pub(super) seen: Vec<Ident>,
 }
@@ -88,6 +89,7 @@ impl ReadArgs {
             &mut self.stale_while_revalidate,
             &mut self.stale_if_error,
             &mut self.error_ttl,
+            &mut self.local,
         ];
         let durations = durations.into_iter().filter_map(Option::as_mut).chain(soft).chain(hard);
         durations.map(|option| &mut option.value)

@@ -29,7 +29,7 @@ mod of_writes;
 mod row;
 
 /// The options of `#[cached_aside]`.
-const READ: [Row<ReadArgs>; 25] = [
+const READ: [Row<ReadArgs>; 26] = [
     Row {
         name: "ttl",
         of: READS,
@@ -60,10 +60,7 @@ const READ: [Row<ReadArgs>; 25] = [
         form: r#"tags("tenant:{tenant}", catalog(tenant))"#,
         default: "none",
         meaning: "groups of entries that are invalidated together: templates, or calls of tags that [`tags!`](crate::tags!) declares; see [tags](crate::docs::tags)",
-        parse: |args, name, input| {
-            let tags = tags(&name, input)?;
-            fill(&mut args.tags, name, tags)
-        },
+        parse: |args, name, input| tags(&name, input).and_then(|tags| fill(&mut args.tags, name, tags)),
     },
     Row {
         name: "none_ttl",
@@ -225,6 +222,14 @@ const READ: [Row<ReadArgs>; 25] = [
         default: "what [`CacheBuilder::verify`] says: none",
         meaning: "that share of the hits also runs the body, to find entries that are not what it gives; see [verification](crate::docs::verification)",
         parse: |args, name, input| set(&mut args.verify, name, input, share),
+    },
+    Row {
+        name: "local",
+        of: READS,
+        form: r#"local = "1s""#,
+        default: "no copies",
+        meaning: "hits without the network: this process keeps copies of what is asked for again within this time, and writes wait for them that long at most; see [local copies](crate::docs::local_copies)",
+        parse: |args, name, input| set(&mut args.local, name, input, duration),
     },
 ];
 

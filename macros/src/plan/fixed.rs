@@ -25,6 +25,7 @@ pub(super) fn of_read(args: &ReadArgs, function: &Function, problems: &mut Probl
         &args.wait,
         &args.stale_while_revalidate,
         &args.stale_if_error,
+        &args.local,
     ];
     let limits = limits.into_iter().flat_map(|limits| [&limits.soft, &limits.hard]);
     for length in lengths.into_iter().chain(limits).flatten() {

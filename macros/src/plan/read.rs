@@ -110,6 +110,7 @@ pub(crate) fn read(mut args: ReadArgs, function: &Function, mut problems: Proble
     storable(function, &mut problems);
     errors(&args, &mut problems);
     shared(&args, &mut problems);
+    copied(&args, &mut problems);
     uncommitted(&args, function, &mut problems);
     fixed::of_read(&args, function, &mut problems);
     name_of_companions(function, form, &mut problems);
@@ -199,6 +200,19 @@ fn shared(args: &ReadArgs, problems: &mut Problems) {
         problems.push(syn::Error::new(
             name.span(),
             "no other function has the key that is derived for this one; write the shared one, such as `key = \"user:{id}\"`",
+        ));
+    }
+}
+
+/// Copies are registered on their entry, and a tag's write would not know of them.
+fn copied(args: &ReadArgs, problems: &mut Problems) {
+    if let Some(OptionValue { name, .. }) = &args.local
+        && args.names("tags")
+    {
+        problems.push(syn::Error::new(
+            name.span(),
+            "there are no local copies of entries with tags yet: the write of a tag would not wait for them; leave `local` out, or name \
+             the entries in the writes, without `tags(…)`",
         ));
     }
 }

@@ -11,7 +11,7 @@ use crate::store::redis::Certificates;
 use crate::store::redis::{Address, Limits, RedisStore};
 use crate::{
     Error,
-    engine::{shared::Shared, verification::Verification},
+    engine::{local, shared::Shared, verification::Verification},
     store::{Store, memory::MemoryStore},
 };
 
@@ -48,6 +48,7 @@ pub struct CacheBuilder {
     variable: Option<&'static str>,
     in_process: bool,
     capacity: Option<usize>,
+    local_capacity: u64,
     namespace: String,
     timeout: Duration,
     connect_timeout: Duration,
@@ -67,6 +68,7 @@ impl Default for CacheBuilder {
             variable: None,
             in_process: false,
             capacity: None,
+            local_capacity: local::CAPACITY,
             namespace: NAMESPACE.to_owned(),
             timeout: TIMEOUT,
             connect_timeout: CONNECT_TIMEOUT,
@@ -161,6 +163,14 @@ impl CacheBuilder {
     /// For a cache in Redis the bound is the server's own (`maxmemory`), and this is an error.
     pub fn capacity(mut self, bytes: usize) -> Self {
         self.capacity = Some(bytes);
+        self
+    }
+
+    /// Maximum number of bytes that the local copies of this process take, by the length of their entries and keys: decoded, most types
+    /// take somewhat more. Beyond it the copies go that are asked for least. 64 MiB by default. It is about functions with
+    /// [`local`](crate::docs::local_copies) alone.
+    pub fn local_capacity(mut self, bytes: usize) -> Self {
+        self.local_capacity = u64::try_from(bytes).unwrap_or(u64::MAX);
         self
     }
 
@@ -266,11 +276,11 @@ impl CacheBuilder {
         if self.capacity == Some(0) {
             return refuse("capacity", "it is zero; give the cache room, such as 64 MiB (`64 << 20`)");
         }
+        if self.local_capacity == 0 {
+            return refuse("local_capacity", "it is zero; give the copies room, such as 64 MiB (`64 << 20`)");
+        }
         if !(0.0..=1.0).contains(&self.verify) {
-            return refuse(
-                "verify",
-                "it is a share of the hits, from 0.0 (none) to 1.0 (all), such as 0.001",
-            );
+            return refuse("verify", "a share of the hits is from 0.0 (none) to 1.0 (all), such as 0.001");
         }
         #[cfg(feature = "redis")]
         if let Some(client) = &self.client {
@@ -301,6 +311,7 @@ impl CacheBuilder {
     fn cache_in(&self, store: Store) -> Cache {
         let mut shared = Shared::new(store, self.timeout, self.namespace.clone());
         shared.verification = Verification::new(self.verify);
+        shared.local = local::LocalCopies::new(self.local_capacity);
         Cache { inner: Arc::new(shared) }
     }
 

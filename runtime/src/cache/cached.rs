@@ -181,8 +181,8 @@ impl<T: Cacheable, C: Codec> Cached<T, C> {
     /// How values become bytes: `.codec::<Json>()`, of a `Cached<User, Json>`.
     #[must_use]
     pub const fn codec<D: Codec>(self) -> Cached<T, D> {
-        let Coding { store_if, ttl_for, kind, .. } = self.coding;
-        let coding = Coding { store_if, ttl_for, ..coding::<T, D>(kind.version) };
+        let Coding { store_if, ttl_for, local, kind, .. } = self.coding;
+        let coding = Coding { store_if, ttl_for, local, ..coding::<T, D>(kind.version) };
         Cached { function: self.function, coding, codec: PhantomData }.encoded()
     }
 
@@ -197,6 +197,23 @@ impl<T: Cacheable, C: Codec> Cached<T, C> {
     #[must_use]
     pub const fn ttl_for(mut self, ttl_for: fn(&T) -> Duration) -> Self {
         self.coding = self.coding.ttl_for(ttl_for);
+        self
+    }
+
+    /// Hits without the network: this process keeps copies of what is asked for again within this time, and writes wait for them that
+    /// long at most. Each call is given a clone. See [local copies](crate::docs::local_copies).
+    ///
+    /// # Panics
+    ///
+    /// When compiling, if it is shorter than 10 ms or longer than a minute.
+    #[must_use]
+    pub const fn local(mut self, local: Duration) -> Self
+    where
+        T: Clone + Send + Sync + 'static,
+    {
+        let function = ManuallyDrop::into_inner(self.function);
+        self.function = ManuallyDrop::new(function.local(local));
+        self.coding = self.coding.local();
         self
     }
 

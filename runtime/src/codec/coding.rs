@@ -88,10 +88,13 @@ impl<V> Coding<V> {
     }
 }
 
-impl<V: Clone + Send + Sync + 'static> Coding<V> {
-    /// `local = …`
+impl<V> Coding<V> {
+    /// `local = …`: a copy is cloned for each call that is given it.
     #[must_use]
-    pub const fn local(mut self) -> Self {
+    pub const fn local(mut self) -> Self
+    where
+        V: Clone + Send + Sync + 'static,
+    {
         self.local = Some(LocalCoding {
             keep: |value| Box::new(value.clone()),
             give: |copy| copy.downcast_ref::<V>().cloned(),

@@ -78,6 +78,8 @@ pub(crate) struct LocalCopy {
     local: Duration,
     /// Length of the entry and the key.
     length: u64,
+    /// The store's losses when it was asked for: after another one it is not used.
+    losses: AtomicU64,
     /// When it ends.
     until: AtomicU64,
     /// When the entry was stored, as far as this process's clock goes back.
@@ -97,8 +99,8 @@ impl fmt::Debug for LocalCopy {
 
 impl LocalCopy {
     /// Whether it may be given now.
-    pub(crate) fn is_valid(&self, now: Nanos) -> bool {
-        now < self.until.load(Relaxed)
+    pub(crate) fn is_valid(&self, now: Nanos, losses: u64) -> bool {
+        now < self.until.load(Relaxed) && losses == self.losses.load(Relaxed)
     }
 
     /// How long ago its entry was stored.
@@ -129,13 +131,18 @@ impl LocalCopies {
     }
 
     /// The copy of this function's entry, if there is one that may be given.
-    pub(crate) fn get(&self, function: usize, key: &str, now: Nanos) -> Option<Arc<LocalCopy>> {
+    pub(crate) fn get(
+        &self,
+        function: usize,
+        key: &str,
+        (now, losses): (Nanos, u64),
+    ) -> Option<Arc<LocalCopy>> {
         let held = self.held.get()?;
         let copy = held.copies.get(key).filter(|copy| copy.function == function)?;
-        if copy.is_valid(now) {
+        if copy.is_valid(now, losses) {
             return Some(copy);
         }
-        held.copies.remove_if(key, |copy| !copy.is_valid(now));
+        held.copies.remove_if(key, |copy| !copy.is_valid(now, losses));
         None
     }
 
@@ -169,7 +176,14 @@ impl LocalCopies {
     }
 
     /// A copy was registered for this long, counted from when that was asked, at this time of the store.
-    fn registered(&self, copy: Arc<LocalCopy>, sent: Nanos, granted: Duration, store: Duration) {
+    fn registered(
+        &self,
+        copy: Arc<LocalCopy>,
+        (sent, losses): (Nanos, u64),
+        granted: Duration,
+        store: Duration,
+    ) {
+        copy.losses.store(losses, Relaxed);
         copy.until.store(clock::end(sent, granted), Relaxed);
         copy.born.store(sent.saturating_sub(nanos(store.saturating_sub(copy.stored_at))), Relaxed);
         copy.asked.store(false, Relaxed);
@@ -184,13 +198,13 @@ impl LocalCopies {
     }
 
     /// Removes what is over, from time to time.
-    fn sweep(&self, now: Nanos) {
+    fn sweep(&self, (now, losses): (Nanos, u64)) {
         let held = self.held();
         let last = held.swept.load(Relaxed);
         if now.saturating_sub(last) >= nanos(SWEEP)
             && held.swept.compare_exchange(last, now, Relaxed, Relaxed).is_ok()
         {
-            held.copies.retain(|_, copy| copy.is_valid(now));
+            held.copies.retain(|_, copy| copy.is_valid(now, losses));
         }
     }
 

@@ -14,7 +14,8 @@ impl<V, E> Call<'_, V, E> {
         if self.function.settings.local.is_none() || !self.tags().is_empty() {
             return None;
         }
-        let copy = self.cache.local.get(self.function.number(), self.key(), clock::now(self.cache.clock))?;
+        let at = (clock::now(self.cache.clock), self.cache.store.losses());
+        let copy = self.cache.local.get(self.function.number(), self.key(), at)?;
         // A write may have returned whose invalidation could not be delivered.
         if self.cache.is_listed(self.key()) {
             return None;
@@ -26,7 +27,7 @@ impl<V, E> Call<'_, V, E> {
         };
         // Cloning may take a while: this is the moment at which it is given.
         let now = clock::now(self.cache.clock);
-        if !copy.is_valid(now) {
+        if !copy.is_valid(now, self.cache.store.losses()) {
             return None;
         }
         self.cache.used_copy(&copy, now);

@@ -1,6 +1,12 @@
 //! Waiting for the change of a key.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+};
 
 use crate::lock::Mutex;
 
@@ -8,12 +14,19 @@ use tokio::sync::watch;
 
 /// The keys that callers in this process wait for.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct ChangeListeners(Arc<Mutex<HashMap<Box<str>, watch::Sender<()>>>>);
+pub(crate) struct ChangeListeners(Arc<Listeners>);
+
+#[derive(Debug, Default)]
+struct Listeners {
+    keys: Mutex<HashMap<Box<str>, watch::Sender<()>>>,
+    /// How many times any key may have changed.
+    losses: AtomicU64,
+}
 
 impl ChangeListeners {
     /// Begins to listen for changes of a key. `push` says whether the store announces them at all.
     pub(crate) fn listen(&self, key: &str, push: bool) -> ChangeListener {
-        let mut listeners = self.0.lock();
+        let mut listeners = self.0.keys.lock();
         let changes = match listeners.get(key) {
             Some(sender) => sender.subscribe(),
             None => {
@@ -27,7 +40,7 @@ impl ChangeListeners {
 
     /// The key has changed.
     pub(crate) fn changed(&self, key: &str) {
-        let sender = self.0.lock().remove(key);
+        let sender = self.0.keys.lock().remove(key);
         // Wakes every listener; those that still need the key listen again. Not under the lock, since a waker may run any code.
         drop(sender);
     }
@@ -35,13 +48,20 @@ impl ChangeListeners {
     /// Any key may have changed.
     #[cfg(feature = "redis")]
     pub(crate) fn all_changed(&self) {
-        let senders = std::mem::take(&mut *self.0.lock());
+        self.0.losses.fetch_add(1, Relaxed);
+        let senders = std::mem::take(&mut *self.0.keys.lock());
         drop(senders);
+    }
+
+    /// How many times any key may have changed: a lost connection, another server, a flush.
+    #[cfg(feature = "redis")]
+    pub(crate) fn losses(&self) -> u64 {
+        self.0.losses.load(Relaxed)
     }
 
     #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
-        self.0.lock().len()
+        self.0.keys.lock().len()
     }
 }
 
@@ -68,7 +88,7 @@ impl ChangeListener {
 
 impl Drop for ChangeListener {
     fn drop(&mut self) {
-        let mut listeners = self.listeners.0.lock();
+        let mut listeners = self.listeners.0.keys.lock();
         // The last listener removes the entry, unless it belongs to a later one.
         if listeners.get(&self.key).is_some_and(|sender| {
             sender.receiver_count() == 1 && sender.subscribe().same_channel(&self.changes)

@@ -254,6 +254,15 @@ impl Store {
         }
     }
 
+    /// How many times this process may have missed changes of keys: a lost connection, another server, a flush.
+    pub(crate) fn losses(&self) -> u64 {
+        match self {
+            #[cfg(feature = "redis")]
+            Store::Redis(store) => store.losses(),
+            _ => 0,
+        }
+    }
+
     /// Notified when a server is reachable again.
     pub(crate) fn reconnected(&self) -> Option<&Arc<Notify>> {
         match self {

@@ -41,6 +41,7 @@ impl Shared {
             stored_at: entry::stored_at(bytes).unwrap_or_default(),
             local,
             length: (bytes.len() + key.len()) as u64,
+            losses: AtomicU64::new(0),
             until: AtomicU64::new(0),
             born: AtomicU64::new(0),
             asked: AtomicBool::new(false),
@@ -78,7 +79,7 @@ impl Asking {
             let keys: Vec<&str> = copies.iter().map(|copy| &*copy.key).collect();
             let step = |copy: &Arc<LocalCopy>| Register { expected: copy.header.clone(), local: copy.local };
             let steps = copies.iter().map(step).collect();
-            let sent = clock::now(cache.clock);
+            let sent = (clock::now(cache.clock), cache.store.losses());
             let answers = cache.run_all_of_load(&keys, steps, Option::is_some, cache.timeout).await;
             for (copy, answer) in copies.iter().zip(answers) {
                 match answer {

@@ -107,6 +107,11 @@ impl RedisStore {
         &self.reconnected
     }
 
+    /// How many times changes may have been missed.
+    pub(crate) fn losses(&self) -> u64 {
+        self.listeners.losses()
+    }
+
     pub(crate) fn owed(&self) -> &Arc<Owed> {
         &self.owed
     }

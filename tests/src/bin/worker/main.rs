@@ -5,6 +5,7 @@
 mod app;
 mod batches;
 mod installed;
+mod local;
 mod pauses;
 mod verified;
 
@@ -24,6 +25,7 @@ fn main() -> ExitCode {
         Some("environment") => installed::environment(),
         Some("install") => installed::install(),
         Some("pauses") => pauses::run(&args.collect::<Vec<_>>()),
+        Some("local") => local::run(&args.collect::<Vec<_>>()),
         Some("batches") => batches::run(&args.collect::<Vec<_>>()),
         Some("verified") => verified::run(&args.collect::<Vec<_>>()),
         Some("app") => app::run(&args.collect::<Vec<_>>()),

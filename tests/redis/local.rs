@@ -1,0 +1,268 @@
+//! Local copies over a real server: what they save, and that nobody is given one that is older than a write.
+
+use std::{
+    fs,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering::SeqCst},
+    },
+    time::{Duration, Instant},
+};
+
+use cached_aside::{
+    Cache, Cached, Error, Source, bypass, cached_aside, invalidates, observe, only_cached, refresh,
+    transaction, updates,
+};
+use cached_aside_tests::{RedisServer, Worker};
+use redis::cmd;
+use tokio::time::sleep;
+
+use crate::support::connect;
+
+/// How long a copy may be used, and what a busy machine may take.
+const LOCAL: Duration = Duration::from_millis(500);
+const LONG: Duration = Duration::from_secs(20);
+
+/// The rows of one test.
+#[derive(Clone, Default)]
+struct Rows(Arc<AtomicU64>);
+
+#[derive(Clone)]
+struct Repo {
+    rows: Rows,
+}
+
+#[cached_aside(ttl = "30s", key = "local:{id}", skip(rows), none_ttl = "30s", local = "500ms")]
+async fn row(rows: &Rows, id: u64) -> Option<Arc<u64>> {
+    let _ = id;
+    Some(rows.0.load(SeqCst)).filter(|row| *row < 1_000).map(Arc::new)
+}
+
+#[invalidates(row(id))]
+async fn save(rows: &Rows, id: u64) -> u64 {
+    let _ = id;
+    rows.0.fetch_add(1, SeqCst) + 1
+}
+
+#[updates(row(id))]
+async fn change(rows: &Rows, id: u64) -> Option<Arc<u64>> {
+    let _ = id;
+    Some(Arc::new(rows.0.fetch_add(1, SeqCst) + 1))
+}
+
+impl Repo {
+    #[cached_aside(ttl = "30s", key = "local_method:{id}", skip(self), local = "500ms")]
+    async fn row(&self, id: u64) -> Result<u64, Error> {
+        let _ = id;
+        Ok(self.rows.0.load(SeqCst))
+    }
+
+    #[invalidates(self.row(id))]
+    async fn save(&self, id: u64) -> Result<u64, Error> {
+        let _ = id;
+        Ok(self.rows.0.fetch_add(1, SeqCst) + 1)
+    }
+}
+
+static FAMILY: Cached<u64> = Cached::new("local_family", Duration::from_secs(30)).local(LOCAL);
+
+async fn cache(server: &RedisServer) -> Cache {
+    Cache::builder().url(server.url()).namespace("local").build().await.unwrap()
+}
+
+/// Calls until it is given a copy.
+async fn copied<T, F: Future<Output = T>>(call: impl Fn() -> F) -> T {
+    let begun = Instant::now();
+    loop {
+        let (value, observed) = observe(call()).await;
+        if observed.source() == Some(Source::Local) {
+            return value;
+        }
+        assert!(begun.elapsed() < LONG, "there is no copy: {observed:?}");
+        sleep(Duration::from_millis(1)).await;
+    }
+}
+
+/// Two processes' caches over one server: one reads without a pause, the other writes.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nobody_is_given_a_copy_from_before_a_write_that_has_returned() {
+    let server = RedisServer::start();
+    let (here, there) = (cache(&server).await, cache(&server).await);
+    let (rows, completed, over) =
+        (Rows::default(), Arc::new(AtomicU64::new(0)), Arc::new(AtomicBool::new(false)));
+    let reads = tokio::spawn({
+        let (rows, completed, over, here) = (rows.clone(), completed.clone(), over.clone(), here.clone());
+        async move {
+            let mut last = 0;
+            while !over.load(SeqCst) {
+                let oldest = completed.load(SeqCst).max(last);
+                last = *here.scope(row(&rows, 1)).await.unwrap();
+                assert!(last >= oldest, "{last} is older than {oldest}");
+                tokio::task::yield_now().await;
+            }
+        }
+    });
+    for round in 0..6 {
+        here.scope(copied(|| row(&rows, 1))).await;
+        let written = if round % 2 == 0 {
+            there.scope(save(&rows, 1)).await
+        } else {
+            *there.scope(change(&rows, 1)).await.unwrap()
+        };
+        completed.store(written, SeqCst);
+        assert_eq!(here.scope(row(&rows, 1)).await.as_deref(), Some(&written));
+    }
+    over.store(true, SeqCst);
+    reads.await.unwrap();
+    let (here, there) = (here.stats(), there.stats());
+    assert_eq!(there.writes_waited, 6);
+    assert!(there.writes_waited_ms > 0 && there.writes_waited_ms <= 6 * 502, "{}", there.writes_waited_ms);
+    assert!(here.total.local_hits > 100, "{here:?}");
+    assert!(here.total.local_hits > 10 * here.total.hits, "{here:?}");
+}
+
+#[tokio::test]
+async fn a_write_of_a_cold_key_does_not_wait() {
+    let server = RedisServer::start();
+    let (cache, rows) = (cache(&server).await, Rows::default());
+    for id in 0..20 {
+        cache.scope(row(&rows, id)).await;
+        cache.scope(save(&rows, id)).await;
+    }
+    assert_eq!((cache.stats().writes_waited, cache.stats().local_entries), (0, 0));
+}
+
+/// It holds a copy and is stopped; the write does not know of that, and waits no longer than ever.
+#[tokio::test]
+async fn a_process_that_was_stopped_gives_no_copy_from_before_a_write() {
+    #[invalidates("row")]
+    async fn write(file: &str, version: u64) {
+        fs::write(file, version.to_string()).unwrap();
+    }
+    let server = RedisServer::start();
+    let (cache, file) = (cache(&server).await, tempfile::NamedTempFile::new().unwrap());
+    let path = file.path().to_str().unwrap().to_owned();
+    fs::write(&path, "0").unwrap();
+    let mut worker: Worker = crate::worker("local", &[&server.url(), "local", &path]);
+    worker.expect("ready").await;
+    for version in 1..=3 {
+        let begun = Instant::now();
+        loop {
+            worker.send("read");
+            let line = worker.line().await;
+            assert_eq!(line.split(' ').next(), Some((version - 1).to_string().as_str()));
+            if line.ends_with(" local") {
+                break;
+            }
+            assert!(begun.elapsed() < LONG, "there is no copy: {line}");
+        }
+        worker.pause();
+        // What it does first when it goes on.
+        worker.send("read");
+        let begun = Instant::now();
+        cache.scope(write(&path, version)).await;
+        println!("the write waited {:?}", begun.elapsed());
+        worker.resume();
+        let line = worker.line().await;
+        assert_eq!(line.split(' ').next(), Some(version.to_string().as_str()), "{line}");
+        assert!(!line.ends_with(" local"), "{line}");
+    }
+    assert_eq!(cache.stats().writes_waited, 3);
+}
+
+#[tokio::test]
+async fn what_redis_has_lost_is_given_for_the_time_of_a_copy_at_most() {
+    let server = RedisServer::start();
+    let (here, there, rows) = (cache(&server).await, cache(&server).await, Rows::default());
+    here.scope(copied(|| row(&rows, 1))).await;
+    cmd("DEL").arg("local:local:1").exec(&mut connect(&server.url()).unwrap()).unwrap();
+    let deleted = Instant::now();
+    let written = there.scope(save(&rows, 1)).await;
+    assert_eq!(there.stats().writes_waited, 0, "nobody told it of the copy");
+    while here.scope(row(&rows, 1)).await.as_deref() != Some(&written) {
+        assert!(deleted.elapsed() < LONG, "it is given for ever");
+        sleep(Duration::from_millis(1)).await;
+    }
+    let (_, observed) = here.scope(observe(row(&rows, 1))).await;
+    println!("old for {:?}, then {observed:?}", deleted.elapsed());
+}
+
+#[tokio::test]
+async fn a_lost_connection_ends_the_copies_of_a_process() {
+    let server = RedisServer::start();
+    let (cache, rows) = (cache(&server).await, Rows::default());
+    cache
+        .scope(async {
+            copied(|| row(&rows, 1)).await;
+            let begun = Instant::now();
+            for kind in ["normal", "pubsub"] {
+                let mut admin = connect(&server.url()).unwrap();
+                cmd("CLIENT").arg(&["KILL", "TYPE", kind]).exec(&mut admin).unwrap();
+            }
+            // Far within the time of the copy, which is registered again before it ends.
+            while observe(row(&rows, 1)).await.1.source() == Some(Source::Local) {
+                assert!(begun.elapsed() < LONG, "the copy is used on");
+                sleep(Duration::from_millis(1)).await;
+            }
+        })
+        .await;
+}
+
+#[tokio::test]
+async fn calls_that_ask_for_more_are_given_no_copy() {
+    let server = RedisServer::start();
+    let (cache, rows) = (cache(&server).await, Rows::default());
+    cache
+        .scope(async {
+            copied(|| row(&rows, 1)).await;
+            assert_eq!(observe(only_cached(row(&rows, 1))).await.1.source(), Some(Source::Local));
+            let own = transaction(async { Ok::<_, Error>(observe(row(&rows, 1)).await.1.source()) });
+            assert_ne!(own.await.unwrap(), Some(Source::Local));
+            assert_eq!(observe(bypass(row(&rows, 1))).await.1.source(), Some(Source::Bypassed));
+            assert_eq!(row::key(1).peek().await.unwrap().as_deref(), Some(&0));
+            rows.0.store(7, SeqCst);
+            // It waits for the copies of what it replaces.
+            assert_eq!(refresh(row(&rows, 1)).await.as_deref(), Some(&7));
+            assert_eq!(row(&rows, 1).await.as_deref(), Some(&7));
+        })
+        .await;
+}
+
+#[tokio::test]
+async fn methods_families_and_stored_nones_have_copies_too() {
+    let server = RedisServer::start();
+    let (cache, rows) = (cache(&server).await, Rows::default());
+    let repo = Repo { rows: rows.clone() };
+    cache
+        .scope(async {
+            assert_eq!(copied(|| repo.row(1)).await.unwrap(), 0);
+            assert_eq!(repo.save(1).await.unwrap(), 1);
+            assert_eq!(repo.row(1).await.unwrap(), 1);
+            let read = || FAMILY.get_or_load(5, || async { rows.0.load(SeqCst) });
+            assert_eq!(copied(read).await, 1);
+            rows.0.store(2, SeqCst);
+            FAMILY.key(5).invalidate().await.unwrap();
+            assert_eq!(read().await, 2);
+            rows.0.store(1_000, SeqCst);
+            assert_eq!(copied(|| row(&rows, 6)).await, None);
+            rows.0.store(1, SeqCst);
+            row::key(6).invalidate().await.unwrap();
+            assert_eq!(row(&rows, 6).await.as_deref(), Some(&1));
+        })
+        .await;
+    assert_eq!(cache.stats().writes_waited, 3);
+}
+
+#[tokio::test]
+async fn copies_need_room() {
+    let refused = Cache::builder().in_process().local_capacity(0).build().await.unwrap_err();
+    assert!(refused.to_string().contains("local_capacity"), "{refused}");
+    let server = RedisServer::start();
+    let cache =
+        Cache::builder().url(server.url()).namespace("local").local_capacity(10).build().await.unwrap();
+    let rows = Rows::default();
+    for _ in 0..50 {
+        cache.scope(row(&rows, 1)).await;
+    }
+    assert_eq!((cache.stats().total.local_hits, cache.stats().local_bytes), (0, 0));
+}
