@@ -97,9 +97,9 @@ fn test(args: &[OsString], servers: Vec<Option<OsString>>) -> Result<(), String>
         }
     }
     if args.is_empty() {
-        // Features add nothing to what the interleavings call, and those take longer than all other tests together.
+        // Features add nothing to what the interleavings and the tests of the stores call, and those take longer than all others.
         let default = Step::new("tests, default features", "test --package cached-aside --no-fail-fast");
-        steps.push(default.with(["--", "--skip", "interleavings"]));
+        steps.push(default.with(["--", "--skip", "interleavings", "--skip", "store::suite"]));
         for features in FEATURES {
             let name = if features.is_empty() { "no feature" } else { features };
             let build = "rustc --package cached-aside --lib --profile check --no-default-features --features";
