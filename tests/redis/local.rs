@@ -265,4 +265,6 @@ async fn copies_need_room() {
         cache.scope(row(&rows, 1)).await;
     }
     assert_eq!((cache.stats().total.local_hits, cache.stats().local_bytes), (0, 0));
+    cache.scope(row::key(1).invalidate()).await.unwrap();
+    assert_eq!(cache.stats().writes_waited, 0, "for a copy that nobody has");
 }

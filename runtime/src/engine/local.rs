@@ -151,6 +151,12 @@ impl LocalCopies {
         self.held().recent.again(function, key, now, within)
     }
 
+    /// Whether a copy of this length is kept at all: writers would wait for one that nobody has.
+    fn has_room(&self, length: u64) -> bool {
+        // A shard takes nothing that is longer than most of it.
+        length <= self.held().copies.shard_capacity() / 8 * 7
+    }
+
     /// Queues a copy for its registration; `true` if nobody asks for those that are queued.
     fn queue(&self, copy: Arc<LocalCopy>) -> bool {
         let mut due = self.held().due.lock();

@@ -32,6 +32,10 @@ impl Shared {
         if self.tasks.is_closed() || !self.local.is_hot(number, key, clock::now(self.clock), local) {
             return;
         }
+        let length = (bytes.len() + key.len()) as u64;
+        if !self.local.has_room(length) {
+            return;
+        }
         let copy = LocalCopy {
             key: key.into(),
             function: number,
@@ -40,7 +44,7 @@ impl Shared {
             // A store's clock may begin with zero.
             stored_at: entry::stored_at(bytes).unwrap_or_default(),
             local,
-            length: (bytes.len() + key.len()) as u64,
+            length,
             losses: AtomicU64::new(0),
             until: AtomicU64::new(0),
             born: AtomicU64::new(0),
