@@ -59,6 +59,7 @@ async fn certificates_are_given_as_files() {
         .await
         .unwrap();
     cache.scope(async { crate::support::load_user(1).await }).await;
+    crate::support::stored(&cache, 1).await;
     let (root, certificate, key) =
         (authority.root_path(), authority.client_path(), authority.client_key_path());
     let args = |args: &[&str]| {

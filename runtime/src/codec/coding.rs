@@ -33,7 +33,7 @@ pub struct Coding<V> {
     pub(crate) encode: fn(&V, &FieldCounts, &mut Vec<u8>) -> Result<(), CodecError>,
     pub(crate) decode: fn(&[u8]) -> Result<V, CodecError>,
     /// Where local copies of values may be kept.
-    pub(crate) local: Option<LocalCoding<V>>,
+    pub(crate) local: Option<fn() -> LocalCoding<V>>,
     pub(crate) kind: CodingKind,
 }
 
@@ -42,14 +42,6 @@ pub(crate) struct LocalCoding<V> {
     pub(crate) keep: fn(&V) -> Box<dyn Any + Send + Sync>,
     pub(crate) give: fn(&(dyn Any + Send + Sync)) -> Option<V>,
 }
-
-impl<V> Clone for LocalCoding<V> {
-    fn clone(&self) -> Self {
-        *self
-    }
-}
-
-impl<V> Copy for LocalCoding<V> {}
 
 impl<V> Clone for Coding<V> {
     fn clone(&self) -> Self {
@@ -95,7 +87,7 @@ impl<V> Coding<V> {
     where
         V: Clone + Send + Sync + 'static,
     {
-        self.local = Some(LocalCoding {
+        self.local = Some(|| LocalCoding {
             keep: |value| Box::new(value.clone()),
             give: |copy| copy.downcast_ref::<V>().cloned(),
         });

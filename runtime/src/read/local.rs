@@ -10,7 +10,7 @@ use crate::{
 impl<V, E> Call<'_, V, E> {
     /// What a local copy gives, if this process has one that may be given now.
     pub(super) fn local_copy(&self) -> Option<Loaded<V, E>> {
-        let local = self.coding.local?;
+        let local = self.coding.local?();
         if self.function.settings.local.is_none() || !self.tags().is_empty() {
             return None;
         }
@@ -45,7 +45,7 @@ impl<V, E> Call<'_, V, E> {
             return;
         }
         let keep = |value: Option<&V>| {
-            self.cache.keep_copy(self.function, (self.key(), local), &hit.bytes, || value.map(coding.keep));
+            self.cache.keep_copy(self.function, (self.key(), local), &hit.bytes, || value.map(coding().keep));
         };
         match &hit.value {
             Loaded::Value(value) => keep(Some(value)),

@@ -1,12 +1,8 @@
 //! Waiting for the change of a key.
 
-use std::{
-    collections::HashMap,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering::Relaxed},
-    },
-};
+#[cfg(feature = "redis")]
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::{collections::HashMap, sync::Arc};
 
 use crate::lock::Mutex;
 
@@ -20,6 +16,7 @@ pub(crate) struct ChangeListeners(Arc<Listeners>);
 struct Listeners {
     keys: Mutex<HashMap<Box<str>, watch::Sender<()>>>,
     /// How many times any key may have changed.
+    #[cfg(feature = "redis")]
     losses: AtomicU64,
 }
 
