@@ -53,6 +53,10 @@ impl Call {
             Expr::MethodCall(call) if is_of_iterator(call) => LIST.to_owned(),
             Expr::MethodCall(call) if call.method == "key" => return Ok(Call::Key(call.clone())),
             Expr::MethodCall(call) => return Ok(Call::Method(call.clone())),
+            Expr::Path(path) if path.path.is_ident("transaction") => {
+                "write `transaction = \"required\"` if somebody else commits, `transaction = \"own\"` if this function does"
+                    .to_owned()
+            }
             Expr::Path(path) => {
                 let written = path.to_token_stream().to_string().replace(' ', "");
                 format!("`{written}` needs its arguments, such as `{written}(id)`")
@@ -164,6 +168,7 @@ mod tests {
     fn what_is_no_call_says_so() {
         for (written, why) in [
             ("load_user", "`load_user` needs its arguments, such as `load_user(id)`"),
+            ("transaction", "write `transaction = \"required\"`"),
             ("users::load", "`users::load` needs its arguments, such as `users::load(id)`"),
             ("tags(\"a\")", "`tags(…)` stands by itself"),
             ("5", "name the call of a cached function"),
