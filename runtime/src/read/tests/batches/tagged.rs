@@ -120,6 +120,37 @@ async fn a_tag_that_is_written_since_the_look_lets_nothing_be_stored() {
     guard.release().await.unwrap();
 }
 
+/// A write of a tag that the store did not hear of, while its version is on its way.
+#[tokio::test(start_paused = true)]
+async fn a_tag_that_is_listed_while_its_version_is_read_lets_nothing_be_stored() {
+    for single in [true, false] {
+        let world = World::new();
+        let asked = tagged(&world, &LOAD);
+        world.store().set("carry", Gate::Slow);
+        let call = {
+            let asked = asked.clone();
+            tokio::spawn(async move {
+                if single {
+                    drop(asked.single(1).await);
+                } else {
+                    drop(asked.batch(&[1, 2]).await);
+                }
+            })
+        };
+        sleep(SLOW / 4).await;
+        world.cache.inner.recovery.begin("#some", Token::numbered(1));
+        call.await.unwrap();
+        world.store().heal();
+        world.cache.inner.recovery.end("#some", Token::numbered(1));
+        sleep(SLOW).await;
+        assert_eq!(
+            world.inside().read("k1").await,
+            Ok(None),
+            "neither a value nor a lease; single: {single}"
+        );
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_batch_whatever_becomes_of_the_versions_of_its_tags() {
     quietly();
