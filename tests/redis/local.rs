@@ -179,12 +179,15 @@ async fn what_redis_has_lost_is_given_for_the_time_of_a_copy_at_most() {
     let deleted = Instant::now();
     let written = there.scope(save(&rows, 1)).await;
     assert_eq!(there.stats().writes_waited, 0, "nobody told it of the copy");
-    while here.scope(row(&rows, 1)).await.as_deref() != Some(&written) {
-        assert!(deleted.elapsed() < LONG, "it is given for ever");
+    loop {
+        // Whoever asks after that is given what was written, however slow the machine is.
+        let asked = deleted.elapsed();
+        if here.scope(row(&rows, 1)).await.as_deref() == Some(&written) {
+            break;
+        }
+        assert!(asked < LOCAL, "it is given {asked:?} after the entry was lost");
         sleep(Duration::from_millis(1)).await;
     }
-    let (_, observed) = here.scope(observe(row(&rows, 1))).await;
-    println!("old for {:?}, then {observed:?}", deleted.elapsed());
 }
 
 #[tokio::test]

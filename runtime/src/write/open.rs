@@ -80,7 +80,7 @@ impl Open {
         }
     }
 
-    /// Releases the guards and then deletions what only the result names; inside of another write it guards that. With the first
+    /// Releases the guards and then deletes what only the result names; inside of another write it guards that. With the first
     /// key that could not be guarded.
     pub(crate) async fn end(
         self,

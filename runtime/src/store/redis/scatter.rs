@@ -1,6 +1,6 @@
 //! Several keys of one caller: each server is asked about its own, all at the same time.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, time::Duration};
 
 use futures_util::future::join_all;
 
@@ -16,8 +16,7 @@ pub(super) fn same_for_all<T>(indices: Vec<usize>, error: &StoreError) -> Indexe
 }
 
 impl RedisStore {
-    /// Asks each server about its keys. The answers are in the order of the keys; where a server is not known, that is the answer of
-    /// each of its keys.
+    /// Asks each server about its keys. Where a server is not known, that is the answer of each of its keys.
     pub(super) async fn scatter<'k, T, F>(
         &self,
         keys: impl Iterator<Item = (usize, &'k str)>,
@@ -34,11 +33,10 @@ impl RedisStore {
             }
         }
         answers.extend(join_all(asked).await.into_iter().flatten());
-        answers.sort_unstable_by_key(|(index, _)| *index);
         answers
     }
 
-    /// The same where every key is asked about in this way: one answer for each.
+    /// The same where every key is asked about in this way: one answer for each, in the order of the keys.
     pub(super) async fn scatter_all<T, F>(
         &self,
         keys: &[&str],
@@ -47,8 +45,12 @@ impl RedisStore {
     where
         F: Future<Output = Indexed<T>>,
     {
-        let answers = self.scatter(keys.iter().copied().enumerate(), ask).await;
-        answers.into_iter().map(|(_, answer)| answer).collect()
+        // What a server leaves out is not taken for the answer of another key.
+        let mut all: Vec<_> = keys.iter().map(|_| Err(StoreError::Timeout(Duration::ZERO))).collect();
+        for (index, answer) in self.scatter(keys.iter().copied().enumerate(), ask).await {
+            all[index] = answer;
+        }
+        all
     }
 
     /// The indices of keys, by the server that has them.
