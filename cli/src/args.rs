@@ -81,6 +81,21 @@ pub(crate) enum Command {
         /// The key, as the log and `keys` show it.
         key: String,
     },
+    /// Shows the cached functions over all processes: hits, hit rate, loads, stale values, refused fills, errors. The processes build their
+    /// cache with `.publish_stats(true)`. A table that moves on a terminal, else text.
+    #[command(
+        after_help = "Examples:\n  cached-aside top redis://127.0.0.1:6379\n  cached-aside top --once --json"
+    )]
+    Top {
+        /// The same as `--url`.
+        url: Option<String>,
+        /// Shows them once.
+        #[arg(long)]
+        once: bool,
+        /// How often they are read. Processes publish every two seconds.
+        #[arg(long, value_name = "TIME", default_value = "2s", value_parser = humantime::parse_duration)]
+        interval: std::time::Duration,
+    },
     /// Shows entries as they change, until it is interrupted.
     #[command(after_help = "Example:\n  cached-aside watch 'user:*'")]
     Watch {

@@ -9,6 +9,7 @@ mod invalidate;
 mod look;
 mod output;
 mod servers;
+mod top;
 mod watch;
 
 use std::{
@@ -67,6 +68,10 @@ async fn run(cli: &Cli) -> Result<bool, Failure> {
                 Err(error) => return Err(error),
             };
             look::explain(at.as_ref(), key, &catalog, json).await
+        }
+        Command::Top { url, once, interval } => {
+            let at = Connected::reached_at(server, url.as_deref()).await?;
+            top::top(&at, top::Shown { once: *once, interval: *interval, as_json: json }).await
         }
         Command::Watch { pattern } => watch::watch(&Connected::reached(server).await?, pattern, json).await,
         Command::Invalidate { keys, tag, function, dry_run } => {

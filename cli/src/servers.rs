@@ -44,7 +44,12 @@ impl Connected {
 
     /// The same, where a server that does not answer is an error.
     pub(crate) async fn reached(server: &Server) -> Result<Connected, Failure> {
-        let connected = Connected::to(server, None).await?;
+        Connected::reached_at(server, None).await
+    }
+
+    /// The same, where the command itself may name the server.
+    pub(crate) async fn reached_at(server: &Server, url: Option<&str>) -> Result<Connected, Failure> {
+        let connected = Connected::to(server, url).await?;
         connected.cache.ping().await?;
         Ok(connected)
     }

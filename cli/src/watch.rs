@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use cached_aside::inspect::is_published;
 use cached_aside::redis::{
     AsyncConnectionConfig, Client, ConnectionInfo, ProtocolVersion, PushInfo, PushKind, Value,
     aio::MultiplexedConnection, cmd,
@@ -114,7 +115,7 @@ fn keys(data: &[Value], prefix: &str, matches: &WildMatch) -> Vec<String> {
         Value::BulkString(key) => std::str::from_utf8(key).ok()?.strip_prefix(prefix),
         _ => None,
     });
-    texts.filter(|key| matches.matches(key)).map(str::to_owned).collect()
+    texts.filter(|key| matches.matches(key) && !is_published(key)).map(str::to_owned).collect()
 }
 
 async fn show(at: &Connected, keys: &[String], as_json: bool) -> Result<(), Failure> {

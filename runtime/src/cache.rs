@@ -219,10 +219,7 @@ impl Cache {
     /// What this cache has done so far in this process, and how its servers are.
     #[must_use]
     pub fn stats(&self) -> Stats {
-        let recovering = u64::try_from(self.inner.recovery.len()).unwrap_or(u64::MAX);
-        let (local_entries, local_bytes) = self.inner.local.size();
-        let nodes = self.inner.store.nodes();
-        Stats { local_entries, local_bytes, recovering, nodes, ..self.inner.table.read() }
+        self.inner.stats()
     }
 
     /// Delivers the invalidations that could not be delivered when they were due, as the background does, but now. Gives up at
@@ -241,8 +238,8 @@ impl Cache {
 
     /// Finishes what goes on without its caller (fills, releases of writes that were cancelled, loads in the background) and
     /// delivers what is on the recovery list, for as long as `within`: the last thing that a program does, after it has stopped
-    /// serving. Loads in the background that take longer than half of it are ended, and no more begin. The cache can still be
-    /// used.
+    /// serving. Loads in the background that take longer than half of it are ended, and no more begin. What
+    /// [`publish_stats`](crate::CacheBuilder::publish_stats) has published is deleted. The cache can still be used.
     ///
     /// ```
     /// # use std::time::Duration;
@@ -262,6 +259,7 @@ impl Cache {
     pub async fn shutdown(&self, within: Duration) -> Result<(), Error> {
         let inner = &self.inner;
         inner.background.close();
+        inner.shut_down.cancel();
         inner.tasks.close();
         let begun = Instant::now();
         let _ = inner.clock.timeout(within / 2, inner.tasks.wait()).await;

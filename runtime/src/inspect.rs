@@ -5,6 +5,7 @@ use std::future::Future;
 use redis::{Cmd, ConnectionInfo, FromRedisValue};
 
 pub use crate::store::redis::inspect::{Inspected, STEP, Scanned};
+use crate::store::redis::published;
 use crate::{
     Cache, Error,
     function::templates,
@@ -18,6 +19,12 @@ pub fn can_give(template: &str, key: &str) -> bool {
     // Of a long key only the start is kept.
     let start = key::kept_of(key);
     templates::can_give(template, start.unwrap_or(key), start.is_some())
+}
+
+/// Whether what stands under this key are the counts that a process publishes, and no entry.
+#[must_use]
+pub fn is_published(key: &str) -> bool {
+    published::is_published(key)
 }
 
 /// The servers of a cache.
@@ -87,6 +94,15 @@ impl Servers {
     /// An error of a server, or no answer in time.
     pub async fn inspect(&self, keys: &[String], bytes: usize) -> Result<Vec<Option<Inspected>>, Error> {
         self.within("inspect", async |store| store.inspect(keys, bytes).await).await
+    }
+
+    /// What each process publishes of its counts ([`CacheBuilder::publish_stats`](crate::CacheBuilder::publish_stats)): JSON.
+    ///
+    /// # Errors
+    ///
+    /// An error of the server, or no answer in time.
+    pub async fn published(&self) -> Result<Vec<Vec<u8>>, Error> {
+        self.within("read published counts", async |store| store.published().await).await
     }
 
     fn store(&self) -> Option<&RedisStore> {

@@ -24,6 +24,8 @@ use crate::{
 mod export;
 #[cfg(feature = "metrics")]
 mod histogram;
+#[cfg(feature = "redis")]
+mod published;
 
 macro_rules! counters {
     ($($(#[$doc:meta])* $name:ident,)*) => {
@@ -77,6 +79,8 @@ counters! {
     waited,
     /// Bodies run, without those of [verification](crate::docs::verification).
     loads,
+    /// The time of those bodies, in all (µs).
+    load_us,
     /// Values (and `None`s) stored.
     stored,
     /// Fills that the store refused, because an invalidation came in between or the lease was lost.
@@ -112,6 +116,14 @@ counters! {
     unverifiable,
     /// Answers of `ttl_for` that were zero, so that the value was not stored, or longer than `ttl`, which was taken instead.
     ttls_clamped,
+}
+
+impl Counters {
+    /// A body has run.
+    pub(crate) fn record_load(&self, took: Duration) {
+        self.load_us.add(u64::try_from(took.as_micros()).unwrap_or(u64::MAX));
+        self.load_times.record(|| took);
+    }
 }
 
 /// One number that only grows.

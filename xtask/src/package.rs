@@ -7,10 +7,11 @@ use std::{
 };
 
 /// The crates that are published, and their folders.
-const PUBLISHED: [(&str, &str); 4] = [
+const PUBLISHED: [(&str, &str); 5] = [
     ("cached-aside-macros", "macros"),
     ("cached-aside-protocol", "protocol"),
     ("cached-aside", "runtime"),
+    ("cached-aside-inspector", "inspector"),
     ("cached-aside-cli", "cli"),
 ];
 /// Where the pages have their links while they are modules of the documentation.

@@ -1,6 +1,7 @@
 //! The program on real servers.
 #![expect(clippy::unused_async, reason = "only async functions are cached")]
 
+mod counts;
 mod doctor;
 mod ending;
 mod looking;

@@ -26,6 +26,9 @@ async fn every_primary_of_a_cluster_is_looked_into() {
     let cluster = RedisCluster::start();
     filled(&cluster.url()).await;
     everything(&[], &cluster.url());
+    let builder = cached_aside::Cache::builder().url(cluster.url()).publish_stats(true);
+    let _publishing = [builder.clone().build().await.unwrap(), builder.build().await.unwrap()];
+    crate::counts::shown_at(&cluster.url(), |top| top["processes"] == 2);
 }
 
 #[tokio::test]

@@ -4,7 +4,9 @@ use crate::support::run;
 
 #[test]
 fn every_command_has_an_example() {
-    for command in ["doctor", "keys", "get", "explain", "watch", "invalidate", "catalog", "completions"] {
+    for command in
+        ["doctor", "keys", "get", "explain", "top", "watch", "invalidate", "catalog", "completions"]
+    {
         let said = run(&[command, "--help"]);
         assert_eq!(said.code, Some(0), "{said:?}");
         assert!(
@@ -19,7 +21,8 @@ fn every_command_has_an_example() {
 #[test]
 fn the_page_has_all_of_it() {
     let page = include_str!("../../../runtime/docs/command-line.md");
-    let commands = ["doctor", "keys", "get", "explain", "watch", "invalidate", "catalog", "completions"];
+    let commands =
+        ["doctor", "keys", "get", "explain", "top", "watch", "invalidate", "catalog", "completions"];
     for command in commands {
         assert!(page.contains(&format!("| `{command}")), "{command}");
         let help = run(&[command, "--help"]).out;

@@ -1,19 +1,19 @@
 //! How a cache is made.
 
-use std::{env, fmt, sync::Arc, time::Duration};
+use std::{env, fmt, time::Duration};
 
 use cached_aside_protocol::format;
 
 use super::Cache;
 #[cfg(feature = "tls")]
 use crate::store::redis::Certificates;
-#[cfg(feature = "redis")]
-use crate::store::redis::{Address, Limits, RedisStore};
 use crate::{
     Error,
-    engine::{local, shared::Shared, verification::Verification},
+    engine::{local, shared::Shared},
     store::{Store, memory::MemoryStore},
 };
+
+mod made;
 
 /// Keys of a shared Redis begin with this unless the builder says otherwise.
 const NAMESPACE: &str = "cached-aside";
@@ -55,6 +55,8 @@ pub struct CacheBuilder {
     max_in_flight: usize,
     max_value_size: usize,
     verify: f64,
+    #[cfg(feature = "redis")]
+    publish_stats: bool,
     #[cfg(feature = "tls")]
     certificates: Certificates,
 }
@@ -75,6 +77,8 @@ impl Default for CacheBuilder {
             max_in_flight: MAX_IN_FLIGHT,
             max_value_size: MAX_VALUE_SIZE,
             verify: 0.0,
+            #[cfg(feature = "redis")]
+            publish_stats: false,
             #[cfg(feature = "tls")]
             certificates: Certificates::default(),
         }
@@ -227,6 +231,17 @@ impl CacheBuilder {
         self
     }
 
+    /// Writes the counts of this process ([`Cache::stats`]) to Redis every two seconds, where `cached-aside top` and the inspector's page
+    /// add up those of all processes. One small command reads whether the key is still this process's, one writes it, in the background;
+    /// while nothing is counted it is written every ten seconds. The key is in the namespace, expires after thirty seconds, and is
+    /// deleted by [`Cache::shutdown`]. At most 512 processes of a namespace can publish. A cache inside this process has nobody to
+    /// publish to. Off by default: the names of functions and their counts are then seen by whoever reads Redis.
+    #[cfg(feature = "redis")]
+    pub fn publish_stats(mut self, publish: bool) -> Self {
+        self.publish_stats = publish;
+        self
+    }
+
     /// The certificate authority that signed the server's certificate, in PEM, instead of those that the system trusts.
     #[cfg(feature = "tls")]
     pub fn tls_ca(mut self, pem: impl Into<Vec<u8>>) -> Self {
@@ -307,75 +322,10 @@ impl CacheBuilder {
             }
         }
     }
-
-    fn cache_in(&self, store: Store) -> Cache {
-        let mut shared = Shared::new(store, self.timeout, self.namespace.clone());
-        shared.verification = Verification::new(self.verify);
-        shared.local = local::LocalCopies::new(self.local_capacity);
-        Cache { inner: Arc::new(shared) }
-    }
-
-    #[cfg(feature = "redis")]
-    async fn build_redis(&self, url: &str) -> Result<Cache, Error> {
-        let address = Address::parse(url).map_err(|reason| Error::Url { reason })?;
-        #[cfg(feature = "tls")]
-        let address = self.certificates.apply(address)?;
-        self.build_at(address, "url").await
-    }
-
-    #[cfg(feature = "redis")]
-    async fn build_of_client(&self, client: &redis::Client) -> Result<Cache, Error> {
-        let refuse = |option, reason: &str| Err(Error::Option { option, reason: reason.to_owned() });
-        if self.url.is_some() || self.in_process {
-            return refuse("client", "there is a `url`, or `in_process`, as well; keep one of them");
-        }
-        if self.capacity.is_some() {
-            return refuse("capacity", IN_REDIS);
-        }
-        let address = Address::Server(client.get_connection_info().clone());
-        #[cfg(feature = "tls")]
-        let address = self.certificates.of_client(address)?;
-        #[cfg(not(feature = "tls"))]
-        if address.is_tls() {
-            return refuse(
-                "client",
-                "it uses TLS, and cached-aside was built without; enable its feature `tls`",
-            );
-        }
-        Ok(self.build_at(address, "client").await?.announced(None))
-    }
-
-    #[cfg(feature = "redis")]
-    async fn build_at(&self, address: Address, option: &'static str) -> Result<Cache, Error> {
-        if let Err(reason) = crate::thread::start() {
-            return Err(Error::Option { option, reason: format!("{reason}; let the process have one more") });
-        }
-        let limits = Limits {
-            connect: self.connect_timeout,
-            call: self.timeout,
-            value: self.max_value_size,
-            in_flight: self.max_in_flight,
-        };
-        let store = RedisStore::connect(address, prefix(&self.namespace), limits).await;
-        Ok(self.cache_in(Store::Redis(Box::new(store))))
-    }
-
-    #[cfg(not(feature = "redis"))]
-    async fn build_redis(&self, _: &str) -> Result<Cache, Error> {
-        let reason =
-            "cached-aside was built without its feature `redis`; enable it, or use `Cache::in_process()`";
-        Err(Error::Url { reason: reason.to_owned() })
-    }
 }
 
 fn is_refused_in_namespaces(character: char) -> bool {
     matches!(character, '{' | '}' | '#') || character.is_whitespace() || character.is_control()
-}
-
-/// The namespace as keys begin with it: without a `:`, which ends it.
-#[cfg(feature = "redis")]
-fn prefix(namespace: &str) -> String {
-    namespace.replace('%', "%25").replace(':', "%3A")
 }
 
 impl Cache {

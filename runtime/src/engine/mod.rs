@@ -11,6 +11,8 @@ pub(crate) mod gate;
 pub(crate) mod lease;
 pub(crate) mod local;
 pub(crate) mod nested;
+#[cfg(feature = "redis")]
+pub(crate) mod publishing;
 pub(crate) mod recovery;
 pub(crate) mod scope;
 pub(crate) mod session;

@@ -3,7 +3,7 @@
 use std::{collections::HashSet, future::Future, sync::Arc, time::Duration};
 
 use tokio::{runtime::Handle, task::JoinHandle};
-use tokio_util::task::TaskTracker;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     engine::{
@@ -18,7 +18,7 @@ use crate::{
     function::read::ReadFunction,
     lock::Mutex,
     store::{Store, StoreError},
-    telemetry::CounterTable,
+    telemetry::{CounterTable, Stats},
     thread::{self, Clock},
 };
 
@@ -38,6 +38,8 @@ pub(crate) struct Shared {
     pub(crate) verification: Verification,
     /// What goes on without its caller: fills, releases.
     pub(crate) tasks: TaskTracker,
+    /// Cancelled when the cache is shut down, which ends what goes on for as long as the cache is used.
+    pub(crate) shut_down: CancellationToken,
     pub(crate) namespace: String,
     /// The keys that were found to be somebody else's, as far as they have been told of.
     foreign: Mutex<HashSet<String>>,
@@ -61,9 +63,18 @@ impl Shared {
             events: Events::default(),
             verification: Verification::new(0.0),
             tasks: TaskTracker::new(),
+            shut_down: CancellationToken::new(),
             namespace,
             foreign: Mutex::default(),
         }
+    }
+
+    /// What the cache has done so far in this process, and how its servers are.
+    pub(crate) fn stats(&self) -> Stats {
+        let recovering = u64::try_from(self.recovery.len()).unwrap_or(u64::MAX);
+        let (local_entries, local_bytes) = self.local.size();
+        let nodes = self.store.nodes();
+        Stats { local_entries, local_bytes, recovering, nodes, ..self.table.read() }
     }
 
     /// Goes on with something of our own without its caller, and without the caller's runtime. [`Cache::shutdown`] waits for it.

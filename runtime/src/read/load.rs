@@ -38,7 +38,7 @@ impl<V, E> Call<'_, V, E> {
         let renewal = lease.renew_loop(self.function.settings.lease);
         let encode = |result: Loaded<V, E>| {
             let load_time = started.elapsed();
-            self.counters.load_times.record(|| load_time);
+            self.counters.record_load(load_time);
             tracing::debug!(key = self.key(), took = ?load_time, "loaded");
             // No reference to the result may live on: it need not be `Sync`.
             let entry = self.encoder(&lease.versions).entry(
@@ -109,7 +109,7 @@ impl<V, E> Call<'_, V, E> {
         let started = Instant::now();
         let result = self.run(body).await;
         let took = started.elapsed();
-        self.counters.load_times.record(|| took);
+        self.counters.record_load(took);
         tracing::debug!(key = self.key(), ?took, "loaded, not stored");
         result
     }

@@ -47,7 +47,7 @@ impl<V, E> Revalidation<V, E> {
         let encoder = EntryEncoder { function, counters, key, type_info, coding, versions, max_value };
         let encode = |result: Loaded<V, E>| {
             let load_time = started.elapsed();
-            counters.load_times.record(|| load_time);
+            counters.record_load(load_time);
             // No reference to the result may live on: it need not be `Sync`.
             let entry = match result.as_ref() {
                 Loaded::Error(_) => None,

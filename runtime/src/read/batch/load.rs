@@ -131,7 +131,7 @@ impl<V, E> Group<V, E> {
             .collect();
         counters.unstored.add(loads.iter().filter(|(_, load)| load.held.is_none()).count() as u64);
         for (index, _) in &loads {
-            counters.load_times.record(|| took);
+            counters.record_load(took);
             tracing::debug!(key = self.of.key(*index), ?took, "loaded");
         }
         match given {

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use futures_util::future::join_all;
 use redis::{Cmd, ConnectionInfo, Value, cmd};
 
-use super::{RedisStore, connection::NodeConnection, route::Route, wire::Time};
+use super::{RedisStore, connection::NodeConnection, published::is_published, route::Route, wire::Time};
 use crate::store::answer::{Answer, StoreError};
 
 /// A key as it stands in Redis.
@@ -72,8 +72,9 @@ impl RedisStore {
         scan.arg(cursor).arg("MATCH").arg(pattern).arg("COUNT").arg(STEP);
         let (cursor, keys): (u64, Vec<Vec<u8>>) = self.ask(node, &scan).await?;
         let keys = keys.iter().filter_map(|key| {
-            // What is not UTF-8 is not ours.
-            Some(std::str::from_utf8(key).ok()?.strip_prefix(&prefix)?.to_owned())
+            // What is not UTF-8 is not ours, and published counts are no entries.
+            let key = std::str::from_utf8(key).ok()?.strip_prefix(&prefix)?;
+            (!is_published(key)).then(|| key.to_owned())
         });
         Ok(Scanned { cursor, keys: keys.collect() })
     }

@@ -12,6 +12,7 @@ pub(crate) mod inspect;
 mod large;
 mod limits;
 mod poll;
+pub(crate) mod published;
 mod reads;
 mod replicas;
 mod route;
