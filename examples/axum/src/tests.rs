@@ -1,10 +1,14 @@
 //! The headers, as a client sees them. Time is paused.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use axum::{
+    Router,
     body::{Body, to_bytes},
-    http::{Request, StatusCode},
+    extract::Request,
+    http::StatusCode,
+    middleware::{self, Next},
+    response::IntoResponse,
 };
 use cached_aside::Cache;
 use tokio::time::sleep;
@@ -76,4 +80,48 @@ async fn what_was_written_is_a_hit() {
             assert_eq!((told.as_str(), read), ("HIT 0", body));
         })
         .await;
+}
+
+/// Each tenant in a cache of its own, as `docs/recipes.md` has it.
+fn by_tenant(app: Router, caches: HashMap<&'static str, Cache>) -> Router {
+    let app = app.layer(middleware::from_fn(move |request: Request, next: Next| {
+        let tenant = request.headers().get("x-tenant").and_then(|tenant| tenant.to_str().ok());
+        let cache = tenant.and_then(|tenant| caches.get(tenant)).cloned();
+        async move {
+            match cache {
+                Some(cache) => cache.scope(next.run(request)).await,
+                None => StatusCode::NOT_FOUND.into_response(),
+            }
+        }
+    }));
+    app
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_request_is_in_the_scope_of_the_cache_of_its_tenant() {
+    let caches = HashMap::from([("a", Cache::in_process()), ("b", Cache::in_process())]);
+    let app = by_tenant(app(DB.with(Arc::clone)), caches.clone());
+    let ask = async |tenant: &str| {
+        let request = Request::builder().uri("/users/1").header("x-tenant", tenant);
+        let request = request.body(Body::empty()).expect("a request");
+        app.clone().oneshot(request).await.expect("an answer").status()
+    };
+    for (tenant, status) in
+        [("a", StatusCode::OK), ("a", StatusCode::OK), ("b", StatusCode::OK), ("c", StatusCode::NOT_FOUND)]
+    {
+        assert_eq!(ask(tenant).await, status);
+    }
+    let counts = ["a", "b"].map(|tenant| caches[tenant].stats().total);
+    assert_eq!(counts.map(|counts| (counts.loads, counts.hits)), [(1, 1), (1, 0)]);
+}
+
+#[test]
+fn the_page_has_the_layer_that_is_tested_here() {
+    let (_, text) =
+        include_str!("../../../docs/recipes.md").split_once("In axum that is a layer").expect("the recipe");
+    let (text, _) =
+        text.split_once("```rust,ignore\n").expect("its block").1.split_once("```").expect("its end");
+    let lines = |text: &str| text.lines().map(str::trim).collect::<Vec<_>>().join("\n");
+    let here = lines(include_str!("tests.rs"));
+    assert!(here.contains(lines(text).trim()), "the layer differs:\n{text}");
 }

@@ -50,7 +50,7 @@ impl Beside {
     }
 
     /// The file in which something is written, as if it were the function.
-    pub(super) fn here(span: Span) -> Option<Beside> {
+    pub(crate) fn here(span: Span) -> Option<Beside> {
         let (text, line, column) = source(span)?;
         let text = text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text);
         let at = offset(&text, line, column)?;
@@ -242,22 +242,19 @@ impl Beside {
 
     /// Whether a function of this name is in the same module or block.
     pub(crate) fn function(&self, name: &str) -> bool {
-        let mut before = "";
-        tokens(&self.text[self.block().clone()]).any(|token| {
-            let found = before == "fn" && token.text == name && token.depth == 0;
-            before = token.text;
-            found
-        })
+        let tokens = tokens(&self.text[self.block().clone()]);
+        are_beside(tokens.filter(|token| token.depth == 0), &["fn"], name)
+    }
+
+    /// Whether a `static` or a `const` of this name is in the same module or block.
+    pub(crate) fn is_static(&self, name: &str) -> bool {
+        let is_in = |scope| are_beside(self.at_depth_of(scope), &["static", "const"], name);
+        is_in(self.module()) || is_in(self.block())
     }
 
     /// Whether the file has a `fn` or a `mod` of this name.
     pub(crate) fn has(&self, keyword: &str, name: &str) -> bool {
-        let mut before = "";
-        tokens(&self.text).any(|token| {
-            let found = before == keyword && token.text == name;
-            before = token.text;
-            found
-        })
+        are_beside(tokens(&self.text), &[keyword], name)
     }
 
     /// Whether nothing outside of the same `impl` can be meant by this name: it isn't there, and nothing is imported by `*`.
@@ -288,6 +285,16 @@ impl Beside {
         };
         functions.next().is_some_and(|first| !is_const(first)) && functions.all(|other| !is_const(other))
     }
+}
+
+/// Whether one of the keywords stands before the name.
+fn are_beside<'a>(tokens: impl Iterator<Item = Token<'a>>, keywords: &[&str], name: &str) -> bool {
+    let mut before = "";
+    tokens.into_iter().any(|token| {
+        let found = keywords.contains(&before) && token.text == name;
+        before = token.text;
+        found
+    })
 }
 
 /// Words and characters; comments, literals and white space are left out.

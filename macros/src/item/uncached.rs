@@ -1,6 +1,5 @@
 //! Functions that the source shows to be plain ones, where the compiler would only say that they are no types.
 
-use proc_macro2::Span;
 use syn::ItemFn;
 
 use super::beside::{Beside, Token, tokens};
@@ -10,11 +9,7 @@ const HARMLESS: [&str; 9] =
     ["allow", "cold", "deny", "deprecated", "doc", "expect", "inline", "must_use", "warn"];
 
 /// Whether this name can't but mean a function without an attribute that would cache it, where it is written.
-pub(crate) fn is_uncached(name: &str, at: Span) -> bool {
-    Beside::here(at).is_some_and(|beside| shows(&beside, name))
-}
-
-fn shows(beside: &Beside, name: &str) -> bool {
+pub(crate) fn is_uncached(name: &str, beside: &Beside) -> bool {
     let text = &beside.text[beside.module().clone()];
     let tokens = outside_of_modules(text);
     let is_import = |importing: &mut bool, token: &Token| {
@@ -90,7 +85,7 @@ fn outer() { async fn twice() {} async fn nested() {} HERE; }
 "#;
 
     fn shown(source: &str, name: &str) -> bool {
-        shows(&Beside::at(source.to_owned(), source.find("HERE").unwrap()), name)
+        is_uncached(name, &Beside::at(source.to_owned(), source.find("HERE").unwrap()))
     }
 
     #[test]

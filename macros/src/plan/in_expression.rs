@@ -1,12 +1,18 @@
 //! `keys![…]`: the keys that an expression names.
 
+use syn::{ExprPath, spanned::Spanned};
+
 use super::{
     key::{Key, Scope},
+    misnamed::no_function,
     optional_keys::has_question,
     targets::{KeyOf, TargetKey},
 };
 use crate::{
-    item::{beside::Site, uncached::is_uncached},
+    item::{
+        beside::{Beside, Site},
+        uncached::is_uncached,
+    },
     parse::{
         call::Call,
         each::Each,
@@ -22,14 +28,9 @@ pub(crate) fn keys(targets: Vec<Target>, site: &Site, mut problems: Problems) ->
         let (of, is_optional) = match named {
             Named::Call(call) => {
                 if let Call::Path(_, path) = &call
-                    && let Some(name) = path.path.get_ident()
-                    && is_uncached(&name.to_string(), name.span())
+                    && let Some(problem) = no_cached_function(path)
                 {
-                    let why = format!(
-                        "`{name}` is not a cached function, and only the call of one names a key; put \
-                         `#[cached_aside(ttl = …, key = …)]` above it, or name the key as text, such as `\"user:{{id}}\"`"
-                    );
-                    problems.push(syn::Error::new(name.span(), why));
+                    problems.push(problem);
                     return None;
                 }
                 let is_optional = call.arguments().any(has_question);
@@ -44,4 +45,19 @@ pub(crate) fn keys(targets: Vec<Target>, site: &Site, mut problems: Problems) ->
     };
     let keys = targets.into_iter().filter_map(key).collect();
     problems.finish().map(|()| keys)
+}
+
+/// What to write instead of a call that the source shows to be of no cached function.
+fn no_cached_function(path: &ExprPath) -> Option<syn::Error> {
+    let beside = Beside::here(path.span())?;
+    no_function(path, &beside).or_else(|| {
+        let name = path.path.get_ident()?;
+        is_uncached(&name.to_string(), &beside).then(|| {
+            let why = format!(
+                "`{name}` is not a cached function, and only the call of one names a key; put \
+                 `#[cached_aside(ttl = …, key = …)]` above it, or name the key as text, such as `\"user:{{id}}\"`"
+            );
+            syn::Error::new(name.span(), why)
+        })
+    })
 }

@@ -3,7 +3,10 @@
 use syn::{Attribute, Expr, ImplItemFn, LitStr, Meta, parse::Parser, spanned::Spanned};
 
 use crate::{
-    item::{beside::Site, context::Context},
+    item::{
+        beside::{Beside, Site},
+        context::Context,
+    },
     parse::{call::Call, template::Template},
     problem::nearest,
 };
@@ -17,7 +20,8 @@ pub(super) fn misnamed(call: &Call, site: &Site) -> Option<syn::Error> {
         }
         Call::Path(_, path) => {
             let segments = &path.path.segments;
-            if let Some(problem) = companion(path, site).or_else(|| mistyped(path, site)) {
+            let shown = site.beside.as_ref().and_then(|beside| no_function(path, beside));
+            if let Some(problem) = shown.or_else(|| mistyped(path, site)) {
                 return Some(problem);
             }
             let of = segments.iter().nth_back(1).map(|segment| segment.ident.to_string());
@@ -58,15 +62,20 @@ pub(super) fn misnamed(call: &Call, site: &Site) -> Option<syn::Error> {
     Some(syn::Error::new(name.span(), why))
 }
 
-/// `load_user::key(id)` where `load_user` is a function.
-fn companion(path: &syn::ExprPath, site: &Site) -> Option<syn::Error> {
+/// `load_user::key(id)` where `load_user` is a function, and `USER(id)` where `USER` is a `Cached`.
+pub(super) fn no_function(path: &syn::ExprPath, beside: &Beside) -> Option<syn::Error> {
     let segments = &path.path.segments;
-    let (last, of) = (segments.last()?, segments.iter().nth_back(1)?);
-    let (name, beside) = (of.ident.to_string(), site.beside.as_ref()?);
-    let is_function = last.ident == "key" && beside.has("fn", &name) && !beside.has("mod", &name);
-    is_function.then(|| {
-        syn::Error::new(path.span(), format!("write the call itself, `{name}(…)`: its key is meant"))
-    })
+    let last = segments.last()?.ident.to_string();
+    let why = match segments.iter().nth_back(1).map(|of| of.ident.to_string()) {
+        Some(name) if last == "key" && beside.has("fn", &name) && !beside.has("mod", &name) => {
+            format!("write the call itself, `{name}(…)`: its key is meant")
+        }
+        _ if path.path.get_ident().is_some() && beside.is_static(&last) => {
+            format!("`{last}` is not a function; the key of a `Cached` is written `{last}.key(…)`")
+        }
+        _ => return None,
+    };
+    Some(syn::Error::new(path.span(), why))
 }
 
 /// `load_usr(id)` where only a `load_user` is in scope.

@@ -142,3 +142,33 @@ async fn what_is_read_inside_of_a_transaction_of_its_own_is_neither_stored_nor_s
         assert_eq!(cache.scope(seen(&db, 1)).await, 0, "what was never committed is nobody's");
     }
 }
+
+/// A connection that is lent, of which nobody knows whether it is in a transaction.
+struct PgConnection<'a>(Tx<'a>);
+
+#[cached_aside(ttl = "1m", key = "through:{account}", skip(connection))]
+async fn through(connection: &mut PgConnection<'_>, account: u64) -> Option<i64> {
+    connection.0.written.get(&account).copied()
+}
+
+#[tokio::test]
+async fn a_read_through_a_connection_stores_what_may_be_rolled_back_unless_a_transaction_is_around_it() {
+    let server = RedisServer::start();
+    let (cache, _) = two(&server, "connections").await;
+    let db = Db::default();
+    let read = async |account: u64, row: Option<i64>| {
+        let mut connection = PgConnection(db.begin().await);
+        connection.0.written.extend(row.map(|row| (account, row)));
+        through(&mut connection, account).await
+    };
+    cache
+        .scope(async {
+            // Nothing is committed. Inside it is seen, and not stored; outside it is what others are given.
+            assert_eq!(transaction(read(1, Some(5))).await, Some(5));
+            assert_eq!(read(1, None).await, None);
+            assert_eq!(read(2, Some(5)).await, Some(5));
+            crate::support::filled(&cache, 1).await;
+            assert_eq!(read(2, None).await, Some(5));
+        })
+        .await;
+}

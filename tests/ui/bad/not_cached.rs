@@ -2,7 +2,11 @@
 
 #![allow(unused)]
 
-use cached_aside::{cached_aside, invalidates, updates};
+use std::time::Duration;
+
+use cached_aside::{Cached, cached_aside, invalidates, updates};
+
+static NAME: Cached<String> = Cached::new("name", Duration::from_secs(300));
 
 async fn plain(id: u64) -> u64 {
     id
@@ -34,6 +38,9 @@ async fn of_a_function_elsewhere(id: u64) {}
 
 #[invalidates(users::private(id))]
 async fn of_a_private_function(id: u64) {}
+
+#[invalidates(NAME(id))]
+async fn of_a_family(id: u64) {}
 
 #[invalidates(plain::key(id))]
 async fn of_a_companion(id: u64) {}

@@ -65,7 +65,7 @@ async fn there() -> [bool; 4] {
 }
 
 #[tokio::main(flavor = "current_thread")]
-async fn main() {
+pub(super) async fn main() {
     Cache::in_process().install().unwrap();
     assert_eq!(stored().await, [true; 4]);
     by_value(None, None).await;

@@ -140,7 +140,7 @@ fn is_send<T: Send>(value: T) -> T {
 }
 
 #[tokio::main(flavor = "current_thread")]
-async fn main() {
+pub(super) async fn main() {
     let cache = Cache::in_process();
     cache.clone().install().unwrap();
 

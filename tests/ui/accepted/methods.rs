@@ -215,7 +215,7 @@ macro_rules! repository {
 repository!(Users, User);
 
 #[tokio::main(flavor = "current_thread")]
-async fn main() {
+pub(super) async fn main() {
     let cache = Cache::in_process();
     cache.clone().install().unwrap();
     let mut repo = Repo { tenant: "a".into(), cache };

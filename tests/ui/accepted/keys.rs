@@ -2,6 +2,7 @@
 
 #![deny(warnings)]
 #![warn(clippy::pedantic)]
+#![allow(clippy::unused_async, reason = "the bodies wait for nothing")]
 
 use std::time::Duration;
 
@@ -60,7 +61,7 @@ fn texts(keys: &[AnyKey]) -> Vec<&str> {
 }
 
 #[tokio::main(flavor = "current_thread")]
-async fn main() {
+pub(super) async fn main() {
     Cache::in_process().install().unwrap();
     let (lines, tenant) = ([Line { id: 1, name: Some("a b".into()) }, Line { id: 2, name: None }], 7);
     // A variable is called as a function is.

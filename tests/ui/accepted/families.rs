@@ -2,6 +2,7 @@
 
 #![deny(warnings)]
 #![warn(clippy::pedantic)]
+#![allow(clippy::unused_async, reason = "the bodies wait for nothing")]
 
 use std::{future::Future, time::Duration};
 
@@ -54,7 +55,7 @@ fn of_request(id: u64) -> impl Future<Output = Result<User, Failed>> + Send {
 }
 
 #[tokio::main(flavor = "current_thread")]
-async fn main() {
+pub(super) async fn main() {
     Cache::in_process().install().unwrap();
     let (tenant, id, name) = (7_u32, 1_u64, String::from("x"));
     assert_eq!(send(USER.get_or_load((tenant, id), || db(id))).await, Ok(Some(User(1))));

@@ -80,7 +80,7 @@ fn assert_send<T: Send>(future: T) -> T {
 }
 
 #[tokio::main(flavor = "current_thread")]
-async fn main() {
+pub(super) async fn main() {
     let cache = Cache::in_process();
     let repo = Repo { tenant: 1, cache: cache.clone(), row: "row".to_owned() };
     cache

@@ -70,7 +70,7 @@ async fn on_a_pool(_pool: &Pool, _other: &DatabaseConnection, id: u64) {
 }
 
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), Error> {
+pub(super) async fn main() -> Result<(), Error> {
     Cache::in_process().install()?;
     let tx = || Transaction(PhantomData);
     for refused in [

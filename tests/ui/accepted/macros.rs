@@ -45,7 +45,7 @@ mod apart {
 }
 
 #[tokio::main(flavor = "current_thread")]
-async fn main() {
+pub(super) async fn main() {
     Cache::in_process().install().unwrap();
     apart::check().await;
 }

@@ -108,7 +108,7 @@ pub trait Named {}
 
 impl dyn Named + '_ {
     #[cached_aside(ttl = "5m", key = "named", skip(self))]
-    async fn named(&self) -> u8 {
+    pub async fn named(&self) -> u8 {
         1
     }
 }
@@ -263,7 +263,7 @@ fn is_send<T: Send>(future: T) -> T {
 }
 
 #[tokio::main(flavor = "current_thread")]
-async fn main() {
+pub(super) async fn main() {
     let cache = Cache::in_process();
     cache.clone().install().unwrap();
     assert!(bounded::page::<bounded::User>(1).await.unwrap().items.is_empty());

@@ -76,7 +76,7 @@ async fn of_result(other: Option<u64>) -> u64 {
     other.unwrap_or_default()
 }
 
-fn main() {
+pub(super) fn main() {
     assert_eq!(catalog(7).as_str(), "catalog:7");
     assert_eq!(named("a b", 255).as_str(), "a%20b/000000ff");
     let _ = (free, derived, Repo::load, Repo::background, Repo::save, save, of_result);

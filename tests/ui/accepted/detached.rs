@@ -2,6 +2,7 @@
 
 #![deny(warnings)]
 #![warn(clippy::pedantic)]
+#![allow(clippy::unused_async, reason = "the bodies wait for nothing")]
 
 use std::fmt::Display;
 
@@ -43,7 +44,7 @@ impl<T: Display + Clone + Send + Sync + 'static> Repo<T> {
     }
 
     #[updates(row(id), detach)]
-    #[expect(clippy::unused_self)]
+    #[allow(clippy::unused_self)]
     async fn update(&self, id: u64) -> u64 {
         id + 1
     }
@@ -70,7 +71,7 @@ fn send<F: Future + Send>(future: F) -> F {
 }
 
 #[tokio::main(flavor = "current_thread")]
-async fn main() {
+pub(super) async fn main() {
     Cache::in_process().install().unwrap();
     let repo = Repo { cache: Cache::in_process(), tenant: 7 };
     assert_eq!((row(3).await, by_name("a").await, by_name("a!").await), (3, 1, 2));

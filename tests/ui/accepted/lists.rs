@@ -2,6 +2,7 @@
 
 #![deny(warnings)]
 #![warn(clippy::pedantic)]
+#![allow(clippy::unused_async, clippy::zero_sized_map_values, reason = "the bodies wait for nothing, and only keys are of interest")]
 
 use std::{
     borrow::Cow,
@@ -215,7 +216,7 @@ async fn left_by(write: impl Future<Output = ()>) -> String {
 }
 
 #[tokio::main(flavor = "current_thread")]
-async fn main() {
+pub(super) async fn main() {
     Cache::in_process().install().unwrap();
     let _ = (same_user(1).await, Users.user(1).await);
     assert_eq!(left_by(of_slice(&[])).await, "12349abttt");

@@ -85,7 +85,7 @@ fn is_send<T: Send>(future: T) -> T {
 }
 
 #[tokio::main(flavor = "current_thread")]
-async fn main() {
+pub(super) async fn main() {
     Cache::in_process().install().unwrap();
     assert_eq!(is_send(result(1)).await.unwrap(), 1);
     assert_eq!(is_send(option(1)).await.unwrap().unwrap().get(), 1);

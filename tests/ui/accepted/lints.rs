@@ -84,7 +84,7 @@ impl Repo {
 }
 
 #[tokio::main(flavor = "current_thread")]
-async fn main() {
+pub(super) async fn main() {
     Cache::in_process().install().unwrap();
     assert_eq!(load(1).await, 1);
     assert_eq!(key_only(1, 2, "a".into()).await, "a!");

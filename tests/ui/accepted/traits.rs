@@ -46,7 +46,7 @@ async fn of_what_leads_to_it(repo: impl Deref<Target = Repo>, id: u64) {
 }
 
 #[tokio::main(flavor = "current_thread")]
-async fn main() {
+pub(super) async fn main() {
     Cache::in_process().install().unwrap();
     let service = Service { users: Arc::new(Repo) };
     let users = &*service.users;

@@ -1,5 +1,6 @@
 //! Batches give no warning, whatever is denied around them.
 #![deny(warnings, clippy::all, clippy::pedantic, unused, missing_docs, unreachable_pub)]
+#![allow(clippy::unused_async, clippy::used_underscore_binding, reason = "the bodies wait for nothing, and the list is named")]
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -55,7 +56,7 @@ impl Repo {
     }
 }
 
-fn main() {
+pub(super) fn main() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let cache = Cache::in_process();
     runtime.block_on(cache.scope(async {
