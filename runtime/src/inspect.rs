@@ -16,7 +16,7 @@ use crate::{
 /// Whether a template, or the name of a [`Cached`](crate::Cached) with everything behind it, can give this key.
 #[must_use]
 pub fn can_give(template: &str, key: &str) -> bool {
-    // Of a long key only the start is kept.
+    // Only the start of a long key is kept.
     let start = key::kept_of(key);
     templates::can_give(template, start.unwrap_or(key), start.is_some())
 }

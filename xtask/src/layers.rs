@@ -24,9 +24,6 @@ const DRAWN: [(&str, &str, &str); 4] = [
 /// Modules that only tests have.
 const OF_TESTS: [&str; 5] = ["tests", "suite", "interleavings", "faulty", "snapshots"];
 
-/// Modules of the macros that call the files of their folders and hold what those share: a circle within one of these is none.
-const FOLDERS: [&str; 2] = ["expand", "plan"];
-
 /// Modules by their paths below the crate, with the modules that each uses.
 type Uses = BTreeMap<String, BTreeSet<String>>;
 
@@ -99,13 +96,7 @@ fn circles(uses: &Uses) -> Vec<Vec<String>> {
             continue;
         }
         let members = to.iter().filter(|to| reached[*to].contains(from));
-        let members: Vec<String> = members.map(|member| (*member).to_owned()).collect();
-        let top = |module: &String| module.split("::").next().map(str::to_owned);
-        let is_folder =
-            FOLDERS.contains(&&*members[0]) && members.iter().all(|it| top(it) == top(&members[0]));
-        if !is_folder {
-            circles.insert(members);
-        }
+        circles.insert(members.map(|member| (*member).to_owned()).collect());
     }
     circles.into_iter().collect()
 }

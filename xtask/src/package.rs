@@ -58,7 +58,7 @@ fn dead_links(folder: &str, files: &[String]) -> Result<Vec<String>, String> {
     for file in files.iter().filter(|file| is_page(file)) {
         let text = read(&root.join(folder).join(file))?;
         for (name, target) in relative_links(&text) {
-            // Of two definitions the first counts.
+            // The first of two definitions counts.
             let is_replaced =
                 name.is_some_and(|name| file != "README.md" && links.contains(&format!("[{name}]:")));
             if !is_replaced && !target.starts_with(ONLY_IN_THE_REPOSITORY) {

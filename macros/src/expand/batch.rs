@@ -10,8 +10,8 @@ use super::{
     call,
     companions::uncached,
     function::{around, body, cache},
-    generated, hygienic, imports,
     keys::rebound,
+    pieces::{generated, hygienic, imports},
     settings::duration,
 };
 use crate::{

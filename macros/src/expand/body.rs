@@ -9,7 +9,7 @@ use super::{
         allowed_here, as_outer, attributes_of_every_item, attributes_of_keys, is_deprecated, is_lint_level,
         on_outer_function,
     },
-    hygienic, imports,
+    pieces::{hygienic, imports},
 };
 use crate::{
     item::{

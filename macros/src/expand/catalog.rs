@@ -69,7 +69,7 @@ fn tag_of_template(literal: &LitStr) -> TokenStream {
     quote!(__aside::TagName::Template(#literal))
 }
 
-/// Of the function that gives a tag only the name is known, as a rule that of its declaration.
+/// Only the name of the function that gives a tag is known, which as a rule is the name of its declaration.
 fn tag_of_call(call: &ExprCall) -> TokenStream {
     let name = match &*call.func {
         Expr::Path(path) => path.path.segments.last().map(|last| last.ident.unraw().to_string()),

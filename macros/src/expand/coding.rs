@@ -4,7 +4,7 @@ use proc_macro2::{Group, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::{Expr, Type, spanned::Spanned};
 
-use super::setting;
+use super::pieces::setting;
 use crate::{item::shape::parts, parse::codec_of_ours, plan::ReadPlan};
 
 /// How values are encoded; this requires `Serialize` of the return type.

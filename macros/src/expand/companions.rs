@@ -8,8 +8,8 @@ use super::{
     attributes::{attributes_of_every_item, generated_vis, is_lint_level},
     body,
     function::{around, load},
-    generated, imports,
     key_companions::{key, key_of_self},
+    pieces::{generated, imports},
     settings,
     shape::shape,
 };

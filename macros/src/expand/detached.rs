@@ -4,7 +4,10 @@ use proc_macro2::{Ident, TokenStream};
 use quote::quote;
 use syn::{Visibility, ext::IdentExt};
 
-use super::{body, function, generated, hygienic};
+use super::{
+    body, function,
+    pieces::{generated, hygienic},
+};
 use crate::{
     item::{function::Function, generics::turbofish},
     plan::ArgTransfer,

@@ -7,9 +7,8 @@ use syn::{Expr, Type, spanned::Spanned};
 use super::{
     attributes::as_outer,
     coding::{coding, error_coding, located},
-    hygienic, imports,
     key::tagged_key,
-    optional, setting,
+    pieces::{hygienic, imports, optional, setting},
     shape::shape_of,
 };
 use crate::{

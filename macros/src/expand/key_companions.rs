@@ -8,8 +8,8 @@ use super::{
     attributes::{attributes_of_every_item, attributes_of_keys, generated_vis},
     coding,
     function::reference,
-    generated, hygienic, imports,
     key::tagged_key,
+    pieces::{generated, hygienic, imports},
 };
 use crate::{
     item::{

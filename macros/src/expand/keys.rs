@@ -6,8 +6,8 @@ use syn::spanned::Spanned;
 
 use super::{
     call::{self, with_optional_arguments},
-    hygienic,
     key::key_text,
+    pieces::hygienic,
 };
 use crate::{
     item::beside::Site,

@@ -7,7 +7,7 @@ use syn::{GenericParam, spanned::Spanned};
 use super::{
     catalog,
     coding::{codec, coding_of, error_coding, version},
-    setting,
+    pieces::setting,
 };
 use crate::{
     item::{context::Context, function::Function, shape::without_lifetimes},

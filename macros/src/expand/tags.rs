@@ -3,7 +3,7 @@
 use proc_macro2::TokenStream;
 use quote::quote;
 
-use super::{imports, key::tag_text};
+use super::{key::tag_text, pieces::imports};
 use crate::{parse::tags::Declaration, plan::DeclaredTag};
 
 pub(crate) fn declared(tag: &DeclaredTag<'_>) -> TokenStream {

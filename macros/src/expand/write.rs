@@ -7,10 +7,10 @@ use syn::spanned::Spanned;
 use super::{
     detached,
     function::{around, body, cache, cloned_cache, pinned},
-    hygienic, imports,
     key::value_text,
     keys::{self, Places},
-    optional, settings,
+    pieces::{hygienic, imports, optional},
+    settings,
     shape::{shape, shape_constant},
 };
 use crate::{

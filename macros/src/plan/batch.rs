@@ -5,8 +5,10 @@ use quote::ToTokens;
 use syn::{Expr, FnArg, GenericParam, ReceiverKind, Type, spanned::Spanned};
 
 use super::{
-    Form, coverage, has_question,
+    coverage,
+    form::Form,
     key::not_a_parameter,
+    optional_keys::has_question,
     read::{name_of_companions, unchanged_self, uncommitted},
 };
 use crate::{

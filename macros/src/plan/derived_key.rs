@@ -3,14 +3,14 @@
 use quote::ToTokens;
 use syn::{FnArg, Ident};
 
-use super::{Form, compact, coverage::is_skipped};
+use super::{coverage::is_skipped, form::Form};
 use crate::{
     item::{
         context::{Context, namesakes_before},
         function::{Function, Parameter},
     },
     plan::key::{Key, Piece, Text, Value},
-    tokens::mentions,
+    tokens::{compact, mentions},
 };
 
 /// The derived key, and the template that shows it.

@@ -3,7 +3,7 @@
 use syn::{FnArg, Pat, PatIdent};
 
 use super::{
-    Form,
+    form::Form,
     transfer::{ArgTransfer, transfers},
 };
 use crate::{

@@ -6,6 +6,7 @@ mod coverage;
 mod derived_key;
 mod detach;
 mod fixed;
+mod form;
 mod in_expression;
 pub(crate) mod key;
 mod misnamed;
@@ -18,9 +19,8 @@ mod targets;
 mod transfer;
 mod write;
 
-use quote::ToTokens;
-
 pub(crate) use batch::{BatchPlan, batch};
+pub(crate) use form::Form;
 pub(crate) use in_expression::keys;
 pub(crate) use optional_keys::has_question;
 pub(crate) use read::{CacheKnown, ReadPlan, Shown, read};
@@ -28,41 +28,3 @@ pub(crate) use tags::{DeclaredTag, TagKey, declared};
 pub(crate) use targets::{After, Argument, KeyOf, TargetKey};
 pub(crate) use transfer::ArgTransfer;
 pub(crate) use write::{End, Mention, WritePlan, WriteSettings, write};
-
-use crate::{
-    item::{context::Context, function::Function},
-    tokens::{OF_MACRO, compact},
-};
-
-/// What kind of items the function becomes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Form {
-    /// The function, and its companions in an enum of the same name.
-    Free,
-    /// The method, and its companions in the same `impl`.
-    Method,
-    /// The function alone: an `impl` of a trait can hold no companions.
-    Alone,
-}
-
-impl Form {
-    fn of(function: &Function) -> Form {
-        match &function.context {
-            Context::TraitImpl(_) | Context::Trait(_) => Form::Alone,
-            Context::Inherent(_) => Form::Method,
-            Context::Free | Context::Nested | Context::Unknown => Form::Free,
-        }
-    }
-}
-
-/// The function's name for people: `load_user`, `Repo::load_user`.
-fn display_name(function: &Function) -> String {
-    let name = function.sig.ident.to_string();
-    let owner = match &function.context {
-        Context::Trait(item) => item.ident.to_string().replace(OF_MACRO, "$"),
-        _ => {
-            function.implementation().map(|item| compact(&item.self_ty.to_token_stream())).unwrap_or_default()
-        }
-    };
-    if owner.is_empty() { name } else { format!("{owner}::{name}") }
-}

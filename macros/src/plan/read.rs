@@ -5,7 +5,8 @@ use quote::ToTokens;
 use syn::{Expr, GenericArgument, Ident, LitStr, PathArguments, Type, TypeReference, spanned::Spanned};
 
 use super::{
-    Form, constants, coverage, derived_key, display_name, fixed,
+    constants, coverage, derived_key, fixed,
+    form::{Form, display_name},
     staleness::staleness,
     tags::{self, TagKey},
     transfer::ArgTransfer,

@@ -3,7 +3,7 @@
 use syn::Ident;
 
 use super::{
-    Form,
+    form::Form,
     transfer::{ArgTransfer, transfers},
 };
 use crate::{

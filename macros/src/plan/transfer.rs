@@ -3,7 +3,7 @@
 use quote::ToTokens;
 use syn::{FnArg, Ident, ReceiverKind, Type, TypeReference, spanned::Spanned};
 
-use super::Form;
+use super::form::Form;
 use crate::{
     item::{
         function::{Function, Parameter},

@@ -7,7 +7,8 @@ use syn::{Expr, LitInt, LitStr};
 use super::{
     constants,
     detach::detach,
-    display_name, fixed,
+    fixed,
+    form::display_name,
     targets::{self, After, TargetKey, is_parameter},
     transfer::ArgTransfer,
 };

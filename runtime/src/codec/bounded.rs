@@ -202,7 +202,7 @@ macro_rules! plain {
     };
 }
 
-/// What has parts is passed on, and so are they.
+/// What has parts is passed on with its parts.
 macro_rules! nested {
     ($($method:ident($($name:ident: $type:ty),*) $parts:expr;)*) => {
         $(fn $method<V: Visitor<'de>>(self, $($name: $type,)* visitor: V) -> Result<V::Value, D::Error> {

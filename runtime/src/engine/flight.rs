@@ -3,7 +3,7 @@
 //! A flight is of one key and of one [`Kind`]: another function whose key has the same text flies alone, so that it is never
 //! given what this one's body gave, be it `None` or an error.
 //!
-//! Of the callers that miss one key one leads, the others follow. What the leader learns may be given to a follower
+//! One of the callers that miss a key leads, the others follow. What the leader learns may be given to a follower
 //! only if it was observed by a step that began **after the follower arrived**: a read of the store, a run of the body,
 //! or a fill that the store accepted. Anything else could be older than a write that the follower has already seen
 //! completed. So the leader counts its steps, each follower notes the step at which it came, and whoever came too late for

@@ -14,7 +14,7 @@ fn structure<T: DeserializeOwned>() -> Structure {
     trace::<T, Bincode>(effort(AT_ONCE.0))
 }
 
-/// So many questions, and time enough.
+/// An effort of this many questions, and enough time for them.
 fn effort(questions: usize) -> Effort {
     Effort { questions, until: Instant::now() + Duration::from_secs(60) }
 }

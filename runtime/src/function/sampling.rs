@@ -54,7 +54,7 @@ impl Sampling {
         let next = self.next.load(Relaxed);
         let drawn = hit >= next && {
             let after = hit.saturating_add(gap(share));
-            // Of several callers at a time one is the sample.
+            // One of several callers at a time is the sample.
             self.next.compare_exchange(next, after, Relaxed, Relaxed).is_ok() && next != 0
         };
         if share > BOUNDED {

@@ -256,9 +256,9 @@ pub(super) struct Scenario {
     pub(super) first: First,
     /// The calls begin in the order in which they stand here.
     pub(super) in_order: bool,
-    /// So many calls are dropped.
+    /// Maximum number of calls that are dropped.
     pub(super) cancels: u8,
-    /// So many commands fail.
+    /// Maximum number of commands that fail.
     pub(super) faults: u8,
     /// The first process dies.
     pub(super) death: bool,

@@ -16,13 +16,13 @@ use super::{
     world::World,
 };
 
-/// So many steps in one run are too many: it never ends.
+/// Maximum number of steps in one run: one with more never ends.
 const TOO_MANY_STEPS: usize = 2_000;
 
 /// Number of counts that are told of.
 pub(super) const KINDS: usize = 10;
 
-/// So many runs take too long.
+/// Maximum number of runs of one search.
 const TOO_MANY_RUNS: usize = 100_000;
 
 /// The choices of one run, each where there was more than one thing that could happen.

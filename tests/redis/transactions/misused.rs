@@ -133,7 +133,7 @@ async fn two_transactions_by_turns_keep_their_keys_apart() {
             tx.commit().await;
         })));
         async move {
-            // So many polls here, and the rest elsewhere.
+            // This number of polls here, and the rest elsewhere.
             for _ in 0..50 {
                 tokio::select! {
                     biased;

@@ -15,13 +15,13 @@ impl Timestamp {
         Self(seconds.unwrap_or_default() * 1_000_000_000 + nanos.unwrap_or_default())
     }
 
-    /// So much later.
+    /// Later by this much.
     #[must_use]
     pub fn plus(self, duration: Duration) -> Self {
         Self(self.0.saturating_add(u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)))
     }
 
-    /// So much earlier.
+    /// Earlier by this much.
     #[must_use]
     pub fn minus(self, duration: Duration) -> Self {
         Self(self.0.saturating_sub(u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)))

@@ -262,7 +262,7 @@ impl<V, E> Group<V, E> {
         }
     }
 
-    /// Stores in the places of values. Of those that were refused `ended` is told.
+    /// Stores in the places of values, and hands what was refused to `ended`.
     async fn refill(
         &mut self,
         refills: Vec<Refill>,

@@ -15,7 +15,7 @@ use crate::{
 
 /// How long a copy may be used.
 const LOCAL: Duration = Duration::from_secs(1);
-/// So often a key is asked for.
+/// How often a key is asked for.
 const OFTEN: Duration = Duration::from_millis(100);
 
 static KEPT: ReadFunction =
