@@ -84,7 +84,7 @@ async fn what_was_written_is_a_hit() {
 
 /// Each tenant in a cache of its own, as `docs/recipes.md` has it.
 fn by_tenant(app: Router, caches: HashMap<&'static str, Cache>) -> Router {
-    let app = app.layer(middleware::from_fn(move |request: Request, next: Next| {
+    app.layer(middleware::from_fn(move |request: Request, next: Next| {
         let tenant = request.headers().get("x-tenant").and_then(|tenant| tenant.to_str().ok());
         let cache = tenant.and_then(|tenant| caches.get(tenant)).cloned();
         async move {
@@ -93,8 +93,7 @@ fn by_tenant(app: Router, caches: HashMap<&'static str, Cache>) -> Router {
                 None => StatusCode::NOT_FOUND.into_response(),
             }
         }
-    }));
-    app
+    }))
 }
 
 #[tokio::test(start_paused = true)]
