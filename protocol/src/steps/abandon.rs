@@ -33,6 +33,7 @@ impl Step for Abandon {
     type Answer = Option<Duration>;
 
     const NAME: &'static str = "abandon";
+    const SHARES_SCRIPT: bool = false;
 
     script!("held.lua", "abandon.lua");
 

@@ -62,8 +62,15 @@ pub trait Step: Clone + Debug + Send + Sync + 'static {
     /// Whether it renews a right while the body runs.
     const RENEWAL: bool = false;
 
+    /// Whether steps on several keys can share a script: all of them have as many arguments.
+    const SHARES_SCRIPT: bool = true;
+
     /// The step as a script with one key.
     fn script() -> &'static Script;
+
+    /// The same script with several keys, all of one server, and their arguments one after the other. It answers a list: the answer of
+    /// each key, or a list of the text of its error, which leaves the other keys alone.
+    fn together() -> &'static Script;
 
     /// Writes the arguments of the script.
     fn arguments(&self, out: &mut impl Arguments);

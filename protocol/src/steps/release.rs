@@ -46,6 +46,7 @@ impl Step for Release {
     type Answer = Released;
 
     const NAME: &'static str = "release";
+    const SHARES_SCRIPT: bool = false;
 
     script!("writers.lua", "release.lua");
 

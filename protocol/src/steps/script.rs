@@ -36,13 +36,23 @@ impl Script {
     }
 }
 
-/// The script of a step: the constants of the format, and the Lua files.
+/// The scripts of a step: the constants of the format, and the Lua files. With several keys the files of the step are the body of a
+/// function, which `together.lua` calls for each key.
 macro_rules! script {
     ($($file:literal),+) => {
         fn script() -> &'static $crate::steps::Script {
             static SCRIPT: std::sync::LazyLock<$crate::steps::Script> = std::sync::LazyLock::new(|| {
                 let parts = [&$crate::steps::script::constants(), include_str!("shared.lua"), $(include_str!($file)),+];
                 $crate::steps::Script::new(parts.concat())
+            });
+            &SCRIPT
+        }
+
+        fn together() -> &'static $crate::steps::Script {
+            static SCRIPT: std::sync::LazyLock<$crate::steps::Script> = std::sync::LazyLock::new(|| {
+                let begin = [&$crate::steps::script::constants(), include_str!("shared.lua"), "local function step(ARGV)\n"];
+                let parts = [$(include_str!($file)),+, include_str!("together.lua")];
+                $crate::steps::Script::new([begin.concat(), parts.concat()].concat())
             });
             &SCRIPT
         }

@@ -1,9 +1,13 @@
 local key = KEYS[1]
 
--- The time of the server (ms).
+-- The time of the server (ms), which is asked for once: a script with several keys stores nothing that looks younger than it is.
+local now_ms
 local function clock()
-  local time = redis.call('TIME')
-  return time[1] * 1000 + math.floor(time[2] / 1000)
+  if not now_ms then
+    local time = redis.call('TIME')
+    now_ms = time[1] * 1000 + math.floor(time[2] / 1000)
+  end
+  return now_ms
 end
 
 -- A deadline `ms` from now.

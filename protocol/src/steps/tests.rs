@@ -3,8 +3,9 @@ use std::collections::HashSet;
 use super::{script::constants, *};
 
 /// The Lua files, by name.
-const FILES: [(&str, &str); 14] = [
+const FILES: [(&str, &str); 15] = [
     ("shared", include_str!("shared.lua")),
+    ("together", include_str!("together.lua")),
     ("held", include_str!("held.lua")),
     ("writers", include_str!("writers.lua")),
     ("acquire", include_str!("acquire.lua")),

@@ -14,6 +14,7 @@ mod guards;
 mod over_redis;
 mod refreshes;
 mod tags;
+mod together;
 
 use std::{sync::atomic::Ordering::Relaxed, time::Duration};
 
@@ -344,6 +345,8 @@ async fn the_suite(store: &Store) {
     tags::a_write_of_a_tag_ends_its_version(store).await;
     tags::a_tag_lives_for_as_long_as_what_carries_it(store).await;
     tags::an_entry_and_its_tags_are_read_together(store).await;
+    together::many_fills_are_as_many_steps(store).await;
+    together::many_tags_are_carried_at_once(store).await;
 }
 
 /// Foreign data, in each form.

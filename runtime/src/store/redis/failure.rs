@@ -26,10 +26,14 @@ impl From<Failure> for StoreError {
 
 pub(super) fn store_error(error: &RedisError) -> StoreError {
     let Some(code) = error.code() else { return StoreError::Unreachable(error.to_string()) };
-    let detail = error.detail().unwrap_or_default();
+    server_error(&format!("{code} {}", error.detail().unwrap_or_default()))
+}
+
+/// An error by its text, which begins with its code.
+pub(super) fn server_error(text: &str) -> StoreError {
     // Servers before 7.0 wrap the error of a script's command in an error of the script.
-    if code == "WRONGTYPE" || detail.contains(": WRONGTYPE ") {
+    if text.starts_with("WRONGTYPE ") || text.contains(": WRONGTYPE ") {
         return StoreError::Foreign;
     }
-    StoreError::Server(format!("{code} {detail}"))
+    StoreError::Server(text.to_owned())
 }

@@ -68,6 +68,8 @@ pub(crate) struct RedisStore {
     max_value: usize,
     /// The server is older than 7.0 and does not know `SET … NX GET`.
     no_nx_get: AtomicBool,
+    /// The server has refused a script with keys of several slots.
+    one_key_scripts: AtomicBool,
 }
 
 impl RedisStore {
@@ -87,8 +89,17 @@ impl RedisStore {
         };
         let route = Route::connect(address.with_socket_options(), common).await;
         join_all(route.connections().iter().map(NodeConnection::connect_own)).await;
-        let (large, max_value, no_nx_get) = (LargeValues::default(), limits.value, AtomicBool::new(false));
-        RedisStore { namespace, route, listeners, reconnected, owed, large, max_value, no_nx_get }
+        RedisStore {
+            namespace,
+            route,
+            listeners,
+            reconnected,
+            owed,
+            large: LargeValues::default(),
+            max_value: limits.value,
+            no_nx_get: AtomicBool::new(false),
+            one_key_scripts: AtomicBool::new(false),
+        }
     }
 
     /// Maximum length of a value (bytes).

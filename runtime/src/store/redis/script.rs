@@ -18,6 +18,35 @@ pub(super) fn by_source<S: Step>(key: FullKey<'_>, step: &S) -> Cmd {
     with_arguments(eval(S::script()), key, step)
 }
 
+/// Calls the script of steps on several keys by its hash.
+pub(super) fn together_by_hash<'k, S: Step>(
+    keys: impl ExactSizeIterator<Item = FullKey<'k>>,
+    steps: impl Iterator<Item = &'k S>,
+) -> Cmd {
+    together(evalsha(S::together()), keys, steps)
+}
+
+/// The same with its source.
+pub(super) fn together_by_source<'k, S: Step>(
+    keys: impl ExactSizeIterator<Item = FullKey<'k>>,
+    steps: impl Iterator<Item = &'k S>,
+) -> Cmd {
+    together(eval(S::together()), keys, steps)
+}
+
+fn together<'k, S: Step>(
+    mut command: Cmd,
+    keys: impl ExactSizeIterator<Item = FullKey<'k>>,
+    steps: impl Iterator<Item = &'k S>,
+) -> Cmd {
+    command.arg(keys.len());
+    keys.for_each(|key| {
+        command.arg(key);
+    });
+    steps.for_each(|step| step.arguments(&mut Writer(&mut command)));
+    command
+}
+
 /// Calls a script by its hash, up to the number of keys.
 pub(super) fn evalsha(script: &Script) -> Cmd {
     let mut command = redis::cmd("EVALSHA");

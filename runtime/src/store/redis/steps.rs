@@ -31,6 +31,7 @@ use crate::{
 };
 
 mod of_loads;
+mod together;
 
 /// What a script answers that has done nothing.
 const NOT_DONE: ScriptReply = ScriptReply::Number(0);

@@ -212,6 +212,8 @@ impl Arguments for CommandArguments<'_> {
 struct Both<'a> {
     memory: MemoryStore,
     redis: redis::Connection,
+    /// Whether the last step was taken by a script with several keys.
+    together: bool,
     /// The steps that were executed, and refused.
     met: &'a RefCell<BTreeSet<(&'static str, bool)>>,
     /// The steps that have met local copies.
@@ -243,12 +245,8 @@ impl Both<'_> {
     async fn take<S: Step>(&mut self, step: S) {
         let there = self.there().await;
         let (_, now) = self.memory.read_timed(KEY).await.unwrap();
-        let source = S::script().source().replace("redis.call('TIME')", "{KEYS[2], KEYS[3]}");
-        assert!(!source.contains("TIME'"), "the time is the test's");
-        let mut command = cmd("EVAL");
-        command.arg(source).arg(3).arg(KEY).arg(now.as_secs()).arg(now.subsec_micros());
-        step.arguments(&mut CommandArguments(&mut command));
-        let reply: redis::Value = self.command(&command);
+        self.together = !self.together && S::SHARES_SCRIPT;
+        let reply = if self.together { self.reply_together(&step, now) } else { self.reply(&step, now) };
         let reply = match &reply {
             redis::Value::Int(number) => Reply::Number(*number),
             redis::Value::BulkString(bytes) => Reply::Bytes(bytes),
@@ -273,6 +271,53 @@ impl Both<'_> {
         }
         self.met.borrow_mut().insert((S::NAME, taken));
         self.compare(&what).await;
+    }
+
+    /// The reply of a step's script.
+    fn reply<S: Step>(&mut self, step: &S, now: Duration) -> redis::Value {
+        let source = S::script().source().replace("redis.call('TIME')", "{KEYS[2], KEYS[3]}");
+        assert!(!source.contains("TIME'"), "the time is the test's");
+        let mut command = cmd("EVAL");
+        command.arg(source).arg(3).arg(KEY).arg(now.as_secs()).arg(now.subsec_micros());
+        step.arguments(&mut CommandArguments(&mut command));
+        self.command(&command)
+    }
+
+    /// The same in a script with other keys around it: one of them has another type, and what is under the others is not touched.
+    fn reply_together<S: Step>(&mut self, step: &S, now: Duration) -> redis::Value {
+        const KEYS: [&str; 4] = ["text", "list", KEY, "list"];
+        const OTHERS: &str = "what no step has seen";
+        let time = "{redis.call('GET', 'seconds'), redis.call('GET', 'micros')}";
+        let source = S::together().source().replace("redis.call('TIME')", time);
+        assert!(!source.contains("TIME'"), "the time is the test's");
+        let mut command = cmd("EVAL");
+        command.arg(source).arg(KEYS.len()).arg(&KEYS);
+        KEYS.iter().for_each(|_| step.arguments(&mut CommandArguments(&mut command)));
+        let mut pipeline = redis::pipe();
+        pipeline
+            .cmd("MSET")
+            .arg("seconds")
+            .arg(now.as_secs())
+            .arg("micros")
+            .arg(now.subsec_micros())
+            .ignore();
+        pipeline.cmd("SET").arg("text").arg(OTHERS).ignore();
+        pipeline.cmd("DEL").arg("list").ignore();
+        pipeline.cmd("LPUSH").arg("list").arg("element").ignore();
+        pipeline.add_command(command);
+        pipeline.cmd("GET").arg("text").cmd("LLEN").arg("list");
+        let (answers, text, length): (Vec<redis::Value>, String, usize) =
+            pipeline.query(&mut self.redis).expect("the script succeeds");
+        assert_eq!((text.as_str(), length), (OTHERS, 1), "{step:?}");
+        let [_, before, reply, after] = answers.try_into().expect("an answer for each key");
+        for error in [before, after] {
+            // Some steps refuse before they look at the key.
+            if error != redis::Value::Int(0) {
+                let [text]: [String; 1] = redis::from_redis_value(error).expect("the error of a list");
+                assert!(text.contains("WRONGTYPE"), "{text}");
+            }
+        }
+        reply
     }
 
     /// The entry, and when it expires.
@@ -336,8 +381,13 @@ fn both_stores_take_every_step_alike() {
     let run = |moves: Vec<Move>| {
         let runtime = Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
         runtime.block_on(async {
-            let mut both =
-                Both { memory: MemoryStore::new(), redis: server.connection(), met: &met, copied: &copied };
+            let mut both = Both {
+                memory: MemoryStore::new(),
+                redis: server.connection(),
+                together: false,
+                met: &met,
+                copied: &copied,
+            };
             both.command::<()>(&cmd("FLUSHALL"));
             // Longer than any deadline is ahead, so that some are in the past.
             advance(LONGEST * 3).await;

@@ -27,8 +27,11 @@ const CHUNK_BYTES: usize = 1 << 20;
 /// Maximum number of pipelines of one caller to one server that are not answered yet.
 const IN_FLIGHT: usize = 4;
 
+/// Maximum number of steps of a pipeline that are sent again alone at the same time: there is a limit to what may be in flight.
+const ALONE: usize = 32;
+
 /// A step without an answer.
-enum Unanswered {
+pub(super) enum Unanswered {
     /// The server did not take it: it is sent alone, to where it has to go.
     NotTaken,
     Failed(StoreError),
@@ -84,7 +87,8 @@ impl RedisStore {
                 Err(Unanswered::Failed(error)) => answers.push((index, Err(error))),
             }
         }
-        answers.extend(join_all(not_taken.into_iter().map(alone)).await);
+        let again = stream::iter(not_taken.into_iter().map(alone)).buffered(ALONE);
+        answers.extend(again.collect::<Vec<_>>().await);
         answers
     }
 
@@ -99,19 +103,35 @@ impl RedisStore {
         if indices.is_empty() {
             return Vec::new();
         }
-        let (mut pipeline, of_commands) = self.pipeline_of_steps(keys, steps, indices);
-        let sent: Result<Vec<RedisResult<Value>>, _> = node.call_all(&mut pipeline).await;
-        match sent.map_err(StoreError::from) {
-            Ok(replies) => {
-                let replies = replies.into_iter().zip(of_commands);
-                replies.map(|(reply, of_command)| self.step_reply::<S>(node, reply, of_command)).collect()
-            }
+        let are_commands = !self.no_nx_get.load(Relaxed)
+            && indices.iter().any(|index| steps[*index].set_if_absent().is_some());
+        let sent = if self.shares_scripts::<S>(indices.len()) && !are_commands {
+            self.send_together(node, keys, steps, indices).await
+        } else {
+            self.send_each(node, keys, steps, indices).await
+        };
+        match sent {
+            Ok(answers) => answers,
             // The connection of a runtime is lost, which says nothing about the server.
             Err(StoreError::Unreachable(_)) if node.is_own() && S::REPEATABLE => {
                 indices.iter().map(|_| Err(Unanswered::NotTaken)).collect()
             }
             Err(error) => indices.iter().map(|_| Err(Unanswered::Failed(error.clone()))).collect(),
         }
+    }
+
+    /// Sends steps as a command each, or a script.
+    async fn send_each<S: Step>(
+        &self,
+        node: &NodeConnection,
+        keys: &[&str],
+        steps: &[S],
+        indices: &[usize],
+    ) -> Result<Vec<Result<S::Answer, Unanswered>>, StoreError> {
+        let (mut pipeline, of_commands) = self.pipeline_of_steps(keys, steps, indices);
+        let replies: Vec<RedisResult<Value>> = node.call_all(&mut pipeline).await?;
+        let replies = replies.into_iter().zip(of_commands);
+        Ok(replies.map(|(reply, of_command)| self.step_reply::<S>(node, reply, of_command)).collect())
     }
 
     /// The steps as commands, or else as scripts.
