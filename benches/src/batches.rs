@@ -60,6 +60,75 @@ async fn by_hand(connection: &MultiplexedConnection, ids: &[u64]) -> HashMap<u64
     found
 }
 
+/// Stores a value where its lease is still the one that was acquired: the least that a fence costs.
+const FILL: &str = "for number, key in ipairs(KEYS) do
+  if redis.call('GET', key) == ARGV[1] then
+    redis.call('SET', key, ARGV[number + 2], 'EX', ARGV[2])
+  end
+end";
+/// Maximum number of keys of a script.
+const FILLED: usize = 64;
+
+/// The same with a lease for each key that is missing, and a fill that is refused without it.
+async fn by_hand_fenced(connection: &MultiplexedConnection, ids: &[u64]) -> HashMap<u64, Record> {
+    let mut connection = connection.clone();
+    let keys: Vec<String> = ids.iter().map(|id| format!("fenced:batched:{id}")).collect();
+    let stored: Vec<Option<Vec<u8>>> =
+        redis::cmd("MGET").arg(&keys).query_async(&mut connection).await.expect("the server answers");
+    let (mut found, mut missing) = (HashMap::with_capacity(ids.len()), Vec::new());
+    for ((id, key), bytes) in ids.iter().zip(keys).zip(stored) {
+        match bytes {
+            Some(bytes) => drop(found.insert(*id, decode(&bytes))),
+            None => missing.push((*id, key)),
+        }
+    }
+    if !missing.is_empty() {
+        let lease = format!("lease:{}", origin::unused_id());
+        let mut leases = redis::Pipeline::with_capacity(missing.len());
+        for (_, key) in &missing {
+            leases.cmd("SET").arg(key).arg(&lease).arg("NX").arg("GET").arg("PX").arg(10_000);
+        }
+        let _: Vec<Option<Vec<u8>>> = leases.query_async(&mut connection).await.expect("the server answers");
+        let ids: Vec<u64> = missing.iter().map(|(id, _)| *id).collect();
+        let loaded = origin::load_all(&ids).await;
+        let mut fills = redis::Pipeline::with_capacity(missing.len() / FILLED + 1);
+        for missing in missing.chunks(FILLED) {
+            let fill = fills.cmd("EVAL").arg(FILL).arg(missing.len());
+            missing.iter().for_each(|(_, key)| {
+                fill.arg(key);
+            });
+            fill.arg(&lease).arg(TTL.as_secs());
+            missing.iter().for_each(|(id, _)| {
+                fill.arg(encode(&loaded[id]));
+            });
+            fill.ignore();
+        }
+        let () = fills.query_async(&mut connection).await.expect("the server answers");
+        found.extend(loaded);
+    }
+    found
+}
+
+/// Who is measured.
+#[derive(Clone, Copy, PartialEq)]
+enum Who {
+    Ours,
+    ByHand,
+    Fenced,
+}
+
+impl Who {
+    const ALL: [Who; 3] = [Who::Ours, Who::ByHand, Who::Fenced];
+
+    fn name(self) -> &'static str {
+        match self {
+            Who::Ours => "cached-aside",
+            Who::ByHand => "by hand",
+            Who::Fenced => "by hand with leases",
+        }
+    }
+}
+
 /// What is measured: all of the keys are there, or every second one is missing.
 #[derive(Clone, Copy, PartialEq)]
 enum Kind {
@@ -72,7 +141,8 @@ pub fn run(effort: Effort, report: &mut Report) {
     report.heading(
         TITLE,
         "One caller, one batch after the other, µs (median); by hand: `MGET`, one query for what is missing, which takes a \
-         millisecond, and a pipeline of `SET`s.",
+         millisecond, and a pipeline of `SET`s; with leases: a pipeline of \
+         `SET`s that acquire what is missing, and scripts that store where the lease is still there.",
     );
     let server = RedisServer::start();
     let runtime = Runtime::new().expect("a runtime");
@@ -82,34 +152,38 @@ pub fn run(effort: Effort, report: &mut Report) {
         let client = Client::open(server.url()).expect("the URL is right");
         (cache, client.get_multiplexed_async_connection().await.expect("the server answers"))
     });
-    let (mut head, mut rows) = (vec![String::new()], [vec!["cached-aside".to_owned()], vec!["by hand".to_owned()]]);
+    let (mut head, mut rows) = (vec![String::new()], Who::ALL.map(|who| vec![who.name().to_owned()]));
     for kind in [Kind::Hits, Kind::HalfMissing] {
         for keys in KEYS {
-            let mut medians = [Vec::new(), Vec::new()];
+            let mut medians = Who::ALL.map(|_| Vec::new());
             for round in 0..effort.rounds * 3 {
-                for turn in 0..2 {
-                    let ours = (round + turn) % 2 == 0;
-                    let took = runtime.block_on(cache.scope(measure(ours, &connection, kind, keys, effort.time)));
-                    medians[usize::from(!ours)].push(took);
+                for turn in 0..Who::ALL.len() {
+                    let who = Who::ALL[(round + turn) % Who::ALL.len()];
+                    let took = runtime.block_on(cache.scope(measure(who, &connection, kind, keys, effort.time)));
+                    medians[who as usize].push(took);
                 }
             }
-            let ratios: Vec<f64> = medians[0].iter().zip(&medians[1]).map(|(ours, hand)| ours / hand).collect();
             let what = if kind == Kind::Hits { "hits" } else { "half missing" };
             head.extend([format!("{keys}, {what}"), "×".to_owned()]);
-            for (row, medians) in rows.iter_mut().zip(&medians) {
-                row.push(number(median(medians)));
+            for (row, these) in rows.iter_mut().zip(&medians) {
+                let by_hand = &medians[Who::ByHand as usize];
+                let ratios: Vec<f64> = these.iter().zip(by_hand).map(|(this, hand)| this / hand).collect();
+                row.push(number(median(these)));
+                row.push(number(median(&ratios)));
             }
-            rows[0].push(number(median(&ratios)));
-            rows[1].push("1.00".to_owned());
         }
     }
     report.table(&head, &rows);
 }
 
 /// The median time of a batch (µs).
-async fn measure(ours: bool, connection: &MultiplexedConnection, kind: Kind, keys: u64, time: Duration) -> f64 {
+async fn measure(who: Who, connection: &MultiplexedConnection, kind: Kind, keys: u64, time: Duration) -> f64 {
     origin::set_delay(if kind == Kind::Hits { Duration::ZERO } else { ORIGIN_DELAY });
-    let ask = async |ids: &[u64]| if ours { records(ids).await } else { by_hand(connection, ids).await };
+    let ask = async |ids: &[u64]| match who {
+        Who::Ours => records(ids).await,
+        Who::ByHand => by_hand(connection, ids).await,
+        Who::Fenced => by_hand_fenced(connection, ids).await,
+    };
     let mut ids: Vec<u64> = (0..keys).map(|number| Size::Small.id(number)).collect();
     // They are there.
     ask(&ids).await;

@@ -127,6 +127,31 @@ fn batches() {
 }
 
 #[test]
+fn tags() {
+    let read = function(
+        quote! {
+            pub async fn price(db: &Db, tenant: u64, id: u64) -> Option<Price> {
+                db.price(tenant, id).await
+            }
+        },
+        Context::Free,
+    );
+    let options =
+        quote!(ttl = "5m", key = "price:{tenant}:{id}", skip(db), tags("tenant:{tenant}", catalog(tenant)));
+    check(cached(options, &read), None, &expect_file!["../snapshots/tags.rs"]);
+    let write = function(
+        quote! {
+            pub async fn set_price(db: &Db, tenant: u64, id: u64, price: Price) -> Result<(), DbError> {
+                db.set_price(tenant, id, price).await
+            }
+        },
+        Context::Free,
+    );
+    let options = quote!(price(tenant, id), tags("tenant:{tenant}", catalog(tenant)));
+    check(invalidating(options, &write), None, &expect_file!["../snapshots/invalidates_tags.rs"]);
+}
+
+#[test]
 fn in_the_background() {
     let of = quote!(impl Repo);
     let function = function(

@@ -9,7 +9,7 @@ use std::{
 
 use sha2::{Digest, Sha256};
 
-use crate::engine::shared::Shared;
+use crate::{engine::shared::Shared, few::Few};
 
 pub(crate) mod into_keys;
 mod part;
@@ -83,7 +83,7 @@ impl KeyWriter {
     #[must_use]
     pub fn finish(self) -> AnyKey {
         let text = if self.text.len() > MAX_KEY { shorten(&self.text) } else { self.text };
-        let more = self.failed.then(|| Box::new(More { tags: Box::default(), failed: true }));
+        let more = self.failed.then(|| Box::new(More { tags: Few::default(), failed: true }));
         AnyKey { text, cache: None, more }
     }
 }
@@ -235,7 +235,7 @@ pub struct AnyKey {
 #[derive(Clone)]
 struct More {
     /// The tags that its entry carries.
-    tags: Box<[Tag]>,
+    tags: Few<Tag>,
     /// Whether the `Display` of a value in it failed: then it is the key of nothing.
     failed: bool,
 }
@@ -295,14 +295,14 @@ impl AnyKey {
     #[doc(hidden)]
     #[must_use]
     pub fn tagged(self, tags: impl IntoIterator<Item = Tag>) -> AnyKey {
-        let (mut carried, mut failed) = (Vec::new(), !self.is_whole());
+        let (mut carried, mut failed) = (Few::default(), !self.is_whole());
         for tag in tags {
             failed |= !tag.is_whole();
             if !carried.contains(&tag) {
                 carried.push(tag);
             }
         }
-        let more = Some(Box::new(More { tags: carried.into(), failed }));
+        let more = Some(Box::new(More { tags: carried, failed }));
         AnyKey { more, ..self }
     }
 
@@ -411,7 +411,7 @@ impl From<Tag> for AnyKey {
 /// The same.
 impl From<&Tag> for AnyKey {
     fn from(tag: &Tag) -> AnyKey {
-        let more = (!tag.is_whole()).then(|| Box::new(More { tags: Box::default(), failed: true }));
+        let more = (!tag.is_whole()).then(|| Box::new(More { tags: Few::default(), failed: true }));
         AnyKey { text: tag.key().to_owned(), cache: None, more }
     }
 }

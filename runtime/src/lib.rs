@@ -15,6 +15,7 @@ mod codec;
 pub mod docs;
 mod engine;
 mod error;
+mod few;
 mod fingerprint;
 mod function;
 #[cfg(feature = "redis")]

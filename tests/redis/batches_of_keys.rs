@@ -17,6 +17,7 @@ use tokio::time::timeout;
 
 use crate::support::{filled, on_both_stores};
 
+mod attacks;
 mod forms;
 mod tagged;
 

@@ -51,11 +51,11 @@ impl SteppedStore {
             let name = if last { READ } else { READ_FIRST };
             let read =
                 move |store: Arc<MemoryStore>| async move { store.read_together(&[&key], timed).await };
-            let (value, now) = self.send(name, slice::from_ref(&keys[*index]), read).await?;
-            values[*index] = value.into_iter().next().flatten();
+            let Together { first, now, .. } = self.send(name, slice::from_ref(&keys[*index]), read).await?;
+            values[*index] = first;
             time = time.or(now);
         }
-        Ok((values, time))
+        Ok(Together::of(values, time))
     }
 
     pub(crate) async fn run<S: Step>(&self, key: &str, step: &S) -> Answer<S::Answer> {

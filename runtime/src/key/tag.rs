@@ -17,7 +17,7 @@ pub(super) const SIGN: &str = "#";
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Tag {
     /// Its name, behind a `#`.
-    key: Box<str>,
+    key: String,
     /// Whether every value in it could be written.
     is_whole: bool,
 }
@@ -26,7 +26,7 @@ impl Tag {
     /// The tag of a key that begins with `#`.
     pub(super) fn of(key: String, is_whole: bool) -> Tag {
         debug_assert!(key.starts_with(SIGN), "{key}");
-        Tag { key: key.into(), is_whole }
+        Tag { key, is_whole }
     }
 
     /// The tag as the template says, without the namespace and the `#` that its key begins with.

@@ -12,7 +12,7 @@ use crate::{
     engine::shared::Shared,
     fingerprint::{self, TypeInfo},
     function::staleness::{Freshness, Staleness},
-    store::StoreError,
+    store::{StoreError, Together},
 };
 
 /// Reads what is stored under a key, without loading.
@@ -67,12 +67,14 @@ async fn peek_with_tags<V>(
     coding: &Coding<V>,
 ) -> Result<Option<V>, Error> {
     let Ok(TypeInfo { fingerprint, .. }) = fingerprint::of(&coding.kind) else { return Ok(None) };
-    let (there, now) = match cache.read_together(&keys(key, tags), true, cache.timeout).await {
-        Err(StoreError::Listed) => return Ok(None),
-        stored => stored.map_err(|error| error.into_error("read", key))?,
-    };
-    match there.split_first() {
-        Some((Some(entry), tags)) => given(key, entry, now, tags, fingerprint, coding),
-        _ => Ok(None),
+    let keys = keys(key, tags);
+    let Together { first, others, now } =
+        match Box::pin(cache.read_together(&keys, true, cache.timeout)).await {
+            Err(StoreError::Listed) => return Ok(None),
+            stored => stored.map_err(|error| error.into_error("read", key))?,
+        };
+    match first {
+        Some(entry) => given(key, &entry, now, &others, fingerprint, coding),
+        None => Ok(None),
     }
 }

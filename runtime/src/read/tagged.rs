@@ -22,7 +22,7 @@ use super::{
 use crate::{
     Tag,
     engine::budget::Budget,
-    store::{Answer, StoreError},
+    store::{Answer, StoreError, Together},
 };
 
 /// What stands under the keys of the tags of a function that has none.
@@ -48,19 +48,24 @@ impl<V, E> Call<'_, V, E> {
 
     /// The look at an entry that carries tags.
     pub(super) async fn lookup_with_tags(&self, budget: &mut Budget, mut timed: bool) -> Lookup<V, E> {
-        let keys = keys(self.key(), self.tags());
+        // Most entries carry one tag.
+        let (two, more);
+        let keys: &[&str] = if let [tag] = self.tags() {
+            two = [self.key(), tag.key()];
+            &two
+        } else {
+            more = keys(self.key(), self.tags());
+            &more
+        };
         loop {
             let within = match budget.begin() {
                 Ok(within) => within,
                 Err(error) => return self.classify(Err(error), None, None),
             };
-            let read = self.cache.read_together(&keys, timed, within).await;
+            let read = self.cache.read_together(keys, timed, within).await;
             let silent = matches!(read, Err(StoreError::Timeout(_)));
             let found = match read {
-                Ok((mut there, now)) => {
-                    let stored = there.first_mut().and_then(Option::take);
-                    self.classify_with_tags(stored, there.get(1..).unwrap_or_default(), now)
-                }
+                Ok(Together { first, others, now }) => self.classify_with_tags(first, &others, now),
                 Err(error) => self.classify(Err(error), None, None),
             };
             if let Lookup::Hit(hit) = found {

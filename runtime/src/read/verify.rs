@@ -35,6 +35,7 @@ use crate::{
         read::{ReadFunction, ReadSettings},
     },
     outcome::Loaded,
+    store::Together,
 };
 
 /// Minimum time for which a hit waits for its body, where `wait` is shorter.
@@ -215,12 +216,12 @@ impl Disagreement {
     /// The entry, if it is the same and still valid, and how long it has been there.
     async fn still_there(&self, cache: &Shared) -> Option<(Bytes, Duration)> {
         let keys = tagged::keys(&self.look.key, &self.tags);
-        let (there, now) = cache.read_together(&keys, true, cache.timeout).await.ok()?;
-        let (bytes, tags) = there.split_first()?;
-        let bytes = bytes.as_ref().filter(|bytes| entry::written_by(bytes) == Some(self.token))?;
+        let read = Box::pin(cache.read_together(&keys, true, cache.timeout));
+        let Together { first, others, now } = read.await.ok()?;
+        let bytes = first.as_ref().filter(|bytes| entry::written_by(bytes) == Some(self.token))?;
         let Entry::Value(value) = entry::parse(bytes, self.fingerprint) else { return None };
         let age = now.unwrap_or_default().saturating_sub(value.stored_at);
-        tagged::carries(value.versions, tags).then(|| (bytes.clone(), age))
+        tagged::carries(value.versions, &others).then(|| (bytes.clone(), age))
     }
 
     /// Removes the entry, and nothing that has come in its place.

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use cached_aside_protocol::steps::Foreign;
 
 use super::changes::ChangeListener;
-use crate::Error;
+use crate::{Error, few::Few};
 
 /// Maximum length of a value that is not large: a large one may be in transfer for longer than a lease, and delays what is sent after
 /// it (bytes).
@@ -74,8 +74,23 @@ pub(crate) struct Watched {
     pub(crate) now: Duration,
 }
 
-/// What stands under several keys, in their order, and the time of the store right after the first was read where it was asked for.
-pub(crate) type Together = (Vec<Option<Bytes>>, Option<Duration>);
+/// What stands under several keys.
+#[derive(Debug)]
+pub(crate) struct Together {
+    pub(crate) first: Option<Bytes>,
+    /// What stands under the others, in their order.
+    pub(crate) others: Few<Option<Bytes>>,
+    /// The time of the store right after the first was read, where it was asked for.
+    pub(crate) now: Option<Duration>,
+}
+
+impl Together {
+    /// What stands under all of them.
+    pub(crate) fn of(all: impl IntoIterator<Item = Option<Bytes>>, now: Option<Duration>) -> Together {
+        let mut all = all.into_iter();
+        Together { first: all.next().flatten(), others: all.collect(), now }
+    }
+}
 
 /// The entry of a key, and the time of the store right after it was read where that was asked for.
 pub(crate) type Read = (Option<Bytes>, Option<Duration>);

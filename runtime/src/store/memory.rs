@@ -53,8 +53,8 @@ impl MemoryStore {
 
     pub(crate) async fn read_together(&self, keys: &[&str], timed: bool) -> Answer<Together> {
         let mut slots = self.slots.lock();
-        let values = keys.iter().map(|key| slots.read(key).map(Bytes::copy_from_slice)).collect();
-        Ok((values, timed.then(|| self.now())))
+        let values = keys.iter().map(|key| slots.read(key).map(Bytes::copy_from_slice));
+        Ok(Together::of(values, timed.then(|| self.now())))
     }
 
     pub(crate) async fn run<S: Step>(&self, key: &str, step: &S) -> Answer<S::Answer> {

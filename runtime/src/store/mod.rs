@@ -90,28 +90,24 @@ impl Store {
     }
 
     /// Reads what stands under several keys; with `timed` also the time of the store right after the first was read.
-    pub(crate) fn read_together<'a>(
-        &'a self,
-        keys: &'a [&'a str],
+    pub(crate) async fn read_together(
+        &self,
+        keys: &[&str],
         timed: bool,
         within: Duration,
-    ) -> Boxed<'a, Answer<Together>> {
+    ) -> Answer<Together> {
         match self {
             Store::Memory(store) => {
                 let _ = within;
-                boxed(store.read_together(keys, timed))
+                store.read_together(keys, timed).await
             }
             // The reads of a batch share a time limit.
             #[cfg(feature = "redis")]
-            Store::Redis(store) => boxed(store.read_together(keys, timed, within)),
+            Store::Redis(store) => store.read_together(keys, timed, within).await,
             #[cfg(test)]
-            Store::Faulty(store) => {
-                boxed(async move { in_time!(Clock::Callers, within, store.read_together(keys, timed)) })
-            }
+            Store::Faulty(store) => in_time!(Clock::Callers, within, store.read_together(keys, timed)),
             #[cfg(test)]
-            Store::Stepped(store) => {
-                boxed(async move { in_time!(Clock::Callers, within, store.read_together(keys, timed)) })
-            }
+            Store::Stepped(store) => in_time!(Clock::Callers, within, store.read_together(keys, timed)),
         }
     }
 

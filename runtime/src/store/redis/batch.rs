@@ -31,6 +31,7 @@ use self::{
 };
 use super::poll::yield_once;
 use crate::{
+    few::Few,
     lock::Mutex,
     store::answer::{Answer, Read},
 };
@@ -183,7 +184,7 @@ impl<A> ReadBatcher<A> {
         keys: impl Iterator<Item = [&'k [u8]; 3]>,
         timed: bool,
         runtime: impl FnOnce() -> runtime::Id,
-    ) -> Admission<A, (A, Vec<A>)> {
+    ) -> Admission<A, (A, Few<A>)> {
         self.admit(runtime, |batch| batch.add_together(keys, timed))
     }
 

@@ -264,7 +264,7 @@ async fn ask(
     batch.keys().for_each(|key| {
         mget.arg(key);
     });
-    match values_of(node, mget, batch.is_timed()).await {
+    match values_of(node, &mget, batch.is_timed()).await {
         Ok((values, now)) => {
             let (mut bytes, mut found) = (0, 0);
             let replies = values.into_iter().map(|value| {
@@ -299,7 +299,7 @@ async fn ask(
 /// Sends an `MGET`, and asks for the time of the server right after that if `timed`.
 async fn values_of(
     node: &NodeConnection,
-    mget: Cmd,
+    mget: &Cmd,
     timed: bool,
 ) -> Result<(Vec<Value>, Option<Duration>), Failure> {
     let values = |answer| match answer {
@@ -307,11 +307,11 @@ async fn values_of(
         other => Ok(redis::from_redis_value(other.extract_error()?)?),
     };
     if !timed {
-        return Ok((node.call_with(&mget, values).await?, None));
+        return Ok((node.call_with(mget, values).await?, None));
     }
     let mut both = Pipeline::with_capacity(2);
     // Taken afterwards, the time makes an entry look older rather than younger than it is.
-    both.add_command(mget).cmd("TIME");
+    both.add_command(mget.clone()).cmd("TIME");
     let (answer, now): (RedisResult<Value>, RedisResult<Time>) = node.call_all(&mut both).await?;
     let both = answer.and_then(values).and_then(|values| Ok((values, Some(now?.since_the_epoch()))));
     both.map_err(Failure::Redis)

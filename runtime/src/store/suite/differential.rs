@@ -292,7 +292,9 @@ impl Both<'_> {
         assert!(!source.contains("TIME'"), "the time is the test's");
         let mut command = cmd("EVAL");
         command.arg(source).arg(KEYS.len()).arg(&KEYS);
-        KEYS.iter().for_each(|_| step.arguments(&mut CommandArguments(&mut command)));
+        for _ in KEYS {
+            step.arguments(&mut CommandArguments(&mut command));
+        }
         let mut pipeline = redis::pipe();
         pipeline
             .cmd("MSET")

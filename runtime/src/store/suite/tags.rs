@@ -3,6 +3,7 @@
 use cached_aside_protocol::entry::TagSlot;
 
 use super::*;
+use crate::store::Together;
 
 async fn carry(store: &Store, key: &str, fresh: Token, ttl: Duration) -> Answer<Option<Token>> {
     store.run(key, Carry { fresh, ttl }, WITHIN).await
@@ -62,18 +63,18 @@ pub(super) async fn an_entry_and_its_tags_are_read_together(store: &Store) {
         // As many as fit into several batches.
         let reads = join_all((0..100).map(|_| store.read_together(&keys, timed, WITHIN))).await;
         for read in reads {
-            let (there, now) = read.unwrap();
+            let Together { first, others, now } = read.unwrap();
             assert_eq!(now.is_some(), timed);
-            let payload = entry::parse(there[0].as_deref().unwrap_or_default(), FINGERPRINT);
+            let payload = entry::parse(first.as_deref().unwrap_or_default(), FINGERPRINT);
             assert!(matches!(payload, Entry::Value(value) if value.payload == Some(b"payload")));
-            let slots: Vec<_> = there[1..].iter().map(|there| entry::tag_slot(there.as_deref())).collect();
+            let slots: Vec<_> = others.iter().map(|there| entry::tag_slot(there.as_deref())).collect();
             assert_eq!(slots, [TagSlot::Version(token(1)), TagSlot::Missing, TagSlot::Guarded]);
         }
     }
     let mixed = (0..100).map(|number| async move {
         if number % 2 == 0 {
-            let (there, _) = store.read_together(&keys[..2], false, WITHIN).await.unwrap();
-            assert_eq!(entry::tag_slot(there[1].as_deref()), TagSlot::Version(token(1)));
+            let there = store.read_together(&keys[..2], false, WITHIN).await.unwrap();
+            assert_eq!(entry::tag_slot(there.others[0].as_deref()), TagSlot::Version(token(1)));
         } else {
             // The key of a tag, as another caller's only key.
             let there = store.read(keys[1 + number / 2 % 2], WITHIN).await.unwrap();

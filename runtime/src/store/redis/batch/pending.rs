@@ -6,6 +6,7 @@ use super::{
     keys::Keys,
     waiters::{Waiter, Waiters},
 };
+use crate::few::Few;
 
 /// The reads of an open batch.
 #[derive(Debug)]
@@ -41,11 +42,11 @@ impl<A> PendingReads<A> {
         &mut self,
         keys: impl Iterator<Item = [&'k [u8]; 3]>,
         timed: bool,
-    ) -> oneshot::Receiver<(A, Vec<A>)> {
+    ) -> oneshot::Receiver<(A, Few<A>)> {
         self.timed |= timed;
         self.together = true;
         let (sender, receiver) = oneshot::channel();
-        let (mut own, mut others) = (None, Vec::with_capacity(keys.size_hint().0));
+        let (mut own, mut others) = (None, Few::default());
         for key in keys {
             let known = self.keys.index_or_insert(key);
             if known.is_none() {

@@ -4,6 +4,8 @@ use std::collections::VecDeque;
 
 use tokio::sync::oneshot;
 
+use crate::few::Few;
+
 /// Who waits for the answers of a batch.
 #[derive(Debug)]
 pub(super) struct Waiters<A> {
@@ -23,14 +25,14 @@ pub(super) enum Waiter<A> {
     /// It waits for the answer of this key.
     One(oneshot::Sender<A>),
     /// It waits for the answers of further keys as well, which have these indices.
-    Several { others: Vec<usize>, sender: oneshot::Sender<(A, Vec<A>)> },
+    Several { others: Few<usize>, sender: oneshot::Sender<(A, Few<A>)> },
     /// The key is a further one of callers that wait elsewhere.
     Nobody,
 }
 
 impl<A: Clone> Waiters<A> {
     /// For each first caller that waits for several answers: those of its further keys.
-    pub(super) fn others(&self, answers: &[A]) -> VecDeque<Vec<A>> {
+    pub(super) fn others(&self, answers: &[A]) -> VecDeque<Few<A>> {
         if !self.together {
             return VecDeque::new();
         }
@@ -44,12 +46,12 @@ impl<A: Clone> Waiters<A> {
 
 impl<A: Clone> Waiter<A> {
     /// The answers of its further keys.
-    pub(super) fn others(&self, answers: &[A]) -> Vec<A> {
+    pub(super) fn others(&self, answers: &[A]) -> Few<A> {
         match self {
             Waiter::Several { others, .. } => {
                 others.iter().filter_map(|place| answers.get(*place).cloned()).collect()
             }
-            Waiter::One(_) | Waiter::Nobody => Vec::new(),
+            Waiter::One(_) | Waiter::Nobody => Few::default(),
         }
     }
 }
@@ -69,7 +71,7 @@ impl<A> Waiter<A> {
     }
 
     /// Gives it the answer of its key, and those of its further keys.
-    pub(super) fn answer(self, answer: A, others: Vec<A>) {
+    pub(super) fn answer(self, answer: A, others: Few<A>) {
         // A caller that has gone away needs no answer.
         match self {
             Waiter::One(sender) => drop(sender.send(answer)),

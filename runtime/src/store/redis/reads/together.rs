@@ -1,7 +1,7 @@
 //! Reads of several keys by one caller: an entry with its tags. One command to each node, at the same time; under load the keys join
 //! those of other callers.
 
-use std::time::Duration;
+use std::{cell::Cell, time::Duration};
 
 use bytes::Bytes;
 use futures_util::future::{join, join_all};
@@ -10,6 +10,7 @@ use tokio::time::Instant;
 
 use super::{LEFT, refuses_mget, value_of, values_of};
 use crate::{
+    few::Few,
     patience::in_awake_time,
     store::{
         answer::{Answer, LARGE, StoreError, Together, boxed},
@@ -25,6 +26,11 @@ use crate::{
     thread::Clock,
 };
 
+thread_local! {
+    /// The last `MGET` of a caller of this thread, cleared: the next one uses its memory.
+    static MGET: Cell<Option<Cmd>> = const { Cell::new(None) };
+}
+
 impl RedisStore {
     /// Reads what stands under several keys, one at least; with `timed` also the time of the server that has the first, right after
     /// that was read.
@@ -34,10 +40,17 @@ impl RedisStore {
         timed: bool,
         within: Duration,
     ) -> Answer<Together> {
-        let Some((first, others)) = keys.split_first() else { return Ok((Vec::new(), None)) };
-        if self.large.read_via(first, std::time::Instant::now) == ReadVia::Shared {
-            return self.read_of_owners(keys, timed, within).await;
+        let Some(first) = keys.first() else { return Ok(Together::of([], None)) };
+        match (self.route.sole(), self.large.read_via(first, std::time::Instant::now)) {
+            (Some(sole), ReadVia::Shared) => self.read_of_owner(sole, keys, timed, within).await,
+            (None, ReadVia::Shared) => boxed(self.read_of_owners(keys, timed, within)).await,
+            _ => boxed(self.read_with_large(keys, timed, within)).await,
         }
+    }
+
+    /// The same where the value of the first is known to be large.
+    async fn read_with_large(&self, keys: &[&str], timed: bool, within: Duration) -> Answer<Together> {
+        let (first, others) = (keys[0], &keys[1..]);
         let large = async {
             if timed {
                 let read = in_awake_time!(Clock::Real, within, self.read_timed(first));
@@ -46,16 +59,17 @@ impl RedisStore {
                 self.read_large(first, within).await.map(|there| (there, None))
             }
         };
-        let others = async {
+        let small = async {
             if others.is_empty() {
-                Ok((Vec::new(), None))
+                Ok(Together::of([], None))
             } else {
                 self.read_of_owners(others, false, within).await
             }
         };
-        let (large, others) = boxed(join(large, others)).await;
-        let ((there, now), (others, _)) = (large?, others?);
-        Ok(([there].into_iter().chain(others).collect(), now))
+        let (large, small) = join(large, small).await;
+        let ((there, now), small) = (large?, small?);
+        let others = [small.first].into_iter().chain(small.others.iter().cloned()).take(keys.len() - 1);
+        Ok(Together::of([there].into_iter().chain(others), now))
     }
 
     async fn read_of_owners(&self, keys: &[&str], timed: bool, within: Duration) -> Answer<Together> {
@@ -73,12 +87,13 @@ impl RedisStore {
             (self.read_of_owner(&owner?, &of_owner, timed, within).await).map(|read| (indices, read))
         });
         let (mut all, mut time) = (vec![None; keys.len()], None);
-        for read in boxed(join_all(each)).await {
-            let (indices, (values, now)) = read?;
+        for read in join_all(each).await {
+            let (indices, Together { first, others, now }) = read?;
+            let values = [first].into_iter().chain(others.iter().cloned());
             indices.into_iter().zip(values).for_each(|(index, value)| all[index] = value);
             time = time.or(now);
         }
-        Ok((all, time))
+        Ok(Together::of(all, time))
     }
 
     /// Reads keys of one server.
@@ -93,11 +108,12 @@ impl RedisStore {
         let full = keys.iter().map(|key| self.full(key).parts());
         let joined = self.joined(node, node.reads().join_together(full, timed, || node.runtime()))?;
         let answer = match joined {
-            Err(_permit) => self.ask_together(owner, node, keys, timed, within).await,
+            // Boxed: redis-rs alone takes more than a kibibyte.
+            Err(_permit) => boxed(self.ask_together(owner, node, keys, timed, within)).await,
             Ok(reply) => {
                 let joined = async {
                     let left = match reply.await {
-                        Ok((first, others)) => match given(first, others, timed) {
+                        Ok((first, others)) => match given(first, &others, timed) {
                             Ok(answer) => return answer,
                             Err(until) => until.saturating_duration_since(Instant::now()),
                         },
@@ -116,9 +132,10 @@ impl RedisStore {
             }
         };
         match &answer {
-            Ok((values, _)) => {
+            Ok(Together { first, others, .. }) => {
                 let is_large =
                     |value: &Option<Bytes>| value.as_ref().is_some_and(|value| value.len() > LARGE);
+                let values = [first].into_iter().chain(others.iter());
                 for (key, value) in keys.iter().zip(values).filter(|(_, value)| is_large(value)) {
                     self.large.record_read(key, value.as_ref());
                 }
@@ -142,33 +159,37 @@ impl RedisStore {
             match self.ask_at(node, keys, timed).await {
                 Err(StoreError::Unreachable(_)) if node.is_own() => {
                     node.redial();
-                    self.ask_at(owner, keys, timed).await
+                    boxed(self.ask_at(owner, keys, timed)).await
                 }
                 answer => answer,
             }
         };
-        boxed(async { in_awake_time!(Clock::Real, within, ask) })
-            .await
-            .unwrap_or(Err(StoreError::Timeout(within)))
+        in_awake_time!(Clock::Real, within, ask).unwrap_or(Err(StoreError::Timeout(within)))
     }
 
     async fn ask_at(&self, node: &NodeConnection, keys: &[&str], timed: bool) -> Answer<Together> {
         if self.reads_one_by_one(node) {
-            return self.ask_each(node, keys, timed).await;
+            return boxed(self.ask_each(node, keys, timed)).await;
         }
-        let length: usize = keys.iter().map(|key| self.full(key).len()).sum();
-        let mut mget = Cmd::with_capacity(1 + keys.len(), "MGET".len() + length);
+        let mut mget = MGET.take().unwrap_or_default();
         mget.arg("MGET");
         for key in keys {
             mget.arg(self.full(key));
         }
-        match values_of(node, mget, timed).await {
-            Ok((values, now)) => Ok((values.into_iter().map(value_of).collect::<Answer<_>>()?, now)),
+        let values = values_of(node, &mget, timed).await;
+        mget.clear();
+        MGET.set(Some(mget));
+        match values {
+            Ok((values, now)) => {
+                let mut values = values.into_iter().map(value_of);
+                let first = values.next().transpose()?.flatten();
+                Ok(Together { first, others: values.collect::<Answer<_>>()?, now })
+            }
             Err(Failure::Redis(error)) if refuses_mget(&error) => {
                 if node.reads().disable_mget() {
                     tracing::debug!(%error, "the server refuses `MGET`; each read is sent as a `GET`");
                 }
-                self.ask_each(node, keys, timed).await
+                boxed(self.ask_each(node, keys, timed)).await
             }
             Err(Failure::Redis(error)) => {
                 self.route.note_error(node, &error);
@@ -215,25 +236,29 @@ impl RedisStore {
             Some(Err(error)) => return Err(store_error(&error)),
             None => None,
         };
-        Ok((values, now))
+        Ok(Together::of(values, now))
     }
 }
 
 /// What a batch answered; or until when the caller may ask alone, where it has to.
-fn given(first: BatchReply, others: Vec<BatchReply>, timed: bool) -> Result<Answer<Together>, Instant> {
-    let (mut values, mut time) = (Vec::with_capacity(1 + others.len()), None);
-    for reply in [first].into_iter().chain(others) {
-        match reply? {
-            Ok((value, now)) => {
-                values.push(value);
-                time = time.or(now);
+fn given(first: BatchReply, others: &[BatchReply], timed: bool) -> Result<Answer<Together>, Instant> {
+    let (first, mut now) = match first? {
+        Ok(read) => read,
+        Err(error) => return Ok(Err(error)),
+    };
+    let mut there = Few::default();
+    for reply in others {
+        match reply.as_ref().map_err(|until| *until)? {
+            Ok((value, time)) => {
+                there.push(value.clone());
+                now = now.or(*time);
             }
-            Err(error) => return Ok(Err(error)),
+            Err(error) => return Ok(Err(error.clone())),
         }
     }
-    if timed && time.is_none() {
+    if timed && now.is_none() {
         // It could not be told with the values.
         return Err(Instant::now());
     }
-    Ok(Ok((values, time)))
+    Ok(Ok(Together { first, others: there, now }))
 }
