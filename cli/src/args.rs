@@ -81,6 +81,20 @@ pub(crate) enum Command {
         /// The key, as the log and `keys` show it.
         key: String,
     },
+    /// Serves a page that shows the cache: functions, entries, who invalidates them, servers. On 127.0.0.1 alone, until it is interrupted.
+    #[command(
+        after_help = "Examples:\n  cached-aside inspect redis://127.0.0.1:6379\n  cached-aside inspect --catalog catalog.json --allow-invalidation"
+    )]
+    Inspect {
+        /// The same as `--url`.
+        url: Option<String>,
+        /// The port; one that is free by default.
+        #[arg(long, default_value_t = 0, hide_default_value = true)]
+        port: u16,
+        /// Lets the page invalidate entries.
+        #[arg(long)]
+        allow_invalidation: bool,
+    },
     /// Shows the cached functions over all processes: hits, hit rate, loads, stale values, refused fills, errors. The processes build their
     /// cache with `.publish_stats(true)`. A table that moves on a terminal, else text.
     #[command(

@@ -17,10 +17,8 @@ pub(crate) enum Failure {
         "this needs the application's catalog; write `--catalog FILE`, with what `cached_aside::catalog().to_json()` gives"
     )]
     CatalogNeeded,
-    #[error("the catalog has no cached function `{name}`{}", among(.known))]
-    NoSuchFunction { name: String, known: Vec<String> },
-    #[error("the catalog has several functions `{name}`; write one of {}", .paths.join(", "))]
-    Ambiguous { name: String, paths: Vec<String> },
+    #[error(transparent)]
+    Function(#[from] cached_aside_inspector::catalog::NotOne),
     #[error("`{0}` is the key of a tag; write `--tag '{tag}'`", tag = .0.trim_start_matches('#'))]
     IsTag(String),
     #[error("nothing is named; write a key, `--tag TAG` or `--function NAME`")]
@@ -29,10 +27,8 @@ pub(crate) enum Failure {
         "the server can't tell of changes: {0}; `watch` needs Redis 6 or later, and a connection in RESP3"
     )]
     NoChanges(String),
+    #[error("the page can't be served on 127.0.0.1: {0}; choose another `--port`, or none")]
+    NoPort(io::Error),
     #[error("nothing can be written: {0}")]
     Output(#[from] io::Error),
-}
-
-fn among(known: &[String]) -> String {
-    if known.is_empty() { String::new() } else { format!("; it has {}", known.join(", ")) }
 }

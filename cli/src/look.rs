@@ -1,17 +1,16 @@
 //! `keys`, `get` and `explain`: what stands where, and why.
 
-use std::{borrow::Cow, io::IsTerminal};
+use std::io::IsTerminal;
 
-use cached_aside::AnyKey;
-use cached_aside_protocol::{
-    entry::{self, Unusable},
-    format::MAX_PAYLOAD,
-    outline::{Outline, Stored, StoredResult},
+use cached_aside_inspector::{
+    decoded::{Payload, ReadBack},
+    text::name_of,
 };
+use cached_aside_protocol::{format::MAX_PAYLOAD, outline::Outline};
 use serde_json::{Value, json};
 
 use crate::{
-    catalog::{Catalog, Function},
+    catalog::Catalog,
     entry::Entry,
     failure::Failure,
     output::{self, shown, time},
@@ -81,15 +80,10 @@ pub(crate) async fn get(
     } else {
         print_facts(&entry)?;
         if let Some(read) = &read {
-            read.print()?;
+            print_read(read)?;
         }
     }
     Ok(read.is_none_or(|read| !matches!(read.payload, Payload::Corrupt)))
-}
-
-/// The name under which a key stands: a long one is shortened, as in the application.
-fn name_of(key: &str) -> Cow<'_, str> {
-    if key.starts_with('#') { key.into() } else { AnyKey::new(key).as_str().to_owned().into() }
 }
 
 fn nothing(key: &str, as_json: bool) -> Result<(), Failure> {
@@ -109,106 +103,34 @@ fn print_facts(entry: &Entry) -> Result<(), Failure> {
     Ok(())
 }
 
-/// What can be made of the payload.
-struct ReadBack<'a> {
-    /// The function whose type and codec the entry has, in the catalog's build.
-    function: Option<&'a Function>,
-    /// The catalog's functions with this key have other types.
-    other_type: bool,
-    payload: Payload,
-}
-
-enum Payload {
-    /// The function returned `None`.
-    None,
-    /// Self-describing.
-    Value(Value),
-    /// Only the program knows its type.
-    Bytes(Vec<u8>),
-    /// The checksum is wrong.
-    Corrupt,
-}
-
-impl<'a> ReadBack<'a> {
-    fn of(bytes: &[u8], stored: &Stored, catalog: Option<&'a Catalog>, key: &str) -> ReadBack<'a> {
-        let fingerprint = format!("{:016x}", stored.fingerprint);
-        let owners = catalog.map(|catalog| catalog.owners(key)).unwrap_or_default();
-        let known: Vec<_> = owners.iter().filter_map(|(_, owner)| owner.fingerprint.as_ref()).collect();
-        let is_it = |owner: &&(usize, &Function)| owner.1.fingerprint.as_ref() == Some(&fingerprint);
-        let function = owners.iter().find(is_it).map(|(_, owner)| *owner);
-        let codec = function.and_then(|function| function.codec.as_deref());
-        let payload = match entry::parse(bytes, stored.fingerprint) {
-            entry::Entry::Value(value) => {
-                value.payload.map_or(Payload::None, |bytes| Payload::of(bytes, codec))
-            }
-            entry::Entry::Failure(failure) => Payload::of(failure.payload, None),
-            entry::Entry::Unusable(Unusable::Corrupt) => Payload::Corrupt,
-            _ => Payload::Bytes(Vec::new()),
-        };
-        let other_type = function.is_none() && !known.is_empty() && stored.result != StoredResult::Error;
-        ReadBack { function, other_type, payload }
+fn print_read(read: &ReadBack<'_>) -> Result<(), Failure> {
+    if let Some(function) = read.function {
+        let place = &function.place;
+        output::line(format!("    {:<12} {place}: the fingerprint is its own", "written by"))?;
+    } else if read.other_type {
+        output::line(format!(
+            "    {:<12} its fingerprint is not this catalog's: another release wrote it, and this one's next call replaces it",
+            "written by"
+        ))?;
     }
-
-    fn print(&self) -> Result<(), Failure> {
-        if let Some(function) = self.function {
-            let place = &function.place;
-            output::line(format!("    {:<12} {place}: the fingerprint is its own", "written by"))?;
-        } else if self.other_type {
+    match &read.payload {
+        Payload::None => {}
+        Payload::Value(value) => {
+            output::line(format!("    {:<12} {}", "value", shown(&value.to_string())))?;
+        }
+        Payload::Bytes(bytes) => {
+            let more = if bytes.len() > SHOWN { "…" } else { "" };
+            let start = bytes[..bytes.len().min(SHOWN)].escape_ascii();
+            output::line(format!("    {:<12} {start}{more}  (only the program can decode it)", "bytes"))?;
+        }
+        Payload::Corrupt => {
             output::line(format!(
-                "    {:<12} its fingerprint is not this catalog's: another release wrote it, and this one's next call replaces it",
-                "written by"
+                "    {:<12} the checksum is wrong; the next call loads it again",
+                "corrupt"
             ))?;
         }
-        match &self.payload {
-            Payload::None => {}
-            Payload::Value(value) => {
-                output::line(format!("    {:<12} {}", "value", shown(&value.to_string())))?;
-            }
-            Payload::Bytes(bytes) => {
-                let more = if bytes.len() > SHOWN { "…" } else { "" };
-                let start = bytes[..bytes.len().min(SHOWN)].escape_ascii();
-                output::line(format!("    {:<12} {start}{more}  (only the program can decode it)", "bytes"))?;
-            }
-            Payload::Corrupt => {
-                output::line(format!(
-                    "    {:<12} the checksum is wrong; the next call loads it again",
-                    "corrupt"
-                ))?;
-            }
-        }
-        Ok(())
     }
-
-    fn add_to(&self, document: &mut Value) {
-        document["fingerprint_fits"] = match (self.function, self.other_type) {
-            (Some(_), _) => json!(true),
-            (None, true) => json!(false),
-            (None, false) => Value::Null,
-        };
-        document["function"] = self.function.map_or(Value::Null, Function::to_json);
-        document["value"] = match &self.payload {
-            Payload::Value(value) => value.clone(),
-            _ => Value::Null,
-        };
-        document["corrupt"] = json!(matches!(self.payload, Payload::Corrupt));
-    }
-}
-
-impl Payload {
-    /// Decodes what describes itself: by its codec, if that is known, else what is JSON as it stands.
-    fn of(bytes: &[u8], codec: Option<&str>) -> Payload {
-        let value = match codec {
-            Some("messagepack-named") => rmp_serde::from_slice(bytes).ok(),
-            Some("json") | None => serde_json::from_slice(bytes).ok(),
-            Some(_) => None,
-        };
-        // The bytes of another codec may be a number or a word of JSON by accident.
-        let is_certain = codec.is_some() || matches!(value, Some(Value::Object(_) | Value::Array(_)));
-        match value {
-            Some(value) if is_certain => Payload::Value(value),
-            _ => Payload::Bytes(bytes.to_vec()),
-        }
-    }
+    Ok(())
 }
 
 /// Says who owns a key, who invalidates it, and what stands there. Whether somebody owns it.
@@ -225,14 +147,7 @@ pub(crate) async fn explain(
         None => None,
     };
     if as_json {
-        let owned = owners.iter().map(|(number, owner)| {
-            let mut object = owner.to_json();
-            object["oldest_ms"] = json!(output::millis(owner.oldest()));
-            let writes = catalog.writes_of(*number).map(|write| write.to_json(*number));
-            object["invalidated_by"] = writes.collect();
-            object
-        });
-        let owners: Vec<Value> = owned.collect();
+        let owners = catalog.explained(key);
         let found = !owners.is_empty();
         let entry = entry.map_or(Value::Null, |entry| entry.to_json());
         output::document(&json!({ "key": key, "owners": owners, "entry": entry }))?;

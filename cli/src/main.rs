@@ -3,8 +3,8 @@
 mod args;
 mod catalog;
 mod doctor;
-mod entry;
 mod failure;
+mod inspect;
 mod invalidate;
 mod look;
 mod output;
@@ -17,11 +17,11 @@ use std::{
     process::ExitCode,
 };
 
+use cached_aside_inspector::entry;
 use clap::{CommandFactory, Parser};
 
 use crate::{
     args::{Cli, Command},
-    catalog::Catalog,
     failure::Failure,
     invalidate::Named,
     servers::Connected,
@@ -56,11 +56,11 @@ async fn run(cli: &Cli) -> Result<bool, Failure> {
             look::keys(&Connected::reached(server).await?, pattern, *limit, json).await
         }
         Command::Get { key } => {
-            let catalog = Catalog::read_if_named(path)?;
+            let catalog = catalog::read_if_named(path)?;
             look::get(&Connected::reached(server).await?, key, catalog.as_ref(), json).await
         }
         Command::Explain { key } => {
-            let catalog = Catalog::read(path)?;
+            let catalog = catalog::read(path)?;
             // Who owns a key is known without a server.
             let at = match Connected::reached(server).await {
                 Ok(at) => Some(at),
@@ -69,13 +69,18 @@ async fn run(cli: &Cli) -> Result<bool, Failure> {
             };
             look::explain(at.as_ref(), key, &catalog, json).await
         }
+        Command::Inspect { url, port, allow_invalidation } => {
+            let catalog = catalog::read_if_named(path)?;
+            let at = Connected::to(server, url.as_deref()).await?;
+            inspect::serve(&at, catalog, *port, *allow_invalidation).await
+        }
         Command::Top { url, once, interval } => {
             let at = Connected::reached_at(server, url.as_deref()).await?;
             top::top(&at, top::Shown { once: *once, interval: *interval, as_json: json }).await
         }
         Command::Watch { pattern } => watch::watch(&Connected::reached(server).await?, pattern, json).await,
         Command::Invalidate { keys, tag, function, dry_run } => {
-            let catalog = if function.is_empty() { None } else { Some(Catalog::read(path)?) };
+            let catalog = if function.is_empty() { None } else { Some(catalog::read(path)?) };
             let mut functions = Vec::new();
             if let Some(catalog) = &catalog {
                 for name in function {
@@ -85,7 +90,7 @@ async fn run(cli: &Cli) -> Result<bool, Failure> {
             let named = Named { keys, tags: tag, functions, dry_run: *dry_run };
             invalidate::invalidate(&Connected::reached(server).await?, &named, json).await
         }
-        Command::Catalog => Catalog::read(path)?.print(json),
+        Command::Catalog => catalog::print(&catalog::read(path)?, json),
         Command::Completions { shell } => {
             // By itself it would panic where nobody reads to the end.
             let mut completions = Vec::new();

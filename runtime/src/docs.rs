@@ -18,6 +18,7 @@ page!(expansion, "expansion.md");
 page!(failures, "failures.md");
 page!(faults, "faults.md");
 page!(how_old_can_a_value_be, "how-old-can-a-value-be.md");
+page!(inspector, "inspector.md");
 page!(keys, "keys.md");
 page!(local_copies, "local-copies.md");
 page!(observability, "observability.md");

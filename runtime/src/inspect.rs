@@ -27,6 +27,24 @@ pub fn is_published(key: &str) -> bool {
     published::is_published(key)
 }
 
+/// The counts of a cache in this process, as it publishes them: JSON.
+#[must_use]
+pub fn counts_of(cache: &Cache) -> String {
+    format!("{{\"schema\":1,{}}}", cache.inner.stats().to_published())
+}
+
+/// Where a cache is, without secrets.
+#[must_use]
+pub fn place_of(cache: &Cache) -> String {
+    cache.inner.store.describe()
+}
+
+/// The namespace of a cache.
+#[must_use]
+pub fn namespace_of(cache: &Cache) -> &str {
+    &cache.inner.namespace
+}
+
 /// The servers of a cache.
 #[derive(Debug, Clone)]
 pub struct Servers {

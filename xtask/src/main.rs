@@ -24,7 +24,7 @@ cargo xtask test [--sudo] [-- ARGUMENTS]
     Runs all tests, against a real Redis: installs `redis-server` if it is missing (as root, or with `--sudo`; else
     it says how), or takes the server that CACHED_ASIDE_TEST_SERVER names. With CACHED_ASIDE_TEST_SERVERS=PATH,PATH what depends on the server
     is run with each of them. Postgres is installed in the same way, or CACHED_ASIDE_TEST_POSTGRES names the folder of
-    its programs. Arguments go to `cargo test`, and only that is run then:
+    its programs; and Chromium for the tests of the page, or CACHED_ASIDE_TEST_BROWSER names it. Arguments go to `cargo test`, and only that is run then:
     `cargo xtask test -- --test redis support`.
 cargo xtask chaos [--seconds N] [--seed S] [--class NAME]
     Several processes read and write through the cache while everything around them fails, first with a
@@ -60,7 +60,8 @@ fn main() -> ExitCode {
     let rest: Vec<_> = args.skip_while(|arg| arg == "--").collect();
     let result = match command.as_deref().and_then(|name| name.to_str()) {
         Some("test") => {
-            redis::database(sudo).and_then(|()| redis::servers(sudo)).and_then(|servers| test(&rest, servers))
+            let others = redis::database(sudo).and_then(|()| redis::browser(sudo));
+            others.and_then(|()| redis::servers(sudo)).and_then(|servers| test(&rest, servers))
         }
         Some("chaos") => redis::servers(sudo).and_then(|servers| long("chaos", &rest, servers)),
         Some("soak") => redis::servers(sudo).and_then(|servers| long("soak", &rest, servers)),

@@ -17,15 +17,15 @@ const PUBLISHED: [(&str, &str); 5] = [
 /// Where the pages have their links while they are modules of the documentation.
 const LINKS: &str = "runtime/src/docs/links.md";
 /// Links of pages that only lead somewhere in the repository: pictures and the report of the benchmark.
-const ONLY_IN_THE_REPOSITORY: &str = "../benches/report/";
+const ONLY_IN_THE_REPOSITORY: [&str; 2] = ["../benches/report/", "../inspector/pictures/"];
 /// Files that every package holds.
 const NEEDED: [&str; 4] = ["Cargo.toml", "LICENSE-APACHE", "LICENSE-MIT", "README.md"];
 /// Files that cargo adds by itself.
 const ADDED: [&str; 3] = [".cargo_vcs_info.json", "Cargo.lock", "Cargo.toml.orig"];
 /// Folders whose files belong into a package.
 const FOLDERS: [&str; 3] = ["docs/", "snapshots/", "src/"];
-/// How the names of those files end: code, pages, dashboards, and the drawings that tests compare with.
-const ENDINGS: [&str; 7] = [".rs", ".lua", ".md", ".dot", ".mmd", ".json", ".yml"];
+/// How the names of those files end: code, pages, dashboards, the drawings that tests compare with, and the inspector's page.
+const ENDINGS: [&str; 10] = [".rs", ".lua", ".md", ".dot", ".mmd", ".json", ".yml", ".html", ".css", ".js"];
 
 /// Says what is wrong with the packages.
 pub(crate) fn check() -> Result<(), String> {
@@ -61,7 +61,7 @@ fn dead_links(folder: &str, files: &[String]) -> Result<Vec<String>, String> {
             // The first of two definitions counts.
             let is_replaced =
                 name.is_some_and(|name| file != "README.md" && links.contains(&format!("[{name}]:")));
-            if !is_replaced && !target.starts_with(ONLY_IN_THE_REPOSITORY) {
+            if !is_replaced && !ONLY_IN_THE_REPOSITORY.iter().any(|folder| target.starts_with(folder)) {
                 dead.push(format!(
                     "the link of `{file}` to `{target}` leads nowhere outside of the repository"
                 ));

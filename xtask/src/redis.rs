@@ -1,4 +1,4 @@
-//! The servers that the tests run against: Redis, and the database of their transactions.
+//! What the tests run against: Redis, the database of their transactions, and the browser of the inspector's page.
 
 use crate::succeeds;
 use std::{
@@ -52,6 +52,20 @@ const POSTGRES: Needed = Needed {
     ],
 };
 
+/// The browser of the tests of the inspector's page.
+const BROWSER: Needed = Needed {
+    program: "chromium",
+    chosen: "CACHED_ASIDE_TEST_BROWSER",
+    versions: "",
+    packages: [
+        ("apt-get", &["update", "install --yes --no-install-recommends chromium"]),
+        ("dnf", &["install --assumeyes chromium"]),
+        ("apk", &["add chromium"]),
+        ("pacman", &["--sync --refresh --noconfirm --needed chromium"]),
+        ("brew", &["install chromium"]),
+    ],
+};
+
 /// The servers to test with, `None` for the one in `PATH`, which is installed if it is missing. The tests start and end
 /// their own: a service that the package may bring is never used.
 pub(crate) fn servers(sudo: bool) -> Result<Vec<Option<OsString>>, String> {
@@ -69,6 +83,11 @@ pub(crate) fn servers(sudo: bool) -> Result<Vec<Option<OsString>>, String> {
 /// Sees to the database of the tests of transactions.
 pub(crate) fn database(sudo: bool) -> Result<(), String> {
     if env::var_os(POSTGRES.chosen).is_some() { Ok(()) } else { ensure(&POSTGRES, sudo) }
+}
+
+/// Sees to the browser of the tests of the page.
+pub(crate) fn browser(sudo: bool) -> Result<(), String> {
+    if env::var_os(BROWSER.chosen).is_some() { Ok(()) } else { ensure(&BROWSER, sudo) }
 }
 
 fn ensure(needed: &Needed, sudo: bool) -> Result<(), String> {

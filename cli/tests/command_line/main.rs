@@ -4,6 +4,7 @@
 mod counts;
 mod doctor;
 mod ending;
+mod inspect;
 mod looking;
 mod places;
 mod support;

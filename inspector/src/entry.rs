@@ -4,26 +4,25 @@ use std::time::Duration;
 
 use cached_aside::inspect::Inspected;
 use cached_aside_protocol::outline::{OUTLINE_LEN, Outline, Stored, StoredResult};
-use indicatif::HumanBytes;
 use serde_json::{Value, json};
 
-use crate::output::{millis, shown, time};
+use crate::text::{millis, shown, size, time};
 
 /// Number of bytes of an entry that are asked for, where its value is not shown.
-pub(crate) const START: usize = OUTLINE_LEN;
+pub const START: usize = OUTLINE_LEN;
 
 /// An entry.
 #[derive(Debug)]
-pub(crate) struct Entry {
-    pub(crate) key: String,
-    pub(crate) outline: Outline,
-    pub(crate) size: u64,
+pub struct Entry {
+    pub key: String,
+    pub outline: Outline,
+    pub size: u64,
     expires_in: Option<Duration>,
     now: Duration,
 }
 
 impl Entry {
-    pub(crate) fn new(key: &str, inspected: &Inspected) -> Entry {
+    pub fn new(key: &str, inspected: &Inspected) -> Entry {
         Entry {
             key: key.to_owned(),
             outline: Outline::of(&inspected.bytes, inspected.length),
@@ -34,7 +33,7 @@ impl Entry {
     }
 
     /// One word.
-    pub(crate) fn state(&self) -> &'static str {
+    pub fn state(&self) -> &'static str {
         match &self.outline {
             Outline::Lease => "loading",
             Outline::Guard { .. } => "guarded",
@@ -56,7 +55,7 @@ impl Entry {
     }
 
     /// How old the value is.
-    pub(crate) fn age(&self) -> Option<Duration> {
+    pub fn age(&self) -> Option<Duration> {
         match &self.outline {
             Outline::Stored(stored) => Some(age(stored, self.now)),
             _ => None,
@@ -64,20 +63,20 @@ impl Entry {
     }
 
     /// One line of a list: its columns have a width of their own, and the key, which may be long, comes last.
-    pub(crate) fn row(&self) -> String {
+    pub fn row(&self) -> String {
         let age = self.age().map_or_else(|| "-".to_owned(), time);
         let left = self.expires_in.map_or_else(|| "never".to_owned(), time);
-        let size = HumanBytes(self.size).to_string();
+        let size = size(self.size);
         format!("{:<9} {age:>14} {left:>14} {size:>12}  {}", self.state(), shown(&self.key))
     }
 
     /// The heads of the columns of [`row`](Entry::row).
-    pub(crate) fn heads() -> String {
+    pub fn heads() -> String {
         format!("{:<9} {:>14} {:>14} {:>12}  KEY", "STATE", "AGE", "EXPIRES IN", "SIZE")
     }
 
     /// Everything that the entry says, one fact a line: a name and a value.
-    pub(crate) fn facts(&self) -> Vec<(&'static str, String)> {
+    pub fn facts(&self) -> Vec<(&'static str, String)> {
         let mut facts = vec![("state", self.meaning())];
         if let Outline::Stored(stored) = &self.outline {
             facts.push(("age", time(age(stored, self.now))));
@@ -96,7 +95,7 @@ impl Entry {
         }
         let left = self.expires_in.map_or_else(|| "never: it is not the library's".to_owned(), time);
         facts.push(("expires in", left));
-        facts.push(("size", HumanBytes(self.size).to_string()));
+        facts.push(("size", size(self.size)));
         facts
     }
 
@@ -120,7 +119,7 @@ impl Entry {
         }
     }
 
-    pub(crate) fn to_json(&self) -> Value {
+    pub fn to_json(&self) -> Value {
         let mut entry = json!({
             "key": self.key,
             "state": self.state(),
