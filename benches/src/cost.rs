@@ -97,6 +97,15 @@ pub fn hits(instructions_of: &[&str], report: &mut Report) {
     report.table(&head, &rows);
 }
 
+/// Allocations of a hit of one hot key that is in this process.
+pub fn allocations_near(subject: &str) -> f64 {
+    let server = RedisServer::start();
+    let cell = Cell { keys: 1, ..Cell::of(Size::Small, 1, Access::One, Load::Hits) };
+    let told = output(&mut hits_program(&[subject, &server.url()], cell, 10_000));
+    let count = told.split_whitespace().next().and_then(|count| count.parse::<f64>().ok());
+    count.expect("`hits` prints it first") / 10_000.0
+}
+
 /// Whether callgrind is there.
 pub fn counts_instructions() -> bool {
     let mut command = Command::new("valgrind");

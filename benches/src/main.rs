@@ -3,6 +3,7 @@
 mod batches;
 mod compile;
 mod cost;
+mod near;
 mod plots;
 mod processes;
 mod report;
@@ -67,6 +68,9 @@ fn main() -> Result<(), Box<dyn Error>> {
         if tags::TITLE.contains(only.as_str()) {
             tags::run(effort, !counted.is_empty(), options.short, &mut report);
         }
+        if near::TITLE.contains(only.as_str()) {
+            near::run(effort, &mut report);
+        }
         if cost::HITS.contains(only.as_str()) {
             cost::hits(counted, &mut report);
         }
@@ -78,6 +82,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let results = sections::run(effort, "", &mut report);
     batches::run(effort, &mut report);
     tags::run(effort, !counted.is_empty(), options.short, &mut report);
+    near::run(effort, &mut report);
     std::fs::create_dir_all(&options.folder)?;
     for (name, title, access) in [
         ("uniform", "Hits of 200 B, each key as often as the others, best round", Access::Uniform),

@@ -25,7 +25,8 @@ impl ::cached_aside::__private::Companion for search {
             .lease(__aside::Duration::from_secs(2u64))
             .wait(__aside::Duration::from_secs(0u64))
             .verify(0.001f64)
-            .local(__aside::Duration::from_secs(1u64));
+            .local(__aside::Duration::from_secs(1u64))
+            .local_bounded();
         ::cached_aside::__private::inventory::submit! {
             ::cached_aside::__private::Linked(& __READ)
         }
@@ -56,7 +57,7 @@ impl search {
                 .literal(":")
                 .part(&_tenant)
                 .finish(),
-            __aside::coding::<_, ::cached_aside::Json>(const { VERSION }),
+            __aside::coding::<_, ::cached_aside::Json>(const { VERSION }).local(),
         )
     }
     #[allow(clippy::too_many_lines)]
@@ -88,7 +89,7 @@ impl search {
                 .literal(":")
                 .part(&_tenant)
                 .finish(),
-            __aside::coding::<_, ::cached_aside::Json>(const { VERSION }),
+            __aside::coding::<_, ::cached_aside::Json>(const { VERSION }).local(),
         )
     }
     /// `search` without the cache.

@@ -89,7 +89,8 @@ fn free_function_with_everything() {
         cached(
             quote! {
                 ttl = TTL, skip(db, text), none_ttl = "500ms", jitter = "0%", lease = "2s", wait = "0s",
-                codec = Json, version = VERSION, cache = db.cache, verify = "0.1%", local = "1s"
+                codec = Json, version = VERSION, cache = db.cache, verify = "0.1%", local = "1s",
+                local_mode = "bounded"
             },
             &function,
         ),

@@ -15,6 +15,7 @@ mod caches;
 mod chaos;
 mod clients;
 mod codecs;
+mod copies;
 mod databases;
 mod demoted;
 mod detached;

@@ -11,7 +11,7 @@ use crate::origin::{self, Record};
 #[derive(Clone)]
 pub struct Cacheable(Arc<CacheLayer>);
 
-struct Backend(MultiplexedConnection);
+pub(super) struct Backend(pub(super) MultiplexedConnection);
 
 #[async_trait::async_trait]
 impl CacheBackend for Backend {

@@ -6,6 +6,7 @@ mod cached;
 mod fred;
 mod hitbox;
 mod multi_tier;
+pub mod near;
 mod ours;
 
 use std::{future::Future, pin::Pin, time::Duration};

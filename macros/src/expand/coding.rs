@@ -23,7 +23,8 @@ pub(super) fn coding(plan: &ReadPlan, output: &Type, shape: &TokenStream) -> Tok
         quote_spanned!(at_output=> __aside::Value<#output, #shape>)
     };
     let coding = coding_of(plan, output, &value);
-    quote!(#coding #conditions)
+    let local = setting("local", plan.options.local.as_ref(), |_| TokenStream::new());
+    quote!(#coding #conditions #local)
 }
 
 pub(super) fn coding_of(plan: &ReadPlan, output: &Type, value: &TokenStream) -> TokenStream {

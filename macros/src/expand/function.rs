@@ -8,7 +8,7 @@ use super::{
     attributes::as_outer,
     coding::{coding, error_coding, located},
     key::tagged_key,
-    pieces::{hygienic, imports, optional, setting},
+    pieces::{hygienic, imports, optional},
     shape::shape_of,
 };
 use crate::{
@@ -59,8 +59,6 @@ pub(super) fn load(
         }
     };
     let coding = coding(plan, output, shape);
-    let local = setting("local", plan.options.local.as_ref(), |_| TokenStream::new());
-    let coding = quote!(#coding #local);
     let imports = imports(if has_lifetimes(output) { &["NoAbsent"] } else { &["NotShared", "NoAbsent"] });
     let returns = returns(plan, output, shape);
     // Where the shape of the type could not be determined without its parameters, it is checked once they are known.

@@ -56,6 +56,7 @@ fn read_settings(plan: &ReadPlan) -> TokenStream {
         setting("ttl_only", options.ttl_only.as_ref(), |()| TokenStream::new()),
         setting("cached_in_transaction", options.in_transaction.as_ref(), |()| TokenStream::new()),
         length("local", &options.local),
+        setting("local_bounded", options.bounded(), |_| TokenStream::new()),
         length("stale_while_revalidate", &options.stale_while_revalidate),
         length("stale_if_error", &options.stale_if_error),
         setting("refresh_in_background", in_background, |_| TokenStream::new()),

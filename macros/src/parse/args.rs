@@ -40,6 +40,7 @@ pub(crate) struct ReadArgs {
     pub(crate) verify: Option<OptionValue<f64>>,
     pub(crate) tags: Option<OptionValue<Vec<Tag>>>,
     pub(crate) local: Option<OptionValue<DurationArg>>,
+    pub(crate) local_mode: Option<OptionValue<LocalMode>>,
     /// Every option that was named, also those whose value can't be read.
     pub(super) seen: Vec<Ident>,
 }
@@ -49,6 +50,13 @@ pub(crate) struct ReadArgs {
 pub(crate) enum Refresh {
     Inline,
     Background,
+}
+
+/// `local_mode = "…"`: whether writes wait for the copies of `local`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum LocalMode {
+    Exact,
+    Bounded,
 }
 
 /// `version = 2` or `version = only(2)`.
@@ -69,6 +77,11 @@ impl ReadArgs {
     /// Whether the option was named, even if its value can't be read.
     pub(crate) fn names(&self, option: &str) -> bool {
         self.seen.iter().any(|seen| seen == option)
+    }
+
+    /// `local_mode = "bounded"`.
+    pub(crate) fn bounded(&self) -> Option<&OptionValue<LocalMode>> {
+        self.local_mode.as_ref().filter(|option| option.value == LocalMode::Bounded)
     }
 
     /// The soft and the hard limit of `load_timeout`.

@@ -21,7 +21,9 @@ use super::{
     tags::tags,
     target::Target,
     template::Template,
-    values::{beta, closure, codec, in_transaction, jitter, load_timeout, refresh, share, version},
+    values::{
+        beta, closure, codec, in_transaction, jitter, load_timeout, local_mode, refresh, share, version,
+    },
 };
 use crate::problem::{Problems, nearest, one_of};
 
@@ -29,7 +31,7 @@ mod of_writes;
 mod row;
 
 /// The options of `#[cached_aside]`.
-const READ: [Row<ReadArgs>; 26] = [
+const READ: [Row<ReadArgs>; 27] = [
     Row {
         name: "ttl",
         of: READS,
@@ -230,6 +232,14 @@ const READ: [Row<ReadArgs>; 26] = [
         default: "no copies",
         meaning: "hits without the network: this process keeps copies of what is asked for again within this time, and writes wait for them that long at most; see [local copies](crate::docs::local_copies)",
         parse: |args, name, input| set(&mut args.local, name, input, duration),
+    },
+    Row {
+        name: "local_mode",
+        of: READS,
+        form: r#"local_mode = "bounded""#,
+        default: r#"`"exact"`"#,
+        meaning: "writes do not wait for the copies of `local`: a copy may be older than a write that has returned, by `local` at most",
+        parse: |args, name, input| set(&mut args.local_mode, name, input, local_mode),
     },
 ];
 

@@ -78,6 +78,7 @@ pub(super) const READ: &Names = &[
     (Named("ttl_for"), &["expire_for", "ttl_fn", "ttl_from"]),
     (Named("error_ttl"), &["cache_err", "cache_error", "cache_errors", "err_ttl"]),
     (Named("local"), &["in_memory", "l1", "local_cache", "local_ttl", "memory", "near", "near_cache"]),
+    (Named("local_mode"), &["consistency", "local_consistency", "near_mode"]),
     (NAMESPACE, &["namespace", "prefix"]),
     (SIZE, &["capacity", "max_capacity", "max_size", "size"]),
     (Named("tags"), &["cache_tags", "group", "groups", "tag"]),

@@ -6,7 +6,7 @@ use syn::{
 };
 
 use super::{
-    args::{LoadTimeout, Policy, Refresh, Transaction, Version},
+    args::{LoadTimeout, LocalMode, Policy, Refresh, Transaction, Version},
     duration::{AllowZero, DurationArg},
     list::each,
     slots::{name, set},
@@ -71,22 +71,28 @@ pub(super) fn closure(example: &'static str) -> impl Fn(ParseStream) -> syn::Res
 }
 
 pub(super) fn refresh(input: ParseStream) -> syn::Result<Refresh> {
-    let ways = ["inline", "background"];
+    one_of_two(input, "refresh", [("inline", Refresh::Inline), ("background", Refresh::Background)])
+}
+
+pub(super) fn local_mode(input: ParseStream) -> syn::Result<LocalMode> {
+    one_of_two(input, "mode", [("exact", LocalMode::Exact), ("bounded", LocalMode::Bounded)])
+}
+
+fn one_of_two<T: Copy>(input: ParseStream, what: &str, ways: [(&str, T); 2]) -> syn::Result<T> {
+    let names = ways.map(|(name, _)| name);
     if !input.peek(LitStr) {
-        return Err(input.error("a refresh is `\"inline\"` or `\"background\"`"));
+        return Err(input.error(format!("a {what} is `\"{}\"` or `\"{}\"`", names[0], names[1])));
     }
     let literal: LitStr = input.parse()?;
-    match literal.value().as_str() {
-        "inline" => Ok(Refresh::Inline),
-        "background" => Ok(Refresh::Background),
-        other => Err(syn::Error::new(
-            literal.span(),
-            match nearest(other, ways) {
-                Some(near) => format!("unknown refresh `{other}`; did you mean `{near}`?"),
-                None => format!("unknown refresh `{other}`; expected {}", one_of(&ways)),
-            },
-        )),
-    }
+    let written = literal.value();
+    let known = ways.iter().find(|(name, _)| *name == written);
+    known.map(|(_, way)| *way).ok_or_else(|| {
+        let why = match nearest(&written, names) {
+            Some(near) => format!("unknown {what} `{written}`; did you mean `{near}`?"),
+            None => format!("unknown {what} `{written}`; expected {}", one_of(&names)),
+        };
+        syn::Error::new(literal.span(), why)
+    })
 }
 
 /// `(soft = "100ms", hard = "2s")`

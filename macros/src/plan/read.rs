@@ -207,14 +207,19 @@ fn shared(args: &ReadArgs, problems: &mut Problems) {
 
 /// Copies are registered on their entry, and a tag's write would not know of them.
 fn copied(args: &ReadArgs, problems: &mut Problems) {
-    if let Some(OptionValue { name, .. }) = &args.local
-        && args.names("tags")
-    {
-        problems.push(syn::Error::new(
+    match (&args.local, &args.local_mode) {
+        (None, Some(OptionValue { name, .. })) if !args.names("local") => problems.push(syn::Error::new(
             name.span(),
-            "there are no local copies of entries with tags yet: the write of a tag would not wait for them; leave `local` out, or name \
-             the entries in the writes, without `tags(…)`",
-        ));
+            "`local_mode` says how the copies of `local` are kept; write for how long they may be used too, such as `local = \"1s\"`",
+        )),
+        (Some(OptionValue { name, .. }), _) if args.names("tags") && args.bounded().is_none() => {
+            problems.push(syn::Error::new(
+                name.span(),
+                "the write of a tag does not wait for local copies of its entries; write `local_mode = \"bounded\"`, where a copy may be \
+                 older than such a write by `local` at most, or name the entries in the writes, without `tags(…)`",
+            ));
+        }
+        _ => {}
     }
 }
 

@@ -1,5 +1,7 @@
 //! Tags: their versions under keys of their own, and in the entries that carry them.
 
+use bytes::Bytes;
+
 use crate::{
     Token,
     format::{GUARD, KIND_AT, MAGIC, MAX_TAGS, TAG, TAG_LEN, TOKEN_AT},
@@ -72,6 +74,13 @@ impl<'a> Versions<'a> {
     #[inline]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+
+    /// Whether these are the versions that stand under the keys of the tags.
+    #[inline]
+    pub fn are_current(&self, tags: &[Option<Bytes>]) -> bool {
+        let is_current = |(version, there): (&[u8], &Option<Bytes>)| matches!(tag_slot(there.as_deref()), TagSlot::Version(current) if current.as_bytes() == version);
+        self.len() == tags.len() && self.iter().zip(tags).all(is_current)
     }
 
     /// The versions, in the order of the tags.

@@ -152,6 +152,9 @@ impl<T: Cacheable, C: Codec> Cached<T, C> {
         ///
         /// When compiling, if it is below 0.0 or above 1.0.
         verify(share: f64);
+        /// `local_mode = "bounded"`: writes do not wait for the copies of [`local`](Cached::local), which may be older than a write that
+        /// has returned by that long at most.
+        local_bounded();
         /// Another family, or a function, has the same keys on purpose; on both.
         shares_key();
         /// `in_transaction = "cached"`: inside of a [`transaction`](crate::transaction()) hits are used all the same, since its origin is
@@ -205,7 +208,7 @@ impl<T: Cacheable, C: Codec> Cached<T, C> {
     ///
     /// # Panics
     ///
-    /// When compiling, if it is shorter than 10 ms or longer than a minute.
+    /// When compiling, if it is shorter than 10 ms, longer than a minute, or longer than the TTL.
     #[must_use]
     pub const fn local(mut self, local: Duration) -> Self
     where

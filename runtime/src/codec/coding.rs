@@ -1,6 +1,6 @@
 //! How the values of one function are encoded: functions of a type and a codec, without either in its own type.
 
-use std::{any::Any, time::Duration};
+use std::{any::Any, sync::Arc, time::Duration};
 
 use typeid::ConstTypeId;
 
@@ -39,7 +39,7 @@ pub struct Coding<V> {
 
 /// How a value is kept as a local copy, and given.
 pub(crate) struct LocalCoding<V> {
-    pub(crate) keep: fn(&V) -> Box<dyn Any + Send + Sync>,
+    pub(crate) keep: fn(&V) -> Arc<dyn Any + Send + Sync>,
     pub(crate) give: fn(&(dyn Any + Send + Sync)) -> Option<V>,
 }
 
@@ -88,7 +88,7 @@ impl<V> Coding<V> {
         V: Clone + Send + Sync + 'static,
     {
         self.local = Some(|| LocalCoding {
-            keep: |value| Box::new(value.clone()),
+            keep: |value| Arc::new(value.clone()),
             give: |copy| copy.downcast_ref::<V>().cloned(),
         });
         self

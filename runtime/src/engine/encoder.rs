@@ -112,7 +112,7 @@ impl<V> EntryEncoder<'_, V> {
 
     /// Room for a header, and what stands before the payload.
     fn begin(&self) -> Vec<u8> {
-        entry::begin_with(self.versions, self.function.settings.local.is_some())
+        entry::begin_with(self.versions, self.function.settings.registers_copies())
     }
 
     /// Room for a header, and what the codec writes.

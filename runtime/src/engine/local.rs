@@ -22,7 +22,7 @@ use self::{
     clock::{Nanos, nanos},
     recent::Recent,
 };
-use crate::lock::Mutex;
+use crate::{lock::Mutex, store::ChangeListener};
 
 pub(crate) mod clock;
 mod recent;
@@ -64,12 +64,20 @@ struct Due {
 }
 
 /// A decoded value, and until when it may be given.
+///
+/// It is registered on its entry, or, where it is bounded, compared with it: writers do not wait for such a copy, which ends by its time or
+/// when the server announces a change.
 pub(crate) struct LocalCopy {
     key: Box<str>,
+    /// The keys of the tags that its entry carries.
+    tags: Box<[Box<str>]>,
+    is_bounded: bool,
+    /// Of the type of the value.
+    fingerprint: u64,
     /// The number of the function that it is of.
     function: usize,
     /// `None` for a stored `None`.
-    pub(crate) value: Option<Box<dyn Any + Send + Sync>>,
+    pub(crate) value: Option<Arc<dyn Any + Send + Sync>>,
     /// The header of the entry: a copy of another one is another copy.
     header: Bytes,
     /// When the entry was stored, by the store's clock.
@@ -86,6 +94,8 @@ pub(crate) struct LocalCopy {
     born: AtomicU64,
     /// Whether it is being registered again, or can't be.
     asked: AtomicBool,
+    /// The changes that end a bounded copy before its time.
+    changes: Box<[ChangeListener]>,
 }
 
 impl fmt::Debug for LocalCopy {
@@ -99,8 +109,10 @@ impl fmt::Debug for LocalCopy {
 
 impl LocalCopy {
     /// Whether it may be given now.
-    pub(crate) fn is_valid(&self, now: Nanos, losses: u64) -> bool {
-        now < self.until.load(Relaxed) && losses == self.losses.load(Relaxed)
+    pub(crate) fn is_valid(&self, (now, losses): (Nanos, u64)) -> bool {
+        now < self.until.load(Relaxed)
+            && losses == self.losses.load(Relaxed)
+            && !self.changes.iter().any(ChangeListener::is_over)
     }
 
     /// How long ago its entry was stored.
@@ -130,20 +142,14 @@ impl LocalCopies {
         LocalCopies { capacity, held: OnceLock::new() }
     }
 
-    /// The copy of this function's entry, if there is one that may be given.
-    pub(crate) fn get(
-        &self,
-        function: usize,
-        key: &str,
-        (now, losses): (Nanos, u64),
-    ) -> Option<Arc<LocalCopy>> {
-        let held = self.held.get()?;
-        let copy = held.copies.get(key).filter(|copy| copy.function == function)?;
-        if copy.is_valid(now, losses) {
-            return Some(copy);
-        }
-        held.copies.remove_if(key, |copy| !copy.is_valid(now, losses));
-        None
+    /// The copy of this function's entry; whether it is valid is asked when it is given.
+    pub(crate) fn get(&self, function: usize, key: &str) -> Option<Arc<LocalCopy>> {
+        self.held.get()?.copies.get(key).filter(|copy| copy.function == function)
+    }
+
+    /// Removes the copy of this key, unless there is a later one that is valid.
+    pub(crate) fn remove(&self, copy: &LocalCopy, at: (Nanos, u64)) {
+        self.held().copies.remove_if(&copy.key, |copy| !copy.is_valid(at));
     }
 
     /// Whether this key has been asked for within so long before: then a copy is worth its registration.
@@ -210,7 +216,7 @@ impl LocalCopies {
         if now.saturating_sub(last) >= nanos(SWEEP)
             && held.swept.compare_exchange(last, now, Relaxed, Relaxed).is_ok()
         {
-            held.copies.retain(|_, copy| copy.is_valid(now, losses));
+            held.copies.retain(|_, copy| copy.is_valid((now, losses)));
         }
     }
 

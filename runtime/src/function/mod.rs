@@ -1,5 +1,6 @@
 //! What is known of an annotated function without a call of it.
 
+mod copies;
 pub(crate) mod linked;
 pub(crate) mod read;
 pub(crate) mod registry;

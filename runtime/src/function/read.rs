@@ -6,8 +6,6 @@ use std::{
     time::Duration,
 };
 
-use cached_aside_protocol::format::LONGEST_LOCAL;
-
 use crate::{
     codec::coding::Coding,
     fingerprint::{Cacheability, CodingKind, FingerprintCell, TypeInfo, Uncacheable},
@@ -49,8 +47,18 @@ pub(crate) struct ReadSettings {
     pub(crate) cached_in_transaction: bool,
     /// The share of hits that are verified; `None`: what the cache says.
     pub(crate) verify: Option<f64>,
-    /// How long a local copy may be used: its entries have room for the registration of copies.
+    /// How long a local copy may be used.
     pub(crate) local: Option<Duration>,
+    pub(crate) local_mode: LocalMode,
+}
+
+/// Whether writes wait for local copies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum LocalMode {
+    /// Copies are registered on their entries, and writes wait for them.
+    Exact,
+    /// Copies are compared with their entries, and may be older than a write by their time at most.
+    Bounded,
 }
 
 impl ReadSettings {
@@ -163,6 +171,7 @@ impl ReadFunction {
                 cached_in_transaction: false,
                 verify: None,
                 local: None,
+                local_mode: LocalMode::Exact,
             },
             fingerprint: FingerprintCell::new(),
             error_fingerprint: FingerprintCell::new(),
@@ -190,25 +199,6 @@ impl ReadFunction {
     #[must_use]
     pub const fn cached_in_transaction(mut self) -> Self {
         self.settings.cached_in_transaction = true;
-        self
-    }
-
-    /// `local = …`.
-    ///
-    /// # Panics
-    ///
-    /// When compiling, if it is shorter than 10 ms or longer than a minute.
-    #[must_use]
-    pub const fn local(mut self, local: Duration) -> Self {
-        assert!(
-            local.as_millis() >= 10,
-            "`local` must be at least 10ms: a copy has to be asked for again within it"
-        );
-        assert!(
-            local.as_millis() <= LONGEST_LOCAL.as_millis(),
-            "`local` must be at most 1m: a write waits that long for the copies of what it changes"
-        );
-        self.settings.local = Some(local);
         self
     }
 

@@ -2,7 +2,7 @@
 
 use super::{found::Hit, site::Call};
 use crate::{
-    engine::local::clock,
+    engine::local::{clock, registering::Asked},
     options::Source,
     outcome::{Loaded, has_none},
 };
@@ -11,13 +11,10 @@ impl<V, E> Call<'_, V, E> {
     /// What a local copy gives, if this process has one that may be given now.
     pub(super) fn local_copy(&self) -> Option<Loaded<V, E>> {
         let local = self.coding.local?();
-        if self.function.settings.local.is_none() || !self.tags().is_empty() {
-            return None;
-        }
-        let at = (clock::now(self.cache.clock), self.cache.store.losses());
-        let copy = self.cache.local.get(self.function.number(), self.key(), at)?;
+        self.function.settings.local?;
+        let copy = self.cache.local.get(self.function.number(), self.key())?;
         // A write may have returned whose invalidation could not be delivered.
-        if self.cache.is_listed(self.key()) {
+        if self.is_listed() {
             return None;
         }
         let value = match &copy.value {
@@ -26,14 +23,15 @@ impl<V, E> Call<'_, V, E> {
             Some(value) => Some((local.give)(&**value)?),
         };
         // Cloning may take a while: this is the moment at which it is given.
-        let now = clock::now(self.cache.clock);
-        if !copy.is_valid(now, self.cache.store.losses()) {
+        let at = (clock::now(self.cache.clock), self.cache.store.losses());
+        if !copy.is_valid(at) {
+            self.cache.local.remove(&copy, at);
             return None;
         }
-        self.cache.used_copy(&copy, now);
+        self.cache.used_copy(&copy, at.0);
         self.counters.local_hits.increment();
         if self.is_observed() {
-            self.record_source(Source::Local, Some(copy.age(now)));
+            self.record_source(Source::Local, Some(copy.age(at.0)));
         }
         Some(Loaded::of_entry(value))
     }
@@ -41,11 +39,10 @@ impl<V, E> Call<'_, V, E> {
     /// The call is given this by a look at the store: a copy of it is kept if its key is asked for often.
     pub(super) fn keep_copy(&self, hit: &Hit<V, E>) {
         let (Some(local), Some(coding)) = (self.function.settings.local, self.coding.local) else { return };
-        if !self.tags().is_empty() {
-            return;
-        }
         let keep = |value: Option<&V>| {
-            self.cache.keep_copy(self.function, (self.key(), local), &hit.bytes, || value.map(coding().keep));
+            let asked = Asked { function: self.function, key: self.key(), tags: self.tags(), local };
+            let fingerprint = self.type_info.fingerprint;
+            self.cache.keep_copy(&asked, fingerprint, &hit.bytes, || value.map(coding().keep));
         };
         match &hit.value {
             Loaded::Value(value) => keep(Some(value)),

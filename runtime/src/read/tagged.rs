@@ -31,8 +31,7 @@ pub(super) const NO_TAGS: Option<&[Option<Bytes>]> = Some(&[]);
 /// Whether an entry that carries these versions is valid, with this under the keys of the function's tags.
 #[inline]
 pub(super) fn carries(versions: Versions<'_>, tags: &[Option<Bytes>]) -> bool {
-    let is_current = |(version, there): (&[u8], &Option<Bytes>)| matches!(tag_slot(there.as_deref()), TagSlot::Version(current) if current.as_bytes() == version);
-    versions.len() == tags.len() && versions.iter().zip(tags).all(is_current)
+    versions.are_current(tags)
 }
 
 impl<V, E> Call<'_, V, E> {

@@ -77,6 +77,11 @@ impl ChangeListener {
         while self.changes.changed().await.is_ok() {}
     }
 
+    /// Whether there has been a change, as far as the store announces them.
+    pub(crate) fn is_over(&self) -> bool {
+        self.changes.has_changed().is_err()
+    }
+
     /// Whether the store announces changes, so that polling is only a safety net.
     pub(crate) fn is_push(&self) -> bool {
         self.push

@@ -17,8 +17,11 @@ use cached_aside_protocol::{Step, format, steps::Guard};
 use futures_util::future::join_all;
 use tokio::sync::Notify;
 
-pub(crate) use self::answer::{Answer, LARGE, Read, StoreError, Together, Watched};
 use self::answer::{Boxed, boxed};
+pub(crate) use self::{
+    answer::{Answer, LARGE, Read, StoreError, Together, Watched},
+    changes::ChangeListener,
+};
 #[cfg(any(feature = "redis", test))]
 use crate::patience::in_awake_time;
 use crate::{owed::Owed, telemetry::Node, thread::Clock};

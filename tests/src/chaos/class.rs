@@ -10,6 +10,8 @@ pub const HOLD: Duration = Duration::from_secs(4);
 pub const PATIENT_HOLD: Duration = Duration::from_secs(2);
 /// What a call may spend on the cache, where Redis is not reached now and then.
 pub const TIMEOUT: Duration = Duration::from_millis(100);
+/// How long the processes of [`Class::Local`] use copies of entries.
+pub const LOCAL: Duration = Duration::from_millis(300);
 /// The keys that are named by arguments, and guarded.
 pub const ROWS: u64 = 5;
 /// Of those, the entries from here on carry a tag, by which they are written.
@@ -39,6 +41,9 @@ pub enum Class {
     /// Processes stand still for 0.2 to 2 s and are killed, while Redis answers. `guard = "best_effort"`: every write is
     /// guarded, and the promise holds in full.
     Pauses,
+    /// Processes keep local copies of entries, and are stopped for shorter and longer than those may be used, cut from Redis, and killed.
+    /// `guard = "required"`: the promise holds in full, since writes wait for the copies.
+    Local,
     /// Redis is killed and comes back empty, or stands still. `guard = "best_effort"`: a write that could not be guarded, or
     /// lost its guard, may be missed until its deletion has been delivered, though never by its own process.
     Restarts,
@@ -56,11 +61,12 @@ pub enum Class {
 
 impl Class {
     /// Each of those with one server, with its share of the time in hundredths.
-    pub const ALL: [(Self, u32); 6] = [
+    pub const ALL: [(Self, u32); 7] = [
         (Self::Crashes, 15),
-        (Self::Outages, 25),
+        (Self::Outages, 20),
         (Self::BestEffort, 15),
-        (Self::Pauses, 20),
+        (Self::Pauses, 15),
+        (Self::Local, 10),
         (Self::Restarts, 15),
         (Self::Loss, 10),
     ];
@@ -75,6 +81,11 @@ impl Class {
     /// Whether Redis is reached at all times, so that every write is guarded whatever its policy.
     pub fn reaches(self) -> bool {
         self == Self::Pauses
+    }
+
+    /// Number of processes.
+    pub fn workers(self) -> usize {
+        if self == Self::Local { 4 } else { 3 }
     }
 
     /// What a call may spend on the cache.
@@ -96,6 +107,7 @@ impl fmt::Display for Class {
             Self::Outages => "outages",
             Self::BestEffort => "best-effort",
             Self::Pauses => "pauses",
+            Self::Local => "local",
             Self::Restarts => "restarts",
             Self::Loss => "loss",
             Self::Cluster => "cluster",

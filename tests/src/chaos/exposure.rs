@@ -34,7 +34,7 @@ pub fn until(history: &History, class: Class, write: &Write, key: u64) -> Option
     let exposed = match class {
         // Nothing guards a key that is known after the body.
         _ if slot => true,
-        Class::Crashes | Class::Outages | Class::Pauses | Class::Cluster => false,
+        Class::Crashes | Class::Outages | Class::Pauses | Class::Local | Class::Cluster => false,
         Class::Sentinels => {
             let end = write.done.map_or_else(|| died().plus(HOLD), |done| done.end);
             let mut replaced = history.losses().map(|loss| (loss.begin, loss.end.plus(NOTICED)));

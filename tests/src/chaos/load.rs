@@ -152,7 +152,7 @@ impl Workload {
         let (op, direct) = (step.op, step.direct);
         let begin = Timestamp::now();
         let this = self.clone();
-        let reading = async move { this.cached.read(&this.origin, &step, key).await };
+        let reading = async move { this.cached.read(&this.origin, &step, key, this.class).await };
         let (ended, row) = outcome(caller.call(reading).await);
         let end = Timestamp::now();
         let Row { id: about, version } = row.flatten().unwrap_or(Row { id: key, version: 0 });

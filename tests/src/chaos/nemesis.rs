@@ -136,6 +136,7 @@ impl Nemesis {
             Class::Outages | Class::Loss => self.outage(place, 120),
             Class::BestEffort => self.outage(place, 40),
             Class::Pauses => self.standstill(place),
+            Class::Local => self.apart(place),
             Class::Restarts => self.server_outage(place),
             Class::Cluster | Class::Sentinels => self.failover(place),
         };
@@ -202,6 +203,18 @@ impl Nemesis {
             40..80 => Act::ScriptFlush,
             // Shorter and longer than a lease, and shorter than a guard without its renewals.
             _ => Act::Stop(place, self.millis(200, 2_000)),
+        }
+    }
+
+    /// A process goes on, or is heard of again, after its copies are over.
+    fn apart(&mut self, place: usize) -> Act {
+        match self.random.below(1_000) {
+            0..80 => Act::Kill(place),
+            80..500 => Act::Stop(place, self.millis(50, 1_500)),
+            500..750 => Act::Hole(place, self.millis(50, 1_500)),
+            750..850 => Act::Close(place),
+            850..920 => Act::ClientKill,
+            _ => Act::ScriptFlush,
         }
     }
 

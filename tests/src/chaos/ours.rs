@@ -1,7 +1,7 @@
 //! The annotated functions.
 
 use super::{
-    class::TTL,
+    class::{LOCAL, TTL},
     origin::{Failure, Origin, Row, Step, Written},
 };
 use cached_aside::cached_aside;
@@ -16,9 +16,28 @@ use cached_aside::cached_aside;
     key = "row:{id}",
     skip(origin, step),
     lease = "500ms",
-    wait = "400ms"
+    wait = "400ms",
+    shares_key
 )]
 pub async fn row(origin: &Origin, step: &Step, id: u64) -> Result<Option<Row>, Failure> {
+    origin.load(step, id).await
+}
+
+/// The same with local copies: a row, or a slot.
+///
+/// # Errors
+/// As the step says.
+#[cached_aside(
+    ttl = TTL,
+    none_ttl = TTL,
+    key = "row:{id}",
+    skip(origin, step),
+    lease = "500ms",
+    wait = "400ms",
+    local = LOCAL,
+    shares_key
+)]
+pub async fn copied(origin: &Origin, step: &Step, id: u64) -> Result<Option<Row>, Failure> {
     origin.load(step, id).await
 }
 

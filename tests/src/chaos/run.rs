@@ -8,7 +8,7 @@ use super::{
     load::{Places, Workload},
     nemesis::{Act, Nemesis},
     report::{self, Report},
-    setup::{Disturbed, NAMESPACE, Setup, Undo, WORKERS, journal_of},
+    setup::{Disturbed, NAMESPACE, Setup, Undo, journal_of},
     subject::Subject,
     violation::Violation,
 };
@@ -104,7 +104,7 @@ impl Setup {
     /// Disturbs until the time is over, and undoes whatever is left.
     async fn disturb_for(&mut self, run: &Run<'_>) -> Vec<Violation> {
         let end = Instant::now() + run.time;
-        let mut nemesis = Nemesis::new(run.seed, run.class, WORKERS, Instant::now());
+        let mut nemesis = Nemesis::new(run.seed, run.class, run.class.workers(), Instant::now());
         let mut undone: Vec<Undo> = Vec::new();
         let mut found = Vec::new();
         let mut next = Instant::now() + nemesis.pause();

@@ -21,8 +21,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Number of processes.
-pub(super) const WORKERS: usize = 3;
 /// Number of tasks of each process.
 const TASKS: u64 = 8;
 /// How far away Redis is where processes pause, each way: far enough that some questions are on their way at any time, and
@@ -68,7 +66,7 @@ impl Setup {
         let redis = Arc::new(Deployment::start(run.class));
         let mut setup =
             Self { redis, origin, failing_over: None, workers: Vec::new(), processes: 0, journal };
-        for _ in 0..WORKERS {
+        for _ in 0..run.class.workers() {
             let proxy = match &*setup.redis {
                 Deployment::One(server) => {
                     let proxy = Proxy::start(server.addr());

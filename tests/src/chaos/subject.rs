@@ -109,10 +109,16 @@ impl Cached {
     ///
     /// # Errors
     /// As the step says.
-    pub async fn read(&self, origin: &Origin, step: &Step, key: u64) -> Result<Option<Row>, Failure> {
+    pub async fn read(
+        &self,
+        origin: &Origin,
+        step: &Step,
+        key: u64,
+        class: Class,
+    ) -> Result<Option<Row>, Failure> {
         match self {
-            Self::Ours(cache) if step.direct => bypass(cache.scope(row(origin, step, key))).await,
-            Self::Ours(cache) => cache.scope(row(origin, step, key)).await,
+            Self::Ours(cache) if step.direct => bypass(cache.scope(row(origin, step, key, class))).await,
+            Self::Ours(cache) => cache.scope(row(origin, step, key, class)).await,
             Self::Naive(_) if step.direct => origin.load(step, key).await,
             Self::Naive(naive) => {
                 if let Ok(Some(row)) = naive.get(key).await {
@@ -204,8 +210,14 @@ fn tagged() -> Range<u64> {
     FIRST_TAGGED..ROWS
 }
 
-async fn row(origin: &Origin, step: &Step, key: u64) -> Result<Option<Row>, Failure> {
-    if is_tagged(key) { ours::tagged(origin, step, key).await } else { ours::row(origin, step, key).await }
+async fn row(origin: &Origin, step: &Step, key: u64, class: Class) -> Result<Option<Row>, Failure> {
+    if is_tagged(key) {
+        ours::tagged(origin, step, key).await
+    } else if class == Class::Local {
+        ours::copied(origin, step, key).await
+    } else {
+        ours::row(origin, step, key).await
+    }
 }
 
 async fn annotated(origin: &Origin, step: &Step, write: Write, class: Class) -> Result<Written, Failure> {

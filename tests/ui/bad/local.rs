@@ -43,6 +43,21 @@ async fn given(id: u64, local: Duration) -> u64 {
     id
 }
 
+#[cached_aside(ttl = "1s", key = "outlives:{id}", local = "2s")]
+async fn outlives(id: u64) -> u64 {
+    id
+}
+
+#[cached_aside(ttl = "5m", key = "mode:{id}", local_mode = "bounded")]
+async fn mode(id: u64) -> u64 {
+    id
+}
+
+#[cached_aside(ttl = "5m", key = "bound:{id}", local = "1s", local_mode = "bound")]
+async fn bound(id: u64) -> u64 {
+    id
+}
+
 #[cached_aside(ttl = "5m", key = "near:{id}", near_cache = "1s")]
 async fn near(id: u64) -> u64 {
     id

@@ -98,7 +98,7 @@ fn one_mistake_does_not_hide_another() {
             "expected `,`",
             "expected an option: `ttl`, `key`, `skip`, `tags`, `none_ttl`, `jitter`, `lease`, `wait`, `stale_while_revalidate`, \
              `stale_if_error`, `refresh`, `load_timeout`, `early_refresh`, `codec`, `version`, `cache`, `store_if`, `ttl_for`, \
-             `error_ttl`, `error_if`, `crate`, `shares_key`, `ttl_only`, `in_transaction`, `verify` or `local`",
+             `error_ttl`, `error_if`, `crate`, `shares_key`, `ttl_only`, `in_transaction`, `verify`, `local` or `local_mode`",
             "`shares_key` takes no value: write `shares_key` alone",
             "unknown option `shared_key`; did you mean `shares_key`?",
         ]

@@ -1,5 +1,7 @@
 //! The first look at the keys of a batch, and who loads what is not there.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 
 use super::{
@@ -38,7 +40,11 @@ impl<V, E> Group<V, E> {
 
     async fn look_and_join(&mut self, all: &[usize]) {
         let timed = self.asks_for_time();
-        let (mut steps, untimed) = self.give_hits(all, timed).await;
+        let rest = self.give_copies(all);
+        if rest.is_empty() {
+            return;
+        }
+        let (mut steps, untimed) = self.give_hits(&rest, timed).await;
         if !untimed.is_empty() {
             steps.extend(self.give_hits(&untimed, true).await.0);
             steps.sort_unstable_by_key(|(index, _)| *index);
@@ -91,6 +97,7 @@ impl<V, E> Group<V, E> {
                 Lookup::Missing(Missing::NeedsServerTime) if !timed => untimed.push(index),
                 found => match after_first_look(found) {
                     CallerStep::Give(hit) if of.keys[index].is_whole() => {
+                        call.keep_copy(&hit);
                         call.counters.hit_times.record(|| spent);
                         values[index] = settled(&call, call.give(hit));
                     }
@@ -166,10 +173,14 @@ impl<V, E> Group<V, E> {
 
     /// What the cache holds, and nothing else.
     async fn only_cached(&mut self, all: &[usize]) {
-        let found = self.first_look(all).await;
+        let rest = self.give_copies(all);
+        if rest.is_empty() {
+            return;
+        }
+        let found = self.first_look(&rest).await;
         let Group { of, values, .. } = self;
         let site = of.site();
-        for (index, found) in found.into_iter().enumerate() {
+        for (&index, found) in rest.iter().zip(found) {
             let call = Call::new(&site, &of.keys[index]);
             let loaded = match only_cached(found) {
                 Cached::Hit(hit) => call.give(hit),
@@ -205,20 +216,40 @@ impl<V, E> Group<V, E> {
         self.of.function.settings.staleness.asks_for_time() || self.of.options.is_observed()
     }
 
-    /// One look at all keys; a second one at those whose age matters.
-    async fn first_look(&mut self, all: &[usize]) -> Vec<Lookup<V, E>> {
+    /// One look at these keys; a second one at those whose age matters.
+    async fn first_look(&mut self, indices: &[usize]) -> Vec<Lookup<V, E>> {
         let timed = self.asks_for_time();
-        let mut found = self.look(all, timed).await;
-        let is_untimed = |index: &usize| matches!(found[*index], Lookup::Missing(Missing::NeedsServerTime));
+        let mut found = self.look(indices, timed).await;
+        let is_untimed = |place: &usize| matches!(found[*place], Lookup::Missing(Missing::NeedsServerTime));
         // Stored by a program whose function lets values grow old.
         let again: Vec<usize> =
-            if timed { Vec::new() } else { all.iter().copied().filter(is_untimed).collect() };
+            if timed { Vec::new() } else { (0..found.len()).filter(is_untimed).collect() };
         if !again.is_empty() {
-            for (index, looked) in again.iter().zip(self.look(&again, true).await) {
-                found[*index] = looked;
+            let keys: Vec<usize> = again.iter().map(|place| indices[*place]).collect();
+            for (place, looked) in again.into_iter().zip(self.look(&keys, true).await) {
+                found[place] = looked;
             }
         }
         found
+    }
+
+    /// Gives what there are local copies of. With the keys that are left.
+    fn give_copies<'a>(&mut self, all: &'a [usize]) -> Cow<'a, [usize]> {
+        let Group { of, values, .. } = self;
+        if of.function.settings.local.is_none() || of.options.in_transaction {
+            return Cow::Borrowed(all);
+        }
+        let site = of.site();
+        let is_left = |index: &usize| {
+            if !of.keys[*index].is_whole() {
+                return true;
+            }
+            let call = Call::new(&site, &of.keys[*index]);
+            let Some(copy) = call.local_copy() else { return true };
+            values[*index] = settled(&call, copy);
+            false
+        };
+        Cow::Owned(all.iter().copied().filter(is_left).collect())
     }
 
     /// What is stored under these keys, and what that means.

@@ -25,6 +25,13 @@ static KEPT: ReadFunction =
 static KEPT_AS_WELL: ReadFunction =
     ReadFunction::declare(module_path!(), "kept_as_well", "version:{key}", TTL).jitter(0).local(LOCAL);
 
+/// Writes do not wait for its copies.
+static BOUNDED: ReadFunction = ReadFunction::declare(module_path!(), "bounded", "version:{key}", TTL)
+    .jitter(0)
+    .lease(LEASE)
+    .local(LOCAL)
+    .local_bounded();
+
 impl World {
     fn kept(&self) -> impl Future<Output = Result<u64, Failed>> + use<> {
         self.kept_by(&KEPT)
@@ -46,21 +53,25 @@ impl World {
 
     /// The first version, of which this process has just registered a copy.
     async fn with_copy() -> World {
+        World::with_copy_of(&KEPT).await
+    }
+
+    async fn with_copy_of(function: &'static ReadFunction) -> World {
         let world = World::new();
         for _ in 0..3 {
-            assert_eq!(world.kept().await, Ok(1));
+            assert_eq!(world.kept_by(function).await, Ok(1));
             sleep(TICK).await;
         }
         assert_eq!(world.local_hits(), 0);
         world.store().set("read", Gate::Fails);
-        assert_eq!(world.kept().await, Ok(1), "there is no copy");
+        assert_eq!(world.kept_by(function).await, Ok(1), "there is no copy");
         world.store().heal();
         assert_eq!((world.local_hits(), world.bodies.load(SeqCst)), (1, 1));
         world
     }
 
     fn local_hits(&self) -> u64 {
-        self.cache.stats().function("kept").local_hits
+        self.cache.stats().total.local_hits
     }
 
     fn key(&self) -> Key<u64> {
@@ -249,4 +260,58 @@ async fn copies_have_no_more_room_than_they_are_given() {
     sleep(TICK).await;
     let stats = world.cache.stats();
     assert!(stats.local_bytes <= ROOM && stats.local_bytes > ROOM / 2, "{}", stats.local_bytes);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_write_does_not_wait_for_bounded_copies_which_an_announced_change_ends() {
+    let world = World::with_copy_of(&BOUNDED).await;
+    let stored = world.store().inside.read("k").await.unwrap().expect("it is stored");
+    assert!(!cached_aside_protocol::entry::can_have_copies(&stored), "it has room for a registration");
+    let begun = Instant::now();
+    assert_eq!(world.write(&SAVE, Body::Succeeds).await, Ok(2));
+    assert!(begun.elapsed() <= BODY + TICK * 2, "the write has waited: {:?}", begun.elapsed());
+    assert_eq!(world.kept_by(&BOUNDED).await, Ok(2), "the store has announced the write");
+    assert_eq!(world.cache.stats().writes_waited, 0);
+}
+
+/// Nothing says that it has become old, and it can't be compared again.
+#[tokio::test(start_paused = true)]
+async fn a_bounded_copy_is_used_for_its_time_from_the_question_on() {
+    let world = World::new();
+    world.store().set("watch", Gate::Slow);
+    assert_eq!(world.kept_by(&BOUNDED).await, Ok(1));
+    assert_eq!(world.kept_by(&BOUNDED).await, Ok(1));
+    let asked = Instant::now();
+    assert_eq!(world.kept_by(&BOUNDED).await, Ok(1));
+    sleep(SLOW + TICK).await;
+    for step in ["read", "watch"] {
+        world.store().set(step, Gate::Fails);
+    }
+    world.version.store(2, SeqCst);
+    let mut last = Duration::ZERO;
+    while world.kept_by(&BOUNDED).await == Ok(1) {
+        last = asked.elapsed();
+        sleep(TICK).await;
+    }
+    assert!(last < LOCAL && last + TICK * 4 > LOCAL, "it was given after {last:?}");
+}
+
+/// The entry is another one when the copy is compared with it: it is not used.
+#[tokio::test(start_paused = true)]
+async fn a_bounded_copy_of_another_entry_is_not_used() {
+    let world = World::new();
+    world.store().set("watch", Gate::Slow);
+    for _ in 0..3 {
+        assert_eq!(world.kept_by(&BOUNDED).await, Ok(1));
+    }
+    assert!(world.cache.inner.local.state("k").is_some(), "nobody has asked for a copy");
+    // Another process, before the question has arrived.
+    let (token, inside) = (Token::numbered(1_000), &world.store().inside);
+    inside.run("k", &cached_aside_protocol::steps::Guard { token, hold: LOCAL }).await.unwrap();
+    inside.run("k", &Release { token, left: Left::Nothing }).await.unwrap();
+    world.version.store(2, SeqCst);
+    assert_eq!(world.kept_by(&BOUNDED).await, Ok(2));
+    sleep(SLOW + TICK).await;
+    assert_eq!(world.local_hits(), 0);
+    assert_eq!(world.kept_by(&BOUNDED).await, Ok(2), "the copy is of the entry that the write has deleted");
 }
