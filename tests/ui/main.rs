@@ -3,7 +3,7 @@
 //!
 //! The expected messages are those of one compiler. `TRYBUILD=overwrite cargo test -p cached-aside-tests --test ui`
 //! rewrites them; read what changed. They are those of a compiler without the sources of the standard library: where `rust-src` is
-//! installed (rust-analyzer does that) three messages show a line of them. `rustup component remove rust-src` before they are compared.
+//! installed (rust-analyzer does that) four messages show a line of them. `rustup component remove rust-src` before they are compared.
 
 #[test]
 fn messages() {
