@@ -77,37 +77,15 @@ fn main() -> ExitCode {
     }
 }
 
+/// The tests of the libraries, in the profile in which they search fastest.
+const LIBRARIES: &str = "test --package cached-aside --package cached-aside-inspector --package cached-aside-macros \
+                         --package cached-aside-protocol --all-features --no-fail-fast --profile search --lib";
+
+/// All other tests but those of the documentation.
+const PROGRAMS: &str = "test --workspace --all-features --no-fail-fast --bins --test *";
+
 fn test(args: &[OsString], servers: Vec<Option<OsString>>) -> Result<(), String> {
-    let mut steps = Vec::new();
-    if args.is_empty() {
-        // By itself, so that the time it takes is not taken for a test's.
-        steps.push(Step::new("build of the tests", "test --workspace --all-features --no-run"));
-    }
-    for (number, server) in servers.into_iter().enumerate() {
-        let all = Step::new("tests, every feature", "test --workspace --all-features --no-fail-fast");
-        if !args.is_empty() {
-            steps.push(all.with(args).on(server));
-        } else if number == 0 {
-            steps.push(all.on(server));
-        } else {
-            // What was built for the first is not built again.
-            let on_redis = "test --workspace --all-features --no-fail-fast --test redis";
-            let verbs = "test --workspace --all-features --lib store::";
-            let steps_on = [Step::new("tests on Redis", on_redis), Step::new("the verbs", verbs)];
-            steps.extend(steps_on.map(|step| step.on(server.clone())));
-        }
-    }
-    if args.is_empty() {
-        // Features add nothing to what the interleavings and the tests of the stores call, and those take longer than all others.
-        let default = Step::new("tests, default features", "test --package cached-aside --no-fail-fast");
-        steps.push(default.with(["--", "--skip", "interleavings", "--skip", "store::suite"]));
-        for features in FEATURES {
-            let name = if features.is_empty() { "no feature" } else { features };
-            let build = "rustc --package cached-aside --lib --profile check --no-default-features --features";
-            let build = Step::new(&format!("build, {name}"), build);
-            steps.push(build.with([features, "--", "--deny", "warnings"]));
-        }
-    }
+    let steps = if args.is_empty() { all_steps(servers) } else { chosen(args, servers) };
     let number = steps.len();
     let mut outcomes = Vec::new();
     if args.is_empty() {
@@ -127,6 +105,43 @@ fn test(args: &[OsString], servers: Vec<Option<OsString>>) -> Result<(), String>
         outcomes.push(outcome);
     }
     report(&outcomes)
+}
+
+/// Only what the arguments name.
+fn chosen(args: &[OsString], servers: Vec<Option<OsString>>) -> Vec<Step> {
+    let step = || Step::new("tests, every feature", "test --workspace --all-features --no-fail-fast");
+    servers.into_iter().map(|server| step().with(args).on(server)).collect()
+}
+
+fn all_steps(servers: Vec<Option<OsString>>) -> Vec<Step> {
+    // By themselves, so that the time they take is not taken for a test's.
+    let mut steps = vec![
+        Step::new("build of the libraries' tests", LIBRARIES).with(["--no-run"]),
+        Step::new("build of the other tests", PROGRAMS).with(["--no-run"]),
+    ];
+    for (number, server) in servers.into_iter().enumerate() {
+        let of_libraries = Step::new("the libraries, every feature", LIBRARIES);
+        if number == 0 {
+            steps.push(of_libraries.on(server.clone()));
+            steps.push(Step::new("programs and messages", PROGRAMS).on(server));
+        } else {
+            // What was built for the first is not built again.
+            let on_redis = "test --workspace --all-features --no-fail-fast --test redis";
+            steps.push(Step::new("tests on Redis", on_redis).on(server.clone()));
+            steps.push(of_libraries.with(["store::"]).on(server));
+        }
+    }
+    steps.push(Step::new("documentation", "test --workspace --all-features --no-fail-fast --doc"));
+    // Features add nothing to what the interleavings and the tests of the stores call, and those take longer than all others.
+    let default = Step::new("tests, default features", "test --package cached-aside --no-fail-fast");
+    steps.push(default.with(["--", "--skip", "interleavings", "--skip", "store::suite"]));
+    for features in FEATURES {
+        let name = if features.is_empty() { "no feature" } else { features };
+        let build = "rustc --package cached-aside --lib --profile check --no-default-features --features";
+        let build = Step::new(&format!("build, {name}"), build);
+        steps.push(build.with([features, "--", "--deny", "warnings"]));
+    }
+    steps
 }
 
 /// How often a step that goes on says so.
@@ -249,4 +264,32 @@ fn written(command: &Command) -> String {
     let program = Path::new(command.get_program()).file_name().unwrap_or_default();
     let words = iter::once(program).chain(command.get_args());
     words.map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, path::Path};
+
+    use super::LIBRARIES;
+
+    #[test]
+    fn the_tests_of_every_library_are_run() {
+        let root = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
+        let manifests = fs::read_dir(root).unwrap().chain(fs::read_dir(root.join("examples")).unwrap());
+        let mut found = 0;
+        for folder in manifests.map(|entry| entry.unwrap().path()) {
+            let Ok(manifest) = fs::read_to_string(folder.join("Cargo.toml")) else { continue };
+            // `benches` and `fuzz` are workspaces of their own.
+            let is_member = !manifest.contains("[workspace]");
+            if !is_member || !folder.join("src/lib.rs").exists() || manifest.contains("\n[lib]\ntest = false")
+            {
+                continue;
+            }
+            let name =
+                manifest.lines().find_map(|line| line.strip_prefix("name = ")).unwrap().trim_matches('"');
+            assert!(LIBRARIES.split(' ').any(|word| word == name), "the tests of `{name}` are in no step");
+            found += 1;
+        }
+        assert!(found >= 3);
+    }
 }
