@@ -11,8 +11,8 @@ const FUNCTION: usize = 60;
 const README: usize = 250;
 
 /// Source of the product, and of what tests it.
-const PRODUCT: [&str; 3] = ["macros/src", "protocol/src", "runtime/src"];
-const TESTS: [&str; 3] = ["tests", "xtask/src", "benches/src"];
+const PRODUCT: [&str; 5] = ["cli/src", "inspector/src", "macros/src", "protocol/src", "runtime/src"];
+const TESTS: [&str; 5] = ["benches/src", "cli/tests", "inspector/tests", "tests", "xtask/src"];
 /// Files and folders of the product that only tests have.
 const ONLY_TESTS: [&str; 4] = ["tests", "suite", "interleavings", "faulty"];
 
