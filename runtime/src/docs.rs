@@ -28,6 +28,8 @@ page!(promise, "promise.md");
 page!(protocol, "protocol.md");
 page!(recipes, "recipes.md");
 page!(tags, "tags.md");
+#[cfg(feature = "testing")]
+page!(testing, "testing.md");
 page!(transactions, "transactions.md");
 page!(types, "types.md");
 page!(verification, "verification.md");

@@ -36,6 +36,8 @@ mod patience;
 mod read;
 mod store;
 mod telemetry;
+#[cfg(feature = "testing")]
+pub mod testing;
 mod thread;
 mod write;
 

@@ -22,7 +22,7 @@ const DRAWN: [(&str, &str, &str); 4] = [
 ];
 
 /// Modules that only tests have.
-const OF_TESTS: [&str; 5] = ["tests", "suite", "interleavings", "faulty", "snapshots"];
+const OF_TESTS: [&str; 4] = ["tests", "suite", "interleavings", "snapshots"];
 
 /// Modules by their paths below the crate, with the modules that each uses.
 type Uses = BTreeMap<String, BTreeSet<String>>;

@@ -40,7 +40,7 @@ cargo xtask bench [--short] [--only TITLE] [--folder FOLDER] [--machine TEXT]
     it is built, and writes to `benches/target/bench-short`; `--only` prints the tables of these titles.";
 
 /// Sets of features that must compile without the default ones.
-const FEATURES: [&str; 10] = [
+const FEATURES: [&str; 11] = [
     "",
     "redis",
     "bincode",
@@ -51,6 +51,7 @@ const FEATURES: [&str; 10] = [
     "metrics",
     "tls",
     "indexmap",
+    "testing",
 ];
 
 fn main() -> ExitCode {

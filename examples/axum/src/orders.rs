@@ -134,7 +134,7 @@ async fn cancel_order(State(shop): State<Shop>, Path(id): Path<u64>) -> Result<(
 mod tests {
     use std::{pin::pin, task::Context};
 
-    use cached_aside::Cache;
+    use cached_aside::{Cache, testing};
 
     use super::*;
 
@@ -176,5 +176,25 @@ mod tests {
                 assert_eq!(cache.stats().abandoned, 0);
             })
             .await;
+    }
+
+    #[tokio::test]
+    async fn an_order_is_read_in_every_order() {
+        let shop = Shop::stocked();
+        let reset = async || shop.rows(|rows| *rows = Shop::stocked().rows(|rows| rows.clone()));
+        let lines = [Line { product: 1, count: 3 }];
+        testing::sees_writes(|| stock(&shop, 1), || place(&shop, &lines)).setup(reset).await;
+        testing::sees_writes(|| open_orders(&shop), || place(&shop, &lines)).setup(reset).await;
+    }
+
+    #[tokio::test]
+    async fn a_cancelled_order_is_read_in_every_order() {
+        let shop = Shop::stocked();
+        let with_an_order = async || {
+            let rows = Shop::stocked().rows(|rows| rows.clone());
+            let orders = HashMap::from([(1, vec![Line { product: 1, count: 3 }])]);
+            shop.rows(|old| *old = Rows { orders, last: 1, ..rows });
+        };
+        testing::sees_writes(|| stock(&shop, 1), || cancel(&shop, 1)).setup(with_an_order).await;
     }
 }

@@ -46,3 +46,19 @@ pub(crate) async fn rename_user(db: &Db, id: u64, name: String) -> Option<User> 
         user.clone()
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use cached_aside::testing;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_new_name_is_read_in_every_order() {
+        let db = Db::with_a_few_users();
+        let rename = || rename_user(&db, 1, "Ada King".to_owned());
+        testing::sees_writes(|| load_user(&db, 1), rename)
+            .setup(async || db.row(1, |user| "Ada Lovelace".clone_into(&mut user.name)))
+            .await;
+    }
+}

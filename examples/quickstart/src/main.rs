@@ -142,3 +142,22 @@ impl Db {
         self.loads.load(Ordering::Relaxed)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use cached_aside::testing;
+
+    use super::*;
+
+    /// The queries sleep, which takes no time where it is paused.
+    #[tokio::test(start_paused = true)]
+    async fn a_new_name_is_read_in_every_order() -> Result<(), Box<dyn Error>> {
+        let db = Db::open()?;
+        let read = async || load_user(&db, 1).await.ok().flatten().map(|user| user.name);
+        let write = || rename_user(&db, 1, "Ada King");
+        let sql = "UPDATE users SET name = 'Ada Lovelace'";
+        let reset = async || db.query(|connection| connection.execute(sql, ())).await;
+        testing::sees_writes(read, write).setup(reset).await;
+        Ok(())
+    }
+}

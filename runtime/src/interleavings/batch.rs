@@ -11,7 +11,6 @@ use std::{
 
 use super::{
     scenario::KEY,
-    stage::{Boxed, READ_ORIGIN, Stage},
     world::{Failed, coded},
 };
 use crate::{
@@ -21,6 +20,7 @@ use crate::{
     },
     AnyKey, Cache, Tag,
     function::read::ReadFunction,
+    store::stepped::stage::{Boxed, READ_ORIGIN, Stage},
 };
 
 /// The other key.

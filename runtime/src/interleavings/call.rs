@@ -4,8 +4,7 @@ use std::{pin::pin, sync::atomic::Ordering::SeqCst};
 
 use super::{
     batch::batch,
-    scenario::{Call, KEY, SAVE, number_of},
-    stage::{Boxed, READ_ORIGIN, WRITE_ORIGIN},
+    scenario::{Call, KEY, SAVE},
     world::{Failed, World, coded},
 };
 use crate::{
@@ -16,6 +15,7 @@ use crate::{
     outcome::returns::ReturnAdapter,
     overrides::refresh,
     read::{BoxedBody, load, load_owned},
+    store::stepped::stage::{Boxed, READ_ORIGIN, WRITE_ORIGIN},
     transaction,
     write::write,
 };
@@ -34,7 +34,7 @@ impl World<'_> {
         let entry = AnyKey::new(KEY).tagged(self.scenario.tags.iter().map(|tag| Tag::new(tag)));
         let keys = names.iter().map(|name| AnyKey::finished(name)).collect();
         if self.scenario.calls[number].evicts() {
-            let (inside, keys) = (self.inside.clone(), names.iter().map(|name| number_of(name)).collect());
+            let (inside, keys) = (self.inside.clone(), names.iter().map(|&name| name.to_owned()).collect());
             let evicted = async move {
                 for name in names {
                     inside.evict(name);

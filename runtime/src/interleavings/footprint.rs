@@ -5,11 +5,13 @@ use std::{collections::BTreeMap, sync::atomic::Ordering::SeqCst};
 use super::{
     choice::{Choice, kind},
     past::{Mark, Thing, hash},
-    scenario::{KEY, KEYS},
-    stage::{Command, READ_ORIGIN, WRITE_ORIGIN},
+    scenario::{KEY, KEYS, number_of},
     world::{Running, World},
 };
-use crate::options::ReadMode;
+use crate::{
+    options::ReadMode,
+    store::stepped::stage::{Command, READ_ORIGIN, WRITE_ORIGIN},
+};
 
 /// What a step is compared with.
 pub(super) struct Before {
@@ -71,7 +73,7 @@ impl World<'_> {
             Choice::GoOn(call) | Choice::Cancel(call) => of_call(call, vec![Thing::Call(call)]),
             Choice::Effect(number) => {
                 let (process, of, awaited, verb, keys) = self.stage.command(number, |command| {
-                    (command.process, command.of, command.awaited, command.verb, command.keys.clone())
+                    (command.process, command.of, command.awaited, command.verb, numbers(command))
                 });
                 let is_answered = self.stage.command(number, Command::is_answered_at_once);
                 let mut touched = match of.filter(|call| awaited && self.calls[*call].future.is_some()) {
@@ -87,7 +89,7 @@ impl World<'_> {
             }
             Choice::Answer(number) | Choice::Lose(number) | Choice::Delay(number) => {
                 let (process, of, awaited, verb, keys) = self.stage.command(number, |command| {
-                    (command.process, command.of, command.awaited, command.verb, command.keys.clone())
+                    (command.process, command.of, command.awaited, command.verb, numbers(command))
                 });
                 let mut touched = match of.filter(|call| awaited && self.calls[*call].future.is_some()) {
                     Some(call) => of_call(call, vec![Thing::Call(call), Thing::Command(number)]),
@@ -111,7 +113,7 @@ impl World<'_> {
     pub(super) fn renewed(&self, choice: Choice) -> Vec<usize> {
         let Choice::Effect(number) = choice else { return Vec::new() };
         self.stage.command(number, |command| match command.verb {
-            "renew" | "renew_guard" => command.keys.clone(),
+            "renew" | "renew_guard" => numbers(command),
             _ => Vec::new(),
         })
     }
@@ -189,4 +191,9 @@ impl World<'_> {
         }
         shared
     }
+}
+
+/// The numbers of the keys that a command is about.
+fn numbers(command: &Command) -> Vec<usize> {
+    command.keys.iter().map(|key| number_of(key)).collect()
 }

@@ -22,11 +22,7 @@ mod past;
 mod scenario;
 mod scenarios;
 mod search;
-mod stage;
 mod standing;
-mod store;
 mod tagged;
 mod telling;
 mod world;
-
-pub(crate) use self::store::SteppedStore;

@@ -10,6 +10,7 @@ use crate::{
         write::{Guard, WriteFunction},
     },
     options::ReadMode,
+    store::stepped::First,
 };
 
 /// The one key.
@@ -231,13 +232,6 @@ pub(super) enum Promise {
     InOneProcess,
     /// P1; and what is loaded anew is no older than any change that was over before, nor is what is given after it.
     LoadedAnew,
-}
-
-/// What a look at an entry with tags reads first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum First {
-    Entry,
-    Tags,
 }
 
 /// Calls, and what may happen while they run.

@@ -93,10 +93,7 @@ impl World<'_> {
             let end = Instant::now() + QUIET;
             while Instant::now() < end {
                 for number in self.stage.commands(|(number, _)| *number) {
-                    self.stage.take_effect(number);
-                    if self.stage.commands(|(other, _)| *other).contains(&number) {
-                        self.stage.answer(number);
-                    }
+                    self.stage.carry_out(number);
                 }
                 let _ = timeout(Duration::from_millis(100), self.stage.stirred.notified()).await;
                 tokio::task::yield_now().await;

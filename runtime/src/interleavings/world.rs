@@ -21,14 +21,19 @@ use super::{
     history::{Gave, History},
     past::{Mark, Past, Step, Thing},
     scenario::{KEY, Scenario},
-    stage::{Boxed, Command, READ_ORIGIN, Stage, WRITE_ORIGIN},
-    store::SteppedStore,
 };
 use crate::{
     Bincode, Cache, Error, Tag,
     codec::coding::{Coding, coding},
     fingerprint::{self, TypeInfo},
-    store::{Store, memory::MemoryStore},
+    store::{
+        Store,
+        memory::MemoryStore,
+        stepped::{
+            SteppedStore,
+            stage::{Boxed, Command, READ_ORIGIN, Stage, WRITE_ORIGIN},
+        },
+    },
 };
 
 /// Nothing that runs takes longer.
@@ -122,8 +127,7 @@ impl<'a> World<'a> {
         }
         let processes = 1 + scenario.calls.iter().map(|call| call.process).max().unwrap_or_default();
         let cache = |process| {
-            let store =
-                SteppedStore { inside: inside.clone(), stage: stage.clone(), process, first: scenario.first };
+            let store = SteppedStore::new(inside.clone(), stage.clone(), process, scenario.first);
             Cache::with_store(Store::Stepped(store), scenario.timeout, "test".to_owned())
         };
         let caches = (0..processes).map(cache).collect();
@@ -295,10 +299,7 @@ impl<'a> World<'a> {
             Choice::Effect(number) if self.stage.command(number, Command::is_answered_at_once) => {
                 let (of, awaited) = self.stage.command(number, |command| (command.of, command.awaited));
                 self.stage.act(of, false);
-                self.stage.take_effect(number);
-                if self.stage.commands(|(other, _)| *other).contains(&number) {
-                    self.stage.answer(number);
-                }
+                self.stage.carry_out(number);
                 if let Some(call) = of.filter(|call| awaited && self.calls[*call].future.is_some()) {
                     return self.poll(call);
                 }

@@ -54,8 +54,10 @@ impl<V, E> Call<'_, V, E> {
     #[cold]
     fn is_drawn(&self, share: f64, hit: &Hit<V, E>) -> bool {
         // A write of this very task may be the difference; and a load that asks for its own key may not run its body again.
+        // Where orders are searched a run is repeated, which chance would prevent.
         if matches!(hit.value, Loaded::Error(_))
             || scope::is_in_write()
+            || self.cache.store.is_stepped()
             || nested::is_inside(self.cache, self.key())
         {
             return false;

@@ -18,7 +18,7 @@ pub(crate) enum StoreError {
     /// No answer in this time.
     Timeout(Duration),
     /// The connection is down.
-    #[cfg(any(feature = "redis", test))]
+    #[cfg(any(feature = "redis", test, feature = "testing"))]
     Unreachable(String),
     /// An error of the server's.
     #[cfg(feature = "redis")]
@@ -37,7 +37,7 @@ impl StoreError {
     pub(crate) fn is_ambiguous(&self) -> bool {
         match self {
             StoreError::Timeout(_) => true,
-            #[cfg(any(feature = "redis", test))]
+            #[cfg(any(feature = "redis", test, feature = "testing"))]
             StoreError::Unreachable(_) => true,
             #[cfg(feature = "redis")]
             StoreError::Server(_) | StoreError::Full => false,
@@ -49,7 +49,7 @@ impl StoreError {
     pub(crate) fn into_error(self, doing: &'static str, key: &str) -> Error {
         match self {
             StoreError::Timeout(within) => Error::Timeout { doing, within },
-            #[cfg(any(feature = "redis", test))]
+            #[cfg(any(feature = "redis", test, feature = "testing"))]
             StoreError::Unreachable(reason) => Error::Unreachable { doing, reason },
             #[cfg(feature = "redis")]
             StoreError::Server(reason) => Error::Server { doing, reason },

@@ -1,9 +1,10 @@
 //! A store that fails on demand: the in-process store behind a gate that every step passes.
 
+#[cfg(test)]
+use std::mem;
 use std::{
     collections::HashMap,
     future::{Future, pending},
-    mem,
     time::Duration,
 };
 
@@ -11,9 +12,13 @@ use crate::lock::Mutex;
 
 use bytes::Bytes;
 use cached_aside_protocol::Step;
+#[cfg(test)]
 use tokio::time::sleep;
 
-use super::{Answer, StoreError, Together, Watched, memory::MemoryStore};
+use super::{
+    answer::{Answer, StoreError, Together, Watched},
+    memory::MemoryStore,
+};
 
 /// What happens to a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,6 +28,7 @@ pub(crate) enum Gate {
     /// It is not executed, and fails at once.
     Fails,
     /// It is executed and answered late, but within the time limit.
+    #[cfg(test)]
     Slow,
     /// It is not executed and never answered.
     Hangs,
@@ -31,43 +37,79 @@ pub(crate) enum Gate {
 }
 
 /// Every gate.
+#[cfg(test)]
 pub(crate) const GATES: [Gate; 5] = [Gate::Passes, Gate::Fails, Gate::Slow, Gate::Hangs, Gate::LosesReply];
 /// How long a slow step takes.
+#[cfg(test)]
 pub(crate) const SLOW: Duration = Duration::from_millis(20);
 
 #[derive(Debug)]
 pub(crate) struct FaultyStore {
     pub(crate) inside: MemoryStore,
-    gates: Mutex<HashMap<&'static str, Gate>>,
+    gates: Mutex<Gates>,
     /// The steps on several keys, and on how many.
+    #[cfg(test)]
     packets: Mutex<Vec<(&'static str, usize)>>,
+}
+
+/// What happens to which steps.
+#[derive(Debug, Default)]
+struct Gates {
+    /// To those that have none of their own.
+    all: Option<Gate>,
+    of_step: HashMap<&'static str, Gate>,
+    /// To the next one of a step alone.
+    next: HashMap<&'static str, Gate>,
 }
 
 impl FaultyStore {
     pub(crate) fn new() -> Self {
-        FaultyStore { inside: MemoryStore::new(), gates: Mutex::default(), packets: Mutex::default() }
+        FaultyStore {
+            inside: MemoryStore::new(),
+            gates: Mutex::default(),
+            #[cfg(test)]
+            packets: Mutex::default(),
+        }
     }
 
     /// Sets what happens to steps from now on.
+    #[cfg(test)]
     pub(crate) fn set(&self, step: &'static str, gate: Gate) {
-        self.gates.lock().insert(step, gate);
+        self.gates.lock().of_step.insert(step, gate);
+    }
+
+    /// Sets what happens to all steps from now on.
+    #[cfg(feature = "testing")]
+    pub(crate) fn set_all(&self, gate: Gate) {
+        *self.gates.lock() = Gates { all: Some(gate), ..Gates::default() };
+    }
+
+    /// Sets what happens to the next of these steps, and to no other.
+    #[cfg(feature = "testing")]
+    pub(crate) fn set_next(&self, step: &'static str, gate: Gate) {
+        self.gates.lock().next.insert(step, gate);
     }
 
     /// Lets every step pass again.
     pub(crate) fn heal(&self) {
-        self.gates.lock().clear();
+        *self.gates.lock() = Gates::default();
     }
 
     /// The steps that were taken on several keys since this was asked, and on how many.
+    #[cfg(test)]
     pub(crate) fn take_packets(&self) -> Vec<(&'static str, usize)> {
         mem::take(&mut *self.packets.lock())
     }
 
     async fn pass<T>(&self, name: &'static str, step: impl Future<Output = Answer<T>>) -> Answer<T> {
-        let gate = self.gates.lock().get(name).copied();
+        let gate = {
+            let mut gates = self.gates.lock();
+            gates.next.remove(name).or(gates.of_step.get(name).copied()).or(gates.all)
+        };
         match gate.unwrap_or(Gate::Passes) {
             Gate::Passes => step.await,
             Gate::Fails => Err(StoreError::Unreachable("the gate is shut".to_owned())),
+            #[cfg(test)]
             Gate::Slow => {
                 sleep(SLOW / 2).await;
                 let answer = step.await;
@@ -104,6 +146,7 @@ impl FaultyStore {
         keys: &[&str],
         steps: &[S],
     ) -> Answer<Vec<Answer<S::Answer>>> {
+        #[cfg(test)]
         self.packets.lock().push((S::NAME, keys.len()));
         self.pass(S::NAME, self.inside.run_all(keys, steps)).await
     }

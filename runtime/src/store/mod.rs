@@ -2,11 +2,13 @@
 
 pub(crate) mod answer;
 mod changes;
-#[cfg(test)]
+#[cfg(any(test, feature = "testing"))]
 pub(crate) mod faulty;
 pub(crate) mod memory;
 #[cfg(feature = "redis")]
 pub(crate) mod redis;
+#[cfg(any(test, feature = "testing"))]
+pub(crate) mod stepped;
 #[cfg(test)]
 mod suite;
 
@@ -22,7 +24,7 @@ pub(crate) use self::{
     answer::{Answer, LARGE, Read, StoreError, Together, Watched},
     changes::ChangeListener,
 };
-#[cfg(any(feature = "redis", test))]
+#[cfg(any(feature = "redis", test, feature = "testing"))]
 use crate::patience::in_awake_time;
 use crate::{owed::Owed, telemetry::Node, thread::Clock};
 
@@ -32,14 +34,14 @@ pub(crate) enum Store {
     Memory(memory::MemoryStore),
     #[cfg(feature = "redis")]
     Redis(Box<redis::RedisStore>),
-    #[cfg(test)]
+    #[cfg(any(test, feature = "testing"))]
     Faulty(faulty::FaultyStore),
-    #[cfg(test)]
-    Stepped(crate::interleavings::SteppedStore),
+    #[cfg(any(test, feature = "testing"))]
+    Stepped(stepped::SteppedStore),
 }
 
 /// Runs a step within a time limit, which only counts while this process is awake. A function would hold the step twice.
-#[cfg(any(feature = "redis", test))]
+#[cfg(any(feature = "redis", test, feature = "testing"))]
 macro_rules! in_time {
     ($clock:expr, $within:ident, $step:expr) => {
         in_awake_time!($clock, $within, $step).unwrap_or(Err(StoreError::Timeout($within)))
@@ -57,9 +59,9 @@ macro_rules! on_store {
             }
             #[cfg(feature = "redis")]
             Store::Redis($store) => in_time!(Clock::Real, $within, $call),
-            #[cfg(test)]
+            #[cfg(any(test, feature = "testing"))]
             Store::Faulty($store) => in_time!(Clock::Callers, $within, $call),
-            #[cfg(test)]
+            #[cfg(any(test, feature = "testing"))]
             Store::Stepped($store) => in_time!(Clock::Callers, $within, $call),
         }
     };
@@ -76,9 +78,9 @@ impl Store {
             // The reads of a batch share a time limit.
             #[cfg(feature = "redis")]
             Store::Redis(store) => store.read(key, within).await,
-            #[cfg(test)]
+            #[cfg(any(test, feature = "testing"))]
             Store::Faulty(store) => in_time!(Clock::Callers, within, store.read(key)),
-            #[cfg(test)]
+            #[cfg(any(test, feature = "testing"))]
             Store::Stepped(store) => in_time!(Clock::Callers, within, store.read(key)),
         }
     }
@@ -107,9 +109,9 @@ impl Store {
             // The reads of a batch share a time limit.
             #[cfg(feature = "redis")]
             Store::Redis(store) => store.read_together(keys, timed, within).await,
-            #[cfg(test)]
+            #[cfg(any(test, feature = "testing"))]
             Store::Faulty(store) => in_time!(Clock::Callers, within, store.read_together(keys, timed)),
-            #[cfg(test)]
+            #[cfg(any(test, feature = "testing"))]
             Store::Stepped(store) => in_time!(Clock::Callers, within, store.read_together(keys, timed)),
         }
     }
@@ -125,7 +127,7 @@ impl Store {
             // What was answered in time counts, whatever became of the rest.
             #[cfg(feature = "redis")]
             Store::Redis(store) => boxed(store.read_all(keys, timed, within)),
-            #[cfg(test)]
+            #[cfg(any(test, feature = "testing"))]
             Store::Stepped(store) => {
                 boxed(
                     async move { each(keys, in_time!(Clock::Callers, within, store.read_all(keys, timed))) },
@@ -230,6 +232,14 @@ impl Store {
         }
     }
 
+    /// Whether it takes one step at a time, in an order that is searched for.
+    pub(crate) fn is_stepped(&self) -> bool {
+        #[cfg(any(test, feature = "testing"))]
+        return matches!(self, Store::Stepped(_));
+        #[cfg(not(any(test, feature = "testing")))]
+        false
+    }
+
     /// The clock that limits a step.
     pub(crate) fn clock(&self) -> Clock {
         if self.is_remote() { Clock::Real } else { Clock::Callers }
@@ -295,9 +305,9 @@ impl Store {
             Store::Memory(_) => "this process".to_owned(),
             #[cfg(feature = "redis")]
             Store::Redis(store) => store.describe(),
-            #[cfg(test)]
+            #[cfg(any(test, feature = "testing"))]
             Store::Faulty(_) => "a faulty store".to_owned(),
-            #[cfg(test)]
+            #[cfg(any(test, feature = "testing"))]
             Store::Stepped(_) => "a store that takes one step at a time".to_owned(),
         }
     }

@@ -13,7 +13,7 @@ use tokio::sync::{Notify, oneshot};
 
 use crate::{
     lock::Mutex,
-    store::{Answer, StoreError},
+    store::answer::{Answer, StoreError},
 };
 
 /// Commands under way, and who is acting.
@@ -21,7 +21,7 @@ use crate::{
 pub(crate) struct Stage {
     waiting: Mutex<Waiting>,
     /// Something can go on.
-    pub(super) stirred: Notify,
+    pub(crate) stirred: Notify,
 }
 
 #[derive(Debug, Default)]
@@ -42,28 +42,28 @@ struct Waiting {
 
 /// Something that was asked for.
 #[derive(Debug)]
-pub(super) struct Command {
-    pub(super) process: usize,
-    pub(super) verb: &'static str,
-    /// The numbers of the keys that it is about.
-    pub(super) keys: Vec<usize>,
+pub(crate) struct Command {
+    pub(crate) process: usize,
+    pub(crate) verb: &'static str,
+    /// The keys that it is about.
+    pub(crate) keys: Vec<String>,
     /// The call on whose behalf it was sent, if it is known.
-    pub(super) of: Option<usize>,
+    pub(crate) of: Option<usize>,
     /// Whether that call itself waits for the answer.
-    pub(super) awaited: bool,
+    pub(crate) awaited: bool,
     /// Whether it has taken effect.
-    pub(super) taken: bool,
+    pub(crate) taken: bool,
     request: Box<dyn Request>,
 }
 
 impl Command {
     /// Whether it is answered when it takes effect. Its caller waits for another command besides, whose answer may come at any time.
-    pub(super) fn is_answered_at_once(&self) -> bool {
+    pub(crate) fn is_answered_at_once(&self) -> bool {
         AT_ONCE.contains(&self.verb)
     }
 
     /// Whether anybody waits for the answer.
-    pub(super) fn is_awaited(&self) -> bool {
+    pub(crate) fn is_awaited(&self) -> bool {
         self.request.is_awaited()
     }
 }
@@ -125,16 +125,16 @@ fn cut() -> StoreError {
 }
 
 impl Stage {
-    pub(super) fn new(cut_off: Vec<usize>) -> Stage {
+    pub(crate) fn new(cut_off: Vec<usize>) -> Stage {
         let waiting = Waiting { cut_off, ..Waiting::default() };
         Stage { waiting: Mutex::new(waiting), stirred: Notify::new() }
     }
 
     /// Sends a command and waits for its answer. It goes on by itself when the sender goes away.
-    pub(super) async fn send<T: Send + 'static>(
+    pub(crate) async fn send<T: Send + 'static>(
         &self,
         process: usize,
-        (verb, keys): (&'static str, Vec<usize>),
+        (verb, keys): (&'static str, Vec<String>),
         effect: impl Future<Output = Answer<T>> + Send + 'static,
     ) -> Answer<T> {
         let (reply, answer) = oneshot::channel();
@@ -163,14 +163,14 @@ impl Stage {
     }
 
     /// Says on whose behalf commands are sent from now on.
-    pub(super) fn act(&self, call: Option<usize>, itself: bool) {
+    pub(crate) fn act(&self, call: Option<usize>, itself: bool) {
         let mut waiting = self.waiting.lock();
         waiting.acting = call;
         waiting.itself = itself;
     }
 
     /// A process dies: its commands still take effect or, if they are lost too, do not.
-    pub(super) fn die(&self, process: usize, with_commands: bool) {
+    pub(crate) fn die(&self, process: usize, with_commands: bool) {
         let mut waiting = self.waiting.lock();
         waiting.dead[process] = true;
         if with_commands {
@@ -179,26 +179,26 @@ impl Stage {
     }
 
     /// Looks at the commands under way, in the order in which they were sent.
-    pub(super) fn commands<T>(&self, look: impl FnMut((&usize, &Command)) -> T) -> Vec<T> {
+    pub(crate) fn commands<T>(&self, look: impl FnMut((&usize, &Command)) -> T) -> Vec<T> {
         self.waiting.lock().commands.iter().map(look).collect()
     }
 
     /// Calls whose bodies have begun.
-    pub(super) fn bodies(&self) -> Vec<usize> {
+    pub(crate) fn bodies(&self) -> Vec<usize> {
         self.waiting.lock().bodies.clone()
     }
 
     /// How many commands have been sent so far.
-    pub(super) fn sent(&self) -> usize {
+    pub(crate) fn sent(&self) -> usize {
         self.waiting.lock().sent
     }
 
-    pub(super) fn command<T>(&self, number: usize, look: impl FnOnce(&Command) -> T) -> T {
+    pub(crate) fn command<T>(&self, number: usize, look: impl FnOnce(&Command) -> T) -> T {
         look(&self.waiting.lock().commands[&number])
     }
 
     /// A command takes effect. It is over then if nobody waits for its answer.
-    pub(super) fn take_effect(&self, number: usize) {
+    pub(crate) fn take_effect(&self, number: usize) {
         self.change(number, |command| {
             command.request.take_effect();
             command.taken = true;
@@ -206,8 +206,16 @@ impl Stage {
         });
     }
 
+    /// A command takes effect and is answered at once, if anybody waits for that.
+    pub(crate) fn carry_out(&self, number: usize) {
+        self.take_effect(number);
+        if self.waiting.lock().commands.contains_key(&number) {
+            self.answer(number);
+        }
+    }
+
     /// Answers a command.
-    pub(super) fn answer(&self, number: usize) {
+    pub(crate) fn answer(&self, number: usize) {
         self.change(number, |command| {
             command.request.answer();
             false
@@ -215,7 +223,7 @@ impl Stage {
     }
 
     /// Tells the sender that the connection is cut. If the command is `late`, it takes effect all the same one day.
-    pub(super) fn fail(&self, number: usize, late: bool) {
+    pub(crate) fn fail(&self, number: usize, late: bool) {
         self.change(number, |command| {
             command.request.fail();
             command.awaited = false;
@@ -224,7 +232,7 @@ impl Stage {
     }
 
     /// Lets go of what nobody waits for and what has no effect any more.
-    pub(super) fn tidy(&self) {
+    pub(crate) fn tidy(&self) {
         let over: Vec<Command> = {
             let mut waiting = self.waiting.lock();
             let over = |command: &Command| {
@@ -251,17 +259,17 @@ impl Stage {
 }
 
 /// A body reads the database.
-pub(super) const READ_ORIGIN: &str = "read the database";
+pub(crate) const READ_ORIGIN: &str = "read the database";
 /// A body writes the database.
-pub(super) const WRITE_ORIGIN: &str = "write the database";
+pub(crate) const WRITE_ORIGIN: &str = "write the database";
 /// What changes nothing, so that it does not matter whether it happens when nobody waits for it.
 const READS: [&str; 5] = [READ, READ_FIRST, "read_timed", "watch", READ_ORIGIN];
 /// A read, or the last one of several by one call.
-pub(super) const READ: &str = "read";
+pub(crate) const READ: &str = "read";
 /// The first read of several by one call: the next is sent when it is answered.
-pub(super) const READ_FIRST: &str = "read first";
+pub(crate) const READ_FIRST: &str = "read first";
 /// What is answered when it takes effect.
 const AT_ONCE: [&str; 2] = [READ_FIRST, "carry"];
 
 /// A future that is kept beside others.
-pub(super) type Boxed<T> = Pin<Box<dyn Future<Output = T>>>;
+pub(crate) type Boxed<T> = Pin<Box<dyn Future<Output = T>>>;

@@ -1,23 +1,76 @@
 //! The in-process store, one step at a time: each step is a command on the stage.
 
+#[cfg_attr(
+    not(test),
+    expect(dead_code, reason = "the library's own search does more to commands than the testing kit")
+)]
+pub(crate) mod stage;
+
+#[cfg(feature = "testing")]
+use std::{any::Any, collections::HashMap};
 use std::{fmt, slice, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use cached_aside_protocol::Step;
 
+use self::stage::{READ, READ_FIRST, Stage};
 use super::{
-    scenario::{First, number_of},
-    stage::{READ, READ_FIRST, Stage},
+    answer::{Answer, Read, Together, Watched},
+    memory::MemoryStore,
 };
-use crate::store::{Answer, Read, Together, Watched, memory::MemoryStore};
+#[cfg(feature = "testing")]
+use crate::lock::Mutex;
+
+/// What a look at an entry with tags reads first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum First {
+    Entry,
+    Tags,
+}
 
 /// One process's way to the store that it shares with others.
 pub(crate) struct SteppedStore {
-    pub(super) inside: Arc<MemoryStore>,
-    pub(super) stage: Arc<Stage>,
-    pub(super) process: usize,
+    pub(crate) inside: Arc<MemoryStore>,
+    pub(crate) stage: Arc<Stage>,
+    pub(crate) process: usize,
     /// What a look at an entry with tags reads first.
-    pub(super) first: First,
+    pub(crate) first: First,
+    /// What a cache by hand has stored.
+    #[cfg(feature = "testing")]
+    pub(crate) by_hand: Arc<Mutex<HashMap<String, Value>>>,
+}
+
+/// A value of a cache by hand.
+#[cfg(feature = "testing")]
+type Value = Arc<dyn Any + Send + Sync>;
+
+/// The plain commands of a cache by hand.
+#[cfg(feature = "testing")]
+pub(crate) struct ByHand<'a>(&'a SteppedStore);
+
+#[cfg(feature = "testing")]
+impl ByHand<'_> {
+    pub(crate) async fn get(&self, key: &str) -> Option<Value> {
+        let (values, name) = (self.0.by_hand.clone(), key.to_owned());
+        let get = |_| async move { Ok(values.lock().get(&name).cloned()) };
+        self.0.send("GET", &[key], get).await.ok().flatten()
+    }
+
+    /// Stores a value, or with none deletes what is stored.
+    pub(crate) async fn set(&self, key: &str, value: Option<Value>) {
+        let (values, name) = (self.0.by_hand.clone(), key.to_owned());
+        let verb = if value.is_some() { "SET" } else { "DEL" };
+        let set = |_| async move {
+            let mut values = values.lock();
+            match value {
+                Some(value) => drop(values.insert(name, value)),
+                None => drop(values.remove(&name)),
+            }
+            Ok(())
+        };
+        // The stage loses nothing that the testing kit sends.
+        let _ = self.0.send(verb, &[key], set).await;
+    }
 }
 
 impl fmt::Debug for SteppedStore {
@@ -27,6 +80,27 @@ impl fmt::Debug for SteppedStore {
 }
 
 impl SteppedStore {
+    pub(crate) fn new(
+        inside: Arc<MemoryStore>,
+        stage: Arc<Stage>,
+        process: usize,
+        first: First,
+    ) -> SteppedStore {
+        SteppedStore {
+            inside,
+            stage,
+            process,
+            first,
+            #[cfg(feature = "testing")]
+            by_hand: Arc::default(),
+        }
+    }
+
+    #[cfg(feature = "testing")]
+    pub(crate) fn by_hand(&self) -> ByHand<'_> {
+        ByHand(self)
+    }
+
     pub(crate) async fn read(&self, key: &str) -> Answer<Option<Bytes>> {
         let key = key.to_owned();
         self.send(READ, &[&key.clone()], |store| async move { store.read(&key).await }).await
@@ -138,7 +212,7 @@ impl SteppedStore {
         T: Send + 'static,
         F: Future<Output = Answer<T>> + Send + 'static,
     {
-        let keys = keys.iter().map(|key| number_of(key)).collect();
+        let keys = keys.iter().map(|&key| key.to_owned()).collect();
         self.stage.send(self.process, (name, keys), command(self.inside.clone())).await
     }
 }
