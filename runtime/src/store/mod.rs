@@ -79,9 +79,13 @@ impl Store {
             #[cfg(feature = "redis")]
             Store::Redis(store) => store.read(key, within).await,
             #[cfg(any(test, feature = "testing"))]
-            Store::Faulty(store) => in_time!(Clock::Callers, within, store.read(key)),
+            Store::Faulty(store) => {
+                boxed(async move { in_time!(Clock::Callers, within, store.read(key)) }).await
+            }
             #[cfg(any(test, feature = "testing"))]
-            Store::Stepped(store) => in_time!(Clock::Callers, within, store.read(key)),
+            Store::Stepped(store) => {
+                boxed(async move { in_time!(Clock::Callers, within, store.read(key)) }).await
+            }
         }
     }
 
@@ -110,9 +114,13 @@ impl Store {
             #[cfg(feature = "redis")]
             Store::Redis(store) => store.read_together(keys, timed, within).await,
             #[cfg(any(test, feature = "testing"))]
-            Store::Faulty(store) => in_time!(Clock::Callers, within, store.read_together(keys, timed)),
+            Store::Faulty(store) => {
+                boxed(async move { in_time!(Clock::Callers, within, store.read_together(keys, timed)) }).await
+            }
             #[cfg(any(test, feature = "testing"))]
-            Store::Stepped(store) => in_time!(Clock::Callers, within, store.read_together(keys, timed)),
+            Store::Stepped(store) => {
+                boxed(async move { in_time!(Clock::Callers, within, store.read_together(keys, timed)) }).await
+            }
         }
     }
 

@@ -7,7 +7,7 @@ use cached_aside_protocol::steps::{Left, Release};
 use super::*;
 use crate::{
     __private::key,
-    Key, Source,
+    Key, Source, Tag,
     engine::local::LocalCopies,
     overrides::{bypass, observe, only_cached},
     transaction,
@@ -38,6 +38,14 @@ impl World {
     }
 
     fn kept_by(&self, function: &'static ReadFunction) -> impl Future<Output = Result<u64, Failed>> + use<> {
+        self.kept_under(AnyKey::new("k"), function)
+    }
+
+    fn kept_under(
+        &self,
+        key: AnyKey,
+        function: &'static ReadFunction,
+    ) -> impl Future<Output = Result<u64, Failed>> + use<> {
         let (world, cache) = (self.clone(), self.cache.clone());
         async move {
             let origin = async {
@@ -46,8 +54,7 @@ impl World {
             };
             let coding = coding::<u64, Bincode>(0).local();
             let returns = ReturnAdapter::<Result<u64, Failed>, 2>::SHARED.or_absent();
-            load::<_, 2, _>(function, Some(&cache.inner), AnyKey::new("k"), coding, returns, pin!(origin))
-                .await
+            load::<_, 2, _>(function, Some(&cache.inner), key, coding, returns, pin!(origin)).await
         }
     }
 
@@ -314,4 +321,28 @@ async fn a_bounded_copy_of_another_entry_is_not_used() {
     sleep(SLOW + TICK).await;
     assert_eq!(world.local_hits(), 0);
     assert_eq!(world.kept_by(&BOUNDED).await, Ok(2), "the copy is of the entry that the write has deleted");
+}
+
+/// So it is where a tag of the entry has been written meanwhile, which changes nothing about the entry.
+#[tokio::test(start_paused = true)]
+async fn a_bounded_copy_whose_tag_was_written_is_not_used() {
+    for is_written in [false, true] {
+        let (world, tag) = (World::new(), Tag::new("t"));
+        let kept = || world.kept_under(AnyKey::new("k").tagged([tag.clone()]), &BOUNDED);
+        world.store().set("watch", Gate::Slow);
+        for _ in 0..3 {
+            assert_eq!(kept().await, Ok(1));
+        }
+        if is_written {
+            // By another process, before the question has arrived.
+            let (token, inside) = (Token::numbered(1_000), &world.store().inside);
+            let guard = cached_aside_protocol::steps::Guard { token, hold: LOCAL };
+            inside.run(tag.key(), &guard).await.unwrap();
+            inside.run(tag.key(), &Release { token, left: Left::Nothing }).await.unwrap();
+        }
+        world.version.store(2, SeqCst);
+        sleep(SLOW + TICK).await;
+        let given = kept().await;
+        assert_eq!((given, world.local_hits()), if is_written { (Ok(2), 0) } else { (Ok(1), 1) });
+    }
 }
