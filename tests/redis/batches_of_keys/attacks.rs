@@ -114,19 +114,20 @@ async fn a_batch_that_is_dropped_anywhere_leaves_nothing_older_and_nobody_waitin
     on_both_stores("batches-dropped", |cache| async move {
         let db = Articles::default();
         let names = named(&["a", "b", "c", "d"]);
-        for polls in 0..24 {
+        // A lease whose tag has been written since is in nobody's way, so that one that was left shows only without a write.
+        for (polls, is_written) in (0..24).flat_map(|polls| [(polls, false), (polls, true)]) {
+            cache.invalidate_tag(of_shop(7)).await.unwrap();
             articles(&db, 7, &names[..2]).await;
             carried_out(&cache).await;
             cut(articles(&db, 7, &names), polls).await;
-            let written = db.version.fetch_add(1, SeqCst) + 1;
-            cache.invalidate_tag(of_shop(7)).await.unwrap();
-            let begun = Instant::now();
+            if is_written {
+                db.version.fetch_add(1, SeqCst);
+                cache.invalidate_tag(of_shop(7)).await.unwrap();
+            }
+            let (version, begun) = (db.version.load(SeqCst), Instant::now());
             for _ in 0..2 {
-                assert_eq!(
-                    version_of(&articles(&db, 7, &names).await, &names),
-                    written,
-                    "after {polls} polls"
-                );
+                let given = version_of(&articles(&db, 7, &names).await, &names);
+                assert_eq!(given, version, "after {polls} polls");
             }
             assert!(begun.elapsed() < Duration::from_secs(5), "nobody holds a lease after {polls} polls");
         }
@@ -215,7 +216,9 @@ async fn a_tag_that_is_written_and_then_lost_while_a_batch_loads_revives_nothing
         server.run::<()>(cmd("DEL").arg(tag));
         let lose = move || {
             db.version.store(1, SeqCst);
-            commands.iter().for_each(|command| server.run::<()>(command));
+            for command in &commands {
+                server.run::<()>(command);
+            }
         };
         *db.meanwhile.lock().unwrap() = Some(Box::new(lose));
         cache
