@@ -173,6 +173,8 @@ async fn commands_are_few() {
         format!("{commands:?}")
     };
     cache.scope(async { (load(1).await, save(1).await) }).await;
+    // The first of a kind sends its script, too.
+    carried_out(&cache).await;
     let miss = counted(&|| {
         Box::pin(async {
             load(1).await;
