@@ -14,6 +14,8 @@ use cached_aside_tests::{RedisCluster, RedisServer, server};
 use redis::cmd;
 use tokio::time::sleep;
 
+use crate::support::copied;
+
 /// How long a copy may be used.
 const LOCAL: Duration = Duration::from_millis(500);
 /// What a busy machine may take, and far less than a minute.
@@ -85,19 +87,6 @@ static FAMILY: Cached<u64> =
 
 async fn cache(url: &str) -> Cache {
     Cache::builder().url(url).namespace("copies").build().await.unwrap()
-}
-
-/// Calls until it is given a copy.
-async fn copied<T, F: Future<Output = T>>(call: impl Fn() -> F) -> T {
-    let begun = Instant::now();
-    loop {
-        let (value, observed) = observe(call()).await;
-        if observed.source() == Some(Source::Local) {
-            return value;
-        }
-        assert!(begun.elapsed() < LONG, "there is no copy: {observed:?}");
-        sleep(Duration::from_millis(1)).await;
-    }
 }
 
 /// For how long a call gives something else than was written, from now on: the last time at which one was asked.

@@ -17,7 +17,7 @@ use cached_aside_tests::{RedisServer, Worker};
 use redis::cmd;
 use tokio::time::sleep;
 
-use crate::support::connect;
+use crate::support::{connect, copied};
 
 /// How long a copy may be used, and what a busy machine may take.
 const LOCAL: Duration = Duration::from_millis(500);
@@ -68,19 +68,6 @@ static FAMILY: Cached<u64> = Cached::new("local_family", Duration::from_secs(30)
 
 async fn cache(server: &RedisServer) -> Cache {
     Cache::builder().url(server.url()).namespace("local").build().await.unwrap()
-}
-
-/// Calls until it is given a copy.
-async fn copied<T, F: Future<Output = T>>(call: impl Fn() -> F) -> T {
-    let begun = Instant::now();
-    loop {
-        let (value, observed) = observe(call()).await;
-        if observed.source() == Some(Source::Local) {
-            return value;
-        }
-        assert!(begun.elapsed() < LONG, "there is no copy: {observed:?}");
-        sleep(Duration::from_millis(1)).await;
-    }
 }
 
 /// Two processes' caches over one server: one reads without a pause, the other writes.

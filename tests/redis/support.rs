@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use cached_aside::Cache;
+use cached_aside::{Cache, Source, observe};
 use redis::{Client, Connection, RedisResult, cmd};
 
 mod deployments;
@@ -63,6 +63,19 @@ pub(crate) async fn carried_out(cache: &Cache) {
         ended < total.loads
     });
     while on_its_way() && begun.elapsed() < Duration::from_millis(200) {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+}
+
+/// Calls until it is given a local copy.
+pub(crate) async fn copied<T, F: Future<Output = T>>(call: impl Fn() -> F) -> T {
+    let begun = Instant::now();
+    loop {
+        let (value, observed) = observe(call()).await;
+        if observed.source() == Some(Source::Local) {
+            return value;
+        }
+        assert!(begun.elapsed() < LONG, "there is no copy: {observed:?}");
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
 }

@@ -108,8 +108,9 @@ impl Publisher {
         let Store::Redis(store) = &cache.store else { return };
         if self.written.is_some() {
             let step = store.withdraw(self.key, &self.mark);
-            if let Err(error) = thread::timeout(cache.timeout, step).await {
-                tracing::debug!(?error, "the counts of this process are there until they expire");
+            match thread::timeout(cache.timeout, step).await {
+                Ok(Ok(())) => {}
+                error => tracing::debug!(?error, "the counts of this process are there until they expire"),
             }
         }
     }

@@ -14,7 +14,7 @@ use tokio::time::Instant;
 use super::{
     found::{Hit, Lookup, Missing, StaleEntry},
     site::Call,
-    tagged::{NO_TAGS, carries},
+    tagged::NO_TAGS,
 };
 use crate::{
     backoff::Backoff,
@@ -89,7 +89,7 @@ impl<V, E> Call<'_, V, E> {
         };
         let why = match entry::parse(&bytes, self.type_info.fingerprint) {
             Entry::Value(Value { versions, .. }) | Entry::Failure(Failure { versions, .. })
-                if !tags.is_some_and(|tags| carries(versions, tags)) =>
+                if !tags.is_some_and(|tags| versions.are_current(tags)) =>
             {
                 let Some(_) = tags else { return Lookup::Missing(Missing::NeedsServerTime) };
                 tracing::debug!(key = self.key(), "a tag of the entry was invalidated");

@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use cached_aside_protocol::entry::{self, Entry};
 
-use super::tagged::{carries, keys};
+use super::tagged::keys;
 use crate::{
     AnyKey, Error, Tag,
     codec::coding::Coding,
@@ -52,7 +52,7 @@ fn given<V>(
         Entry::Value(value) if Staleness::NONE.freshness(&value, now, || 1.0) != Some(Freshness::Fresh) => {
             Ok(None)
         }
-        Entry::Value(value) if !carries(value.versions, tags) => Ok(None),
+        Entry::Value(value) if !value.versions.are_current(tags) => Ok(None),
         Entry::Value(value) => Ok(value.payload.and_then(|payload| (coding.decode)(payload).ok())),
         Entry::Foreign => Err(Error::Foreign { key: key.to_owned() }),
         Entry::Lease | Entry::Guard | Entry::Failure(_) | Entry::Unusable(_) => Ok(None),

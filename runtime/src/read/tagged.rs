@@ -10,7 +10,7 @@ use std::{future::Future, time::Duration};
 use bytes::Bytes;
 use cached_aside_protocol::{
     Token,
-    entry::{TagSlot, Versions, tag_slot},
+    entry::{TagSlot, tag_slot},
     steps::Carry,
 };
 use futures_util::future::{join, join_all};
@@ -27,12 +27,6 @@ use crate::{
 
 /// What stands under the keys of the tags of a function that has none.
 pub(super) const NO_TAGS: Option<&[Option<Bytes>]> = Some(&[]);
-
-/// Whether an entry that carries these versions is valid, with this under the keys of the function's tags.
-#[inline]
-pub(super) fn carries(versions: Versions<'_>, tags: &[Option<Bytes>]) -> bool {
-    versions.are_current(tags)
-}
 
 impl<V, E> Call<'_, V, E> {
     /// What stands under the keys of the tags where the entry alone was read.
@@ -161,7 +155,7 @@ mod tests {
             Header { fingerprint: 7, fresh_for, load_time, outlives_freshness: false },
         );
         let there: Vec<Option<Bytes>> = there.iter().map(|bytes| bytes.clone().map(Bytes::from)).collect();
-        matches!(parse(&bytes, 7), Entry::Value(value) if carries(value.versions, &there))
+        matches!(parse(&bytes, 7), Entry::Value(value) if value.versions.are_current(&there))
     }
 
     #[test]

@@ -223,7 +223,7 @@ impl Disagreement {
         let bytes = first.as_ref().filter(|bytes| entry::written_by(bytes) == Some(self.token))?;
         let Entry::Value(value) = entry::parse(bytes, self.fingerprint) else { return None };
         let age = now.unwrap_or_default().saturating_sub(value.stored_at);
-        tagged::carries(value.versions, &others).then(|| (bytes.clone(), age))
+        value.versions.are_current(&others).then(|| (bytes.clone(), age))
     }
 
     /// Removes the entry, and nothing that has come in its place.
