@@ -81,6 +81,9 @@ pub struct Write {
     #[serde(flatten)]
     /// Where it stands.
     pub place: Place,
+    /// Whether it is a `keys![…]`.
+    #[serde(default)]
+    by_hand: bool,
     targets: Vec<Target>,
 }
 
@@ -278,7 +281,8 @@ impl Write {
             Target::Tag { tag, .. } => format!("by the tag `{}`", shown(tag)),
             Target::Other { other } => shown(other),
         });
-        named.collect::<Vec<_>>().join(", ")
+        let named = named.collect::<Vec<_>>().join(", ");
+        if self.by_hand { format!("by hand, {named}") } else { named }
     }
 
     pub fn to_json(&self, function: usize) -> Value {

@@ -97,7 +97,10 @@ impl Inspector {
     /// The catalog that is shown.
     fn catalog(&self) -> Option<Arc<Catalog>> {
         match &self.catalog {
-            Source::Program => Catalog::parse(&cached_aside::catalog().to_json()).ok().map(Arc::new),
+            Source::Program => {
+                let catalog = cached_aside::catalog().measured(&self.cache.stats());
+                Catalog::parse(&catalog.to_json()).ok().map(Arc::new)
+            }
             Source::Given(catalog) => catalog.clone(),
         }
     }

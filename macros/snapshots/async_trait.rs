@@ -21,11 +21,12 @@ impl Load for Repo {
                     + __Shape::<Result<User, ()>>::RESULT_OPTION
             };
             static __READ: __aside::ReadFunction = __aside::ReadFunction::declare(
-                ::core::module_path!(),
-                "Repo::load",
-                "user:{self.tenant}:{id}",
-                __aside::Duration::from_secs(60u64),
-            );
+                    ::core::module_path!(),
+                    "Repo::load",
+                    "user:{self.tenant}:{id}",
+                    __aside::Duration::from_secs(60u64),
+                )
+                .integers(2);
             ::cached_aside::__private::inventory::submit! {
                 ::cached_aside::__private::Linked(& __READ)
             }

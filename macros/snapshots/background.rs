@@ -8,6 +8,7 @@ impl Repo {
                 "report:{name}:{day}",
                 __aside::Duration::from_secs(60u64),
             )
+            .integers(2)
             .stale_while_revalidate(__aside::Duration::from_secs(300u64))
             .stale_if_error(__aside::Duration::from_secs(3600u64))
             .refresh_in_background()

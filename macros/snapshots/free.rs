@@ -16,6 +16,7 @@ impl ::cached_aside::__private::Companion for load_user {
                 "user:{id}",
                 __aside::Duration::from_secs(300u64),
             )
+            .integers(1)
             .stores(
                 &__aside::coding::<
                     __aside::Value<

@@ -15,6 +15,7 @@ impl ::cached_aside::__private::Companion for price {
                 "price:{tenant}:{id}",
                 __aside::Duration::from_secs(300u64),
             )
+            .integers(3)
             .tags(
                 &[
                     __aside::TagName::Template("tenant:{tenant}"),

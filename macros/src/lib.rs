@@ -12,8 +12,7 @@ mod tokens;
 #[cfg(test)]
 mod snapshots;
 
-use item::beside::Site;
-use item::function::Function;
+use item::{around::function_around, beside::Site, function::Function};
 use parse::{
     args::{Attribute, ReadArgs, WriteArgs},
     batch::{BatchArgs, is_batch},
@@ -77,7 +76,9 @@ fn key_list(input: TokenStream) -> TokenStream {
                         `\"user:{id}\"`; no keys are `Vec::<AnyKey>::new()`";
             problems.push(syn::Error::new(Span::call_site(), none));
         }
+        let around = named.clone().into_iter().next().and_then(|first| function_around(first.span()));
         let targets = parse::target::list(named, &mut problems);
+        let mentions: Vec<_> = targets.iter().map(plan::Mention::of).collect();
         let nowhere = Function::nowhere();
         let site = Site::in_expression(&nowhere);
         plan::keys(targets, &site, problems).map_or_else(
@@ -85,7 +86,7 @@ fn key_list(input: TokenStream) -> TokenStream {
                 let errors = error.to_compile_error();
                 quote!({ #errors ::std::vec::Vec::<::cached_aside::AnyKey>::new() })
             },
-            |keys| expand::key_list(&keys, &site),
+            |keys| expand::key_list(&keys, &mentions, &site, around.as_ref()),
         )
     });
     expand::root::replaced(expanded, &library)

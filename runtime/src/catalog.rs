@@ -5,6 +5,7 @@ mod drawing;
 #[cfg(feature = "json")]
 mod json;
 mod problems;
+mod shared_keys;
 #[cfg(test)]
 mod tests;
 

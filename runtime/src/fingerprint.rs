@@ -119,6 +119,11 @@ impl FingerprintCell {
         }
     }
 
+    /// Why the first type that it had can't be cached, if it can't: all that is known of a generic function.
+    pub(crate) fn refused(&self) -> Option<Uncacheable> {
+        self.0.get().and_then(|(_, verdict)| verdict.err())
+    }
+
     /// The same for a caller that does not know the shape of the function's return type.
     pub(crate) fn of_any_shape(&self, kind: &CodingKind) -> Cacheability {
         match self.0.get() {

@@ -8,19 +8,19 @@ use super::call::{Companion, companion, generated, import, in_block};
 use crate::{
     item::beside::Site,
     parse::call::Call,
-    plan::{Mention, ReadPlan, TagKey, WritePlan},
+    plan::{Mention, ReadPlan, TagKey},
     tokens::compact,
 };
 
-/// What the write names, as a call on its settings.
-pub(super) fn targets(plan: &WritePlan) -> TokenStream {
-    let targets = plan.mentions.iter().map(|mention| match mention {
+/// What a write names, as a call on its settings.
+pub(super) fn targets(mentions: &[Mention], site: &Site) -> TokenStream {
+    let targets = mentions.iter().map(|mention| match mention {
         Mention::Template(literal) => quote!(__aside::Target::Template(#literal)),
         Mention::Tag(literal) => {
             let tag = tag_of_template(literal);
             quote!(__aside::Target::Tag(#tag))
         }
-        Mention::Call(call) => of_call(call, &plan.site),
+        Mention::Call(call) => of_call(call, site),
     });
     quote!(.targets(&[#(#targets),*]))
 }

@@ -29,14 +29,28 @@ pub(crate) use write::write;
 
 use crate::{
     item::{beside::Site, function::Function},
-    plan::{Form, ReadPlan, TargetKey},
+    plan::{Form, Mention, ReadPlan, TargetKey, display_name},
 };
 
-/// A list of keys, in an expression of type `Vec<AnyKey>`.
-pub(crate) fn key_list(keys: &[TargetKey], site: &Site) -> TokenStream {
+/// A list of keys, in an expression of type `Vec<AnyKey>`. The linker puts what it names among the writes; `around` is the function
+/// in which it stands, if that is known.
+pub(crate) fn key_list(
+    keys: &[TargetKey],
+    mentions: &[Mention],
+    site: &Site,
+    around: Option<&Function>,
+) -> TokenStream {
     let imports = pieces::imports(&keys::imported(keys.iter()));
+    let name = around.map_or_else(|| "keys!".to_owned(), display_name);
+    let targets = catalog::targets(mentions, &Site::in_expression(around.unwrap_or(site.function)));
     let keys = keys::Places { site, named: false }.keys(keys);
-    quote!({ #imports __aside::all_keys(#keys) })
+    quote!({
+        #imports
+        static __WRITE: __aside::WriteFunction =
+            __aside::WriteFunction::declare(::core::module_path!(), #name) #targets .by_hand();
+        ::cached_aside::__private::inventory::submit! { ::cached_aside::__private::LinkedWrite(&__WRITE) }
+        __aside::all_keys(#keys)
+    })
 }
 
 pub(crate) fn read(plan: &ReadPlan, function: &Function) -> TokenStream {

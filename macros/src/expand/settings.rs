@@ -2,7 +2,7 @@
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
-use syn::{GenericParam, spanned::Spanned};
+use syn::{GenericParam, LitInt, spanned::Spanned};
 
 use super::{
     catalog,
@@ -15,7 +15,10 @@ use crate::{
         args::{OptionValue, Policy, Refresh},
         duration::DurationArg,
     },
-    plan::{ReadPlan, Shown, WritePlan, WriteSettings},
+    plan::{
+        ReadPlan, Shown, WritePlan, WriteSettings,
+        key::{ValueFormat, ValueOf},
+    },
     tokens::{OF_MACRO, mentions},
 };
 
@@ -29,15 +32,27 @@ pub(super) fn of_read(plan: &ReadPlan, function: &Function, shape: &TokenStream)
     let ttl = duration(&plan.ttl.value);
     // Where a TTL that isn't one is reported.
     let at_ttl = plan.ttl.value.span().unwrap_or(plan.ttl.name.span());
-    let (settings, tags) = (read_settings(plan), catalog::tags(plan));
+    let (settings, integers, tags) = (read_settings(plan), integers(plan), catalog::tags(plan));
     let types = types(plan, function, shape);
     let new = quote_spanned! {at_ttl=>
         __aside::ReadFunction::declare(::core::module_path!(), #name, #template, #ttl)
     };
     quote! {
-        static __READ: __aside::ReadFunction = #new #settings #tags #types;
+        static __READ: __aside::ReadFunction = #new #integers #settings #tags #types;
         ::cached_aside::__private::inventory::submit! { ::cached_aside::__private::Linked(&__READ) }
     }
+}
+
+/// Which placeholders of the template are integers, a bit each, from the first on: they give no other text. `{Self}` may write more than
+/// itself, so that those behind it can't be counted.
+fn integers(plan: &ReadPlan) -> Option<TokenStream> {
+    let Shown::Written(literal) = &plan.template else { return None };
+    let values = plan.key.values().take_while(|value| !matches!(value.of, ValueOf::TypeName(_))).take(64);
+    let integers = values.enumerate().map(|(number, value)| {
+        if matches!(value.format, ValueFormat::Integer) { 1_u64 << number } else { 0 }
+    });
+    let integers = LitInt::new(&integers.sum::<u64>().to_string(), literal.span());
+    (integers.base10_digits() != "0").then(|| quote!(.integers(#integers)))
 }
 
 fn read_settings(plan: &ReadPlan) -> TokenStream {
@@ -128,7 +143,7 @@ pub(super) fn of_write(plan: &WritePlan) -> TokenStream {
         setting("own_transaction", own.as_ref(), |_| TokenStream::new()),
     ];
     let around = around.map(|around| quote!(.attributes_around(#around)));
-    let targets = catalog::targets(plan);
+    let targets = catalog::targets(&plan.mentions, &plan.site);
     let settings: TokenStream = calls.into_iter().flatten().chain(around).chain([targets]).collect();
     let name = &plan.name;
     // A setting that makes no sense is reported from here to there.

@@ -140,7 +140,7 @@ pub(crate) fn offset(source: &str, line: usize, column: usize) -> Option<usize> 
 }
 
 /// The text before an open brace says what the brace opens.
-fn of_header(header: &str) -> Context {
+pub(super) fn of_header(header: &str) -> Context {
     let header = without_visibility(without_attributes(header)).replace('$', OF_MACRO);
     let mut words =
         header.split_whitespace().skip_while(|word| matches!(*word, "unsafe" | "default" | "auto" | "const"));
@@ -182,7 +182,7 @@ fn without_visibility(header: &str) -> &str {
     }
 }
 
-fn without_attributes(header: &str) -> &str {
+pub(super) fn without_attributes(header: &str) -> &str {
     let mut rest = header.trim();
     while rest.starts_with("#[") || rest.starts_with("#![") {
         let mut depth = 0_usize;

@@ -1,5 +1,6 @@
 //! The annotated function, and where it is.
 
+pub(crate) mod around;
 pub(crate) mod async_trait;
 pub(crate) mod beside;
 pub(crate) mod context;

@@ -29,7 +29,7 @@ impl Form {
 }
 
 /// The function's name for people: `load_user`, `Repo::load_user`.
-pub(super) fn display_name(function: &Function) -> String {
+pub(crate) fn display_name(function: &Function) -> String {
     let name = function.sig.ident.to_string();
     let owner = match &function.context {
         Context::Trait(item) => item.ident.to_string().replace(OF_MACRO, "$"),

@@ -20,7 +20,7 @@ mod transfer;
 mod write;
 
 pub(crate) use batch::{BatchPlan, batch};
-pub(crate) use form::Form;
+pub(crate) use form::{Form, display_name};
 pub(crate) use in_expression::keys;
 pub(crate) use optional_keys::has_question;
 pub(crate) use read::{CacheKnown, ReadPlan, Shown, read};

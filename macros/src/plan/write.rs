@@ -48,7 +48,7 @@ pub(crate) enum Mention {
 }
 
 impl Mention {
-    fn of(target: &Target) -> Mention {
+    pub(crate) fn of(target: &Target) -> Mention {
         match &target.named {
             Named::Call(call) => Mention::Call(call.clone()),
             Named::Template(template) if template.is_tag => Mention::Tag(template.literal.clone()),

@@ -1,12 +1,15 @@
 //! What is in a catalog.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
-use crate::function::{
-    linked,
-    read::{ReadFunction, TagName},
-    registry, templates,
-    write::{Guard, Target, WriteFunction},
+use crate::{
+    Stats,
+    function::{
+        linked,
+        read::{ReadFunction, TagName},
+        registry, templates,
+        write::{Guard, Target, WriteFunction},
+    },
 };
 
 /// The annotated functions of the program, called or not:
@@ -30,7 +33,8 @@ use crate::function::{
 ///
 /// It knows what is linked into the program that calls it. In a test of the folder `tests/` that names nothing of a library write
 /// `use my_library as _;`, or the library is not linked. A [`Cached`](crate::Cached) is in it from its first use on, that of its
-/// key included. What is invalidated by hand, with a [`Key`](crate::Key), is not in it.
+/// key included. Of what is invalidated by hand it knows each [`keys![…]`](crate::keys!), run or not, and no
+/// [`Key`](crate::Key) that is made otherwise.
 #[must_use]
 pub fn catalog() -> Catalog {
     let functions: Vec<_> = linked::functions().into_iter().chain(registry::families()).collect();
@@ -44,6 +48,16 @@ pub struct Catalog {
     pub(super) writes: Vec<Write>,
     /// What stands behind the functions, in their order.
     pub(super) linked: Vec<&'static ReadFunction>,
+    /// What was measured of them, by their numbers.
+    pub(super) loads: BTreeMap<usize, Loads>,
+}
+
+/// What was measured of a function's loads.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Loads {
+    pub(super) count: u64,
+    /// How long one takes, on average.
+    pub(super) time: Duration,
 }
 
 /// Where a function stands.
@@ -92,12 +106,15 @@ pub struct CachedFunction {
     pub fingerprint: Option<u64>,
 }
 
-/// A function with `#[invalidates]` or `#[updates]`.
+/// A function with `#[invalidates]` or `#[updates]`, or a [`keys![…]`](crate::keys!) in any function.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Write {
-    /// Where it stands.
+    /// Where it stands. That of a `keys![…]` is where that stands, with the name of the function around it as far as the source
+    /// shows it, else `keys!`.
     pub place: Place,
+    /// Whether it is a `keys![…]`, whose keys are invalidated by hand.
+    pub by_hand: bool,
     /// What it invalidates or updates.
     pub targets: Vec<Invalidated>,
     /// Whether it is refused where its keys can't be guarded.
@@ -138,7 +155,37 @@ impl Catalog {
         let linked = functions.to_vec();
         let writes = writes.iter().map(|write| Write::of(write, &linked)).collect();
         let functions = functions.iter().map(|function| CachedFunction::of(function)).collect();
-        Catalog { functions, writes, linked }
+        Catalog { functions, writes, linked, loads: BTreeMap::new() }
+    }
+
+    /// With what a cache has measured in this process, for [`problems`](Catalog::problems): functions whose loads take longer than
+    /// their entries live.
+    ///
+    /// ```
+    /// # use cached_aside::{Cache, catalog};
+    /// # fn example(cache: &Cache) {
+    /// for problem in catalog().measured(&cache.stats()).problems() {
+    ///     println!("{problem}");
+    /// }
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn measured(mut self, stats: &Stats) -> Catalog {
+        let loads = self.functions.iter().enumerate().filter_map(|(number, function)| {
+            let counts = stats.functions.get(&self.name_in_stats(function))?;
+            let time = Duration::from_micros(counts.load_us.checked_div(counts.loads)?);
+            Some((number, Loads { count: counts.loads, time }))
+        });
+        self.loads = loads.collect();
+        self
+    }
+
+    /// Of several functions with one path, one is not told from the others by that.
+    fn name_in_stats(&self, function: &CachedFunction) -> String {
+        let Place { file, line, .. } = function.place;
+        let path = function.place.path();
+        let is_only_one = self.functions.iter().filter(|other| other.place.path() == path).nth(1).is_none();
+        if is_only_one { path } else { format!("{path} ({file}:{line})") }
     }
 
     /// The cached functions, sorted by module, name and place.
@@ -190,6 +237,7 @@ impl Write {
         let targets = settings.targets.iter().flat_map(|target| Invalidated::of(*target, write, functions));
         Write {
             place: Place::new(settings.module, settings.name, settings.file, settings.line),
+            by_hand: settings.is_by_hand,
             targets: targets.collect(),
             guard_required: settings.guard == Guard::Required,
             in_transaction: settings.in_transaction_only,
@@ -207,8 +255,7 @@ impl Invalidated {
                 vec![number.map_or(Invalidated::Other(function.settings.name), Invalidated::Function)]
             }
             Target::Template(template) => {
-                let can_be =
-                    |function: &&ReadFunction| templates::coincide(template, function.settings.template);
+                let can_be = |function: &&ReadFunction| templates::can_be(&function.settings, template);
                 let numbers = (0..functions.len()).filter(|number| can_be(&functions[*number])).collect();
                 vec![Invalidated::Template(template, numbers)]
             }

@@ -10,7 +10,7 @@ const SCHEMA: u32 = 1;
 impl Catalog {
     /// The catalog as JSON, for other programs: an object with `schema` (a number that grows when something is renamed or taken
     /// away), `functions` and `writes`. A write's targets name functions by their numbers in `functions`. Durations are in
-    /// milliseconds, fingerprints in hexadecimal digits.
+    /// milliseconds, fingerprints in hexadecimal digits. `problems` are those of [`problems`](Catalog::problems), as text.
     #[must_use]
     pub fn to_json(&self) -> String {
         let functions: Vec<Value> = self.functions.iter().map(function).collect();
@@ -80,6 +80,7 @@ fn write(write: &Write) -> Value {
         })
         .collect();
     let object = json!({
+        "by_hand": write.by_hand,
         "targets": targets,
         "guard_required": write.guard_required,
         "in_transaction": write.in_transaction,

@@ -1,5 +1,12 @@
 #![allow(dead_code, clippy::unused_async, reason = "the functions stand for their attributes")]
 
+#[expect(
+    unused_imports,
+    reason = "what a list might need is imported, of which nothing is said outside of this crate"
+)]
+mod by_hand;
+mod problems;
+
 use std::time::Duration;
 
 use super::*;
@@ -172,16 +179,25 @@ fn problems_are_what_is_probably_a_mistake() {
     assert!(here[2].contains("invalidates the tag `shop:unknown`, and no cached function"), "{}", here[2]);
 }
 
-/// The catalog of this module alone: that of the whole crate changes with its tests.
+/// The catalog of some modules alone: that of the whole crate changes with its tests.
+fn of_modules(reads: &str, writes: &str) -> Catalog {
+    let functions: Vec<_> = linked::functions()
+        .into_iter()
+        .filter(|function| function.settings.module.ends_with(reads))
+        .collect();
+    let writes: Vec<_> =
+        linked::writes().into_iter().filter(|write| write.settings.module.ends_with(writes)).collect();
+    Catalog::of(&functions, &writes)
+}
+
 fn of_shop() -> Catalog {
+    let is_of_shop = |module: &str| module.ends_with("catalog::tests") || module.ends_with("tests::shop");
     let functions: Vec<_> = linked::functions()
         .into_iter()
         .filter(|function| function.settings.module.ends_with("catalog::tests::shop"))
         .collect();
-    let writes: Vec<_> = linked::writes()
-        .into_iter()
-        .filter(|write| write.settings.module.contains("catalog::tests"))
-        .collect();
+    let writes: Vec<_> =
+        linked::writes().into_iter().filter(|write| is_of_shop(write.settings.module)).collect();
     Catalog::of(&functions, &writes)
 }
 

@@ -110,7 +110,7 @@ fn described(function: &'static ReadFunction) -> Option<String> {
 /// Why the function's values and its errors can't be read back, if they can't.
 fn unreadable(function: &'static ReadFunction) -> (Option<Uncacheable>, Option<Uncacheable>) {
     let of = |kind: &Option<CodingKind>| settled(kind.as_ref()?)?.err();
-    (of(&function.stored.values), of(&function.stored.errors))
+    (of(&function.stored.values).or_else(|| function.refused()), of(&function.stored.errors))
 }
 
 /// What is known of a type. A large one is looked at by another thread, for a second at the most, which is waited for.

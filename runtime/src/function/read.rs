@@ -30,6 +30,8 @@ pub(crate) struct ReadSettings {
     pub(crate) module: &'static str,
     pub(crate) name: &'static str,
     pub(crate) template: &'static str,
+    /// Which of its placeholders are integers, a bit each, from the first on.
+    pub(crate) integers: u64,
     pub(crate) file: &'static str,
     pub(crate) line: u32,
     pub(crate) ttl: Duration,
@@ -156,6 +158,7 @@ impl ReadFunction {
                 module,
                 name,
                 template,
+                integers: 0,
                 file: here.file(),
                 line: here.line(),
                 ttl,
@@ -179,6 +182,13 @@ impl ReadFunction {
             number: OnceLock::new(),
             said: Said::new(),
         }
+    }
+
+    /// Which placeholders of the template are integers, a bit each, from the first on.
+    #[must_use]
+    pub const fn integers(mut self, integers: u64) -> Self {
+        self.settings.integers = integers;
+        self
     }
 
     /// `tags(…)`.
@@ -392,6 +402,11 @@ impl ReadFunction {
         self.fingerprint.of_any_shape(kind)
     }
 
+    /// Why the values of the first type that it had can't be cached, if they can't.
+    pub(crate) fn refused(&self) -> Option<Uncacheable> {
+        self.fingerprint.refused()
+    }
+
     /// What is known of the function's errors, if they can be cached. The error of a function that gives other values is another
     /// error, whatever its type.
     pub(crate) fn of_error<E>(&self, coding: &Coding<E>, values: TypeInfo, key: &str) -> Option<TypeInfo> {
@@ -409,31 +424,4 @@ impl ReadFunction {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// A deadline that far away would panic when it is added to the time.
-    #[test]
-    fn no_time_is_longer_than_a_clock_can_count_to() {
-        let function = || ReadFunction::declare("module", "load", "key", Duration::from_secs(1));
-        for forever in [
-            (|f| f.wait(Duration::MAX)) as fn(ReadFunction) -> ReadFunction,
-            |f| f.soft_limit(Duration::MAX),
-            |f| f.hard_limit(Duration::MAX),
-        ] {
-            let function = std::panic::AssertUnwindSafe(function());
-            assert!(std::panic::catch_unwind(|| forever({ function }.0)).is_err());
-        }
-        let longest = function().wait(MAX_TTL).soft_limit(MAX_TTL);
-        assert!(std::time::Instant::now().checked_add(longest.settings.wait).is_some());
-    }
-
-    #[test]
-    fn defaults() {
-        static READ: ReadFunction = ReadFunction::declare("module", "load", "key", Duration::from_secs(1));
-        let ReadSettings { jitter_per_mille, lease, wait, none_ttl, .. } = READ.settings;
-        assert_eq!((jitter_per_mille, none_ttl), (100, None));
-        assert_eq!((lease, wait), (Duration::from_secs(1), Duration::from_secs(5)));
-        assert!(READ.settings.file.ends_with("function/read.rs"));
-    }
-}
+mod tests;

@@ -58,8 +58,13 @@ pub(crate) fn same(
     same
 }
 
+/// Whether two functions have the same template but for what its placeholders name.
+pub(crate) fn are_one(one: &ReadSettings, other: &ReadSettings) -> bool {
+    structure(one.template) == structure(other.template)
+}
+
 /// Whether the key is made of the function's own path, so that no other function has it.
-fn is_derived(ReadSettings { module, name, template, .. }: &ReadSettings) -> bool {
+pub(crate) fn is_derived(ReadSettings { module, name, template, .. }: &ReadSettings) -> bool {
     let path = template.strip_prefix(module).and_then(|path| path.strip_prefix("::"));
     path.and_then(|path| path.strip_prefix(name))
         .is_some_and(|rest| rest.is_empty() || rest.starts_with(":{"))
@@ -85,13 +90,32 @@ fn structure(template: &str) -> String {
 
 /// Whether two templates can give one key. What a placeholder writes holds none of the characters that templates separate by.
 pub(crate) fn coincide(one: &str, other: &str) -> bool {
-    coincide_until(one, other, false)
+    overlap(&pieces(one, 0), &pieces(other, 0), false)
 }
 
-/// The same, where of the other only the start may be known.
-fn coincide_until(one: &str, other: &str, is_start: bool) -> bool {
-    let (one, other) = (structure(one), structure(other));
-    let (one, other) = (pieces(&one), pieces(&other));
+/// Whether a function can have a key of this template.
+pub(crate) fn can_be(function: &ReadSettings, template: &str) -> bool {
+    overlap(&pieces(function.template, function.integers), &pieces(template, 0), false)
+}
+
+/// Whether two functions can have one key. Some of their placeholders are known to be integers.
+pub(crate) fn of_both(one: &ReadSettings, other: &ReadSettings) -> bool {
+    let (one, other) = (pieces(one.template, one.integers), pieces(other.template, other.integers));
+    overlap(&one, &other, false)
+}
+
+/// Whether a function can have this key.
+pub(crate) fn can_be_text(function: &ReadSettings, key: &str) -> bool {
+    overlap(&pieces(function.template, function.integers), &literal(key), false)
+}
+
+/// Whether a function can have a key that begins so.
+pub(crate) fn can_begin(function: &ReadSettings, start: &str) -> bool {
+    overlap(&pieces(function.template, function.integers), &literal(start), true)
+}
+
+/// Whether one text can be both; with `is_start` it may go on behind the other.
+fn overlap(one: &[Piece], other: &[Piece], is_start: bool) -> bool {
     // What is known of the beginnings of both: whether these many pieces of each can be one text.
     let mut known = vec![vec![false; other.len() + 1]; one.len() + 1];
     for left in (0..=one.len()).rev() {
@@ -102,17 +126,14 @@ fn coincide_until(one: &str, other: &str, is_start: bool) -> bool {
             known[left][right] = match (one.get(left), other.get(right)) {
                 (_, None) if is_start => true,
                 (None, None) => true,
-                (Some(Piece::Value), Some(Piece::Value)) => rest(1, 0) || rest(0, 1),
-                (Some(Piece::Value), Some(Piece::Literal(next))) => {
-                    rest(1, 0) || !is_separator(*next) && rest(0, 1)
+                (Some(one), Some(other)) => {
+                    one.repeats && rest(1, 0)
+                        || other.repeats && rest(0, 1)
+                        || one.letter.can_be(other.letter)
+                            && rest(usize::from(!one.repeats), usize::from(!other.repeats))
                 }
-                (Some(Piece::Literal(next)), Some(Piece::Value)) => {
-                    rest(0, 1) || !is_separator(*next) && rest(1, 0)
-                }
-                (Some(Piece::Literal(one)), Some(Piece::Literal(other))) => one == other && rest(1, 1),
-                (Some(Piece::Value), None) => rest(1, 0),
-                (None, Some(Piece::Value)) => rest(0, 1),
-                (Some(Piece::Literal(_)), None) | (None, Some(Piece::Literal(_))) => false,
+                (Some(piece), None) => piece.repeats && rest(1, 0),
+                (None, Some(piece)) => piece.repeats && rest(0, 1),
             };
         }
     }
@@ -122,26 +143,64 @@ fn coincide_until(one: &str, other: &str, is_start: bool) -> bool {
 /// Whether a template can give this key, or one that starts with this.
 #[cfg(feature = "redis")]
 pub(crate) fn can_give(template: &str, key: &str, is_start: bool) -> bool {
-    coincide_until(template, &key.replace('{', "{{").replace('}', "}}"), is_start)
+    overlap(&pieces(template, 0), &literal(key), is_start)
 }
 
-/// A part of a template's structure.
-enum Piece {
-    Literal(char),
-    Value,
+/// A character of a template's keys, or any number of such characters.
+#[derive(Debug, Clone, Copy)]
+struct Piece {
+    letter: Letter,
+    repeats: bool,
 }
 
-fn pieces(structure: &str) -> Vec<Piece> {
-    let mut pieces = Vec::new();
+/// What a character can be.
+#[derive(Debug, Clone, Copy)]
+enum Letter {
+    This(char),
+    /// One of a value.
+    OfValue,
+    /// One of an integer.
+    OfInteger,
+}
+
+impl Letter {
+    /// Whether one character can be both.
+    fn can_be(self, other: Letter) -> bool {
+        match (self, other) {
+            (Letter::This(one), Letter::This(other)) => one == other,
+            (Letter::This(one), Letter::OfValue) | (Letter::OfValue, Letter::This(one)) => !is_separator(one),
+            (Letter::This(one), Letter::OfInteger) | (Letter::OfInteger, Letter::This(one)) => {
+                one.is_ascii_digit() || one == '-'
+            }
+            (Letter::OfValue | Letter::OfInteger, Letter::OfValue | Letter::OfInteger) => true,
+        }
+    }
+}
+
+/// A text as it is.
+fn literal(text: &str) -> Vec<Piece> {
+    text.chars().map(|letter| Piece { letter: Letter::This(letter), repeats: false }).collect()
+}
+
+fn pieces(template: &str, integers: u64) -> Vec<Piece> {
+    let structure = structure(template);
+    let (mut pieces, mut values) = (Vec::new(), 0_u32);
     let mut rest = structure.chars().peekable();
     while let Some(next) = rest.next() {
         match next {
-            '{' if rest.next_if_eq(&'}').is_some() => pieces.push(Piece::Value),
+            '{' if rest.next_if_eq(&'}').is_some() => {
+                if integers.checked_shr(values).is_some_and(|integers| integers & 1 == 1) {
+                    pieces.extend([false, true].map(|repeats| Piece { letter: Letter::OfInteger, repeats }));
+                } else {
+                    pieces.push(Piece { letter: Letter::OfValue, repeats: true });
+                }
+                values += 1;
+            }
             '{' | '}' => {
                 rest.next_if_eq(&next);
-                pieces.push(Piece::Literal(next));
+                pieces.push(Piece { letter: Letter::This(next), repeats: false });
             }
-            _ => pieces.push(Piece::Literal(next)),
+            _ => pieces.push(Piece { letter: Letter::This(next), repeats: false }),
         }
     }
     pieces
@@ -200,6 +259,21 @@ mod tests {
         for (one, other) in cannot {
             assert!(!coincide(one, other) && !coincide(other, one), "{one} {other}");
         }
+    }
+
+    #[test]
+    fn an_integer_is_no_other_text() {
+        let function = |template, integers| {
+            ReadFunction::declare("m", "f", template, Duration::from_secs(1)).integers(integers).settings
+        };
+        let (user, recent, named) =
+            (function("user:{id}", 1), function("user:recent", 0), function("user:{name}", 0));
+        assert!(!of_both(&user, &recent) && !of_both(&recent, &user));
+        assert!(of_both(&named, &recent) && of_both(&user, &named) && of_both(&user, &user));
+        assert!(of_both(&user, &function("user:-42", 0)) && !of_both(&user, &function("user:", 0)));
+        let second = function("{kind}:{id}", 2);
+        assert!(of_both(&second, &user) && !of_both(&second, &recent));
+        assert!(can_begin(&user, "user:") && can_begin(&user, "user:7") && !can_begin(&user, "user:x"));
     }
 
     #[test]

@@ -50,6 +50,8 @@ pub(crate) struct WriteSettings {
     pub(crate) own_transaction: bool,
     /// What it names, for the catalog.
     pub(crate) targets: &'static [Target],
+    /// Whether it is a `keys![…]` inside of the function of this name.
+    pub(crate) is_by_hand: bool,
 }
 
 /// How long a guard may go unrenewed, unless the attribute says so.
@@ -81,6 +83,7 @@ impl WriteFunction {
                 own_transaction: false,
                 attributes_around: 0,
                 targets: &[],
+                is_by_hand: false,
             },
         }
     }
@@ -89,6 +92,13 @@ impl WriteFunction {
     #[must_use]
     pub const fn targets(mut self, targets: &'static [Target]) -> Self {
         self.settings.targets = targets;
+        self
+    }
+
+    /// It is a `keys![…]`.
+    #[must_use]
+    pub const fn by_hand(mut self) -> Self {
+        self.settings.is_by_hand = true;
         self
     }
 
