@@ -77,6 +77,7 @@
 //! What belongs to two keys that one database transaction writes is a model of its own, with its own scenes and switches:
 //! [`transaction`].
 //! Local copies are a model of their own as well, with everything that can happen to a registration: [`local`].
+//! So is verification, with everything that must not be taken for an old entry: [`verification`].
 //! What a call for several keys adds, and its flights, is one too: [`batch`].
 
 /// A test for each mechanism: without it, the scene breaks the promise.
@@ -109,6 +110,7 @@ mod step;
 mod store;
 mod token;
 mod transaction;
+mod verification;
 mod wire;
 mod witness;
 mod write;
