@@ -9,7 +9,7 @@ use cached_aside::{AnyKey, Cache, Error, NodeState, cached_aside};
 use cached_aside_tests::{Mode, Proxy, RedisServer};
 use redis::cmd;
 
-use crate::support::{eventually, filled};
+use crate::support::{LONG, eventually, filled};
 
 const TIMEOUT: Duration = Duration::from_millis(250);
 /// More than fit into a packet.
@@ -54,7 +54,8 @@ fn take_away(proxy: &Proxy, cache: &Cache) {
 #[tokio::test]
 async fn a_hundred_thousand_keys_are_guarded_and_released() {
     let server = RedisServer::start();
-    let (cache, table) = (cache(&server.url(), "many").await, Table(AtomicU64::new(0)));
+    let cache = Cache::builder().url(server.url()).namespace("many").timeout(LONG).build().await.unwrap();
+    let table = Table(AtomicU64::new(0));
     assert_eq!(read(&cache, &table, MANY).await, [0; 3]);
     filled(&cache, 3).await;
     let keys: Vec<_> = (0..MANY).map(row::key).collect();
@@ -138,7 +139,7 @@ async fn a_crowd_of_keys_does_not_wait_for_a_silent_server_again_and_again() {
     assert!(guard.release().await.is_err());
     let released = begun.elapsed().saturating_sub(placed);
     server.resume();
-    assert!(placed < 20 * TIMEOUT && released < 20 * TIMEOUT, "{placed:?} {released:?}, and 100 packets");
+    assert!(placed < 50 * TIMEOUT && released < 50 * TIMEOUT, "{placed:?} {released:?}, and 100 packets");
     assert_eq!(cache.stats().recovering, MANY);
 }
 

@@ -14,7 +14,7 @@ mod deployments;
 /// How long silence is listened to.
 pub(crate) const SHORT: Duration = Duration::from_millis(200);
 /// How long an answer may take on a busy machine.
-const LONG: Duration = Duration::from_secs(20);
+pub(crate) const LONG: Duration = Duration::from_secs(20);
 
 pub(crate) fn connect(url: &str) -> RedisResult<Connection> {
     let connection = Client::open(url)?.get_connection_with_timeout(LONG)?;

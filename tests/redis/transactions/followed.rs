@@ -9,6 +9,8 @@ use cached_aside_tests::{
 };
 use tokio::{sync::Notify, time::sleep};
 
+use crate::support::LONG;
+
 #[cached_aside(ttl = "1m", key = "followed:{id}")]
 async fn load(id: u64) -> u64 {
     id
@@ -141,7 +143,7 @@ async fn what_is_done_for_a_write_that_was_dropped_is_said_in_its_span() {
 
     let server = RedisServer::shared();
     let log = Log::listen().and_of_the_library("\"followed:5\"");
-    let redis = Cache::builder().url(server.url()).namespace("dropped").build().await.unwrap();
+    let redis = Cache::builder().url(server.url()).namespace("dropped").timeout(LONG).build().await.unwrap();
     for cache in [&Cache::in_process(), &redis] {
         let text = dropped(&log, cache.scope(never_saved(5)), &NOW, " released ").await;
         assert!(said(&text, " released ")[0].contains("invalidates{function=\"never_saved\"}: "), "{text}");
