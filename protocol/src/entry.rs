@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-pub(crate) use self::local::registrable;
 pub use self::local::{can_have_copies, local_until};
+pub(crate) use self::local::{local_until_at, registrable};
 pub use self::tags::{TagSlot, Versions, tag, tag_slot};
 use crate::{
     Token,

@@ -13,7 +13,9 @@
 //!               5  …  one slot a writer: token (8), deadline in ms of the server's clock (6)
 //!               …  6  where local copies of what it has replaced may still be used: until when, ms of the server's clock
 //!
-//! tag    (12)   4  8  its version: a random number, fresh each time that it is created
+//! tag    (12, +6)
+//!               4  8  its version: a random number, fresh each time that it is created
+//!              12  6  once local copies of what carries it were registered: until when they may be used, ms of the server's clock
 //!
 //! value  (52+)  4  8  token of the load that stored it
 //!              12  8  token of the refresh that runs; a number below 256 if none runs: how many failed in a row
@@ -65,6 +67,8 @@ pub const LEASE_LEN: usize = 12;
 
 /// Length of the version of a tag, as it is stored (bytes).
 pub const TAG_LEN: usize = 12;
+/// Length of the version of a tag and its `local_until` (bytes), which is there once copies were registered.
+pub const TAG_END: usize = TAG_LEN + TIME_LEN;
 /// Maximum number of tags of an entry.
 pub const MAX_TAGS: usize = 16;
 

@@ -6,10 +6,7 @@ use crate::{
     Token, Writers,
     entry::{self, is_ours},
     field,
-    format::{
-        HEADER_LEN, LOCAL_UNTIL_AT, LONGEST, LONGEST_LOCAL, MARKS_AT, OVERLAPPED, REFRESH_AT,
-        REFRESH_UNTIL_AT,
-    },
+    format::{HEADER_LEN, LONGEST, LONGEST_LOCAL, MARKS_AT, OVERLAPPED, REFRESH_AT, REFRESH_UNTIL_AT},
     steps::Foreign,
 };
 
@@ -118,7 +115,7 @@ impl<'a> Slot<'a> {
         Ok(self.writers()?.map(others))
     }
 
-    /// Until when local copies of the current value may be used; `None` if there are none.
+    /// Until when local copies of the current value, or of what carries the tag, may be used; `None` if there are none.
     pub(crate) fn local_until(&self) -> Option<Duration> {
         let until = entry::local_until(self.bytes?)?.min(self.now + LONGEST_LOCAL);
         (until > self.now).then_some(until)
@@ -131,9 +128,11 @@ impl<'a> Slot<'a> {
         Some(until)
     }
 
-    /// Writes until when local copies of the current value may be used.
+    /// Writes until when local copies of the current value, or of what carries the tag, may be used.
     pub(crate) fn register(&mut self, until: Duration) {
-        self.changes.push(Change::Patch { at: LOCAL_UNTIL_AT, bytes: field::time(until).to_vec() });
+        let at = self.bytes.and_then(entry::local_until_at);
+        let patch = |at| Change::Patch { at, bytes: field::time(until).to_vec() };
+        self.changes.extend(at.map(patch));
     }
 
     /// What is left of the local copies that may be used until then.

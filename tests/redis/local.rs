@@ -13,7 +13,7 @@ use cached_aside::{
     Cache, Cached, Error, Source, bypass, cached_aside, invalidates, observe, only_cached, refresh,
     transaction, updates,
 };
-use cached_aside_tests::{RedisServer, Worker};
+use cached_aside_tests::{RedisCluster, RedisServer, Worker};
 use redis::cmd;
 use tokio::time::sleep;
 
@@ -62,6 +62,24 @@ impl Repo {
         let _ = id;
         Ok(self.rows.0.fetch_add(1, SeqCst) + 1)
     }
+}
+
+#[cached_aside(
+    ttl = "30s",
+    key = "local_tagged:{group}:{id}",
+    skip(rows),
+    tags("local:{group}", "local"),
+    local = "500ms"
+)]
+async fn tagged(rows: &Rows, group: u64, id: u64) -> u64 {
+    let _ = (group, id);
+    rows.0.load(SeqCst)
+}
+
+#[invalidates(tags("local:{group}"))]
+async fn save_group(rows: &Rows, group: u64) -> u64 {
+    let _ = group;
+    rows.0.fetch_add(1, SeqCst) + 1
 }
 
 static FAMILY: Cached<u64> = Cached::new("local_family", Duration::from_secs(30)).local(LOCAL);
@@ -241,6 +259,37 @@ async fn methods_families_and_stored_nones_have_copies_too() {
         })
         .await;
     assert_eq!(cache.stats().writes_waited, 3);
+}
+
+/// Copies of many entries, in a cluster where their tags lie on other nodes.
+#[tokio::test]
+async fn a_write_of_a_tag_waits_once_for_all_copies_of_what_carries_it() {
+    let (single, cluster) = (RedisServer::start(), RedisCluster::start());
+    for url in [single.url(), cluster.url()] {
+        let cache = || Cache::builder().url(&url).namespace("local").build();
+        let (here, there) = (cache().await.unwrap(), cache().await.unwrap());
+        let (rows, mut written) = (Rows::default(), 0);
+        for round in 1..=3 {
+            for id in 0..20 {
+                assert_eq!(here.scope(copied(|| tagged(&rows, 1, id))).await, written);
+            }
+            let begun = Instant::now();
+            written = if round == 3 {
+                let written = rows.0.fetch_add(1, SeqCst) + 1;
+                there.invalidate_tag("local").await.unwrap();
+                written
+            } else {
+                there.scope(save_group(&rows, 1)).await
+            };
+            println!("the write took {:?}", begun.elapsed());
+            for id in 0..20 {
+                assert_eq!(here.scope(tagged(&rows, 1, id)).await, written, "a copy from before the write");
+            }
+            // Nobody has copies of these.
+            there.scope(save_group(&Rows::default(), 2)).await;
+        }
+        assert_eq!(there.stats().writes_waited, 3, "once for each write of the tags, and not for others");
+    }
 }
 
 #[tokio::test]

@@ -205,21 +205,15 @@ fn shared(args: &ReadArgs, problems: &mut Problems) {
     }
 }
 
-/// Copies are registered on their entry, and a tag's write would not know of them.
+/// How copies are kept where there are none.
 fn copied(args: &ReadArgs, problems: &mut Problems) {
-    match (&args.local, &args.local_mode) {
-        (None, Some(OptionValue { name, .. })) if !args.names("local") => problems.push(syn::Error::new(
+    if let Some(OptionValue { name, .. }) = &args.local_mode
+        && !args.names("local")
+    {
+        problems.push(syn::Error::new(
             name.span(),
             "`local_mode` says how the copies of `local` are kept; write for how long they may be used too, such as `local = \"1s\"`",
-        )),
-        (Some(OptionValue { name, .. }), _) if args.names("tags") && args.bounded().is_none() => {
-            problems.push(syn::Error::new(
-                name.span(),
-                "the write of a tag does not wait for local copies of its entries; write `local_mode = \"bounded\"`, where a copy may be \
-                 older than such a write by `local` at most, or name the entries in the writes, without `tags(…)`",
-            ));
-        }
-        _ => {}
+        ));
     }
 }
 

@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use crate::{
     Token,
-    format::{GUARD, KIND_AT, MAGIC, MAX_TAGS, TAG, TAG_LEN, TOKEN_AT},
+    format::{GUARD, KIND_AT, MAGIC, MAX_TAGS, TAG, TAG_LEN, TIME_LEN, TOKEN_AT},
 };
 
 /// What stands under the key of a tag.
@@ -27,9 +27,11 @@ pub fn tag_slot(bytes: Option<&[u8]>) -> TagSlot {
     let Some((&kind, rest)) = bytes.strip_prefix(&MAGIC).and_then(<[u8]>::split_first) else {
         return TagSlot::Foreign;
     };
-    match (kind, <[u8; Token::LEN]>::try_from(rest)) {
-        (TAG, Ok(version)) => TagSlot::Version(Token::from_bytes(version)),
-        (TAG, Err(_)) => TagSlot::Missing,
+    match (kind, rest.split_first_chunk::<{ Token::LEN }>()) {
+        (TAG, Some((version, copied))) if copied.is_empty() || copied.len() == TIME_LEN => {
+            TagSlot::Version(Token::from_bytes(*version))
+        }
+        (TAG, _) => TagSlot::Missing,
         (GUARD, _) => TagSlot::Guarded,
         _ => TagSlot::Foreign,
     }
@@ -81,6 +83,11 @@ impl<'a> Versions<'a> {
     pub fn are_current(&self, tags: &[Option<Bytes>]) -> bool {
         let is_current = |(version, there): (&[u8], &Option<Bytes>)| matches!(tag_slot(there.as_deref()), TagSlot::Version(current) if current.as_bytes() == version);
         self.len() == tags.len() && self.iter().zip(tags).all(is_current)
+    }
+
+    /// The same as tokens.
+    pub fn tokens(&self) -> impl Iterator<Item = Token> + use<'a> {
+        self.0.as_chunks().0.iter().copied().map(Token::from_bytes)
     }
 
     /// The versions, in the order of the tags.

@@ -6,7 +6,7 @@ if not leased then
   local copied = copied_until(begin, now)
   if copied > 0 then
     -- Also if that was cut: so it ends.
-    set_copied_until(copied)
+    set_copied_until(begin, copied)
     return copied - now + 1
   end
 end

@@ -1,4 +1,4 @@
-//! A process that keeps a decoded copy of a value registers it.
+//! A process that keeps a decoded copy of a value registers it on the entry, and on each tag that the entry carries.
 
 use std::time::Duration;
 
@@ -7,11 +7,12 @@ use bytes::Bytes;
 use super::{Arguments, Foreign, Reply, Step, left, millis, script::script};
 use crate::{Slot, entry, field::number, format::TIME_LEN};
 
-/// Registers a local copy of the value with the expected header: no writer, refresher or remover is over before the copy is. `None` if
-/// the entry has changed, or can't have copies, or is being refreshed: a refill waits for all copies, so no more are registered then.
+/// Registers a local copy of the value with the expected header, or of what carries the expected version of a tag: no writer, refresher or
+/// remover is over before the copy is. `None` if what stands there has changed, or can't have copies, or is being refreshed: a refill waits
+/// for all copies, so no more are registered then. A copy is used for the least that was granted for its entry and its tags.
 #[derive(Debug, Clone)]
 pub struct Register {
-    /// The [header](crate::entry::header) of the value that was read.
+    /// The [header](crate::entry::header) of the value that was read, or the [version](crate::entry::tag) of the tag.
     pub expected: Bytes,
     /// For how long the copy is asked for.
     pub local: Duration,
@@ -53,12 +54,9 @@ impl Step for Register {
     fn apply(&self, slot: &mut Slot<'_>) -> Result<Option<Registered>, Foreign> {
         let now = slot.now();
         let Some(current) = slot.bytes() else { return Ok(None) };
-        let Some((refresh, fresh_until)) = entry::registrable(current, &self.expected) else {
+        let Some(fresh_until) = entry::registrable(current, &self.expected, now) else {
             return Ok(None);
         };
-        if refresh.runs && refresh.until > now {
-            return Ok(None);
-        }
         let asked = now + Duration::from_millis(millis(self.local));
         let ends = now + Duration::from_millis(millis(slot.expires_in()));
         let until = asked.min(fresh_until).min(ends);

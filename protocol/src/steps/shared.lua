@@ -21,24 +21,29 @@ local function store(value, ttl)
   redis.call('SETRANGE', key, STORED_AT, deadline(0))
 end
 
--- Whether local copies can be registered of what begins like this (LOCAL_END bytes).
-local function can_have_copies(begin)
+-- Offset of the time until which local copies may be used, in what begins like this (LOCAL_END bytes): a value that has room for it, or the
+-- version of a tag. False for anything else.
+local function copied_until_at(begin)
+  if begin:sub(1, #TAG) == TAG then
+    return (#begin == TAG_LEN or #begin == TAG_END) and TAG_LEN
+  end
   return #begin == LOCAL_END and begin:sub(1, KIND_AT) == MAGIC and begin:byte(KIND_AT + 1) >= VALUES
-    and math.floor(begin:byte(FLAGS_AT + 1) / FLAG_LOCAL) % 2 == 1
+    and math.floor(begin:byte(FLAGS_AT + 1) / FLAG_LOCAL) % 2 == 1 and LOCAL_UNTIL_AT
 end
 
--- Until when local copies may be used of what begins like this (LOCAL_END bytes); 0 if there are none. What is further ahead than any
--- that is registered is from before the clock went back.
+-- Until when local copies may be used of what begins like this (LOCAL_END bytes), or of what carries the tag; 0 if there are none. What is
+-- further ahead than any that is registered is from before the clock went back.
 local function copied_until(begin, now)
-  if not can_have_copies(begin) then
+  local at = copied_until_at(begin)
+  if not at or #begin < at + TIME_LEN then
     return 0
   end
-  local ends = math.min((struct.unpack(TIME, begin, LOCAL_UNTIL_AT + 1)), now + LONGEST_LOCAL)
+  local ends = math.min((struct.unpack(TIME, begin, at + 1)), now + LONGEST_LOCAL)
   return ends > now and ends or 0
 end
 
--- Writes until when local copies of the value may be used.
-local function set_copied_until(ends)
-  redis.call('SETRANGE', key, LOCAL_UNTIL_AT, struct.pack(TIME, ends))
+-- Writes until when local copies may be used.
+local function set_copied_until(begin, ends)
+  redis.call('SETRANGE', key, copied_until_at(begin), struct.pack(TIME, ends))
 end
 

@@ -42,6 +42,7 @@ local MARKS_AT = 4
 local SLOTS_AT = 5
 local SLOT_LEN = 14
 local TAG_LEN = 12
+local TAG_END = 18
 local HEADER_LEN = 52
 local REFRESH_AT = 12
 local REFRESH_UNTIL_AT = 20

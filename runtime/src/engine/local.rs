@@ -1,8 +1,8 @@
 //! The local copies of this process: decoded values that calls are given without asking the server.
 //!
-//! A copy is registered on its entry for a time that the store grants, counted from when the question was sent. Until that is over
-//! whoever changes the value waits for it, so that a copy is as good as a look at the server, and nothing has to arrive here for that.
-//! After that it is not used, however the process came to be late.
+//! A copy is registered on its entry, and on the tags of that, for a time that the store grants, counted from when the question was
+//! sent. Until that is over whoever changes the value waits for it, so that a copy is as good as a look at the server, and nothing has
+//! to arrive here for that. After that it is not used, however the process came to be late.
 
 use std::{
     any::Any,
@@ -16,6 +16,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use cached_aside_protocol::Token;
 use quick_cache::{Weighter, sync::Cache};
 
 use self::{
@@ -69,8 +70,8 @@ struct Due {
 /// when the server announces a change.
 pub(crate) struct LocalCopy {
     key: Box<str>,
-    /// The keys of the tags that its entry carries.
-    tags: Box<[Box<str>]>,
+    /// The keys of the tags that its entry carries, and their versions.
+    tags: Box<[(Box<str>, Token)]>,
     is_bounded: bool,
     /// Of the type of the value.
     fingerprint: u64,

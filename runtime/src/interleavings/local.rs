@@ -1,7 +1,7 @@
 //! Scenarios of a process that keeps local copies: it has asked for the key twice, so that it registers one while the others go on.
 
 use super::{
-    scenario::{Call, KEEPS_COPIES, Promise, Scenario, read, refresh, transaction, update, write},
+    scenario::{Call, KEEPS_COPIES, KEY, Promise, Scenario, read, refresh, transaction, update, write},
     scenarios::hold,
     search::KINDS,
 };
@@ -40,6 +40,26 @@ fn local_in_trouble() -> Vec<Scenario> {
     ]
 }
 
+/// A copy of an entry with tags is registered on these too.
+fn local_with_tags() -> Vec<Scenario> {
+    let t = &["#t"];
+    let after = || read().after(2);
+    let one = |scenario: Scenario| scenario.tagged(&["t"]);
+    vec![
+        one(copied("local-tag-write", [write().of(t), read()])),
+        one(copied("local-tag-elsewhere", [write().of(t).elsewhere(), read(), after()])),
+        one(copied("local-tag-entry", [write().elsewhere(), read()])),
+        one(copied("local-tag-and-entry", [write().of(&[KEY, "#t"]).elsewhere(), read()])),
+        one(copied("local-tag-unguarded", [write().of(t).elsewhere().unguarded(), read()]))
+            .promising(Promise::ReadsSeeWrites),
+        one(copied("local-tag-transaction", [transaction().of(t).elsewhere(), read()])),
+        one(copied("local-tag-anew", [refresh().elsewhere(), read()])),
+        one(copied("local-tag-cancelled", [write().of(t).elsewhere().cancellable(), read()])).cancels(1),
+        one(copied("local-tag-cut-off", [write().of(t).cut_off(), read()])),
+        copied("local-two-tags", [write().of(&["#u"]).elsewhere(), read()]).tagged(&["t", "u"]),
+    ]
+}
+
 /// They hold, and a copy is given in some run of each.
 fn hold_and_give_copies(scenarios: Vec<Scenario>) {
     for (scenario, report) in hold(scenarios) {
@@ -50,6 +70,11 @@ fn hold_and_give_copies(scenarios: Vec<Scenario>) {
 #[test]
 fn local_copies() {
     hold_and_give_copies(local());
+}
+
+#[test]
+fn local_copies_of_entries_with_tags() {
+    hold_and_give_copies(local_with_tags());
 }
 
 #[test]

@@ -57,9 +57,29 @@ cached_aside::tags! {
     skip(origin, step),
     tags(group()),
     lease = "500ms",
-    wait = "400ms"
+    wait = "400ms",
+    shares_key
 )]
 pub async fn tagged(origin: &Origin, step: &Step, id: u64) -> Result<Option<Row>, Failure> {
+    origin.load(step, id).await
+}
+
+/// The same with local copies.
+///
+/// # Errors
+/// As the step says.
+#[cached_aside(
+    ttl = TTL,
+    none_ttl = TTL,
+    key = "tagged:{id}",
+    skip(origin, step),
+    tags(group()),
+    lease = "500ms",
+    wait = "400ms",
+    local = LOCAL,
+    shares_key
+)]
+pub async fn copied_tagged(origin: &Origin, step: &Step, id: u64) -> Result<Option<Row>, Failure> {
     origin.load(step, id).await
 }
 

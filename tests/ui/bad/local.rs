@@ -17,11 +17,6 @@ async fn cell(id: u64) -> Cell<u64> {
     Cell::new(id)
 }
 
-#[cached_aside(ttl = "5m", key = "tagged:{id}", tags("of:{id}"), local = "1s")]
-async fn tagged(id: u64) -> u64 {
-    id
-}
-
 #[cached_aside(ttl = "5m", key = "short:{id}", local = "5ms")]
 async fn short(id: u64) -> u64 {
     id

@@ -3,6 +3,7 @@
 
 use std::{
     any::Any,
+    collections::HashMap,
     iter,
     sync::{Arc, atomic::AtomicBool, atomic::AtomicU64},
     time::Duration,
@@ -10,6 +11,7 @@ use std::{
 
 use bytes::Bytes;
 use cached_aside_protocol::{
+    Token,
     entry::{self, Entry},
     steps::{Register, Registered},
 };
@@ -20,7 +22,7 @@ use crate::{
     Tag,
     engine::shared::Shared,
     function::read::{LocalMode, ReadFunction},
-    store::{ChangeListener, Watched},
+    store::{Answer, ChangeListener, Watched},
 };
 
 /// A call that asks for a copy.
@@ -41,8 +43,7 @@ impl Shared {
         value: impl FnOnce() -> Option<Arc<dyn Any + Send + Sync>>,
     ) {
         let is_bounded = function.settings.local_mode == LocalMode::Bounded;
-        // No writer of a tag would wait for a copy that is registered on the entry.
-        if !is_bounded && (!entry::can_have_copies(bytes) || !tags.is_empty()) {
+        if !is_bounded && !entry::can_have_copies(bytes) {
             return;
         }
         let number = function.number();
@@ -53,9 +54,11 @@ impl Shared {
         if !self.local.has_room(length) {
             return;
         }
+        let Entry::Value(stored) = entry::parse(bytes, fingerprint) else { return };
+        let versions = stored.versions.tokens();
         let copy = LocalCopy {
             key: key.into(),
-            tags: tags.iter().map(|tag| tag.key().into()).collect(),
+            tags: tags.iter().map(|tag| tag.key().into()).zip(versions).collect(),
             is_bounded,
             fingerprint,
             function: number,
@@ -112,22 +115,25 @@ impl Asking {
 }
 
 impl Shared {
-    /// Registers copies on their entries: whoever changes those waits for the copies.
+    /// Registers copies on their entries and the tags of those: whoever changes one of them waits for the copies.
     async fn register_copies(&self, copies: &[Arc<LocalCopy>], sent: (clock::Nanos, u64)) {
         if copies.is_empty() {
             return;
         }
-        let keys: Vec<&str> = copies.iter().map(|copy| &*copy.key).collect();
+        let tags = CarriedTags::of(copies);
+        let keys: Vec<&str> = copies.iter().map(|copy| &*copy.key).chain(tags.keys()).collect();
         let step = |copy: &Arc<LocalCopy>| Register { expected: copy.header.clone(), local: copy.local };
-        let steps = copies.iter().map(step).collect();
-        let answers = self.run_all_of_load(&keys, steps, Option::is_some, self.timeout).await;
+        let steps = copies.iter().map(step).chain(tags.steps()).collect();
+        let mut answers = self.run_all_of_load(&keys, steps, Option::is_some, self.timeout).await;
+        let of_tags = answers.split_off(copies.len());
         for (copy, answer) in copies.iter().zip(answers) {
-            match answer {
-                Ok(Some(Registered { granted, now })) => {
+            let registered = answer.ok().flatten();
+            match registered.and_then(|registered| tags.limit(copy, registered, &of_tags)) {
+                Some(Registered { granted, now }) => {
                     tracing::trace!(key = &*copy.key, ?granted, "local copy registered");
                     self.local.registered(copy.clone(), sent, granted, now);
                 }
-                _ => self.local.refused(copy),
+                None => self.local.refused(copy),
             }
         }
     }
@@ -135,7 +141,7 @@ impl Shared {
     /// Looks whether a bounded copy is of the entry that stands there now: then it is used from the moment of this question on. Where the
     /// server announces changes of what it looks at, the next one ends it.
     async fn compare_copy(&self, copy: &Arc<LocalCopy>, sent: (clock::Nanos, u64)) {
-        let keys = iter::once(&copy.key).chain(&copy.tags);
+        let keys = iter::once(&copy.key).chain(copy.tags.iter().map(|(tag, _)| tag));
         let looks = join_all(keys.map(|key| self.watch(key, self.timeout))).await;
         let looks: Result<Vec<Watched>, _> = looks.into_iter().collect();
         let Some((granted, now, changes)) = looks.ok().and_then(|looks| copy.granted_by(looks)) else {
@@ -155,6 +161,60 @@ impl Shared {
         };
         tracing::trace!(key = &*copy.key, ?granted, "local copy compared");
         self.local.registered(Arc::new(copy), sent, granted, now);
+    }
+}
+
+/// The tags that the entries of copies carry, each once, and what is asked for them.
+struct CarriedTags<'a> {
+    places: HashMap<&'a str, usize>,
+    asked: Vec<(&'a str, Token, Duration)>,
+}
+
+impl<'a> CarriedTags<'a> {
+    fn of(copies: &'a [Arc<LocalCopy>]) -> CarriedTags<'a> {
+        let mut all = CarriedTags { places: HashMap::new(), asked: Vec::new() };
+        for copy in copies {
+            for (tag, version) in &copy.tags {
+                let place = *all.places.entry(tag).or_insert(all.asked.len());
+                match all.asked.get_mut(place) {
+                    // The copy that was made last has the latest version: the others would be refused.
+                    Some((_, latest, local)) => (*latest, *local) = (*version, copy.local.max(*local)),
+                    None => all.asked.push((tag, *version, copy.local)),
+                }
+            }
+        }
+        all
+    }
+
+    fn keys(&self) -> impl Iterator<Item = &'a str> {
+        self.asked.iter().map(|(tag, ..)| *tag)
+    }
+
+    fn steps(&self) -> impl Iterator<Item = Register> {
+        let step = |&(_, version, local): &(_, Token, _)| Register {
+            expected: Bytes::copy_from_slice(&entry::tag(version)),
+            local,
+        };
+        self.asked.iter().map(step)
+    }
+
+    /// What a copy may be used for: the least that was granted for its entry and its tags. `None` if any of these was refused.
+    fn limit(
+        &self,
+        copy: &LocalCopy,
+        of_entry: Registered,
+        answers: &[Answer<Option<Registered>>],
+    ) -> Option<Registered> {
+        let mut least = of_entry;
+        for (tag, version) in &copy.tags {
+            let place = *self.places.get(&**tag)?;
+            let Ok(Some(registered)) = answers.get(place)? else { return None };
+            if self.asked[place].1 != *version {
+                return None;
+            }
+            least.granted = least.granted.min(registered.granted);
+        }
+        Some(least)
     }
 }
 
@@ -182,5 +242,51 @@ impl Drop for Asking {
         if let Some(cache) = &self.0 {
             cache.local.abandoned();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn copy(key: &str, tags: &[(&str, u64)]) -> Arc<LocalCopy> {
+        let tag = |&(tag, version): &(&str, u64)| (tag.into(), Token::numbered(version));
+        Arc::new(LocalCopy {
+            key: key.into(),
+            tags: tags.iter().map(tag).collect(),
+            is_bounded: false,
+            fingerprint: 0,
+            function: 0,
+            value: None,
+            header: Bytes::new(),
+            stored_at: Duration::ZERO,
+            local: Duration::from_secs(1),
+            length: 0,
+            losses: AtomicU64::new(0),
+            until: AtomicU64::new(0),
+            born: AtomicU64::new(0),
+            asked: AtomicBool::new(false),
+            changes: Box::default(),
+        })
+    }
+
+    /// A tag was written between the looks at two entries: its later version is asked for, and grants nothing to the copy with the
+    /// earlier one.
+    #[test]
+    fn a_tag_is_asked_for_once_and_grants_nothing_to_another_version() {
+        let copies = [copy("a", &[("#t", 1)]), copy("b", &[("#u", 5), ("#t", 2)]), copy("c", &[])];
+        let tags = CarriedTags::of(&copies);
+        let expected: Vec<Bytes> = tags.steps().map(|step| step.expected).collect();
+        assert_eq!(tags.keys().collect::<Vec<_>>(), ["#t", "#u"]);
+        assert_eq!(expected, [2, 5].map(|version| entry::tag(Token::numbered(version)).to_vec()));
+        let granted =
+            |seconds| Registered { granted: Duration::from_secs(seconds), now: Duration::from_secs(9) };
+        let limits = |of_tags: &[Answer<Option<Registered>>]| {
+            copies
+                .each_ref()
+                .map(|copy| tags.limit(copy, granted(3), of_tags).map(|least| least.granted.as_secs()))
+        };
+        assert_eq!(limits(&[Ok(Some(granted(2))), Ok(Some(granted(1)))]), [None, Some(1), Some(3)]);
+        assert_eq!(limits(&[Ok(Some(granted(2))), Ok(None)]), [None, None, Some(3)]);
     }
 }

@@ -211,22 +211,70 @@ async fn another_function_is_given_no_copy_of_this_one() {
     }
 }
 
-/// Another writer's guard stands there: nothing can be registered, and the copy is used for what is left of its time.
+/// Another writer's guard stands there, or on a tag: nothing can be registered, and the copy is used for what is left of its time.
 #[tokio::test(start_paused = true)]
 async fn a_copy_that_cannot_be_registered_again_ends() {
-    let world = World::with_copy().await;
-    let token = Token::numbered(1_000);
-    let guard = cached_aside_protocol::steps::Guard { token, hold: LOCAL * 60 };
-    let left = world.store().inside.run("k", &guard).await.unwrap();
-    let placed = Instant::now();
-    world.version.store(2, SeqCst);
-    while world.kept().await == Ok(1) {
-        assert!(placed.elapsed() <= left, "a copy is given after the writer has waited for it");
+    for guarded in ["k", Tag::new("t").key(), Tag::new("u").key()] {
+        let world = World::new();
+        let kept = || world.kept_under(AnyKey::new("k").tagged([Tag::new("t"), Tag::new("u")]), &KEPT);
+        while world.local_hits() == 0 {
+            assert_eq!(kept().await, Ok(1));
+            sleep(TICK).await;
+        }
+        let token = Token::numbered(1_000);
+        let guard = cached_aside_protocol::steps::Guard { token, hold: LOCAL * 60 };
+        let left = world.store().inside.run(guarded, &guard).await.unwrap();
+        let placed = Instant::now();
+        world.version.store(2, SeqCst);
+        while kept().await == Ok(1) {
+            assert!(placed.elapsed() <= left, "a copy is given after the writer has waited for it");
+            sleep(TICK).await;
+        }
+        assert!(placed.elapsed() + OFTEN > left, "{:?} of {left:?}", placed.elapsed());
+        world.store().inside.run(guarded, &Release { token, left: Left::Nothing }).await.unwrap();
+        assert_eq!(kept().await, Ok(2));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_invalidates_a_tag_waits_for_the_copies_of_what_carries_it() {
+    let world = World::new();
+    let kept = || world.kept_under(AnyKey::new("k").tagged([Tag::new("t")]), &KEPT);
+    for version in 1..5 {
+        let before = world.local_hits();
+        while world.local_hits() < before + 3 {
+            assert_eq!(kept().await, Ok(version));
+            sleep(TICK).await;
+        }
+        let begun = Instant::now();
+        world.cache.invalidate_tag(Tag::new("other")).await.unwrap();
+        assert!(begun.elapsed() <= TICK * 3, "nothing carries it: {:?}", begun.elapsed());
+        world.version.store(version + 1, SeqCst);
+        world.cache.invalidate_tag(Tag::new("t")).await.unwrap();
+        assert!(begun.elapsed() >= LOCAL / 3, "{:?}", begun.elapsed());
+        assert_eq!(kept().await, Ok(version + 1), "a copy of before the write");
+    }
+}
+
+/// The version of a tag is lost when it expires, and what is registered on it: no copy is used after that.
+#[tokio::test(start_paused = true)]
+async fn a_copy_ends_with_the_version_of_its_tag() {
+    let (world, tag) = (World::new(), Tag::new("t"));
+    let kept = || world.kept_under(AnyKey::new("k").tagged([Tag::new("t")]), &KEPT);
+    assert_eq!(kept().await, Ok(1));
+    let inside = &world.store().inside;
+    let version = inside.read(tag.key()).await.unwrap().expect("a version");
+    inside.plant_for(tag.key(), version.to_vec(), LOCAL / 2);
+    let planted = Instant::now();
+    while world.local_hits() == 0 {
+        assert_eq!(kept().await, Ok(1));
         sleep(TICK).await;
     }
-    assert!(placed.elapsed() + OFTEN > left, "{:?} of {left:?}", placed.elapsed());
-    world.store().inside.run("k", &Release { token, left: Left::Nothing }).await.unwrap();
-    assert_eq!(world.kept().await, Ok(2));
+    world.version.store(2, SeqCst);
+    while kept().await == Ok(1) {
+        assert!(planted.elapsed() < LOCAL / 2, "a copy that no writer of the tag would be told of");
+        sleep(TICK).await;
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -325,11 +373,13 @@ async fn a_bounded_copy_of_another_entry_is_not_used() {
 
 /// So it is where a tag of the entry has been written meanwhile, which changes nothing about the entry.
 #[tokio::test(start_paused = true)]
-async fn a_bounded_copy_whose_tag_was_written_is_not_used() {
-    for is_written in [false, true] {
+async fn a_copy_whose_tag_was_written_is_not_used() {
+    for (is_written, function) in [(false, &BOUNDED), (true, &BOUNDED), (false, &KEPT), (true, &KEPT)] {
         let (world, tag) = (World::new(), Tag::new("t"));
-        let kept = || world.kept_under(AnyKey::new("k").tagged([tag.clone()]), &BOUNDED);
-        world.store().set("watch", Gate::Slow);
+        let kept = || world.kept_under(AnyKey::new("k").tagged([tag.clone()]), function);
+        for question in ["watch", "register"] {
+            world.store().set(question, Gate::Slow);
+        }
         for _ in 0..3 {
             assert_eq!(kept().await, Ok(1));
         }

@@ -8,6 +8,7 @@ use std::{cell::RefCell, collections::BTreeSet};
 use bytes::Bytes;
 use cached_aside_protocol::{
     Step, Writers,
+    entry::TagSlot,
     format::{GUARD, LEASE, LOCAL_END, LOCAL_UNTIL_AT, LONGEST, MAGIC, TAG, VALUE},
     steps::{Arguments, Reply, scripts},
 };
@@ -121,13 +122,23 @@ fn refreshed() -> impl Strategy<Value = Vec<u8>> {
     })
 }
 
+/// The version of a tag, with copies of what carries it or without.
+fn tags() -> impl Strategy<Value = Vec<u8>> {
+    (tokens(), prop::option::of(minutes(TIMES))).prop_map(|(version, copied)| copied_tag(version, copied))
+}
+
+fn copied_tag(version: Token, copied: Option<Duration>) -> Vec<u8> {
+    let millis = copied.map(|until| u64::try_from(until.as_millis()).unwrap().to_be_bytes());
+    [&entry::tag(version)[..], millis.as_ref().map_or(&[], |until| &until[2..])].concat()
+}
+
 /// What may be under a key, whoever put it there.
 fn planted() -> impl Strategy<Value = Vec<u8>> {
     let begun = |kind: u8| move |rest: Vec<u8>| [&MAGIC[..], &[kind], &rest].concat();
-    let cut = (prop_oneof![guards(), refreshed()], any::<prop::sample::Index>());
+    let cut = (prop_oneof![guards(), refreshed(), tags()], any::<prop::sample::Index>());
     prop_oneof![
         2 => tokens().prop_map(|token| entry::lease(token).to_vec()),
-        2 => tokens().prop_map(|token| entry::tag(token).to_vec()),
+        4 => tags(),
         4 => refreshed(),
         4 => guards(),
         2 => cut.prop_map(|(bytes, at)| bytes[..at.index(bytes.len())].to_vec()),
@@ -362,7 +373,14 @@ impl Both<'_> {
                 Move::Carry(fresh, ttl) => self.take(Carry { fresh, ttl }).await,
                 Move::Renew(token, hold) => self.take(Renew { token, hold }).await,
                 Move::Fill(token, value, ttl) => self.take(Fill { token, value: value.into(), ttl }).await,
-                Move::Register(seen, local) => self.take(Register { expected: saw(seen), local }).await,
+                Move::Register(seen, local) => {
+                    let mut expected = saw(seen);
+                    // The version of a tag is expected without the copies of what carries it.
+                    if let TagSlot::Version(version) = entry::tag_slot(Some(&expected)) {
+                        expected = Bytes::copy_from_slice(&entry::tag(version));
+                    }
+                    self.take(Register { expected, local }).await;
+                }
                 Move::Abandon(token, ending) => self.take(Abandon { token, ending }).await,
                 Move::Guard(token, hold) => self.take(Guard { token, hold }).await,
                 Move::RenewGuard(token, hold) => self.take(RenewGuard { token, hold }).await,
@@ -411,5 +429,12 @@ fn both_stores_take_every_step_alike() {
     }
     for name in ["guard", "release", "remove", "fill", "abandon", "acquire"] {
         assert!(copied.borrow().contains(name), "`{name}` has never met local copies");
+    }
+    let local = Duration::from_secs(20);
+    for next in [Move::Guard(token(1), MINUTE), Move::Release(token(1), Left::Nothing), Move::Remove] {
+        let register = Move::Register(Seen::There, local);
+        copied.borrow_mut().clear();
+        run(vec![Move::Plant(entry::tag(token(2)).to_vec(), MINUTE * 60), register, next]).unwrap();
+        assert_eq!(copied.borrow().len(), 1, "a step has met no copies of what carries the tag");
     }
 }
