@@ -35,7 +35,7 @@ pub(crate) fn print(catalog: &Catalog, as_json: bool) -> Result<bool, Failure> {
             output::line(format!("    {fact}"))?;
         }
         for write in catalog.writes_of(number) {
-            output::line(format!("    invalidated by {}", write.place))?;
+            output::line(format!("    invalidated by {} ({})", write.place, write.through(number)))?;
         }
     }
     catalog.unresolved().try_for_each(output::line)?;

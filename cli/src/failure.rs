@@ -7,6 +7,11 @@ use std::{io, path::PathBuf};
 pub(crate) enum Failure {
     #[error("no server is named; write `--url redis://host:6379`, or set `CACHED_ASIDE_URL` or `REDIS_URL`")]
     NoServer,
+    #[error(
+        "`in-process` is a cache inside of the application, which no other program can look into; the application can show it by the page \
+         of `cached-aside-inspector`"
+    )]
+    InProcess,
     #[error(transparent)]
     Cache(#[from] cached_aside::Error),
     #[error("`{}` can't be read: {error}", path.display())]
@@ -14,7 +19,7 @@ pub(crate) enum Failure {
     #[error("`{}` is no catalog: {reason}; the application writes one with `cached_aside::catalog().to_json()`", path.display())]
     NoCatalog { path: PathBuf, reason: String },
     #[error(
-        "this needs the application's catalog; write `--catalog FILE`, with what `cached_aside::catalog().to_json()` gives"
+        "this needs the application's catalog; write `--catalog FILE` or set `CACHED_ASIDE_CATALOG`, with what `cached_aside::catalog().to_json()` gives"
     )]
     CatalogNeeded,
     #[error(transparent)]

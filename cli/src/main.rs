@@ -61,13 +61,14 @@ async fn run(cli: &Cli) -> Result<bool, Failure> {
         }
         Command::Explain { key } => {
             let catalog = catalog::read(path)?;
-            // Who owns a key is known without a server.
-            let at = match Connected::reached(server).await {
-                Ok(at) => Some(at),
-                Err(Failure::NoServer) => None,
-                Err(error) => return Err(error),
+            // Who owns a key is known without a server, and above all asked for while it is away.
+            let (at, away) = match Connected::reached(server).await {
+                Ok(at) => (Some(at), None),
+                Err(Failure::NoServer | Failure::InProcess) => (None, None),
+                Err(error) => (None, Some(error)),
             };
-            look::explain(at.as_ref(), key, &catalog, json).await
+            let is_owned = look::explain(at.as_ref(), key, &catalog, json).await?;
+            away.map_or(Ok(is_owned), Err)
         }
         Command::Inspect { url, port, allow_invalidation } => {
             let catalog = catalog::read_if_named(path)?;

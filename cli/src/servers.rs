@@ -30,6 +30,9 @@ impl Connected {
         let of_the_environment = || env::var("REDIS_URL").ok().filter(|url| !url.is_empty());
         let url = url.map(str::to_owned).or_else(|| server.url.clone()).or_else(of_the_environment);
         let url = url.ok_or(Failure::NoServer)?;
+        if url == "in-process" {
+            return Err(Failure::InProcess);
+        }
         let mut builder = Cache::builder().url(url).namespace(&server.namespace).timeout(server.timeout);
         if let Some(authority) = &server.tls_ca {
             builder = builder.tls_ca(read(authority)?);

@@ -30,6 +30,8 @@ const INTERVAL: Duration = Duration::from_secs(2);
 /// Maximum number of times that counts are sent to one request. The browser asks again at once: so no request keeps a server from
 /// shutting down for longer than this takes.
 const EVENTS: usize = 15;
+/// Maximum number of keys of the recovery list that are shown.
+const OWED: usize = 100;
 /// Maximum number of bytes of a value that is not decoded, as they are shown.
 const SHOWN: usize = 256;
 
@@ -91,7 +93,17 @@ async fn counts(app: &Inspector) -> Value {
         if is_of_all { published } else { Totals::of(&[inspect::counts_of(&app.cache).into_bytes()]) };
     let functions: Vec<Value> = totals.functions.iter().map(|(name, row)| function(name, row)).collect();
     let servers: Vec<Value> = stats.nodes.iter().map(server).collect();
+    // What only the process itself knows.
+    let own = (!is_another).then(|| {
+        json!({
+            "owed": inspect::owed_of(&app.cache, OWED),
+            "recovering": stats.recovering,
+            "local_entries": stats.local_entries,
+            "local_bytes": stats.local_bytes,
+        })
+    });
     json!({
+        "own": own,
         "at": inspect::place_of(&app.cache),
         "namespace": inspect::namespace_of(&app.cache),
         "processes": is_of_all.then_some(totals.processes),

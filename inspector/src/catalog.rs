@@ -281,7 +281,10 @@ impl Write {
             Target::Tag { tag, .. } => format!("by the tag `{}`", shown(tag)),
             Target::Other { other } => shown(other),
         });
-        let named = named.collect::<Vec<_>>().join(", ");
+        let mut named: Vec<String> = named.collect();
+        // The entries of several lists are named in one way.
+        named.dedup();
+        let named = named.join(", ");
         if self.by_hand { format!("by hand, {named}") } else { named }
     }
 

@@ -33,6 +33,13 @@ pub fn counts_of(cache: &Cache) -> String {
     format!("{{\"schema\":1,{}}}", cache.inner.stats().to_published())
 }
 
+/// Keys on the recovery list of a cache in this process, without the namespace, and at most so many: first those whose invalidations are
+/// tried next.
+#[must_use]
+pub fn owed_of(cache: &Cache, at_most: usize) -> Vec<String> {
+    cache.inner.recovery.first(at_most).iter().map(ToString::to_string).collect()
+}
+
 /// Where a cache is, without secrets.
 #[must_use]
 pub fn place_of(cache: &Cache) -> String {

@@ -38,6 +38,7 @@ mod outages;
 mod overrides;
 mod pauses;
 mod processes;
+mod published;
 mod recovery;
 mod restarts;
 mod runtimes;

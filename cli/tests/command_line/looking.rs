@@ -166,6 +166,13 @@ async fn who_owns_a_key_and_who_ends_it_is_explained() {
     let without_server = run(&["explain", "rate", "--catalog", path]);
     assert_eq!(without_server.code, Some(0), "{without_server:?}");
     assert!(without_server.out.contains("nothing invalidates it") && without_server.out.contains("1h"));
+    let in_process = run(&["--url", "in-process", "explain", "rate", "--catalog", path]);
+    assert_eq!((in_process.code, &in_process.out), (Some(0), &without_server.out), "{in_process:?}");
+    let url = server.url();
+    server.kill();
+    let away = run(&["--url", &url, "explain", "rate", "--catalog", path]);
+    assert_eq!((away.code, &away.out), (Some(2), &without_server.out), "{away:?}");
+    assert!(away.err.starts_with("error: "), "{away:?}");
     let unknown = run(&["explain", "user:1:2", "--catalog", path]);
     assert_eq!(unknown.code, Some(1));
     assert!(unknown.out.contains("no cached function"), "{unknown:?}");
@@ -184,6 +191,9 @@ fn the_catalog_is_listed_with_its_problems() {
         assert!(said.out.contains(part), "{part}: {said:?}");
     }
     assert!(said.line("problem:").contains("nothing invalidates"), "{said:?}");
+    let by_hand =
+        |line: &str| line.contains("support::withdraw_user ") && line.ends_with("(by hand, by name)");
+    assert!(said.out.lines().any(by_hand), "{said:?}");
     assert_eq!(run(&["catalog", "--catalog", path, "--json"]).json()["schema"], 1);
 }
 

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use cached_aside::{Cache, cached_aside, invalidates};
+use cached_aside::{Cache, cached_aside, invalidate, invalidates, keys};
 use cached_aside_tests::RedisServer;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -48,6 +48,11 @@ pub(crate) async fn save_user(id: u64) {
     let _ = id;
 }
 
+/// By hand.
+pub(crate) async fn withdraw_user(id: u64) {
+    invalidate(keys![load_user(id)]).await;
+}
+
 #[invalidates(tags("tenant:{tenant}"))]
 pub(crate) async fn close(tenant: u64) {
     let _ = tenant;
@@ -67,6 +72,7 @@ pub(crate) async fn filled(url: &str) -> Cache {
             named("ada").await;
             report(1).await;
             save_user(4).await;
+            withdraw_user(6).await;
             close(9).await;
         })
         .await;

@@ -11,11 +11,21 @@
 //! curl -i localhost:3000/orders --json '[{"product": 1, "count": 3}]'  # a transaction, see `orders.rs`
 //! curl -i -X DELETE localhost:3000/orders/1                    # so is this, of keys that only it knows
 //! ```
+//!
+//! <http://127.0.0.1:3000/cache> shows what is in the cache, and who invalidates it. With a Redis, and a file for what `cached-aside` has to
+//! know of the program, that says in a terminal why an entry is old, and ends it:
+//!
+//! ```sh
+//! export CACHED_ASIDE_URL=redis://127.0.0.1:6379 CACHED_ASIDE_CATALOG=/tmp/catalog.json
+//! cargo run -p axum-example
+//! cargo run -p cached-aside-cli -- explain user:1
+//! cargo run -p cached-aside-cli -- invalidate user:1
+//! ```
 
 mod orders;
 mod users;
 
-use std::{error::Error, sync::Arc};
+use std::{env, error::Error, fs, io, sync::Arc};
 
 use axum::{
     Json, Router,
@@ -26,6 +36,7 @@ use axum::{
     routing::get,
 };
 use cached_aside::{Cache, Observed, Source, observe, only_cached, refresh};
+use cached_aside_inspector::Inspector;
 
 use crate::{
     orders::Shop,
@@ -36,11 +47,24 @@ use crate::{
 async fn main() -> Result<(), Box<dyn Error>> {
     tracing_subscriber::fmt().init();
     // `CACHED_ASIDE_URL` or `REDIS_URL`, else inside this process, with a warning.
-    Cache::from_env().await?.install()?;
+    let cache = Cache::from_env().await?;
+    cache.clone().install()?;
+    write_catalog()?;
     let listener = tokio::net::TcpListener::bind("127.0.0.1:3000").await?;
-    let app = app(Arc::new(Db::with_a_few_users())).merge(orders::routes(Shop::stocked()));
+    // Whoever reaches the page sees keys and values: in a service it stands behind the authentication.
+    let page = Inspector::new(cache).allow_invalidation().router();
+    let app =
+        app(Arc::new(Db::with_a_few_users())).merge(orders::routes(Shop::stocked())).nest("/cache", page);
     axum::serve(listener, app).await?;
     Ok(())
+}
+
+/// Who owns which keys and who invalidates them, where `cached-aside` looks for it.
+fn write_catalog() -> io::Result<()> {
+    match env::var_os("CACHED_ASIDE_CATALOG") {
+        Some(path) => fs::write(path, cached_aside::catalog().to_json()),
+        None => Ok(()),
+    }
 }
 
 fn app(db: Arc<Db>) -> Router {

@@ -82,6 +82,19 @@ async fn what_was_written_is_a_hit() {
         .await;
 }
 
+#[test]
+fn everything_that_is_cached_is_invalidated() {
+    let catalog = cached_aside::catalog();
+    assert_eq!(catalog.problems(), []);
+    let reads = catalog.functions().iter().enumerate().filter(|(_, function)| !function.is_family);
+    let edges: Vec<_> = reads
+        .flat_map(|(number, function)| {
+            catalog.writes_of(number).map(|write| (function.place.name, write.place.name))
+        })
+        .collect();
+    assert_eq!(edges, [("stock", "cancel"), ("stock", "place"), ("load_user", "rename_user")]);
+}
+
 /// Each tenant in a cache of its own, as `docs/recipes.md` has it.
 fn by_tenant(app: Router, caches: HashMap<&'static str, Cache>) -> Router {
     app.layer(middleware::from_fn(move |request: Request, next: Next| {

@@ -38,6 +38,11 @@ function time(millis) {
     return count ? count + name : "";
   }).filter(Boolean).slice(0, 2).join(" ") || "0s";
 }
+function size(bytes) {
+  if (bytes < 1024) return bytes + " B";
+  const [unit, name] = bytes < 1048576 ? [1024, "KiB"] : [1048576, "MiB"];
+  return (bytes / unit).toFixed(1) + " " + name;
+}
 async function ask(path, options) {
   const answer = await fetch(base + path, options);
   const body = await answer.json().catch(() => ({ error: "the server answered " + answer.status }));
@@ -242,8 +247,25 @@ function showServers() {
     nodes.push(facts([["server", server.address], ["state", state], ["outages", server.outages],
       ["commands on their way", server.in_flight]]));
   }
+  if (overview.own) nodes.push(...showOwn(overview.own));
   nodes.push(el("h2", {}, "Writes"));
   nodes.push(facts([["on the recovery list", overview.recovering + " key(s)"], ...Object.entries(overview.writes)]));
+  return nodes;
+}
+// What only the process that serves the page knows.
+function showOwn(own) {
+  const nodes = [el("h2", {}, "Recovery list of this process")];
+  if (own.recovering) {
+    nodes.push(el("p", {}, "Invalidations that have not been delivered. Until they are, this process leaves these keys alone."));
+    const keys = own.owed.map((key) => el("li", {}, el("a", { href: "#entry/" + encodeURIComponent(key) }, text(key))));
+    const more = own.recovering - own.owed.length;
+    if (more > 0) keys.push(el("li", { class: "faint" }, "and " + more + " more"));
+    nodes.push(el("ul", { id: "owed" }, ...keys));
+  } else {
+    nodes.push(el("p", { class: "faint" }, "Empty: every invalidation has been delivered."));
+  }
+  nodes.push(el("h2", {}, "Local copies in this process"));
+  nodes.push(facts([["copies", own.local_entries], ["size", size(own.local_bytes)]]));
   return nodes;
 }
 function showProblems() {

@@ -6,14 +6,14 @@ use axum::{
     http::{Request, StatusCode, header},
     response::Response,
 };
-use cached_aside::Cache;
+use cached_aside::{AnyKey, Cache};
 use cached_aside_inspector::{Inspector, router};
 use cached_aside_tests::RedisServer;
 use redis::cmd;
 use serde_json::{Value, json};
 use tower::ServiceExt;
 
-use crate::support::{filled, load_user, rate};
+use crate::support::{copied, filled, load_user, rate};
 
 async fn get(router: &Router, path: &str) -> (StatusCode, Value) {
     let request = Request::get(path).body(Body::empty()).expect("a request");
@@ -94,6 +94,36 @@ async fn the_counts_of_all_processes_are_shown_where_they_are_published() {
         tokio::time::sleep(std::time::Duration::from_millis(50)).await;
     };
     assert_eq!(overview["functions"][0]["hit_rate"], 1.0, "{overview}");
+}
+
+#[tokio::test]
+async fn the_recovery_list_and_the_local_copies_of_this_process_are_shown() {
+    let server = RedisServer::start();
+    let cache = filled(&server.url()).await;
+    let router = router(cache.clone());
+    let own = |overview: &Value| overview["own"].clone();
+    let before = own(&get(&router, "/api/overview").await.1);
+    let none = json!({ "owed": [], "recovering": 0, "local_entries": 0, "local_bytes": 0 });
+    assert_eq!(before, none);
+    let begun = std::time::Instant::now();
+    while cache.stats().local_entries == 0 {
+        assert_eq!(cache.scope(copied(1)).await, 1);
+        assert!(begun.elapsed() < std::time::Duration::from_secs(30), "there is no copy");
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
+    let copies = own(&get(&router, "/api/overview").await.1);
+    assert!(copies["local_entries"] == 1 && copies["local_bytes"].as_u64() > Some(0), "{copies}");
+
+    server.kill();
+    let hostile = "<b>\u{202e}";
+    let keys: Vec<_> = (0..130).map(|id| AnyKey::new(&format!("{hostile}:{id}"))).collect();
+    assert!(cache.invalidate_keys(keys).await.is_err());
+    let owed = own(&get(&router, "/api/overview").await.1);
+    assert_eq!((&owed["recovering"], owed["owed"].as_array().unwrap().len()), (&json!(130), 100));
+    assert!(owed["owed"][0].as_str().unwrap().starts_with(hostile), "{owed}");
+    // What this process owes is not what another program does.
+    let other = Inspector::new(cache).of_another_program(None).router();
+    assert_eq!(own(&get(&other, "/api/overview").await.1), Value::Null);
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 use std::{env, fs, path::Path};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
+use cached_aside::AnyKey;
 use cached_aside_inspector::Inspector;
 use cached_aside_tests::RedisServer;
 use redis::cmd;
@@ -197,5 +198,30 @@ async fn a_hostile_key_is_text() {
     // Markup that comes in all the same would not run.
     browser.value("document.body.insertAdjacentHTML('beforeend', '<img src=x onerror=\"document.title=1\"><b onclick=\"document.title=2\">')");
     browser.value("document.querySelector('b').click()");
+    assert_eq!(browser.value("document.title"), "cached-aside");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_could_not_be_delivered_is_listed_as_text() {
+    let server = RedisServer::start();
+    let cache = filled(&server.url()).await;
+    let address = serve(Inspector::new(cache.clone())).await;
+    let own = format!("http://{address}/cache");
+    let mut browser = Browser::start();
+    browser.open(&format!("{own}#servers"));
+    browser.until("document.body?.innerText.includes('every invalidation has been delivered')");
+    server.kill();
+    let hostile = "<img src=x onerror=\"document.title='markup'\">\u{202e}";
+    let keys = (0..103).map(|id| AnyKey::new(&format!("{hostile}{id:03}")));
+    assert!(cache.invalidate_keys(keys.collect::<Vec<_>>()).await.is_err());
+    browser.until("document.querySelectorAll('#owed li').length === 101");
+    let text = browser.text();
+    assert!(text.contains("onerror=\"document.title='markup'\">\\u{202e}0"), "{text}");
+    assert!(text.contains("and 3 more") && text.contains("Local copies in this process"), "{text}");
+    assert_eq!(browser.value("document.querySelectorAll('img').length"), 0);
+    is_content(&browser, &own);
+    // Each leads to its entry.
+    browser.value("document.querySelector('#owed a').click()");
+    browser.until("document.getElementById('key')?.value.startsWith('<img src=x')");
     assert_eq!(browser.value("document.title"), "cached-aside");
 }

@@ -72,6 +72,14 @@ impl Recovery {
         self.count.load(Relaxed)
     }
 
+    /// Keys on the list, at most so many: first those whose invalidations are tried next.
+    pub(crate) fn first(&self, at_most: usize) -> Vec<Arc<str>> {
+        let queue = self.queue.lock();
+        let next = queue.ready.iter().filter(|key| queue.keys.contains_key(*key));
+        let others = queue.keys.iter().filter(|(_, pending)| !pending.queued).map(|(key, _)| key);
+        next.chain(others).take(at_most).cloned().collect()
+    }
+
     /// Whether this key is on the list: asked by [`gate`](crate::engine::gate) alone.
     pub(super) fn has(&self, key: &str) -> bool {
         self.len() > 0 && self.queue.lock().keys.contains_key(key)
@@ -246,6 +254,25 @@ mod tests {
         assert!(!recovery.has("key 10") && recovery.has("key 11") && recovery.has("written now"));
         assert_eq!(recovery.begin("written next", token(2)), 1);
         assert!(!recovery.has("key 11") && recovery.has("written next"));
+    }
+
+    #[test]
+    fn some_of_its_keys_are_told_those_first_that_are_tried_next() {
+        let recovery = Recovery::default();
+        recovery.begin("written", token(1));
+        for key in ["first", "second", "third", "written"] {
+            recovery.add(key, token(1), Duration::ZERO);
+        }
+        let told = |at_most| recovery.first(at_most).iter().map(ToString::to_string).collect::<Vec<_>>();
+        assert_eq!(told(2), ["first", "second"]);
+        assert_eq!(told(9), ["first", "second", "third", "written"]);
+        // What is on its way is on the list, and what is only being written is as long as that takes.
+        let batch = recovery.next_batch();
+        assert_eq!((batch.len(), told(9).len()), (3, 4));
+        recovery.begin("begun", token(2));
+        assert!(told(9).contains(&"begun".to_owned()));
+        recovery.end("begun", token(2));
+        assert_eq!(told(9).len(), 4);
     }
 
     #[test]

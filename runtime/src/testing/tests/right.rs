@@ -115,3 +115,39 @@ async fn functions_that_sleep_and_need_what_the_other_holds() {
     let orders = test.setup(async || slow.0.lock().await.set(OLD)).await;
     assert!(orders.old == 0 && orders.run > 100, "{orders}");
 }
+
+/// An origin that counts the bodies that ask it.
+#[derive(Default)]
+struct Counting(Row, std::sync::atomic::AtomicUsize);
+
+impl Counting {
+    fn get(&self) -> String {
+        self.1.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+        self.0.get()
+    }
+}
+
+#[cached_aside(ttl = "5m", key = "sampled-name", skip(origin), verify = "100%")]
+async fn sampled_name(origin: &Counting) -> String {
+    origin.get()
+}
+
+#[cached_aside(ttl = "5m", key = "unsampled-name", skip(origin))]
+async fn unsampled_name(origin: &Counting) -> String {
+    origin.get()
+}
+
+#[invalidates(sampled_name(), unsampled_name())]
+async fn rename_both(origin: &Counting) {
+    origin.0.set(NEW);
+}
+
+/// A sample is another body than the run before had: no order could be repeated.
+#[tokio::test(start_paused = true)]
+async fn hits_are_not_verified() {
+    let (sampled, unsampled) = (Counting::default(), Counting::default());
+    holds(&sampled.0, sees_writes(|| sampled_name(&sampled), || rename_both(&sampled)), 50).await;
+    holds(&unsampled.0, sees_writes(|| unsampled_name(&unsampled), || rename_both(&unsampled)), 50).await;
+    let bodies = [sampled, unsampled].map(|origin| origin.1.into_inner());
+    assert_eq!(bodies[0], bodies[1]);
+}

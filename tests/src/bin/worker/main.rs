@@ -7,6 +7,7 @@ mod batches;
 mod installed;
 mod local;
 mod pauses;
+mod published;
 mod verified;
 
 use cached_aside_tests::RedisServer;
@@ -27,6 +28,7 @@ fn main() -> ExitCode {
         Some("pauses") => pauses::run(&args.collect::<Vec<_>>()),
         Some("local") => local::run(&args.collect::<Vec<_>>()),
         Some("batches") => batches::run(&args.collect::<Vec<_>>()),
+        Some("published") => published::run(&args.collect::<Vec<_>>()),
         Some("verified") => verified::run(&args.collect::<Vec<_>>()),
         Some("app") => app::run(&args.collect::<Vec<_>>()),
         _ => Err(io::Error::other(format!("unknown role {role:?}"))),
