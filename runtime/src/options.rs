@@ -47,6 +47,11 @@ impl CallOptions {
         self.observer.is_some()
     }
 
+    /// Whether a call is to be answered as it always is, and nobody observes it.
+    pub(crate) fn is_plain(&self) -> bool {
+        self.mode == ReadMode::ReadThrough && !self.in_transaction && !self.is_observed()
+    }
+
     /// Reports to all observers where a value came from.
     pub(crate) fn report(
         &self,

@@ -112,6 +112,9 @@ where
     B: Future<Output = R>,
 {
     async move {
+        if let Some(copy) = local::at_once(function, cache, &key, &coding, shape) {
+            return from(copy);
+        }
         let deferred = Deferred::new();
         let borrowed = BorrowedBody { deferred: &deferred };
         let steps = pin!(answer(function, cache, &key, &coding, (shape, &errors), borrowed));
@@ -134,6 +137,9 @@ where
 {
     let mut make = Some(make);
     async move {
+        if let Some(copy) = local::at_once(function, cache, &key, &coding, SHAPE) {
+            return R::from_loaded(copy);
+        }
         let (deferred, handed) = (Deferred::new(), Handed::new());
         let mut maker: Maker<'_, R, M, SHAPE> = Maker { make: &mut make, handed: &handed };
         let owned = OwnedBody { maker: &mut maker, deferred: &deferred };
@@ -187,7 +193,10 @@ impl<V, E> Call<'_, V, E> {
         let step = if self.is_forced() {
             None
         } else {
-            if let Some(copy) = self.local_copy() {
+            // Without an observer there was none before these steps.
+            if self.is_observed()
+                && let Some(copy) = self.local_copy()
+            {
                 return copy;
             }
             match self.lookup(&mut budget).await {

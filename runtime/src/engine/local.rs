@@ -202,7 +202,10 @@ impl LocalCopies {
         copy.asked.store(false, Relaxed);
         let held = self.held();
         held.due.lock().keys.remove(&copy.key);
-        held.copies.insert(copy.key.clone(), copy);
+        // One that was registered again is there, as a rule.
+        if !held.copies.peek(&copy.key).is_some_and(|held| Arc::ptr_eq(&held, &copy)) {
+            held.copies.insert(copy.key.clone(), copy);
+        }
     }
 
     /// A copy was not registered. One that is there is used for what is left of its time.

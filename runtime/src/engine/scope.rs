@@ -245,6 +245,20 @@ pub(crate) fn for_call<'a>(
     (cache, options)
 }
 
+/// The same cache, of a call of which nothing is asked.
+pub(crate) fn of_plain_call(named: Option<&Arc<Shared>>) -> Option<Cow<'_, Arc<Shared>>> {
+    let in_scope = SCOPE.try_with(|scope| {
+        let scope = scope.borrow();
+        let is_plain = scope.options.is_plain() && !scope.is_in_transaction();
+        is_plain.then(|| if named.is_none() { scope.cache.clone() } else { None })
+    });
+    match (named, in_scope.ok()??) {
+        (Some(named), _) => Some(Cow::Borrowed(named)),
+        (None, Some(in_scope)) => Some(Cow::Owned(in_scope)),
+        (None, None) => INSTALLED.get().map(Cow::Borrowed),
+    }
+}
+
 /// The future, to run in another task with the cache that is in scope here, and with nothing else: what is asked of a call is
 /// asked for its caller, who does not wait for a load in the background. Such a load takes its values from the cache, reports to
 /// nobody (the observer's future may be over before it), and belongs to no write around the call.

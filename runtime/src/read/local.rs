@@ -1,39 +1,101 @@
 //! Local copies on the path of a read: what is given without a look at the store, and what of a look is kept.
 
+use std::{borrow::Cow, sync::Arc};
+
 use super::{found::Hit, site::Call};
 use crate::{
-    engine::local::{clock, registering::Asked},
+    AnyKey, Tag,
+    codec::coding::{Coding, LocalCoding},
+    engine::{
+        local::{
+            LocalCopy,
+            clock::{self, Nanos},
+            registering::Asked,
+        },
+        scope,
+        shared::Shared,
+    },
+    function::read::ReadFunction,
     options::Source,
     outcome::{Loaded, has_none},
 };
 
+/// What a local copy gives to a call of which nothing is asked, before there are any steps of it.
+pub(super) fn at_once<V, E>(
+    function: &'static ReadFunction,
+    named: Option<&Arc<Shared>>,
+    key: &AnyKey,
+    coding: &Coding<V>,
+    shape: u8,
+) -> Option<Loaded<V, E>> {
+    function.settings.local?;
+    let coding = coding.local?();
+    let (cache, copy) = of_plain_call(function, named, key, shape)?;
+    let value = value_of(&copy, &coding)?;
+    // Cloning may take a while: this is the moment at which it is given.
+    admit(&cache, function, &copy).map(|_| value)
+}
+
+// What follows is compiled once, and not for each type: a hit of a copy takes few calls.
+
+/// The cache of a call of which nothing is asked, and its copy of the call's entry, which may be over.
+fn of_plain_call<'a>(
+    function: &'static ReadFunction,
+    named: Option<&'a Arc<Shared>>,
+    key: &AnyKey,
+    shape: u8,
+) -> Option<(Cow<'a, Arc<Shared>>, Arc<LocalCopy>)> {
+    let cache = scope::of_plain_call(named)?;
+    if cache.switch.is_off(function) || !key.is_whole() {
+        return None;
+    }
+    let copy = find(&cache, function, (key.as_str(), key.tags()), shape)?;
+    Some((cache, copy))
+}
+
+/// A copy of an entry of this function, which may be over.
+fn find(
+    cache: &Shared,
+    function: &'static ReadFunction,
+    (key, tags): (&str, &[Tag]),
+    shape: u8,
+) -> Option<Arc<LocalCopy>> {
+    let copy = cache.local.get(function.number(), key)?;
+    // A write of it, or of one of its tags, may have returned whose invalidation could not be delivered.
+    let is_listed = cache.is_listed(key) || tags.iter().any(|tag| cache.is_listed(tag.key()));
+    (!is_listed && (copy.value.is_some() || has_none(shape))).then_some(copy)
+}
+
+/// Whether a copy may be given now: the time that it is, if so.
+fn admit(cache: &Arc<Shared>, function: &'static ReadFunction, copy: &Arc<LocalCopy>) -> Option<Nanos> {
+    let at = (clock::now(cache.clock), cache.store.losses());
+    if !copy.is_valid(at) {
+        cache.local.remove(copy, at);
+        return None;
+    }
+    cache.used_copy(copy, at.0);
+    cache.table.of(function).local_hits.increment();
+    Some(at.0)
+}
+
+/// A clone of what a copy holds, unless it is of another type.
+fn value_of<V, E>(copy: &LocalCopy, coding: &LocalCoding<V>) -> Option<Loaded<V, E>> {
+    match &copy.value {
+        None => Some(Loaded::None),
+        Some(value) => (coding.give)(&**value).map(Loaded::Value),
+    }
+}
+
 impl<V, E> Call<'_, V, E> {
     /// What a local copy gives, if this process has one that may be given now.
     pub(super) fn local_copy(&self) -> Option<Loaded<V, E>> {
-        let local = self.coding.local?();
         self.function.settings.local?;
-        let copy = self.cache.local.get(self.function.number(), self.key())?;
-        // A write may have returned whose invalidation could not be delivered.
-        if self.is_listed() {
-            return None;
-        }
-        let value = match &copy.value {
-            None if !has_none(self.shape) => return None,
-            None => None,
-            Some(value) => Some((local.give)(&**value)?),
-        };
-        // Cloning may take a while: this is the moment at which it is given.
-        let at = (clock::now(self.cache.clock), self.cache.store.losses());
-        if !copy.is_valid(at) {
-            self.cache.local.remove(&copy, at);
-            return None;
-        }
-        self.cache.used_copy(&copy, at.0);
-        self.counters.local_hits.increment();
-        if self.is_observed() {
-            self.record_source(Source::Local, Some(copy.age(at.0)));
-        }
-        Some(Loaded::of_entry(value))
+        let coding = self.coding.local?();
+        let copy = find(self.cache, self.function, (self.key(), self.tags()), self.shape)?;
+        let value = value_of(&copy, &coding)?;
+        let now = admit(self.cache, self.function, &copy)?;
+        self.record_source(Source::Local, Some(copy.age(now)));
+        Some(value)
     }
 
     /// The call is given this by a look at the store: a copy of it is kept if its key is asked for often.

@@ -256,6 +256,29 @@ async fn who_invalidates_a_tag_waits_for_the_copies_of_what_carries_it() {
     }
 }
 
+/// A write of either whose invalidation could not be delivered may have returned.
+#[tokio::test(start_paused = true)]
+async fn no_copy_is_given_while_its_key_or_its_tag_is_on_the_recovery_list() {
+    let (world, tag) = (World::new(), Tag::new("t"));
+    let kept = || world.kept_under(AnyKey::new("k").tagged([tag.clone()]), &KEPT);
+    let begun = Instant::now();
+    while world.local_hits() == 0 {
+        assert!(begun.elapsed() < TTL, "there is no copy");
+        assert_eq!(kept().await, Ok(1));
+        sleep(TICK).await;
+    }
+    for listed in ["k", tag.key()] {
+        let (hits, write) = (world.local_hits(), Token::numbered(7));
+        world.cache.inner.recovery.begin(listed, write);
+        assert_eq!(kept().await, Ok(1));
+        assert_eq!(observe(kept()).await.0, Ok(1));
+        assert_eq!(world.local_hits(), hits, "{listed}");
+        world.cache.inner.recovery.end(listed, write);
+        assert_eq!(kept().await, Ok(1));
+        assert_eq!(world.local_hits(), hits + 1, "{listed}");
+    }
+}
+
 /// The version of a tag is lost when it expires, and what is registered on it: no copy is used after that.
 #[tokio::test(start_paused = true)]
 async fn a_copy_ends_with_the_version_of_its_tag() {
