@@ -289,6 +289,34 @@ fn a_loss_excuses_the_write_that_it_hit_until_that_returned() {
     assert_eq!(found(Class::Outages, &flushed(48)), ["P2:"]);
 }
 
+/// A copy whose entry was lost is used for what is left of its time, in the writer's process too.
+#[test]
+fn a_loss_excuses_copies_for_as_long_as_they_may_be_used() {
+    let ms = |ms: u64| ms * 1_000_000;
+    let stale = |lost: u64, begin: u64, process: u32| {
+        format!(
+            "{TWO_WRITES}\nevent {lost} {lost} lost an eviction\nread {process}.9 cached 1 {} {} ok 1 1",
+            begin,
+            begin + 1
+        )
+    };
+    for process in [1, 2] {
+        assert_eq!(found(Class::LostCopies, &stale(35, 35 + ms(300), process)), [""; 0]);
+        assert_eq!(found(Class::LostCopies, &stale(35, 36 + ms(300), process)), ["P1:"]);
+        assert_eq!(found(Class::LostCopies, &stale(51, 60, process)), ["P1:"], "it was told of all copies");
+        assert_eq!(found(Class::Loss, &stale(35, 60, process)), ["P1:"]);
+    }
+}
+
+#[test]
+fn entries_are_lost_while_there_are_copies_of_them() {
+    let acts = acts(Class::LostCopies);
+    let count = |is: fn(&Act) -> bool| acts.iter().filter(|act| is(act)).count();
+    let (evicted, flushed) =
+        (count(|act| matches!(act, Act::Evict(_))), count(|act| matches!(act, Act::FlushAll)));
+    assert!(evicted > 20 && flushed > 5, "{evicted} evictions, {flushed} flushes");
+}
+
 /// A key that only the result names is deleted after the body: the write is seen once it has returned.
 #[test]
 fn a_slot_may_go_back_while_it_is_being_written() {

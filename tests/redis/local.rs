@@ -178,20 +178,41 @@ async fn a_process_that_was_stopped_gives_no_copy_from_before_a_write() {
 #[tokio::test]
 async fn what_redis_has_lost_is_given_for_the_time_of_a_copy_at_most() {
     let server = RedisServer::start();
-    let (here, there, rows) = (cache(&server).await, cache(&server).await, Rows::default());
-    here.scope(copied(|| row(&rows, 1))).await;
-    cmd("DEL").arg("local:local:1").exec(&mut connect(&server.url()).unwrap()).unwrap();
-    let deleted = Instant::now();
-    let written = there.scope(save(&rows, 1)).await;
-    assert_eq!(there.stats().writes_waited, 0, "nobody told it of the copy");
-    loop {
-        // Whoever asks after that is given what was written, however slow the machine is.
-        let asked = deleted.elapsed();
-        if here.scope(row(&rows, 1)).await.as_deref() == Some(&written) {
-            break;
+    let mut admin = connect(&server.url()).unwrap();
+    let mut run = |command: &str| {
+        let mut words = command.split(' ');
+        cmd(words.next().unwrap()).arg(words.collect::<Vec<_>>()).exec(&mut admin).unwrap();
+    };
+    for how in ["DEL local:local:1", "FLUSHALL", "an eviction"] {
+        let (here, there, rows) = (cache(&server).await, cache(&server).await, Rows::default());
+        here.scope(copied(|| row(&rows, 1))).await;
+        if how == "an eviction" {
+            run("CONFIG SET maxmemory-policy allkeys-random");
+            run("CONFIG SET maxmemory 1");
+            let begun = Instant::now();
+            while server.run::<bool>(cmd("EXISTS").arg("local:local:1")) {
+                assert!(begun.elapsed() < LONG, "nothing is evicted");
+            }
+        } else {
+            run(how);
         }
-        assert!(asked < LOCAL, "it is given {asked:?} after the entry was lost");
-        sleep(Duration::from_millis(1)).await;
+        let lost = Instant::now();
+        run("CONFIG SET maxmemory 0");
+        let written = there.scope(save(&rows, 1)).await;
+        assert_eq!(there.stats().writes_waited, 0, "{how}: nobody told it of the copy");
+        let mut longest = Duration::ZERO;
+        loop {
+            // Whoever asks after that is given what was written, however slow the machine is.
+            let asked = lost.elapsed();
+            if here.scope(row(&rows, 1)).await.as_deref() == Some(&written) {
+                break;
+            }
+            assert!(asked < LOCAL, "{how}: it is given {asked:?} after the entry was lost");
+            longest = asked;
+            sleep(Duration::from_millis(1)).await;
+        }
+        println!("{how}: the copy was given until {longest:?} after that");
+        there.scope(row::key(1).invalidate()).await.unwrap();
     }
 }
 

@@ -53,7 +53,7 @@ pub fn check(history: &History, class: Class) -> Verdict {
     }
     verdict.violations.sort_by_key(|violation| violation.at().unwrap_or(Timestamp(u64::MAX)));
     let (allowed, reads) = (verdict.allowed.len(), history.reads.len());
-    if class != Class::Loss && allowed > FEW.max(reads * MOST_ALLOWED / 100) {
+    if !matches!(class, Class::Loss | Class::LostCopies) && allowed > FEW.max(reads * MOST_ALLOWED / 100) {
         verdict.violations.push(Violation::TooMany { allowed, reads });
     }
     verdict
@@ -106,7 +106,8 @@ pub(super) fn may_be_missed(history: &History, class: Class, read: &Read, newest
     let exposed = |write: &Write| {
         let own = exposure::returned_to_its_own(write, read.key, read.op.process, read.begin);
         let until = exposure::until(history, class, write, read.key);
-        !own && until.is_some_and(|until| read.begin <= until)
+        let guarded_or_told = own || until.is_none_or(|until| until < read.begin);
+        !guarded_or_told || exposure::misses_copies(history, class, write, read.begin)
     };
     let mut missed = read.version + 1..=newest;
     !read.direct && missed.all(|version| history.writer(read.key, version).is_some_and(exposed))

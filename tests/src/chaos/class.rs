@@ -44,6 +44,9 @@ pub enum Class {
     /// Processes keep local copies of entries, and are stopped for shorter and longer than those may be used, cut from Redis, and killed.
     /// `guard = "required"`: the promise holds in full, since writes wait for the copies.
     Local,
+    /// The same, and Redis loses single entries, as by an eviction, or forgets everything: whoever has copies of them uses those for
+    /// [`LOCAL`] at most, the process that writes too. A write that lost its guard may be missed as under [`Class::Loss`].
+    LostCopies,
     /// Redis is killed and comes back empty, or stands still. `guard = "best_effort"`: a write that could not be guarded, or
     /// lost its guard, may be missed until its deletion has been delivered, though never by its own process.
     Restarts,
@@ -61,12 +64,13 @@ pub enum Class {
 
 impl Class {
     /// Each of those with one server, with its share of the time in hundredths.
-    pub const ALL: [(Self, u32); 7] = [
+    pub const ALL: [(Self, u32); 8] = [
         (Self::Crashes, 15),
-        (Self::Outages, 20),
+        (Self::Outages, 15),
         (Self::BestEffort, 15),
         (Self::Pauses, 15),
         (Self::Local, 10),
+        (Self::LostCopies, 5),
         (Self::Restarts, 15),
         (Self::Loss, 10),
     ];
@@ -85,7 +89,12 @@ impl Class {
 
     /// Number of processes.
     pub fn workers(self) -> usize {
-        if self == Self::Local { 4 } else { 3 }
+        if self.has_copies() { 4 } else { 3 }
+    }
+
+    /// Whether processes keep local copies.
+    pub fn has_copies(self) -> bool {
+        matches!(self, Self::Local | Self::LostCopies)
     }
 
     /// What a call may spend on the cache.
@@ -108,6 +117,7 @@ impl fmt::Display for Class {
             Self::BestEffort => "best-effort",
             Self::Pauses => "pauses",
             Self::Local => "local",
+            Self::LostCopies => "lost-copies",
             Self::Restarts => "restarts",
             Self::Loss => "loss",
             Self::Cluster => "cluster",

@@ -54,6 +54,11 @@ impl Deployment {
         self.primary(row).run(cmd("GET").arg(key(row)))
     }
 
+    /// The entry of a row, or what else stands under its key, is gone as by an eviction.
+    pub(super) fn evict(&self, row: u64) {
+        let _: u64 = self.primary(row).run(cmd("DEL").arg(key(row)));
+    }
+
     /// A replica takes the place of the primary that has this row, which still runs.
     pub(super) fn fail_over(&self, row: u64) {
         match self {

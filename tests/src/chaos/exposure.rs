@@ -5,7 +5,7 @@
 //! has been delivered; if their process died, until what may have been stored has outlived its TTL.
 
 use super::{
-    class::{Class, FIRST_SLOT, HOLD, TTL},
+    class::{Class, FIRST_SLOT, HOLD, LOCAL, TTL},
     clock::Timestamp,
     history::{History, Write},
     record::{Done, Ended},
@@ -27,22 +27,20 @@ pub fn until(history: &History, class: Class, write: &Write, key: u64) -> Option
     let slot = key >= FIRST_SLOT;
     let died = || history.killed.get(&write.op.process).copied().unwrap_or(Timestamp(u64::MAX));
     let is_unguarded = || write.done.is_none_or(|done| done.unguarded);
-    let lost_its_guard = || {
-        let end = write.done.map_or_else(|| died().plus(HOLD), |done| done.end);
-        history.losses().any(|loss| loss.begin <= end && write.begin <= loss.end)
-    };
+    let ended = || ended(history, write);
+    let lost_its_guard = || history.losses().any(|loss| loss.begin <= ended() && write.begin <= loss.end);
     let exposed = match class {
         // Nothing guards a key that is known after the body.
         _ if slot => true,
         Class::Crashes | Class::Outages | Class::Pauses | Class::Local | Class::Cluster => false,
         Class::Sentinels => {
-            let end = write.done.map_or_else(|| died().plus(HOLD), |done| done.end);
+            let end = ended();
             let mut replaced = history.losses().map(|loss| (loss.begin, loss.end.plus(NOTICED)));
             return replaced.find(|(from, to)| *from <= end && write.begin <= *to).map(|(_, to)| to);
         }
         Class::BestEffort => is_unguarded(),
         Class::Restarts => is_unguarded() || lost_its_guard(),
-        Class::Loss => lost_its_guard(),
+        Class::Loss | Class::LostCopies => lost_its_guard(),
     };
     if !exposed {
         return None;
@@ -60,6 +58,20 @@ pub fn until(history: &History, class: Class, write: &Write, key: u64) -> Option
         Some(Done { end, .. }) if slot => outlived(end),
         Some(Done { end, .. }) => delivered(end.plus(BACKGROUND)),
     })
+}
+
+/// Whether a read that begins now may be given a copy of which this write was not told, by its own process too: the entry that the
+/// copy was registered on was lost before the write was over, and the copy may still be used.
+pub fn misses_copies(history: &History, class: Class, write: &Write, now: Timestamp) -> bool {
+    let last = ended(history, write).min(now);
+    let mut losses = history.losses().filter(|loss| loss.begin <= last);
+    class == Class::LostCopies && losses.any(|loss| now <= loss.end.plus(LOCAL))
+}
+
+/// No guard of the write is left after this.
+fn ended(history: &History, write: &Write) -> Timestamp {
+    let died = || history.killed.get(&write.op.process).copied().unwrap_or(Timestamp(u64::MAX));
+    write.done.map_or_else(|| died().plus(HOLD), |done| done.end)
 }
 
 /// Whether a write deleted this key, or put it on the recovery list, before it returned.

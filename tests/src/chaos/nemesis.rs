@@ -36,6 +36,8 @@ pub enum Act {
     ClientKill,
     /// Redis forgets its scripts.
     ScriptFlush,
+    /// Redis evicts the entry of this row.
+    Evict(u64),
     /// Redis forgets everything.
     FlushAll,
     /// Redis is killed, and started again empty after this time.
@@ -67,6 +69,7 @@ impl fmt::Display for Act {
             Self::Close(place) => write!(f, "the connection of worker {place} is closed"),
             Self::ClientKill => write!(f, "CLIENT KILL TYPE normal"),
             Self::ScriptFlush => write!(f, "SCRIPT FLUSH"),
+            Self::Evict(row) => write!(f, "the entry of row {row} is evicted"),
             Self::FlushAll => write!(f, "FLUSHALL"),
             Self::Restart(down) => write!(f, "Redis is killed, and is back empty after {down:.0?}"),
             Self::FailOver(row) => write!(f, "a replica takes the place of the primary of row {row}"),
@@ -93,7 +96,7 @@ impl Act {
 
     /// Whether Redis may have lost its data.
     pub fn loses(self) -> bool {
-        matches!(self, Self::FlushAll | Self::Restart(_))
+        matches!(self, Self::Evict(_) | Self::FlushAll | Self::Restart(_))
     }
 
     /// Whether several servers take part in it, and it lasts until they agree.
@@ -137,13 +140,17 @@ impl Nemesis {
             Class::BestEffort => self.outage(place, 40),
             Class::Pauses => self.standstill(place),
             Class::Local => self.apart(place),
+            Class::LostCopies => self.lost_copies(place),
             Class::Restarts => self.server_outage(place),
             Class::Cluster | Class::Sentinels => self.failover(place),
         };
         let free = match act {
-            Act::ScriptFlush | Act::FlushAll | Act::ClientKill | Act::StopRedis(_) | Act::Restart(_) => {
-                self.redis_busy <= now
-            }
+            Act::ScriptFlush
+            | Act::Evict(_)
+            | Act::FlushAll
+            | Act::ClientKill
+            | Act::StopRedis(_)
+            | Act::Restart(_) => self.redis_busy <= now,
             _ if act.fails_over() => self.redis_busy <= now,
             _ => self.busy[place] <= now,
         };
@@ -155,6 +162,10 @@ impl Nemesis {
         match act {
             Act::StopRedis(time) | Act::Restart(time) => {
                 self.redis_busy = now + time + self.between_outages();
+            }
+            // For some writes nothing was lost shortly before them.
+            Act::Evict(_) | Act::FlushAll if self.class == Class::LostCopies => {
+                self.redis_busy = now + self.millis(100, 2_000);
             }
             // Until somebody says that it is over.
             _ if act.fails_over() => self.redis_busy = now + FOR_LONG,
@@ -215,6 +226,15 @@ impl Nemesis {
             750..850 => Act::Close(place),
             850..920 => Act::ClientKill,
             _ => Act::ScriptFlush,
+        }
+    }
+
+    /// The same, and what the copies are of is gone from Redis.
+    fn lost_copies(&mut self, place: usize) -> Act {
+        match self.random.below(1_000) {
+            0..500 => Act::Evict(self.random.below(ROWS)),
+            500..600 => Act::FlushAll,
+            _ => self.apart(place),
         }
     }
 

@@ -117,6 +117,10 @@ impl Setup {
                 self.begin_failover(act);
                 return None;
             }
+            Act::Evict(row) => {
+                self.redis.evict(row);
+                return None;
+            }
             Act::StopRedis(_) | Act::ClientKill | Act::ScriptFlush | Act::FlushAll | Act::Restart(_) => {
                 self.redis.servers().iter().for_each(|server| disturb_server(server, act));
                 return None;

@@ -211,11 +211,11 @@ fn tagged() -> Range<u64> {
 }
 
 async fn row(origin: &Origin, step: &Step, key: u64, class: Class) -> Result<Option<Row>, Failure> {
-    match (is_tagged(key), class) {
-        (true, Class::Local) => ours::copied_tagged(origin, step, key).await,
-        (true, _) => ours::tagged(origin, step, key).await,
-        (false, Class::Local) => ours::copied(origin, step, key).await,
-        (false, _) => ours::row(origin, step, key).await,
+    match (is_tagged(key), class.has_copies()) {
+        (true, true) => ours::copied_tagged(origin, step, key).await,
+        (true, false) => ours::tagged(origin, step, key).await,
+        (false, true) => ours::copied(origin, step, key).await,
+        (false, false) => ours::row(origin, step, key).await,
     }
 }
 
