@@ -12,7 +12,7 @@ use cached_aside_benches::{
     drive,
     origin::{self, Size},
     subject::{
-        ByHand, Cached, Fred, Hitbox, Subject,
+        ByHand, Cacheable, Cached, Fred, Hitbox, MultiTier, Subject,
         near::{CacheableNear, Far, MultiTierNear, Near, OursNear, QuickCache, version},
     },
 };
@@ -34,6 +34,7 @@ const KEYS: u64 = 10_000;
 const CALLERS: usize = 64;
 /// Copies are made of what is asked for again, in the background.
 const WARM_UP: Duration = Duration::from_millis(1_500);
+const FAR_WARM_UP: Duration = Duration::from_millis(100);
 /// Number of calls between two of which a caller lets the others go on.
 const AT_ONCE: usize = 32;
 
@@ -43,47 +44,108 @@ pub fn run(effort: Effort, report: &mut Report) {
     origin::set_delay(Duration::ZERO);
     let url = server.url();
     let (ours, cacheable, multi) = runtime.block_on(async {
-        (OursNear::connect(&url).await, CacheableNear::connect(&url).await, MultiTierNear::connect(&url).await)
+        (
+            OursNear::connect(&url).await,
+            CacheableNear::connect(&url).await,
+            MultiTierNear::connect(&url).await,
+        )
+    });
+    runtime.block_on(async {
+        prepare(&ours).await;
+        prepare(&cacheable).await;
+        prepare(&multi).await;
     });
     let quick = QuickCache::new((0..KEYS).map(|key| Size::Small.id(key)));
     one_key(&runtime, effort, (&ours, &quick, &cacheable, &multi), report);
+    some_hotter(&runtime, effort, (&ours, &quick, &cacheable, &multi), &url, report);
+}
+
+/// Puts all entries into Redis.
+async fn prepare<N: Near>(subject: &N) {
+    let mut callers = JoinSet::new();
+    for caller in 0..CALLERS as u64 {
+        let subject = subject.clone();
+        callers.spawn(async move {
+            for number in (caller..KEYS).step_by(CALLERS) {
+                drop(subject.get(Size::Small.id(number)).await);
+            }
+        });
+    }
+    callers.join_all().await;
+}
+
+type Rate<'a> = (&'static str, Box<dyn Fn() -> f64 + 'a>);
+
+/// 64 callers, and keys of which some are hotter than others; what is given that is old.
+fn some_hotter(
+    runtime: &Runtime,
+    effort: Effort,
+    (ours, quick, cacheable, multi): (&OursNear, &QuickCache, &CacheableNear, &MultiTierNear),
+    url: &str,
+    report: &mut Report,
+) {
     report.heading(
         "Copies in the process, some keys hotter than others",
-        "64 callers, by Zipf's law with exponent 0.99 over 10,000 keys. The second half: one hot key that another process writes \
-         for as long as it can, with 16 readers; a read is old that began after a write had returned, and gives what was there \
-         before. The others send messages that invalidate.",
+        "64 callers, by Zipf's law with exponent 0.99 over 10,000 keys; × is the median of the ratios to redis-rs by hand in the same \
+         round. What has one tier asks Redis each time. The second half: one hot key that another process writes for as long as it \
+         can, with 16 readers; a read is old that began after a write had returned, and gives what was there before. The others send \
+         messages that invalidate.",
     );
-    let mut rows = vec![
-        rates(&runtime, effort, &ours),
-        rates(&runtime, effort, &cacheable),
-        rates(&runtime, effort, &multi),
-        rates(&runtime, effort, &quick),
+    let mut rates: Vec<Rate<'_>> = vec![
+        near(runtime, effort, ours),
+        near(runtime, effort, cacheable),
+        near(runtime, effort, multi),
+        near(runtime, effort, quick),
+        far::<ByHand>(runtime, effort, url),
+        far::<Cached>(runtime, effort, url),
+        far::<Cacheable>(runtime, effort, url),
+        far::<Hitbox>(runtime, effort, url),
+        far::<MultiTier>(runtime, effort, url),
+        far::<Fred>(runtime, effort, url),
     ];
-    rows[0].1.extend(old_reads(&runtime, effort, &ours));
-    rows[1].1.extend(old_reads(&runtime, effort, &cacheable));
-    rows[2].1.extend(old_reads(&runtime, effort, &multi));
-    let by_hand: ByHand = runtime.block_on(far(&url));
-    rows.push(rates(&runtime, effort, &Far(by_hand)));
-    rows.push(rates(&runtime, effort, &Far(runtime.block_on(far::<Cached>(&url)))));
-    rows.push(rates(&runtime, effort, &Far(runtime.block_on(far::<Hitbox>(&url)))));
-    rows.push(rates(&runtime, effort, &Far(runtime.block_on(far::<Fred>(&url)))));
-    let base = rows[4].0;
-    let rows: Vec<Vec<String>> = rows
-        .into_iter()
-        .map(|(rate, mut row)| {
-            row.insert(2, format!("{:.1}", rate / base));
+    let base = rates.iter().position(|(name, _)| *name == ByHand::NAME).expect("it is one of them");
+    let mut measured = vec![Vec::new(); rates.len()];
+    for round in 0..effort.rounds {
+        eprintln!("{TITLE}, round {} of {}", round + 1, effort.rounds);
+        for ((_, rate), measured) in rates.iter_mut().zip(&mut measured) {
+            measured.push(rate());
+        }
+    }
+    let mut old = vec![
+        old_reads(runtime, effort, ours),
+        old_reads(runtime, effort, cacheable),
+        old_reads(runtime, effort, multi),
+    ]
+    .into_iter();
+    let rows: Vec<Vec<String>> = rates
+        .iter()
+        .zip(&measured)
+        .map(|((name, _), own)| {
+            let ratios = own.iter().zip(&measured[base]).map(|(own, base)| own / base).collect();
+            let mut row =
+                vec![(*name).to_owned(), number(median(own.clone()) / 1e3), format!("{:.2}", median(ratios))];
+            row.extend(old.next().into_iter().flatten());
             row.resize(6, "–".to_owned());
             row
         })
         .collect();
-    let head = ["", "thousand/s", "× by hand", "writes", "reads meanwhile, thousand", "old reads"];
+    let head = ["", "thousand/s", "×", "writes", "reads meanwhile, thousand", "old reads"];
     report.table(&head.map(str::to_owned), &rows);
 }
 
-async fn far<S: Subject>(url: &str) -> S {
-    let subject = S::connect(url).await;
-    drive::prepare(&subject, Size::Small, KEYS).await;
-    subject
+/// Calls in a second of what keeps copies.
+fn near<'a, N: Near>(runtime: &'a Runtime, effort: Effort, subject: &'a N) -> Rate<'a> {
+    (N::NAME, Box::new(move || rate(runtime, effort, subject, WARM_UP)))
+}
+
+/// The same of what asks Redis each time.
+fn far<'a, S: Subject>(runtime: &'a Runtime, effort: Effort, url: &str) -> Rate<'a> {
+    let subject = runtime.block_on(async {
+        let subject = S::connect(url).await;
+        drive::prepare(&subject, Size::Small, KEYS).await;
+        Far(subject)
+    });
+    (S::NAME, Box::new(move || rate(runtime, effort, &subject, FAR_WARM_UP)))
 }
 
 /// One caller, one key.
@@ -116,7 +178,12 @@ fn one_key(
             } else {
                 number(cost::allocations_near(name))
             };
-            vec![(*name).to_owned(), number(median(own.clone())), format!("{:.2}", median(ratios)), allocations]
+            vec![
+                (*name).to_owned(),
+                number(median(own.clone())),
+                format!("{:.2}", median(ratios)),
+                allocations,
+            ]
         })
         .collect();
     report.table(&["", "ns", "×", "allocations"].map(str::to_owned), &rows);
@@ -142,13 +209,13 @@ fn time_of_hit<N: Near>(runtime: &Runtime, effort: Effort, subject: &N) -> f64 {
     })
 }
 
-/// Calls in a second, and the beginning of a row.
-fn rates<N: Near>(runtime: &Runtime, effort: Effort, subject: &N) -> (f64, Vec<String>) {
-    eprintln!("{}, {KEYS} keys", N::NAME);
+/// Calls in a second.
+fn rate<N: Near>(runtime: &Runtime, effort: Effort, subject: &N, warm_up: Duration) -> f64 {
     let mut random = SmallRng::seed_from_u64(1);
     let zipf = Zipf::new(KEYS as f64, 0.99).expect("the exponent is positive");
-    let order: Arc<[u64]> = (0..1 << 16).map(|_| Size::Small.id(zipf.sample(&mut random) as u64 - 1)).collect();
-    let rate = runtime.block_on(async {
+    let order: Arc<[u64]> =
+        (0..1 << 16).map(|_| Size::Small.id(zipf.sample(&mut random) as u64 - 1)).collect();
+    runtime.block_on(async {
         let (calls, stop) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicBool::new(false)));
         let mut callers = JoinSet::new();
         for number in 0..CALLERS {
@@ -165,18 +232,14 @@ fn rates<N: Near>(runtime: &Runtime, effort: Effort, subject: &N) -> (f64, Vec<S
                 }
             });
         }
-        tokio::time::sleep(WARM_UP).await;
-        let mut rates = Vec::new();
-        for _ in 0..effort.rounds {
-            let (begun, before) = (Instant::now(), calls.load(Relaxed));
-            tokio::time::sleep(effort.time).await;
-            rates.push((calls.load(Relaxed) - before) as f64 / begun.elapsed().as_secs_f64());
-        }
+        tokio::time::sleep(warm_up).await;
+        let (begun, before) = (Instant::now(), calls.load(Relaxed));
+        tokio::time::sleep(effort.time * 5).await;
+        let rate = (calls.load(Relaxed) - before) as f64 / begun.elapsed().as_secs_f64();
         stop.store(true, Relaxed);
         callers.join_all().await;
-        median(rates)
-    });
-    (rate, vec![N::NAME.to_owned(), number(rate / 1e3)])
+        rate
+    })
 }
 
 /// Writes, reads beside them, and how many of those were old.
