@@ -16,6 +16,9 @@ const DRIFT: u32 = 1_000;
 
 /// What time it is, by the system's own clock where there is a server: one that goes on while the machine is suspended, as the server's
 /// does. Where the system has none (anything but Linux), a suspended machine's copies are used for longer by as much.
+///
+/// A coarse clock takes a fifth of the time. It shows the last tick, and that is as old as whoever runs the virtual processor that ticks
+/// has kept it waiting: a copy could be given past its end.
 pub(crate) fn now(clock: Clock) -> Nanos {
     match clock {
         Clock::Real => of_the_system(),
