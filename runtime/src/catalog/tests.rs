@@ -157,7 +157,9 @@ async fn a_family_is_in_it_from_its_first_use_on() {
     };
     assert!(!there());
     crate::Cache::in_process().scope(FAMILY.get_or_load(1, async || 1_u64)).await;
-    assert!(there() && !catalog().problems().iter().any(|problem| problem.to_string().contains("family")));
+    assert!(
+        there() && !catalog().problems().iter().any(|problem| problem.to_string().contains("shop:family"))
+    );
 }
 
 #[test]
