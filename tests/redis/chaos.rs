@@ -6,7 +6,7 @@ use cached_aside_tests::chaos::{
     class::{Class, TTL},
     clock::Timestamp,
     history::History,
-    nemesis::{Act, Nemesis},
+    nemesis::Nemesis,
     record::Record,
     report,
     run::Run,
@@ -27,6 +27,8 @@ use std::{
     time::{Duration, Instant},
 };
 use tokio::runtime::Handle;
+
+mod nemesis;
 
 /// A history of one process or several, its times in seconds.
 fn history(text: &str) -> History {
@@ -308,15 +310,6 @@ fn a_loss_excuses_copies_for_as_long_as_they_may_be_used() {
     }
 }
 
-#[test]
-fn entries_are_lost_while_there_are_copies_of_them() {
-    let acts = acts(Class::LostCopies);
-    let count = |is: fn(&Act) -> bool| acts.iter().filter(|act| is(act)).count();
-    let (evicted, flushed) =
-        (count(|act| matches!(act, Act::Evict(_))), count(|act| matches!(act, Act::FlushAll)));
-    assert!(evicted > 20 && flushed > 5, "{evicted} evictions, {flushed} flushes");
-}
-
 /// A key that only the result names is deleted after the body: the write is seen once it has returned.
 #[test]
 fn a_slot_may_go_back_while_it_is_being_written() {
@@ -366,40 +359,6 @@ fn the_same_seed_disturbs_in_the_same_way() {
     };
     assert_eq!(acts(7), acts(7));
     assert_ne!(acts(7), acts(8));
-}
-
-/// What a nemesis does in a thousand turns, one after the other.
-fn acts(class: Class) -> Vec<Act> {
-    let mut now = Instant::now();
-    let mut nemesis = Nemesis::new(1, class, 3, now);
-    let mut next = || {
-        now += nemesis.pause();
-        nemesis.act(now)
-    };
-    (0..1_000).filter_map(|_| next()).collect()
-}
-
-#[test]
-fn processes_pause_for_up_to_two_seconds_and_redis_is_left_alone() {
-    let acts = acts(Class::Pauses);
-    let pauses = acts.iter().filter_map(|act| match act {
-        Act::Stop(_, time) => Some(*time),
-        Act::Kill(_) | Act::ScriptFlush => None,
-        other => panic!("{other}"),
-    });
-    let pauses: Vec<Duration> = pauses.collect();
-    let range = Duration::from_millis(200)..=Duration::from_secs(2);
-    assert!(pauses.len() > 50 && pauses.iter().all(|pause| range.contains(pause)), "{pauses:?}");
-    assert!(pauses.iter().any(|pause| *pause > Duration::from_millis(1_500)), "{pauses:?}");
-}
-
-#[test]
-fn a_server_is_killed_and_stopped_again_and_again() {
-    let acts = acts(Class::Restarts);
-    let count = |is: fn(&Act) -> bool| acts.iter().filter(|act| is(act)).count();
-    let restarts = count(|act| matches!(act, Act::Restart(_)));
-    let stops = count(|act| matches!(act, Act::StopRedis(_)));
-    assert!(restarts > 10 && stops > 5, "{restarts} restarts, {stops} stops");
 }
 
 /// What tells that it was dropped.
