@@ -419,3 +419,31 @@ async fn a_copy_whose_tag_was_written_is_not_used() {
         assert_eq!((given, world.local_hits()), if is_written { (Ok(2), 0) } else { (Ok(1), 1) });
     }
 }
+
+/// Its copies end with its freshness, so that the refresh waits for none.
+static KEPT_STALE: ReadFunction = ReadFunction::declare(module_path!(), "kept_stale", "version:{key}", TTL)
+    .jitter(0)
+    .lease(LEASE)
+    .local(LOCAL)
+    .stale_while_revalidate(TTL);
+
+#[tokio::test(start_paused = true)]
+async fn a_copy_ends_when_its_value_is_stale() {
+    let (world, begun) = (World::new(), Instant::now());
+    while begun.elapsed() + OFTEN < TTL {
+        assert_eq!(world.kept_by(&KEPT_STALE).await, Ok(1));
+        sleep(OFTEN).await;
+    }
+    assert!(world.local_hits() > 500, "{}", world.local_hits());
+    world.version.store(2, SeqCst);
+    while world.kept_by(&KEPT_STALE).await == Ok(1) {
+        assert!(begun.elapsed() < TTL + TICK * 10, "a copy of a stale value");
+        sleep(TICK).await;
+    }
+    assert!(begun.elapsed() < TTL + TICK * 20, "the refresh has waited: {:?}", begun.elapsed());
+    for _ in 0..100 {
+        assert_eq!(world.kept_by(&KEPT_STALE).await, Ok(2));
+        sleep(TICK).await;
+    }
+    assert_eq!((world.bodies.load(SeqCst), world.cache.stats().total.stale), (2, 0));
+}
