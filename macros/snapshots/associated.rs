@@ -58,6 +58,10 @@ impl<T: Row> Repo<T> {
     async fn load_uncached(id: u64) -> Result<T, Error> {
         T::load(id).await
     }
+    #[doc(hidden)]
+    fn __load_in_batch() {
+        let _ = Self::load;
+    }
     async fn load(id: u64) -> Result<T, Error> {
         use ::cached_aside::__private::{self as __aside, NotShared as _, NoAbsent as _};
         let __key = __aside::KeyWriter::new(__aside::type_name::<Self>())

@@ -120,6 +120,11 @@ impl Repo {
             Self::report_uncached(__arg0.as_arg(), __arg1.as_arg(), __arg2).await
         })
     }
+    #[doc(hidden)]
+    #[allow(clippy::unused_self)]
+    fn __report_in_batch(&self) {
+        let _ = Self::report;
+    }
     async fn report(&self, name: &str, day: u32) -> Result<Report, Failed> {
         use ::cached_aside::__private::{self as __aside, NotShared as _, NoAbsent as _};
         __aside::assert_error::<

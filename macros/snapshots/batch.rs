@@ -12,14 +12,18 @@ impl load_users {
     pub async fn uncached(db: &Db, ids: &[u64]) -> Result<HashMap<u64, User>, DbError> {
         db.users(ids).await
     }
+    #[doc(hidden)]
+    pub fn __in_batch() {}
 }
 /// Loads several.
 pub async fn load_users(db: &Db, ids: &[u64]) -> Result<HashMap<u64, User>, DbError> {
     use ::cached_aside::__private::{
         self as __aside, ItemTarget as _, ItemCopy as _, ItemRef as _,
     };
-    use ::cached_aside::__private::batch::{NotSharedByBatch as _, NotGivenUp as _};
-    let __ids = __aside::batch::ids_lent(ids);
+    use ::cached_aside::__private::batch::{
+        NotSharedByBatch as _, NoError as _, NotGivenUp as _,
+    };
+    let __ids = __aside::batch::ids_of_slice(ids);
     let __ids = __aside::batch::keys_of(
         __ids,
         |__item| {
@@ -29,14 +33,19 @@ pub async fn load_users(db: &Db, ids: &[u64]) -> Result<HashMap<u64, User>, DbEr
                 use ::cached_aside::__private::not_cached::Of1 as __named;
                 {
                     use load_user as __named;
+                    let _ = <__named>::__in_batch;
                     <__named>::key(id)
                 }
             }
         },
     );
     let mut __batch = __ids
-        .answered_by(
-            __aside::batch::BatchErrors::<Result<HashMap<u64, User>, DbError>>::SHARED
+        .answered_by::<
+            Result<HashMap<u64, User>, DbError>,
+            _,
+        >(
+            __aside::batch::ErrorOf::<Result<HashMap<u64, User>, DbError>>::ERRORS
+                .shared()
                 .or_given_up(),
         );
     while let ::core::option::Option::Some(__missing) = __batch.missing().await {

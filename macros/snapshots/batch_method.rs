@@ -31,10 +31,10 @@ impl Repo {
             self as __aside, ItemTarget as _, ItemCopy as _, ItemRef as _,
         };
         use ::cached_aside::__private::batch::{
-            NotAgain as _, NotSharedByBatch as _, NotGivenUp as _,
+            NotAgain as _, NotSharedByBatch as _, NoError as _, NotGivenUp as _,
         };
         let __cache: &::cached_aside::Cache = &self.cache;
-        let __ids = __aside::batch::ids(pairs);
+        let (__ids, __list_of) = __aside::batch::ids_of(pairs);
         let __ids = __aside::batch::keys_in_cache(
             __ids,
             |__item| {
@@ -48,23 +48,34 @@ impl Repo {
                     impl<
                         T: ::cached_aside::__private::CachedMethod + ?Sized,
                     > CachedMethod for T {}
+                    if false {
+                        trait NothingInBatch {
+                            fn __price_in_batch(&self) {}
+                        }
+                        impl<T: ?Sized> NothingInBatch for T {}
+                        (*self).__price_in_batch();
+                    }
                     (*self).__price_key(product, currency, &day)
                 }
             },
         );
         let mut __kept2 = ::core::option::Option::Some(day);
         let mut __batch = __ids
-            .answered_by(
-                __aside::batch::BatchErrors::<Vec<Option<Price>>>::SHARED.or_given_up(),
+            .answered_by::<
+                Vec<Option<Price>>,
+                _,
+            >(
+                __aside::batch::ErrorOf::<Vec<Option<Price>>>::ERRORS
+                    .shared()
+                    .or_given_up(),
             )
             .in_cache(__cache)
             .wait(__aside::Duration::from_secs(1u64))
             .twice(__aside::batch::Again(&mut __kept2).is_cloned());
         while let ::core::option::Option::Some(__missing) = __batch.missing().await {
             let __body = ::core::pin::pin!(
-                Self::prices_uncached(self,
-                ::core::iter::FromIterator::from_iter(::core::iter::Iterator::cloned(__missing
-                .iter())), __aside::batch::Again(& mut __kept2).again())
+                Self::prices_uncached(self, __list_of(& __missing),
+                __aside::batch::Again(& mut __kept2).again())
             );
             __batch.load(&__missing, __body).await;
         }

@@ -65,6 +65,10 @@ impl load_user {
     pub(crate) async fn uncached(db: &Db, id: u64) -> Result<Option<User>, DbError> {
         db.user(id).await
     }
+    #[doc(hidden)]
+    pub(crate) fn __in_batch() {
+        let _ = load_user;
+    }
 }
 /// Loads a user.
 pub(crate) async fn load_user(db: &Db, id: u64) -> Result<Option<User>, DbError> {

@@ -107,6 +107,9 @@ impl search {
         page += 1;
         db.search(page, text, kind).await
     }
+    #[allow(clippy::too_many_lines)]
+    #[doc(hidden)]
+    fn __in_batch() {}
 }
 #[tracing::instrument]
 #[allow(clippy::too_many_lines)]

@@ -98,6 +98,11 @@ impl Repo {
     pub async fn load_user_uncached(&self, id: u64, kind: Kind) -> Option<User> {
         self.db.user(id, kind).await
     }
+    #[doc(hidden)]
+    #[allow(clippy::unused_self)]
+    pub fn __load_user_in_batch(&self) {
+        let _ = Self::load_user;
+    }
     pub async fn load_user(&self, id: u64, kind: Kind) -> Option<User> {
         use ::cached_aside::__private::{self as __aside, NotShared as _, NoAbsent as _};
         let __key = __aside::KeyWriter::new("")

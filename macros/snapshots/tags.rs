@@ -87,6 +87,10 @@ impl price {
     pub async fn uncached(db: &Db, tenant: u64, id: u64) -> Option<Price> {
         db.price(tenant, id).await
     }
+    #[doc(hidden)]
+    pub fn __in_batch() {
+        let _ = price;
+    }
 }
 pub async fn price(db: &Db, tenant: u64, id: u64) -> Option<Price> {
     use ::cached_aside::__private::{self as __aside, NotShared as _, NoAbsent as _};

@@ -53,7 +53,7 @@ mod verify;
 
 pub(crate) use self::peek::peek;
 pub use self::{
-    batch::{Answer, Batch, BatchErrors, Fails, NotGivenUp, NotSharedByBatch},
+    batch::{Answer, Batch, BatchErrors, ErrorOf, NoError, NotGivenUp, NotSharedByBatch},
     body::BoxedBody,
 };
 use self::{

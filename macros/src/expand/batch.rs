@@ -42,6 +42,7 @@ fn free(plan: &BatchPlan, function: &Function) -> TokenStream {
     let body = generated("uncached", sig.ident.span());
     let uncached = uncached(&of_call(plan, function), function, &body);
     let no_key = no_key(plan, function, "key", None);
+    let in_batch = generated("__in_batch", sig.ident.span());
     let load = outer(plan, function, &quote!(#name::#body));
     let doc = format!(" The companion of [`{name}()`]: its body without the cache.");
     quote! {
@@ -52,6 +53,8 @@ fn free(plan: &BatchPlan, function: &Function) -> TokenStream {
         impl #name {
             #no_key
             #uncached
+            #[doc(hidden)]
+            #vis fn #in_batch() {}
         }
         #load
     }
@@ -206,15 +209,18 @@ fn steps(
     let at_output = Span::mixed_site().located_at(output.span());
     let site = Site::of(function);
     let names = plan.each.names();
-    let key = call::key(&plan.call, &site, &names);
+    let key = call::key_of_batch(&plan.call, &site, &names);
     let (ids, item, batch, missing, future) =
         (hygienic("ids"), hygienic("item"), hygienic("batch"), hygienic("missing"), hygienic("body"));
-    let is_lent = matches!(list_kind(plan, function), ListKind::Slice | ListKind::Reference(_));
     let at_list = Span::mixed_site().located_at(plan.each.list.span());
-    let of_list = if is_lent {
-        quote_spanned!(at_list=> __aside::batch::ids_lent)
-    } else {
-        quote_spanned!(at_list=> __aside::batch::ids)
+    let list_of = hygienic("list_of");
+    let (of_list, listed) = match list_kind(plan, function) {
+        ListKind::Slice => (quote_spanned!(at_list=> __aside::batch::ids_of_slice), quote!(#ids)),
+        ListKind::Generic => (quote_spanned!(at_list=> __aside::batch::ids), quote!(#ids)),
+        ListKind::Reference(_) => {
+            (quote_spanned!(at_list=> __aside::batch::ids_lent), quote!((#ids, #list_of)))
+        }
+        ListKind::Owned(_) => (quote_spanned!(at_list=> __aside::batch::ids_of), quote!((#ids, #list_of))),
     };
     let pat = &plan.each.pat;
     let rebound = rebound(&names);
@@ -229,17 +235,17 @@ fn steps(
         quote!(.wait(#wait))
     });
     let twice = (!twice.is_empty()).then(|| quote!(.twice(#(#twice)&&*)));
-    let sharing = if has_lifetimes(output) { quote!(unshared()) } else { quote!(SHARED) };
-    let errors = quote_spanned!(at_output=> __aside::batch::BatchErrors::<#output>);
-    let answered = quote_spanned!(at_output=> answered_by(#errors::#sharing.or_given_up()));
+    let shared = (!has_lifetimes(output)).then(|| quote_spanned!(at_output=> .shared()));
+    let errors = quote_spanned!(at_output=> __aside::batch::ErrorOf::<#output>::ERRORS);
+    let answered = quote_spanned!(at_output=> answered_by::<#output, _>(#errors #shared.or_given_up()));
     let imports = imports(&["ItemTarget", "ItemCopy", "ItemRef"]);
     let of_errors = (!has_lifetimes(output)).then(|| quote!(NotSharedByBatch as _,));
     let of_arguments = (!kept.is_empty()).then(|| quote!(NotAgain as _,));
     quote! {
         #imports
-        use ::cached_aside::__private::batch::{#of_arguments #of_errors NotGivenUp as _};
+        use ::cached_aside::__private::batch::{#of_arguments #of_errors NoError as _, NotGivenUp as _};
         #cache
-        let #ids = #of_list(#list);
+        let #listed = #of_list(#list);
         let #ids = #keys_of(#ids, |#item| {
             let #pat = #item;
             #rebound
@@ -349,8 +355,8 @@ fn list_kind<'a>(plan: &BatchPlan, function: &'a Function) -> ListKind<'a> {
 /// What comes before the body, and the list as its argument.
 fn list_for_body(plan: &BatchPlan, function: &Function) -> (Option<TokenStream>, TokenStream) {
     let missing = hygienic("missing");
-    let collected =
-        quote!(::core::iter::FromIterator::from_iter(::core::iter::Iterator::cloned(#missing.iter())));
+    let list_of = hygienic("list_of");
+    let collected = quote!(#list_of(&#missing));
     match list_kind(plan, function) {
         ListKind::Slice => (None, quote!(&#missing)),
         ListKind::Reference(_) => {

@@ -3,8 +3,8 @@
 use proc_macro2::{Delimiter, Group, Span, TokenStream, TokenTree};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::{
-    Expr, ExprField, ExprPath, FnArg, GenericParam, Ident, Member, Path, PathArguments, ReceiverKind, Type,
-    WherePredicate,
+    Expr, ExprCall, ExprField, ExprMethodCall, ExprPath, FnArg, GenericParam, Ident, Member, Path,
+    PathArguments, ReceiverKind, Type, WherePredicate,
     ext::IdentExt,
     spanned::Spanned,
     visit_mut::{self, VisitMut},
@@ -23,60 +23,110 @@ use crate::{
 /// The same call, of the companion that makes the key: a block, in which something stands for the companion that isn't
 /// there, so that the compiler says what to do about it. `items` is what a `for` binds around it.
 pub(super) fn key(call: &Call, site: &Site, items: &[Ident]) -> TokenStream {
+    key_with(call, site, items, false)
+}
+
+/// The same for a batch, by which the function is mention: it loads its entries.
+pub(super) fn key_of_batch(call: &Call, site: &Site, items: &[Ident]) -> TokenStream {
+    key_with(call, site, items, true)
+}
+
+fn key_with(call: &Call, site: &Site, items: &[Ident], uses: bool) -> TokenStream {
     match call {
-        Call::Path(call, path) => {
-            let (attrs, mut arguments) = (&call.attrs, TokenStream::new());
-            call.paren_token.surround(&mut arguments, |tokens| call.args.to_tokens(tokens));
-            match companion(path) {
-                Companion::OfType(path) => {
-                    let name = path.path.segments.last().map(|last| &last.ident);
-                    let of_parameter = path.path.segments.first().filter(|_| path.qself.is_none());
-                    let traits = of_parameter.map(|of| traits_of_parameter(&of.ident, site));
-                    let otherwise = match (traits.as_deref(), name) {
-                        (Some(traits @ [_, ..]), Some(name)) => of_trait(name, traits, None, call.args.len()),
-                        _ => otherwise(name, false),
-                    };
-                    // All of it shown as one: a path of two origins would be shown as the whole attribute.
-                    let path = if traits.is_some_and(|traits| !traits.is_empty()) {
-                        shown_as_generated(&path)
-                    } else {
-                        path
-                    };
-                    in_block(path.span(), &otherwise, &quote!(#(#attrs)* #path #arguments))
-                }
-                Companion::OfFunction { path, arguments: generic, span } => {
-                    let key = Ident::new("key", span);
-                    let Some(import) = import(site, items, &path) else {
-                        // As a type: the compiler then looks for what is missing among the companions, not among crates.
-                        return quote_spanned!(span=> #(#attrs)* <#path>::#key #generic #arguments);
-                    };
-                    let named = Ident::new("__named", generated(span));
-                    let other = format_ident!("Of{}", call.args.len(), span = Span::mixed_site());
-                    let other = quote_spanned! {generated(span)=>
-                        use ::cached_aside::__private::not_cached::#other as #named;
-                    };
-                    let import = quote_spanned!(generated(span)=> #import as #named;);
-                    let companion = quote_spanned!(span=> <#named>::#key #generic);
-                    let call = in_block(span, &import, &quote!(#(#attrs)* #companion #arguments));
-                    in_block(span, &other, &call)
-                }
+        Call::Path(call, path) => match companion(path) {
+            Companion::OfType(path) => key_of_type(call, path, site, uses),
+            Companion::OfFunction { path, arguments, span } => {
+                key_of_function(call, (&path, &arguments, span), (site, items), uses)
             }
-        }
-        Call::Method(call) => {
-            let mut call = call.clone();
-            let span = call.method.span();
-            let traits = traits_of_receiver(&call.receiver, site);
-            dereference(site, &mut call.receiver);
-            call.method = format_ident!("__{}_key", call.method.unraw(), span = generated(span));
-            let otherwise = match traits.as_slice() {
-                [] => otherwise(Some(&call.method), true),
-                traits => of_trait(&call.method, traits, Some(&quote!(&self,)), call.args.len()),
-            };
-            in_block(span, &otherwise, &call.to_token_stream())
-        }
+        },
+        Call::Method(call) => key_of_method(call, site, uses),
         Call::Key(call) => call.to_token_stream(),
         Call::Tag(call) => quote_spanned!(call.span()=> __aside::tag(#call)),
     }
+}
+
+/// `(id)`
+fn arguments(call: &ExprCall) -> TokenStream {
+    let mut arguments = TokenStream::new();
+    call.paren_token.surround(&mut arguments, |tokens| call.args.to_tokens(tokens));
+    arguments
+}
+
+/// `Repo::load_user_key(id)`
+fn key_of_type(call: &ExprCall, path: ExprPath, site: &Site, uses: bool) -> TokenStream {
+    let name = path.path.segments.last().map(|last| &last.ident);
+    let of = path.path.segments.first().filter(|_| path.qself.is_none());
+    let traits = of.map(|of| traits_of_parameter(&of.ident, site));
+    let otherwise = match (traits.as_deref(), name) {
+        (Some(traits @ [_, ..]), Some(name)) => of_trait(name, traits, None, call.args.len()),
+        _ => otherwise(name, false),
+    };
+    // What another type's parameters are, its path alone does not always say.
+    let of_self = of.is_some_and(|of| of.ident == "Self");
+    let mention = (uses && of_self).then(|| {
+        let mut path = path.clone();
+        let name = path.path.segments.last_mut().map(|last| {
+            last.ident = name_in_batch(&last.ident);
+            last.arguments = PathArguments::None;
+            last.ident.clone()
+        });
+        let nothing = nothing_in_batch(name.as_ref(), false);
+        quote_spanned!(generated(path.span())=> { #nothing let _ = #path; })
+    });
+    // All of it shown as one: a path of two origins would be shown as the whole attribute.
+    let path = if traits.is_some_and(|traits| !traits.is_empty()) { shown_as_generated(&path) } else { path };
+    let (attrs, arguments) = (&call.attrs, arguments(call));
+    in_block(path.span(), &quote!(#otherwise #mention), &quote!(#(#attrs)* #path #arguments))
+}
+
+/// `load_user::key(id)`
+fn key_of_function(
+    call: &ExprCall,
+    (path, generic, span): (&ExprPath, &PathArguments, Span),
+    (site, items): (&Site, &[Ident]),
+    uses: bool,
+) -> TokenStream {
+    let (attrs, arguments) = (&call.attrs, arguments(call));
+    let (key, in_batch) = (Ident::new("key", span), Ident::new("__in_batch", span));
+    let mention =
+        |named: TokenStream| uses.then(|| quote_spanned!(generated(span)=> let _ = <#named>::#in_batch;));
+    let Some(import) = import(site, items, path) else {
+        // As a type: the compiler then looks for what is missing among the companions, not among crates.
+        let key = quote_spanned!(span=> #(#attrs)* <#path>::#key #generic #arguments);
+        return match mention(path.to_token_stream()) {
+            Some(mention) => in_block(span, &mention, &key),
+            None => key,
+        };
+    };
+    let named = Ident::new("__named", generated(span));
+    let other = format_ident!("Of{}", call.args.len(), span = Span::mixed_site());
+    let other = quote_spanned! {generated(span)=>
+        use ::cached_aside::__private::not_cached::#other as #named;
+    };
+    let mention = mention(named.to_token_stream());
+    let import = quote_spanned!(generated(span)=> #import as #named; #mention);
+    let companion = quote_spanned!(span=> <#named>::#key #generic);
+    let call = in_block(span, &import, &quote!(#(#attrs)* #companion #arguments));
+    in_block(span, &other, &call)
+}
+
+/// `self.__load_user_key(id)`
+fn key_of_method(call: &ExprMethodCall, site: &Site, uses: bool) -> TokenStream {
+    let mut call = call.clone();
+    let span = call.method.span();
+    let traits = traits_of_receiver(&call.receiver, site);
+    dereference(site, &mut call.receiver);
+    call.method = format_ident!("__{}_key", call.method.unraw(), span = generated(span));
+    let otherwise = match traits.as_slice() {
+        [] => otherwise(Some(&call.method), true),
+        traits => of_trait(&call.method, traits, Some(&quote!(&self,)), call.args.len()),
+    };
+    let mention = (uses && traits.is_empty()).then(|| {
+        let (receiver, name) = (&call.receiver, name_in_batch(&call.method));
+        let nothing = nothing_in_batch(Some(&name), true);
+        quote_spanned!(generated(span)=> if false { #nothing #receiver.#name(); })
+    });
+    in_block(span, &quote!(#otherwise #mention), &call.to_token_stream())
 }
 
 /// The call with each `?` as the value of an `Option` that may be empty.
@@ -114,6 +164,23 @@ pub(super) fn in_block(span: Span, statements: &TokenStream, value: &TokenStream
     let mut block = Group::new(Delimiter::Brace, quote!(#statements #value));
     block.set_span(generated(span));
     TokenTree::from(block).into()
+}
+
+/// `__load_user_in_batch`, of the name of the companion that makes the key.
+fn name_in_batch(key: &Ident) -> Ident {
+    let name = key.to_string();
+    let name = name.strip_suffix("_key").unwrap_or(&name).trim_start_matches("__");
+    format_ident!("__{name}_in_batch", span = key.span())
+}
+
+/// What has the name of that companion where there is none, about which the key says what is wrong.
+fn nothing_in_batch(name: Option<&Ident>, method: bool) -> TokenStream {
+    let receiver = method.then(|| quote!(&self));
+    let name = name.map(|name| Ident::new(&name.to_string(), Span::mixed_site()));
+    quote! {
+        trait NothingInBatch { fn #name(#receiver) {} }
+        impl<T: ?Sized> NothingInBatch for T {}
+    }
 }
 
 /// A companion that no type has: reached where the type in question hasn't got it either.

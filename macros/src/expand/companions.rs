@@ -5,7 +5,7 @@ use quote::{ToTokens, quote};
 use syn::{Block, FnArg, Visibility, ext::IdentExt};
 
 use super::{
-    attributes::{attributes_of_every_item, generated_vis, is_lint_level},
+    attributes::{attributes_of_every_item, attributes_of_keys, generated_vis, is_lint_level},
     body,
     function::{around, load},
     key_companions::{key, key_of_self},
@@ -36,12 +36,14 @@ pub(super) fn free(plan: &ReadPlan, function: &Function) -> TokenStream {
         key: generated("key", sig.ident.span()),
         uncached: generated("uncached", sig.ident.span()),
         owned: generated("__owned", sig.ident.span()),
+        in_batch: generated("__in_batch", sig.ident.span()),
         read: quote!(<#name as #companion>::function),
     };
     let (imports, settings) = (imports(&[]), settings::of_read(plan, function, &outside));
     let key = key(plan, function, &inside, (&names.key, &names.read));
     let uncached = uncached(&of_key(plan, function), function, &names.uncached);
     let owned = owned(plan, function, &quote!(Self), &names);
+    let in_batch = in_batch(function, &names.in_batch, &sig.ident);
     let load = outer_function(plan, function, &outside, &quote!(#name), &names);
     let doc = format!(" The companions of [`{name}()`]: its keys, and its body without the cache.");
     quote! {
@@ -63,6 +65,7 @@ pub(super) fn free(plan: &ReadPlan, function: &Function) -> TokenStream {
             #key
             #uncached
             #owned
+            #in_batch
         }
         #load
     }
@@ -77,6 +80,7 @@ pub(super) fn method(plan: &ReadPlan, function: &Function) -> TokenStream {
         key: generated(&format!("{name}_key"), span),
         uncached: generated(&format!("{name}_uncached"), span),
         owned: generated(&format!("__{name}_owned"), span),
+        in_batch: generated(&format!("__{name}_in_batch"), span),
         read: quote!(Self::#read),
     };
     // Not a constant of the `impl`: a type with parameters or lifetimes can't be named where the shape is needed.
@@ -86,8 +90,12 @@ pub(super) fn method(plan: &ReadPlan, function: &Function) -> TokenStream {
     let of_self = key_of_self(plan, function, &shape, &names.key);
     let uncached = uncached(&of_key(plan, function), function, &names.uncached);
     let owned = owned(plan, function, &quote!(Self), &names);
+    let in_batch = in_batch(function, &names.in_batch, &{
+        let name = &function.sig.ident;
+        quote!(Self::#name)
+    });
     let load = outer_function(plan, function, &shape, &quote!(Self), &names);
-    quote!(#read #key #of_self #uncached #owned #load)
+    quote!(#read #key #of_self #uncached #owned #in_batch #load)
 }
 
 struct Names {
@@ -95,6 +103,8 @@ struct Names {
     uncached: Ident,
     /// The function that makes a body with owned arguments.
     owned: Ident,
+    /// What a batch over the function mentions.
+    in_batch: Ident,
     /// The function that returns the settings.
     read: TokenStream,
 }
@@ -111,6 +121,28 @@ fn read_function(plan: &ReadPlan, function: &Function, shape: &TokenStream, name
             #imports
             #settings
             &__READ
+        }
+    }
+}
+
+/// What a batch over the function mentions, so that who writes the function for that batch alone is not told that nobody uses it.
+/// Its path alone says nothing of generic parameters: such a function is one that only a call uses.
+fn in_batch(function: &Function, name: &Ident, path: &impl ToTokens) -> TokenStream {
+    let (vis, sig) = (generated_vis(function), &function.sig);
+    let is_generic = sig.generics.type_params().next().is_some()
+        || sig.generics.const_params().next().is_some()
+        || sig.generics.where_clause.is_some()
+        || mentions(&sig.inputs.to_token_stream(), "impl");
+    let mention = (!is_generic).then(|| quote!(let _ = #path;));
+    let receiver = function.receiver().map(|_| quote!(&self));
+    let allowed = receiver.as_ref().map(|_| quote!(#[allow(clippy::unused_self)]));
+    let attributes = attributes_of_every_item(function).chain(attributes_of_keys(function));
+    quote! {
+        #(#attributes)*
+        #[doc(hidden)]
+        #allowed
+        #vis fn #name(#receiver) {
+            #mention
         }
     }
 }

@@ -55,6 +55,9 @@ macro_rules! functions {
             {
                 unreachable!("`Cached` is implemented by nothing")
             }
+
+            /// Stands for the companion that a batch mentions.
+            pub fn __in_batch() {}
         }
 
         impl<T> Companion for $name<T> {

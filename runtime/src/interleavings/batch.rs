@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     __private::{
-        batch::{BatchErrors, keys_in_cache},
+        batch::{ErrorOf, ids as of_list, keys_in_cache},
         key,
     },
     AnyKey, Cache, Tag,
@@ -40,11 +40,12 @@ pub(super) fn batch(
     fails: bool,
 ) -> Boxed<Result<u64, Failed>> {
     Box::pin(async move {
-        let keyed = keys_in_cache(keys.to_vec(), |name| {
+        let keyed = keys_in_cache(of_list(keys), |name| {
             let entry = AnyKey::new(name).tagged(tags.iter().map(|tag| Tag::new(tag)));
             key(cached, entry, coded())
         });
-        let mut batch = keyed.answered_by(BatchErrors::<Answer>::SHARED.or_given_up()).in_cache(&cache);
+        let mut batch =
+            keyed.answered_by::<Answer, _>(ErrorOf::<Answer>::ERRORS.shared().or_given_up()).in_cache(&cache);
         while let Some(missing) = batch.missing().await {
             let body = async {
                 let origin = origin.clone();

@@ -10,7 +10,7 @@ use std::{collections::HashMap, fmt, future::Future, pin::Pin, sync::Arc, time::
 use xxhash_rust::xxh3::xxh3_64;
 
 use self::{
-    answer::BodyAnswer,
+    answer::Answering,
     group::{Group, GroupSite},
 };
 use super::resolve::resolve_cache;
@@ -32,11 +32,13 @@ mod tagged;
 mod tags;
 mod wait;
 
-pub use self::answer::{Answer, BatchErrors, Fails, NotGivenUp, NotSharedByBatch};
+pub use self::answer::{Answer, BatchErrors, ErrorOf, NoError, NotGivenUp, NotSharedByBatch};
 
-/// One call of a batch: the values of these ids.
-pub struct Batch<R: Answer<K, V>, K, V> {
+/// One call of a batch: the values of these ids. No method has a bound: what the types need is said where it is made.
+pub struct Batch<R, K, V, E> {
     ids: Vec<K>,
+    /// A copy of an id, for the body.
+    again: fn(&K) -> K,
     /// One for each id.
     keys: Vec<AnyKey>,
     /// What the attribute of the single function says; nothing of an empty list.
@@ -44,11 +46,12 @@ pub struct Batch<R: Answer<K, V>, K, V> {
     cache: Option<Arc<Shared>>,
     wait: Option<Duration>,
     once: bool,
-    errors: ErrorPolicy<R::Error>,
-    progress: Progress<R, V>,
+    errors: ErrorPolicy<E>,
+    answering: Answering<R, K, V, E>,
+    progress: Progress<R, V, E>,
 }
 
-enum Progress<R: Fails, V> {
+enum Progress<R, V, E> {
     NotBegun,
     /// The body is given the whole list, and its answer is the answer.
     Uncached {
@@ -57,7 +60,7 @@ enum Progress<R: Fails, V> {
     },
     /// No body runs, and there is no cache.
     Absent,
-    Cached(Box<Cached<V, R::Error>>),
+    Cached(Box<Cached<V, E>>),
 }
 
 struct Cached<V, E> {
@@ -70,24 +73,26 @@ struct Cached<V, E> {
     loads: Vec<usize>,
 }
 
-impl<R: Answer<K, V>, K, V> fmt::Debug for Batch<R, K, V> {
+impl<R, K, V, E> fmt::Debug for Batch<R, K, V, E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Batch").field("keys", &self.keys).finish_non_exhaustive()
     }
 }
 
-impl<R: Answer<K, V>, K: Clone, V> Batch<R, K, V> {
+impl<R: Answer<K, V, E>, K, V, E> Batch<R, K, V, E> {
     /// A batch whose ids have these keys.
     pub(crate) fn new(
-        ids: Vec<K>,
+        (ids, again): (Vec<K>, fn(&K) -> K),
         keys: Vec<AnyKey>,
         of: Option<(&'static ReadFunction, Coding<V>)>,
-        errors: BatchErrors<R>,
+        errors: BatchErrors<E>,
     ) -> Self {
         let (cache, wait, once, errors, progress) = (None, None, false, errors.0, Progress::NotBegun);
-        Batch { ids, keys, of, cache, wait, once, errors, progress }
+        Batch { ids, again, keys, of, cache, wait, once, errors, answering: Answering::NEW, progress }
     }
+}
 
+impl<R, K, V, E> Batch<R, K, V, E> {
     /// In this cache, unless the keys name one themselves.
     pub(crate) fn in_cache_of(mut self, cache: &Arc<Shared>) -> Self {
         self.cache = Some(cache.clone());
@@ -114,14 +119,17 @@ impl<R: Answer<K, V>, K: Clone, V> Batch<R, K, V> {
         if let Progress::NotBegun = self.progress {
             self.progress = self.begin(function, coding);
             match &mut self.progress {
-                Progress::Uncached { .. } => return Some(self.ids.clone()),
+                Progress::Uncached { .. } => {
+                    return Some(self.ids.iter().map(self.again).collect());
+                }
                 Progress::Cached(cached) => Box::pin(cached.group.begin()).await,
                 _ => {}
             }
         }
         let Progress::Cached(cached) = &mut self.progress else { return None };
         cached.loads = Box::pin(cached.group.next_load()).await?;
-        Some(cached.loads.iter().map(|key| self.ids[cached.firsts[*key]].clone()).collect())
+        let id = |key: &usize| (self.again)(&self.ids[cached.firsts[*key]]);
+        Some(cached.loads.iter().map(id).collect())
     }
 
     /// Runs the body of these ids, and stores what it gives.
@@ -130,7 +138,8 @@ impl<R: Answer<K, V>, K: Clone, V> Batch<R, K, V> {
             Progress::Cached(cached) => {
                 let Cached { group, loads, .. } = &mut **cached;
                 let loads = std::mem::take(loads);
-                Box::pin(group.load(&loads, body, |answer| BodyAnswer::of(answer, ids))).await;
+                let answering = self.answering;
+                Box::pin(group.load(&loads, body, |answer| answering.split(answer, ids))).await;
             }
             Progress::Uncached { options, answer } => {
                 *answer = Some(body.await);
@@ -145,9 +154,10 @@ impl<R: Answer<K, V>, K: Clone, V> Batch<R, K, V> {
     /// The answer.
     #[must_use]
     pub fn finish(self) -> R {
+        let answering = self.answering;
         let absent = |ids: Vec<K>| {
             let values = ids.iter().map(|_| None).collect();
-            R::of(ids, values)
+            (answering.of)(ids, values)
         };
         match self.progress {
             Progress::Uncached { answer: Some(answer), .. } => answer,
@@ -155,15 +165,15 @@ impl<R: Answer<K, V>, K: Clone, V> Batch<R, K, V> {
             Progress::Cached(cached) => {
                 let Cached { mut group, places, firsts, .. } = *cached;
                 match group.error.take() {
-                    Some(error) => R::failed(error),
-                    None => answer(self.ids, &mut group, &places, &firsts),
+                    Some(error) => (answering.failed)(error),
+                    None => answer(&answering, self.ids, &mut group, (&places, &firsts)),
                 }
             }
         }
     }
 
     /// Which cache it goes through, and its keys.
-    fn begin(&mut self, function: &'static ReadFunction, coding: Coding<V>) -> Progress<R, V> {
+    fn begin(&mut self, function: &'static ReadFunction, coding: Coding<V>) -> Progress<R, V, E> {
         let first = self.keys.first().and_then(AnyKey::cache);
         let is_first = |key: &AnyKey| match (key.cache(), first) {
             (Some(cache), Some(first)) => Arc::ptr_eq(cache, first),
@@ -233,15 +243,15 @@ fn distinct(keys: &[AnyKey]) -> (Vec<usize>, Vec<usize>) {
 }
 
 /// Gives each id the value of its key.
-fn answer<R: Answer<K, V>, K, V>(
+fn answer<R, K, V, E>(
+    answering: &Answering<R, K, V, E>,
     ids: Vec<K>,
-    group: &mut Group<V, R::Error>,
-    places: &[usize],
-    firsts: &[usize],
+    group: &mut Group<V, E>,
+    (places, firsts): (&[usize], &[usize]),
 ) -> R {
     let mut values = std::mem::take(&mut group.values);
     if ids.len() == values.len() {
-        return R::of(ids, values);
+        return (answering.of)(ids, values);
     }
     let again: Vec<Option<V>> = places
         .iter()
@@ -249,8 +259,8 @@ fn answer<R: Answer<K, V>, K, V>(
         .map(|(id, place)| {
             let first = firsts[*place];
             let value = values[*place].as_ref()?;
-            let is_second = first != id && R::has_places_for_both(&ids[first], &ids[id]);
-            if is_second { R::copy(value).or_else(|| group.of.copy(value)) } else { None }
+            let is_second = first != id && (answering.has_places_for_both)(&ids[first], &ids[id]);
+            if is_second { (answering.copy)(value).or_else(|| group.of.copy(value)) } else { None }
         })
         .collect();
     let give = |(id, again): (usize, Option<V>)| {
@@ -258,5 +268,5 @@ fn answer<R: Answer<K, V>, K, V>(
         if firsts[place] == id { values[place].take() } else { again }
     };
     let values = again.into_iter().enumerate().map(give).collect();
-    R::of(ids, values)
+    (answering.of)(ids, values)
 }

@@ -95,6 +95,12 @@ async fn skipped(db: &Db, ids: &[u64]) -> HashMap<u64, String> {
     none()
 }
 
+// The answer.
+#[cached_aside(load_user(id) for id in ids, skip(db))]
+async fn an_iterator(db: &Db, ids: &[u64]) -> impl Iterator<Item = (u64, String)> {
+    none().into_iter()
+}
+
 // The parameters.
 #[cached_aside(load_user(id) for id in ids)]
 async fn uncovered(db: &Db, ids: &[u64]) -> HashMap<u64, String> {

@@ -4,39 +4,30 @@ use std::{
     collections::{BTreeMap, HashMap},
     convert::Infallible,
     hash::{BuildHasher, Hash},
+    marker::PhantomData,
 };
 
 use crate::{Error, outcome::returns::ErrorPolicy};
 
-/// The error of an answer.
-#[diagnostic::on_unimplemented(
-    message = "a batch can't answer with `{Self}`",
-    label = "give a `HashMap`, a `BTreeMap`, an `IndexMap` (feature `indexmap`) or a `Vec<Option<_>>`, also in a `Result`"
-)]
-pub trait Fails: Sized {
-    /// Why there is no answer.
-    type Error;
-
-    /// The answer of a body that failed.
-    fn failed(error: Self::Error) -> Self;
-}
-
-/// An answer to a list of ids: by id, or position by position.
+/// An answer to a list of ids: by id, or position by position. `E` is the error of a body that failed.
 #[diagnostic::on_unimplemented(
     message = "a batch of `{V}` by `{K}` can't answer with `{Self}`",
     label = "give a `HashMap<{K}, {V}>`, a `BTreeMap`, an `IndexMap` (feature `indexmap`) or a `Vec<Option<{V}>>`, also in a `Result`",
-    note = "the entries are those of the function that the attribute names: its values are `{V}`, and the list is of `{K}`; a `HashMap` needs `{K}: Eq + Hash + Clone`, a `BTreeMap` `{K}: Ord + Clone`, a `Vec` `{V}: Clone`"
+    note = "the entries are those of the function that the attribute names: its values are `{V}`, and the list is of `{K}`; a `HashMap` needs `{K}: Eq + Hash`, a `BTreeMap` `{K}: Ord`, a `Vec` `{V}: Clone`"
 )]
-pub trait Answer<K, V>: Fails {
+pub trait Answer<K, V, E>: Sized {
     /// What there is of each id; `None` if the answer can't be one to these.
     ///
     /// # Errors
     ///
     /// That of a body that failed.
-    fn split(self, ids: &[K]) -> Result<Option<Vec<Option<V>>>, Self::Error>;
+    fn split(self, ids: &[K]) -> Result<Option<Vec<Option<V>>>, E>;
 
     /// The answer that gives these values to these ids.
     fn of(ids: Vec<K>, values: Vec<Option<V>>) -> Self;
+
+    /// The answer of a body that failed.
+    fn failed(error: E) -> Self;
 
     /// Whether two ids of the list that have one key need a value each.
     fn has_places_for_both(first: &K, second: &K) -> bool;
@@ -48,7 +39,7 @@ pub trait Answer<K, V>: Fails {
 }
 
 #[diagnostic::do_not_recommend]
-impl<K: Eq + Hash + Clone, V, S: BuildHasher + Default> Answer<K, V> for HashMap<K, V, S> {
+impl<K: Eq + Hash, V, S: BuildHasher + Default> Answer<K, V, Infallible> for HashMap<K, V, S> {
     fn split(mut self, ids: &[K]) -> Result<Option<Vec<Option<V>>>, Infallible> {
         Ok(Some(ids.iter().map(|id| self.remove(id)).collect()))
     }
@@ -59,19 +50,27 @@ impl<K: Eq + Hash + Clone, V, S: BuildHasher + Default> Answer<K, V> for HashMap
         map
     }
 
+    fn failed(error: Infallible) -> Self {
+        match error {}
+    }
+
     fn has_places_for_both(first: &K, second: &K) -> bool {
         first != second
     }
 }
 
 #[diagnostic::do_not_recommend]
-impl<K: Ord + Clone, V> Answer<K, V> for BTreeMap<K, V> {
+impl<K: Ord, V> Answer<K, V, Infallible> for BTreeMap<K, V> {
     fn split(mut self, ids: &[K]) -> Result<Option<Vec<Option<V>>>, Infallible> {
         Ok(Some(ids.iter().map(|id| self.remove(id)).collect()))
     }
 
     fn of(ids: Vec<K>, values: Vec<Option<V>>) -> Self {
         ids.into_iter().zip(values).filter_map(|(id, value)| Some((id, value?))).collect()
+    }
+
+    fn failed(error: Infallible) -> Self {
+        match error {}
     }
 
     fn has_places_for_both(first: &K, second: &K) -> bool {
@@ -81,7 +80,7 @@ impl<K: Ord + Clone, V> Answer<K, V> for BTreeMap<K, V> {
 
 #[cfg(feature = "indexmap")]
 #[diagnostic::do_not_recommend]
-impl<K: Eq + Hash + Clone, V, S: BuildHasher + Default> Answer<K, V> for indexmap::IndexMap<K, V, S> {
+impl<K: Eq + Hash, V, S: BuildHasher + Default> Answer<K, V, Infallible> for indexmap::IndexMap<K, V, S> {
     fn split(mut self, ids: &[K]) -> Result<Option<Vec<Option<V>>>, Infallible> {
         Ok(Some(ids.iter().map(|id| self.swap_remove(id)).collect()))
     }
@@ -90,19 +89,27 @@ impl<K: Eq + Hash + Clone, V, S: BuildHasher + Default> Answer<K, V> for indexma
         ids.into_iter().zip(values).filter_map(|(id, value)| Some((id, value?))).collect()
     }
 
+    fn failed(error: Infallible) -> Self {
+        match error {}
+    }
+
     fn has_places_for_both(first: &K, second: &K) -> bool {
         first != second
     }
 }
 
 #[diagnostic::do_not_recommend]
-impl<K, V: Clone> Answer<K, V> for Vec<Option<V>> {
+impl<K, V: Clone> Answer<K, V, Infallible> for Vec<Option<V>> {
     fn split(self, ids: &[K]) -> Result<Option<Vec<Option<V>>>, Infallible> {
         Ok((self.len() == ids.len()).then_some(self))
     }
 
     fn of(_: Vec<K>, values: Vec<Option<V>>) -> Self {
         values
+    }
+
+    fn failed(error: Infallible) -> Self {
+        match error {}
     }
 
     fn has_places_for_both(_: &K, _: &K) -> bool {
@@ -115,7 +122,7 @@ impl<K, V: Clone> Answer<K, V> for Vec<Option<V>> {
 }
 
 #[diagnostic::do_not_recommend]
-impl<K, V, A: Answer<K, V> + Fails<Error = Infallible>, E> Answer<K, V> for Result<A, E> {
+impl<K, V, A: Answer<K, V, Infallible>, E> Answer<K, V, E> for Result<A, E> {
     fn split(self, ids: &[K]) -> Result<Option<Vec<Option<V>>>, E> {
         self.map(|answer| match answer.split(ids) {
             Ok(values) => values,
@@ -127,6 +134,10 @@ impl<K, V, A: Answer<K, V> + Fails<Error = Infallible>, E> Answer<K, V> for Resu
         Ok(A::of(ids, values))
     }
 
+    fn failed(error: E) -> Self {
+        Err(error)
+    }
+
     fn has_places_for_both(first: &K, second: &K) -> bool {
         A::has_places_for_both(first, second)
     }
@@ -136,73 +147,96 @@ impl<K, V, A: Answer<K, V> + Fails<Error = Infallible>, E> Answer<K, V> for Resu
     }
 }
 
-macro_rules! infallible {
-    ($($(#[$cfg:meta])? [$($of:ident),+] $answer:ty,)+) => {$(
-        $(#[$cfg])?
-        #[diagnostic::do_not_recommend]
-        impl<$($of),+> Fails for $answer {
-            type Error = Infallible;
+/// What [`Answer::split`] gives.
+type Split<V, E> = Result<Option<Vec<Option<V>>>, E>;
 
-            fn failed(error: Infallible) -> Self {
-                match error {}
-            }
-        }
-    )+};
+/// The functions of an [`Answer`]. What is called through them has no bounds, so that the compiler says once what is wrong with a
+/// type.
+pub(super) struct Answering<R, K, V, E> {
+    split: fn(R, &[K]) -> Split<V, E>,
+    pub(super) of: fn(Vec<K>, Vec<Option<V>>) -> R,
+    pub(super) failed: fn(E) -> R,
+    pub(super) has_places_for_both: fn(&K, &K) -> bool,
+    pub(super) copy: fn(&V) -> Option<V>,
 }
 
-infallible! {
-    [K, V, S] HashMap<K, V, S>,
-    [K, V] BTreeMap<K, V>,
-    #[cfg(feature = "indexmap")]
-    [K, V, S] indexmap::IndexMap<K, V, S>,
-    [V] Vec<V>,
-}
-
-#[diagnostic::do_not_recommend]
-impl<A, E> Fails for Result<A, E> {
-    type Error = E;
-
-    fn failed(error: E) -> Self {
-        Err(error)
-    }
-}
-
-/// What becomes of the errors of a batch.
-#[derive(Debug)]
-pub struct BatchErrors<R: Fails>(pub(super) ErrorPolicy<R::Error>);
-
-impl<R: Fails> Clone for BatchErrors<R> {
+impl<R, K, V, E> Clone for Answering<R, K, V, E> {
     fn clone(&self) -> Self {
         *self
     }
 }
 
-impl<R: Fails> Copy for BatchErrors<R> {}
+impl<R, K, V, E> Copy for Answering<R, K, V, E> {}
 
-impl<R: Fails> BatchErrors<R> {
-    /// Errors are not shared.
-    #[must_use]
-    pub const fn unshared() -> Self {
-        BatchErrors(ErrorPolicy::UNSHARED)
+impl<R: Answer<K, V, E>, K, V, E> Answering<R, K, V, E> {
+    pub(super) const NEW: Self = Answering {
+        split: R::split,
+        of: R::of,
+        failed: R::failed,
+        has_places_for_both: R::has_places_for_both,
+        copy: R::copy,
+    };
+}
+
+impl<R, K, V, E> Answering<R, K, V, E> {
+    pub(super) fn split(&self, answer: R, ids: &[K]) -> BodyAnswer<V, E> {
+        match (self.split)(answer, ids) {
+            Ok(Some(values)) => BodyAnswer::Values(values),
+            Ok(None) => BodyAnswer::Unusable,
+            Err(error) => BodyAnswer::Error(error),
+        }
     }
 }
 
-impl<A, E: Clone + Send + Sync + 'static> BatchErrors<Result<A, E>> {
+/// The error that an answer may have.
+#[derive(Debug)]
+pub struct ErrorOf<R>(PhantomData<R>);
+
+impl<A, E> ErrorOf<Result<A, E>> {
+    /// It is not shared.
+    pub const ERRORS: BatchErrors<E> = BatchErrors(ErrorPolicy::UNSHARED);
+}
+
+/// The constant of answers that have no error.
+pub trait NoError {
+    /// There is none.
+    const ERRORS: BatchErrors<Infallible> = BatchErrors(ErrorPolicy::UNSHARED);
+}
+
+impl<R> NoError for ErrorOf<R> {}
+
+/// What becomes of the errors of a batch.
+#[derive(Debug)]
+pub struct BatchErrors<E>(pub(super) ErrorPolicy<E>);
+
+impl<E> Clone for BatchErrors<E> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<E> Copy for BatchErrors<E> {}
+
+impl<E: Clone + Send + Sync + 'static> BatchErrors<E> {
     /// Errors are shared as clones.
-    pub const SHARED: Self = BatchErrors(ErrorPolicy::SHARED);
+    #[must_use]
+    pub const fn shared(self) -> Self {
+        BatchErrors(ErrorPolicy::SHARED)
+    }
 }
 
-/// The constant of answers whose errors can't be cloned or sent, or that have none.
+/// The method of errors that can't be cloned or sent.
 pub trait NotSharedByBatch: Sized {
-    /// Errors are not shared.
-    const SHARED: Self;
+    /// They are not shared.
+    #[must_use]
+    fn shared(self) -> Self {
+        self
+    }
 }
 
-impl<R: Fails> NotSharedByBatch for BatchErrors<R> {
-    const SHARED: Self = BatchErrors::unshared();
-}
+impl<E> NotSharedByBatch for BatchErrors<E> {}
 
-impl<A, E: From<Error>> BatchErrors<Result<A, E>> {
+impl<E: From<Error>> BatchErrors<E> {
     /// A body that takes longer than `load_timeout(hard = …)` is given up.
     #[must_use]
     pub fn or_given_up(self) -> Self {
@@ -210,7 +244,7 @@ impl<A, E: From<Error>> BatchErrors<Result<A, E>> {
     }
 }
 
-/// The method of answers whose error can't be made from the cache's, or that have none.
+/// The method of errors that can't be made from the cache's.
 pub trait NotGivenUp: Sized {
     /// No body is given up.
     #[must_use]
@@ -219,7 +253,7 @@ pub trait NotGivenUp: Sized {
     }
 }
 
-impl<R: Fails> NotGivenUp for BatchErrors<R> {}
+impl<E> NotGivenUp for BatchErrors<E> {}
 
 /// What a body gave.
 pub(super) enum BodyAnswer<V, E> {
@@ -228,14 +262,4 @@ pub(super) enum BodyAnswer<V, E> {
     Error(E),
     /// Nobody knows which value is of which id.
     Unusable,
-}
-
-impl<V, E> BodyAnswer<V, E> {
-    pub(super) fn of<K, R: Answer<K, V> + Fails<Error = E>>(answer: R, ids: &[K]) -> BodyAnswer<V, E> {
-        match answer.split(ids) {
-            Ok(Some(values)) => BodyAnswer::Values(values),
-            Ok(None) => BodyAnswer::Unusable,
-            Err(error) => BodyAnswer::Error(error),
-        }
-    }
 }

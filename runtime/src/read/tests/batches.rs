@@ -8,7 +8,7 @@ use std::{
 use super::{refresh::STALE, *};
 use crate::{
     __private::{
-        batch::{BatchErrors, keys_in_cache},
+        batch::{ErrorOf, ids as of_list, keys_in_cache},
         key,
     },
     Tag,
@@ -58,11 +58,11 @@ impl Asked {
     fn batch(&self, ids: &[u64]) -> impl Future<Output = Result<ByKey, Failed>> + Send + use<> {
         let (asked, ids) = (self.clone(), ids.to_vec());
         async move {
-            let keyed = keys_in_cache(ids, |id| {
+            let keyed = keys_in_cache(of_list(ids), |id| {
                 let entry = key_of(*id).tagged(asked.tags.iter().map(|tag| Tag::new(tag)));
                 key(asked.function, entry, coding::<u64, Bincode>(0))
             });
-            let errors = BatchErrors::<Result<ByKey, Failed>>::SHARED.or_given_up();
+            let errors = ErrorOf::<Result<ByKey, Failed>>::ERRORS.shared().or_given_up();
             let mut batch = keyed.answered_by(errors).in_cache(&asked.world.cache).twice(asked.twice);
             if let Some(wait) = asked.wait {
                 batch = batch.wait(wait);
@@ -239,8 +239,8 @@ async fn a_body_that_asks_for_what_it_loads_runs_it_again() {
 #[tokio::test(start_paused = true)]
 async fn a_body_that_asks_for_one_of_its_keys_does_not_wait_for_itself() {
     let world = World::new();
-    let keyed = keys_in_cache(vec![0, 1], |id| key(&LOAD, key_of(*id), coding::<u64, Bincode>(0)));
-    let errors = BatchErrors::<Result<ByKey, Failed>>::SHARED;
+    let keyed = keys_in_cache(of_list([0, 1]), |id| key(&LOAD, key_of(*id), coding::<u64, Bincode>(0)));
+    let errors = ErrorOf::<Result<ByKey, Failed>>::ERRORS.shared();
     let mut batch = keyed.answered_by(errors).in_cache(&world.cache);
     let missing = batch.missing().await.unwrap();
     let body = async {

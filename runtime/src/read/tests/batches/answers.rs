@@ -1,7 +1,7 @@
 //! What a batch answers with.
 
 use super::*;
-use crate::__private::batch::{Answer, NotSharedByBatch as _};
+use crate::__private::batch::{Answer, BatchErrors, NoError as _};
 
 const NONE_TTL: Duration = Duration::from_secs(5);
 static STORES_NONE: ReadFunction = {
@@ -11,15 +11,15 @@ static STORES_NONE: ReadFunction = {
 };
 
 /// A batch whose body gives this for the ids that it is given.
-async fn answered<R: Answer<K, u64>, K: Clone>(
+async fn answered<R: Answer<K, u64, E>, K: Clone, E>(
     world: &World,
     ids: &[K],
     name: impl Fn(&K) -> AnyKey,
     body: impl Fn(&[K]) -> R,
-    errors: BatchErrors<R>,
+    errors: BatchErrors<E>,
 ) -> (R, usize) {
-    let keyed = keys_in_cache(ids.to_vec(), |id| key(&LOAD, name(id), coding::<u64, Bincode>(0)));
-    let mut batch = keyed.answered_by(errors).in_cache(&world.cache);
+    let keyed = keys_in_cache(of_list(ids.to_vec()), |id| key(&LOAD, name(id), coding::<u64, Bincode>(0)));
+    let mut batch = keyed.answered_by::<R, E>(errors).in_cache(&world.cache);
     let mut bodies = 0;
     while let Some(missing) = batch.missing().await {
         bodies += 1;
@@ -35,7 +35,7 @@ fn squares(ids: &[u64]) -> Vec<Option<u64>> {
 #[tokio::test(start_paused = true)]
 async fn answers_by_position_keep_every_position() {
     let world = World::new();
-    let errors = || BatchErrors::<Vec<Option<u64>>>::SHARED;
+    let errors = || ErrorOf::<Vec<Option<u64>>>::ERRORS.shared();
     let ids = [3, 9, 4, 3, 9, 3];
     let expected = vec![Some(9), None, Some(16), Some(9), None, Some(9)];
     let cold = answered(&world, &ids, |id| key_of(*id), squares, errors()).await;
@@ -49,7 +49,7 @@ async fn answers_by_position_keep_every_position() {
 #[tokio::test(start_paused = true)]
 async fn a_vec_of_another_length_is_not_stored() {
     let world = World::new();
-    let errors = || BatchErrors::<Vec<Option<u64>>>::SHARED;
+    let errors = || ErrorOf::<Vec<Option<u64>>>::ERRORS.shared();
     let short = |_: &[u64]| vec![Some(1)];
     for _ in 0..2 {
         let given = answered(&world, &[1, 2], |id| key_of(*id), short, errors()).await;
@@ -64,7 +64,7 @@ async fn a_vec_of_another_length_is_not_stored() {
 async fn every_id_of_a_map_has_its_value() {
     type Ask = (u64, &'static str);
     let world = World::new();
-    let errors = || BatchErrors::<HashMap<Ask, u64>>::SHARED;
+    let errors = || ErrorOf::<HashMap<Ask, u64>>::ERRORS.shared();
     let ids: [Ask; 4] = [(3, "a"), (3, "b"), (4, "a"), (3, "a")];
     let body =
         |ids: &[Ask]| ids.iter().map(|id| (*id, id.0 * id.0)).chain([((7, "not asked"), 49)]).collect();
@@ -82,8 +82,8 @@ async fn an_index_map_is_in_the_order_of_the_ids() {
     use indexmap::IndexMap;
 
     let world = World::new();
-    let errors = || BatchErrors::<IndexMap<u64, u64>>::SHARED;
-    let body = |ids: &[u64]| ids.iter().rev().map(|id| (*id, id * id)).collect();
+    let errors = || ErrorOf::<IndexMap<u64, u64>>::ERRORS.shared();
+    let body = |ids: &[u64]| -> IndexMap<u64, u64> { ids.iter().rev().map(|id| (*id, id * id)).collect() };
     answered(&world, &[5], |id| key_of(*id), body, errors()).await;
     let given = answered(&world, &[8, 5, 2, 9], |id| key_of(*id), body, errors()).await;
     assert_eq!(given.0.keys().copied().collect::<Vec<_>>(), [8, 5, 2, 9]);
@@ -112,8 +112,8 @@ async fn store_if_and_ttl_for_decide_value_by_value() {
         .store_if(|value| *value != 4)
         .ttl_for(|value| if *value == 9 { Duration::from_secs(1) } else { TTL });
     let batch = async |ids: &[u64]| {
-        let keyed = keys_in_cache(ids.to_vec(), |id| key(&LOAD, key_of(*id), coding));
-        let errors = BatchErrors::<Vec<Option<u64>>>::SHARED;
+        let keyed = keys_in_cache(of_list(ids.to_vec()), |id| key(&LOAD, key_of(*id), coding));
+        let errors = ErrorOf::<Vec<Option<u64>>>::ERRORS.shared();
         let mut batch = keyed.answered_by(errors).in_cache(&world.cache);
         let mut given = Vec::new();
         while let Some(missing) = batch.missing().await {
