@@ -346,6 +346,7 @@ async fn the_suite(store: &Store) {
     tags::a_tag_lives_for_as_long_as_what_carries_it(store).await;
     tags::an_entry_and_its_tags_are_read_together(store).await;
     together::many_fills_are_as_many_steps(store).await;
+    together::many_rights_are_given_up_each_in_its_way(store).await;
     together::many_tags_are_carried_at_once(store).await;
 }
 

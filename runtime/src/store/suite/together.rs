@@ -46,6 +46,40 @@ pub(super) async fn many_fills_are_as_many_steps(store: &Store) {
     assert_eq!(store.run_all_of_load(&names, renewed, WITHIN).await, vec![Ok(false); KEYS], "they are over");
 }
 
+/// The steps of one call need not have as many arguments: a lease is deleted, and a value rests.
+pub(super) async fn many_rights_are_given_up_each_in_its_way(store: &Store) {
+    const PAUSE: Duration = Duration::from_secs(40);
+    let keys = keys();
+    let names = names(&keys);
+    acquire_all(store, &names).await;
+    let with_values = |number: &usize| !number.is_multiple_of(2);
+    let failures = |number: usize| u8::try_from(number).expect("fewer than there are keys");
+    for number in (0..KEYS).filter(with_values) {
+        assert!(fill(store, names[number], token(number as u64)).await);
+        let bytes = store.read(names[number], WITHIN).await.unwrap().unwrap();
+        let (expected, token) = (entry::header_of(&bytes), token(number as u64));
+        let elect = Elect { expected, token, hold: LONG, force: false };
+        assert_eq!(store.run(names[number], elect, WITHIN).await, Ok(true));
+    }
+    let steps = tokens().enumerate().map(|(number, token)| {
+        if with_values(&number) { rests(token, failures(number), PAUSE) } else { discards(token) }
+    });
+    let answers = store.run_all_of_load(&names, steps.collect(), WITHIN).await;
+    assert_eq!(answers, vec![Ok(Some(NO_COPIES)); KEYS]);
+    for (number, name) in names.iter().enumerate() {
+        if !with_values(&number) {
+            assert_eq!(state(store, name).await, "absent", "{number}");
+            continue;
+        }
+        let (there, now) = store.read_timed(name, WITHIN).await.unwrap();
+        let bytes = there.unwrap();
+        let Entry::Value(value) = entry::parse(&bytes, FINGERPRINT) else { panic!("{number}: {bytes:?}") };
+        let Refresh { runs, failures, until } = value.refresh;
+        assert_eq!((runs, usize::from(failures)), (false, number));
+        assert!(until > now && until <= now + PAUSE, "{number}: {until:?} at {now:?}");
+    }
+}
+
 /// The tags of many entries: each with the version that was there, or its own.
 pub(super) async fn many_tags_are_carried_at_once(store: &Store) {
     let keys = keys();
@@ -98,6 +132,32 @@ mod over_redis {
             }
             assert_eq!(server.run::<u64>(cmd("LLEN").arg(format!("scripts:{}", names[65]))), 1);
             server.run::<()>(&cmd("FLUSHALL"));
+        }
+    }
+
+    /// The source of a script is longer than what a few keys would save.
+    #[tokio::test]
+    async fn few_fills_are_scripts_of_their_own_without_the_source() {
+        let server = RedisServer::start();
+        let store = connect(&server.url(), "few").await;
+        let keys = keys();
+        let names = names(&keys);
+        for (number, expected) in [(1, (0, 1)), (15, (0, 15)), (16, (1, 0)), (64, (1, 0)), (65, (1, 1))] {
+            for round in 0..2 {
+                acquire_all(&store, &names).await;
+                server.reset_stats();
+                let fills = fills().into_iter().take(number).collect();
+                let filled = store.run_all_of_load(&names[..number], fills, WITHIN).await;
+                assert_eq!(filled, vec![Ok(Filled::Yes); number]);
+                let commands = server.commands();
+                let count = |name| commands.get(name).copied().unwrap_or_default();
+                // In the first round the server may not know the script.
+                assert!(
+                    round == 0 || (count("eval"), count("evalsha")) == expected,
+                    "{number}: {commands:?}"
+                );
+                server.run::<()>(&cmd("FLUSHALL"));
+            }
         }
     }
 
