@@ -18,6 +18,7 @@ use tokio::time::timeout;
 use crate::support::{filled, on_both_stores};
 
 mod attacks;
+mod extremes;
 mod forms;
 mod tagged;
 

@@ -1,0 +1,205 @@
+//! Batches of very many ids, and servers that change while the body runs.
+
+use std::pin::Pin;
+
+use super::*;
+use crate::support::carried_out;
+
+/// What happens while a body runs that has read.
+type Meanwhile = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+#[derive(Default)]
+struct Rows {
+    version: AtomicU64,
+    /// How many ids each query was given.
+    queries: Mutex<Vec<usize>>,
+    meanwhile: Mutex<Option<Meanwhile>>,
+}
+
+impl Rows {
+    async fn select(&self, ids: &[u64]) -> HashMap<u64, u64> {
+        let version = self.version.load(SeqCst);
+        self.queries.lock().unwrap().push(ids.len());
+        let meanwhile = self.meanwhile.lock().unwrap().take();
+        if let Some(meanwhile) = meanwhile {
+            meanwhile.await;
+        }
+        ids.iter().map(|id| (*id, version)).collect()
+    }
+
+    fn queries(&self) -> Vec<usize> {
+        std::mem::take(&mut self.queries.lock().unwrap())
+    }
+
+    fn during_the_next_query(&self, meanwhile: impl Future<Output = ()> + Send + 'static) {
+        *self.meanwhile.lock().unwrap() = Some(Box::pin(meanwhile));
+    }
+}
+
+#[cached_aside(ttl = "5m", key = "extreme-row:{id}", skip(db), lease = "2m")]
+async fn row(db: &Rows, id: u64) -> u64 {
+    db.select(&[id]).await[&id]
+}
+
+#[cached_aside(row(id) for id in ids, skip(db))]
+async fn rows(db: &Rows, ids: &[u64]) -> HashMap<u64, u64> {
+    db.select(ids).await
+}
+
+#[cached_aside(row(id / 10) for id in ids, skip(db))]
+async fn of_tens(db: &Rows, ids: &[u64]) -> HashMap<u64, u64> {
+    db.select(ids).await
+}
+
+#[cached_aside(row(id / 10) for id in ids, skip(db))]
+async fn of_tens_in_order(db: &Rows, ids: &[u64]) -> Vec<Option<u64>> {
+    let found = db.select(ids).await;
+    ids.iter().map(|id| found.get(id).copied()).collect()
+}
+
+#[invalidates(row(id) for id in ids)]
+async fn write_rows(db: &Rows, ids: &[u64]) {
+    let _ = ids;
+    db.version.fetch_add(1, SeqCst);
+}
+
+/// Those whose value is of this version.
+fn of_version(rows: &HashMap<u64, u64>, version: u64) -> Vec<u64> {
+    let mut ids: Vec<u64> = rows.iter().filter(|(_, found)| **found == version).map(|(id, _)| *id).collect();
+    ids.sort_unstable();
+    ids
+}
+
+/// With the time that calls have by default, in which not all of them may be answered, and with enough of it.
+#[tokio::test]
+async fn a_hundred_thousand_ids_are_a_batch_too() {
+    let server = RedisServer::start();
+    for (within, many) in [(None, 20_000), (Some(LONG), 100_000)] {
+        let ids: Vec<u64> = (0..many).collect();
+        let written = [0, 63, 6_400, many - 1];
+        let builder = Cache::builder().url(server.url()).namespace("many");
+        let builder = within.into_iter().fold(builder, cached_aside::CacheBuilder::timeout);
+        let (cache, db) = (builder.build().await.unwrap(), Rows::default());
+        cache
+            .scope(async {
+                assert!(of_version(&rows(&db, &ids).await, 0) == ids, "of each its value");
+                assert_eq!(db.queries(), [ids.len()], "one body for all of them");
+                if within.is_some() {
+                    filled(&cache, many).await;
+                }
+                write_rows(&db, &written).await;
+                let given = rows(&db, &ids).await;
+                assert_eq!(written.map(|id| given[&id]), [1; 4], "in {within:?}");
+                if within.is_some() {
+                    assert_eq!(of_version(&given, 1).len(), written.len(), "the others are hits");
+                    assert_eq!(db.queries(), [written.len()]);
+                    filled(&cache, many + 4).await;
+                    server.reset_stats();
+                    assert!(rows(&db, &ids).await == given && db.queries().is_empty(), "all are hits");
+                    let commands = server.commands();
+                    assert!(
+                        commands["mget"] >= many / 1_000,
+                        "each of a bounded number of keys: {commands:?}"
+                    );
+                }
+            })
+            .await;
+        server.run::<()>(&cmd("FLUSHALL"));
+    }
+}
+
+/// The server loses everything, the leases of the batch among it, and what is written meanwhile is not overwritten.
+#[tokio::test]
+async fn what_a_server_loses_while_a_batch_loads_is_not_stored_over_a_write() {
+    let server: &'static RedisServer = Box::leak(Box::new(RedisServer::start()));
+    let cache = Cache::builder().url(server.url()).namespace("lost").timeout(LONG).build().await.unwrap();
+    let ids: Vec<u64> = (0..40).collect();
+    for is_loaded_again in [false, true] {
+        let db: &'static Rows = Box::leak(Box::default());
+        let other = cache.clone();
+        // In a task of its own: what a body itself reads waits for nobody.
+        db.during_the_next_query(async move {
+            server.run::<()>(&cmd("FLUSHALL"));
+            let writes = async move {
+                write_rows(db, &[7, 8]).await;
+                // Another process would load it now.
+                let elsewhere = Cache::builder().url(server.url()).namespace("lost").timeout(LONG);
+                if is_loaded_again {
+                    let elsewhere = elsewhere.build().await.unwrap();
+                    assert_eq!(elsewhere.scope(row(db, 7)).await, 1);
+                    carried_out(&elsewhere).await;
+                }
+            };
+            tokio::spawn(async move { other.scope(writes).await }).await.unwrap();
+        });
+        cache
+            .scope(async {
+                assert_eq!(of_version(&rows(db, &ids).await, 0), ids, "it began before the write");
+                carried_out(&cache).await;
+                let given = rows(db, &ids).await;
+                assert_eq!((given[&7], given[&8]), (1, 1), "{given:?}");
+                assert_eq!(of_version(&given, 1), ids, "the fills came without their leases");
+                assert_eq!((row(db, 7).await, row(db, 39).await), (1, 1));
+            })
+            .await;
+        server.run::<()>(&cmd("FLUSHALL"));
+    }
+}
+
+/// A slot moves with its lease, or without it, while the body of a batch runs.
+#[tokio::test]
+async fn a_slot_that_moves_while_a_batch_loads_takes_its_fill_with_it() {
+    let cluster: &'static RedisCluster = Box::leak(Box::new(RedisCluster::start()));
+    let cache = Cache::builder().url(cluster.url()).namespace("moved").timeout(LONG).build().await.unwrap();
+    let ids: Vec<u64> = (0..50).collect();
+    for (round, is_written) in [false, true].into_iter().enumerate() {
+        let db: &'static Rows = Box::leak(Box::default());
+        let other = cache.clone();
+        db.during_the_next_query(async move {
+            let migration = cluster.begin_migration("moved:extreme-row:7");
+            migration.move_keys();
+            if is_written {
+                tokio::spawn(async move { other.scope(write_rows(db, &[7, 8])).await }).await.unwrap();
+            }
+            migration.finish();
+        });
+        cache
+            .scope(async {
+                assert_eq!(of_version(&rows(db, &ids).await, 0), ids);
+                assert_eq!(db.queries(), [50]);
+                filled(&cache, 50 * (round as u64 + 1)).await;
+                let given = rows(db, &ids).await;
+                let (again, written) = if is_written { (vec![2], vec![7, 8]) } else { (vec![], vec![]) };
+                assert_eq!((of_version(&given, 1), db.queries()), (written, again));
+                carried_out(&cache).await;
+                assert_eq!((rows(db, &ids).await, db.queries()), (given, vec![]), "all of them are stored");
+                write_rows(db, &ids).await;
+            })
+            .await;
+    }
+}
+
+/// Ids that differ, and whose keys don't: the body is given one of them, and each has the value.
+#[tokio::test]
+async fn ids_of_one_key_have_one_value() {
+    on_both_stores("batches-one-key", |cache| async move {
+        let db = Rows::default();
+        let ids = [70, 71, 72, 80, 79, 70, 5, 80];
+        for queries in [vec![3], vec![]] {
+            let given = of_tens(&db, &ids).await;
+            assert_eq!(of_version(&given, 0), [5, 70, 71, 72, 79, 80]);
+            assert_eq!(db.queries(), queries);
+            carried_out(&cache).await;
+        }
+        write_rows(&db, &[7]).await;
+        for queries in [vec![1], vec![]] {
+            let given = of_tens_in_order(&db, &ids).await;
+            let expected = [1, 1, 1, 0, 1, 1, 0, 0].map(Some);
+            assert_eq!((&given[..], db.queries()), (&expected[..], queries));
+            carried_out(&cache).await;
+        }
+        assert_eq!((row(&db, 7).await, row(&db, 8).await), (1, 0));
+        assert_eq!((of_tens(&db, &[]).await, of_tens_in_order(&db, &[]).await), (HashMap::new(), vec![]));
+    })
+    .await;
+}
