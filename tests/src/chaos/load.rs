@@ -2,15 +2,16 @@
 
 use super::{
     caller::{Caller, Outcome},
-    class::{Class, FIRST_TAGGED, PATIENT_HOLD, ROWS},
+    class::{Class, FIRST_TAGGED, PATIENT_HOLD, ROWS, keys},
     clock::Timestamp,
     journal::Journal,
     origin::{Failure, Fate, Origin, Row, Step},
     random::Random,
     record::{Begun, Counted, Done, Ended, OpId, Read, Record},
-    subject::{Cached, Subject, Write},
+    subject::{Cached, Subject, Write, is_tagged},
 };
 use std::{
+    collections::BTreeMap,
     io,
     path::Path,
     sync::{
@@ -122,7 +123,8 @@ impl Workload {
         while !*finish.borrow() {
             let key = some_key(&mut random);
             match random.below(100) {
-                0..84 => self.clone().read(key, false, &mut random).await,
+                0..64 => self.clone().read(key, false, &mut random).await,
+                64..84 => self.clone().read_several(key, &mut random).await,
                 84..90 => self.clone().read(key, true, &mut random).await,
                 _ => self.clone().write(&mut random).await,
             }
@@ -134,6 +136,24 @@ impl Workload {
     pub async fn read(self: Arc<Self>, key: u64, direct: bool, random: &mut Random) {
         let step = Step { direct, ..self.step(random) };
         self.read_in_steps(key, step, Caller::some(random, 60)).await;
+    }
+
+    /// One read of this key and of others with one call, as chance would have it: in the history, as many reads.
+    async fn read_several(self: Arc<Self>, key: u64, random: &mut Random) {
+        let others = keys().filter(|other| is_tagged(*other) == is_tagged(key));
+        let asked: Vec<u64> = others.filter(|other| *other == key || random.per_mille(500)).collect();
+        let ops: BTreeMap<u64, OpId> = asked.into_iter().map(|key| (key, self.next_op())).collect();
+        let step = Step { direct: random.per_mille(50), ..self.step(random) };
+        let (direct, caller) = (step.direct, Caller::some(random, 60));
+        let begin = Timestamp::now();
+        let (this, of_keys) = (self.clone(), ops.clone());
+        let reading = async move { this.cached.read_all(&this.origin, &step, &of_keys, this.class).await };
+        let (ended, rows) = outcome(caller.call(reading).await);
+        let (end, rows) = (Timestamp::now(), rows.unwrap_or_default());
+        for (key, op) in ops {
+            let Row { id: about, version } = rows.get(&key).copied().unwrap_or(Row { id: key, version: 0 });
+            self.journal.note(&Record::Read(Read { op, direct, key, begin, end, ended, about, version }));
+        }
     }
 
     /// One read of this key with nothing in its way.
@@ -183,9 +203,13 @@ impl Workload {
         self.journal.note(&Record::Done(Done { op, end, ended, unguarded, recovering }));
     }
 
+    fn next_op(&self) -> OpId {
+        OpId { process: self.process, number: self.operations.fetch_add(1, Relaxed) }
+    }
+
     fn step(&self, random: &mut Random) -> Step {
         Step {
-            op: OpId { process: self.process, number: self.operations.fetch_add(1, Relaxed) },
+            op: self.next_op(),
             direct: false,
             before: some_pause(random),
             after: some_pause(random),

@@ -10,7 +10,12 @@ use super::{
 use cached_aside::Error;
 use redis::{AsyncConnectionConfig, Client, RedisResult, Script, aio::MultiplexedConnection, cmd};
 use serde::{Deserialize, Serialize};
-use std::{panic::resume_unwind, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, HashMap},
+    panic::resume_unwind,
+    sync::Arc,
+    time::Duration,
+};
 use tokio::time::sleep;
 
 /// Writes the next version of each key. With `pick` the origin chooses one of the slots as well, which nobody knows before.
@@ -130,6 +135,37 @@ impl Origin {
         self.journal.note(&Record::Load(Load { op, direct, key, version, begin, end }));
         step.end().await?;
         Ok((version > 0).then_some(Row { id: key, version }))
+    }
+
+    /// The body of a read of several keys, each of which is a read by itself in the history.
+    ///
+    /// # Errors
+    /// As the step says.
+    pub async fn load_all(
+        &self,
+        step: &Step,
+        ops: &BTreeMap<u64, OpId>,
+        keys: &[u64],
+    ) -> Result<HashMap<u64, Row>, Failure> {
+        step.begin().await?;
+        let begin = Timestamp::now();
+        let mut get = cmd("MGET");
+        for key in keys {
+            get.arg(format!("version:{key}"));
+        }
+        let versions = get.query_async(&mut self.connection.clone()).await;
+        let versions: Vec<Option<u64>> = versions.map_err(|error| Failure::Origin(error.to_string()))?;
+        let end = Timestamp::now();
+        let mut rows = HashMap::new();
+        for (key, version) in keys.iter().copied().zip(versions) {
+            let (op, direct, version) = (ops[&key], step.direct, version.unwrap_or_default());
+            self.journal.note(&Record::Load(Load { op, direct, key, version, begin, end }));
+            if version > 0 {
+                rows.insert(key, Row { id: key, version });
+            }
+        }
+        step.end().await?;
+        Ok(rows)
     }
 
     /// The body of a write.

@@ -3,8 +3,10 @@
 use super::{
     class::{LOCAL, TTL},
     origin::{Failure, Origin, Row, Step, Written},
+    record::OpId,
 };
 use cached_aside::cached_aside;
+use std::collections::{BTreeMap, HashMap};
 
 /// A row or a slot.
 ///
@@ -87,6 +89,48 @@ pub async fn copied_tagged(origin: &Origin, step: &Step, id: u64) -> Result<Opti
 #[derive(Debug, Default)]
 struct Transaction {
     changes: Vec<u64>,
+}
+
+/// Several rows and slots.
+///
+/// # Errors
+/// As the step says.
+#[cached_aside(row(id) for id in ids, skip(origin, step, ops))]
+pub async fn rows(
+    origin: &Origin,
+    step: &Step,
+    ops: &BTreeMap<u64, OpId>,
+    ids: &[u64],
+) -> Result<HashMap<u64, Row>, Failure> {
+    origin.load_all(step, ops, ids).await
+}
+
+/// The same with local copies.
+///
+/// # Errors
+/// As the step says.
+#[cached_aside(copied(id) for id in ids, skip(origin, step, ops))]
+pub async fn copied_rows(
+    origin: &Origin,
+    step: &Step,
+    ops: &BTreeMap<u64, OpId>,
+    ids: &[u64],
+) -> Result<HashMap<u64, Row>, Failure> {
+    origin.load_all(step, ops, ids).await
+}
+
+/// Several rows whose entries carry a tag.
+///
+/// # Errors
+/// As the step says.
+#[cached_aside(tagged(id) for id in ids, skip(origin, step, ops))]
+pub async fn tagged_rows(
+    origin: &Origin,
+    step: &Step,
+    ops: &BTreeMap<u64, OpId>,
+    ids: &[u64],
+) -> Result<HashMap<u64, Row>, Failure> {
+    origin.load_all(step, ops, ids).await
 }
 
 macro_rules! writes {

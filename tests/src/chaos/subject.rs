@@ -5,9 +5,16 @@ use super::{
     naive::Naive,
     origin::{Failure, Origin, Row, Step, Written},
     ours,
+    record::OpId,
 };
 use cached_aside::{Cache, bypass};
-use std::{fmt, io, ops::Range, str::FromStr, time::Duration};
+use std::{
+    collections::{BTreeMap, HashMap},
+    fmt, io,
+    ops::Range,
+    str::FromStr,
+    time::Duration,
+};
 
 /// The cache under test.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -132,6 +139,45 @@ impl Cached {
         }
     }
 
+    /// Reads several keys, all with a tag or all without, through the cache or past it.
+    ///
+    /// # Errors
+    /// As the step says.
+    pub async fn read_all(
+        &self,
+        origin: &Origin,
+        step: &Step,
+        ops: &BTreeMap<u64, OpId>,
+        class: Class,
+    ) -> Result<HashMap<u64, Row>, Failure> {
+        let keys: Vec<u64> = ops.keys().copied().collect();
+        match self {
+            Self::Ours(cache) if step.direct => {
+                bypass(cache.scope(rows(origin, step, ops, &keys, class))).await
+            }
+            Self::Ours(cache) => cache.scope(rows(origin, step, ops, &keys, class)).await,
+            Self::Naive(naive) => {
+                let (mut rows, mut missing) = (HashMap::new(), Vec::new());
+                for key in keys {
+                    match naive.get(key).await {
+                        Ok(Some(row)) if !step.direct => rows.extend(row.map(|row| (key, row))),
+                        _ => missing.push(key),
+                    }
+                }
+                if missing.is_empty() {
+                    return Ok(rows);
+                }
+                let loaded = origin.load_all(step, ops, &missing).await?;
+                for key in missing {
+                    // What cannot be stored is not stored.
+                    let _ = naive.set(key, loaded.get(&key).copied()).await;
+                }
+                rows.extend(loaded);
+                Ok(rows)
+            }
+        }
+    }
+
     /// Writes.
     ///
     /// # Errors
@@ -202,7 +248,7 @@ impl Cached {
 }
 
 /// Whether the entry of a key carries a tag.
-fn is_tagged(key: u64) -> bool {
+pub(super) fn is_tagged(key: u64) -> bool {
     tagged().contains(&key)
 }
 
@@ -216,6 +262,22 @@ async fn row(origin: &Origin, step: &Step, key: u64, class: Class) -> Result<Opt
         (true, false) => ours::tagged(origin, step, key).await,
         (false, true) => ours::copied(origin, step, key).await,
         (false, false) => ours::row(origin, step, key).await,
+    }
+}
+
+async fn rows(
+    origin: &Origin,
+    step: &Step,
+    ops: &BTreeMap<u64, OpId>,
+    keys: &[u64],
+    class: Class,
+) -> Result<HashMap<u64, Row>, Failure> {
+    if keys.iter().any(|key| is_tagged(*key)) {
+        ours::tagged_rows(origin, step, ops, keys).await
+    } else if class == Class::Local {
+        ours::copied_rows(origin, step, ops, keys).await
+    } else {
+        ours::rows(origin, step, ops, keys).await
     }
 }
 
