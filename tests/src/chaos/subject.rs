@@ -274,7 +274,7 @@ async fn rows(
 ) -> Result<HashMap<u64, Row>, Failure> {
     if keys.iter().any(|key| is_tagged(*key)) {
         ours::tagged_rows(origin, step, ops, keys).await
-    } else if class == Class::Local {
+    } else if class.has_copies() {
         ours::copied_rows(origin, step, ops, keys).await
     } else {
         ours::rows(origin, step, ops, keys).await
