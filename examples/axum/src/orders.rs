@@ -16,7 +16,7 @@ use cached_aside::{Cached, cached_aside, invalidate, invalidates, keys, transact
 use serde::{Deserialize, Serialize};
 
 /// How many orders are open: an entry without a function of its own.
-static OPEN: Cached<usize> = Cached::new("open-orders", Duration::from_secs(60));
+pub(crate) static OPEN: Cached<usize> = Cached::new("open-orders", Duration::from_secs(60));
 
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub(crate) struct Line {

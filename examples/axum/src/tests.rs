@@ -95,6 +95,27 @@ fn everything_that_is_cached_is_invalidated() {
     assert_eq!(edges, [("stock", "cancel"), ("stock", "place"), ("load_user", "rename_user")]);
 }
 
+/// What the command line and the page draw of this program. `UPDATE_EXPECT=1 cargo test` rewrites the files.
+#[test]
+fn the_catalog_as_programs_and_people_read_it() {
+    // A family is in the catalog once it is used.
+    let _ = super::orders::OPEN.key(());
+    let catalog = cached_aside::catalog();
+    expect_test::expect_file!["../catalog/example.mmd"].assert_eq(&catalog.to_mermaid());
+    expect_test::expect_file!["../catalog/example.dot"].assert_eq(&catalog.to_dot());
+    let mut json: serde_json::Value = serde_json::from_str(&catalog.to_json()).expect("it is JSON");
+    json.sort_all_objects();
+    for list in ["functions", "writes"] {
+        for entry in json[list].as_array_mut().expect("a list") {
+            // It moves with every change of the example.
+            let line = entry.as_object_mut().expect("an object").remove("line");
+            assert!(line.is_some_and(|line| line.is_u64()), "{entry}");
+        }
+    }
+    let text = serde_json::to_string_pretty(&json).expect("it can be written") + "\n";
+    expect_test::expect_file!["../catalog/example.json"].assert_eq(&text);
+}
+
 /// Each tenant in a cache of its own, as `docs/recipes.md` has it.
 fn by_tenant(app: Router, caches: HashMap<&'static str, Cache>) -> Router {
     app.layer(middleware::from_fn(move |request: Request, next: Next| {
