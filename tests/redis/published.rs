@@ -32,7 +32,7 @@ async fn hit(program: &mut Worker) {
 
 /// Who looks: a tool.
 async fn looking(url: &str) -> Servers {
-    let cache = Cache::builder().url(url).namespace(NAMESPACE).build().await.unwrap();
+    let cache = Cache::builder().url(url).namespace(NAMESPACE).timeout(SOON).build().await.unwrap();
     Servers::of(&cache).unwrap()
 }
 

@@ -26,7 +26,7 @@ pub(super) fn key(call: &Call, site: &Site, items: &[Ident]) -> TokenStream {
     key_with(call, site, items, false)
 }
 
-/// The same for a batch, by which the function is mention: it loads its entries.
+/// The same for a batch, which mentions the function: it is used where the batch is.
 pub(super) fn key_of_batch(call: &Call, site: &Site, items: &[Ident]) -> TokenStream {
     key_with(call, site, items, true)
 }

@@ -7,6 +7,9 @@ use std::{
 
 use cached_aside::{Cache, cached_aside, observe};
 
+/// How long an answer may take on a busy machine.
+const SOON: Duration = Duration::from_secs(20);
+
 #[cached_aside(ttl = "10m", key = "counted:{id}")]
 async fn counted(id: u64) -> u64 {
     id
@@ -16,7 +19,7 @@ async fn counted(id: u64) -> u64 {
 #[tokio::main(worker_threads = 2)]
 pub(crate) async fn run(args: &[String]) -> io::Result<()> {
     let [url, namespace] = args else { return Err(io::Error::other("published CACHE NAMESPACE")) };
-    let builder = Cache::builder().url(url).namespace(namespace).publish_stats(true);
+    let builder = Cache::builder().url(url).namespace(namespace).timeout(SOON).publish_stats(true);
     let cache = builder.build().await.map_err(io::Error::other)?;
     cache.clone().install().map_err(io::Error::other)?;
     println!("ready");
@@ -29,7 +32,7 @@ pub(crate) async fn run(args: &[String]) -> io::Result<()> {
                 println!("{row} {}", source.unwrap_or_default());
             }
             _ if line == "shutdown" => {
-                cache.shutdown(Duration::from_secs(20)).await.map_err(io::Error::other)?;
+                cache.shutdown(SOON).await.map_err(io::Error::other)?;
                 println!("over");
             }
             _ => return Err(io::Error::other(format!("unknown command `{line}`"))),
