@@ -73,6 +73,7 @@ impl Recovery {
     }
 
     /// Keys on the list, at most so many: first those whose invalidations are tried next.
+    #[cfg(any(feature = "redis", test))]
     pub(crate) fn first(&self, at_most: usize) -> Vec<Arc<str>> {
         let queue = self.queue.lock();
         let next = queue.ready.iter().filter(|key| queue.keys.contains_key(*key));
