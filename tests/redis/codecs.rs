@@ -10,7 +10,7 @@ use cached_aside_tests::{RedisServer, log::Log};
 use redis::cmd;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::support::{carried_out, filled, on_both_stores};
+use crate::support::{carried_out, filled, on_both_stores, patient};
 
 /// Three calls give `value`, with so many hits among them.
 async fn calls_give<V: Debug + PartialEq>(
@@ -258,7 +258,7 @@ async fn planted_values_are_misses() {
     }
 
     let server = RedisServer::start();
-    let cache = Cache::builder().url(server.url()).namespace("planted").build().await.unwrap();
+    let cache = patient(server.url()).namespace("planted").build().await.unwrap();
     let deep = || [vec![1; 1_000_000], vec![0]].concat();
     let claim = [&[253][..], &u64::MAX.to_le_bytes()].concat();
     cache

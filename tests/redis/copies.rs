@@ -14,7 +14,7 @@ use cached_aside_tests::{RedisCluster, RedisServer, server};
 use redis::cmd;
 use tokio::time::sleep;
 
-use crate::support::copied;
+use crate::support::{copied, patient};
 
 /// How long a copy may be used.
 const LOCAL: Duration = Duration::from_millis(500);
@@ -86,7 +86,7 @@ static FAMILY: Cached<u64> =
     Cached::new("bounded_family", Duration::from_secs(120)).local(Duration::from_secs(60)).local_bounded();
 
 async fn cache(url: &str) -> Cache {
-    Cache::builder().url(url).namespace("copies").build().await.unwrap()
+    patient(url).namespace("copies").build().await.unwrap()
 }
 
 /// For how long a call gives something else than was written, from now on: the last time at which one was asked.

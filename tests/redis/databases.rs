@@ -8,7 +8,7 @@ use cached_aside::Cache;
 use cached_aside_tests::RedisServer;
 use redis::cmd;
 
-use crate::support::filled;
+use crate::support::{filled, patient};
 
 mod documented;
 mod scenes;
@@ -73,7 +73,7 @@ pub(crate) struct Bank<D> {
 const NAMESPACE: &str = "bank";
 
 async fn cache(redis: &str) -> Cache {
-    Cache::builder().url(redis).namespace(NAMESPACE).build().await.unwrap()
+    patient(redis).namespace(NAMESPACE).build().await.unwrap()
 }
 
 /// What stands under the key of an account, by the entry's fourth byte.

@@ -10,7 +10,7 @@ use cached_aside_tests::RedisServer;
 use serde::{Deserialize, Serialize};
 use tokio::{task::JoinSet, time::sleep};
 
-use crate::support::carried_out;
+use crate::support::{carried_out, patient};
 
 /// How long a body runs, so that the calls of one key meet.
 const LOAD: Duration = Duration::from_millis(5);
@@ -92,7 +92,7 @@ async fn nobody_is_given_what_another_function_gave(cache: &Cache) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn functions_with_one_key_are_never_given_each_others_results() {
     nobody_is_given_what_another_function_gave(&Cache::in_process()).await;
-    let redis = Cache::builder().url(RedisServer::shared().url()).namespace("identity-alike").build().await;
+    let redis = patient(RedisServer::shared().url()).namespace("identity-alike").build().await;
     nobody_is_given_what_another_function_gave(&redis.unwrap()).await;
 }
 
@@ -156,9 +156,7 @@ async fn user(id: u64) -> String {
 #[tokio::test]
 async fn no_namespace_is_inside_another() {
     let server = RedisServer::start();
-    let cache = async |namespace: &str| {
-        Cache::builder().url(server.url()).namespace(namespace).build().await.unwrap()
-    };
+    let cache = async |namespace: &str| patient(server.url()).namespace(namespace).build().await.unwrap();
     let (shop, shop_eu, encoded) = (cache("shop").await, cache("shop:eu").await, cache("shop%3Aeu").await);
     assert_eq!(shop.scope(user_of("eu", 1)).await, "1 of eu");
     carried_out(&shop).await;
@@ -182,7 +180,7 @@ async fn a_long_key_is_invalidated_by_the_name_that_redis_shows() {
         text.len()
     }
     let server = RedisServer::start();
-    let cache = Cache::builder().url(server.url()).namespace("by-name").build().await.unwrap();
+    let cache = patient(server.url()).namespace("by-name").build().await.unwrap();
     cache.scope(length(&"a".repeat(1000))).await;
     carried_out(&cache).await;
     let keys: Vec<String> = server.run(redis::cmd("KEYS").arg("*"));

@@ -10,7 +10,7 @@ use cached_aside_tests::{Mode, Proxy, RedisServer};
 use serde::{Deserialize, Serialize, Serializer};
 use tokio::time::sleep;
 
-use crate::support::filled;
+use crate::support::{filled, patient};
 
 #[cached_aside(ttl = "5m", key = "large:{size}:{id}")]
 async fn large(id: u64, size: usize) -> String {
@@ -129,7 +129,7 @@ async fn a_value_that_takes_longer_than_a_lease_is_stored_and_read_where_the_tim
 #[tokio::test]
 async fn a_value_over_the_limit_is_not_stored() {
     let server = RedisServer::start();
-    let builder = Cache::builder().url(server.url()).namespace("limit").max_value_size(1 << 20);
+    let builder = patient(server.url()).namespace("limit").max_value_size(1 << 20);
     let cache = builder.build().await.unwrap();
     for _ in 0..3 {
         cache.scope(large(9, 2 << 20)).await;
@@ -174,7 +174,7 @@ async fn update() -> Laborious {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_value_that_takes_longer_to_encode_than_a_lease_or_a_guard_lasts_is_stored() {
     let server = RedisServer::start();
-    let cache = Cache::builder().url(server.url()).namespace("encoded").build().await.unwrap();
+    let cache = patient(server.url()).namespace("encoded").build().await.unwrap();
     cache.scope(laborious()).await;
     filled(&cache, 1).await;
     cache.scope(update()).await;

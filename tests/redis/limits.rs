@@ -10,13 +10,15 @@ use cached_aside_tests::{RedisServer, Worker};
 use redis::cmd;
 use tokio::time::sleep;
 
+use crate::support::patient;
+
 async fn ask(app: &mut Worker, line: &str) -> String {
     app.send(format_args!("t {line}"));
     app.line().await
 }
 
 async fn cache(server: &RedisServer, namespace: &str) -> Cache {
-    Cache::builder().url(server.url()).namespace(namespace).build().await.unwrap()
+    patient(server.url()).namespace(namespace).build().await.unwrap()
 }
 
 /// Redis loses the guard while the writer is between its two steps: a reader may store the value from before the write. The

@@ -6,7 +6,7 @@ use cached_aside::{Cache, cached_aside, invalidates};
 use cached_aside_tests::RedisServer;
 use redis::cmd;
 
-use crate::support::{carried_out, filled};
+use crate::support::{carried_out, filled, patient};
 
 #[cached_aside(ttl = "5m", key = "product:{id}", skip(rows))]
 async fn product(rows: &AtomicU64, id: u64) -> u64 {
@@ -30,7 +30,7 @@ async fn every_key_of_a_long_list_is_guarded_while_the_write_runs_and_deleted_af
     const MANY: u64 = 3_000;
     let server = RedisServer::start();
     let cache = async || {
-        let builder = Cache::builder().url(server.url()).namespace("lists");
+        let builder = patient(server.url()).namespace("lists");
         builder.build().await.unwrap()
     };
     let (writer, reader) = (cache().await, cache().await);

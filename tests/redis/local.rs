@@ -17,7 +17,7 @@ use cached_aside_tests::{RedisCluster, RedisServer, Worker};
 use redis::cmd;
 use tokio::time::sleep;
 
-use crate::support::{connect, copied};
+use crate::support::{connect, copied, patient};
 
 /// How long a copy may be used, and what a busy machine may take.
 const LOCAL: Duration = Duration::from_millis(500);
@@ -85,7 +85,7 @@ async fn save_group(rows: &Rows, group: u64) -> u64 {
 static FAMILY: Cached<u64> = Cached::new("local_family", Duration::from_secs(30)).local(LOCAL);
 
 async fn cache(server: &RedisServer) -> Cache {
-    Cache::builder().url(server.url()).namespace("local").build().await.unwrap()
+    patient(server.url()).namespace("local").build().await.unwrap()
 }
 
 /// Two processes' caches over one server: one reads without a pause, the other writes.
@@ -287,7 +287,7 @@ async fn methods_families_and_stored_nones_have_copies_too() {
 async fn a_write_of_a_tag_waits_once_for_all_copies_of_what_carries_it() {
     let (single, cluster) = (RedisServer::start(), RedisCluster::start());
     for url in [single.url(), cluster.url()] {
-        let cache = || Cache::builder().url(&url).namespace("local").build();
+        let cache = || patient(&url).namespace("local").build();
         let (here, there) = (cache().await.unwrap(), cache().await.unwrap());
         let (rows, mut written) = (Rows::default(), 0);
         for round in 1..=3 {
@@ -318,8 +318,7 @@ async fn copies_need_room() {
     let refused = Cache::builder().in_process().local_capacity(0).build().await.unwrap_err();
     assert!(refused.to_string().contains("local_capacity"), "{refused}");
     let server = RedisServer::start();
-    let cache =
-        Cache::builder().url(server.url()).namespace("local").local_capacity(10).build().await.unwrap();
+    let cache = patient(server.url()).namespace("local").local_capacity(10).build().await.unwrap();
     let rows = Rows::default();
     for _ in 0..50 {
         cache.scope(row(&rows, 1)).await;

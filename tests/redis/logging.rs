@@ -10,7 +10,7 @@ use cached_aside_tests::{
 };
 use redis::cmd;
 
-use crate::support::{carried_out, filled};
+use crate::support::{carried_out, filled, patient};
 
 #[cached_aside(ttl = "1m", key = "told:{id}")]
 async fn load(id: u64) -> u64 {
@@ -27,7 +27,7 @@ async fn save(id: u64) {
 async fn a_call_can_be_followed() {
     let server = RedisServer::shared();
     let log = Log::listen().and_of_the_library("\"told:7\"");
-    let redis = Cache::builder().url(server.url()).namespace("logging").build().await.unwrap();
+    let redis = patient(server.url()).namespace("logging").build().await.unwrap();
     for cache in [Cache::in_process(), redis] {
         log.take();
         cache.scope(load(7)).await;
@@ -99,7 +99,7 @@ async fn load_old(id: u64) -> u64 {
 async fn a_refresh_in_the_background_can_be_followed() {
     let server = RedisServer::shared();
     let log = Log::listen().and_of_the_library("\"old:7\"");
-    let redis = Cache::builder().url(server.url()).namespace("logging-old").build().await.unwrap();
+    let redis = patient(server.url()).namespace("logging-old").build().await.unwrap();
     for cache in [Cache::in_process(), redis] {
         cache.scope(load_old(7)).await;
         tokio::time::sleep(Duration::from_millis(600)).await;
@@ -129,7 +129,7 @@ async fn a_refresh_in_the_background_can_be_followed() {
 async fn somebody_elses_data_is_told_of_once_a_key() {
     let server = RedisServer::shared();
     let log = Log::listen();
-    let cache = Cache::builder().url(server.url()).namespace("logging-foreign").build().await.unwrap();
+    let cache = patient(server.url()).namespace("logging-foreign").build().await.unwrap();
     for id in [1, 2, 1, 2, 1] {
         server.run::<()>(cmd("SET").arg(format!("logging-foreign:told:{id}")).arg("mine").arg("EX").arg(60));
         cache.scope(load(id)).await;
@@ -144,7 +144,7 @@ async fn somebody_elses_data_is_told_of_once_a_key() {
 #[tokio::test]
 async fn what_was_loaded_is_a_hit_at_once() {
     let server = RedisServer::shared();
-    let cache = Cache::builder().url(server.url()).namespace("logging-at-once").build().await.unwrap();
+    let cache = patient(server.url()).namespace("logging-at-once").build().await.unwrap();
     cache
         .scope(async {
             for id in 0..200 {
@@ -160,7 +160,7 @@ async fn what_was_loaded_is_a_hit_at_once() {
 #[tokio::test]
 async fn commands_are_few() {
     let server = RedisServer::start();
-    let cache = Cache::builder().url(server.url()).build().await.unwrap();
+    let cache = patient(server.url()).build().await.unwrap();
     let counted = async |call: &dyn Fn() -> std::pin::Pin<Box<dyn Future<Output = ()>>>| {
         server.reset_stats();
         cache.scope(call()).await;

@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use cached_aside::{Cache, Source, observe};
+use cached_aside::{Cache, CacheBuilder, Source, observe};
 use redis::{Client, Connection, RedisResult, cmd};
 
 mod deployments;
@@ -15,6 +15,12 @@ mod deployments;
 pub(crate) const SHORT: Duration = Duration::from_millis(200);
 /// How long an answer may take on a busy machine.
 pub(crate) const LONG: Duration = Duration::from_secs(20);
+
+/// A cache whose commands may take as long as a busy machine lets them. By default an outage would begin where one takes a quarter
+/// of a second, and calls would go on without the cache.
+pub(crate) fn patient(url: impl Into<String>) -> CacheBuilder {
+    Cache::builder().url(url).timeout(LONG)
+}
 
 pub(crate) fn connect(url: &str) -> RedisResult<Connection> {
     let connection = Client::open(url)?.get_connection_with_timeout(LONG)?;
@@ -62,7 +68,7 @@ pub(crate) async fn carried_out(cache: &Cache) {
             total.stored + total.fills_refused + total.unencodable + total.unstored + total.not_stored;
         ended < total.loads
     });
-    while on_its_way() && begun.elapsed() < Duration::from_millis(200) {
+    while on_its_way() && begun.elapsed() < Duration::from_secs(1) {
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
 }

@@ -12,7 +12,7 @@ use std::{
 use cached_aside::{Cache, Tag, cached_aside, invalidate, invalidates, keys, refresh, transaction, updates};
 use tokio::time::sleep;
 
-use crate::support::{carried_out, on_both_stores};
+use crate::support::{carried_out, filled, on_both_stores};
 
 cached_aside::tags! {
     /// All that a tenant sees.
@@ -318,10 +318,10 @@ async fn inside_of_a_window_an_entry_whose_tag_was_invalidated_is_not_given() {
         cache.invalidate_tag("stale").await.unwrap();
         assert_eq!(stale(&db, 1).await, 1);
         // A reload carries the versions of before it.
-        carried_out(&cache).await;
+        filled(&cache, 3).await;
         sleep(Duration::from_millis(5)).await;
         assert_eq!((stale(&db, 1).await, cache.stats().total.refreshes > 0), (1, true));
-        carried_out(&cache).await;
+        filled(&cache, 4).await;
         db.change();
         cache.invalidate_tag("stale").await.unwrap();
         assert_eq!(stale(&db, 1).await, 2);
@@ -339,7 +339,7 @@ async fn a_reload_in_the_background_carries_its_tags() {
         db.change();
         db.reads();
         assert_eq!(behind(db, 1).await, 0, "nobody waits");
-        crate::support::filled(&cache, 2).await;
+        filled(&cache, 2).await;
         assert_eq!(db.reads(), 1);
         assert_eq!(behind(db, 1).await, 1);
         db.change();
@@ -409,7 +409,7 @@ async fn sixteen_tags_of_a_small_and_of_a_large_value() {
             db.reads();
             for _ in 0..3 {
                 assert_eq!(many(&db, length).await.len() as u64, length);
-                crate::support::filled(&cache, 1).await;
+                filled(&cache, 1).await;
                 carried_out(&cache).await;
             }
             assert_eq!(db.reads(), 1, "{length}");

@@ -7,12 +7,12 @@ use std::{
     time::Duration,
 };
 
-use cached_aside::{Cache, cached_aside, invalidates};
+use cached_aside::{cached_aside, invalidates};
 use cached_aside_tests::{RedisServer, server};
 use redis::cmd;
 use tokio::task::JoinSet;
 
-use crate::support::carried_out;
+use crate::support::{carried_out, patient};
 
 #[cached_aside(ttl = "1m", key = "together:{id}")]
 async fn load(id: u64) -> u64 {
@@ -73,7 +73,7 @@ impl Holding {
 async fn calls_that_come_together_travel_together() {
     const CALLS: u64 = 64;
     let server = RedisServer::start();
-    let cache = Cache::builder().url(server.url()).build().await.unwrap();
+    let cache = patient(server.url()).build().await.unwrap();
     let call = |call: fn(u64) -> Boxed, id| -> Boxed {
         let cache = cache.clone();
         Box::pin(async move { cache.scope(call(id)).await })

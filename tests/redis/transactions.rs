@@ -22,7 +22,7 @@ mod by_type;
 mod followed;
 mod misused;
 
-const TIMEOUT: Duration = Duration::from_millis(250);
+const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Rows that change all at once, when a transaction is committed.
 #[derive(Debug, Default)]

@@ -14,7 +14,7 @@ use redis::cmd;
 use serde::{Deserialize, Serialize};
 use tokio::sync::{Barrier, Notify};
 
-use crate::support::{filled, on_both_stores};
+use crate::support::{filled, on_both_stores, patient};
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 struct User {
@@ -136,7 +136,7 @@ async fn save_picky(user: User) -> User {
 #[tokio::test]
 async fn the_entry_is_the_cached_functions() {
     let server = RedisServer::shared();
-    let cache = Cache::builder().url(server.url()).namespace("updates-entry").build().await.unwrap();
+    let cache = patient(server.url()).namespace("updates-entry").build().await.unwrap();
     cache
         .clone()
         .scope(async {

@@ -15,7 +15,7 @@ use redis::cmd;
 use serde::{Deserialize, Serialize};
 use tokio::sync::Barrier;
 
-use crate::support::{carried_out, filled, on_both_stores};
+use crate::support::{carried_out, filled, on_both_stores, patient};
 
 /// A table, and how often it was asked.
 #[derive(Debug, Default)]
@@ -251,7 +251,7 @@ async fn errors_of_another_release_are_misses() {
 #[tokio::test]
 async fn the_ttl_is_the_bound() {
     let server = RedisServer::shared();
-    let cache = Cache::builder().url(server.url()).namespace("values-bound").build().await.unwrap();
+    let cache = patient(server.url()).namespace("values-bound").build().await.unwrap();
     cache
         .scope(async {
             for (seconds, expected) in [(30, 30), (600, 600), (601, 600), (u64::MAX, 600)] {

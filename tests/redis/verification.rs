@@ -32,7 +32,9 @@ async fn until(what: &str, cache: &Cache, holds: impl Fn(&Cache) -> bool) {
 async fn a_write_that_nobody_annotated_is_found() {
     let log = Log::listen().and_of_the_library("\"verified:7\"");
     let url = RedisServer::shared().url();
-    let redis = Cache::builder().url(url).namespace("verification").build().await.unwrap();
+    // Between its looks it lets twice this pass.
+    let timeout = Duration::from_secs(1);
+    let redis = Cache::builder().url(url).timeout(timeout).namespace("verification").build().await.unwrap();
     for cache in [Cache::in_process(), redis] {
         cache.scope(is_found(&cache, &log)).await;
     }

@@ -7,13 +7,13 @@ use cached_aside_tests::RedisServer;
 use redis::cmd;
 use serde_json::Value;
 
-use crate::support::{at, load_user, on, rate, save_user};
+use crate::support::{at, load_user, on, patient, rate, save_user};
 
 const USER: &str = "command_line::support::load_user";
 
 /// Makes a cache that publishes its counts: two of them are as two processes.
 async fn publishing(server: &RedisServer) -> Cache {
-    Cache::builder().url(server.url()).publish_stats(true).build().await.expect("a cache")
+    patient(server.url()).publish_stats(true).build().await.expect("a cache")
 }
 
 /// What `top` shows as soon as it is this.
@@ -109,7 +109,7 @@ async fn a_process_that_finds_somebody_else_under_its_key_takes_another() {
 #[tokio::test]
 async fn nothing_is_published_unless_it_is_asked_for() {
     let server = RedisServer::start();
-    let cache = Cache::builder().url(server.url()).build().await.unwrap();
+    let cache = patient(server.url()).build().await.unwrap();
     cache.scope(rate()).await;
     // In this process there is nobody to publish to.
     let alone = Cache::builder().in_process().publish_stats(true).build().await.unwrap();

@@ -2,12 +2,12 @@
 
 use std::time::{Duration, Instant};
 
-use cached_aside::{Cache, Source, cached_aside};
+use cached_aside::{Source, cached_aside};
 use cached_aside_tests::RedisServer;
 use redis::cmd;
 use tokio::sync::Notify;
 
-use crate::support::{catalog, filled, load_user, on, price};
+use crate::support::{catalog, filled, load_user, on, patient, price};
 
 /// How many entries there are.
 fn count(server: &RedisServer, pattern: &str) -> usize {
@@ -38,7 +38,7 @@ async fn a_load_that_is_under_way_is_not_stored() {
     }
 
     let server = RedisServer::start();
-    let cache = Cache::builder().url(server.url()).build().await.unwrap();
+    let cache = patient(server.url()).build().await.unwrap();
     let (go, begun) = (Notify::new(), Notify::new());
     let end = async {
         begun.notified().await;

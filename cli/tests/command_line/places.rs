@@ -26,7 +26,7 @@ async fn every_primary_of_a_cluster_is_looked_into() {
     let cluster = RedisCluster::start();
     filled(&cluster.url()).await;
     everything(&[], &cluster.url());
-    let builder = cached_aside::Cache::builder().url(cluster.url()).publish_stats(true);
+    let builder = crate::support::patient(cluster.url()).publish_stats(true);
     let _publishing = [builder.clone().build().await.unwrap(), builder.build().await.unwrap()];
     crate::counts::shown_at(&cluster.url(), |top| top["processes"] == 2);
 }
@@ -54,8 +54,7 @@ async fn certificates_are_given_as_files() {
     let authority = Authority::new();
     let server = RedisServer::builder().tls(&authority, Clients::Known).start();
     let read = |path| std::fs::read(path).unwrap();
-    let cache = cached_aside::Cache::builder()
-        .url(server.url())
+    let cache = crate::support::patient(server.url())
         .tls_ca(read(authority.root_path()))
         .tls_client(read(authority.client_path()), read(authority.client_key_path()))
         .build()

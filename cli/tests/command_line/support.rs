@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use cached_aside::{Cache, cached_aside, invalidate, invalidates, keys};
+use cached_aside::{Cache, CacheBuilder, cached_aside, invalidate, invalidates, keys};
 use cached_aside_tests::RedisServer;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -58,9 +58,14 @@ pub(crate) async fn close(tenant: u64) {
     let _ = tenant;
 }
 
+/// A cache whose commands may take as long as a busy machine lets them.
+pub(crate) fn patient(url: impl Into<String>) -> CacheBuilder {
+    Cache::builder().url(url).timeout(Duration::from_secs(20))
+}
+
 /// A cache in which some have been called.
 pub(crate) async fn filled(url: &str) -> Cache {
-    let cache = Cache::builder().url(url).build().await.expect("a cache");
+    let cache = patient(url).build().await.expect("a cache");
     cache
         .scope(async {
             for id in 1..=3 {

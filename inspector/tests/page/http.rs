@@ -77,7 +77,8 @@ async fn entries_are_shown_with_their_owners_and_writes() {
 async fn the_counts_of_all_processes_are_shown_where_they_are_published() {
     let server = RedisServer::start();
     let cache = filled(&server.url()).await;
-    let publishing = Cache::builder().url(server.url()).publish_stats(true);
+    let publishing =
+        Cache::builder().url(server.url()).timeout(std::time::Duration::from_secs(5)).publish_stats(true);
     let others = [publishing.clone().build().await.unwrap(), publishing.build().await.unwrap()];
     for other in &others {
         other.scope(load_user(1)).await;

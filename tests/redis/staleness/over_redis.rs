@@ -3,6 +3,7 @@
 use redis::cmd;
 
 use super::*;
+use crate::support::patient;
 
 #[tokio::test]
 async fn entries_stand_for_their_ttl_and_the_larger_window_and_no_longer() {
@@ -18,7 +19,7 @@ async fn entries_stand_for_their_ttl_and_the_larger_window_and_no_longer() {
         db.read().await
     }
     let server = RedisServer::start();
-    let cache = Cache::connect(&server.url()).await.unwrap();
+    let cache = patient(server.url()).build().await.unwrap();
     let db = Db::default();
     cache.scope(windows(&db)).await.unwrap();
     filled(&cache, 1).await;
@@ -37,7 +38,7 @@ async fn a_hit_is_one_round_trip_and_asks_for_the_time_only_where_ages_count() {
         db.read().await
     }
     let server = RedisServer::start();
-    let cache = Cache::connect(&server.url()).await.unwrap();
+    let cache = patient(server.url()).build().await.unwrap();
     let db = Db::default();
     cache
         .scope(async {
@@ -77,7 +78,7 @@ async fn a_function_without_windows_takes_no_stale_value_of_one_with_them() {
         db.read().await
     }
     let server = RedisServer::start();
-    let cache = Cache::connect(&server.url()).await.unwrap();
+    let cache = patient(server.url()).build().await.unwrap();
     let db = Db::default();
     cache
         .scope(async {
@@ -97,7 +98,7 @@ async fn a_function_without_windows_takes_no_stale_value_of_one_with_them() {
 #[tokio::test]
 async fn of_two_processes_one_refreshes() {
     let server = RedisServer::start();
-    let caches = [Cache::connect(&server.url()).await.unwrap(), Cache::connect(&server.url()).await.unwrap()];
+    let caches = [patient(server.url()).build().await.unwrap(), patient(server.url()).build().await.unwrap()];
     let db = Db::default();
     db.set(1);
     caches[0].scope(revalidated(&db)).await.unwrap();

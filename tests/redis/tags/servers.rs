@@ -3,12 +3,12 @@
 use cached_aside_tests::{RedisCluster, RedisServer};
 
 use super::*;
-use crate::support::eventually;
+use crate::support::{eventually, patient};
 
 #[tokio::test]
 async fn a_hit_is_one_command_and_an_invalidation_costs_the_same_however_many_carry_the_tag() {
     let server = RedisServer::start();
-    let cache = Cache::builder().url(server.url()).namespace("cost").build().await.unwrap();
+    let cache = patient(server.url()).namespace("cost").build().await.unwrap();
     let db = Db::default();
     cache
         .scope(async {

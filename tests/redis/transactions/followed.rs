@@ -9,7 +9,7 @@ use cached_aside_tests::{
 };
 use tokio::{sync::Notify, time::sleep};
 
-use crate::support::LONG;
+use crate::support::{LONG, patient};
 
 #[cached_aside(ttl = "1m", key = "followed:{id}")]
 async fn load(id: u64) -> u64 {
@@ -37,7 +37,7 @@ async fn save_both<T>(gives: T) -> T {
 async fn a_transaction_can_be_followed() {
     let server = RedisServer::shared();
     let log = Log::listen().and_of_the_library("\"followed:1\"");
-    let redis = Cache::builder().url(server.url()).namespace("followed").build().await.unwrap();
+    let redis = patient(server.url()).namespace("followed").build().await.unwrap();
     for cache in [Cache::in_process(), redis] {
         for gives in [Ok(()), Err(())] {
             log.take();

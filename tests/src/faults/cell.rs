@@ -77,8 +77,8 @@ impl Cell<'_> {
             let (here, elsewhere) = (setup.here(fault).await, setup.elsewhere(fault).await);
             self.prepare(&here).await;
             // Nobody waits for a fill, and what begins the fault may come over another connection: this comes after the fill.
-            here.ping().await.expect("all is well");
-            elsewhere.ping().await.expect("all is well");
+            let all_is_well = async || here.ping().await.is_ok() && elsewhere.ping().await.is_ok();
+            eventually_async("all is well", all_is_well).await;
             let tasks = Some(Handle::current().metrics().num_alive_tasks());
             programs = Programs { here, elsewhere, tasks };
             (slowest, active) = self.operate(&programs, || fault.begin(setup)).await;

@@ -2,7 +2,7 @@
 
 use super::{
     operation::Serves,
-    setup::{NAMESPACE, Setup},
+    setup::{NAMESPACE, PATIENCE, Setup, TIMEOUT},
 };
 use crate::{FaultyServer, Mode, RedisServer, ServerFault, server::Builder};
 use redis::cmd;
@@ -174,6 +174,11 @@ impl Fault {
     /// Whether it can end while the program runs.
     pub fn ends(&self) -> bool {
         self.kind != Kind::NoSuchHost
+    }
+
+    /// How long a call may spend on the cache while it lasts.
+    pub(super) fn timeout(&self) -> Duration {
+        if self.serves == Serves::Nothing { TIMEOUT } else { PATIENCE }
     }
 
     /// A server that it can be brought about at.

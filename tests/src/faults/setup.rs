@@ -13,6 +13,8 @@ use std::{sync::Arc, time::Duration};
 pub const NAMESPACE: &str = "faults";
 /// How long a call may spend on the cache.
 pub const TIMEOUT: Duration = Duration::from_millis(250);
+/// How long it may where the server answers all the while: more than a busy machine takes for an answer.
+pub(super) const PATIENCE: Duration = Duration::from_secs(5);
 
 /// A server, and the network to it.
 #[derive(Debug)]
@@ -42,19 +44,19 @@ impl Setup {
             Kind::NoSuchHost => "redis://cached-aside.invalid".to_owned(),
             _ => self.server.url(),
         };
-        cache(&url).await
+        cache(&url, fault.timeout()).await
     }
 
     /// A cache that is reached by the network, whatever the fault.
     pub async fn behind_proxy(&self) -> Cache {
-        cache(&self.proxy.url()).await
+        cache(&self.proxy.url(), TIMEOUT).await
     }
 
     /// Another program's cache. The network is no trouble to it.
     pub async fn elsewhere(&self, fault: &Fault) -> Cache {
         match fault.kind {
             Kind::WrongDatabase => self.here(fault).await,
-            _ => cache(&self.server.url()).await,
+            _ => cache(&self.server.url(), fault.timeout()).await,
         }
     }
 
@@ -65,7 +67,7 @@ impl Setup {
     }
 }
 
-async fn cache(url: &str) -> Cache {
-    let cache = Cache::builder().url(url).namespace(NAMESPACE).timeout(TIMEOUT).build().await;
+async fn cache(url: &str, timeout: Duration) -> Cache {
+    let cache = Cache::builder().url(url).namespace(NAMESPACE).timeout(timeout).build().await;
     cache.expect("the URL could work")
 }

@@ -130,7 +130,13 @@ pub(crate) async fn run(args: &[String]) -> io::Result<()> {
     let [cache, database, namespace] = args else {
         return Err(io::Error::other("app CACHE DATABASE NAMESPACE"));
     };
-    let cache = Cache::builder().url(cache).namespace(namespace).build().await.map_err(io::Error::other)?;
+    let cache = Cache::builder()
+        .url(cache)
+        .namespace(namespace)
+        .timeout(Duration::from_secs(5))
+        .build()
+        .await
+        .map_err(io::Error::other)?;
     let client = redis::Client::open(database.as_str()).map_err(io::Error::other)?;
     let patient = AsyncConnectionConfig::new().set_connection_timeout(None).set_response_timeout(None);
     let connection = client.get_multiplexed_async_connection_with_config(&patient).await;

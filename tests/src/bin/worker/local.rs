@@ -22,7 +22,13 @@ pub(crate) async fn run(args: &[String]) -> io::Result<()> {
     let [cache, namespace, file] = args else {
         return Err(io::Error::other("local CACHE NAMESPACE FILE"));
     };
-    let cache = Cache::builder().url(cache).namespace(namespace).build().await.map_err(io::Error::other)?;
+    let cache = Cache::builder()
+        .url(cache)
+        .namespace(namespace)
+        .timeout(std::time::Duration::from_secs(5))
+        .build()
+        .await
+        .map_err(io::Error::other)?;
     cache.install().map_err(io::Error::other)?;
     println!("ready");
     for line in io::stdin().lock().lines() {
