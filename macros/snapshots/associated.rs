@@ -59,6 +59,7 @@ impl<T: Row> Repo<T> {
         T::load(id).await
     }
     #[doc(hidden)]
+    #[cfg(not(miri))]
     fn __load_in_batch() {
         let _ = Self::load;
     }

@@ -121,6 +121,7 @@ impl Repo {
         })
     }
     #[doc(hidden)]
+    #[cfg(not(miri))]
     #[allow(clippy::unused_self)]
     fn __report_in_batch(&self) {
         let _ = Self::report;

@@ -13,6 +13,7 @@ impl load_users {
         db.users(ids).await
     }
     #[doc(hidden)]
+    #[cfg(not(miri))]
     pub fn __in_batch() {}
 }
 /// Loads several.
@@ -33,6 +34,7 @@ pub async fn load_users(db: &Db, ids: &[u64]) -> Result<HashMap<u64, User>, DbEr
                 use ::cached_aside::__private::not_cached::Of1 as __named;
                 {
                     use load_user as __named;
+                    #[cfg(not(miri))]
                     let _ = <__named>::__in_batch;
                     <__named>::key(id)
                 }

@@ -48,6 +48,7 @@ impl Repo {
                     impl<
                         T: ::cached_aside::__private::CachedMethod + ?Sized,
                     > CachedMethod for T {}
+                    #[cfg(not(miri))]
                     if false {
                         trait NothingInBatch {
                             fn __price_in_batch(&self) {}

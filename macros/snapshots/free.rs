@@ -66,6 +66,7 @@ impl load_user {
         db.user(id).await
     }
     #[doc(hidden)]
+    #[cfg(not(miri))]
     pub(crate) fn __in_batch() {
         let _ = load_user;
     }

@@ -109,6 +109,7 @@ impl search {
     }
     #[allow(clippy::too_many_lines)]
     #[doc(hidden)]
+    #[cfg(not(miri))]
     fn __in_batch() {}
 }
 #[tracing::instrument]

@@ -99,6 +99,7 @@ impl Repo {
         self.db.user(id, kind).await
     }
     #[doc(hidden)]
+    #[cfg(not(miri))]
     #[allow(clippy::unused_self)]
     pub fn __load_user_in_batch(&self) {
         let _ = Self::load_user;

@@ -88,6 +88,7 @@ impl price {
         db.price(tenant, id).await
     }
     #[doc(hidden)]
+    #[cfg(not(miri))]
     pub fn __in_batch() {
         let _ = price;
     }

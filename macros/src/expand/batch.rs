@@ -54,6 +54,7 @@ fn free(plan: &BatchPlan, function: &Function) -> TokenStream {
             #no_key
             #uncached
             #[doc(hidden)]
+            #[cfg(not(miri))]
             #vis fn #in_batch() {}
         }
         #load

@@ -71,7 +71,7 @@ fn key_of_type(call: &ExprCall, path: ExprPath, site: &Site, uses: bool) -> Toke
             last.ident.clone()
         });
         let nothing = nothing_in_batch(name.as_ref(), false);
-        quote_spanned!(generated(path.span())=> { #nothing let _ = #path; })
+        quote_spanned!(generated(path.span())=> #[cfg(not(miri))] { #nothing let _ = #path; })
     });
     // All of it shown as one: a path of two origins would be shown as the whole attribute.
     let path = if traits.is_some_and(|traits| !traits.is_empty()) { shown_as_generated(&path) } else { path };
@@ -88,8 +88,9 @@ fn key_of_function(
 ) -> TokenStream {
     let (attrs, arguments) = (&call.attrs, arguments(call));
     let (key, in_batch) = (Ident::new("key", span), Ident::new("__in_batch", span));
-    let mention =
-        |named: TokenStream| uses.then(|| quote_spanned!(generated(span)=> let _ = <#named>::#in_batch;));
+    let mention = |named: TokenStream| {
+        uses.then(|| quote_spanned!(generated(span)=> #[cfg(not(miri))] let _ = <#named>::#in_batch;))
+    };
     let Some(import) = import(site, items, path) else {
         // As a type: the compiler then looks for what is missing among the companions, not among crates.
         let key = quote_spanned!(span=> #(#attrs)* <#path>::#key #generic #arguments);
@@ -98,16 +99,21 @@ fn key_of_function(
             None => key,
         };
     };
-    let named = Ident::new("__named", generated(span));
-    let other = format_ident!("Of{}", call.args.len(), span = Span::mixed_site());
-    let other = quote_spanned! {generated(span)=>
-        use ::cached_aside::__private::not_cached::#other as #named;
-    };
+    let (named, other) = stand_in(call.args.len());
     let mention = mention(named.to_token_stream());
-    let import = quote_spanned!(generated(span)=> #import as #named; #mention);
+    let import = quote_spanned!(Span::mixed_site()=> #import as #named; #mention);
     let companion = quote_spanned!(span=> <#named>::#key #generic);
     let call = in_block(span, &import, &quote!(#(#attrs)* #companion #arguments));
     in_block(span, &other, &call)
+}
+
+/// `use …::Of1 as __named;`, and that name: it stands for the function where there is none. Its tokens lie nowhere in what is written:
+/// an editor would show each of them for the name of the function.
+pub(super) fn stand_in(arguments: usize) -> (Ident, TokenStream) {
+    let nowhere = Span::mixed_site();
+    let (named, other) = (Ident::new("__named", nowhere), format_ident!("Of{arguments}", span = nowhere));
+    let import = quote_spanned!(nowhere=> use ::cached_aside::__private::not_cached::#other as #named;);
+    (named, import)
 }
 
 /// `self.__load_user_key(id)`
@@ -124,7 +130,7 @@ fn key_of_method(call: &ExprMethodCall, site: &Site, uses: bool) -> TokenStream 
     let mention = (uses && traits.is_empty()).then(|| {
         let (receiver, name) = (&call.receiver, name_in_batch(&call.method));
         let nothing = nothing_in_batch(Some(&name), true);
-        quote_spanned!(generated(span)=> if false { #nothing #receiver.#name(); })
+        quote_spanned!(generated(span)=> #[cfg(not(miri))] if false { #nothing #receiver.#name(); })
     });
     in_block(span, &quote!(#otherwise #mention), &call.to_token_stream())
 }
@@ -295,7 +301,7 @@ pub(super) fn import(site: &Site, items: &[Ident], path: &ExprPath) -> Option<To
     if path.qself.is_some() || with_arguments {
         return None;
     }
-    let at = generated(path.span());
+    let at = Span::mixed_site();
     let Some(name) = path.path.get_ident().map(ToString::to_string) else {
         // Where the path leads nowhere the compiler would suggest to write an import there. `$crate` means what it
         // means by its span.

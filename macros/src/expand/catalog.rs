@@ -1,10 +1,10 @@
 //! What a write names, for the catalog: constants, as far as that can be said without a value.
 
-use proc_macro2::{Ident, Span, TokenStream};
-use quote::{ToTokens, format_ident, quote, quote_spanned};
+use proc_macro2::{Span, TokenStream};
+use quote::{ToTokens, quote, quote_spanned};
 use syn::{Expr, ExprCall, ExprPath, LitStr, ext::IdentExt};
 
-use super::call::{Companion, companion, generated, import, in_block};
+use super::call::{Companion, companion, import, in_block, stand_in};
 use crate::{
     item::beside::Site,
     parse::call::Call,
@@ -89,17 +89,13 @@ fn self_type(site: &Site) -> Option<String> {
 
 /// The function by what the linker knows of it. Where it is none the key says so, and here something stands in its place.
 fn function(path: &ExprPath, span: Span, arguments: usize, site: &Site) -> TokenStream {
-    let function = |named: TokenStream| {
-        let at = generated(span);
-        quote_spanned!(at=> <#named as ::cached_aside::__private::Companion>::function)
-    };
+    let nowhere = Span::mixed_site();
+    let function = |named: TokenStream| quote_spanned!(nowhere=> <#named as ::cached_aside::__private::Companion>::function);
     let found = match import(site, &[], path) {
         None => function(path.to_token_stream()),
         Some(import) => {
-            let named = Ident::new("__named", generated(span));
-            let other = format_ident!("Of{}", arguments, span = Span::mixed_site());
-            let other = quote_spanned!(generated(span)=> use ::cached_aside::__private::not_cached::#other as #named;);
-            let import = quote_spanned!(generated(span)=> #import as #named;);
+            let (named, other) = stand_in(arguments);
+            let import = quote_spanned!(nowhere=> #import as #named;);
             let found = in_block(span, &import, &function(named.to_token_stream()));
             in_block(span, &other, &found)
         }

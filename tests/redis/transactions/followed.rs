@@ -141,7 +141,16 @@ async fn what_is_done_for_a_write_that_was_dropped_is_said_in_its_span() {
         5
     }
 
-    let server = RedisServer::shared();
+    /// Lets a server go on when it is dropped.
+    struct Resumes<'a>(&'a RedisServer);
+
+    impl Drop for Resumes<'_> {
+        fn drop(&mut self) {
+            self.0.resume();
+        }
+    }
+
+    let server = RedisServer::start();
     let log = Log::listen().and_of_the_library("\"followed:5\"");
     let redis = Cache::builder().url(server.url()).namespace("dropped").timeout(LONG).build().await.unwrap();
     for cache in [&Cache::in_process(), &redis] {
@@ -158,8 +167,10 @@ async fn what_is_done_for_a_write_that_was_dropped_is_said_in_its_span() {
             assert!(line.contains("invalidates{function=\"invalidating\"}: "), "{words}: {text}");
         }
     }
-    // Redis has not answered yet.
+    // Redis answers only after it is dropped.
+    server.pause();
     let write = async {
+        let _resumes = Resumes(&server);
         let _ = of_result().await;
     };
     let text = dropped(&log, redis.scope(write), &NOW, " deleted ").await;
