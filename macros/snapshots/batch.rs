@@ -1,10 +1,18 @@
 /// The companion of [`load_users()`]: its body without the cache.
 pub enum load_users {}
+#[doc(hidden)]
+impl ::cached_aside::__private::Companion for load_users {
+    const SHAPE: u8 = 0;
+    fn function() -> &'static ::cached_aside::__private::ReadFunction {
+        ::cached_aside::__private::batch::no_function()
+    }
+}
 impl load_users {
     #[doc(hidden)]
-    pub fn key<__Ids: ::cached_aside::__private::batch::OneKey<Self>>(
-        _: __Ids,
-    ) -> ::cached_aside::Key<()> {
+    pub fn key<__Ids, __Value>(_: __Ids) -> ::cached_aside::Key<__Value>
+    where
+        Self: ::cached_aside::__private::batch::OneKey<__Ids>,
+    {
         ::cached_aside::__private::batch::no_key()
     }
     /// `load_users` without the cache.

@@ -1,17 +1,23 @@
 impl Repo {
     #[doc(hidden)]
-    fn prices_key<__Ids: ::cached_aside::__private::batch::OneKey<Self>, __Arg2>(
+    fn prices_key<__Ids, __Arg2, __Value>(
         _: __Ids,
         _: __Arg2,
-    ) -> ::cached_aside::Key<()> {
+    ) -> ::cached_aside::Key<__Value>
+    where
+        Self: ::cached_aside::__private::batch::OneKey<__Ids>,
+    {
         ::cached_aside::__private::batch::no_key()
     }
     #[doc(hidden)]
-    fn __prices_key<__Ids: ::cached_aside::__private::batch::OneKey<Self>, __Arg2>(
+    fn __prices_key<__Ids, __Arg2, __Value>(
         &self,
         _: __Ids,
         _: __Arg2,
-    ) -> ::cached_aside::Key<()> {
+    ) -> ::cached_aside::Key<__Value>
+    where
+        Self: ::cached_aside::__private::batch::OneKey<__Ids>,
+    {
         ::cached_aside::__private::batch::no_key()
     }
     /// `prices` without the cache.

@@ -50,6 +50,14 @@ fn free(plan: &BatchPlan, function: &Function) -> TokenStream {
         #[doc = #doc]
         #vis enum #defined {}
         #(#cfgs)*
+        #[doc(hidden)]
+        impl ::cached_aside::__private::Companion for #name {
+            const SHAPE: u8 = 0;
+            fn function() -> &'static ::cached_aside::__private::ReadFunction {
+                ::cached_aside::__private::batch::no_function()
+            }
+        }
+        #(#cfgs)*
         impl #name {
             #no_key
             #uncached
@@ -89,13 +97,17 @@ fn no_key(plan: &BatchPlan, function: &Function, name: &str, of_self: Option<&To
     let arguments: Vec<_> = (0..function.parameters.len()).filter(is_argument).collect();
     let more = arguments.iter().skip(1).map(|number| hygienic(&format!("Arg{number}")));
     let more: Vec<_> = more.collect();
-    let first = hygienic("Ids");
+    // Of whatever value is asked for: that there is none is said once.
+    let (first, value) = (hygienic("Ids"), hygienic("Value"));
     quote! {
         #(#cfgs)*
         #[doc(hidden)]
-        #vis fn #name<#first: ::cached_aside::__private::batch::OneKey<Self> #(, #more)*>(
+        #vis fn #name<#first #(, #more)*, #value>(
             #of_self _: #first #(, _: #more)*
-        ) -> ::cached_aside::Key<()> {
+        ) -> ::cached_aside::Key<#value>
+        where
+            Self: ::cached_aside::__private::batch::OneKey<#first>,
+        {
             ::cached_aside::__private::batch::no_key()
         }
     }

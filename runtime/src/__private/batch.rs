@@ -134,14 +134,19 @@ impl<R, K, V, E> Batch<R, K, V, E> {
 
 /// What a batch would need to be named where one key is meant. Nothing has it.
 #[diagnostic::on_unimplemented(
-    message = "`{Batch}` loads the entries of another function, and none is its own",
-    label = "name that function and the list, such as `load_user(id) for id in ids`"
+    message = "a batch has no key: the entries that it loads are those of the function that it names",
+    label = "this is a batch; name that function and the list, such as `load_user(id) for id in ids`"
 )]
-pub trait OneKey<Batch: ?Sized> {}
+pub trait OneKey<Ids> {}
 
 /// Never called.
-pub fn no_key() -> Key<()> {
+pub fn no_key<V>() -> Key<V> {
     unreachable!("a batch has no key")
+}
+
+/// Never called.
+pub fn no_function() -> &'static ReadFunction {
+    unreachable!("what names a batch as one key does not compile")
 }
 
 /// An argument of a body that may run twice.

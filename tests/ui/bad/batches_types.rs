@@ -113,16 +113,6 @@ impl Repo {
     }
 }
 
-#[cached_aside(load_user(id) for id in ids)]
-async fn load_users(ids: &[u64]) -> HashMap<u64, User> {
-    ids.iter().map(|id| (*id, User(*id))).collect()
-}
-
-#[invalidates(load_users(ids))]
-async fn save_users(ids: &[u64]) {
-    let _ = ids;
-}
-
 fn main() {
     let _ = plain;
 }
