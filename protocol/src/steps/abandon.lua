@@ -4,7 +4,7 @@
 if leased then
   return redis.call('UNLINK', key)
 elseif ARGV[2] then
-  redis.call('SETRANGE', key, REFRESH_AT, ARGV[2] .. deadline(ARGV[3]))
+  redis.call('SETRANGE', key, REFRESH_ARG, ARGV[2] .. deadline(ARGV[3]))
   return 1
 end
 local now = clock()

@@ -1,6 +1,6 @@
 -- Becomes the loader if the entry is still the expected one, and there are no local copies of it (2).
 -- ARGV the expected header (empty: no entry), token, lifetime of the lease (ms)
-local begin = redis.call('GETRANGE', key, 0, LOCAL_END - 1)
+local begin = redis.call('GETRANGE', key, '0', LOCAL_LAST_ARG)
 if begin:sub(1, HEADER_LEN) ~= ARGV[1] or (begin == '' and redis.call('EXISTS', key) == 1) then
   return 0
 end

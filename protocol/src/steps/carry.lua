@@ -1,6 +1,6 @@
 -- The version of a tag, for a load whose entry will carry it. A missing one is created; it lives for as long as the entry may.
 -- ARGV a fresh version, lifetime (ms)
-local slot = redis.call('GETRANGE', key, 0, TAG_END)
+local slot = redis.call('GETRANGE', key, '0', TAG_END_ARG)
 local header = slot:sub(1, #TAG)
 if header == GUARD then
   return 0

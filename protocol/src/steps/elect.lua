@@ -2,7 +2,7 @@
 -- ARGV the expected header, token, lifetime unless renewed (ms), force (0 or 1)
 local expected = ARGV[1]
 if #expected ~= HEADER_LEN or expected:sub(1, #VALUE) ~= VALUE
-  or redis.call('GETRANGE', key, 0, HEADER_LEN - 1) ~= expected then
+  or redis.call('GETRANGE', key, '0', HEADER_LAST_ARG) ~= expected then
   return 0
 end
 local now = clock()
@@ -11,5 +11,5 @@ local ends = struct.unpack(TIME, expected, REFRESH_UNTIL_AT + 1)
 if ARGV[4] == '0' and ends > now and ends <= now + LONGEST then
   return 0
 end
-redis.call('SETRANGE', key, REFRESH_AT, ARGV[2] .. struct.pack(TIME, now + ARGV[3]))
+redis.call('SETRANGE', key, REFRESH_ARG, ARGV[2] .. struct.pack(TIME, now + ARGV[3]))
 return 1

@@ -1,7 +1,7 @@
 -- Registers a local copy of the value with the expected header, unless a refresh runs, or of what carries the expected version of a tag.
 -- Answers for how long it may be used (ms): no longer than the value is fresh, and what was compared stands; and the time of the server.
 -- ARGV the expected header or version, for how long (ms)
-local begin = redis.call('GETRANGE', key, 0, LOCAL_END - 1)
+local begin = redis.call('GETRANGE', key, '0', LOCAL_LAST_ARG)
 local of_tag = begin:sub(1, #TAG) == TAG
 if begin:sub(1, of_tag and TAG_LEN or HEADER_LEN) ~= ARGV[1] or not copied_until_at(begin)
   or not of_tag and begin:sub(1, #VALUE) ~= VALUE then

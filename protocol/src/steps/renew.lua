@@ -3,5 +3,5 @@
 if leased then
   return redis.call('PEXPIRE', key, ARGV[2])
 end
-redis.call('SETRANGE', key, REFRESH_UNTIL_AT, deadline(ARGV[2]))
+redis.call('SETRANGE', key, REFRESH_UNTIL_ARG, deadline(ARGV[2]))
 return 1

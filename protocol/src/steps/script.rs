@@ -99,6 +99,18 @@ pub(super) fn constants() -> String {
     ] {
         local(name, number.to_string());
     }
+    // As arguments of commands: a number of Lua is written with 17 digits for them, which costs the server as much as a small command.
+    for (name, argument) in [
+        ("MARKS_ARG", MARKS_AT),
+        ("TAG_END_ARG", TAG_END),
+        ("HEADER_LAST_ARG", HEADER_LEN - 1),
+        ("LOCAL_LAST_ARG", LOCAL_END - 1),
+        ("REFRESH_ARG", REFRESH_AT),
+        ("REFRESH_UNTIL_ARG", REFRESH_UNTIL_AT),
+        ("STORED_ARG", STORED_AT),
+    ] {
+        local(name, format!("'{argument}'"));
+    }
     local("LONGEST", LONGEST.as_millis().to_string());
     local("LONGEST_LOCAL", LONGEST_LOCAL.as_millis().to_string());
     lua

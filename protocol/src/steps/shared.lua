@@ -16,9 +16,11 @@ local function deadline(ms)
 end
 
 -- Stores a value, and stamps it with the time of the server.
+local stamp
 local function store(value, ttl)
+  stamp = stamp or deadline(0)
   redis.call('SET', key, value, 'PX', ttl)
-  redis.call('SETRANGE', key, STORED_AT, deadline(0))
+  redis.call('SETRANGE', key, STORED_ARG, stamp)
 end
 
 -- Offset of the time until which local copies may be used, in what begins like this (LOCAL_END bytes): a value that has room for it, or the

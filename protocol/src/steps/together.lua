@@ -1,10 +1,13 @@
 end
 
 -- Takes the step on each key, with its share of the arguments.
-local answers, share = {}, #ARGV / #KEYS
+local answers, arguments, share = {}, {}, #ARGV / #KEYS
 for number = 1, #KEYS do
   key = KEYS[number]
-  local taken, answer = pcall(step, {unpack(ARGV, (number - 1) * share + 1, number * share)})
+  for at = 1, share do
+    arguments[at] = ARGV[(number - 1) * share + at]
+  end
+  local taken, answer = pcall(step, arguments)
   if not taken then
     answer = {type(answer) == 'table' and answer.err or tostring(answer)}
   end

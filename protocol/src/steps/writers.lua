@@ -1,7 +1,7 @@
 -- The beginning of every step of a write: the writers inside a guard.
 local token = ARGV[1]
 local now = clock()
-local begin = redis.call('GETRANGE', key, 0, LOCAL_END - 1)
+local begin = redis.call('GETRANGE', key, '0', LOCAL_LAST_ARG)
 -- Until when local copies of the value, or of what the guard has replaced, may be used; 0 if there are none.
 local copied = copied_until(begin, now)
 
@@ -66,7 +66,7 @@ end
 
 -- Marks the guard: somebody who is not inside has written, so the writers inside were not alone.
 local function mark()
-  redis.call('SETRANGE', key, MARKS_AT, OVERLAPPED)
+  redis.call('SETRANGE', key, MARKS_ARG, OVERLAPPED)
   if redis.call('PTTL', key) > LONGEST then
     redis.call('PEXPIRE', key, LONGEST)
   end

@@ -11,7 +11,7 @@
 //! nobody waits for more than two.
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::{HashMap, VecDeque, hash_map::Entry},
     mem,
     sync::Arc,
 };
@@ -58,9 +58,13 @@ const BODIES_AFTER_A_FAILURE: usize = 8;
 
 /// The loads in progress, by what they carry and by key.
 #[derive(Debug, Default)]
-pub(crate) struct Flights(Mutex<HashMap<Kind, ByKey>>);
+pub(crate) struct Flights(Mutex<HashMap<Kind, Arc<OfKind>>>);
 
-type ByKey = HashMap<Arc<str>, Flight>;
+/// The flights of one kind, by key. Whoever holds this lock may take that of a flight, and not the other way round.
+#[derive(Debug, Default)]
+struct OfKind(Mutex<ByKey>);
+
+type ByKey = HashMap<Arc<str>, Arc<Flight>>;
 
 /// What a flight carries: results of one function, for one type of value and codec. A generic function has several kinds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -81,9 +85,23 @@ impl Kind {
 
 #[derive(Debug)]
 struct Flight {
+    key: Arc<str>,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
     /// The number of the step that the leader is taking.
     step: Epoch,
     followers: VecDeque<Follower>,
+}
+
+impl State {
+    /// The leader begins a step.
+    fn next_epoch(&mut self) -> Epoch {
+        self.step = Epoch(self.step.0 + 1);
+        self.step
+    }
 }
 
 #[derive(Debug)]
@@ -107,51 +125,71 @@ impl Epoch {
 
 impl Flights {
     /// Joins the load of this key, or begins it. A caller that is `forced` is not given what was there before.
-    pub(crate) fn join(self: &Arc<Self>, kind: Kind, key: &str, forced: bool) -> Turn {
-        let mut flights = self.0.lock();
-        let flights = flights.entry(kind).or_default();
-        if let Some(flight) = flights.get_mut(key) {
-            let (message, receiver) = oneshot::channel();
-            flight.followers.push_back(Follower { came_during: flight.step, forced, message });
-            return Turn::Follow(receiver);
-        }
-        let key: Arc<str> = key.into();
-        flights.insert(key.clone(), Flight { step: Epoch(0), followers: VecDeque::new() });
-        Turn::Lead(Ticket {
-            flights: self.clone(),
-            kind,
-            key,
-            forced,
-            loading: Epoch::NONE,
-            completed: false,
-        })
+    pub(crate) fn join(&self, kind: Kind, key: &str, forced: bool) -> Turn {
+        let flights = self.of(kind);
+        let mut by_key = flights.0.lock();
+        flights.join(&mut by_key, key, forced)
+    }
+
+    /// The same for each of several keys.
+    pub(crate) fn join_all<'k>(
+        &self,
+        kind: Kind,
+        keys: impl Iterator<Item = &'k str>,
+        forced: bool,
+    ) -> Vec<Turn> {
+        let flights = self.of(kind);
+        let mut by_key = flights.0.lock();
+        keys.map(|key| flights.join(&mut by_key, key, forced)).collect()
+    }
+
+    fn of(&self, kind: Kind) -> Arc<OfKind> {
+        self.0.lock().entry(kind).or_default().clone()
     }
 
     /// How many keys are being loaded.
     #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
-        self.0.lock().values().map(HashMap::len).sum()
+        self.0.lock().values().map(|flights| flights.0.lock().len()).sum()
+    }
+}
+
+impl OfKind {
+    fn join(self: &Arc<Self>, by_key: &mut ByKey, key: &str, forced: bool) -> Turn {
+        match by_key.entry(key.into()) {
+            Entry::Occupied(flight) => {
+                let (message, receiver) = oneshot::channel();
+                let mut state = flight.get().state.lock();
+                let came_during = state.step;
+                state.followers.push_back(Follower { came_during, forced, message });
+                Turn::Follow(receiver)
+            }
+            Entry::Vacant(place) => {
+                let state = Mutex::new(State { step: Epoch(0), followers: VecDeque::new() });
+                let flight = Arc::new(Flight { key: place.key().clone(), state });
+                place.insert(flight.clone());
+                Turn::Lead(Ticket::new(self.clone(), flight, forced))
+            }
+        }
     }
 
     /// Makes the first follower that is still there the leader of all the others; without any the flight ends.
-    fn hand_over(self: &Arc<Self>, kind: Kind, key: &Arc<str>) {
+    fn hand_over(self: &Arc<Self>, flight: &Arc<Flight>) {
         loop {
             let next = {
-                let mut flights = self.0.lock();
-                let Some(flights) = flights.get_mut(&kind) else { return };
-                let Some(flight) = flights.get_mut(key) else { return };
+                let mut by_key = self.0.lock();
+                let mut state = flight.state.lock();
                 // All who are waiting now came before whatever the next leader does.
-                flight.step = Epoch(flight.step.0 + 1);
-                match flight.followers.pop_front() {
+                state.next_epoch();
+                match state.followers.pop_front() {
                     Some(next) => next,
                     None => {
-                        flights.remove(key);
+                        by_key.remove(&flight.key);
                         return;
                     }
                 }
             };
-            let (flights, key, forced) = (self.clone(), key.clone(), next.forced);
-            let ticket = Ticket { flights, kind, key, forced, loading: Epoch::NONE, completed: false };
+            let ticket = Ticket::new(self.clone(), flight.clone(), next.forced);
             let Err(FollowerMessage::Lead(mut ticket)) = next.message.send(FollowerMessage::Lead(ticket))
             else {
                 return;
@@ -165,9 +203,8 @@ impl Flights {
 /// The right to load one key. Dropping it, by cancellation or panic, hands it to a follower at once.
 #[derive(Debug)]
 pub(crate) struct Ticket {
-    flights: Arc<Flights>,
-    kind: Kind,
-    key: Arc<str>,
+    flights: Arc<OfKind>,
+    flight: Arc<Flight>,
     /// Its leader is forced to load.
     forced: bool,
     /// The step with which the body began.
@@ -176,6 +213,14 @@ pub(crate) struct Ticket {
 }
 
 impl Ticket {
+    fn new(flights: Arc<OfKind>, flight: Arc<Flight>, forced: bool) -> Ticket {
+        Ticket { flights, flight, forced, loading: Epoch::NONE, completed: false }
+    }
+
+    pub(crate) fn key(&self) -> &Arc<str> {
+        &self.flight.key
+    }
+
     /// Begins the step in which the body runs.
     pub(crate) fn begin_load(&mut self) -> Epoch {
         self.loading = self.next_epoch();
@@ -184,25 +229,12 @@ impl Ticket {
 
     /// Begins a step: what it observes may be given to everybody who is here now.
     pub(crate) fn next_epoch(&self) -> Epoch {
-        let mut flights = self.flights.0.lock();
-        match self.flight(&mut flights) {
-            Some(flight) => {
-                flight.step = Epoch(flight.step.0 + 1);
-                flight.step
-            }
-            None => Epoch(0),
-        }
-    }
-
-    fn flight<'a>(&self, flights: &'a mut HashMap<Kind, ByKey>) -> Option<&'a mut Flight> {
-        flights.get_mut(&self.kind)?.get_mut(&self.key)
+        self.flight.state.lock().next_epoch()
     }
 
     /// Whether anybody would be given what was observed at `step`.
     pub(crate) fn followed(&self, step: Epoch) -> bool {
-        let mut flights = self.flights.0.lock();
-        self.flight(&mut flights)
-            .is_some_and(|flight| flight.followers.iter().any(|one| one.came_during < step))
+        self.flight.state.lock().followers.iter().any(|one| one.came_during < step)
     }
 
     /// Gives what was observed at `step` to those who came before it; the others join the next flight.
@@ -219,28 +251,27 @@ impl Ticket {
     fn end(mut self, step: Epoch, message: impl Fn() -> FollowerMessage) {
         self.completed = true;
         let served: Vec<Follower> = {
-            let mut flights = self.flights.0.lock();
-            let Some(flight) = self.flight(&mut flights) else { return };
+            let mut state = self.flight.state.lock();
             let kept = self.forced || self.loading < step;
             let (served, rest): (VecDeque<_>, VecDeque<_>) =
-                mem::take(&mut flight.followers).into_iter().partition(|one| {
+                mem::take(&mut state.followers).into_iter().partition(|one| {
                     one.came_during < step && (!one.forced || kept && one.came_during < self.loading)
                 });
-            flight.followers = rest;
+            state.followers = rest;
             served.into()
         };
         for follower in served {
             // A follower that has gone away needs no message.
             let _ = follower.message.send(message());
         }
-        self.flights.hand_over(self.kind, &self.key);
+        self.flights.hand_over(&self.flight);
     }
 }
 
 impl Drop for Ticket {
     fn drop(&mut self) {
         if !self.completed {
-            self.flights.hand_over(self.kind, &self.key);
+            self.flights.hand_over(&self.flight);
         }
     }
 }

@@ -40,7 +40,7 @@ pub(crate) enum Right {
 /// panic, an `Err`, or a result that is not to be stored.
 pub(crate) struct StoreRight {
     cache: Arc<Shared>,
-    key: Box<str>,
+    key: Arc<str>,
     pub(crate) token: Token,
     /// The versions of the tags that its entry will carry: read before its body begins.
     pub(crate) versions: Box<[Token]>,
@@ -51,7 +51,12 @@ pub(crate) struct StoreRight {
 }
 
 impl StoreRight {
-    pub(crate) fn new(cache: &Arc<Shared>, key: &str, token: Token, right: Right) -> StoreRight {
+    pub(crate) fn new(
+        cache: &Arc<Shared>,
+        key: impl Into<Arc<str>>,
+        token: Token,
+        right: Right,
+    ) -> StoreRight {
         let versions = Box::default();
         StoreRight {
             cache: cache.clone(),

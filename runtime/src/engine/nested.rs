@@ -63,7 +63,10 @@ impl Loading {
 }
 
 /// The body that loads these keys, as part of those that this is part of.
-pub(crate) fn loading<'k>(cache: &Arc<Shared>, keys: impl IntoIterator<Item = &'k str>) -> Arc<Loading> {
+pub(crate) fn loading(
+    cache: &Arc<Shared>,
+    keys: impl IntoIterator<Item = impl Into<Arc<str>>>,
+) -> Arc<Loading> {
     let loads = keys.into_iter().map(|key| Load { cache: address(cache), key: key.into() }).collect();
     Arc::new(Loading { loads, outer: Loading::here() })
 }

@@ -1,6 +1,6 @@
 //! What all handles of one cache share.
 
-use std::{collections::HashSet, future::Future, sync::Arc, time::Duration};
+use std::{collections::HashSet, future::Future, time::Duration};
 
 use tokio::{runtime::Handle, task::JoinHandle};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -28,7 +28,7 @@ pub(crate) struct Shared {
     pub(crate) store: Store,
     pub(crate) timeout: Duration,
     pub(crate) clock: Clock,
-    pub(crate) flights: Arc<Flights>,
+    pub(crate) flights: Flights,
     pub(crate) recovery: Recovery,
     pub(crate) local: LocalCopies,
     pub(crate) background: Background,
@@ -56,7 +56,7 @@ impl Shared {
             local: LocalCopies::new(local::CAPACITY),
             store,
             timeout,
-            flights: Arc::default(),
+            flights: Flights::default(),
             background: Background::default(),
             table: CounterTable::new(),
             switch: Switch::from_env(),

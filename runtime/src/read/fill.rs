@@ -142,7 +142,12 @@ pub(super) async fn fill_all(
     );
     let answers = {
         let filled = pin!(several::fill_all(&cache, &mut rights, &values, &met));
-        let mut filled = pin!(while_renewing(cache.clock, filled, renewal, identity));
+        let mut filled = pin!(async {
+            match renewal {
+                Some(renewal) => while_renewing(cache.clock, filled, renewal, identity).await,
+                None => filled.await,
+            }
+        });
         let in_time = patience::answer(cache.clock, within, filled.as_mut()).await;
         for (index, ticket) in tickets.into_iter().enumerate() {
             let Some((ticket, began, filling)) = ticket else { continue };

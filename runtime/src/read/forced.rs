@@ -83,7 +83,7 @@ impl<V, E> Call<'_, V, E> {
                 Entry::Lease | Entry::Failure(_) | Entry::Unusable(_) => Right::Lease,
             };
             // It exists before it is won: dropped while that is being asked, it gives up what may have been won.
-            let mut held = StoreRight::new(self.cache, self.key(), Token::fresh(), right);
+            let mut held = StoreRight::new(self.cache, ticket.key().clone(), Token::fresh(), right);
             match self.replace(held.token, right, entry::header_of(&there), budget).await {
                 // A write of a tag is in progress, or there are local copies of what can't be read here.
                 Ok((true, None)) => return None,

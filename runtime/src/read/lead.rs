@@ -90,7 +90,7 @@ impl<V, E> Call<'_, V, E> {
         let (token, hold) = (Token::fresh(), self.function.settings.lease);
         let looked = ticket.next_epoch();
         // It exists before it is acquired: dropped while that is being asked, it gives up what may have been acquired.
-        let lease = StoreRight::new(self.cache, self.key(), token, Right::Lease);
+        let lease = StoreRight::new(self.cache, ticket.key().clone(), token, Right::Lease);
         let acquire = Acquire { expected: header, token, lease: hold };
         let asked = |within| self.with_versions(within, self.cache.acquire(self.key(), acquire, within));
         let answer = budget.spend(asked).await;

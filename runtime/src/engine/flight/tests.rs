@@ -8,14 +8,14 @@ fn kind() -> Kind {
     Kind { function: 0, value: ConstTypeId::of::<u64>(), codec: "codec", version: 0 }
 }
 
-fn lead(flights: &Arc<Flights>) -> Ticket {
+fn lead(flights: &Flights) -> Ticket {
     match flights.join(kind(), "k", false) {
         Turn::Lead(ticket) => ticket,
         Turn::Follow(_) => panic!("somebody else leads"),
     }
 }
 
-fn follow(flights: &Arc<Flights>) -> oneshot::Receiver<FollowerMessage> {
+fn follow(flights: &Flights) -> oneshot::Receiver<FollowerMessage> {
     match flights.join(kind(), "k", false) {
         Turn::Lead(_) => panic!("nobody leads"),
         Turn::Follow(message) => message,
@@ -145,7 +145,7 @@ async fn nobody_hangs_whatever_leaders_do() {
 /// Who loads anew is given what a body gave that began after it came, and nothing that was only found or stored since.
 #[test]
 fn who_loads_anew_takes_no_load_that_had_begun() {
-    let follow_anew = |flights: &Arc<Flights>| match flights.join(kind(), "k", true) {
+    let follow_anew = |flights: &Flights| match flights.join(kind(), "k", true) {
         Turn::Lead(_) => panic!("nobody leads"),
         Turn::Follow(message) => message,
     };
@@ -171,7 +171,7 @@ fn who_loads_anew_takes_no_load_that_had_begun() {
 /// What was loaded and not stored may be newer than what stands there. Only who loads anew itself ends that.
 #[test]
 fn who_loads_anew_takes_nothing_that_was_not_stored() {
-    let follow_anew = |flights: &Arc<Flights>| match flights.join(kind(), "k", true) {
+    let follow_anew = |flights: &Flights| match flights.join(kind(), "k", true) {
         Turn::Lead(_) => panic!("nobody leads"),
         Turn::Follow(message) => message,
     };

@@ -70,15 +70,18 @@ fn abandon_all(mut ended: Vec<(Ending, StoreRight)>) {
     });
 }
 
-/// Renews rights until all of them are lost.
+/// Renews rights until all of them are lost; nothing if there are none.
 pub(crate) fn renew_all<'a>(
     cache: &Arc<Shared>,
     rights: impl Iterator<Item = &'a StoreRight>,
     hold: Duration,
-) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+) -> Option<Pin<Box<dyn Future<Output = ()> + Send>>> {
+    let mut rights: Vec<(Arc<str>, Token)> = rights.map(|right| (right.key.clone(), right.token)).collect();
+    if rights.is_empty() {
+        return None;
+    }
     let cache = cache.clone();
-    let mut rights: Vec<(Box<str>, Token)> = rights.map(|right| (right.key.clone(), right.token)).collect();
-    Box::pin(async move {
+    Some(Box::pin(async move {
         while !rights.is_empty() {
             cache.clock.sleep(hold / 3).await;
             let keys: Vec<&str> = rights.iter().map(|(key, _)| &**key).collect();
@@ -94,7 +97,7 @@ pub(crate) fn renew_all<'a>(
                 _ => true,
             });
         }
-    })
+    }))
 }
 
 /// Stores values where the rights to do so are still held: see [`StoreRight::fill`]. Those that are refused while local copies of what

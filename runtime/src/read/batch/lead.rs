@@ -1,5 +1,7 @@
 //! The steps of a batch for the keys that it leads: together for all that take the same step.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use cached_aside_protocol::{
     Step, Token, entry,
@@ -124,7 +126,7 @@ impl<V, E> Group<V, E> {
         let lifetime = self.of.function.settings.lease;
         let looked: Vec<Epoch> = leases.iter().map(|(_, ticket, _)| ticket.next_epoch()).collect();
         // They exist before they are acquired: dropped while that is being asked, they give up what may have been acquired.
-        let rights = self.rights(leases.iter().map(|(index, ..)| (*index, Right::Lease)));
+        let rights = self.rights(leases.iter().map(|(_, ticket, _)| (ticket.key().clone(), Right::Lease)));
         let steps = leases.iter().zip(rights.tokens()).map(|((_, _, header), token)| Acquire {
             expected: header.clone(),
             token,
@@ -155,11 +157,11 @@ impl<V, E> Group<V, E> {
     /// Asks for the rights to refresh entries. Whoever does not win gives an entry as it is, or looks at who has.
     async fn elect(&mut self, refreshes: Vec<Refresh<V>>) {
         let lifetime = self.of.function.settings.lease;
-        let rights = self.rights(
-            refreshes
-                .iter()
-                .map(|(index, _, stale)| (*index, Right::Revalidate { failures: stale.refresh.failures })),
-        );
+        let rights = self.rights(refreshes.iter().map(|(index, flight, stale)| {
+            let key = flight.as_ref().map(|(ticket, _)| ticket.key().clone());
+            let key = key.unwrap_or_else(|| self.of.key(*index).into());
+            (key, Right::Revalidate { failures: stale.refresh.failures })
+        }));
         let steps = refreshes.iter().zip(rights.tokens()).map(|((.., stale), token)| Elect {
             expected: entry::header_of(&stale.bytes),
             token,
@@ -238,9 +240,9 @@ impl<V, E> Group<V, E> {
         }
     }
 
-    fn rights(&self, of: impl Iterator<Item = (usize, Right)>) -> StoreRights {
-        let (cache, site) = (&self.of.cache, &self.of);
-        of.map(|(index, right)| StoreRight::new(cache, site.key(index), Token::fresh(), right)).collect()
+    fn rights(&self, of: impl ExactSizeIterator<Item = (Arc<str>, Right)>) -> StoreRights {
+        let (cache, tokens) = (&self.of.cache, Token::several(of.len()));
+        of.zip(tokens).map(|((key, right), token)| StoreRight::new(cache, key, token, right)).collect()
     }
 
     /// Asks for a right to store on each of these keys, and at the same time for the versions of the tags that their entries will

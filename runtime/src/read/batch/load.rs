@@ -3,6 +3,7 @@
 use std::{
     future::{Future, poll_fn},
     pin::{Pin, pin},
+    sync::Arc,
     time::Duration,
 };
 
@@ -73,6 +74,13 @@ impl<V, E> Group<V, E> {
         loads
     }
 
+    fn key_of_load(&self, index: usize) -> Arc<str> {
+        match &self.states[index] {
+            State::Loads(Load { ticket: Some(ticket), .. }) => ticket.key().clone(),
+            _ => self.of.key(index).into(),
+        }
+    }
+
     /// Runs the body of these keys. `split` tells what it gave apart.
     pub(super) async fn load<R>(
         &mut self,
@@ -86,10 +94,8 @@ impl<V, E> Group<V, E> {
             State::Loads(load) => load.held.as_ref(),
             _ => None,
         });
-        let rights: Vec<&StoreRight> = rights.collect();
-        let renewal =
-            (!rights.is_empty()).then(|| renew_all(&cache, rights.into_iter(), function.settings.lease));
-        let loading = nested::loading(&cache, loads.iter().map(|index| self.of.key(*index)));
+        let renewal = renew_all(&cache, rights, function.settings.lease);
+        let loading = nested::loading(&cache, loads.iter().map(|index| self.key_of_load(*index)));
         let span = debug_span!("cached_aside", function = function.settings.name, keys = loads.len());
         self.leave_to_others();
         let (mut followers, mut told) = (self.take_followers(), Vec::new());

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use bytes::Bytes;
+use tokio::sync::oneshot;
 
 use super::{
     super::{
@@ -19,7 +20,7 @@ use super::{
 use crate::{
     Error,
     engine::{
-        flight::{Epoch, Turn},
+        flight::{Epoch, FollowerMessage, Turn},
         nested,
     },
     options::{ReadMode, Source},
@@ -72,10 +73,10 @@ impl<V, E> Group<V, E> {
             }
         }
         site.counters.misses.add(misses.len() as u64);
-        for (index, at_hand) in misses {
-            tracing::debug!(key = self.of.key(index), took = ?spent, "miss");
-            self.join(index, at_hand);
+        for (index, _) in &misses {
+            tracing::debug!(key = self.of.key(*index), took = ?spent, "miss");
         }
+        self.join(misses);
     }
 
     /// One look at these keys, which gives what is stored and fresh: nothing is kept of a hit but its value. With what is to be done
@@ -108,27 +109,38 @@ impl<V, E> Group<V, E> {
         (steps, untimed)
     }
 
-    /// Joins the flight of a key.
-    pub(super) fn join(&mut self, index: usize, at_hand: AtHand<V>) {
+    /// Joins the flights of keys.
+    pub(super) fn join(&mut self, mut misses: Vec<(usize, AtHand<V>)>) {
+        let Group { of, states, .. } = self;
+        let site = of.site();
+        misses.retain(|(index, _)| {
+            let waits_for_itself = Call::new(&site, &of.keys[*index]).waits_for_itself();
+            if waits_for_itself {
+                states[*index] = State::Loads(Load::alone(None));
+            }
+            !waits_for_itself
+        });
+        let keys = misses.iter().map(|(index, _)| of.key(*index));
+        let turns = of.cache.flights.join_all(site.kind(), keys, site.is_forced());
+        for ((index, at_hand), turn) in misses.into_iter().zip(turns) {
+            match turn {
+                Turn::Lead(ticket) if self.of.options.mode == ReadMode::Refresh => {
+                    self.states[index] = State::TakesOver(ticket);
+                }
+                Turn::Lead(ticket) => {
+                    let looked = Epoch::NONE;
+                    self.states[index] = State::Leads { ticket, found: at_hand.into(), looked };
+                }
+                Turn::Follow(message) => self.follow(index, at_hand, message),
+            }
+        }
+    }
+
+    /// Follows the flight of a key.
+    fn follow(&mut self, index: usize, at_hand: AtHand<V>, message: oneshot::Receiver<FollowerMessage>) {
         let Group { of, states, patience, soft, waits, .. } = self;
         let site = of.site();
         let call = Call::new(&site, &of.keys[index]);
-        if call.waits_for_itself() {
-            states[index] = State::Loads(Load::alone(None));
-            return;
-        }
-        let message = match of.cache.flights.join(call.kind(), call.key(), call.is_forced()) {
-            Turn::Lead(ticket) if call.is_forced() => {
-                states[index] = State::TakesOver(ticket);
-                return;
-            }
-            Turn::Lead(ticket) => {
-                let looked = Epoch::NONE;
-                states[index] = State::Leads { ticket, found: at_hand.into(), looked };
-                return;
-            }
-            Turn::Follow(message) => message,
-        };
         let soft = soft.filter(|_| matches!(at_hand, AtHand::Stale(_)));
         let waiting = if *waits { nested::wait_for(&of.cache, call.key()) } else { None };
         match waiting {
@@ -162,13 +174,12 @@ impl<V, E> Group<V, E> {
     /// Every call is to load, whatever is there.
     fn join_forced(&mut self) {
         self.begin_states();
-        for index in 0..self.of.keys.len() {
-            if self.of.keys[index].is_whole() {
-                self.join(index, AtHand::Nothing(Missing::Bypass));
-            } else {
-                self.states[index] = State::Loads(Load::alone(None));
-            }
+        let (whole, others): (Vec<usize>, Vec<usize>) =
+            (0..self.of.keys.len()).partition(|index| self.of.keys[*index].is_whole());
+        for index in others {
+            self.states[index] = State::Loads(Load::alone(None));
         }
+        self.join(whole.into_iter().map(|index| (index, AtHand::Nothing(Missing::Bypass))).collect());
     }
 
     /// What the cache holds, and nothing else.

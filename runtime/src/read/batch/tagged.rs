@@ -46,7 +46,7 @@ impl<V, E> GroupSite<V, E> {
             return OfTags::default();
         }
         let ttl = self.function.settings.longest_life();
-        let steps = tags.iter().map(|_| Carry { fresh: Token::fresh(), ttl }).collect();
+        let steps = Token::several(tags.len()).map(|fresh| Carry { fresh, ttl }).collect();
         let keys: Vec<&str> = tags.iter().map(|place| self.tag(*place).key()).collect();
         let versions = self.cache.run_all_of_load(&keys, steps, |_| true, within).await;
         for (key, version) in keys.iter().zip(&versions) {

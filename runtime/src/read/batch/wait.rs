@@ -102,11 +102,16 @@ impl<V, E> Group<V, E> {
 
     /// Joins the flights again that were left to others.
     fn rejoin(&mut self) {
-        for index in self.which(|state| matches!(state, State::Rejoins(_))) {
-            if let State::Rejoins(at_hand) = self.states[index].take() {
-                self.join(index, at_hand);
-            }
+        let rejoins = self.which(|state| matches!(state, State::Rejoins(_)));
+        if rejoins.is_empty() {
+            return;
         }
+        let at_hand = rejoins.into_iter().filter_map(|index| match self.states[index].take() {
+            State::Rejoins(at_hand) => Some((index, at_hand)),
+            _ => None,
+        });
+        let at_hand = at_hand.collect();
+        self.join(at_hand);
     }
 
     /// Leaves what it would only wait for to others while its body runs: those who follow it, and the body itself.

@@ -5,7 +5,7 @@ use std::{mem, sync::atomic::Ordering::Relaxed};
 use bytes::Bytes;
 use cached_aside_protocol::{Step, steps::SetIfAbsent};
 use futures_util::{StreamExt, future::join_all, stream};
-use redis::{Pipeline, RedisError, RedisResult, Value};
+use redis::{Cmd, Pipeline, RedisError, RedisResult, Value};
 
 use super::{
     super::{
@@ -149,7 +149,9 @@ impl RedisStore {
         for index in indices {
             let (full, step) = (self.full(keys[*index]), &steps[*index]);
             if let Some(SetIfAbsent { value, ttl, answer }) = step.set_if_absent().filter(|_| knows_command) {
-                pipeline.cmd("SET").arg(full).arg(value).arg("NX").arg("GET").arg("PX").arg(ttl);
+                let mut set = Cmd::with_capacity(7, full.len() + value.len() + 32);
+                set.arg("SET").arg(full).arg(value).arg("NX").arg("GET").arg("PX").arg(ttl);
+                pipeline.add_command(set);
                 of_commands.push(Some(answer));
             } else {
                 let by = if mem::take(&mut with_source) { by_source } else { by_hash };
