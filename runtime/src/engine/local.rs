@@ -91,6 +91,8 @@ pub(crate) struct LocalCopy {
     losses: AtomicU64,
     /// When it ends.
     until: AtomicU64,
+    /// When it is to be registered again by whoever asks first: half of its time before its end.
+    due: AtomicU64,
     /// When the entry was stored, as far as this process's clock goes back.
     born: AtomicU64,
     /// Whether it is being registered again, or can't be.
@@ -123,8 +125,7 @@ impl LocalCopy {
 
     /// Whether it is to be registered again by whoever asks this first: its end comes nearer.
     fn is_due(&self, now: Nanos) -> bool {
-        let left = self.until.load(Relaxed).saturating_sub(now);
-        left < nanos(self.local) / 2 && !self.asked.load(Relaxed) && !self.asked.swap(true, Relaxed)
+        now > self.due.load(Relaxed) && !self.asked.load(Relaxed) && !self.asked.swap(true, Relaxed)
     }
 }
 
@@ -197,7 +198,9 @@ impl LocalCopies {
         store: Duration,
     ) {
         copy.losses.store(losses, Relaxed);
-        copy.until.store(clock::end(sent, granted), Relaxed);
+        let until = clock::end(sent, granted);
+        copy.until.store(until, Relaxed);
+        copy.due.store(until.saturating_sub(nanos(copy.local) / 2), Relaxed);
         copy.born.store(sent.saturating_sub(nanos(store.saturating_sub(copy.stored_at))), Relaxed);
         copy.asked.store(false, Relaxed);
         let held = self.held();

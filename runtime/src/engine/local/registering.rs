@@ -70,6 +70,7 @@ impl Shared {
             length,
             losses: AtomicU64::new(0),
             until: AtomicU64::new(0),
+            due: AtomicU64::new(0),
             born: AtomicU64::new(0),
             asked: AtomicBool::new(false),
             changes: Box::default(),
@@ -79,7 +80,7 @@ impl Shared {
 
     /// A call is given this copy: has it registered again before it ends.
     pub(crate) fn used_copy(self: &Arc<Self>, copy: &Arc<LocalCopy>, now: clock::Nanos) {
-        if !self.tasks.is_closed() && copy.is_due(now) {
+        if copy.is_due(now) && !self.tasks.is_closed() {
             self.register(copy.clone());
         }
     }
@@ -154,6 +155,7 @@ impl Shared {
             header: copy.header.clone(),
             losses: AtomicU64::new(0),
             until: AtomicU64::new(0),
+            due: AtomicU64::new(0),
             born: AtomicU64::new(0),
             asked: AtomicBool::new(false),
             changes,
@@ -264,6 +266,7 @@ mod tests {
             length: 0,
             losses: AtomicU64::new(0),
             until: AtomicU64::new(0),
+            due: AtomicU64::new(0),
             born: AtomicU64::new(0),
             asked: AtomicBool::new(false),
             changes: Box::default(),
