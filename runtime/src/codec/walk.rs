@@ -4,17 +4,20 @@
 //! fields that were skipped, `Some(None)` and `None`, the bits of floats. Maps and hash sets are compared without their order.
 
 use std::{
-    any::type_name,
     cell::{Cell, RefCell},
     fmt,
 };
 
 use serde::ser::{self, Serialize, Serializer};
 
-use self::digest::{begin, bytes, fold, spread, text};
+use self::{
+    digest::{begin, bytes, fold, spread, text},
+    hashed::is_hashed,
+};
 use super::bounded::{MAX_DEPTH, MAX_EMPTY_ELEMENTS, TOO_DEEP, TOO_MANY};
 
 mod digest;
+mod hashed;
 
 /// What to look at in a walk.
 #[derive(Debug, Clone, Copy, Default)]
@@ -94,13 +97,6 @@ impl ser::Error for Refused {
     fn custom<T: fmt::Display>(message: T) -> Self {
         Refused(message.to_string())
     }
-}
-
-/// Whether what is gone through has an order of chance.
-fn is_hashed<I>() -> bool {
-    let name = type_name::<I>().trim_start_matches(['&', ' ']).trim_start_matches("mut ");
-    let container = name.split('<').next().unwrap_or(name);
-    ["::hash::", "Hash", "Dash"].iter().any(|sign| container.contains(sign))
 }
 
 #[derive(Clone, Copy)]
