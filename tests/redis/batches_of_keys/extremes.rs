@@ -108,6 +108,45 @@ async fn a_hundred_thousand_ids_are_a_batch_too() {
     }
 }
 
+#[cached_aside(ttl = "5m", key = "brief-row:{id}", skip(db), lease = "200ms")]
+async fn brief_row(db: &Rows, id: u64) -> u64 {
+    db.select(&[id]).await[&id]
+}
+
+#[cached_aside(brief_row(id) for id in ids, skip(db))]
+async fn brief_rows(db: &Rows, ids: &[u64]) -> HashMap<u64, u64> {
+    db.select(ids).await
+}
+
+/// The leases of a batch are not renewed while its entries are stored.
+#[tokio::test]
+async fn what_arrives_after_its_lease_is_loaded_again_unless_that_is_long_enough() {
+    const LATE: Duration = Duration::from_secs(1);
+    let server = RedisServer::start();
+    let proxy: &'static Proxy = Box::leak(Box::new(Proxy::start(server.addr())));
+    let cache = Cache::builder().url(proxy.url()).namespace("late").timeout(LONG).build().await.unwrap();
+    let (db, ids) = (Rows::default(), (0..40).collect::<Vec<u64>>());
+    let slow_down = || db.during_the_next_query(async { proxy.set(Mode::Delay(LATE)) });
+    cache
+        .scope(async {
+            slow_down();
+            brief_rows(&db, &ids).await;
+            filled(&cache, 40).await;
+            assert_eq!(cache.stats().total.stored, 0);
+            proxy.set(Mode::Pass);
+            brief_rows(&db, &ids).await;
+            assert_eq!(db.queries(), [40, 40], "nothing was there");
+            filled(&cache, 80).await;
+            slow_down();
+            rows(&db, &ids).await;
+            filled(&cache, 120).await;
+            proxy.set(Mode::Pass);
+            rows(&db, &ids).await;
+            assert_eq!(db.queries(), [40], "all of it was there");
+        })
+        .await;
+}
+
 /// The server loses everything, the leases of the batch among it, and what is written meanwhile is not overwritten.
 #[tokio::test]
 async fn what_a_server_loses_while_a_batch_loads_is_not_stored_over_a_write() {
