@@ -127,7 +127,7 @@ fn read_function(plan: &ReadPlan, function: &Function, shape: &TokenStream, name
 
 /// What a batch over the function mentions, so that who writes the function for that batch alone is not told that nobody uses it.
 /// Its path alone says nothing of generic parameters: such a function is one that only a call uses.
-/// rust-analyzer, which sets `miri` and no other known `cfg` that a build does not, would offer it behind the function's name.
+/// An editor would offer it behind the function's name, so it is left out there: rust-analyzer sets `miri`, which a build does not.
 fn in_batch(function: &Function, name: &Ident, path: &impl ToTokens) -> TokenStream {
     let (vis, sig) = (generated_vis(function), &function.sig);
     let is_generic = sig.generics.type_params().next().is_some()
