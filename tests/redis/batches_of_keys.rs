@@ -53,7 +53,7 @@ impl Db {
 
 type DbError = String;
 
-#[cached_aside(ttl = "5m", none_ttl = "5m", key = "batch-user:{id}", skip(db))]
+#[cached_aside(ttl = "5m", none_ttl = "5m", key = "batch-user:{id}", lease = "1m", skip(db))]
 async fn load_user(db: &Db, id: u64) -> Result<Option<User>, DbError> {
     Ok(db.select(&[id]).remove(0))
 }
@@ -136,7 +136,7 @@ async fn many_keys_cost_few_round_trips() {
             assert!(commands["mget"] <= 3, "{commands:?}");
             assert_eq!(commands["set"], 2 * KEYS, "a lease and a value each");
             // A look, the leases, and the fills; the rest is room for a busy machine. One by one it is ten minutes.
-            assert!(took < 15 * ROUND_TRIP, "{took:?} for round trips of {ROUND_TRIP:?}");
+            assert!(took < 40 * ROUND_TRIP, "{took:?} for round trips of {ROUND_TRIP:?}");
             server.reset_stats();
             assert_eq!(load_users(&db, &ids).await.unwrap().len() as u64, KEYS);
             let commands = server.commands();

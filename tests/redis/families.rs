@@ -23,7 +23,7 @@ use crate::support::{carried_out, filled};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
-static ROW: Cached<u64> = Cached::new("row", MINUTE).none_ttl(MINUTE);
+static ROW: Cached<u64> = Cached::new("row", MINUTE).none_ttl(MINUTE).lease(MINUTE);
 static PLAIN: Cached<u64> = Cached::new("plain", MINUTE);
 static TEXT: Cached<Option<String>, Json> = Cached::new("text", MINUTE).codec();
 static STALE: Cached<u64> =

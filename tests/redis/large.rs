@@ -145,12 +145,12 @@ struct Laborious(u64);
 
 impl Serialize for Laborious {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        thread::sleep(Duration::from_millis(400));
+        thread::sleep(Duration::from_secs(2));
         serializer.serialize_newtype_struct("Laborious", &self.0)
     }
 }
 
-#[cached_aside(ttl = "5m", key = "laborious", lease = "200ms")]
+#[cached_aside(ttl = "5m", key = "laborious", lease = "1500ms")]
 async fn laborious() -> Laborious {
     Laborious(1)
 }
@@ -158,7 +158,7 @@ async fn laborious() -> Laborious {
 #[cached_aside(
     ttl = "1s",
     key = "revalidated",
-    lease = "200ms",
+    lease = "1500ms",
     stale_while_revalidate = "5m",
     refresh = "background"
 )]
@@ -166,7 +166,7 @@ async fn revalidated() -> Laborious {
     Laborious(1)
 }
 
-#[updates(laborious(), guard_for = "200ms")]
+#[updates(laborious(), guard_for = "1500ms")]
 async fn update() -> Laborious {
     Laborious(2)
 }

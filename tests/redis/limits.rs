@@ -67,7 +67,7 @@ static DATABASE: Lagging = Lagging { primary: AtomicU64::new(0), replica: Atomic
 static IN_USE: AtomicBool = AtomicBool::new(false);
 const LAG: Duration = Duration::from_millis(300);
 
-#[cached_aside(ttl = "2s", key = "lagging", jitter = "0%")]
+#[cached_aside(ttl = "3s", key = "lagging", jitter = "0%")]
 async fn read_replica() -> u64 {
     DATABASE.replica.load(SeqCst)
 }
@@ -106,7 +106,7 @@ async fn a_database_that_lags_behind() {
                 assert_eq!(read_replica().await, version - 1, "without `settle` the old value was stored");
                 let begun = Instant::now();
                 while read_replica().await != version {
-                    assert!(begun.elapsed() < Duration::from_secs(4), "the TTL does not end it");
+                    assert!(begun.elapsed() < Duration::from_secs(20), "the TTL does not end it");
                     sleep(Duration::from_millis(20)).await;
                 }
 
@@ -118,7 +118,7 @@ async fn a_database_that_lags_behind() {
                 let begun = Instant::now();
                 while cache.stats().total.stored == before {
                     assert_eq!(read_replica().await, version);
-                    assert!(begun.elapsed() < Duration::from_secs(2), "the guard never settles");
+                    assert!(begun.elapsed() < Duration::from_secs(20), "the guard never settles");
                     sleep(Duration::from_millis(20)).await;
                 }
             })

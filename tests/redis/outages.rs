@@ -17,7 +17,7 @@ use tokio::time::sleep;
 
 const TIMEOUT: Duration = Duration::from_millis(250);
 /// What a busy machine may add to a bound.
-const SLACK: Duration = Duration::from_secs(1);
+const SLACK: Duration = Duration::from_secs(2);
 /// How soon the cache must be in use again.
 const BACK: Duration = Duration::from_secs(5);
 

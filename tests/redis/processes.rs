@@ -210,7 +210,7 @@ async fn a_loader_killed_while_loading_is_replaced_within_its_lease() {
     let took = killed.elapsed();
     println!("recovered {took:?} after the loader was killed; its lease: 1s");
     // The lease, and what the machine needs to get round to it.
-    assert!(took < Duration::from_millis(1_000 + 250), "{took:?}");
+    assert!(took < Duration::from_secs(1 + 2), "{took:?}");
     assert_eq!(setting.loads(row), 2);
     eventually("it is stored", || setting.kind(row) == VALUE);
 }

@@ -16,7 +16,7 @@ use crate::support::carried_out;
 
 const TIMEOUT: Duration = Duration::from_millis(250);
 /// What a busy machine may add to a bound.
-const SLACK: Duration = Duration::from_millis(500);
+const SLACK: Duration = Duration::from_secs(2);
 const LONG: Duration = Duration::from_secs(20);
 
 static VERSION: AtomicU64 = AtomicU64::new(0);
@@ -157,7 +157,7 @@ async fn the_state_of_the_server_is_told() {
         for id in 0..100 {
             cache.scope(load(id)).await;
         }
-        assert!(begun.elapsed() < TIMEOUT, "{:?} for 100 calls", begun.elapsed());
+        assert!(begun.elapsed() < TIMEOUT + SLACK, "{:?} for 100 calls", begun.elapsed());
         server.restart();
         until("it is up", || node().state == NodeState::Up).await;
     }

@@ -300,10 +300,10 @@ fn a_shutdown_waits_for_the_fills_of_other_runtimes() {
     assert_eq!(server.run::<usize>(&cmd("DBSIZE")), KEYS);
 }
 
-#[cached_aside(ttl = "1m", key = "report:{id}", lease = "200ms")]
+#[cached_aside(ttl = "1m", key = "report:{id}", lease = "2s")]
 async fn report(id: usize) -> usize {
     // The pause is what is tested: the body blocks, as a synchronous driver does, for longer than the lease.
-    thread::sleep(Duration::from_millis(700));
+    thread::sleep(Duration::from_secs(4));
     id
 }
 
@@ -326,11 +326,11 @@ async fn blocked() -> bool {
     WRITES.load(SeqCst)
 }
 
-#[invalidates(blocked(), guard_for = "300ms")]
+#[invalidates(blocked(), guard_for = "2s")]
 async fn write_blocking() {
     WRITES.store(true, SeqCst);
     // The pause is what is tested: the body blocks for longer than the guard holds.
-    thread::sleep(Duration::from_millis(1_500));
+    thread::sleep(Duration::from_secs(3));
     WRITES.store(false, SeqCst);
 }
 

@@ -86,6 +86,16 @@ pub(crate) async fn copied<T, F: Future<Output = T>>(call: impl Fn() -> F) -> T 
     }
 }
 
+/// Does it once more until that many writes have waited for copies: those can be over before the write begins, on a busy machine.
+pub(crate) async fn until_writes_waited(writer: &Cache, writes: u64, mut round: impl AsyncFnMut()) {
+    let (begun, before) = (Instant::now(), writer.stats().writes_waited);
+    let waited = || writer.stats().writes_waited - before;
+    while waited() < writes {
+        assert!(begun.elapsed() < LONG, "{} writes have waited for copies, of {writes}", waited());
+        round().await;
+    }
+}
+
 /// Runs a test on both stores, in a cache of its own each: in this process, and in Redis wherever it runs.
 pub(crate) async fn on_both_stores<F: Future<Output = ()>>(name: &str, test: impl Fn(Cache) -> F) {
     let namespace = format!("functions-{name}");

@@ -100,8 +100,8 @@ fn key_of_function(
         };
     };
     let (named, other) = stand_in(call.args.len());
-    let mention = mention(named.to_token_stream());
-    let import = quote_spanned!(Span::mixed_site()=> #import as #named; #mention);
+    let (mention, import) = (mention(named.to_token_stream()), renamed(&import, &named, span));
+    let import = quote!(#import #mention);
     let companion = quote_spanned!(span=> <#named>::#key #generic);
     let call = in_block(span, &import, &quote!(#(#attrs)* #companion #arguments));
     in_block(span, &other, &call)
@@ -114,6 +114,13 @@ pub(super) fn stand_in(arguments: usize) -> (Ident, TokenStream) {
     let (named, other) = (Ident::new("__named", nowhere), format_ident!("Of{arguments}", span = nowhere));
     let import = quote_spanned!(nowhere=> use ::cached_aside::__private::not_cached::#other as #named;);
     (named, import)
+}
+
+/// `use users::load_user as __named;`: the new name lies where the path does, since the compiler shows an import that fails from the first
+/// token of its path to that name.
+pub(super) fn renamed(import: &TokenStream, named: &Ident, path: Span) -> TokenStream {
+    let named = Ident::new(&named.to_string(), generated(path));
+    quote_spanned!(Span::mixed_site()=> #import as #named;)
 }
 
 /// `self.__load_user_key(id)`

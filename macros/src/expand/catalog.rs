@@ -4,7 +4,7 @@ use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::{Expr, ExprCall, ExprPath, LitStr, ext::IdentExt};
 
-use super::call::{Companion, companion, import, in_block, stand_in};
+use super::call::{Companion, companion, import, in_block, renamed, stand_in};
 use crate::{
     item::beside::Site,
     parse::call::Call,
@@ -95,7 +95,7 @@ fn function(path: &ExprPath, span: Span, arguments: usize, site: &Site) -> Token
         None => function(path.to_token_stream()),
         Some(import) => {
             let (named, other) = stand_in(arguments);
-            let import = quote_spanned!(nowhere=> #import as #named;);
+            let import = renamed(&import, &named, span);
             let found = in_block(span, &import, &function(named.to_token_stream()));
             in_block(span, &other, &found)
         }

@@ -104,12 +104,13 @@ impl Places<'_> {
             KeyOf::Template(key) => key_text(key),
             KeyOf::Call(call) => {
                 let key = self.key(call, items);
-                // A callee of ours lies nowhere in what is written: an editor would show it for the function's name.
-                let nowhere = Span::mixed_site();
+                // A callee of ours lies at the arguments: an editor would show it for the name of the function, and where it lay
+                // nowhere the compiler would show the whole attribute.
                 let into = match call {
                     Call::Key(_) => quote_spanned!(key.span()=> __aside::given_key),
-                    Call::Tag(_) => quote_spanned!(nowhere=> __aside::AnyKey::from),
-                    Call::Path(..) | Call::Method(_) => quote_spanned!(nowhere=> __aside::any_key),
+                    Call::Tag(call) => quote_spanned!(call.paren_token.span.join()=> __aside::AnyKey::from),
+                    Call::Path(call, _) => quote_spanned!(call.paren_token.span.join()=> __aside::any_key),
+                    Call::Method(call) => quote_spanned!(call.paren_token.span.join()=> __aside::any_key),
                 };
                 quote_spanned!(key.span()=> #into(#key))
             }

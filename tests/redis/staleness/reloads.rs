@@ -10,7 +10,7 @@ fn one_caller_reloads_and_the_others_get_the_old_value() {
         db.set(2);
         assert_eq!(revalidated(&db).await, Ok(1));
         sleep(STALE).await;
-        db.takes(Duration::from_secs(1));
+        db.takes(Duration::from_secs(3));
         let reloads = revalidated(&db);
         let others = async {
             while db.asked() < 2 {
@@ -99,7 +99,7 @@ fn a_refresh_in_the_background_keeps_nobody_waiting() {
         assert_eq!(in_background(&db).await, Ok(1));
         sleep(STALE).await;
         db.set(2);
-        db.takes(Duration::from_secs(1));
+        db.takes(Duration::from_secs(3));
         for _ in 0..10 {
             assert_eq!(at_once(in_background(&db)).await, Ok(1));
         }
@@ -172,7 +172,7 @@ fn values_are_reloaded_early_by_one_caller() {
         db.takes(Duration::from_secs(1));
         assert_eq!(early(&db).await, Ok(1));
         db.set(2);
-        db.takes(Duration::from_millis(500));
+        db.takes(Duration::from_secs(2));
         let mut readers = Vec::new();
         for _ in 0..50 {
             let (db, cache) = (db.clone(), cache.clone());

@@ -17,7 +17,7 @@ use tokio::{
 };
 
 /// What a busy machine may add to a bound.
-pub const SLACK: Duration = Duration::from_millis(350);
+pub const SLACK: Duration = Duration::from_millis(750);
 /// How soon after the fault the cache is in use again.
 pub const BACK: Duration = Duration::from_secs(5);
 /// Number of failed calls after which the cache is skipped.
