@@ -3,6 +3,7 @@
 use std::{
     fmt::{self, Debug, Display, Write},
     hash::{Hash, Hasher},
+    mem,
     num::NonZero,
     sync::Arc,
 };
@@ -36,25 +37,25 @@ pub struct KeyWriter {
     failed: bool,
 }
 
+// By reference, and `finish` inlined: a key that is handed on through memory, piece by piece, takes longer than all that is done with it.
 impl KeyWriter {
     /// Begins with a literal.
+    #[inline]
     #[must_use]
     pub fn new(start: &str) -> KeyWriter {
-        let mut text = String::with_capacity(start.len() + 40);
-        text.push_str(start);
-        KeyWriter { text, failed: false }
+        let mut key = KeyWriter { text: String::with_capacity(start.len() + 40), failed: false };
+        key.text.push_str(start);
+        key
     }
 
     /// Adds a literal.
-    #[must_use]
-    pub fn literal(mut self, text: &str) -> KeyWriter {
+    pub fn literal(&mut self, text: &str) -> &mut KeyWriter {
         self.text.push_str(text);
         self
     }
 
     /// Adds a value.
-    #[must_use]
-    pub fn value<V: Displayed + ?Sized>(mut self, value: &V) -> KeyWriter {
+    pub fn value<V: Displayed + ?Sized>(&mut self, value: &V) -> &mut KeyWriter {
         let before = self.text.len();
         if write!(Escape(&mut self.text), "{value}").is_err() {
             // Only a `Display` that fails by itself comes here. Two values that can't be written must not share an entry:
@@ -67,24 +68,32 @@ impl KeyWriter {
     }
 
     /// Adds an argument of a derived key.
-    #[must_use]
-    pub fn part<T: KeyPart + ?Sized>(self, argument: &T) -> KeyWriter {
+    pub fn part<T: KeyPart + ?Sized>(&mut self, argument: &T) -> &mut KeyWriter {
         self.value(&Part(argument))
     }
 
     /// Adds an integer, which holds nothing that could separate.
-    #[must_use]
-    pub fn integer<I: itoa::Integer>(mut self, value: I) -> KeyWriter {
+    pub fn integer<I: itoa::Integer>(&mut self, value: I) -> &mut KeyWriter {
         self.text.push_str(itoa::Buffer::new().format(value));
         self
     }
 
-    /// The finished key.
+    /// The finished key, which leaves nothing here.
+    #[inline]
     #[must_use]
-    pub fn finish(self) -> AnyKey {
-        let text = if self.text.len() > MAX_KEY { shorten(&self.text) } else { self.text };
+    pub fn finish(&mut self) -> AnyKey {
+        if self.failed || self.text.len() > MAX_KEY {
+            return self.finish_unusual();
+        }
+        AnyKey { cache: None, more: None, text: mem::take(&mut self.text) }
+    }
+
+    #[cold]
+    fn finish_unusual(&mut self) -> AnyKey {
+        let text = mem::take(&mut self.text);
+        let text = if text.len() > MAX_KEY { shorten(&text) } else { text };
         let more = self.failed.then(|| Box::new(More { tags: Few::default(), failed: true }));
-        AnyKey { text, cache: None, more }
+        AnyKey { cache: None, more, text }
     }
 }
 
@@ -224,11 +233,13 @@ pub fn type_name<T: ?Sized>() -> &'static str {
 /// assert_eq!(key.as_str(), "users:recent");
 /// ```
 #[derive(Clone)]
+// In this order: a copy of it then reads two fields together only if they were written together, for which a processor does not wait.
+#[repr(C)]
 pub struct AnyKey {
-    text: String,
     /// The cache that it lies in, where the key says so itself.
     cache: Option<Arc<Shared>>,
     more: Option<Box<More>>,
+    text: String,
 }
 
 /// What hardly any key has: apart, so that a call does not carry the room for it.
@@ -372,7 +383,7 @@ impl KeyWriter {
     /// The finished tag. What was written begins with `#`.
     #[doc(hidden)]
     #[must_use]
-    pub fn finish_tag(self) -> Tag {
+    pub fn finish_tag(&mut self) -> Tag {
         let key = self.finish();
         let is_whole = key.is_whole();
         Tag::of(key.text, is_whole)

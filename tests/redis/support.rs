@@ -87,9 +87,9 @@ pub(crate) async fn copied<T, F: Future<Output = T>>(call: impl Fn() -> F) -> T 
 }
 
 /// Does it once more until that many writes have waited for copies: those can be over before the write begins, on a busy machine.
-pub(crate) async fn until_writes_waited(writer: &Cache, writes: u64, mut round: impl AsyncFnMut()) {
-    let (begun, before) = (Instant::now(), writer.stats().writes_waited);
-    let waited = || writer.stats().writes_waited - before;
+pub(crate) async fn until_writes_waited(cache: &Cache, writes: u64, mut round: impl AsyncFnMut()) {
+    let (begun, before) = (Instant::now(), cache.stats().writes_waited);
+    let waited = || cache.stats().writes_waited - before;
     while waited() < writes {
         assert!(begun.elapsed() < LONG, "{} writes have waited for copies, of {writes}", waited());
         round().await;

@@ -265,7 +265,7 @@ impl<T: Cacheable, C: Codec> Cached<T, C> {
     }
 
     fn text<M>(&self, parts: impl KeyParts<M>) -> AnyKey {
-        parts.write(KeyWriter::new(self.function.settings.template)).finish()
+        parts.write(&mut KeyWriter::new(self.function.settings.template)).finish()
     }
 }
 
@@ -287,7 +287,7 @@ impl<T, C> Debug for Cached<T, C> {
 pub trait KeyParts<M>: Sized {
     /// Writes them behind the name.
     #[doc(hidden)]
-    fn write(self, key: KeyWriter) -> KeyWriter;
+    fn write(self, key: &mut KeyWriter) -> &mut KeyWriter;
 }
 
 /// One value.
@@ -301,7 +301,7 @@ pub struct OnePart;
 pub struct Parts;
 
 impl<D: Display> KeyParts<OnePart> for D {
-    fn write(self, key: KeyWriter) -> KeyWriter {
+    fn write(self, key: &mut KeyWriter) -> &mut KeyWriter {
         key.literal(":").value(&self)
     }
 }
@@ -310,7 +310,7 @@ macro_rules! tuples {
     ($(($($part:ident)*))*) => {$(
         impl<$($part: Display),*> KeyParts<Parts> for ($($part,)*) {
             #[allow(non_snake_case, reason = "a part is called as its type is")]
-            fn write(self, key: KeyWriter) -> KeyWriter {
+            fn write(self, key: &mut KeyWriter) -> &mut KeyWriter {
                 let ($($part,)*) = self;
                 key $(.literal(":").value(&$part))*
             }

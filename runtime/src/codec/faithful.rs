@@ -58,7 +58,7 @@ fn checked<V: Cacheable, C: Codec>(
 ) -> Result<(), CodecError> {
     let options = Options { human_readable: C::HUMAN_READABLE, ..Options::default() };
     // Before the codec writes it: it would go down as deep as the value is.
-    let walked = walk(value, Options { refuse_skipped: !C::SELF_DESCRIBING, ..options });
+    let walked = walk(value, Options { refuse_skipped: !C::SELF_DESCRIBING, with_written: true, ..options });
     let walked = walked.map_err(CodecError::new)?;
     let begin = into.len();
     C::encode(value, into)?;

@@ -19,6 +19,9 @@ use super::bounded::{MAX_DEPTH, MAX_EMPTY_ELEMENTS, TOO_DEEP, TOO_MANY};
 mod digest;
 mod hashed;
 
+/// Number of fields for which there is room at first.
+const FIELDS: usize = 16;
+
 /// What to look at in a walk.
 #[derive(Debug, Clone, Copy, Default)]
 #[expect(clippy::struct_excessive_bools, reason = "each is asked for by itself")]
@@ -28,7 +31,9 @@ pub(super) struct Options {
     pub(super) refuse_skipped: bool,
     /// Sequences are compared without their order, too.
     pub(super) any_order: bool,
-    /// Fields are noted, to tell where two values differ.
+    /// The fields that are mentioned are noted.
+    pub(super) with_written: bool,
+    /// Fields are noted with their digests, to tell where two values differ.
     pub(super) with_fields: bool,
 }
 
@@ -63,7 +68,9 @@ impl Walked {
 
 /// Walks a value.
 pub(super) fn walk(value: &impl Serialize, options: Options) -> Result<Walked, Refused> {
-    let state = State { options, ..State::default() };
+    // Few values have more fields; each time that it grew would cost as much as a field does.
+    let names = if options.with_written { Vec::with_capacity(FIELDS) } else { Vec::new() };
+    let state = State { options, names: RefCell::new(names), ..State::default() };
     let digest = value.serialize(Walk { state: &state, depth: 0, unordered: false })?;
     let State { written, fields, .. } = state;
     Ok(Walked { digest, written: written.into_inner(), fields: fields.into_inner() })
@@ -183,7 +190,9 @@ impl Parts<'_> {
 
     fn named(&mut self, name: &'static str, part: u64) {
         let State { options, names, fields, .. } = self.inside.state;
-        names.borrow_mut().push(name);
+        if options.with_written {
+            names.borrow_mut().push(name);
+        }
         if options.with_fields {
             fields.borrow_mut().push((self.name, name, part));
         }
@@ -195,7 +204,10 @@ impl Parts<'_> {
     }
 
     fn end_of_fields(self) -> u64 {
-        let State { names, written, .. } = self.inside.state;
+        let State { options, names, written, .. } = self.inside.state;
+        if !options.with_written {
+            return self.end();
+        }
         let (mut names, mut written) = (names.borrow_mut(), written.borrow_mut());
         let (name, variant, count) = (self.name, self.variant, self.count);
         let own = &names[self.names_from..];

@@ -231,6 +231,19 @@ impl Store {
         }
     }
 
+    /// Whether parts of this many keys are read one beside the other. In a cluster each part would be parted again; and of longer values
+    /// a part is several commands already.
+    pub(crate) fn reads_in_parts(&self, part: usize) -> bool {
+        match self {
+            #[cfg(feature = "redis")]
+            Store::Redis(store) => store.reads_with_one_command(part),
+            _ => {
+                let _ = part;
+                false
+            }
+        }
+    }
+
     /// Whether steps leave this process.
     pub(crate) fn is_remote(&self) -> bool {
         match self {

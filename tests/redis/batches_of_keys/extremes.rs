@@ -243,3 +243,34 @@ async fn ids_of_one_key_have_one_value() {
     })
     .await;
 }
+
+/// A long look is several commands: what was answered before the server fell silent is given, and the rest is loaded.
+#[tokio::test]
+async fn what_was_answered_before_the_server_fell_silent_is_given() {
+    let server = RedisServer::start();
+    let proxy = Proxy::start(server.addr());
+    let timeout = Duration::from_secs(2);
+    let cache = Cache::builder().url(proxy.url()).namespace("silent").timeout(timeout).build().await.unwrap();
+    let (db, ids) = (Rows::default(), (0..1_000).collect::<Vec<u64>>());
+    cache
+        .scope(async {
+            let begun = Instant::now();
+            loop {
+                rows(&db, &ids).await;
+                if db.queries().is_empty() {
+                    break;
+                }
+                assert!(begun.elapsed() < LONG, "they are not stored: {}", cache.stats());
+            }
+            db.version.store(1, SeqCst);
+            // Each is some sixty bytes long.
+            proxy.set(Mode::Stall(30_000));
+            let given = rows(&db, &ids).await;
+            let loaded = db.queries();
+            let [count] = loaded[..] else { panic!("{} queries", loaded.len()) };
+            assert_eq!(given.len(), ids.len());
+            assert_eq!(given.values().filter(|version| **version == 1).count(), count);
+            assert!((100..900).contains(&count), "{count} were loaded");
+        })
+        .await;
+}

@@ -1,8 +1,9 @@
 //! The first look at the keys of a batch, and who loads what is not there.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, time::Duration};
 
 use bytes::Bytes;
+use futures_util::{StreamExt, stream::FuturesOrdered};
 use tokio::sync::oneshot;
 
 use super::{
@@ -27,6 +28,20 @@ use crate::{
     store::{Answer, Read, StoreError},
 };
 
+/// Number of keys that are read together where what is read is decoded part by part: of fewer, the parts cost more than they save.
+const PART: usize = 128;
+/// Maximum number of parts of one batch that are not answered yet.
+const PARTS: usize = 16;
+
+/// What was read under some keys, and under those of their tags.
+type PartRead = (Vec<Answer<Read>>, OfTags<Option<Bytes>>);
+
+/// What a look did not give: what is to be done next, and the keys whose age matters although nobody asked for it.
+struct NotGiven<V, E> {
+    steps: Vec<(usize, CallerStep<V, E>)>,
+    untimed: Vec<usize>,
+}
+
 impl<V, E> Group<V, E> {
     /// Looks at all keys. What is not given at once is led, followed, or part of the next body.
     pub(super) async fn begin(&mut self) {
@@ -45,9 +60,9 @@ impl<V, E> Group<V, E> {
         if rest.is_empty() {
             return;
         }
-        let (mut steps, untimed) = self.give_hits(&rest, timed).await;
+        let NotGiven { mut steps, untimed } = self.give_hits(&rest, timed).await;
         if !untimed.is_empty() {
-            steps.extend(self.give_hits(&untimed, true).await.0);
+            steps.extend(self.give_hits(&untimed, true).await.steps);
             steps.sort_unstable_by_key(|(index, _)| *index);
         }
         if steps.is_empty() {
@@ -79,34 +94,30 @@ impl<V, E> Group<V, E> {
         self.join(misses);
     }
 
-    /// One look at these keys, which gives what is stored and fresh: nothing is kept of a hit but its value. With what is to be done
-    /// about the others, and those whose age matters although nobody asked for it.
-    async fn give_hits(
-        &mut self,
-        indices: &[usize],
-        timed: bool,
-    ) -> (Vec<(usize, CallerStep<V, E>)>, Vec<usize>) {
-        let (answers, of_tags) = self.read(indices, timed).await;
-        let spent = self.budget.spent();
-        let Group { of, values, .. } = self;
-        let site = of.site();
-        let (mut steps, mut untimed) = (Vec::new(), Vec::new());
-        for (&index, answer) in indices.iter().zip(answers) {
-            let call = Call::new(&site, &of.keys[index]);
-            match of.classify_one(&call, index, answer, &of_tags) {
-                // Stored by a program whose function lets values grow old.
-                Lookup::Missing(Missing::NeedsServerTime) if !timed => untimed.push(index),
-                found => match after_first_look(found) {
-                    CallerStep::Give(hit) if of.keys[index].is_whole() => {
-                        call.keep_copy(&hit);
-                        call.counters.hit_times.record(|| spent);
-                        values[index] = settled(&call, call.give(hit));
-                    }
-                    step => steps.push((index, step)),
-                },
-            }
+    /// One look at these keys, which gives what is stored and fresh: nothing is kept of a hit but its value.
+    async fn give_hits(&mut self, indices: &[usize], timed: bool) -> NotGiven<V, E> {
+        let mut not_given = NotGiven { steps: Vec::new(), untimed: Vec::new() };
+        if indices.len() <= PART || !self.of.tags.is_empty() || !self.of.cache.store.reads_in_parts(PART) {
+            let read = self.read(indices, timed).await;
+            let Group { of, values, budget, .. } = self;
+            of.give_part((indices, timed), read, budget.spent(), values, &mut not_given);
+            return not_given;
         }
-        (steps, untimed)
+        // While one part is decoded, the server and the connection are at the next ones.
+        let Group { of, values, budget, .. } = self;
+        let (of, mut parts, mut reads) = (&*of, indices.chunks(PART), FuturesOrdered::new());
+        loop {
+            // Only waiting is the store's time.
+            let within = budget.begin();
+            while reads.len() < PARTS
+                && let Some(part) = parts.next()
+            {
+                reads.push_back(of.read_part(part, timed, within.clone()));
+            }
+            let Some((part, read)) = reads.next().await else { return not_given };
+            budget.end(is_silent(&read.0));
+            of.give_part((part, timed), read, budget.spent(), values, &mut not_given);
+        }
     }
 
     /// Joins the flights of keys.
@@ -270,17 +281,56 @@ impl<V, E> Group<V, E> {
     }
 
     /// What is stored under these keys, and under those of their tags.
-    async fn read(&mut self, indices: &[usize], timed: bool) -> (Vec<Answer<Read>>, OfTags<Option<Bytes>>) {
-        let (answers, of_tags) = match self.budget.begin() {
-            Ok(within) => self.of.read(indices, timed, within).await,
-            Err(error) => (vec![Err(error); indices.len()], OfTags::default()),
-        };
+    async fn read(&mut self, indices: &[usize], timed: bool) -> PartRead {
+        let within = self.budget.begin();
+        let (_, (answers, of_tags)) = self.of.read_part(indices, timed, within).await;
         self.budget.end(is_silent(&answers) || is_silent(of_tags.answers()));
         (answers, of_tags)
     }
 }
 
 impl<V, E> GroupSite<V, E> {
+    /// What is stored under these keys, and under those of their tags, unless there is no time left for that.
+    async fn read_part<'a>(
+        &self,
+        part: &'a [usize],
+        timed: bool,
+        within: Answer<Duration>,
+    ) -> (&'a [usize], PartRead) {
+        let read = match within {
+            Ok(within) => self.read(part, timed, within).await,
+            Err(error) => (vec![Err(error); part.len()], OfTags::default()),
+        };
+        (part, read)
+    }
+
+    /// Gives what is stored and fresh of what was read.
+    fn give_part(
+        &self,
+        (part, timed): (&[usize], bool),
+        (answers, of_tags): PartRead,
+        spent: Duration,
+        values: &mut [Option<V>],
+        not_given: &mut NotGiven<V, E>,
+    ) {
+        let site = self.site();
+        for (&index, answer) in part.iter().zip(answers) {
+            let call = Call::new(&site, &self.keys[index]);
+            match self.classify_one(&call, index, answer, &of_tags) {
+                // Stored by a program whose function lets values grow old.
+                Lookup::Missing(Missing::NeedsServerTime) if !timed => not_given.untimed.push(index),
+                found => match after_first_look(found) {
+                    CallerStep::Give(hit) if self.keys[index].is_whole() => {
+                        call.keep_copy(&hit);
+                        call.counters.hit_times.record(|| spent);
+                        values[index] = settled(&call, call.give(hit));
+                    }
+                    step => not_given.steps.push((index, step)),
+                },
+            }
+        }
+    }
+
     /// What was read under these keys, and under those of their tags, means.
     pub(super) fn classify(
         &self,

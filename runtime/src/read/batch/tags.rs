@@ -36,6 +36,11 @@ impl Tags {
         tags
     }
 
+    /// Whether no key carries any.
+    pub(super) fn is_empty(&self) -> bool {
+        self.each.is_empty()
+    }
+
     /// The places of a key's tags.
     pub(super) fn of_key(&self, index: usize) -> &[usize] {
         let Some(end) = self.ends.get(index) else { return &[] };

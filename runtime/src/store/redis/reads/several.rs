@@ -51,6 +51,12 @@ impl RedisStore {
         answers
     }
 
+    /// Whether so many keys are read with one command, as far as the lengths of values can be estimated.
+    pub(crate) fn reads_with_one_command(&self, keys: usize) -> bool {
+        let reads = self.route.sole().map(|node| node.local().reads());
+        reads.and_then(|reads| reads.keys_in(CHUNK_BYTES)).is_some_and(|fit| fit >= keys)
+    }
+
     /// Reads keys of one server: with those of others where that is one command, else chunk by chunk.
     async fn read_of_node(
         &self,
