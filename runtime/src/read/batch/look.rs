@@ -114,7 +114,10 @@ impl<V, E> Group<V, E> {
             {
                 reads.push_back(of.read_part(part, timed, within.clone()));
             }
-            let Some((part, read)) = reads.next().await else { return not_given };
+            let Some((part, read)) = reads.next().await else {
+                budget.end(false);
+                return not_given;
+            };
             budget.end(is_silent(&read.0));
             of.give_part((part, timed), read, budget.spent(), values, &mut not_given);
         }
