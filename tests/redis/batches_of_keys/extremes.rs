@@ -265,7 +265,16 @@ async fn what_was_answered_before_the_server_fell_silent_is_given() {
             db.version.store(1, SeqCst);
             // Each is some sixty bytes long.
             proxy.set(Mode::Stall(30_000));
-            let given = rows(&db, &ids).await;
+            let at_once = async {
+                let mut most = 0;
+                while db.queries.lock().unwrap().is_empty() {
+                    most = most.max(cache.stats().nodes[0].in_flight);
+                    tokio::time::sleep(Duration::from_millis(1)).await;
+                }
+                most
+            };
+            let (given, at_once) = tokio::join!(rows(&db, &ids), at_once);
+            assert_eq!(at_once, 2, "while one part is decoded, the next is on its way");
             let loaded = db.queries();
             let [count] = loaded[..] else { panic!("{} queries", loaded.len()) };
             assert_eq!(given.len(), ids.len());

@@ -1,6 +1,6 @@
 //! The first look at the keys of a batch, and who loads what is not there.
 
-use std::{borrow::Cow, time::Duration};
+use std::{borrow::Cow, ops::RangeInclusive, time::Duration};
 
 use bytes::Bytes;
 use futures_util::{StreamExt, stream::FuturesOrdered};
@@ -28,10 +28,12 @@ use crate::{
     store::{Answer, Read, StoreError},
 };
 
-/// Number of keys that are read together where what is read is decoded part by part: of fewer, the parts cost more than they save.
-const PART: usize = 128;
-/// Maximum number of parts of one batch that are not answered yet.
-const PARTS: usize = 16;
+/// Number of parts of a long look: what one of them gives is decoded while the server and the connection are at the next.
+const PARTS: usize = 4;
+/// Number of keys of a part. Of fewer, parts cost more than they save; of more, a read is several commands.
+const PART: RangeInclusive<usize> = 128..=1_000;
+/// Maximum number of parts of one batch that are not answered yet: three that are not answered in time are taken for a lost connection.
+const AT_ONCE: usize = 2;
 
 /// What was read under some keys, and under those of their tags.
 type PartRead = (Vec<Answer<Read>>, OfTags<Option<Bytes>>);
@@ -97,19 +99,19 @@ impl<V, E> Group<V, E> {
     /// One look at these keys, which gives what is stored and fresh: nothing is kept of a hit but its value.
     async fn give_hits(&mut self, indices: &[usize], timed: bool) -> NotGiven<V, E> {
         let mut not_given = NotGiven { steps: Vec::new(), untimed: Vec::new() };
-        if indices.len() <= PART || !self.of.tags.is_empty() || !self.of.cache.store.reads_in_parts(PART) {
+        let part = indices.len().div_ceil(PARTS).clamp(*PART.start(), *PART.end());
+        if indices.len() <= part || !self.of.tags.is_empty() || !self.of.cache.store.reads_in_parts(part) {
             let read = self.read(indices, timed).await;
             let Group { of, values, budget, .. } = self;
             of.give_part((indices, timed), read, budget.spent(), values, &mut not_given);
             return not_given;
         }
-        // While one part is decoded, the server and the connection are at the next ones.
         let Group { of, values, budget, .. } = self;
-        let (of, mut parts, mut reads) = (&*of, indices.chunks(PART), FuturesOrdered::new());
+        let (of, mut parts, mut reads) = (&*of, indices.chunks(part), FuturesOrdered::new());
         loop {
             // Only waiting is the store's time.
             let within = budget.begin();
-            while reads.len() < PARTS
+            while reads.len() < AT_ONCE
                 && let Some(part) = parts.next()
             {
                 reads.push_back(of.read_part(part, timed, within.clone()));
@@ -118,8 +120,11 @@ impl<V, E> Group<V, E> {
                 budget.end(false);
                 return not_given;
             };
-            budget.end(is_silent(&read.0));
-            of.give_part((part, timed), read, budget.spent(), values, &mut not_given);
+            let (mut answers, of_tags) = read;
+            budget.end(is_silent(&answers));
+            // It may have waited for its turn.
+            of.refuse_listed(part, &mut answers);
+            of.give_part((part, timed), (answers, of_tags), budget.spent(), values, &mut not_given);
         }
     }
 
@@ -305,6 +310,15 @@ impl<V, E> GroupSite<V, E> {
             Err(error) => (vec![Err(error); part.len()], OfTags::default()),
         };
         (part, read)
+    }
+
+    /// A write may have returned meanwhile whose invalidation could not be delivered.
+    fn refuse_listed(&self, part: &[usize], answers: &mut [Answer<Read>]) {
+        for (index, answer) in part.iter().zip(answers) {
+            if self.cache.is_listed(self.key(*index)) {
+                *answer = Err(StoreError::Listed);
+            }
+        }
     }
 
     /// Gives what is stored and fresh of what was read.

@@ -26,7 +26,7 @@ const FIRST_CHUNK: usize = 64;
 const SLOW_START: usize = 4;
 /// Maximum length of an answer, as far as it can be estimated (bytes).
 const CHUNK_BYTES: usize = LARGE;
-/// Maximum number of commands of one caller to one server that are not answered yet.
+/// Maximum number of commands of one read to one server that are not answered yet.
 const IN_FLIGHT: usize = 4;
 
 impl RedisStore {
@@ -69,11 +69,17 @@ impl RedisStore {
         let node = owner.local();
         let parts = indices.iter().map(|index| self.full(keys[*index]).parts());
         if let Some(replies) = node.reads().join_open(parts, timed, || node.runtime()) {
+            // A batch has the time limit of a call. Who has less time left has a timeout of their own.
+            let left = until.saturating_duration_since(Instant::now());
+            let has_less = left < node.limits().call;
             let replies = indices.into_iter().zip(replies).map(|(index, reply)| async move {
-                let answer = match reply.await {
-                    Ok(Ok(Ok((there, now)))) if !timed || now.is_some() => Ok((there, now)),
-                    Ok(Ok(Err(error))) => Err(error),
-                    _ => self.read_apart(keys[index], timed, until).await,
+                let reply =
+                    if has_less { in_awake_time!(Clock::Real, left, reply) } else { Some(reply.await) };
+                let answer = match reply {
+                    None => Err(StoreError::Timeout(left)),
+                    Some(Ok(Ok(Ok((there, now))))) if !timed || now.is_some() => Ok((there, now)),
+                    Some(Ok(Ok(Err(error)))) => Err(error),
+                    Some(_) => self.read_apart(keys[index], timed, until).await,
                 };
                 self.note_length(keys[index], &answer);
                 (index, answer)
