@@ -19,9 +19,6 @@ use super::bounded::{MAX_DEPTH, MAX_EMPTY_ELEMENTS, TOO_DEEP, TOO_MANY};
 mod digest;
 mod hashed;
 
-/// Number of fields for which there is room at first.
-const FIELDS: usize = 16;
-
 /// What to look at in a walk.
 #[derive(Debug, Clone, Copy, Default)]
 #[expect(clippy::struct_excessive_bools, reason = "each is asked for by itself")]
@@ -69,7 +66,7 @@ impl Walked {
 /// Walks a value.
 pub(super) fn walk(value: &impl Serialize, options: Options) -> Result<Walked, Refused> {
     // Few values have more fields; each time that it grew would cost as much as a field does.
-    let names = if options.with_written { Vec::with_capacity(FIELDS) } else { Vec::new() };
+    let names = if options.with_written { Vec::with_capacity(16) } else { Vec::new() };
     let state = State { options, names: RefCell::new(names), ..State::default() };
     let digest = value.serialize(Walk { state: &state, depth: 0, unordered: false })?;
     let State { written, fields, .. } = state;
