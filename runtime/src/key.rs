@@ -78,7 +78,7 @@ impl KeyWriter {
         self
     }
 
-    /// The finished key, which leaves nothing here.
+    /// The finished key. The text is taken: it is finished once.
     #[inline]
     #[must_use]
     pub fn finish(&mut self) -> AnyKey {
