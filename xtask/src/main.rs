@@ -5,6 +5,7 @@ use std::{
     env,
     ffi::OsString,
     iter,
+    num::NonZero,
     path::Path,
     process::{Command, ExitCode, Stdio},
     sync::mpsc::{self, RecvTimeoutError},
@@ -91,9 +92,13 @@ fn test(args: &[OsString], servers: Vec<Option<OsString>>) -> Result<(), String>
     let mut outcomes = Vec::new();
     if args.is_empty() {
         println!(
-            "xtask: {number} steps. The tests of the compiler's messages build a copy of the dependencies in"
+            "xtask: {number} steps, {} tests at a time ({TEST_THREADS} takes another number). The tests of the",
+            test_threads().display()
         );
-        println!("xtask: `target/tests`, which takes some minutes where that folder is new.");
+        println!(
+            "xtask: compiler's messages build a copy of the dependencies in `target/tests`, which takes some"
+        );
+        println!("xtask: minutes where that folder is new.");
         let start = Instant::now();
         let passed = package::check().inspect_err(|wrong| eprintln!("{wrong}")).is_ok();
         outcomes.push(Outcome { name: "packages".to_owned(), passed, took: start.elapsed() });
@@ -143,6 +148,15 @@ fn all_steps(servers: Vec<Option<OsString>>) -> Vec<Step> {
         steps.push(build.with([features, "--", "--deny", "warnings"]));
     }
     steps
+}
+
+/// What libtest takes the number of its threads from.
+const TEST_THREADS: &str = "RUST_TEST_THREADS";
+
+/// How many tests are run at a time: two a core, since most tests of servers wait for time to pass.
+fn test_threads() -> OsString {
+    let cores = thread::available_parallelism().map_or(2, NonZero::get);
+    env::var_os(TEST_THREADS).unwrap_or_else(|| (2 * cores).to_string().into())
 }
 
 /// How often a step that goes on says so.
@@ -229,6 +243,7 @@ impl Step {
         let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
         let mut command = Command::new(cargo);
         command.args(&self.args).envs(self.server.map(|server| (redis::CHOSEN, server))).stdin(Stdio::null());
+        command.env(TEST_THREADS, test_threads());
         let passed = with_signs_of_life(&self.name, || succeeds(&mut command));
         Outcome { passed, name: self.name, took: start.elapsed() }
     }
