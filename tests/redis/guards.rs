@@ -9,7 +9,7 @@ use cached_aside::{AnyKey, Cache, Error, NodeState, cached_aside};
 use cached_aside_tests::{Mode, Proxy, RedisServer};
 use redis::cmd;
 
-use crate::support::{LONG, eventually, filled};
+use crate::support::{LONG, eventually, filled, patient};
 
 const TIMEOUT: Duration = Duration::from_millis(250);
 /// More than fit into a packet.
@@ -95,7 +95,7 @@ async fn are_guarded_and_released(cache: &Cache, server: &RedisServer, many: u64
 async fn guards_that_were_placed_before_one_failed_are_released() {
     let server = RedisServer::start();
     let proxy = Proxy::start(server.addr());
-    let cache = cache(&proxy.url(), "interrupted").await;
+    let cache = patient(proxy.url()).namespace("interrupted").build().await.unwrap();
     // An answer has four bytes.
     proxy.set(Mode::Cut(10_000));
     let error = cache.guard((0..SOME).map(row::key)).await.unwrap_err();
@@ -137,7 +137,7 @@ async fn a_write_by_hand_goes_on_without_redis_and_its_keys_are_invalidated_late
 async fn a_best_effort_guard_is_placed_as_soon_as_redis_is_back() {
     let server = RedisServer::start();
     let proxy = Proxy::start(server.addr());
-    let cache = cache(&proxy.url(), "back").await;
+    let cache = patient(proxy.url()).namespace("back").build().await.unwrap();
     take_away(&proxy, &cache);
     let guard = cache.guard_best_effort((0..SOME).map(row::key)).await;
     proxy.set(Mode::Pass);
@@ -150,7 +150,8 @@ async fn a_best_effort_guard_is_placed_as_soon_as_redis_is_back() {
 #[tokio::test]
 async fn a_crowd_of_keys_does_not_wait_for_a_silent_server_again_and_again() {
     let server = RedisServer::start();
-    let cache = cache(&server.url(), "silent").await;
+    let timeout = Duration::from_secs(1);
+    let cache = patient(server.url()).namespace("silent").timeout(timeout).build().await.unwrap();
     server.pause();
     let begun = Instant::now();
     let guard = cache.guard_best_effort((0..MANY).map(row::key)).await;
@@ -158,7 +159,7 @@ async fn a_crowd_of_keys_does_not_wait_for_a_silent_server_again_and_again() {
     assert!(guard.release().await.is_err());
     let released = begun.elapsed().saturating_sub(placed);
     server.resume();
-    assert!(placed < 50 * TIMEOUT && released < 50 * TIMEOUT, "{placed:?} {released:?}, and 100 packets");
+    assert!(placed < 50 * timeout && released < 50 * timeout, "{placed:?} {released:?}, and 100 packets");
     assert_eq!(cache.stats().recovering, MANY);
 }
 

@@ -238,7 +238,9 @@ impl Cell<'_> {
     /// Everything that was owed is delivered, and both programs are given what the origin has, also after a further write.
     async fn nothing_is_stale(&self, programs: &Programs) {
         let Programs { here, elsewhere, .. } = programs;
-        eventually(&format!("{self}: nothing is owed"), || here.stats().recovering == 0).await;
+        let nothing_is_owed =
+            async || eventually(&format!("{self}: nothing is owed"), || here.stats().recovering == 0).await;
+        nothing_is_owed().await;
         // A server that was restarted is gone for the other program, too, until it has noticed.
         eventually_async(&format!("{self}: the other program is back"), async || {
             elsewhere.ping().await.is_ok()
@@ -247,6 +249,8 @@ impl Cell<'_> {
         for writes in 0..2 {
             if writes > 0 {
                 here.scope(save_all(&self.app)).await;
+                // A busy machine can take longer to answer than the write waits.
+                nothing_is_owed().await;
             }
             for (row, cache) in ROWS.into_iter().flat_map(|row| [(row, here), (row, elsewhere)]) {
                 let version = cache.scope(load(&self.app, row)).await;

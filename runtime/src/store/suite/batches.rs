@@ -68,8 +68,15 @@ async fn a_user_who_may_not_call_mget_reads_one_by_one() {
     read().await;
     // The connection of this runtime is checked when it is made, which sends `GET`s too.
     until(|| server.commands().get("evalsha").is_some_and(|checks| *checks >= 2), "both are checked").await;
-    let (get, mget) = commands(&server, read()).await;
-    assert_eq!((get, mget), (50, 0));
+    // What the checks have left, and a read that is sent again, may be counted with the first ones.
+    for _ in 0..10 {
+        let (get, mget) = commands(&server, read()).await;
+        assert_eq!(mget, 0);
+        if get == 50 {
+            return;
+        }
+    }
+    panic!("fifty reads are not fifty commands");
 }
 
 /// Values of 64 KiB fill a batch by themselves.
