@@ -3,7 +3,7 @@
 use super::*;
 
 /// How long a copy is asked for: long enough for a few steps on a busy machine.
-const COPY: Duration = Duration::from_millis(400);
+const COPY: Duration = Duration::from_millis(800);
 
 /// A value of which local copies can be registered, and its key.
 async fn local(store: &Store, name: &str, fresh_for: Duration, ttl: Duration) -> String {
@@ -158,7 +158,7 @@ pub(super) async fn what_cannot_be_read_is_not_replaced_while_there_are_copies(s
 }
 
 pub(super) async fn a_copy_is_granted_for_no_longer_than_its_value(store: &Store) {
-    let short = Duration::from_millis(150);
+    let short = COPY / 2;
     let granted = async |key: &str| register(store, key, COPY).await;
     let ends = granted(&local(store, "short ttl", LONG, short).await).await;
     assert!(ends <= short && ends > Duration::ZERO, "{ends:?}");

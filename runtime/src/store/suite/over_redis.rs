@@ -138,6 +138,19 @@ async fn the_connection_comes_back_by_itself() {
     the_suite(&store).await;
 }
 
+/// So many callers in a row are given no answer. Where this process is held up, a caller that went away can count as a timeout and the
+/// other way round, and it takes more of them.
+async fn stays_silent(store: &Store, key: &str, patience: Duration, callers: u32) {
+    for caller in 0..3 * callers {
+        if caller >= callers && !is_up(store) {
+            return;
+        }
+        let silent = store.read(key, patience).await;
+        let is_late = silent == Err(StoreError::Timeout(patience));
+        assert!(is_late || caller >= callers, "{silent:?} is the answer to caller {caller}");
+    }
+}
+
 #[tokio::test]
 async fn a_connection_that_stops_answering_is_replaced() {
     let server = RedisServer::start();
@@ -149,14 +162,12 @@ async fn a_connection_that_stops_answering_is_replaced() {
     for (callers, patience) in [(3, call), (16, call / 10)] {
         proxy.set(cached_aside_tests::Mode::Hole);
         assert!(is_up(&store));
-        for _ in 0..callers {
-            assert_eq!(store.read(&key, patience).await, Err(StoreError::Timeout(patience)));
-        }
+        stays_silent(&store, &key, patience, callers).await;
         until(|| !is_up(&store), "the old connection is kept").await;
         let begun = Instant::now();
         let refused = store.read(&key, WITHIN).await;
         assert!(matches!(refused, Err(StoreError::Unreachable(_))), "{refused:?}");
-        assert!(begun.elapsed() < call, "calls are turned away at once");
+        assert!(begun.elapsed() < WITHIN / 2, "calls are turned away at once");
         // A swallowed command is never answered, so only a new connection helps.
         proxy.set(cached_aside_tests::Mode::Pass);
         until(|| is_up(&store), "no new connection").await;
@@ -229,9 +240,7 @@ async fn a_server_that_is_slow_is_not_used_until_it_is_fast() {
     let call = Duration::from_millis(100);
     let store = connect_with(&proxy.url(), "slow", Limits { call, ..LIMITS }).await;
     proxy.set(cached_aside_tests::Mode::Delay(call * 3));
-    for _ in 0..3 {
-        assert_eq!(store.read("k", call).await, Err(StoreError::Timeout(call)));
-    }
+    stays_silent(&store, "k", call, 3).await;
     until(|| !is_up(&store), "a slow server is used").await;
     // Connections are opened and fail their checks meanwhile.
     let begun = Instant::now();
