@@ -156,7 +156,9 @@ async fn a_connection_that_stops_answering_is_replaced() {
     let server = RedisServer::start();
     let proxy = cached_aside_tests::Proxy::start(server.addr());
     let call = Duration::from_millis(100);
-    let store = connect_with(&proxy.url(), "hole", Limits { call, ..LIMITS }).await;
+    // An attempt that is swallowed takes as long as it may, and so does the closed window after it.
+    let limits = Limits { call, connect: call * 10, ..LIMITS };
+    let store = connect_with(&proxy.url(), "hole", limits).await;
     let key = stored(&store, "kept").await;
     // Three timeouts, or many callers that went away earlier: then the server is probed.
     for (callers, patience) in [(3, call), (16, call / 10)] {
