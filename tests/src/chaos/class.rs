@@ -99,7 +99,7 @@ impl Class {
 
     /// What a call may spend on the cache.
     pub fn timeout(self) -> Duration {
-        // Longer than a Redis that is reached takes to answer on a busy machine, and shorter than processes stand still.
+        // Longer than a Redis that is reached takes to answer on a busy machine, and shorter than the longest pauses of processes.
         if self.reaches() { Duration::from_secs(1) } else { TIMEOUT }
     }
 
