@@ -167,7 +167,7 @@ async fn a_connection_that_was_cut_is_no_outage() {
 /// main one: by itself, together with others, and with the server's time.
 #[tokio::test]
 async fn what_was_asked_over_a_broken_connection_of_the_runtime_is_asked_again() {
-    #[cached_aside(ttl = "5m", key = "again:{id}")]
+    #[cached_aside(ttl = "5m", key = "again:{id}", lease = "1m")]
     async fn again(id: u64) -> u64 {
         id
     }

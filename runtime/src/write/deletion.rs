@@ -13,7 +13,7 @@ use cached_aside_protocol::{Token, steps::Remove};
 use tokio::time::Instant;
 use tracing::Instrument;
 
-use super::pieces::in_pieces;
+use super::pieces::{for_parts, in_pieces};
 use crate::{
     AnyKey,
     engine::{events::now_and_then, recovery::Recovery, shared::Shared},
@@ -86,7 +86,7 @@ async fn remove(cache: &Arc<Shared>, function: &'static str, keys: &[AnyKey], wi
     let copied = answers.iter().filter_map(|answer| answer.as_ref().ok().copied()).max().unwrap_or_default();
     let failures: Failures = keys.iter().cloned().zip(answers).filter_map(failure).collect();
     // With a token that is in no guard, a late release is a deletion.
-    cache.undelivered(function, &failures, Token::fresh(), Duration::ZERO);
+    cache.undelivered(function, &failures, Token::fresh(), Duration::ZERO).await;
     cache.table.writes.invalidated.add((keys.len() - failures.len()) as u64);
     cache.hold_up_write(copied).await;
     failures
@@ -101,7 +101,7 @@ pub(crate) fn failure<T>((key, answer): (AnyKey, Result<T, StoreError>)) -> Opti
 
 impl Shared {
     /// Puts keys on the recovery list, says so in one line, and has them delivered.
-    pub(crate) fn undelivered(
+    pub(crate) async fn undelivered(
         self: &Arc<Self>,
         function: &'static str,
         failures: &Failures,
@@ -119,7 +119,7 @@ impl Shared {
             ?error,
             "invalidations could not be delivered; this process leaves the entries alone until they are"
         );
-        self.list(&keys, token, settle);
+        for_parts(&keys, |part| self.list(part, token, settle)).await;
         Recovery::deliver(self);
     }
 

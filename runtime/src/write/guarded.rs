@@ -8,7 +8,7 @@ use tracing::Instrument;
 
 use super::{
     deletion::{Failures, failure},
-    pieces::in_pieces,
+    pieces::{for_parts, in_pieces},
 };
 use crate::{
     AnyKey,
@@ -97,11 +97,12 @@ async fn keep(set: Arc<GuardSet>, interval: Duration) {
         let (keys, hold) = set.renewable();
         let names: Vec<&str> = keys.iter().map(String::as_str).collect();
         let within = cache.timeout.min(hold);
+        let stands = |answer: &Answer<bool>| matches!(answer, Ok(true) | Err(StoreError::Foreign));
         let renew = |_| RenewGuard { token, hold };
         let renew = |piece| cache.store.run_all(&names[piece], renew, within);
         let answers = in_pieces(names.len(), false, renew).await;
-        let stands = |answer: &Answer<bool>| matches!(answer, Ok(true) | Err(StoreError::Foreign));
-        set.renewed(names.iter().copied().zip(answers.iter().map(stands)));
+        let renewed: Vec<(&str, bool)> = names.iter().copied().zip(answers.iter().map(stands)).collect();
+        for_parts(&renewed, |part| set.renewed(part.iter().copied())).await;
         let lost = names.iter().zip(&answers).filter(|(_, answer)| **answer == Ok(false));
         let lost: Vec<&str> = lost.map(|(name, _)| *name).collect();
         if !lost.is_empty() {
@@ -165,29 +166,19 @@ impl Releasing {
         let is_updated =
             |(key, _): &(&String, &Named)| updates.iter().any(|update| update.key.as_str() == *key);
         let (with, without): (Vec<_>, Vec<_>) = keys.iter().partition(is_updated);
-        let mut answers = Vec::with_capacity(keys.len());
+        let mut answers = Vec::new();
         if !without.is_empty() {
-            let names: Vec<&str> = without.iter().map(|(key, _)| key.as_str()).collect();
-            let release = |piece: Range<usize>| {
-                let these = &without[piece.clone()];
+            let release = async |piece: Range<usize>| {
+                let these = &without[piece];
+                let names: Vec<&str> = these.iter().map(|(key, _)| key.as_str()).collect();
                 let release = |number: usize| Release { token, left: Left::Settling(these[number].1.settle) };
-                cache.store.run_all(&names[piece], release, cache.timeout)
+                cache.store.run_all(&names, release, cache.timeout).await
             };
-            let released = in_pieces(names.len(), false, release).await;
-            answers.extend(released);
+            answers = in_pieces(without.len(), false, release).await;
         }
         let mut stored = 0;
         if !with.is_empty() {
-            let names: Vec<&str> = with.iter().map(|(key, _)| key.as_str()).collect();
-            let release = |number: usize| {
-                let update = updates.iter().find(|update| update.key.as_str() == names[number]);
-                let value = |update: &Update| Left::Value {
-                    value: update.entry.value.clone(),
-                    ttl: update.entry.ttl,
-                };
-                Release { token, left: update.map_or(Left::Nothing, value) }
-            };
-            let released = cache.store.run_all(&names, release, cache.timeout).await;
+            let released = self.leave_entries(&with, &updates).await;
             stored = released.iter().filter(|answer| **answer == Ok(Released::Stored)).count();
             answers.extend(released);
         }
@@ -195,23 +186,59 @@ impl Releasing {
         let texts: Vec<&String> = named.iter().map(|(key, _)| *key).collect();
         tracing::debug!(keys = ?Listed(&texts), updated = stored, took = ?begun.elapsed(), "released");
         cache.table.writes.updated.add(stored as u64);
-        let copied = longest(answers.iter().filter_map(|answer| match answer {
-            Ok(Released::Left(left)) => Some(*left),
-            _ => None,
-        }));
-        let settle = |answer: &Answer<Released>, named: &Named| answer.as_ref().err().map(|_| named.settle);
-        let settle =
-            named.iter().zip(&answers).filter_map(|((_, named), answer)| settle(answer, named)).max();
-        let failed = named.iter().map(|(key, _)| AnyKey::finished(key)).zip(answers).filter_map(failure);
-        let failed: Failures = failed.collect();
-        cache.undelivered(self.set.function, &failed, token, settle.unwrap_or_default());
+        let all: Vec<_> = named.into_iter().zip(&answers).collect();
+        let mut answered = Answered::default();
+        for_parts(&all, |part| {
+            for ((key, named), answer) in part {
+                answered.add(key, named, answer);
+            }
+        })
+        .await;
+        let Answered { copied, settle, failed } = answered;
+        cache.undelivered(self.set.function, &failed, token, settle).await;
         cache.hold_up_write(copied).await;
-        for (key, _) in keys.iter().filter(|(_, named)| named.listed) {
-            cache.recovery.end(key, token);
-        }
+        let listed: Vec<&String> =
+            keys.iter().filter(|(_, named)| named.listed).map(|(key, _)| key).collect();
+        for_parts(&listed, |part| part.iter().for_each(|key| cache.recovery.end(key, token))).await;
         cache.table.writes.invalidated.add((keys.len() - failed.len()) as u64);
         self.is_last = true;
         failed
+    }
+
+    /// Leaves guards with entries in their places.
+    async fn leave_entries(&self, keys: &[(&String, &Named)], updates: &[Update]) -> Vec<Answer<Released>> {
+        let (cache, token) = (&self.set.cache, self.set.token);
+        let names: Vec<&str> = keys.iter().map(|(key, _)| key.as_str()).collect();
+        let release = |number: usize| {
+            let update = updates.iter().find(|update| update.key.as_str() == names[number]);
+            let value =
+                |update: &Update| Left::Value { value: update.entry.value.clone(), ttl: update.entry.ttl };
+            Release { token, left: update.map_or(Left::Nothing, value) }
+        };
+        cache.store.run_all(&names, release, cache.timeout).await
+    }
+}
+
+/// What the answers to a release say.
+#[derive(Default)]
+struct Answered {
+    /// For how long local copies may still be used.
+    copied: Duration,
+    /// For how long the guards have to stay of what could not be delivered.
+    settle: Duration,
+    failed: Failures,
+}
+
+impl Answered {
+    fn add(&mut self, key: &str, named: &Named, answer: &Answer<Released>) {
+        match answer {
+            Ok(Released::Left(left)) => self.copied = self.copied.max(*left),
+            Ok(Released::Stored) => {}
+            Err(error) => {
+                self.settle = self.settle.max(named.settle);
+                self.failed.push((AnyKey::finished(key), error.clone()));
+            }
+        }
     }
 }
 

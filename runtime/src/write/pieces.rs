@@ -2,10 +2,14 @@
 
 use std::{future::Future, ops::Range};
 
+use tokio::task::yield_now;
+
 use crate::store::{Answer, StoreError};
 
 /// Maximum number of keys that one packet guards, renews or deletes.
 pub(super) const PIECE: usize = 1_000;
+/// Maximum number of items that one turn of a thread goes through.
+pub(super) const PART: usize = 100;
 /// Maximum number of pieces in a row that may fail before the rest is not tried: enough for a server that does not answer to be
 /// found to be down, after which the other servers of a cluster are no longer waited for in vain.
 const FAILURES_IN_A_ROW: usize = 4;
@@ -31,11 +35,24 @@ where
         let given_up = failures.last().filter(|_| all_or_nothing || in_a_row >= FAILURES_IN_A_ROW);
         let given_up = given_up.map(|error| (*error).clone());
         answers.extend(of_piece);
-        if let Some(error) = given_up {
-            answers.resize(keys, Err(error));
+        let Some(error) = given_up else { continue };
+        while answers.len() < keys {
+            answers.resize(keys.min(answers.len() + PIECE), Err(error.clone()));
+            yield_now().await;
         }
     }
     answers
+}
+
+/// Goes through many items that need no answer of a store. Between parts the other tasks of this thread run: on the library's they
+/// are those of all caches.
+pub(super) async fn for_parts<T>(items: &[T], mut each: impl FnMut(&[T])) {
+    for (number, part) in items.chunks(PART).enumerate() {
+        if number > 0 {
+            yield_now().await;
+        }
+        each(part);
+    }
 }
 
 #[cfg(test)]

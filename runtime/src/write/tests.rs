@@ -1,6 +1,14 @@
 //! Writes that leave their value behind, against everything that the store can do. Time is paused.
 
-use std::{future::pending, pin::pin, time::Duration};
+use std::{
+    future::pending,
+    pin::pin,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
+    time::Duration,
+};
 
 use bytes::Bytes;
 use cached_aside_protocol::{
@@ -8,7 +16,10 @@ use cached_aside_protocol::{
     entry::{self, Entry},
     steps::{Acquire, Left, Release},
 };
-use tokio::time::{sleep, timeout};
+use tokio::{
+    task::yield_now,
+    time::{sleep, timeout},
+};
 
 use crate::{
     __private::{Key, key, update},
@@ -22,7 +33,12 @@ use crate::{
         Store,
         faulty::{FaultyStore, GATES, Gate, SLOW},
     },
-    write::{open::Open, pieces::PIECE, places::Places, write},
+    write::{
+        open::Open,
+        pieces::{PART, PIECE},
+        places::Places,
+        write,
+    },
 };
 
 mod around;
@@ -217,6 +233,31 @@ async fn the_first_guards_are_renewed_while_the_last_ones_are_placed() {
         let there = store(&cache).inside.read(key.as_str()).await.unwrap();
         assert!(there.is_some(), "{key} is under guard");
     }
+}
+
+/// The library's thread is one for all caches: keys that can't be delivered, however many, do not hold up the others.
+#[tokio::test]
+async fn very_many_keys_let_others_run_while_they_are_listed() {
+    const PIECES: usize = 20;
+    let cache = cache();
+    let keys: Vec<AnyKey> = (0..PIECES * PIECE).map(|number| AnyKey::new(&format!("k{number}"))).collect();
+    store(&cache).set("guard", Gate::Fails);
+    store(&cache).set("release", Gate::Fails);
+    let guard = cache.guard_best_effort(&keys).await;
+    let turns = Arc::new(AtomicUsize::new(0));
+    let of_others = turns.clone();
+    let others = tokio::spawn(async move {
+        loop {
+            of_others.fetch_add(1, Relaxed);
+            yield_now().await;
+        }
+    });
+    guard.release().await.unwrap_err();
+    others.abort();
+    assert_eq!(cache.stats().recovering, keys.len() as u64);
+    // Where the answers are read, where the keys are listed, and where their write is over.
+    let turns = turns.load(Relaxed);
+    assert!(turns >= 3 * (keys.len() / PART - 1), "others had {turns} turns");
 }
 
 const PIECES_TAKE: Duration = SLOW.saturating_mul(60);
