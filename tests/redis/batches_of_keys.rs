@@ -20,6 +20,7 @@ use crate::support::{filled, on_both_stores};
 mod attacks;
 mod extremes;
 mod forms;
+mod parts;
 mod tagged;
 
 /// Nothing of this takes so long, on however busy a machine.
@@ -152,7 +153,7 @@ async fn many_keys_cost_few_round_trips() {
 async fn large_values_do_not_come_all_at_once() {
     const LENGTH: usize = 64 << 10;
 
-    #[cached_aside(ttl = "5m", key = "batch-page:{id}")]
+    #[cached_aside(ttl = "5m", key = "batch-page:{id}", lease = "2m")]
     async fn page(id: u64) -> Vec<u8> {
         vec![u8::try_from(id).unwrap(); LENGTH]
     }

@@ -96,8 +96,13 @@ impl Shared {
     pub(crate) async fn read_all(&self, keys: &[&str], timed: bool, within: Duration) -> Vec<Answer<Read>> {
         let open: Vec<&str> = keys.iter().copied().filter(|key| !self.is_listed(key)).collect();
         let answers = self.store.read_all(&open, timed, within).await;
-        let answers = in_places(keys, &open, answers);
-        keys.iter().zip(answers).map(|(key, answer)| self.pass(key).and(answer)).collect()
+        let mut answers = in_places(keys, &open, answers);
+        for (key, answer) in keys.iter().zip(&mut answers) {
+            if self.is_listed(key) {
+                *answer = Err(StoreError::Listed);
+            }
+        }
+        answers
     }
 
     /// Runs a step of a load on several keys, as [`acquire`](Shared::acquire), [`elect`](Shared::elect) and [`fill`](Shared::fill) do on

@@ -14,6 +14,7 @@ use super::{
         },
         found::{Lookup, Missing},
         site::Call,
+        tagged::NO_TAGS,
     },
     group::{Follower, Group, GroupSite, Load, State, settled},
     tags::OfTags,
@@ -369,8 +370,15 @@ impl<V, E> GroupSite<V, E> {
         answer: Answer<Read>,
         of_tags: &OfTags<Option<Bytes>>,
     ) -> Lookup<V, E> {
-        match answer.and_then(|read| Ok((read, self.there(index, of_tags)?))) {
-            Ok(((there, now), tags)) => call.classify_with_tags(there, &tags, now),
+        let (there, now) = match answer {
+            Ok(read) => read,
+            Err(error) => return call.classify(Err(error), None, None),
+        };
+        if self.tags.is_empty() {
+            return call.classify(Ok(there), now, NO_TAGS);
+        }
+        match self.there(index, of_tags) {
+            Ok(tags) => call.classify_with_tags(there, &tags, now),
             Err(error) => call.classify(Err(error), None, None),
         }
     }

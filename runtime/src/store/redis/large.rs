@@ -63,8 +63,13 @@ pub(super) enum ReadVia {
 }
 
 impl LargeValues {
+    /// Whether any value is known to be large.
+    pub(super) fn is_any_known(&self) -> bool {
+        self.0.any.load(Relaxed)
+    }
+
     pub(super) fn read_via(&self, key: &str, now: impl FnOnce() -> Instant) -> ReadVia {
-        if !self.0.any.load(Relaxed) {
+        if !self.is_any_known() {
             return ReadVia::Shared;
         }
         match self.0.keys().get(&hash(key)) {

@@ -12,6 +12,11 @@ use tokio::{runtime, sync::oneshot};
 use super::{Batch, MAX_BYTES, MAX_CALLERS, Permit, ReadBatcher, Waiters, keys::Keys};
 
 impl<A> ReadBatcher<A> {
+    /// Whether a batch is being filled that could be joined.
+    pub(in super::super) fn is_any_open(&self) -> bool {
+        !self.0.queue.lock().open.is_empty()
+    }
+
     /// Adds the reads of one caller to the batch that others on its runtime are filling, if there is one with room for all of them.
     pub(in super::super) fn join_open<'k>(
         &self,

@@ -10,7 +10,7 @@ use super::super::{
     batch::{Batch, BatchReply},
     connection::NodeConnection,
     large::ReadVia,
-    scatter::{Indexed, same_for_all},
+    scatter::Indexed,
 };
 use super::ask;
 use crate::{
@@ -34,6 +34,9 @@ impl RedisStore {
     /// timeout.
     pub(crate) async fn read_all(&self, keys: &[&str], timed: bool, within: Duration) -> Vec<Answer<Read>> {
         let until = Instant::now() + within;
+        if let Some(answers) = self.read_at_once(keys, timed, until).await {
+            return answers;
+        }
         let mut answers = vec![Err(StoreError::Timeout(within)); keys.len()];
         // A value that is known to be large has a connection of its own.
         let is_large = |key: &str| self.large.read_via(key, std::time::Instant::now) != ReadVia::Shared;
@@ -49,6 +52,17 @@ impl RedisStore {
             answers[index] = answer;
         }
         answers
+    }
+
+    /// Reads the keys with one command where that is all there is to it, as it is for most batches: one server, no large values, and no
+    /// reads of others that could be joined.
+    async fn read_at_once(&self, keys: &[&str], timed: bool, until: Instant) -> Option<Vec<Answer<Read>>> {
+        let owner = self.route.sole()?;
+        let is_one = (1..=CHUNK).contains(&keys.len())
+            && self.reads_with_one_command(keys.len())
+            && !self.large.is_any_known()
+            && !owner.local().reads().is_any_open();
+        if is_one { Some(self.read_chunk(owner, keys, timed, until).await) } else { None }
     }
 
     /// Whether so many keys are read with one command, as far as the lengths of values can be estimated.
@@ -97,51 +111,53 @@ impl RedisStore {
             slow_start *= SLOW_START;
             let later = rest.split_off(rest.len().min(chunk * at_once));
             let chunks: Vec<Vec<usize>> = rest.chunks(chunk).map(<[usize]>::to_vec).collect();
-            let reads = chunks.into_iter().map(|chunk| self.read_chunk(owner, keys, chunk, timed, until));
+            let reads = chunks.into_iter().map(|chunk| async move {
+                let keys: Vec<&str> = chunk.iter().map(|index| keys[*index]).collect();
+                let read = self.read_chunk(owner, &keys, timed, until).await;
+                chunk.into_iter().zip(read)
+            });
             answers.extend(join_all(reads).await.into_iter().flatten());
             rest = later;
         }
         answers
     }
 
+    /// Reads keys of one server with one command.
     async fn read_chunk(
         &self,
         owner: &NodeConnection,
         keys: &[&str],
-        indices: Vec<usize>,
         timed: bool,
         until: Instant,
-    ) -> Indexed<Read> {
-        let parts = indices.iter().map(|index| self.full(keys[*index]).parts());
+    ) -> Vec<Answer<Read>> {
+        let parts = keys.iter().map(|key| self.full(key).parts());
         let Some(batch) = owner.local().reads().whole(parts, timed) else {
-            return same_for_all(indices, &StoreError::Full);
+            return vec![Err(StoreError::Full); keys.len()];
         };
         let left = until.saturating_duration_since(Instant::now());
         let asked = self.ask_either(owner, &batch, until);
         let replies = in_awake_time!(Clock::Real, left, asked).unwrap_or(Err(StoreError::Timeout(left)));
         drop(batch);
-        let replies = replies.unwrap_or_else(|error| repeat_n(Ok(Err(error)), indices.len()).collect());
+        let replies = replies.unwrap_or_else(|error| repeat_n(Ok(Err(error)), keys.len()).collect());
         // A future for each of a thousand answers would cost more than the answers.
-        let (mut answers, mut apart) = (Vec::with_capacity(indices.len()), Vec::new());
-        for (index, reply) in indices.into_iter().zip(replies) {
-            let answer = match reply {
-                Ok(Ok((there, now))) if !timed || now.is_some() => Ok((there, now)),
-                Ok(Err(error)) => Err(error),
-                // It has to be asked for alone.
-                _ => {
-                    apart.push(index);
-                    continue;
-                }
-            };
-            self.note_length(keys[index], &answer);
-            answers.push((index, answer));
+        let mut apart = Vec::new();
+        let answer = |(place, reply): (usize, BatchReply)| match reply {
+            Ok(Ok((there, now))) if !timed || now.is_some() => Ok((there, now)),
+            Ok(Err(error)) => Err(error),
+            // It has to be asked for alone.
+            _ => {
+                apart.push(place);
+                Err(StoreError::Timeout(left))
+            }
+        };
+        let mut answers: Vec<Answer<Read>> = replies.into_iter().enumerate().map(answer).collect();
+        let alone = apart.iter().map(|place| self.read_apart(keys[*place], timed, until));
+        for (place, answer) in apart.iter().zip(join_all(alone).await) {
+            answers[*place] = answer;
         }
-        let alone = apart.into_iter().map(|index| async move {
-            let answer = self.read_apart(keys[index], timed, until).await;
-            self.note_length(keys[index], &answer);
-            (index, answer)
-        });
-        answers.extend(join_all(alone).await);
+        for (key, answer) in keys.iter().zip(&answers) {
+            self.note_length(key, answer);
+        }
         answers
     }
 
