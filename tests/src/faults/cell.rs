@@ -98,7 +98,8 @@ impl Cell<'_> {
         Seen { slowest, back: Some(back) }
     }
 
-    /// Stores what the operation finds stored.
+    /// Stores what the operation finds stored. Nobody waits for a fill, and one whose script the server does not know is sent twice: the
+    /// fault begins after its answer.
     async fn prepare(&self, cache: &Cache) {
         let rows: &[u64] = match self.operation {
             Operation::Miss | Operation::Waiting => &[],
@@ -108,6 +109,12 @@ impl Cell<'_> {
         for row in rows {
             cache.scope(load(&self.app, *row)).await;
         }
+        let answered = || {
+            let total = cache.stats().total;
+            // The fault of a wrong database is there from the start.
+            total.stored + total.fills_refused + total.unstored + total.errors >= rows.len() as u64
+        };
+        eventually(&format!("{self}: the fills are answered"), answered).await;
     }
 
     /// Begins the fault, and takes the operation; the slowest call, and the fault.
