@@ -25,7 +25,8 @@ cargo xtask test [--sudo] [-- ARGUMENTS]
     Runs all tests, against a real Redis: installs `redis-server` if it is missing (as root, or with `--sudo`; else
     it says how), or takes the server that CACHED_ASIDE_TEST_SERVER names. With CACHED_ASIDE_TEST_SERVERS=PATH,PATH what depends on the server
     is run with each of them. Postgres is installed in the same way, or CACHED_ASIDE_TEST_POSTGRES names the folder of
-    its programs; and Chromium for the tests of the page, or CACHED_ASIDE_TEST_BROWSER names it. Arguments go to `cargo test`, and only that is run then:
+    its programs; and Chromium for the tests of the page, or CACHED_ASIDE_TEST_BROWSER names it. rust-analyzer is added
+    to the toolchain, or CACHED_ASIDE_TEST_EDITOR names it; where that fails its test is left out. Arguments go to `cargo test`, and only that is run then:
     `cargo xtask test -- --test redis support`.
 cargo xtask chaos [--seconds N] [--seed S] [--class NAME]
     Several processes read and write through the cache while everything around them fails, first with a
@@ -63,7 +64,9 @@ fn main() -> ExitCode {
     let result = match command.as_deref().and_then(|name| name.to_str()) {
         Some("test") => {
             let others = redis::database(sudo).and_then(|()| redis::browser(sudo));
-            others.and_then(|()| redis::servers(sudo)).and_then(|servers| test(&rest, servers))
+            others
+                .and_then(|()| redis::servers(sudo))
+                .and_then(|servers| test(&rest, servers, redis::editor()))
         }
         Some("chaos") => redis::servers(sudo).and_then(|servers| long("chaos", &rest, servers)),
         Some("soak") => redis::servers(sudo).and_then(|servers| long("soak", &rest, servers)),
@@ -86,7 +89,11 @@ const LIBRARIES: &str = "test --package cached-aside --package cached-aside-insp
 /// All other tests but those of the documentation.
 const PROGRAMS: &str = "test --workspace --all-features --no-fail-fast --bins --test *";
 
-fn test(args: &[OsString], servers: Vec<Option<OsString>>) -> Result<(), String> {
+fn test(
+    args: &[OsString],
+    servers: Vec<Option<OsString>>,
+    editor: Option<(&str, &str)>,
+) -> Result<(), String> {
     let steps = if args.is_empty() { all_steps(servers) } else { chosen(args, servers) };
     let number = steps.len();
     let mut outcomes = Vec::new();
@@ -105,7 +112,7 @@ fn test(args: &[OsString], servers: Vec<Option<OsString>>) -> Result<(), String>
     }
     for (at, step) in steps.into_iter().enumerate() {
         println!("xtask: step {} of {number}: {}", at + 1, step.name);
-        let outcome = step.run();
+        let outcome = step.run_with(editor);
         let result = if outcome.passed { "passed" } else { "FAILED" };
         println!("xtask: {}: {result} after {:.0} s", outcome.name, outcome.took.as_secs_f32());
         outcomes.push(outcome);
@@ -239,11 +246,16 @@ impl Step {
     }
 
     fn run(self) -> Outcome {
+        self.run_with(None)
+    }
+
+    /// With another variable.
+    fn run_with(self, variable: Option<(&str, &str)>) -> Outcome {
         let start = Instant::now();
         let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
         let mut command = Command::new(cargo);
         command.args(&self.args).envs(self.server.map(|server| (redis::CHOSEN, server))).stdin(Stdio::null());
-        command.env(TEST_THREADS, test_threads());
+        command.env(TEST_THREADS, test_threads()).envs(variable);
         let passed = with_signs_of_life(&self.name, || succeeds(&mut command));
         Outcome { passed, name: self.name, took: start.elapsed() }
     }

@@ -1,4 +1,4 @@
-//! What the tests run against: Redis, the database of their transactions, and the browser of the inspector's page.
+//! What the tests run against: Redis, the database of their transactions, the browser of the inspector's page, and rust-analyzer.
 
 use crate::succeeds;
 use std::{
@@ -88,6 +88,25 @@ pub(crate) fn database(sudo: bool) -> Result<(), String> {
 /// Sees to the browser of the tests of the page.
 pub(crate) fn browser(sudo: bool) -> Result<(), String> {
     if env::var_os(BROWSER.chosen).is_some() { Ok(()) } else { ensure(&BROWSER, sudo) }
+}
+
+/// What the test of editors takes as its rust-analyzer.
+const EDITOR: &str = "CACHED_ASIDE_TEST_EDITOR";
+
+/// Sees to rust-analyzer, a component of the toolchain. Gives what its test is to be told: where it can't be installed, that there is none.
+pub(crate) fn editor() -> Option<(&'static str, &'static str)> {
+    if env::var_os(EDITOR).is_some() || answers("rust-analyzer", "--version") {
+        return None;
+    }
+    println!("xtask: `rust-analyzer` is missing; installing it: rustup component add rust-analyzer");
+    let installed = succeeds(Command::new("rustup").args(["component", "add", "rust-analyzer"]));
+    if installed && answers("rust-analyzer", "--version") {
+        return None;
+    }
+    println!(
+        "xtask: it can't be installed here: what editors show and rename is NOT tested; {EDITOR} names one"
+    );
+    Some((EDITOR, "none"))
 }
 
 fn ensure(needed: &Needed, sudo: bool) -> Result<(), String> {

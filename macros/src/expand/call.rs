@@ -10,6 +10,7 @@ use syn::{
     visit_mut::{self, VisitMut},
 };
 
+use super::editor::names_the_same;
 use crate::{
     item::{
         beside::Site,
@@ -319,7 +320,11 @@ pub(super) fn import(site: &Site, items: &[Ident], path: &ExprPath) -> Option<To
         return None;
     }
     let of_type = site.function.context.has_self_type();
-    if site.beside.as_ref().is_some_and(|beside| !beside.may_mean(&name, of_type)) {
+    if site
+        .beside
+        .as_ref()
+        .is_some_and(|beside| !beside.may_mean(&name, of_type) && !beside.gives_to_macro(&name))
+    {
         return None;
     }
     let hidden = site.function.parameters.iter().any(|parameter| parameter.binds(&name))
@@ -339,7 +344,8 @@ fn shown_as_generated(path: &ExprPath) -> ExprPath {
     let mut path = path.clone();
     for segment in &mut path.path.segments {
         if !segment.ident.to_string().ends_with("crate") {
-            segment.ident.set_span(generated(segment.ident.span()));
+            let span = names_the_same(Span::mixed_site(), segment.ident.span());
+            segment.ident.set_span(span);
         }
     }
     path

@@ -1,12 +1,12 @@
 //! The companions of a cached function: its keys, and its body without the cache.
 
-use proc_macro2::{Ident, Span, TokenStream};
+use proc_macro2::{Ident, TokenStream};
 use quote::{ToTokens, quote};
 use syn::{Block, FnArg, Visibility, ext::IdentExt};
 
 use super::{
     attributes::{attributes_of_every_item, attributes_of_keys, generated_vis, is_lint_level},
-    body,
+    body, editor,
     function::{around, load},
     key_companions::{key, key_of_self},
     pieces::{generated, imports},
@@ -22,11 +22,7 @@ use crate::{
 /// An enum with the function's name: it lives among the types, so that importing the function imports both.
 pub(super) fn free(plan: &ReadPlan, function: &Function) -> TokenStream {
     let (vis, sig) = (generated_vis(function), &function.sig);
-    // A call-site span, so that lints about names and unused items ignore it. Where the enum is defined its name is located at the
-    // function's, so that an editor renames both.
-    let (mut name, mut defined) = (sig.ident.clone(), sig.ident.clone());
-    name.set_span(Span::call_site());
-    defined.set_span(name.span().located_at(defined.span()));
+    let (companions, name) = editor::companion(&sig.ident, &vis);
     let cfgs: Vec<_> = attributes_of_every_item(function).collect();
     let shape_block = shape(function);
     let companion = quote!(::cached_aside::__private::Companion);
@@ -46,10 +42,12 @@ pub(super) fn free(plan: &ReadPlan, function: &Function) -> TokenStream {
     let in_batch = in_batch(function, &names.in_batch, &sig.ident);
     let load = outer_function(plan, function, &outside, &quote!(#name), &names);
     let doc = format!(" The companions of [`{name}()`]: its keys, and its body without the cache.");
+    let (shown, load) = editor::function_first(load);
     quote! {
+        #shown
         #(#cfgs)*
         #[doc = #doc]
-        #vis enum #defined {}
+        #companions
         #(#cfgs)*
         #[doc(hidden)]
         impl #companion for #name {

@@ -9,6 +9,7 @@ pub(crate) mod cfg_parameters;
 mod coding;
 mod companions;
 mod detached;
+mod editor;
 mod function;
 mod key;
 mod key_companions;

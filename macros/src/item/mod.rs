@@ -7,6 +7,7 @@ pub(crate) mod context;
 pub(crate) mod function;
 pub(crate) mod generics;
 mod lexer;
+mod made;
 pub(crate) mod shape;
 pub(crate) mod types;
 pub(crate) mod uncached;

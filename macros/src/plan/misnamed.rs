@@ -62,7 +62,7 @@ pub(super) fn misnamed(call: &Call, site: &Site) -> Option<syn::Error> {
     Some(syn::Error::new(name.span(), why))
 }
 
-/// `load_user::key(id)` where `load_user` is a function, and `USER(id)` where `USER` is a `Cached`.
+/// `load_user::key(id)` where `load_user` is a function, `USER(id)` where `USER` is a `Cached`, and `catalog(id)` where `catalog` is a tag.
 pub(super) fn no_function(path: &syn::ExprPath, beside: &Beside) -> Option<syn::Error> {
     let segments = &path.path.segments;
     let last = segments.last()?.ident.to_string();
@@ -72,6 +72,9 @@ pub(super) fn no_function(path: &syn::ExprPath, beside: &Beside) -> Option<syn::
         }
         _ if path.path.get_ident().is_some() && beside.is_static(&last) => {
             format!("`{last}` is not a function; the key of a `Cached` is written `{last}.key(…)`")
+        }
+        _ if path.path.get_ident().is_some() && beside.declares_tag(&last) => {
+            format!("`{last}` is a tag; write `tags({last}(…))`")
         }
         _ => return None,
     };

@@ -11,7 +11,8 @@ use crate::{
     message = "only the call of a cached function names a key",
     label = "this function has no `#[cached_aside(…)]`",
     note = "put `#[cached_aside(ttl = …, key = …)]` above the function, or give `#[invalidates]` the key as text, such as \
-            `\"user:{{id}}\"`"
+            `\"user:{{id}}\"`",
+    note = "a tag is named inside of `tags(…)`, such as `tags(catalog(tenant))`"
 )]
 pub trait Cached {
     /// Its key.
