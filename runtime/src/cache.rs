@@ -119,7 +119,9 @@ impl Cache {
     /// is only given with the version that it was stored with. Inside of an annotated write or a
     /// [`transaction`](crate::transaction()) the tag is guarded instead, until that is over.
     ///
-    /// It takes what a function of [`tags!`](crate::tags!) returns, or the tag's name, as a template would write it.
+    /// It takes what a function of [`tags!`](crate::tags!) returns, or the tag's name as it is stored: a text that is made by `format!` names
+    /// another tag where a value contains what templates escape, such as the `:` of `"a:b"`, and then nothing is invalidated. So values of
+    /// unknown content are given to a declared function.
     ///
     /// ```
     /// # use cached_aside::{Cache, cached_aside};

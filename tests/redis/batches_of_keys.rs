@@ -17,6 +17,7 @@ use tokio::time::timeout;
 
 use crate::support::{filled, on_both_stores};
 
+mod answers;
 mod attacks;
 mod extremes;
 mod forms;

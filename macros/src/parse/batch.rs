@@ -32,6 +32,10 @@ impl BatchArgs {
         if !has_for(input) {
             return self.option(input);
         }
+        if input.peek(Token![for]) {
+            return Err(input
+                .error("write what is loaded first, and the list behind it: `load_user(id) for id in ids`"));
+        }
         if input.peek(LitStr) {
             return Err(input.error(
                 "name the call of the cached function whose entries these are, such as `load_user(id) for id in ids`",

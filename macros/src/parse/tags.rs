@@ -7,7 +7,7 @@ use syn::{
     spanned::Spanned,
 };
 
-use super::{list::each, template::Template};
+use super::{each::Each, list::each, template::Template};
 use crate::problem::Problems;
 
 /// Maximum number of tags of an entry.
@@ -22,8 +22,37 @@ pub(crate) enum Tag {
     Call(ExprCall),
 }
 
-/// What follows the name `tags`, one tag at least.
+/// The tags of an entry: what follows the name `tags`, one tag at least.
 pub(super) fn tags(name: &Ident, input: ParseStream) -> syn::Result<Vec<Tag>> {
+    let tags = listed(name, input, |input| {
+        let tag = tag(input)?;
+        if input.peek(Token![for]) {
+            return Err(
+                input.error("an entry carries the tags that are named here; `for` names those of a write")
+            );
+        }
+        Ok(tag)
+    })?;
+    if tags.len() > MOST {
+        let count = tags.len();
+        let why =
+            format!("{count} tags; an entry carries {MOST} at the most, since a hit reads each of them");
+        return Err(syn::Error::new(name.span(), why));
+    }
+    Ok(tags)
+}
+
+/// The tags that a write names, each of which may be one for each item of a list.
+pub(super) fn tags_of_write(name: &Ident, input: ParseStream) -> syn::Result<Vec<(Tag, Option<Each>)>> {
+    listed(name, input, |input| Ok((tag(input)?, Each::parse_behind(input)?)))
+}
+
+/// What is in the brackets behind the name `tags`.
+fn listed<T>(
+    name: &Ident,
+    input: ParseStream,
+    mut parse: impl FnMut(ParseStream) -> syn::Result<T>,
+) -> syn::Result<Vec<T>> {
     if !input.peek(syn::token::Paren) {
         let why = "`tags` takes a list: write `tags(\"tenant:{tenant}\", catalog(tenant))`";
         return Err(syn::Error::new(name.span(), why));
@@ -32,19 +61,14 @@ pub(super) fn tags(name: &Ident, input: ParseStream) -> syn::Result<Vec<Tag>> {
     parenthesized!(content in input);
     let (mut tags, mut problems) = (Vec::new(), Problems::default());
     each(content.parse()?, &mut problems, |input| {
-        tags.push(tag(input)?);
+        tags.push(parse(input)?);
         Ok(())
     });
     problems.finish()?;
-    match tags.len() {
-        0 => Err(syn::Error::new(name.span(), format!("`tags` names none; {HOW}"))),
-        1..=MOST => Ok(tags),
-        count => {
-            let why =
-                format!("{count} tags; an entry carries {MOST} at the most, since a hit reads each of them");
-            Err(syn::Error::new(name.span(), why))
-        }
+    if tags.is_empty() {
+        return Err(syn::Error::new(name.span(), format!("`tags` names none; {HOW}")));
     }
+    Ok(tags)
 }
 
 fn tag(input: ParseStream) -> syn::Result<Tag> {

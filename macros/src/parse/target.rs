@@ -7,7 +7,7 @@ use super::{
     call::Call,
     each::Each,
     list::each,
-    tags::{Tag, tags},
+    tags::{Tag, tags_of_write},
     template::Template,
 };
 use crate::problem::Problems;
@@ -37,16 +37,42 @@ impl Target {
     /// One target, or each of `tags(…)`.
     pub(crate) fn parse(input: ParseStream) -> syn::Result<Vec<Target>> {
         let named = if input.peek(LitStr) {
-            vec![Named::Template(Template::read(input)?)]
-        } else if input.peek(Ident) && input.peek2(Paren) && input.fork().parse::<Ident>()? == "tags" {
-            let name = input.parse()?;
-            tags(&name, input)?.into_iter().map(Named::from).collect()
+            Named::Template(Template::read(input)?)
+        } else if input.peek(Ident) && input.peek2(Paren) {
+            match input.fork().parse::<Ident>()?.to_string().as_str() {
+                "tags" => return Target::tags(input),
+                "tag" if is_of_text(input) => {
+                    return Err(input.error("the tags of a write are named as `tags(\"tenant:{tenant}\")`"));
+                }
+                _ => Named::Call(Call::parse(input)?),
+            }
         } else {
-            vec![Named::Call(Call::parse(input)?)]
+            Named::Call(Call::parse(input)?)
         };
-        let each = Each::parse_behind(input)?;
-        Ok(named.into_iter().map(|named| Target { named, each: each.clone() }).collect())
+        Ok(vec![Target { named, each: Each::parse_behind(input)? }])
     }
+
+    /// `tags(…)`: a `for` behind one of them is of that one, and a `for` behind all is of each.
+    fn tags(input: ParseStream) -> syn::Result<Vec<Target>> {
+        let name = input.parse()?;
+        let tags = tags_of_write(&name, input)?;
+        let behind = Each::parse_behind(input)?;
+        if let (Some(behind), true) = (&behind, tags.iter().any(|(_, each)| each.is_some())) {
+            let why = "a tag takes one `for`; write it inside of `tags(…)`, behind the tag that it is about, or behind all of them";
+            return Err(syn::Error::new(behind.for_token.span, why));
+        }
+        let target = |(tag, each): (Tag, Option<Each>)| Target {
+            named: Named::from(tag),
+            each: each.or_else(|| behind.clone()),
+        };
+        Ok(tags.into_iter().map(target).collect())
+    }
+}
+
+/// `tag("tenant:{tenant}")`
+fn is_of_text(input: ParseStream) -> bool {
+    let call = input.fork().parse::<syn::ExprCall>();
+    call.is_ok_and(|call| matches!(call.args.first(), Some(syn::Expr::Lit(literal)) if matches!(literal.lit, syn::Lit::Str(_))))
 }
 
 /// Those of `keys![…]`, which takes no options.

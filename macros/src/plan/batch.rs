@@ -1,7 +1,7 @@
 //! `#[cached_aside(load_user(id) for id in ids)]`: what will be generated.
 
 use proc_macro2::{Ident, Span, TokenStream};
-use quote::ToTokens;
+use quote::{ToTokens, quote};
 use syn::{Expr, FnArg, GenericParam, ReceiverKind, Type, spanned::Spanned};
 
 use super::{
@@ -12,7 +12,10 @@ use super::{
     read::{name_of_companions, unchanged_self, uncommitted},
 };
 use crate::{
-    item::function::{Function, Parameter},
+    item::{
+        context::Context,
+        function::{Function, Parameter},
+    },
     parse::{
         args::{Attribute, OptionValue},
         batch::BatchArgs,
@@ -21,7 +24,7 @@ use crate::{
         each::Each,
     },
     problem::Problems,
-    tokens::{compact, mentions},
+    tokens::{compact, mention_of, mentions, same},
 };
 
 /// Everything about a batch that its expansion needs.
@@ -115,13 +118,23 @@ fn name_of_list(list: &Expr) -> Option<&Ident> {
     }
 }
 
+/// What the call is made of: the name of a function, a field or a path is none of it.
+fn mentioned(call: &Call) -> TokenStream {
+    let arguments = call.arguments().map(ToTokens::to_token_stream);
+    let parts: Vec<TokenStream> =
+        call.receiver().map(ToTokens::to_token_stream).into_iter().chain(arguments).collect();
+    quote!(#(#parts),*)
+}
+
+fn is_mentioned(parameter: &Parameter, mentioned: &TokenStream) -> bool {
+    parameter.bindings.iter().any(|binding| mention_of(mentioned, binding).is_some())
+}
+
 /// The parameters that are arguments of the call.
 fn used(call: &Call, function: &Function) -> Vec<usize> {
-    let call = call.to_token_stream();
-    let is_used = |parameter: &Parameter| {
-        parameter.bindings.iter().any(|binding| mentions(&call, &binding.to_string()))
-    };
-    (0..function.parameters.len()).filter(|number| is_used(&function.parameters[*number])).collect()
+    let mentioned = mentioned(call);
+    let is_used = |number: &usize| is_mentioned(&function.parameters[*number], &mentioned);
+    (0..function.parameters.len()).filter(is_used).collect()
 }
 
 /// Each parameter is in the call, which makes the keys, or skipped.
@@ -133,8 +146,7 @@ fn covered(
     problems: &mut Problems,
 ) {
     let of_items = each.names();
-    let tokens = call.to_token_stream();
-    let called = call.name();
+    let (mentioned, called) = (mentioned(call), call.name());
     for (number, parameter) in function.parameters.iter().enumerate() {
         let is_skipped = coverage::is_skipped(parameter, skip);
         if number == list {
@@ -153,8 +165,7 @@ fn covered(
             ));
             continue;
         }
-        let in_call = parameter.bindings.iter().any(|name| mentions(&tokens, &name.to_string()));
-        if is_skipped || in_call || parameter.unused {
+        if is_skipped || is_mentioned(parameter, &mentioned) || parameter.unused {
             continue;
         }
         let name = parameter.name.as_ref().or(parameter.bindings.first());
@@ -167,35 +178,63 @@ fn covered(
             ),
         ));
     }
-    if !of_items.iter().any(|name| mentions(&tokens, &name.to_string())) {
+    if !of_items.iter().any(|name| mention_of(&mentioned, name).is_some()) {
         problems.push(syn::Error::new(
             each.pat.span(),
             format!("the call of `{called}` doesn't name this, so that all items would have one key; write `{called}({})`", compact(&each.pat.to_token_stream())),
         ));
     }
-    nowhere(&tokens, skip, function, problems);
+    nowhere(call, skip, function, problems);
 }
 
-/// Generic parameters that only the body knows.
-fn nowhere(call: &TokenStream, skip: &[Ident], function: &Function, problems: &mut Problems) {
-    let mut known = call.clone();
+/// Generic parameters, also those of the `impl`, that only the body knows; and what `Self` is in a trait.
+fn nowhere(call: &Call, skip: &[Ident], function: &Function, problems: &mut Problems) {
+    let mut known = call.to_token_stream();
     function.output.to_tokens(&mut known);
     function.parameters.iter().for_each(|parameter| parameter.written.to_tokens(&mut known));
-    for parameter in &function.sig.generics.params {
-        let name = match parameter {
-            GenericParam::Type(parameter) => &parameter.ident,
-            GenericParam::Const(parameter) => &parameter.ident,
-            GenericParam::Lifetime(_) => continue,
-        };
-        if !mentions(&known, &name.to_string()) && !skip.contains(name) {
+    // The single function of the same type has its parameters in its keys, or says that they don't matter. A receiver speaks for them as
+    // it does there.
+    let of_self = is_of_self(call) || function.receiver().is_some();
+    let self_ty = function.implementation().map(|item| &*item.self_ty).filter(|_| of_self);
+    let in_self = |name: &Ident| {
+        self_ty.is_some_and(|ty| {
+            !coverage::is_bare(ty, function) && mentions(&ty.to_token_stream(), &name.to_string())
+        })
+    };
+    let mut check = |name: &Ident, span: Span, is_known: bool| {
+        if !is_known && !skip.iter().any(|skipped| same(skipped, &name.to_string())) {
             problems.push(syn::Error::new(
-                name.span(),
+                span,
                 format!(
                     "`{name}` is neither in the call nor in a type, so that two instantiations would share their entries; name it \
                      in the call, or write `skip({name})` if the values never depend on it"
                 ),
             ));
         }
+    };
+    let own = function.sig.generics.params.iter().map(|parameter| (parameter, false));
+    for (parameter, is_around) in own.chain(function.parameters_around().map(|parameter| (parameter, true))) {
+        let name = match parameter {
+            GenericParam::Type(parameter) => &parameter.ident,
+            GenericParam::Const(parameter) => &parameter.ident,
+            GenericParam::Lifetime(_) => continue,
+        };
+        let is_known = mentions(&known, &name.to_string()) || is_around && in_self(name);
+        check(name, if is_around { function.sig.ident.span() } else { name.span() }, is_known);
+    }
+    if matches!(function.context, Context::Trait(_)) {
+        let name = Ident::new("Self", function.sig.ident.span());
+        check(&name, name.span(), is_of_self(call));
+    }
+}
+
+/// `self.load_user(id)`, `Self::load_user(id)`
+fn is_of_self(call: &Call) -> bool {
+    match call {
+        Call::Path(_, path) => path.path.segments.first().is_some_and(|first| first.ident == "Self"),
+        _ => call.receiver().is_some_and(|receiver| {
+            mention_of(&receiver.to_token_stream(), &Ident::new("self", Span::call_site())).is_some()
+        }),
     }
 }
 

@@ -164,7 +164,7 @@ fn value(output: &Type) -> &Type {
 }
 
 /// Whether the type is a generic parameter, or only points to one: then it says nothing of its own.
-fn is_bare(ty: &Type, function: &Function) -> bool {
+pub(super) fn is_bare(ty: &Type, function: &Function) -> bool {
     match ty {
         Type::Reference(reference) => is_bare(&reference.elem, function),
         Type::Group(group) => is_bare(&group.elem, function),

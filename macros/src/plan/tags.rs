@@ -2,7 +2,7 @@
 
 use proc_macro2::Span;
 use quote::ToTokens;
-use syn::{ExprCall, FnArg, Ident, LitStr, spanned::Spanned};
+use syn::{ExprCall, FnArg, LitStr, spanned::Spanned};
 
 use super::key::{Key, Scope, Source};
 use crate::{
@@ -99,9 +99,13 @@ pub(crate) fn declared<'a>(declaration: &'a Declaration, problems: &mut Problems
     let key = Key::of(template, &function, Scope::Arguments, problems)?;
     for (number, parameter) in function.parameters.iter().enumerate() {
         if !key.uses(number) {
-            let name = parameter.name.as_ref().map(Ident::to_string).unwrap_or_default();
-            let why =
-                format!("`{name}` is not in the tag; write `{{{name}}}` into it, or leave the parameter out");
+            let why = match &parameter.name {
+                Some(name) => {
+                    format!("`{name}` is not in the tag; write `{{{name}}}` into it, or leave the parameter out")
+                }
+                None => "this parameter has no name, so that it can't be in the tag; name it and write it into the tag, or leave it out"
+                    .to_owned(),
+            };
             problems.push(syn::Error::new(parameter.span(), why));
         }
     }

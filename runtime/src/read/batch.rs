@@ -24,6 +24,7 @@ use crate::{
 };
 
 mod answer;
+mod forced;
 mod group;
 mod lead;
 mod load;
@@ -53,7 +54,7 @@ pub struct Batch<R, K, V, E> {
 
 enum Progress<R, V, E> {
     NotBegun,
-    /// The body is given the whole list, and its answer is the answer.
+    /// The body is given the whole list, and its answer is the answer to that.
     Uncached {
         options: CallOptions,
         answer: Option<R>,
@@ -160,7 +161,10 @@ impl<R, K, V, E> Batch<R, K, V, E> {
             (answering.of)(ids, values)
         };
         match self.progress {
-            Progress::Uncached { answer: Some(answer), .. } => answer,
+            Progress::Uncached { answer: Some(answer), .. } => match self.of {
+                Some((function, _)) => answering.of_whole(function, answer, self.ids),
+                None => answer,
+            },
             Progress::Uncached { .. } | Progress::NotBegun | Progress::Absent => absent(self.ids),
             Progress::Cached(cached) => {
                 let Cached { mut group, places, firsts, .. } = *cached;

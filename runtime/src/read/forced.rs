@@ -20,7 +20,25 @@ use crate::{
 };
 
 /// Maximum number of attempts to get the right to store, when the entry changes between the read and the step that compares it.
-const ATTEMPTS: usize = 10;
+pub(super) const ATTEMPTS: usize = 10;
+
+/// What a step answers, with the versions of the tags that the entry will carry; without them nobody may store.
+pub(super) type Asked<A> = (A, Option<Box<[Token]>>);
+
+/// What became of asking for the place of what is there.
+pub(super) enum Replaced {
+    Yes(StoreRight),
+    /// Nobody may store there now.
+    Never,
+    /// Something else is there by now.
+    Changed,
+}
+
+/// Whether a lease was taken, and the versions with which its holder may store.
+pub(super) fn taken((acquired, versions): Asked<Acquired>) -> Asked<bool> {
+    let versions = versions.filter(|_| acquired != Acquired::Copied);
+    (matches!(acquired, Acquired::Yes | Acquired::Copied), versions)
+}
 
 impl<V, E> Call<'_, V, E> {
     /// Loads whatever is stored, one at a time in this process; or takes the result of another forced load that began after this call.
@@ -64,44 +82,67 @@ impl<V, E> Call<'_, V, E> {
     pub(super) async fn take_over(&self, ticket: &Ticket, budget: &mut Budget) -> Option<StoreRight> {
         for _ in 0..ATTEMPTS {
             ticket.next_epoch();
-            let there = match budget.spend(|within| self.cache.read(self.key(), within)).await {
-                Ok(there) => there.unwrap_or_default(),
-                Err(error) => {
-                    self.record_store_error("read", &error);
-                    return None;
-                }
-            };
-            let right = match entry::parse(&there, self.type_info.fingerprint) {
-                _ if there.is_empty() => Right::Lease,
-                Entry::Guard => return None,
-                Entry::Foreign => {
-                    self.record_store_error("read", &StoreError::Foreign);
-                    return None;
-                }
-                // It stays until there is something better.
-                Entry::Value(value) => Right::Revalidate { failures: value.refresh.failures },
-                Entry::Lease | Entry::Failure(_) | Entry::Unusable(_) => Right::Lease,
-            };
+            let there = budget.spend(|within| self.cache.read(self.key(), within)).await;
+            let (right, there) = self.right_to_replace(there)?;
             // It exists before it is won: dropped while that is being asked, it gives up what may have been won.
-            let mut held = StoreRight::new(self.cache, ticket.key().clone(), Token::fresh(), right);
-            match self.replace(held.token, right, entry::header_of(&there), budget).await {
-                // A write of a tag is in progress, or there are local copies of what can't be read here.
-                Ok((true, None)) => return None,
-                Ok((true, Some(versions))) => {
-                    held.versions = versions;
-                    held.may_be_copied = held.is_refresh() && entry::can_have_copies(&there);
-                    tracing::debug!(key = self.key(), ?right, "forced refresh");
-                    return Some(held);
-                }
-                Ok((false, _)) => held.disarm(),
-                Err(error) => {
-                    held.unanswered(&error);
-                    self.record_store_error("acquire", &error);
-                    return None;
-                }
+            let held = StoreRight::new(self.cache, ticket.key().clone(), Token::fresh(), right);
+            let answer = self.replace(held.token, right, entry::header_of(&there), budget).await;
+            match self.replaced(held, &there, answer) {
+                Replaced::Yes(held) => return Some(held),
+                Replaced::Never => return None,
+                Replaced::Changed => {}
             }
         }
         None
+    }
+
+    /// The right with which a load takes the place of what is there, and that; `None` where nobody may store.
+    pub(super) fn right_to_replace(&self, there: Answer<Option<Bytes>>) -> Option<(Right, Bytes)> {
+        let refused = |error: StoreError| {
+            self.record_store_error("read", &error);
+            None
+        };
+        let there = match there {
+            Ok(there) => there.unwrap_or_default(),
+            Err(error) => return refused(error),
+        };
+        let right = match entry::parse(&there, self.type_info.fingerprint) {
+            _ if there.is_empty() => Right::Lease,
+            Entry::Guard => return None,
+            Entry::Foreign => return refused(StoreError::Foreign),
+            // It stays until there is something better.
+            Entry::Value(value) => Right::Revalidate { failures: value.refresh.failures },
+            Entry::Lease | Entry::Failure(_) | Entry::Unusable(_) => Right::Lease,
+        };
+        Some((right, there))
+    }
+
+    /// What the answer says to a load that asked for the place of what is there.
+    pub(super) fn replaced(
+        &self,
+        mut held: StoreRight,
+        there: &Bytes,
+        answer: Answer<Asked<bool>>,
+    ) -> Replaced {
+        match answer {
+            // A write of a tag is in progress, or there are local copies of what can't be read here.
+            Ok((true, None)) => Replaced::Never,
+            Ok((true, Some(versions))) => {
+                held.versions = versions;
+                held.may_be_copied = held.is_refresh() && entry::can_have_copies(there);
+                tracing::debug!(key = self.key(), refresh = held.is_refresh(), "forced refresh");
+                Replaced::Yes(held)
+            }
+            Ok((false, _)) => {
+                held.disarm();
+                Replaced::Changed
+            }
+            Err(error) => {
+                held.unanswered(&error);
+                self.record_store_error("acquire", &error);
+                Replaced::Never
+            }
+        }
     }
 
     async fn replace(
@@ -110,16 +151,14 @@ impl<V, E> Call<'_, V, E> {
         right: Right,
         expected: Bytes,
         budget: &mut Budget,
-    ) -> Answer<(bool, Option<Box<[Token]>>)> {
+    ) -> Answer<Asked<bool>> {
         let lease = self.function.settings.lease;
         match right {
             Right::Lease => {
                 let acquire = Acquire { expected, token, lease };
                 let asked =
                     |within| self.with_versions(within, self.cache.acquire(self.key(), acquire, within));
-                let (acquired, versions) = budget.spend(asked).await?;
-                let versions = versions.filter(|_| acquired != Acquired::Copied);
-                Ok((matches!(acquired, Acquired::Yes | Acquired::Copied), versions))
+                budget.spend(asked).await.map(taken)
             }
             Right::Revalidate { .. } => {
                 self.counters.refreshes.increment();

@@ -229,6 +229,7 @@ impl Row for User {
 #[async_trait::async_trait]
 trait Users {
     async fn users(&self, ids: &[u64], log: Vec<String>) -> Answer<HashMap<u64, User>>;
+    async fn sorted(&self, ids: Vec<u64>, of: (u64, String)) -> Vec<Option<User>>;
 }
 
 #[async_trait::async_trait]
@@ -241,6 +242,47 @@ impl Users for Db {
             return Err(Failed(std::io::Error::other("no such user")));
         }
         Ok(ids.iter().map(|id| (*id, User(*id))).collect())
+    }
+
+    #[cached_aside(load_user(id) for id in ids, skip(self, a, b))]
+    async fn sorted(&self, mut ids: Vec<u64>, (a, mut b): (u64, String)) -> Vec<Option<User>> {
+        self.query();
+        b.push('!');
+        for id in &mut ids {
+            *id += a * b.len() as u64;
+        }
+        ids.drain(..).map(|id| Some(User(id))).collect()
+    }
+}
+
+/// The same without a box.
+trait Plain {
+    fn changed(
+        &self,
+        ids: Vec<u64>,
+        log: Vec<String>,
+        of: (u64, String),
+        text: &str,
+    ) -> impl Future<Output = Vec<Option<User>>> + Send;
+}
+
+impl Plain for Db {
+    #[cached_aside(load_user(id) for id in ids, skip(self, log, a, b, text))]
+    async fn changed(
+        &self,
+        mut ids: Vec<u64>,
+        mut log: Vec<String>,
+        (a, mut b): (u64, String),
+        mut text: &str,
+    ) -> Vec<Option<User>> {
+        self.query();
+        log.push(b.clone());
+        b.push_str(text);
+        text = "";
+        for id in &mut ids {
+            *id += a * (log.len() + b.len() + text.len()) as u64;
+        }
+        ids.drain(..).map(|id| Some(User(id))).collect()
     }
 }
 
@@ -340,6 +382,29 @@ async fn methods_and_generic_functions() {
             assert_eq!(Repo::row::<User>(1).await, User(1));
             assert_eq!(Repo::many(&["a", "bb"]).await["bb"], 2);
             assert_eq!(Repo::one("bb").await, 2);
+        })
+        .await;
+}
+
+/// What a method of a trait's `impl` binds it may change, and take apart.
+#[tokio::test]
+async fn methods_of_traits_bind_what_they_like() {
+    let db = Db::default();
+    Cache::in_process()
+        .scope(async {
+            for bodies in [1, 0] {
+                let given = is_send(db.sorted(vec![1, 2], (10, "b".to_owned()))).await;
+                assert_eq!((given, db.bodies()), (vec![Some(User(21)), Some(User(22))], bodies));
+            }
+        })
+        .await;
+    Cache::in_process()
+        .scope(async {
+            let of = || (10, "b".to_owned());
+            for bodies in [1, 0] {
+                let given = is_send(db.changed(vec![1, 2], vec![], of(), "text")).await;
+                assert_eq!((given, db.bodies()), (vec![Some(User(61)), Some(User(62))], bodies));
+            }
         })
         .await;
 }

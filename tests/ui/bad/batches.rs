@@ -144,4 +144,55 @@ impl Repo {
     }
 }
 
+// A field, a path and a function of a parameter's name are not that parameter.
+struct Line {
+    db: u64,
+    tenant: u64,
+}
+
+#[cached_aside(ttl = "5m", key = "price:{id}")]
+async fn price(id: u64) -> Option<String> {
+    Some(id.to_string())
+}
+
+#[cached_aside(price(line.tenant) for line in lines)]
+async fn a_field_of_its_name(tenant: u64, lines: &[Line]) -> Vec<Option<String>> {
+    vec![]
+}
+
+#[cached_aside(self::price(id) for id in ids)]
+async fn a_path(price: u64, ids: &[u64]) -> HashMap<u64, String> {
+    none()
+}
+
+#[cached_aside(price(line.tenant) for tenant in tenants)]
+async fn a_field_called_as_the_item(line: &Line, tenants: &[u64]) -> HashMap<u64, String> {
+    none()
+}
+
+// What is around the function.
+struct Of<T>(T);
+
+impl<T: Default, const N: usize> Of<[T; N]> {
+    #[cached_aside(price(id) for id in ids)]
+    async fn of_instantiations(ids: &[u64]) -> HashMap<u64, String> {
+        none()
+    }
+}
+
+trait Named {
+    const NAME: &'static str;
+
+    #[cached_aside(price(id) for id in ids)]
+    async fn of_implementations(ids: &[u64]) -> HashMap<u64, String> {
+        none()
+    }
+}
+
+// No call.
+#[cached_aside(for id in ids)]
+async fn of_nothing(ids: &[u64]) -> HashMap<u64, String> {
+    none()
+}
+
 fn main() {}

@@ -22,6 +22,10 @@ mod declared {
     }
 
     cached_aside::tags! {
+        fn without_a_name(_: u64) = "without";
+    }
+
+    cached_aside::tags! {
         const CATALOG: u64 = 5;
     }
 
@@ -84,6 +88,17 @@ async fn update(id: u64) -> u64 {
 async fn update_template(id: u64) -> u64 {
     id
 }
+
+#[cached_aside(ttl = "5m", key = "l:{id}", tags("tenant:{tenant}" for tenant in tenants), skip(tenants))]
+async fn a_list_of_tags(id: u64, tenants: &[u64]) -> u64 {
+    id
+}
+
+#[invalidates(tags("tenant:{tenant}" for tenant in tenants) for tenant in tenants)]
+async fn two_lists(tenants: &[u64]) {}
+
+#[invalidates(tag("tenant:{tenant}"))]
+async fn mistyped(tenant: u64) {}
 
 #[invalidates(tags = catalog(1))]
 async fn no_list_of_write() {}

@@ -7,7 +7,10 @@ use std::{
     marker::PhantomData,
 };
 
-use crate::{Error, outcome::returns::ErrorPolicy};
+use crate::{Error, function::read::ReadFunction, outcome::returns::ErrorPolicy};
+
+/// The places of ids that have no value of their own, each with that of an equal id that has one.
+pub(super) type Equal = Vec<(usize, usize)>;
 
 /// An answer to a list of ids: by id, or position by position. `E` is the error of a body that failed.
 #[diagnostic::on_unimplemented(
@@ -22,6 +25,12 @@ pub trait Answer<K, V, E>: Sized {
     ///
     /// That of a body that failed.
     fn split(self, ids: &[K]) -> Result<Option<Vec<Option<V>>>, E>;
+
+    /// Which ids without a value are equal to one with a value although their keys differ, such as names that are compared without their
+    /// case. A map has one value for both.
+    fn equal(_: &[K], _: &[Option<V>]) -> Equal {
+        Vec::new()
+    }
 
     /// The answer that gives these values to these ids.
     fn of(ids: Vec<K>, values: Vec<Option<V>>) -> Self;
@@ -42,6 +51,10 @@ pub trait Answer<K, V, E>: Sized {
 impl<K: Eq + Hash, V, S: BuildHasher + Default> Answer<K, V, Infallible> for HashMap<K, V, S> {
     fn split(mut self, ids: &[K]) -> Result<Option<Vec<Option<V>>>, Infallible> {
         Ok(Some(ids.iter().map(|id| self.remove(id)).collect()))
+    }
+
+    fn equal(ids: &[K], values: &[Option<V>]) -> Equal {
+        equal_by::<HashMap<&K, usize>, K, V>(ids, values, |found, id| found.get(id).copied())
     }
 
     fn of(ids: Vec<K>, values: Vec<Option<V>>) -> Self {
@@ -65,6 +78,10 @@ impl<K: Ord, V> Answer<K, V, Infallible> for BTreeMap<K, V> {
         Ok(Some(ids.iter().map(|id| self.remove(id)).collect()))
     }
 
+    fn equal(ids: &[K], values: &[Option<V>]) -> Equal {
+        equal_by::<BTreeMap<&K, usize>, K, V>(ids, values, |found, id| found.get(id).copied())
+    }
+
     fn of(ids: Vec<K>, values: Vec<Option<V>>) -> Self {
         ids.into_iter().zip(values).filter_map(|(id, value)| Some((id, value?))).collect()
     }
@@ -83,6 +100,10 @@ impl<K: Ord, V> Answer<K, V, Infallible> for BTreeMap<K, V> {
 impl<K: Eq + Hash, V, S: BuildHasher + Default> Answer<K, V, Infallible> for indexmap::IndexMap<K, V, S> {
     fn split(mut self, ids: &[K]) -> Result<Option<Vec<Option<V>>>, Infallible> {
         Ok(Some(ids.iter().map(|id| self.swap_remove(id)).collect()))
+    }
+
+    fn equal(ids: &[K], values: &[Option<V>]) -> Equal {
+        equal_by::<HashMap<&K, usize>, K, V>(ids, values, |found, id| found.get(id).copied())
     }
 
     fn of(ids: Vec<K>, values: Vec<Option<V>>) -> Self {
@@ -130,6 +151,10 @@ impl<K, V, A: Answer<K, V, Infallible>, E> Answer<K, V, E> for Result<A, E> {
         })
     }
 
+    fn equal(ids: &[K], values: &[Option<V>]) -> Equal {
+        A::equal(ids, values)
+    }
+
     fn of(ids: Vec<K>, values: Vec<Option<V>>) -> Self {
         Ok(A::of(ids, values))
     }
@@ -147,6 +172,21 @@ impl<K, V, A: Answer<K, V, Infallible>, E> Answer<K, V, E> for Result<A, E> {
     }
 }
 
+/// See [`Answer::equal`].
+fn equal_by<'i, M: FromIterator<(&'i K, usize)>, K, V>(
+    ids: &'i [K],
+    values: &[Option<V>],
+    place: fn(&M, &'i K) -> Option<usize>,
+) -> Equal {
+    let (found, missing): (Vec<usize>, Vec<usize>) =
+        (0..ids.len()).partition(|id| values.get(*id).is_some_and(Option::is_some));
+    if found.is_empty() || missing.is_empty() {
+        return Vec::new();
+    }
+    let found: M = found.into_iter().map(|id| (&ids[id], id)).collect();
+    missing.into_iter().filter_map(|id| Some((id, place(&found, &ids[id])?))).collect()
+}
+
 /// What [`Answer::split`] gives.
 type Split<V, E> = Result<Option<Vec<Option<V>>>, E>;
 
@@ -154,6 +194,7 @@ type Split<V, E> = Result<Option<Vec<Option<V>>>, E>;
 /// type.
 pub(super) struct Answering<R, K, V, E> {
     split: fn(R, &[K]) -> Split<V, E>,
+    equal: fn(&[K], &[Option<V>]) -> Equal,
     pub(super) of: fn(Vec<K>, Vec<Option<V>>) -> R,
     pub(super) failed: fn(E) -> R,
     pub(super) has_places_for_both: fn(&K, &K) -> bool,
@@ -171,6 +212,7 @@ impl<R, K, V, E> Copy for Answering<R, K, V, E> {}
 impl<R: Answer<K, V, E>, K, V, E> Answering<R, K, V, E> {
     pub(super) const NEW: Self = Answering {
         split: R::split,
+        equal: R::equal,
         of: R::of,
         failed: R::failed,
         has_places_for_both: R::has_places_for_both,
@@ -181,9 +223,25 @@ impl<R: Answer<K, V, E>, K, V, E> Answering<R, K, V, E> {
 impl<R, K, V, E> Answering<R, K, V, E> {
     pub(super) fn split(&self, answer: R, ids: &[K]) -> BodyAnswer<V, E> {
         match (self.split)(answer, ids) {
-            Ok(Some(values)) => BodyAnswer::Values(values),
+            Ok(Some(values)) => {
+                let equal = (self.equal)(ids, &values);
+                BodyAnswer::Values(values, equal)
+            }
             Ok(None) => BodyAnswer::Unusable,
             Err(error) => BodyAnswer::Error(error),
+        }
+    }
+
+    /// The answer of a body that was given the whole list, without the cache: it says no more and no less than one out of the cache.
+    pub(super) fn of_whole(&self, function: &ReadFunction, answer: R, ids: Vec<K>) -> R {
+        match (self.split)(answer, &ids) {
+            Ok(Some(values)) => (self.of)(ids, values),
+            Ok(None) => {
+                report_unusable(function, ids.len());
+                let values = ids.iter().map(|_| None).collect();
+                (self.of)(ids, values)
+            }
+            Err(error) => (self.failed)(error),
         }
     }
 }
@@ -257,9 +315,19 @@ impl<E> NotGivenUp for BatchErrors<E> {}
 
 /// What a body gave.
 pub(super) enum BodyAnswer<V, E> {
-    /// One for each id that it was given.
-    Values(Vec<Option<V>>),
+    /// One for each id that it was given, and the places of ids that have none of their own and are equal to others.
+    Values(Vec<Option<V>>, Equal),
     Error(E),
     /// Nobody knows which value is of which id.
     Unusable,
+}
+
+/// Says that a body gave an answer of another length.
+pub(super) fn report_unusable(function: &ReadFunction, ids: usize) {
+    tracing::error!(
+        function = function.settings.name,
+        ids,
+        "the body of a batch gave a `Vec` of another length than the ids it was given: nobody knows which value is \
+         of which id, and nothing is stored; give one `Option` for each id, in their order"
+    );
 }

@@ -7,7 +7,7 @@ use cached_aside_protocol::{
     Step, Token, entry,
     steps::{Acquire, Acquired, Elect},
 };
-use futures_util::{StreamExt, future::join, stream};
+use futures_util::future::join;
 use tokio::time::Instant;
 
 use super::{
@@ -21,18 +21,13 @@ use super::{
     look::is_silent,
 };
 use crate::{
-    AnyKey,
     engine::{
-        budget::Budget,
         flight::{Epoch, SharedResult, Ticket},
         lease::{Right, StoreRight, several::StoreRights},
     },
     function::staleness::Freshness,
     store::Answer,
 };
-
-/// Maximum number of keys for which a forced batch asks at the same time.
-const AT_ONCE: usize = 64;
 
 /// The key of an entry that is due, and the flight that waits for it with the step that found it.
 type Refresh<V> = (usize, Option<(Ticket, Epoch)>, StaleEntry<V>);
@@ -211,43 +206,14 @@ impl<V, E> Group<V, E> {
         }
     }
 
-    /// Takes the rights to store from whoever has them.
-    async fn take_over(&mut self, forced: Vec<(usize, Ticket)>) {
-        // Each asks for itself, side by side, and all of it comes out of the one budget.
-        let left = self.budget.begin().unwrap_or_default();
-        let Group { of, states, budget, .. } = self;
-        let (of, site) = (&*of, of.site());
-        let indices: Vec<usize> = forced.iter().map(|(index, _)| *index).collect();
-        let taken = forced.into_iter().map(|(index, ticket)| {
-            let site = &site;
-            async move {
-                // The versions of its tags are read beside, for all that carry them.
-                let key = AnyKey::finished(of.key(index));
-                let held = Call::new(site, &key).take_over(&ticket, &mut Budget::new(left)).await;
-                (index, ticket, held)
-            }
-        });
-        let taken = stream::iter(taken).buffered(AT_ONCE).collect::<Vec<_>>();
-        let (taken, carried) = join(taken, of.carry(&indices, left)).await;
-        budget.end(taken.iter().any(|(.., held)| held.is_none()));
-        for (index, ticket, held) in taken {
-            let ticket = Some(ticket);
-            let held = held.zip(of.versions(index, &carried)).map(|(mut held, versions)| {
-                held.versions = versions;
-                held
-            });
-            states[index] = State::Loads(Load { ticket, held, stale: None, began: Epoch::NONE });
-        }
-    }
-
-    fn rights(&self, of: impl ExactSizeIterator<Item = (Arc<str>, Right)>) -> StoreRights {
+    pub(super) fn rights(&self, of: impl ExactSizeIterator<Item = (Arc<str>, Right)>) -> StoreRights {
         let (cache, tokens) = (&self.of.cache, Token::several(of.len()));
         of.zip(tokens).map(|((key, right), token)| StoreRight::new(cache, key, token, right)).collect()
     }
 
     /// Asks for a right to store on each of these keys, and at the same time for the versions of the tags that their entries will
     /// carry: see [`Call::with_versions`].
-    async fn ask<S: Step>(
+    pub(super) async fn ask<S: Step>(
         &mut self,
         indices: &[usize],
         steps: Vec<S>,

@@ -18,7 +18,7 @@ use super::{
         load::complete,
         site::Call,
     },
-    answer::BodyAnswer,
+    answer::{BodyAnswer, report_unusable},
     group::{Group, Load, State, settled},
     wait::Heard,
 };
@@ -128,7 +128,7 @@ impl<V, E> Group<V, E> {
     fn take_results(&mut self, loads: &[usize], given: BodyAnswer<V, E>, took: Duration) -> After {
         let counters = self.of.cache.table.of(self.of.function);
         counters.loads.add(loads.len() as u64);
-        let loads: Vec<(usize, Load<V>)> = loads
+        let mut loads: Vec<(usize, Load<V>)> = loads
             .iter()
             .filter_map(|index| match self.states[*index].take() {
                 State::Loads(load) => Some((*index, load)),
@@ -141,7 +141,16 @@ impl<V, E> Group<V, E> {
             tracing::debug!(key = self.of.key(*index), ?took, "loaded");
         }
         match given {
-            BodyAnswer::Values(values) => self.take_values(loads, values, took),
+            BodyAnswer::Values(mut values, equal) => {
+                for (id, other) in equal {
+                    values[id] = values[other].as_ref().and_then(|value| self.of.copy(value));
+                    if values[id].is_none() {
+                        // There is one, so that nothing else may be stored.
+                        loads[id].1.held = None;
+                    }
+                }
+                self.take_values(loads, values, took)
+            }
             BodyAnswer::Error(error) => {
                 let (after, covered) = self.take_failure(loads, Some(&error));
                 if !covered {
@@ -150,12 +159,7 @@ impl<V, E> Group<V, E> {
                 after
             }
             BodyAnswer::Unusable => {
-                tracing::error!(
-                    function = self.of.function.settings.name,
-                    ids = loads.len(),
-                    "the body of a batch gave a `Vec` of another length than the ids it was given: nobody knows which value is \
-                     of which id, and nothing is stored; give one `Option` for each id, in their order"
-                );
+                report_unusable(self.of.function, loads.len());
                 self.take_failure(loads, None).0
             }
         }

@@ -117,7 +117,8 @@ impl<V, E> Group<V, E> {
     /// Leaves what it would only wait for to others while its body runs: those who follow it, and the body itself.
     pub(super) fn leave_to_others(&mut self) {
         for index in self.which(|state| matches!(state, State::Watches { .. })) {
-            self.states[index] = State::Rejoins(AtHand::Nothing(Missing::Lease));
+            // Another process may have stored it before the body is over: what was seen here says nothing any more.
+            self.states[index] = State::Rejoins(AtHand::Nothing(Missing::NeedsServerTime));
         }
     }
 
