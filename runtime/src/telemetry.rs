@@ -240,9 +240,11 @@ write_counters! {
     writes_waited_ms,
     /// Writes refused because they required a guard.
     writes_refused,
-    /// Invalidations that could not be delivered at once, and were put on the recovery list.
+    /// Invalidations that could not be delivered at once, and were put on the recovery list: one for each write and key, also where the key is
+    /// on the list already.
     undelivered,
-    /// Keys of the recovery list that were delivered later.
+    /// Keys of the recovery list that were delivered later. One delivery is that of all writes of the key, so that this is less than
+    /// `undelivered` where keys were written again during an outage; nothing is owed when `recovering` is 0.
     delivered,
     /// Keys of the recovery list that were given up, because there were too many.
     given_up,

@@ -49,11 +49,12 @@ impl Event {
     }
 }
 
-/// Logs an event of one write. While a server is away its own line says what that means, and each write is a line at `debug`; so
-/// is an event that comes soon after another of its kind. Else it is one at `warn`.
+/// Logs an event of one write. From the first line of an outage to its last these say what it means, and each write is a line at `debug`:
+/// also one that failed while the server was away and is told of when it is back. So is an event that comes soon after another of its
+/// kind. Else it is one at `warn`.
 macro_rules! now_and_then {
     ($cache:expr, $kind:ident, $($event:tt)+) => {
-        match (!$cache.store.is_unreachable()).then(|| $cache.events.$kind.due()).flatten() {
+        match (!$cache.store.is_in_outage()).then(|| $cache.events.$kind.due()).flatten() {
             Some(0) => tracing::warn!($($event)+),
             Some(left_out) => tracing::warn!(left_out, $($event)+),
             None => tracing::debug!($($event)+),

@@ -311,11 +311,11 @@ impl Store {
         }
     }
 
-    /// Whether a server is known to be unreachable.
-    pub(crate) fn is_unreachable(&self) -> bool {
+    /// Whether a server is unreachable, or the log does not say yet that it is reachable again.
+    pub(crate) fn is_in_outage(&self) -> bool {
         match self {
             #[cfg(feature = "redis")]
-            Store::Redis(store) => store.is_unreachable(),
+            Store::Redis(store) => store.is_in_outage(),
             _ => false,
         }
     }

@@ -242,6 +242,11 @@ impl NodeConnection {
         matches!(&*self.0.state(), State::Up(_))
     }
 
+    /// Whether it is not connected, or the log does not say yet that it is again.
+    pub(super) fn is_in_outage(&self) -> bool {
+        !self.is_up() || self.0.outages.is_open()
+    }
+
     /// Whether the server announces changes on the current connection.
     pub(super) fn tracking(&self) -> bool {
         matches!(&*self.0.state(), State::Up(live) if live.tracking)

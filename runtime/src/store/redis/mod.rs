@@ -133,6 +133,11 @@ impl RedisStore {
         self.route.connections().iter().any(|node| !node.is_up())
     }
 
+    /// Whether a server is unreachable, or the log does not say yet that it is reachable again.
+    pub(crate) fn is_in_outage(&self) -> bool {
+        self.route.connections().iter().any(NodeConnection::is_in_outage)
+    }
+
     async fn read_timed_at(
         &self,
         node: &NodeConnection,

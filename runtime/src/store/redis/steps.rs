@@ -121,9 +121,8 @@ impl RedisStore {
         for index in indices {
             pipeline.add_command(by_source(self.full(keys[*index]), guard));
         }
-        // The rest of the time is for the answer, with the reason if there is no confirmation.
         let left = within.saturating_sub(begun.elapsed());
-        pipeline.cmd("WAIT").arg(replicas).arg(millis(left.mul_f64(0.75)));
+        pipeline.cmd("WAIT").arg(replicas).arg(millis(replicas::longest_wait(left)));
         pipeline.cmd("INFO").arg("replication");
         let mut answers: Vec<RedisResult<Value>> = node.call_all_write(pipeline).await?;
         let info: Option<String> = answers.pop().and_then(|info| redis::from_redis_value(info.ok()?).ok());

@@ -64,6 +64,11 @@ impl OutageLog {
         self.number.load(Relaxed)
     }
 
+    /// Whether there is one whose last line is not written yet.
+    pub(super) fn is_open(&self) -> bool {
+        self.open().is_some()
+    }
+
     /// Counts the end of a connection that was in use.
     pub(super) fn count(&self) {
         self.number.fetch_add(1, Relaxed);
