@@ -34,7 +34,10 @@ impl Load for Repo {
                 self as __aside, NotShared as _, NoAbsent as _,
             };
             let __key = __aside::KeyWriter::new("user:")
-                .value(&self.tenant)
+                .value({
+                    let __of = &self;
+                    &(*__of).tenant
+                })
                 .literal(":")
                 .integer(id)
                 .finish();

@@ -44,7 +44,7 @@ impl Repo {
             ::core::option::Option::None
         };
         let __argument0 = tenant.clone();
-        let __argument1 = ::std::format!("{}", tenant);
+        let __argument1 = __aside::text_of_write(&tenant);
         let __cache: &::cached_aside::Cache = &self.cache;
         let __body = ::core::pin::pin!(
             async move { if let ::core::option::Option::Some(__never) =
@@ -95,9 +95,13 @@ impl Repo {
                                 }),
                             ),
                             __aside::KeyWriter::new("users:")
-                                .value(&__argument1)
+                                .value_of_write(&__argument1)
                                 .literal(":")
-                                .value(&::core::format_args!("{:x}", result.group.id))
+                                .value(
+                                    &::core::format_args!(
+                                        "{:x}", * { let __of = & result; & (* __of).group.id }
+                                    ),
+                                )
                                 .finish(),
                         ],
                     ),

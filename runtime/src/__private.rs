@@ -35,7 +35,7 @@ pub use crate::{
         read::{Companion, ReadFunction, TagName},
         write::{Guard, Target, WriteFunction},
     },
-    key::{Displayed, KeyWriter, Tag, number, tag, type_name},
+    key::{Displayed, DisplayedInWrite, KeyWriter, Tag, number, tag, text_of_write, type_name},
     list_arg::{Item, ItemCopy, ItemRef, ItemTarget, Lent, LentTarget, List, NotLent, keys_of_list},
     optional_arg::{NotOptional, OptionalArg, OptionalArgRef},
     outcome::{

@@ -55,7 +55,19 @@ impl KeyWriter {
     }
 
     /// Adds a value.
+    #[inline]
     pub fn value<V: Displayed + ?Sized>(&mut self, value: &V) -> &mut KeyWriter {
+        self.displayed(value)
+    }
+
+    /// Adds a value to a key that a write names.
+    #[inline]
+    pub fn value_of_write<V: DisplayedInWrite + ?Sized>(&mut self, value: &V) -> &mut KeyWriter {
+        self.displayed(value)
+    }
+
+    /// Adds a value of a generic parameter, whose bounds have to say that it can be written.
+    pub fn displayed<V: Display + ?Sized>(&mut self, value: &V) -> &mut KeyWriter {
         let before = self.text.len();
         if write!(Escape(&mut self.text), "{value}").is_err() {
             // Only a `Display` that fails by itself comes here. Two values that can't be written must not share an entry:
@@ -193,6 +205,25 @@ pub trait Displayed: Display {}
 
 #[diagnostic::do_not_recommend]
 impl<T: Display + ?Sized> Displayed for T {}
+
+/// A value that a template of a write writes: the same, and what is said of the others is another thing. With `:?` a write would name a
+/// key that no entry has.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` can't be written into a key as it is",
+    label = "it has no `Display`, which a placeholder without a format asks for",
+    note = "of an `Option` name the call of the cached function, such as `load_user(id?)`; of a list name each, such as \
+            `\"user:{{id}}\" for id in ids`",
+    note = "of anything else write what the cached function's key has, such as `{{filter.0}}` or `{{filter.text}}:{{filter.page}}`"
+)]
+pub trait DisplayedInWrite: Display {}
+
+#[diagnostic::do_not_recommend]
+impl<T: Display + ?Sized> DisplayedInWrite for T {}
+
+/// A value of a write as text.
+pub fn text_of_write<V: DisplayedInWrite + ?Sized>(value: &V) -> String {
+    value.to_string()
+}
 
 /// A value that a key may pad to a width.
 #[diagnostic::on_unimplemented(

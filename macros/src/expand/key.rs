@@ -1,14 +1,15 @@
 //! The text of a key.
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Delimiter, Group, Ident, TokenStream, TokenTree};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::{LitStr, Token, spanned::Spanned};
 
+use super::call::generated;
 use crate::{
     parse::template::Format,
     plan::{
         ReadPlan, TagKey,
-        key::{Key, Piece, Text, Value, ValueFormat, ValueOf},
+        key::{Bound, Key, Piece, Text, Value, ValueFormat, ValueOf},
     },
 };
 
@@ -46,14 +47,25 @@ fn piece(piece: &Piece) -> TokenStream {
             quote!(.literal(#known))
         }
         Piece::Value(value) => {
-            let argument = argument(value);
-            match value.format {
-                ValueFormat::Integer => quote_spanned!(value.span=> .integer(#argument)),
-                ValueFormat::Derived => quote_spanned!(value.span=> .part(&#argument)),
-                ValueFormat::Template(_) => {
-                    let at_argument = argument.span();
-                    let argument = quote_spanned!(at_argument=> &#argument);
-                    quote_spanned!(value.span=> .value(#argument))
+            let span = value.span;
+            match &value.format {
+                ValueFormat::Integer => {
+                    let argument = expr(value);
+                    quote_spanned!(span=> .integer(#argument))
+                }
+                ValueFormat::Derived => {
+                    let argument = expr(value);
+                    quote_spanned!(span=> .part(&#argument))
+                }
+                ValueFormat::Template(format) => {
+                    let method = match value.bound {
+                        Bound::OfWrite if *format == Format::Plain => "value_of_write",
+                        Bound::Generic if *format == Format::Plain => "displayed",
+                        _ => "value",
+                    };
+                    let span = if value.of.has_fields() { generated(span) } else { span };
+                    let (method, argument) = (Ident::new(method, span), argument(value, format));
+                    quote_spanned!(span=> .#method(#argument))
                 }
             }
         }
@@ -76,44 +88,71 @@ fn text(known: &Text) -> TokenStream {
 fn expr(value: &Value) -> TokenStream {
     match &value.of {
         ValueOf::TypeName(ty) => quote_spanned!(value.span=> __aside::type_name::<#ty>()),
-        ValueOf::Field { root, fields } => {
-            let dot = Token![.](value.span);
-            quote!(#root #(#dot #fields)*)
+        ValueOf::Field { .. } if value.of.has_fields() => {
+            let field = reference(value);
+            quote_spanned!(generated(value.span)=> *#field)
+        }
+        ValueOf::Field { root, .. } => root.to_token_stream(),
+    }
+}
+
+/// A reference to the value. A field is one of a variable of ours: what begins in a name of the program and ends in one of ours the
+/// compiler would show as the whole attribute.
+fn reference(value: &Value) -> TokenStream {
+    match &value.of {
+        ValueOf::Field { root, fields } if !fields.is_empty() => {
+            let span = generated(value.span);
+            let (of, dot) = (Ident::new("__of", span), Token![.](span));
+            let field = quote_spanned!(span=> let #of = &#root; &(*#of) #(#dot #fields)*);
+            let mut block = Group::new(Delimiter::Brace, field);
+            block.set_span(span);
+            TokenTree::from(block).into()
+        }
+        _ => {
+            let expr = expr(value);
+            let at = expr.span();
+            quote_spanned!(at=> &#expr)
         }
     }
 }
 
-/// What implements `Display` for a value.
-fn argument(value: &Value) -> TokenStream {
+/// A reference to what implements `Display` for a value.
+fn argument(value: &Value, format: &Format) -> TokenStream {
     let span = value.span;
-    match &value.format {
-        ValueFormat::Template(Format::Plain) | ValueFormat::Integer | ValueFormat::Derived => expr(value),
-        ValueFormat::Template(Format::As(spec) | Format::Padded(spec)) => {
+    match format {
+        Format::Plain => reference(value),
+        Format::As(spec) | Format::Padded(spec) => {
             let format = LitStr::new(&format!("{{:{spec}}}"), span);
             let value = checked(value);
-            quote_spanned!(span=> ::core::format_args!(#format, #value))
+            quote_spanned!(span=> &::core::format_args!(#format, #value))
         }
     }
 }
 
 /// The value as text, in an expression of type `String`.
 pub(super) fn value_text(value: &Value) -> TokenStream {
+    let span = value.span;
     let format = match &value.format {
-        ValueFormat::Template(Format::As(spec) | Format::Padded(spec)) => &format!("{{:{spec}}}"),
-        _ => "{}",
+        ValueFormat::Template(Format::As(spec) | Format::Padded(spec)) => {
+            LitStr::new(&format!("{{:{spec}}}"), span)
+        }
+        _ if value.bound == Bound::OfWrite => {
+            let value = reference(value);
+            return quote_spanned!(generated(span)=> __aside::text_of_write(#value));
+        }
+        _ => LitStr::new("{}", span),
     };
-    let (format, span) = (LitStr::new(format, value.span), value.span);
     let value = checked(value);
     quote_spanned!(span=> ::std::format!(#format, #value))
 }
 
 /// The value, which must be a number where the format needs one.
 fn checked(value: &Value) -> TokenStream {
-    let expr = expr(value);
     match &value.format {
         ValueFormat::Template(Format::Padded(_)) => {
-            quote_spanned!(value.span=> __aside::number(&#expr))
+            let (at, value) = (generated(value.span), reference(value));
+            quote_spanned!(at=> __aside::number(#value))
         }
-        _ => expr,
+        _ => expr(value),
     }
 }

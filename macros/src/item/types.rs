@@ -83,6 +83,16 @@ pub(crate) fn inside<'a>(ty: &'a Type, name: &str) -> Option<&'a Type> {
     })
 }
 
+/// The type behind its references.
+pub(crate) fn without_references(ty: &Type) -> &Type {
+    match ty {
+        Type::Reference(reference) => without_references(&reference.elem),
+        Type::Group(group) => without_references(&group.elem),
+        Type::Paren(paren) => without_references(&paren.elem),
+        _ => ty,
+    }
+}
+
 /// The traits of `dyn Users + Send`, `impl Users`, or a reference or pointer of the standard library to one of them.
 pub(crate) fn traits(ty: &Type) -> Option<Vec<&Path>> {
     match ty {

@@ -15,7 +15,6 @@ use crate::{
     },
     parse::{
         call::Call,
-        each::Each,
         target::{Named, Target},
     },
     problem::Problems,
@@ -24,7 +23,6 @@ use crate::{
 /// The keys, all known where they stand.
 pub(crate) fn keys(targets: Vec<Target>, site: &Site, mut problems: Problems) -> syn::Result<Vec<TargetKey>> {
     let key = |Target { named, each }| {
-        let items = each.as_ref().map(Each::names).unwrap_or_default();
         let (of, is_optional) = match named {
             Named::Call(call) => {
                 if let Call::Path(_, path) = &call
@@ -37,7 +35,7 @@ pub(crate) fn keys(targets: Vec<Target>, site: &Site, mut problems: Problems) ->
                 (KeyOf::Call(call), is_optional)
             }
             Named::Template(template) => {
-                let scope = Scope::Expression { items: &items };
+                let scope = Scope::Expression(each.as_ref());
                 (KeyOf::Template(Key::of(&template, site.function, scope, &mut problems)?), false)
             }
         };

@@ -2,15 +2,15 @@
 
 use proc_macro2::Span;
 use quote::ToTokens;
-use syn::{FnArg, GenericParam, Ident, Index, LitStr, Member, PathSegment, Type, TypePath, ext::IdentExt};
+use syn::{GenericParam, Ident, Index, LitStr, Member, ext::IdentExt};
 
 use crate::{
-    item::{
-        beside::Beside,
-        function::{Function, Parameter},
+    item::function::{Function, Parameter},
+    parse::{
+        each::Each,
+        template::{Format, Mistake, Part, Placeholder, Template},
     },
-    parse::template::{Format, Mistake, Part, Placeholder, Template},
-    plan::pattern,
+    plan::{mistyped, pattern, unwritable},
     problem::{Problems, nearest, one_of},
     tokens::{mentions, same},
 };
@@ -49,6 +49,8 @@ pub(crate) struct Value {
     pub(crate) source: Source,
     pub(crate) of: ValueOf,
     pub(crate) format: ValueFormat,
+    /// What of its type allows to write it.
+    pub(crate) bound: Bound,
     /// Where it is shown when it can't be written.
     pub(crate) span: Span,
 }
@@ -71,6 +73,15 @@ pub(crate) enum ValueFormat {
     Integer,
     /// By `KeyPart`: the derived key.
     Derived,
+}
+
+/// What is asked of a value's type: all of them ask for `Display`, and say other things where there is none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Bound {
+    OfRead,
+    OfWrite,
+    /// The type is a parameter of the function, whose bounds have to say it.
+    Generic,
 }
 
 /// Where a value comes from.
@@ -159,6 +170,11 @@ impl ValueOf {
         ValueOf::Field { root: name.clone(), fields: vec![] }
     }
 
+    /// Whether it is a part of a variable.
+    pub(crate) fn has_fields(&self) -> bool {
+        matches!(self, ValueOf::Field { fields, .. } if !fields.is_empty())
+    }
+
     /// The parameter or type that it begins with.
     pub(crate) fn root(&self) -> &Ident {
         match self {
@@ -171,7 +187,13 @@ impl Value {
     /// An argument of a derived key.
     pub(crate) fn derived(number: usize, name: &Ident, parameter: &Parameter) -> Value {
         let format = if parameter.is_integer() { ValueFormat::Integer } else { ValueFormat::Derived };
-        Value { source: Source::Parameter(number), of: ValueOf::name(name), format, span: name.span() }
+        Value {
+            source: Source::Parameter(number),
+            of: ValueOf::name(name),
+            format,
+            bound: Bound::OfRead,
+            span: name.span(),
+        }
     }
 
     /// The name of a type parameter, or the value of a const parameter.
@@ -190,12 +212,12 @@ impl Value {
 
     fn type_name(ty: &Ident, span: Span) -> Value {
         let of = ValueOf::TypeName(ty.clone());
-        Value { source: Source::Generic, of, format: Value::plain(), span }
+        Value { source: Source::Generic, of, format: Value::plain(), bound: Bound::OfRead, span }
     }
 
     fn constant(name: &Ident, span: Span) -> Value {
         let format = Value::plain();
-        Value { source: Source::Generic, of: ValueOf::name(name), format, span }
+        Value { source: Source::Generic, of: ValueOf::name(name), format, bound: Bound::OfRead, span }
     }
 }
 
@@ -215,26 +237,35 @@ fn of_trait(template: &Template, function: &Function) -> impl Iterator<Item = Pi
 }
 
 /// What a template can name besides parameters.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy)]
 pub(crate) enum Scope<'a> {
     Arguments,
     /// Also `result`, and what its `for` binds.
-    OfWrite {
-        items: &'a [Ident],
-    },
+    OfWrite(Option<&'a Each>),
     /// Whatever is a variable there, and what its `for` binds.
-    Expression {
-        items: &'a [Ident],
-    },
+    Expression(Option<&'a Each>),
 }
 
 impl<'a> Scope<'a> {
-    /// What a `for` binds.
-    fn items(self) -> &'a [Ident] {
+    /// What is asked of the values' types.
+    fn bound(self) -> Bound {
+        if self.is_read() { Bound::OfRead } else { Bound::OfWrite }
+    }
+
+    fn is_read(self) -> bool {
+        matches!(self, Scope::Arguments)
+    }
+
+    fn each(self) -> Option<&'a Each> {
         match self {
-            Scope::Arguments => &[],
-            Scope::OfWrite { items } | Scope::Expression { items } => items,
+            Scope::Arguments => None,
+            Scope::OfWrite(each) | Scope::Expression(each) => each,
         }
+    }
+
+    /// What a `for` binds.
+    fn items(self) -> Vec<Ident> {
+        self.each().map(Each::names).unwrap_or_default()
     }
 }
 
@@ -245,6 +276,11 @@ fn resolve(
     function: &Function,
     scope: Scope,
 ) -> Result<Value, Mistake> {
+    if let Some((field, why)) = mistyped::field(placeholder, function, scope.each()) {
+        let before = placeholder.fields[..field].iter().map(|field| field.len() + 1);
+        let at = placeholder.at + placeholder.name.len() + 1 + before.sum::<usize>();
+        return Err(Mistake { at, why });
+    }
     match variable(placeholder, literal, scope) {
         Some(variable) => variable,
         None => resolve_in_function(placeholder, literal, function, scope),
@@ -255,9 +291,9 @@ fn resolve(
 fn variable(placeholder: &Placeholder, literal: &LitStr, scope: Scope) -> Option<Result<Value, Mistake>> {
     let (name, span) = (placeholder.name.as_str(), literal.span());
     let mistake = |why: String| Mistake { at: placeholder.at, why };
-    let (root, source) = match scope.items().iter().find(|item| same(item, name)) {
-        Some(item) => (Some(item.clone()), Source::Item),
-        None if matches!(scope, Scope::Expression { .. }) => {
+    let (root, source) = match scope.items().into_iter().find(|item| same(item, name)) {
+        Some(item) => (Some(item), Source::Item),
+        None if matches!(scope, Scope::Expression(_)) => {
             let root = match name {
                 "Self" => None,
                 "self" => Some(Ident::new("self", span)),
@@ -271,7 +307,8 @@ fn variable(placeholder: &Placeholder, literal: &LitStr, scope: Scope) -> Option
     let of = root
         .ok_or_else(|| format!("`{name}` is not the name of a variable"))
         .and_then(|root| path(&root, &placeholder.fields, span));
-    Some(of.map(|of| Value { source, of, format, span }).map_err(mistake))
+    let bound = Bound::OfWrite;
+    Some(of.map(|of| Value { source, of, format, bound, span }).map_err(mistake))
 }
 
 /// What it names of the function.
@@ -284,41 +321,15 @@ fn resolve_in_function(
     let mistake = |why: String| Mistake { at: placeholder.at, why };
     let name = placeholder.name.as_str();
     let span = literal.span();
-    let format = ValueFormat::Template(placeholder.format.clone());
     let parameter = function.parameters.iter().enumerate().find(|(_, parameter)| parameter.binds(name));
     if let Some((number, parameter)) = parameter {
-        let Some(ident) = &parameter.name else {
-            let (whole, part) = pattern::instead(parameter, name)
-                .unwrap_or_else(|| ("a name".to_owned(), format!("query.{name}")));
-            return Err(mistake(format!(
-                "`{name}` is only a part of its parameter; take the whole, `{whole}`, and write `{{{part}}}`"
-            )));
-        };
-        if parameter.is_self() && placeholder.fields.is_empty() {
-            return Err(mistake(
-                "`self` as a whole can't be written into a key; write a field, such as `{self.tenant}`"
-                    .into(),
-            ));
-        }
-        if let Some(why) =
-            placeholder.fields.first().and_then(|field| mistyped_field(field, parameter, function))
-        {
-            let at = placeholder.at + name.len() + 1;
-            return Err(Mistake { at, why });
-        }
-        // A whole parameter is shown where it is declared: a template shows only itself.
-        let of = match placeholder.fields.as_slice() {
-            [] => ValueOf::name(ident),
-            fields => path(ident, fields, span).map_err(mistake)?,
-        };
-        let whole = placeholder.fields.is_empty() && placeholder.format == Format::Plain;
-        let format = if whole && parameter.is_integer() { ValueFormat::Integer } else { format };
-        return Ok(Value { source: Source::Parameter(number), of, format, span });
+        return of_parameter(placeholder, literal, function, scope, (number, parameter));
     }
-    let has_result = scope != Scope::Arguments;
+    let has_result = !scope.is_read();
     if name == "result" && has_result {
+        let format = ValueFormat::Template(placeholder.format.clone());
         let of = path(&Ident::new("result", span), &placeholder.fields, span).map_err(mistake)?;
-        return Ok(Value { source: Source::Result, of, format, span });
+        return Ok(Value { source: Source::Result, of, format, bound: scope.bound(), span });
     }
     let generic = function.generic_parameters().find_map(|parameter| match parameter {
         GenericParam::Type(parameter) if same(&parameter.ident, name) => {
@@ -340,24 +351,53 @@ fn resolve_in_function(
         Some(_) => Err(mistake(format!("`{name}` has neither fields nor a format here; write `{{{name}}}`"))),
         None => {
             let named = function.parameters.iter().filter_map(|parameter| parameter.name.as_ref());
-            let result = has_result.then(|| Ident::new("result", span));
-            Err(mistake(not_a_parameter(name, scope.items().iter().chain(named).chain(&result))))
+            let (result, items) = (has_result.then(|| Ident::new("result", span)), scope.items());
+            Err(mistake(not_a_parameter(name, items.iter().chain(named).chain(&result))))
         }
     }
 }
 
-/// What was probably meant by a field that the parameter's type doesn't have, where its struct is in the same module.
-fn mistyped_field(field: &str, parameter: &Parameter, function: &Function) -> Option<String> {
-    let FnArg::Typed(typed) = &parameter.written else { return None };
-    let mut ty = &*typed.ty;
-    while let Type::Reference(reference) = ty {
-        ty = &reference.elem;
+/// What it names of a parameter.
+fn of_parameter(
+    placeholder: &Placeholder,
+    literal: &LitStr,
+    function: &Function,
+    scope: Scope,
+    (number, parameter): (usize, &Parameter),
+) -> Result<Value, Mistake> {
+    let mistake = |why: String| Mistake { at: placeholder.at, why };
+    let (name, span, fields) = (placeholder.name.as_str(), literal.span(), placeholder.fields.as_slice());
+    let Some(ident) = &parameter.name else {
+        let instead = match pattern::instead(parameter, name) {
+            Some((whole, part)) => format!("take the whole, `{whole}`, and write `{{{part}}}`"),
+            None => format!("a template can't name that part; give `{name}` a parameter of its own"),
+        };
+        return Err(mistake(format!("`{name}` is only a part of its parameter; {instead}")));
+    };
+    if parameter.is_self() && fields.is_empty() {
+        let why = "`self` as a whole can't be written into a key; write a field, such as `{self.tenant}`";
+        return Err(mistake(why.into()));
     }
-    let Type::Path(TypePath { qself: None, path, .. }) = ty else { return None };
-    let [PathSegment { ident, .. }] = path.segments.iter().collect::<Vec<_>>()[..] else { return None };
-    let fields = Beside::of(function)?.fields(&ident.to_string())?;
-    let near = nearest(field, fields.iter().map(String::as_str)).filter(|near| *near != field)?;
-    Some(format!("`{ident}` has no field `{field}`; did you mean `{near}`?"))
+    if !scope.is_read()
+        && fields.is_empty()
+        && let Some(why) = unwritable::in_write(placeholder, literal, parameter, function, &scope.items())
+    {
+        return Err(mistake(why));
+    }
+    // A whole parameter is shown where it is declared: a template shows only itself.
+    let of = match fields {
+        [] => ValueOf::name(ident),
+        fields => path(ident, fields, span).map_err(mistake)?,
+    };
+    let whole = fields.is_empty() && placeholder.format == Format::Plain;
+    let format = if whole && parameter.is_integer() {
+        ValueFormat::Integer
+    } else {
+        ValueFormat::Template(placeholder.format.clone())
+    };
+    let is_generic = fields.is_empty() && unwritable::has_generic_type(parameter, function);
+    let bound = if is_generic { Bound::Generic } else { scope.bound() };
+    Ok(Value { source: Source::Parameter(number), of, format, bound, span })
 }
 
 /// That the function has no parameter of this name, and which names there are.

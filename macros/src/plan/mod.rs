@@ -10,6 +10,7 @@ mod form;
 mod in_expression;
 pub(crate) mod key;
 mod misnamed;
+mod mistyped;
 mod optional_keys;
 mod pattern;
 mod read;
@@ -17,6 +18,7 @@ mod staleness;
 mod tags;
 mod targets;
 mod transfer;
+mod unwritable;
 mod write;
 
 pub(crate) use batch::{BatchPlan, batch};

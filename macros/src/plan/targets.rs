@@ -20,6 +20,7 @@ use crate::{
     plan::{
         key::{Key, Piece, Scope, Source, Value, ValueOf},
         optional_keys::{fields_of_result, has_question, panics},
+        unwritable::list_in_result,
     },
     problem::Problems,
     tokens::{mention_of, mention_of_result},
@@ -157,13 +158,14 @@ impl Keys {
             }
         }
         check_use_of_result(|| list(each.as_ref()), function, problems);
-        let items = names(each.as_ref());
-        let Some(mut key) = Key::of(template, function, Scope::OfWrite { items: &items }, problems) else {
+        let Some(mut key) = Key::of(template, function, Scope::OfWrite(each.as_ref()), problems) else {
             return;
         };
         let of_result = key.values().any(|value| value.source == Source::Result);
         if of_result && returns_option(function) {
             problems.push(template_of_option(span));
+        } else if let Some(why) = list_in_result(&function.output, template, function).filter(|_| of_result) {
+            problems.push(syn::Error::new(span, why));
         }
         if !of_result && of_list.is_none() {
             self.before.push(TargetKey { of: KeyOf::Template(key), is_optional: false, each });

@@ -72,6 +72,17 @@ async fn sometimes(cache: Cache, id: u64) -> Option<u64> {
     id.checked_sub(1)
 }
 
+#[cached_aside(ttl = "1m", key = "page:{page:?}")]
+async fn page(page: Option<u64>) -> u64 {
+    page.unwrap_or_default()
+}
+
+/// A key may have an `Option` in it.
+#[invalidates("page:{number:?}")]
+async fn save_page(number: Option<u64>) {
+    let _ = number;
+}
+
 #[invalidates("b:{ids:?}", "c:{T}:{N}")]
 async fn generic<T: Clone, const N: usize>(ids: &[u64], value: &mut T) -> T {
     let _ = ids;
@@ -104,5 +115,8 @@ pub(super) async fn main() {
     assert!(load_user::key(3).peek().await.unwrap().is_none());
     is_send(sometimes(cache, 2)).await;
     generic::<_, 3>(&[1, 2], &mut 5).await;
+    page(None).await;
+    save_page(None).await;
+    assert!(page::key(None).peek().await.unwrap().is_none());
     twice().await;
 }

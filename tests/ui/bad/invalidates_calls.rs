@@ -53,7 +53,7 @@ async fn wrong_type_of_result(user: User) -> Result<User, String> {
     Ok(user)
 }
 
-#[invalidates("user:{result.idd}")]
+#[invalidates("user:{result.nothing}")]
 async fn wrong_field_in_template(user: User) -> Result<User, String> {
     Ok(user)
 }
