@@ -94,7 +94,10 @@ fn key_list(input: TokenStream) -> TokenStream {
 
 fn cached(args: TokenStream, function: &Function) -> syn::Result<TokenStream> {
     let mut problems = Problems::default();
-    if let Some(either) = expand::cfg_parameters::either(&args, function) {
+    let root = ReadArgs::parse(args.clone(), &mut Problems::default()).root.map(|root| root.value);
+    if let Some(either) =
+        expand::cfg_parameters::either(Attribute::CachedAside, root.as_ref(), &args, function)
+    {
         return Ok(either);
     }
     if is_batch(&args) {
@@ -127,8 +130,17 @@ fn updating(args: TokenStream, function: &Function) -> syn::Result<TokenStream> 
 
 fn writing(attribute: Attribute, args: TokenStream, function: &Function) -> syn::Result<TokenStream> {
     let mut problems = Problems::default();
-    let mut args = WriteArgs::parse(args, &mut problems);
+    let parameters: Vec<_> =
+        function.parameters.iter().flat_map(|parameter| parameter.bindings.iter().cloned()).collect();
+    let written = args.clone();
+    let mut args = WriteArgs::parse(args, &parameters, &mut problems);
     let root = args.root.take().map(|root| root.value);
+    // Its parameters are handed on.
+    if args.detach.is_some()
+        && let Some(either) = expand::cfg_parameters::either(attribute, root.as_ref(), &written, function)
+    {
+        return Ok(either);
+    }
     let plan = plan::write(attribute, args, function, problems)?;
     Ok(expand::root::found_at(root.as_ref(), expand::write(&plan)))
 }

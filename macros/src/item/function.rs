@@ -272,12 +272,19 @@ impl Function {
 
     /// What an attribute requires of a function whose result it uses.
     pub(crate) fn check_output(&self, attribute: &str, problems: &mut Problems) {
+        self.check_output_for("", attribute, problems);
+    }
+
+    /// The same where an option makes it so: `with …, `.
+    pub(crate) fn check_output_for(&self, because: &str, attribute: &str, problems: &mut Problems) {
         if self.sig.asyncness.is_some()
             && let Some(span) = impl_trait(&self.output)
         {
             problems.push(syn::Error::new(
                 span,
-                format!("`#[{attribute}]` needs to know the return type; write its name instead of `impl …`"),
+                format!(
+                    "{because}`#[{attribute}]` needs to know the return type; write its name instead of `impl …`"
+                ),
             ));
         }
     }

@@ -4,7 +4,12 @@ use std::time::Duration;
 
 use proc_macro2::{Span, TokenTree};
 use quote::ToTokens;
-use syn::{Expr, ExprLit, Lit, LitStr, Token, parse::ParseStream, spanned::Spanned};
+use syn::{
+    BinOp, Expr, ExprBinary, ExprLit, ExprUnary, Lit, LitStr, Token, UnOp, parse::ParseStream,
+    spanned::Spanned,
+};
+
+use crate::tokens::{compact, names};
 
 const HOW: &str = "write a whole number and a unit, such as `250ms`, `30s`, `5m`, `1h 30m` or `7days`";
 
@@ -30,7 +35,10 @@ impl DurationArg {
             Expr::Lit(literal) => {
                 Err(syn::Error::new(literal.span(), not_a_string(&literal.lit, input, zero)))
             }
-            _ => Ok(DurationArg::Constant(Box::new(expr))),
+            _ => match not_constant(&expr) {
+                Some(why) => Err(syn::Error::new(expr.span(), why)),
+                None => Ok(DurationArg::Constant(Box::new(expr))),
+            },
         }
     }
 
@@ -84,6 +92,34 @@ fn not_a_string(literal: &Lit, input: ParseStream, zero: AllowZero) -> String {
             _ => format!("this is not a duration; {HOW}, in a string, or a constant of type `Duration`"),
         },
     }
+}
+
+/// What to write instead of an expression that is no constant of type `Duration`, whatever its names mean.
+fn not_constant(expr: &Expr) -> Option<String> {
+    let text = |expr: &dyn ToTokens| {
+        let written = compact(&expr.to_token_stream());
+        written.replace(" ()", "()").replace(" . ", ".").replace("- ", "-")
+    };
+    let method = match expr {
+        Expr::Unary(ExprUnary { op: UnOp::Neg(_), .. }) => {
+            return Some(format!("`{}` is not a duration; {HOW}, in a string", text(expr)));
+        }
+        Expr::MethodCall(call) if matches!(&*call.receiver, Expr::Lit(_)) => {
+            return Some(format!("`{}` is not a constant; {HOW}, in a string", text(expr)));
+        }
+        // Numbers alone only lack a unit.
+        Expr::Binary(_) if names(&expr.to_token_stream()).is_empty() => return None,
+        Expr::Binary(ExprBinary { op: BinOp::Mul(_), .. }) => "saturating_mul",
+        Expr::Binary(ExprBinary { op: BinOp::Add(_), .. }) => "saturating_add",
+        Expr::Binary(ExprBinary { op: BinOp::Sub(_), .. }) => "saturating_sub",
+        _ => return None,
+    };
+    let Expr::Binary(ExprBinary { left, right, .. }) = expr else { return None };
+    let (written, left, right) = (compact(&expr.to_token_stream()), text(left), text(right));
+    Some(format!(
+        "no operator makes a `Duration` when compiling; write `{left}.{method}({right})` of a `Duration`, or \
+         `Duration::from_secs({written})` of numbers"
+    ))
 }
 
 fn known(text: &LitStr, zero: AllowZero) -> syn::Result<Duration> {

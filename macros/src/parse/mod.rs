@@ -2,6 +2,7 @@
 
 pub(crate) mod args;
 pub(crate) mod batch;
+mod behind;
 pub(crate) mod call;
 pub(crate) mod duration;
 pub(crate) mod each;

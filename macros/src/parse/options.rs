@@ -2,8 +2,9 @@
 //! attributes' pages show.
 
 use proc_macro2::TokenStream;
+use quote::ToTokens;
 use syn::{
-    Expr, Ident, LitStr, Path, Token,
+    Expr, Ident, Lit, LitStr, Path, Token,
     ext::IdentExt,
     parse::{Parse, ParseStream},
 };
@@ -14,6 +15,7 @@ use self::{
 };
 use super::{
     args::{ReadArgs, WriteArgs},
+    behind::{condition_behind, value_alone},
     duration::{DurationArg, duration, duration_or_zero},
     list::each,
     other_names::{self, Meant, meant},
@@ -301,6 +303,9 @@ impl ReadArgs {
         if input.peek(LitStr) {
             return Err(self.without_a_name(&input.parse()?));
         }
+        if input.peek(Lit) && !self.names("ttl") {
+            return Err(self.number_alone(&input.parse()?));
+        }
         let name = name(input, &names(&READ))?;
         self.seen.push(name.clone());
         match find(&READ, other_names::READ, &name) {
@@ -320,16 +325,29 @@ impl ReadArgs {
         let text = value.token();
         syn::Error::new(value.span(), format!("every option has a name; write `{option} = {text}`"))
     }
+
+    /// The same of a number, which is a TTL.
+    fn number_alone(&mut self, value: &Lit) -> syn::Error {
+        self.seen.push(Ident::new("ttl", value.span()));
+        let written = value.to_token_stream().to_string();
+        let ttl = match value {
+            _ if DurationArg::is_written(&LitStr::new(&written, value.span())) => written,
+            Lit::Int(number) if number.suffix().is_empty() => format!("{}s", number.base10_digits()),
+            _ => "5m".to_owned(),
+        };
+        syn::Error::new(value.span(), format!("every option has a name; write `ttl = \"{ttl}\"`"))
+    }
 }
 
 impl WriteArgs {
-    pub(crate) fn parse(tokens: TokenStream, problems: &mut Problems) -> WriteArgs {
+    /// Those of a function with these parameters.
+    pub(crate) fn parse(tokens: TokenStream, parameters: &[Ident], problems: &mut Problems) -> WriteArgs {
         let mut args = WriteArgs::default();
-        each(tokens, problems, |input| args.argument(input));
+        each(tokens, problems, |input| args.argument(parameters, input));
         args
     }
 
-    fn argument(&mut self, input: ParseStream) -> syn::Result<()> {
+    fn argument(&mut self, parameters: &[Ident], input: ParseStream) -> syn::Result<()> {
         if input.peek(Ident::peek_any) && input.peek2(Token![=]) && !input.peek2(Token![==]) {
             return self.option(input);
         }
@@ -337,22 +355,31 @@ impl WriteArgs {
             return self.option(input);
         }
         self.names_a_key = true;
+        if let Some(error) = value_alone(parameters, input) {
+            return Err(error);
+        }
         self.targets.extend(Target::parse(input)?);
-        Ok(())
+        condition_behind(input).map_or(Ok(()), Err)
     }
 
     fn option(&mut self, input: ParseStream) -> syn::Result<()> {
         let name = name(input, &names(&WRITE))?;
-        if name == "key" {
+        if name == "key" || name == "keys" {
             self.names_a_key = true;
-            return Err(syn::Error::new(
-                name.span(),
-                "a key is written without a name, such as `\"user:{id}\"`",
-            ));
+            let why = if name == "key" {
+                "a key is written without a name, such as `\"user:{id}\"`"
+            } else {
+                "keys are written side by side and without a name, such as `load_user(id), \"team:{id}\"`"
+            };
+            return Err(syn::Error::new(name.span(), why));
         }
         match find(&WRITE, other_names::WRITE, &name) {
             Ok(row) => (row.parse)(self, name, input),
-            Err(Unknown { error, .. }) => Err(error),
+            Err(Unknown { error, near }) => {
+                // Whoever wrote `prefix` has named something.
+                self.names_a_key |= near.is_none();
+                Err(error)
+            }
         }
     }
 }

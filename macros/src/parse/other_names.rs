@@ -15,6 +15,9 @@ use Meant::{Elsewhere, Option as Named};
 
 const NAMESPACE: Meant =
     Elsewhere("keys of one cache begin with its namespace: `Cache::builder().namespace(\"…\")`");
+const PREFIX: Meant = Elsewhere(
+    "no entries are found by the start of their keys; give them a tag, and write `tags(\"tenant:{tenant}\")`",
+);
 const SIZE: Meant = Elsewhere(
     "how much is kept is the cache's: `Cache::builder().capacity(…)` in process, `maxmemory` in Redis",
 );
@@ -91,7 +94,8 @@ pub(super) const WRITE: &Names = &[
     (Named("settle"), &["delay", "grace", "wait"]),
     (Named("wait_replicas"), &["replicas", "wait_for"]),
     (Named("when"), &["cond", "condition", "if", "only_if", "unless"]),
-    (NAMESPACE, &["namespace", "prefix"]),
+    (NAMESPACE, &["namespace"]),
+    (PREFIX, &["pattern", "prefix", "starts_with"]),
     (TAGS, &["cache_tags", "tag", "tags"]),
 ];
 

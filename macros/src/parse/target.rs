@@ -37,7 +37,7 @@ impl Target {
     /// One target, or each of `tags(…)`.
     pub(crate) fn parse(input: ParseStream) -> syn::Result<Vec<Target>> {
         let named = if input.peek(LitStr) {
-            Named::Template(Template::read(input)?)
+            Named::Template(Template::of_write(&input.parse()?)?)
         } else if input.peek(Ident) && input.peek2(Paren) {
             match input.fork().parse::<Ident>()?.to_string().as_str() {
                 "tags" => return Target::tags(input),
@@ -85,6 +85,9 @@ pub(crate) fn list(tokens: TokenStream, problems: &mut Problems) -> Vec<Target> 
             return Err(syn::Error::new(option.span(), why));
         }
         targets.extend(Target::parse(input)?);
+        if input.peek(Token![if]) {
+            return Err(input.error("a condition can't stand here; write it around `keys![…]`"));
+        }
         Ok(())
     });
     targets

@@ -27,6 +27,14 @@ impl Template {
         }
     }
 
+    /// One that a write names: what it asks for can be asked of a call.
+    pub(super) fn of_write(literal: &LitStr) -> syn::Result<Template> {
+        Template::parse(literal.clone()).map_err(|error| match asks(&literal.value()) {
+            Some(mistake) => mistake.at(literal),
+            None => error,
+        })
+    }
+
     pub(crate) fn placeholders(&self) -> impl Iterator<Item = &Placeholder> {
         self.parts.iter().filter_map(|part| match part {
             Part::Placeholder(placeholder) => Some(placeholder),
@@ -198,6 +206,39 @@ fn placeholder(text: &str, at: usize) -> Result<Placeholder, Mistake> {
     let name = names.remove(0);
     let format = format(spec).map_err(|why| Mistake::new(at + path.len(), why))?;
     Ok(Placeholder { name, fields: names, format, at })
+}
+
+/// The placeholder that asks for what there is, or for an item: `{id?}`, `{ids[0]}`.
+fn asks(text: &str) -> Option<Mistake> {
+    let open = text.match_indices('{').map(|(at, _)| at + 1);
+    let inside = |at: usize| Some((at, &text[at..at + text[at..].find('}')?]));
+    open.filter_map(inside).find_map(|(at, written)| {
+        let expr = written.split(':').next()?.trim();
+        let asks = expr.find(['?', '['])?;
+        let mut names = expr.split(['.', '?']).filter(|name| !name.is_empty());
+        let is_part = |name: &str| is_name(name.split('[').next().unwrap_or(name)) || is_index(name);
+        if !names.all(is_part) {
+            return None;
+        }
+        let expr = by_question_marks(expr)?;
+        let why = format!(
+            "a template can't ask for what there is; name the call of the cached function, such as `load_user({expr})`: the key is left \
+             out where there is none"
+        );
+        Some(Mistake::new(at + asks, why))
+    })
+}
+
+/// `ids[0].id` → `ids.first()?.id`
+fn by_question_marks(expr: &str) -> Option<String> {
+    let mut parts = expr.split('[');
+    let mut asked = parts.next()?.to_owned();
+    for part in parts {
+        let (index, rest) = part.split_once(']')?;
+        let item = if index == "0" { ".first()?".to_owned() } else { format!(".get({index})?") };
+        asked.extend([item.as_str(), rest]);
+    }
+    Some(asked)
 }
 
 fn is_name(text: &str) -> bool {

@@ -217,12 +217,15 @@ fn neither(parameter: &Parameter, derived: bool) -> String {
                  write `skip({binding})` if the result never depends on which `{binding}` it is"
             ),
             Some(binding) => {
-                let (whole, part) = pattern::instead(parameter, &binding.to_string())
-                    .unwrap_or_else(|| ("a name".to_owned(), format!("query.{binding}")));
+                let instead = match pattern::instead(parameter, &binding.to_string()) {
+                    Some((whole, part)) => {
+                        format!("take the whole, `{whole}`, and write `{{{part}}}` into the key")
+                    }
+                    None => format!("give `{binding}` a parameter of its own, and write `{{{binding}}}` into the key"),
+                };
                 format!(
                     "this parameter is neither in the key nor skipped, so that callers with different values would share one \
-                     entry; take the whole, `{whole}`, and write `{{{part}}}` into the key, or `skip({binding})` if the result \
-                     never depends on it"
+                     entry; {instead}, or `skip({binding})` if the result never depends on it"
                 )
             }
             None => "this parameter is neither in the key nor skipped; give it a name".into(),

@@ -1,11 +1,16 @@
 //! Calls that name no key, where the source shows what was meant.
 
-use syn::{Attribute, Expr, ImplItemFn, LitStr, Meta, parse::Parser, spanned::Spanned};
+use quote::ToTokens;
+use syn::{
+    Attribute, Expr, ExprMethodCall, FnArg, Ident, LitStr, Member, Meta, Type, parse::Parser,
+    spanned::Spanned,
+};
 
 use crate::{
     item::{
         beside::{Beside, Site},
         context::Context,
+        types::{pointed_to, without_references},
     },
     parse::{call::Call, template::Template},
     problem::nearest,
@@ -13,6 +18,9 @@ use crate::{
 
 /// What to write instead of a call that the compiler could only say is not there.
 pub(super) fn misnamed(call: &Call, site: &Site) -> Option<syn::Error> {
+    if let Some(problem) = private(call, site) {
+        return Some(problem);
+    }
     let (name, of) = match call {
         Call::Path(_, path) if path.qself.as_ref().is_some_and(|qself| qself.position > 0) => {
             let last = path.path.segments.last()?;
@@ -36,13 +44,14 @@ pub(super) fn misnamed(call: &Call, site: &Site) -> Option<syn::Error> {
         Call::Method(call) if matches!(&*call.receiver, Expr::Path(path) if path.path.is_ident("self")) => {
             (&call.method, Some("self".to_owned()))
         }
-        Call::Method(_) | Call::Key(_) | Call::Tag(_) => return None,
+        Call::Key(key) => return key_of_call(key, site),
+        Call::Method(_) | Call::Tag(_) => return None,
     };
     let text = name.to_string();
     let beside = site.beside.as_ref().filter(|_| site.function.context.has_self_type())?;
     let method = beside.method(&text)?;
     let in_trait = matches!(site.function.context, Context::TraitImpl(_) | Context::Trait(_));
-    let template = cached(&method);
+    let template = cached(&method.attrs);
     let why = match of.as_deref() {
         None if !beside.is_only_inside(&text) => return None,
         None if method.sig.receiver().is_some() => {
@@ -60,6 +69,64 @@ pub(super) fn misnamed(call: &Call, site: &Site) -> Option<syn::Error> {
         _ => return None,
     };
     Some(syn::Error::new(name.span(), why))
+}
+
+/// A cached function that is private to another module of the file, and so are its companions.
+fn private(call: &Call, site: &Site) -> Option<syn::Error> {
+    let beside = site.beside.as_ref()?;
+    let (name, of) = match call {
+        Call::Path(_, path) if path.qself.is_none() => {
+            let mut segments = path.path.segments.iter().rev();
+            (&segments.next()?.ident, segments.next()?.ident.clone())
+        }
+        Call::Method(call) => (&call.method, type_of(&call.receiver, site)?),
+        _ => return None,
+    };
+    let why = format!(
+        "`{name}` is private to its module, and so is its key; write `pub(crate)` or `pub` before it"
+    );
+    beside.is_out_of_reach(&name.to_string(), &of.to_string()).then(|| syn::Error::new(name.span(), why))
+}
+
+/// `load_user(id).key()`, where `load_user` is a cached function beside this one.
+fn key_of_call(key: &ExprMethodCall, site: &Site) -> Option<syn::Error> {
+    let Expr::Call(call) = &*key.receiver else { return None };
+    let Expr::Path(path) = &*call.func else { return None };
+    let function = site.beside.as_ref()?.free_function(&path.path.get_ident()?.to_string())?;
+    cached(&function.attrs)?;
+    let written = call.to_token_stream().to_string().replace(" (", "(");
+    Some(syn::Error::new(call.span(), format!("write the call itself, `{written}`: its key is meant")))
+}
+
+/// The name of the type of a parameter, or of a field of `self`.
+fn type_of(receiver: &Expr, site: &Site) -> Option<Ident> {
+    match receiver {
+        Expr::Path(path) => {
+            let name = path.path.get_ident()?;
+            let parameter =
+                site.function.parameters.iter().find(|parameter| parameter.name.as_ref() == Some(name))?;
+            match &parameter.written {
+                FnArg::Typed(typed) => name_of(&typed.ty),
+                FnArg::Receiver(_) => None,
+            }
+        }
+        Expr::Field(field) if matches!(&*field.base, Expr::Path(path) if path.path.is_ident("self")) => {
+            let Member::Named(member) = &field.member else { return None };
+            let of = name_of(&site.function.implementation()?.self_ty)?;
+            name_of(&site.beside.as_ref()?.field(&of.to_string(), &member.to_string())?)
+        }
+        _ => None,
+    }
+}
+
+/// The last name of a type's path, also behind references and pointers.
+fn name_of(ty: &Type) -> Option<Ident> {
+    let ty = without_references(ty);
+    match (pointed_to(ty), ty) {
+        (Some(inner), _) => name_of(inner),
+        (None, Type::Path(path)) => path.path.segments.last().map(|last| last.ident.clone()),
+        _ => None,
+    }
 }
 
 /// `load_user::key(id)` where `load_user` is a function, `USER(id)` where `USER` is a `Cached`, and `catalog(id)` where `catalog` is a tag.
@@ -103,11 +170,11 @@ fn mistyped(path: &syn::ExprPath, site: &Site) -> Option<syn::Error> {
 
 /// The template of a cached function, if it has one that is written out; nothing for a function that isn't cached.
 #[expect(clippy::option_option, reason = "a cached function may have a derived key")]
-fn cached(function: &ImplItemFn) -> Option<Option<LitStr>> {
+pub(super) fn cached(attrs: &[Attribute]) -> Option<Option<LitStr>> {
     let is_ours = |attribute: &&Attribute| {
         attribute.path().segments.last().is_some_and(|last| last.ident == "cached_aside")
     };
-    let attribute = function.attrs.iter().find(is_ours)?;
+    let attribute = attrs.iter().find(is_ours)?;
     let Meta::List(list) = &attribute.meta else { return Some(None) };
     let mut template = None;
     let mut literal_follows = 0;

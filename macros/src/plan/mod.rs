@@ -10,6 +10,7 @@ mod form;
 mod in_expression;
 pub(crate) mod key;
 mod misnamed;
+mod mistaken;
 mod mistyped;
 mod optional_keys;
 mod pattern;

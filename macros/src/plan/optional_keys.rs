@@ -1,13 +1,10 @@
 //! `load_user(id?)`: a key that exists only if its argument does.
 
-use quote::ToTokens;
 use syn::{
     Expr, ExprField,
     spanned::Spanned,
     visit::{self, Visit},
 };
-
-use crate::tokens::mention_of_result;
 
 /// Whether there is a `?` in the expression.
 pub(crate) fn has_question(expr: &Expr) -> bool {
@@ -46,10 +43,10 @@ impl<'ast> Visit<'ast> for Fields<'ast> {
     }
 }
 
-/// Where an expression would panic for a result that has no such part. The write is done by then.
-pub(crate) fn panics<'a>(exprs: impl Iterator<Item = &'a Expr>) -> Option<syn::Error> {
+/// Where an expression that is evaluated when the write is done would panic.
+pub(crate) fn panics<'a>(late: impl Iterator<Item = &'a Expr>) -> Option<syn::Error> {
     let mut found = Panics(None);
-    exprs.for_each(|expr| found.visit_expr(expr));
+    late.for_each(|expr| found.visit_expr(expr));
     found.0
 }
 
@@ -57,22 +54,27 @@ struct Panics(Option<syn::Error>);
 
 impl<'ast> Visit<'ast> for Panics {
     fn visit_expr(&mut self, expr: &'ast Expr) {
-        let (of, instead) = match expr {
-            Expr::Index(index) => (&index.expr, ".first()?` or `.get(i)?"),
-            Expr::MethodCall(call) if call.method == "unwrap" || call.method == "expect" => {
-                (&call.receiver, "?")
-            }
+        let instead = match expr {
+            Expr::Index(_) => ".first()?` or `.get(i)?",
+            Expr::MethodCall(call) if call.method == "unwrap" || call.method == "expect" => "?",
+            Expr::Call(call) if unwraps(&call.func) => "?",
             _ => return visit::visit_expr(self, expr),
         };
-        if mention_of_result(&of.to_token_stream()).is_some() {
-            let error = syn::Error::new(
-                expr.span(),
-                format!(
-                    "this panics where the result has no such part, and the write is done by then; write `{instead}` instead: \
-                     the key is left out where there is none"
-                ),
-            );
-            self.0.get_or_insert(error);
-        }
+        let error = syn::Error::new(
+            expr.span(),
+            format!(
+                "this panics where the result has no such part, and the write is done by then; write `{instead}` instead: \
+                 the key is left out where there is none"
+            ),
+        );
+        self.0.get_or_insert(error);
     }
+}
+
+/// `Option::unwrap`
+fn unwraps(function: &Expr) -> bool {
+    let Expr::Path(path) = function else { return false };
+    let mut segments = path.path.segments.iter().rev();
+    segments.next().is_some_and(|last| last.ident == "unwrap" || last.ident == "expect")
+        && segments.next().is_some_and(|of| of.ident == "Option" || of.ident == "Result")
 }

@@ -1,7 +1,7 @@
 //! A name that a pattern takes out of its parameter: how it is written when the parameter has a name.
 
 use quote::ToTokens;
-use syn::{FnArg, Member, Pat, Type};
+use syn::{FnArg, Ident, Member, Pat, Type};
 
 use crate::{
     item::function::Parameter,
@@ -12,8 +12,11 @@ use crate::{
 pub(crate) fn instead(parameter: &Parameter, name: &str) -> Option<(String, String)> {
     let FnArg::Typed(typed) = &parameter.written else { return None };
     let fields = fields(&typed.pat, name)?;
-    let whole = whole(&typed.ty);
     let ty = compact(&typed.ty.to_token_stream());
+    if fields.is_empty() {
+        return Some((format!("{name}: {ty}"), name.to_owned()));
+    }
+    let whole = whole(&typed.ty);
     Some((format!("{whole}: {ty}"), format!("{whole}.{}", fields.join("."))))
 }
 
@@ -30,6 +33,12 @@ fn fields(pat: &Pat, name: &str) -> Option<Vec<String>> {
     };
     match pat {
         Pat::Ident(pat) if same(&pat.ident, name) => Some(Vec::new()),
+        Pat::Reference(reference) => fields(&reference.pat, name),
+        Pat::Paren(paren) => fields(&paren.pat, name),
+        // A variant's fields have no names in a template.
+        Pat::TupleStruct(tuple) if tuple.path.segments.last().is_some_and(|last| is_variant(&last.ident)) => {
+            None
+        }
         Pat::Tuple(tuple) => elements(&mut tuple.elems.iter()),
         Pat::TupleStruct(tuple) => elements(&mut tuple.elems.iter()),
         Pat::Struct(item) => item.fields.iter().find_map(|field| {
@@ -41,6 +50,10 @@ fn fields(pat: &Pat, name: &str) -> Option<Vec<String>> {
         }),
         _ => None,
     }
+}
+
+fn is_variant(name: &Ident) -> bool {
+    ["Some", "Ok", "Err"].iter().any(|variant| name == variant)
 }
 
 /// A name for the whole.
@@ -73,6 +86,9 @@ mod tests {
             ("(a, b): (u8, u8)", "b", Some(("pair: (u8, u8)", "pair.1"))),
             ("(.., b): (u8, u8)", "b", None),
             ("[a, b]: [u8; 2]", "b", None),
+            ("&id: &u64", "id", Some(("id: &u64", "id"))),
+            ("&(tenant, id): &(u64, u64)", "id", Some(("argument: &(u64, u64)", "argument.1"))),
+            ("Some(id): Option<u64>", "id", None),
         ] {
             let function: syn::ItemFn = syn::parse_str(&format!("async fn f({written}) {{}}")).unwrap();
             let function = Function::at(function, Context::Free);

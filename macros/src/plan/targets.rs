@@ -4,7 +4,7 @@ use proc_macro2::Span;
 use quote::{ToTokens, format_ident};
 use syn::{Expr, Ident, spanned::Spanned};
 
-use super::misnamed::misnamed;
+use super::{misnamed::misnamed, mistaken};
 use crate::{
     item::{
         beside::Site,
@@ -106,7 +106,8 @@ struct Keys {
 
 impl Keys {
     fn call(&mut self, call: &Call, mut each: Option<Each>, site: &Site, problems: &mut Problems) {
-        if let Some(problem) = misnamed(call, site) {
+        let problem = misnamed(call, site).or_else(|| mistaken::argument(call, each.is_some(), site));
+        if let Some(problem) = problem {
             problems.push(problem);
             return;
         }
@@ -115,8 +116,8 @@ impl Keys {
         match mention(exprs()) {
             Some(result) if is_parameter(site.function) => problems.push(ambiguous(result.span())),
             Some(result) => {
-                check_use_of_result(exprs, site.function, problems);
                 let items = names(each.as_ref());
+                check_use_of_result(exprs, &items, site.function, problems);
                 let asks = |expr: &&Expr| is_known_before(expr, &items) && has_question(expr);
                 if let Some(argument) = exprs().find(asks) {
                     problems.push(syn::Error::new(
@@ -157,7 +158,7 @@ impl Keys {
                 problems.push(ambiguous(at));
             }
         }
-        check_use_of_result(|| list(each.as_ref()), function, problems);
+        check_use_of_result(|| list(each.as_ref()), &[], function, problems);
         let Some(mut key) = Key::of(template, function, Scope::OfWrite(each.as_ref()), problems) else {
             return;
         };
@@ -275,10 +276,12 @@ fn is_known_before(expr: &Expr, items: &[Ident]) -> bool {
 /// Expressions that would panic, or that mean a part of a result that may not be there.
 fn check_use_of_result<'a, I: Iterator<Item = &'a Expr>>(
     exprs: impl Fn() -> I,
+    items: &[Ident],
     function: &Function,
     problems: &mut Problems,
 ) {
-    for error in [panics(exprs()), field_of_option(exprs(), function)].into_iter().flatten() {
+    let late = exprs().filter(|expr| !is_known_before(expr, items));
+    for error in [panics(late), field_of_option(exprs(), function)].into_iter().flatten() {
         problems.push(error);
     }
 }

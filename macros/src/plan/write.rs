@@ -131,12 +131,14 @@ pub(crate) fn write(
         End::Store(targets::to_store(targets, &site, &mut problems))
     } else {
         let (before, after) = targets::to_delete(targets, &site, transfers.is_some(), &mut problems);
-        if after.is_some()
-            || settings.required().is_some()
-            || settings.inside.is_some()
-            || transfers.is_some()
-        {
-            function.check_output(attribute.name(), &mut problems);
+        let because = match &settings {
+            _ if transfers.is_some() => Some("with `detach`, "),
+            settings if settings.required().is_some() => Some("with `guard = \"required\"`, "),
+            settings if settings.inside.is_some() => Some("with `transaction = \"required\"`, "),
+            _ => after.as_ref().map(|_| "for a key of `result`, "),
+        };
+        if let Some(because) = because {
+            function.check_output_for(because, attribute.name(), &mut problems);
         }
         End::Delete { before, after }
     };

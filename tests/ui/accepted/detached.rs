@@ -66,6 +66,17 @@ async fn recursive(depth: u64) -> u64 {
     if depth == 0 { 0 } else { Box::pin(recursive(depth - 1)).await + 1 }
 }
 
+/// A parameter may be configured out.
+#[invalidates("configured:{id}", detach)]
+async fn configured(id: u64, #[cfg(any())] absent: u8, #[cfg_attr(all(), cfg(all()), allow(unused))] there: u8) -> u64 {
+    id
+}
+
+#[updates(row(id), detach)]
+async fn conditionally_configured(id: u64, #[cfg_attr(all(), cfg(any()))] absent: u8) -> u64 {
+    id
+}
+
 fn send<F: Future + Send>(future: F) -> F {
     future
 }
@@ -84,4 +95,6 @@ pub(super) async fn main() {
     assert_eq!(Repo::<u8>::of(&4).await, 4);
     assert_eq!(repo.take("x").await, "7x");
     assert_eq!(recursive(3).await, 3);
+    assert_eq!((configured(1, 2).await, conditionally_configured(8).await), (1, 8));
+    assert_eq!(row::key(8).peek().await.unwrap(), Some(8));
 }

@@ -34,11 +34,17 @@ async fn update(id: Option<u64>) -> u64 {
 
 #[invalidates(load(result.id), "user:{result.id}")]
 async fn field_of_an_option(id: u64) -> Result<Option<User>, ()> {
-    Ok(Some(User { id }))
+    Ok(Some(User { id, groups: vec![] }))
+}
+
+#[invalidates(load(user.groups[0]) for user in result, load({ let users = result; users[0].id }), load(Option::unwrap(result.first()).id))]
+async fn panics_inside() -> Vec<User> {
+    vec![]
 }
 
 struct User {
     id: u64,
+    groups: Vec<u64>,
 }
 
 fn main() {}

@@ -26,4 +26,13 @@ async fn derived(Path(id): Path<u64>) {}
 #[invalidates("user:{id}")]
 async fn save(Path(id): Path<u64>) {}
 
+#[invalidates("user:{id}")]
+async fn a_reference(&id: &u64) {}
+
+#[invalidates("user:{first}")]
+async fn an_array([first, second]: [u64; 2]) {}
+
+#[cached_aside(ttl = "5m")]
+async fn an_array_in_a_derived_key([first, second]: [u64; 2]) {}
+
 fn main() {}

@@ -12,7 +12,7 @@ fn read(text: &str) -> (ReadArgs, Vec<String>) {
 
 fn write(text: &str) -> (WriteArgs, Vec<String>) {
     let mut problems = Problems::default();
-    let args = WriteArgs::parse(text.parse().unwrap(), &mut problems);
+    let args = WriteArgs::parse(text.parse().unwrap(), &[], &mut problems);
     (args, messages(problems))
 }
 
