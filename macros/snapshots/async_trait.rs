@@ -34,10 +34,7 @@ impl Load for Repo {
                 self as __aside, NotShared as _, NoAbsent as _,
             };
             let __key = __aside::KeyWriter::new("user:")
-                .value({
-                    let __of = &self;
-                    &(*__of).tenant
-                })
+                .value(&self.tenant)
                 .literal(":")
                 .integer(id)
                 .finish();

@@ -29,12 +29,7 @@ pub async fn save_user(db: &Db, user: User) -> Result<(), DbError> {
             }
         }),
         __aside::KeyWriter::new("users:recent").finish(),
-        __aside::KeyWriter::new("email:")
-            .value_of_write({
-                let __of = &user;
-                &(*__of).email
-            })
-            .finish(),
+        __aside::KeyWriter::new("email:").value_of_write(&user.email).finish(),
     ];
     let __body = ::core::pin::pin!(
         async move { if let ::core::option::Option::Some(__never) =

@@ -97,11 +97,7 @@ impl Repo {
                             __aside::KeyWriter::new("users:")
                                 .value_of_write(&__argument1)
                                 .literal(":")
-                                .value(
-                                    &::core::format_args!(
-                                        "{:x}", * { let __of = & result; & (* __of).group.id }
-                                    ),
-                                )
+                                .value(&::core::format_args!("{:x}", result.group.id))
                                 .finish(),
                         ],
                     ),

@@ -36,10 +36,7 @@ impl Repo {
         __aside::key(
             Self::__load_user_read(),
             __aside::KeyWriter::new("")
-                .value({
-                    let __of = &self;
-                    &(*__of).tenant
-                })
+                .value(&self.tenant)
                 .literal(":user:")
                 .value(&::core::format_args!("{:08}", __aside::number(& id)))
                 .literal(":")
@@ -69,10 +66,7 @@ impl Repo {
         __aside::key(
             Self::__load_user_read(),
             __aside::KeyWriter::new("")
-                .value({
-                    let __of = &self;
-                    &(*__of).tenant
-                })
+                .value(&self.tenant)
                 .literal(":user:")
                 .value(&::core::format_args!("{:08}", __aside::number(& id)))
                 .literal(":")
@@ -113,10 +107,7 @@ impl Repo {
     pub async fn load_user(&self, id: u64, kind: Kind) -> Option<User> {
         use ::cached_aside::__private::{self as __aside, NotShared as _, NoAbsent as _};
         let __key = __aside::KeyWriter::new("")
-            .value({
-                let __of = &self;
-                &(*__of).tenant
-            })
+            .value(&self.tenant)
             .literal(":user:")
             .value(&::core::format_args!("{:08}", __aside::number(& id)))
             .literal(":")

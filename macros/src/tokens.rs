@@ -70,6 +70,71 @@ pub(crate) fn mentions(tokens: &TokenStream, name: &str) -> bool {
     })
 }
 
+/// The names that an expression may use as those of variables: neither fields, nor paths, nor the names in front of values. What the
+/// format strings of macros name is among them.
+pub(crate) fn variables(tokens: &TokenStream) -> Vec<String> {
+    let mut names = Vec::new();
+    collect_variables(tokens, false, &mut names);
+    names
+}
+
+fn collect_variables(tokens: &TokenStream, in_macro: bool, names: &mut Vec<String>) {
+    let tokens: Vec<TokenTree> = tokens.clone().into_iter().collect();
+    let is = |at: Option<usize>, of: char| matches!(at.and_then(|at| tokens.get(at)), Some(TokenTree::Punct(punct)) if punct.as_char() == of);
+    for (at, token) in tokens.iter().enumerate() {
+        let (before, after) = (at.checked_sub(1), Some(at + 1));
+        match token {
+            TokenTree::Group(group) => {
+                let of_macro = is(before, '!')
+                    && matches!(at.checked_sub(2).map(|at| &tokens[at]), Some(TokenTree::Ident(_)));
+                collect_variables(&group.stream(), in_macro || of_macro, names);
+            }
+            TokenTree::Ident(ident) => {
+                let is_field = is(before, '.') && !is(at.checked_sub(2), '.');
+                let is_in_path = is(before, ':') || is(after, ':');
+                let is_given = in_macro && is(after, '=') && !is(Some(at + 2), '=');
+                let is_called = is(after, '!') && !is(Some(at + 2), '=');
+                if !(is_field || is_in_path || is_given || is_called) {
+                    names.push(ident.to_string());
+                }
+            }
+            TokenTree::Literal(literal) if in_macro => {
+                let mut of_text = Vec::new();
+                in_format(&literal.to_string(), &mut of_text);
+                // What the macro is given by that name is something else.
+                let is_given = |name: &String| {
+                    let given = |at: usize| is(Some(at + 1), '=') && !is(Some(at + 2), '=');
+                    tokens.iter().enumerate().any(|(at, token)| {
+                        matches!(token, TokenTree::Ident(ident) if same(ident, name)) && given(at)
+                    })
+                };
+                of_text.retain(|name| !is_given(name));
+                names.extend(of_text);
+            }
+            _ => {}
+        }
+    }
+}
+
+/// `tenant` and `width` of `"{tenant}:{id:>width$}"`.
+fn in_format(text: &str, names: &mut Vec<String>) {
+    let text = text.replace("{{", "");
+    for placeholder in text.split('{').skip(1).filter_map(|rest| rest.split_once('}')) {
+        let (name, spec) = placeholder.0.split_once(':').unwrap_or((placeholder.0, ""));
+        let name = name.trim();
+        names.push(name.strip_prefix("r#").unwrap_or(name).to_owned());
+        let mut of_spec = spec.split('$').rev();
+        of_spec.next();
+        names.extend(of_spec.map(|before| {
+            before
+                .rsplit(|character: char| !character.is_alphanumeric() && character != '_')
+                .next()
+                .unwrap_or_default()
+                .to_owned()
+        }));
+    }
+}
+
 /// Whether an identifier has this name, `r#` or not.
 pub(crate) fn same(ident: &Ident, name: &str) -> bool {
     ident.unraw() == name.strip_prefix("r#").unwrap_or(name)
@@ -88,7 +153,26 @@ pub(crate) fn compact(tokens: &TokenStream) -> String {
 
 #[cfg(test)]
 mod tests {
+    use quote::quote;
+
     use super::*;
+
+    #[test]
+    fn variables_are_what_an_expression_names_itself() {
+        for (tokens, expected) in [
+            (quote!(tenant), &["tenant"][..]),
+            (quote!(line.tenant + self.a.b), &["line", "self"]),
+            (quote!(tenant::DEFAULT + id), &["id"]),
+            (quote!(Q { tenant: 0, id }), &["Q", "id"]),
+            (quote!(&text[..end]), &["text", "end"]),
+            (quote!("{tenant}"), &[]),
+            (quote!(format!("{tenant}:{id:>width$}{{no}}{r#type}")), &["tenant", "id", "width", "type"]),
+            (quote!(format!("{tenant}:{id}", id, tenant = other)), &["id", "id", "other"]),
+            (quote!(a == b && a != c), &["a", "b", "a", "c"]),
+        ] {
+            assert_eq!(variables(&tokens), expected, "{tokens}");
+        }
+    }
 
     #[test]
     fn the_result_is_found_where_it_is_meant() {

@@ -1,8 +1,8 @@
 //! The text of a key.
 
-use proc_macro2::{Delimiter, Group, Ident, TokenStream, TokenTree};
+use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
-use syn::{LitStr, Token, spanned::Spanned};
+use syn::{LitStr, Member, Token, spanned::Spanned};
 
 use super::call::generated;
 use crate::{
@@ -88,32 +88,35 @@ fn text(known: &Text) -> TokenStream {
 fn expr(value: &Value) -> TokenStream {
     match &value.of {
         ValueOf::TypeName(ty) => quote_spanned!(value.span=> __aside::type_name::<#ty>()),
-        ValueOf::Field { .. } if value.of.has_fields() => {
-            let field = reference(value);
-            quote_spanned!(generated(value.span)=> *#field)
-        }
+        ValueOf::Field { root, fields } if !fields.is_empty() => field(root, fields, value.span),
         ValueOf::Field { root, .. } => root.to_token_stream(),
     }
 }
 
-/// A reference to the value. A field is one of a variable of ours: what begins in a name of the program and ends in one of ours the
-/// compiler would show as the whole attribute.
+/// A reference to the value.
 fn reference(value: &Value) -> TokenStream {
-    match &value.of {
-        ValueOf::Field { root, fields } if !fields.is_empty() => {
-            let span = generated(value.span);
-            let (of, dot) = (Ident::new("__of", span), Token![.](span));
-            let field = quote_spanned!(span=> let #of = &#root; &(*#of) #(#dot #fields)*);
-            let mut block = Group::new(Delimiter::Brace, field);
-            block.set_span(span);
-            TokenTree::from(block).into()
+    let expr = expr(value);
+    let at = match &value.of {
+        ValueOf::Field { root, fields } if !fields.is_empty() => root.span().located_at(value.span),
+        _ => expr.span(),
+    };
+    quote_spanned!(at=> &#expr)
+}
+
+/// A field, all of it shown where the template is: the compiler would show what begins at the parameter and ends there as the whole
+/// attribute.
+fn field(root: &Ident, fields: &[Member], template: Span) -> TokenStream {
+    let span = root.span().located_at(template);
+    let (mut root, dot) = (root.clone(), Token![.](span));
+    root.set_span(span);
+    let fields = fields.iter().cloned().map(|mut field| {
+        match &mut field {
+            Member::Named(name) => name.set_span(span),
+            Member::Unnamed(index) => index.span = span,
         }
-        _ => {
-            let expr = expr(value);
-            let at = expr.span();
-            quote_spanned!(at=> &#expr)
-        }
-    }
+        field
+    });
+    quote!(#root #(#dot #fields)*)
 }
 
 /// A reference to what implements `Display` for a value.

@@ -3,9 +3,20 @@
 use super::beside::{Beside, tokens};
 
 impl Beside {
-    /// Whether a `tags!` of the same module declares a tag of this name.
-    pub(crate) fn declares_tag(&self, name: &str) -> bool {
-        self.given_to_macros(name).any(|of| of == "tags")
+    /// Whether a `tags!` of the same module declares a tag of this name, and nothing else in the file is called so.
+    pub(crate) fn is_only_a_tag(&self, name: &str) -> bool {
+        let named = tokens(&self.text).zip(tokens(&self.text).skip(1));
+        let functions = named.filter(|(before, token)| before.text == "fn" && token.text == name).count();
+        functions == 1 && !self.imports(name) && self.given_to_macros(name).any(|of| of == "tags")
+    }
+
+    /// Whether a `use` in the file has this name.
+    pub(crate) fn imports(&self, name: &str) -> bool {
+        let mut importing = false;
+        tokens(&self.text).any(|token| {
+            importing = token.text == "use" || importing && token.text != ";";
+            importing && token.text == name
+        })
     }
 
     /// Whether a macro of the same module is given a function of this name.
@@ -46,7 +57,7 @@ fn plain() { tags!(fn inner() = \"i\"); }
 fn HERE() {}
 ";
         let beside = Beside::at(SOURCE.to_owned(), SOURCE.find("fn HERE").unwrap());
-        let found = |name| (beside.declares_tag(name), beside.gives_to_macro(name));
+        let found = |name| (beside.is_only_a_tag(name), beside.gives_to_macro(name));
         assert_eq!([found("catalog"), found("all")], [(true, true); 2]);
         assert_eq!(found("made"), (false, true));
         for name in ["elsewhere", "plain", "inner", "HERE", "tenant"] {

@@ -24,7 +24,7 @@ use crate::{
         each::Each,
     },
     problem::Problems,
-    tokens::{compact, mention_of, mentions, same},
+    tokens::{compact, mentions, same, variables},
 };
 
 /// Everything about a batch that its expansion needs.
@@ -127,7 +127,8 @@ fn mentioned(call: &Call) -> TokenStream {
 }
 
 fn is_mentioned(parameter: &Parameter, mentioned: &TokenStream) -> bool {
-    parameter.bindings.iter().any(|binding| mention_of(mentioned, binding).is_some())
+    let mentioned = variables(mentioned);
+    parameter.bindings.iter().any(|binding| mentioned.iter().any(|name| same(binding, name)))
 }
 
 /// The parameters that are arguments of the call.
@@ -178,7 +179,7 @@ fn covered(
             ),
         ));
     }
-    if !of_items.iter().any(|name| mention_of(&mentioned, name).is_some()) {
+    if !of_items.iter().any(|item| variables(&mentioned).iter().any(|name| same(item, name))) {
         problems.push(syn::Error::new(
             each.pat.span(),
             format!("the call of `{called}` doesn't name this, so that all items would have one key; write `{called}({})`", compact(&each.pat.to_token_stream())),
@@ -228,14 +229,10 @@ fn nowhere(call: &Call, skip: &[Ident], function: &Function, problems: &mut Prob
     }
 }
 
-/// `self.load_user(id)`, `Self::load_user(id)`
+/// `self.load_user(id)`, `Self::load_user(id)`, `load_user(Self::TENANT, id)`
 fn is_of_self(call: &Call) -> bool {
-    match call {
-        Call::Path(_, path) => path.path.segments.first().is_some_and(|first| first.ident == "Self"),
-        _ => call.receiver().is_some_and(|receiver| {
-            mention_of(&receiver.to_token_stream(), &Ident::new("self", Span::call_site())).is_some()
-        }),
-    }
+    let tokens = call.to_token_stream();
+    mentions(&tokens, "Self") || variables(&mentioned(call)).iter().any(|name| name == "self")
 }
 
 /// In the `impl` of a trait the body stands where it is, and may run twice.

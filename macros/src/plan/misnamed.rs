@@ -1,16 +1,12 @@
 //! Calls that name no key, where the source shows what was meant.
 
 use quote::ToTokens;
-use syn::{
-    Attribute, Expr, ExprMethodCall, FnArg, Ident, LitStr, Member, Meta, Type, parse::Parser,
-    spanned::Spanned,
-};
+use syn::{Attribute, Expr, ExprMethodCall, LitStr, Meta, parse::Parser, spanned::Spanned};
 
 use crate::{
     item::{
         beside::{Beside, Site},
         context::Context,
-        types::{pointed_to, without_references},
     },
     parse::{call::Call, template::Template},
     problem::nearest,
@@ -18,9 +14,6 @@ use crate::{
 
 /// What to write instead of a call that the compiler could only say is not there.
 pub(super) fn misnamed(call: &Call, site: &Site) -> Option<syn::Error> {
-    if let Some(problem) = private(call, site) {
-        return Some(problem);
-    }
     let (name, of) = match call {
         Call::Path(_, path) if path.qself.as_ref().is_some_and(|qself| qself.position > 0) => {
             let last = path.path.segments.last()?;
@@ -71,23 +64,6 @@ pub(super) fn misnamed(call: &Call, site: &Site) -> Option<syn::Error> {
     Some(syn::Error::new(name.span(), why))
 }
 
-/// A cached function that is private to another module of the file, and so are its companions.
-fn private(call: &Call, site: &Site) -> Option<syn::Error> {
-    let beside = site.beside.as_ref()?;
-    let (name, of) = match call {
-        Call::Path(_, path) if path.qself.is_none() => {
-            let mut segments = path.path.segments.iter().rev();
-            (&segments.next()?.ident, segments.next()?.ident.clone())
-        }
-        Call::Method(call) => (&call.method, type_of(&call.receiver, site)?),
-        _ => return None,
-    };
-    let why = format!(
-        "`{name}` is private to its module, and so is its key; write `pub(crate)` or `pub` before it"
-    );
-    beside.is_out_of_reach(&name.to_string(), &of.to_string()).then(|| syn::Error::new(name.span(), why))
-}
-
 /// `load_user(id).key()`, where `load_user` is a cached function beside this one.
 fn key_of_call(key: &ExprMethodCall, site: &Site) -> Option<syn::Error> {
     let Expr::Call(call) = &*key.receiver else { return None };
@@ -96,37 +72,6 @@ fn key_of_call(key: &ExprMethodCall, site: &Site) -> Option<syn::Error> {
     cached(&function.attrs)?;
     let written = call.to_token_stream().to_string().replace(" (", "(");
     Some(syn::Error::new(call.span(), format!("write the call itself, `{written}`: its key is meant")))
-}
-
-/// The name of the type of a parameter, or of a field of `self`.
-fn type_of(receiver: &Expr, site: &Site) -> Option<Ident> {
-    match receiver {
-        Expr::Path(path) => {
-            let name = path.path.get_ident()?;
-            let parameter =
-                site.function.parameters.iter().find(|parameter| parameter.name.as_ref() == Some(name))?;
-            match &parameter.written {
-                FnArg::Typed(typed) => name_of(&typed.ty),
-                FnArg::Receiver(_) => None,
-            }
-        }
-        Expr::Field(field) if matches!(&*field.base, Expr::Path(path) if path.path.is_ident("self")) => {
-            let Member::Named(member) = &field.member else { return None };
-            let of = name_of(&site.function.implementation()?.self_ty)?;
-            name_of(&site.beside.as_ref()?.field(&of.to_string(), &member.to_string())?)
-        }
-        _ => None,
-    }
-}
-
-/// The last name of a type's path, also behind references and pointers.
-fn name_of(ty: &Type) -> Option<Ident> {
-    let ty = without_references(ty);
-    match (pointed_to(ty), ty) {
-        (Some(inner), _) => name_of(inner),
-        (None, Type::Path(path)) => path.path.segments.last().map(|last| last.ident.clone()),
-        _ => None,
-    }
 }
 
 /// `load_user::key(id)` where `load_user` is a function, `USER(id)` where `USER` is a `Cached`, and `catalog(id)` where `catalog` is a tag.
@@ -140,7 +85,7 @@ pub(super) fn no_function(path: &syn::ExprPath, beside: &Beside) -> Option<syn::
         _ if path.path.get_ident().is_some() && beside.is_static(&last) => {
             format!("`{last}` is not a function; the key of a `Cached` is written `{last}.key(…)`")
         }
-        _ if path.path.get_ident().is_some() && beside.declares_tag(&last) => {
+        _ if path.path.get_ident().is_some() && beside.is_only_a_tag(&last) => {
             format!("`{last}` is a tag; write `tags({last}(…))`")
         }
         _ => return None,

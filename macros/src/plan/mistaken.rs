@@ -51,7 +51,7 @@ pub(super) fn argument(call: &Call, has_for: bool, site: &Site) -> Option<syn::E
 
 /// The function that is called, if it is beside this one.
 fn called(call: &Call, site: &Site) -> Option<(Vec<Attribute>, Signature)> {
-    let beside = site.beside.as_ref()?;
+    let beside = site.beside.as_ref().filter(|beside| !beside.imports(&call.name()))?;
     let of_self = |name: &Ident| beside.method(&name.to_string()).map(|method| (method.attrs, method.sig));
     match call {
         Call::Path(_, path) => {

@@ -5,6 +5,7 @@ use syn::{Expr, ExprField, GenericParam, Ident, Member, Pat, Type, TypePath};
 use crate::{
     item::{
         beside::Beside,
+        context::Context,
         function::Function,
         types::{inside, pointed_to, without_references},
     },
@@ -20,6 +21,9 @@ pub(super) fn field(
     each: Option<&Each>,
 ) -> Option<(usize, String)> {
     if placeholder.fields.is_empty() {
+        return None;
+    }
+    if matches!(function.context, Context::Nested | Context::Unknown) {
         return None;
     }
     let source = Source { function, beside: Beside::of(function)? };

@@ -1,10 +1,14 @@
 //! `load_user(id?)`: a key that exists only if its argument does.
 
+use proc_macro2::Ident;
+use quote::ToTokens;
 use syn::{
-    Expr, ExprField,
+    Expr, ExprField, Local, PatIdent, Type, TypeArray,
     spanned::Spanned,
     visit::{self, Visit},
 };
+
+use crate::tokens::{mention_of, mention_of_result};
 
 /// Whether there is a `?` in the expression.
 pub(crate) fn has_question(expr: &Expr) -> bool {
@@ -43,23 +47,63 @@ impl<'ast> Visit<'ast> for Fields<'ast> {
     }
 }
 
-/// Where an expression that is evaluated when the write is done would panic.
-pub(crate) fn panics<'a>(late: impl Iterator<Item = &'a Expr>) -> Option<syn::Error> {
-    let mut found = Panics(None);
+/// Where an expression that is evaluated when the write is done would panic for a result, or an item of one, that has no such part.
+/// Parts of arrays are there.
+pub(crate) fn panics<'a>(
+    late: impl Iterator<Item = &'a Expr>,
+    items: &[Ident],
+    output: &Type,
+) -> Option<syn::Error> {
+    let mut arrays = Arrays(false);
+    arrays.visit_type(output);
+    let mut found = Panics { of_result: items.to_vec(), has_arrays: arrays.0, found: None };
     late.for_each(|expr| found.visit_expr(expr));
-    found.0
+    found.found
 }
 
-struct Panics(Option<syn::Error>);
+struct Panics {
+    /// What the result, or parts of it, are called.
+    of_result: Vec<Ident>,
+    has_arrays: bool,
+    found: Option<syn::Error>,
+}
+
+impl Panics {
+    fn is_of_result(&self, expr: &impl ToTokens) -> bool {
+        let tokens = expr.to_token_stream();
+        mention_of_result(&tokens).is_some()
+            || self.of_result.iter().any(|item| mention_of(&tokens, item).is_some())
+    }
+}
 
 impl<'ast> Visit<'ast> for Panics {
+    fn visit_local(&mut self, local: &'ast Local) {
+        visit::visit_local(self, local);
+        if local.init.as_ref().is_some_and(|init| self.is_of_result(&init.expr)) {
+            Bound(&mut self.of_result).visit_pat(&local.pat);
+        }
+    }
+
     fn visit_expr(&mut self, expr: &'ast Expr) {
-        let instead = match expr {
-            Expr::Index(_) => ".first()?` or `.get(i)?",
-            Expr::MethodCall(call) if call.method == "unwrap" || call.method == "expect" => "?",
-            Expr::Call(call) if unwraps(&call.func) => "?",
+        let (is_of_result, instead) = match expr {
+            Expr::Index(index) if matches!(&*index.index, Expr::Range(range) if range.start.is_none() && range.end.is_none()) =>
+            {
+                return visit::visit_expr(self, expr);
+            }
+            Expr::Index(index) => {
+                let is_of_result = mention_of_result(&index.expr.to_token_stream()).is_some()
+                    || self.is_of_result(&index.expr) && !self.has_arrays;
+                (is_of_result, ".first()?` or `.get(i)?")
+            }
+            Expr::MethodCall(call) if call.method == "unwrap" || call.method == "expect" => {
+                (self.is_of_result(&call.receiver), "?")
+            }
+            Expr::Call(call) if unwraps(&call.func) => (self.is_of_result(&call.args), "?"),
             _ => return visit::visit_expr(self, expr),
         };
+        if !is_of_result {
+            return visit::visit_expr(self, expr);
+        }
         let error = syn::Error::new(
             expr.span(),
             format!(
@@ -67,7 +111,25 @@ impl<'ast> Visit<'ast> for Panics {
                  the key is left out where there is none"
             ),
         );
-        self.0.get_or_insert(error);
+        self.found.get_or_insert(error);
+    }
+}
+
+/// Collects what a pattern binds.
+struct Bound<'a>(&'a mut Vec<Ident>);
+
+impl<'ast> Visit<'ast> for Bound<'_> {
+    fn visit_pat_ident(&mut self, pat: &'ast PatIdent) {
+        self.0.push(pat.ident.clone());
+        visit::visit_pat_ident(self, pat);
+    }
+}
+
+struct Arrays(bool);
+
+impl<'ast> Visit<'ast> for Arrays {
+    fn visit_type_array(&mut self, _: &'ast TypeArray) {
+        self.0 = true;
     }
 }
 

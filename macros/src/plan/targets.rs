@@ -281,7 +281,9 @@ fn check_use_of_result<'a, I: Iterator<Item = &'a Expr>>(
     problems: &mut Problems,
 ) {
     let late = exprs().filter(|expr| !is_known_before(expr, items));
-    for error in [panics(late), field_of_option(exprs(), function)].into_iter().flatten() {
+    for error in
+        [panics(late, items, &function.output), field_of_option(exprs(), function)].into_iter().flatten()
+    {
         problems.push(error);
     }
 }

@@ -1,6 +1,5 @@
 //! Parameters whose value has no place in the key of a write, as far as their types show it.
 
-use proc_macro2::Span;
 use syn::{FnArg, GenericParam, Ident, LitStr, Type, TypePath};
 
 use crate::{
@@ -9,7 +8,7 @@ use crate::{
         function::{Function, Parameter},
         types::{inside, without_references},
     },
-    parse::template::{Format, Part, Placeholder, Template},
+    parse::template::{Format, Placeholder, Template},
 };
 
 /// Whether the parameter's type is a generic one, or a reference to it.
@@ -39,15 +38,11 @@ pub(super) fn in_write(
     if beside.as_ref().is_some_and(|beside| kind.is_another(beside)) {
         return None;
     }
-    let what = match &placeholder.format {
-        Format::Plain => kind.why().to_owned(),
-        Format::As(spec) if spec.contains('?') => {
-            let key = key_without_debug(literal, placeholder, &beside?)?;
-            format!(", and the key of the cached function has it without `:?`: `\"{key}\"`")
-        }
-        _ => return None,
-    };
-    Some(kind.instead(placeholder, literal, &what, items))
+    // With another format it may be the key that a cached function has.
+    if placeholder.format != Format::Plain {
+        return None;
+    }
+    Some(kind.instead(placeholder, literal, kind.why(), items))
 }
 
 /// What to write instead of a `{result}` that is a list.
@@ -131,24 +126,6 @@ fn with_item(text: &str, placeholder: &Placeholder, item: &str) -> String {
     let (before, after) = text.split_at(placeholder.at);
     let after = &after[after.find('}').unwrap_or(after.len())..];
     format!("{before}{item}{after}")
-}
-
-/// A key in the file that is the same template but for the `:?`.
-fn key_without_debug(literal: &LitStr, placeholder: &Placeholder, beside: &Beside) -> Option<String> {
-    let parts = |text: &str| Template::parse(LitStr::new(text, Span::call_site())).ok();
-    let written = parts(&literal.value())?;
-    beside.keys().into_iter().find(|key| {
-        let Some(key) = parts(key) else { return false };
-        let mut both = key.parts.iter().zip(&written.parts);
-        key.parts.len() == written.parts.len()
-            && both.all(|(key, written)| match (key, written) {
-                (Part::Literal(key), Part::Literal(written)) => key == written,
-                (Part::Placeholder(key), Part::Placeholder(written)) => {
-                    written.at != placeholder.at || key.format == Format::Plain
-                }
-                _ => false,
-            })
-    })
 }
 
 #[cfg(test)]

@@ -170,6 +170,32 @@ async fn a_field_called_as_the_item(line: &Line, tenants: &[u64]) -> HashMap<u64
     none()
 }
 
+#[cached_aside(ttl = "5m", key = "named:{name}")]
+async fn named(name: &str) -> Option<String> {
+    Some(name.to_owned())
+}
+
+// Nor is what a text has in braces.
+#[cached_aside(named(&format!("{tenant_id}:{{tenant}}:{id}")) for id in ids, skip(tenant_id))]
+async fn a_longer_name(tenant: u64, tenant_id: u64, ids: &[u64]) -> Vec<Option<String>> {
+    vec![]
+}
+
+#[cached_aside(named(&"{tenant}:{id}".replace("{id}", &id.to_string())) for id in ids)]
+async fn no_format(tenant: u64, ids: &[u64]) -> Vec<Option<String>> {
+    vec![]
+}
+
+#[cached_aside(named("{id}") for id in ids)]
+async fn one_text(ids: &[u64]) -> Vec<Option<String>> {
+    vec![]
+}
+
+#[cached_aside(named(&format!("{tenant}:{id}", tenant = 0)) for id in ids)]
+async fn given_another_value(tenant: u64, ids: &[u64]) -> Vec<Option<String>> {
+    vec![]
+}
+
 // What is around the function.
 struct Of<T>(T);
 

@@ -25,12 +25,6 @@ async fn a_list_as_result() -> Vec<u64> {
     vec![]
 }
 
-#[invalidates("user:{id:?}")]
-async fn an_option_as_debug(id: &Option<u64>) {}
-
-#[invalidates("user:{all:?}")]
-async fn a_list_as_debug(all: &[u64]) {}
-
 #[invalidates("page:{page:?}")]
 async fn as_the_key_has_it(page: Option<u64>) {}
 

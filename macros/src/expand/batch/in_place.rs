@@ -83,7 +83,7 @@ struct Bound(Vec<(Ident, Option<Token![mut]>)>);
 
 impl Visit<'_> for Bound {
     fn visit_pat_ident(&mut self, pat: &PatIdent) {
-        self.0.push((pat.ident.clone(), pat.mutability));
+        self.0.push((pat.ident.clone(), pat.mutability.filter(|_| pat.by_ref.is_none())));
         visit::visit_pat_ident(self, pat);
     }
 }
@@ -93,7 +93,10 @@ struct Immutable;
 
 impl VisitMut for Immutable {
     fn visit_pat_ident_mut(&mut self, pat: &mut PatIdent) {
-        pat.mutability = None;
+        // `ref mut` is another word.
+        if pat.by_ref.is_none() {
+            pat.mutability = None;
+        }
         visit_mut::visit_pat_ident_mut(self, pat);
     }
 }
