@@ -94,10 +94,8 @@ fn key_list(input: TokenStream) -> TokenStream {
 
 fn cached(args: TokenStream, function: &Function) -> syn::Result<TokenStream> {
     let mut problems = Problems::default();
-    let root = ReadArgs::parse(args.clone(), &mut Problems::default()).root.map(|root| root.value);
-    if let Some(either) =
-        expand::cfg_parameters::either(Attribute::CachedAside, root.as_ref(), &args, function)
-    {
+    let root = || ReadArgs::parse(args.clone(), &mut Problems::default()).root.map(|root| root.value);
+    if let Some(either) = expand::cfg_parameters::either(Attribute::CachedAside, root, &args, function) {
         return Ok(either);
     }
     if is_batch(&args) {
@@ -137,7 +135,7 @@ fn writing(attribute: Attribute, args: TokenStream, function: &Function) -> syn:
     let root = args.root.take().map(|root| root.value);
     // Its parameters are handed on.
     if args.detach.is_some()
-        && let Some(either) = expand::cfg_parameters::either(attribute, root.as_ref(), &written, function)
+        && let Some(either) = expand::cfg_parameters::either(attribute, || root.clone(), &written, function)
     {
         return Ok(either);
     }

@@ -81,6 +81,9 @@ pub(crate) fn variables(tokens: &TokenStream) -> Vec<String> {
 fn collect_variables(tokens: &TokenStream, in_macro: bool, names: &mut Vec<String>) {
     let tokens: Vec<TokenTree> = tokens.clone().into_iter().collect();
     let is = |at: Option<usize>, of: char| matches!(at.and_then(|at| tokens.get(at)), Some(TokenTree::Punct(punct)) if punct.as_char() == of);
+    // `tenant = 0` in a macro gives a value to a name.
+    let is_given =
+        |at: usize| in_macro && is(Some(at + 1), '=') && !is(Some(at + 2), '=') && !is(Some(at + 2), '>');
     for (at, token) in tokens.iter().enumerate() {
         let (before, after) = (at.checked_sub(1), Some(at + 1));
         match token {
@@ -92,9 +95,8 @@ fn collect_variables(tokens: &TokenStream, in_macro: bool, names: &mut Vec<Strin
             TokenTree::Ident(ident) => {
                 let is_field = is(before, '.') && !is(at.checked_sub(2), '.');
                 let is_in_path = is(before, ':') || is(after, ':');
-                let is_given = in_macro && is(after, '=') && !is(Some(at + 2), '=');
                 let is_called = is(after, '!') && !is(Some(at + 2), '=');
-                if !(is_field || is_in_path || is_given || is_called) {
+                if !(is_field || is_in_path || is_given(at) || is_called) {
                     names.push(ident.to_string());
                 }
             }
@@ -102,13 +104,12 @@ fn collect_variables(tokens: &TokenStream, in_macro: bool, names: &mut Vec<Strin
                 let mut of_text = Vec::new();
                 in_format(&literal.to_string(), &mut of_text);
                 // What the macro is given by that name is something else.
-                let is_given = |name: &String| {
-                    let given = |at: usize| is(Some(at + 1), '=') && !is(Some(at + 2), '=');
-                    tokens.iter().enumerate().any(|(at, token)| {
-                        matches!(token, TokenTree::Ident(ident) if same(ident, name)) && given(at)
+                of_text.retain(|name| {
+                    let mut all = tokens.iter().enumerate();
+                    !all.any(|(at, token)| {
+                        matches!(token, TokenTree::Ident(ident) if same(ident, name)) && is_given(at)
                     })
-                };
-                of_text.retain(|name| !is_given(name));
+                });
                 names.extend(of_text);
             }
             _ => {}
@@ -123,15 +124,11 @@ fn in_format(text: &str, names: &mut Vec<String>) {
         let (name, spec) = placeholder.0.split_once(':').unwrap_or((placeholder.0, ""));
         let name = name.trim();
         names.push(name.strip_prefix("r#").unwrap_or(name).to_owned());
-        let mut of_spec = spec.split('$').rev();
-        of_spec.next();
-        names.extend(of_spec.map(|before| {
-            before
-                .rsplit(|character: char| !character.is_alphanumeric() && character != '_')
-                .next()
-                .unwrap_or_default()
-                .to_owned()
-        }));
+        let is_other = |character: char| !character.is_alphanumeric() && character != '_';
+        names.extend(
+            spec.match_indices('$')
+                .filter_map(|(end, _)| spec[..end].rsplit(is_other).next().map(str::to_owned)),
+        );
     }
 }
 

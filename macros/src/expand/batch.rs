@@ -4,10 +4,10 @@ use proc_macro2::TokenStream;
 use quote::{ToTokens, quote};
 use syn::{FnArg, PatType, ReceiverKind};
 
-use self::steps::{Argument, Kind, list_for_body, steps, with};
+use self::steps::{Argument, Kind, list_for_body, steps};
 use super::{
     attributes::{allowed_here, attributes_of_every_item, generated_vis, on_outer_function},
-    body::plain_name,
+    body::{plain_name, without_body},
     companions::uncached,
     editor,
     function::around,
@@ -155,7 +155,7 @@ fn outer(plan: &BatchPlan, function: &Function, uncached: &TokenStream) -> Token
         &quote!(#uncached #turbofish(#(#handed),*)),
     );
     let attrs = function.attrs.iter().map(on_outer_function).chain(allowed_here(function)).collect();
-    around(&with(function, attrs, sig), &statements)
+    around(&without_body(function, attrs, sig), &statements)
 }
 
 /// `::<_, T>`: the generic arguments of the body, which has another list.

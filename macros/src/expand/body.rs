@@ -2,7 +2,10 @@
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
-use syn::{Block, FnArg, Pat, PatIdent, PatType, Receiver, Visibility, parse_quote, spanned::Spanned};
+use syn::{
+    Attribute, Block, FnArg, Pat, PatIdent, PatType, Receiver, Signature, Visibility, parse_quote,
+    spanned::Spanned,
+};
 
 use super::{
     attributes::{
@@ -138,19 +141,23 @@ pub(super) fn outer(function: &Function) -> (Function, Vec<TokenStream>) {
             FnArg::Typed(typed) => handed_on.push(plain_name(typed, number).to_token_stream()),
         }
     }
+    let attrs = function.attrs.iter().map(on_outer_function).chain(allowed_here(function)).collect();
+    (without_body(function, attrs, sig), handed_on)
+}
+
+/// The function with other attributes and another signature, for a body that is still to be made.
+pub(super) fn without_body(function: &Function, attrs: Vec<Attribute>, sig: Signature) -> Function {
     let body = match &function.body {
         Body::Async(block) => Body::Async(Block { brace_token: block.brace_token, stmts: vec![] }),
         Body::Boxed(boxed) => Body::Boxed(boxed.clone()),
     };
-    let attrs = function.attrs.iter().map(on_outer_function).chain(allowed_here(function));
-    let outer = Function {
-        attrs: attrs.collect(),
+    Function {
+        attrs,
         vis: function.vis.clone(),
         sig,
         body,
         context: function.context.clone(),
         parameters: vec![],
         output: function.output.clone(),
-    };
-    (outer, handed_on)
+    }
 }

@@ -13,14 +13,14 @@ use crate::{
 /// takes one of them.
 pub(crate) fn either(
     attribute: Attribute,
-    root: Option<&Path>,
+    root: impl FnOnce() -> Option<Path>,
     args: &TokenStream,
     function: &Function,
 ) -> Option<TokenStream> {
     let mut parameters = function.parameters.iter().enumerate();
     let (configured, condition) =
         parameters.find_map(|(number, parameter)| Some((number, condition(&parameter.written)?)))?;
-    let root = root.map_or_else(|| quote!(::cached_aside), ToTokens::to_token_stream);
+    let root = root().map_or_else(|| quote!(::cached_aside), ToTokens::into_token_stream);
     let attribute = Ident::new(attribute.name(), proc_macro2::Span::call_site());
     let one = |kept: bool, cfg: &TokenStream, args: TokenStream| {
         let Function { attrs, vis, sig, body, .. } = function;
@@ -148,7 +148,7 @@ mod tests {
             #[::cached_aside::cached_aside(ttl = "1m", key = "a:{id}", skip(db))]
             async fn load(id: u64) -> u64 { id }
         };
-        let either = either(Attribute::CachedAside, None, &args, &function).unwrap();
+        let either = either(Attribute::CachedAside, || None, &args, &function).unwrap();
         assert_eq!(either.to_string(), expected.to_string());
     }
 
@@ -169,7 +169,7 @@ mod tests {
             async fn save() {}
         };
         let (root, args) = (parse_quote!(caching), quote!("a", detach));
-        let either = either(Attribute::Invalidates, Some(&root), &args, &function).unwrap();
+        let either = either(Attribute::Invalidates, || Some(root), &args, &function).unwrap();
         assert_eq!(either.to_string(), expected.to_string());
     }
 }

@@ -96,10 +96,7 @@ fn expr(value: &Value) -> TokenStream {
 /// A reference to the value.
 fn reference(value: &Value) -> TokenStream {
     let expr = expr(value);
-    let at = match &value.of {
-        ValueOf::Field { root, fields } if !fields.is_empty() => root.span().located_at(value.span),
-        _ => expr.span(),
-    };
+    let at = expr.span();
     quote_spanned!(at=> &#expr)
 }
 

@@ -32,7 +32,7 @@ impl Site<'_> {
 /// The file of an annotated function, and the function's position in it.
 pub(crate) struct Beside {
     pub(super) text: String,
-    pub(super) at: usize,
+    at: usize,
     block: OnceCell<Range<usize>>,
     module: OnceCell<Range<usize>>,
 }

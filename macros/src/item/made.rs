@@ -10,15 +10,6 @@ impl Beside {
         functions == 1 && !self.imports(name) && self.given_to_macros(name).any(|of| of == "tags")
     }
 
-    /// Whether a `use` in the file has this name.
-    pub(crate) fn imports(&self, name: &str) -> bool {
-        let mut importing = false;
-        tokens(&self.text).any(|token| {
-            importing = token.text == "use" || importing && token.text != ";";
-            importing && token.text == name
-        })
-    }
-
     /// Whether a macro of the same module is given a function of this name.
     pub(crate) fn gives_to_macro(&self, name: &str) -> bool {
         self.given_to_macros(name).next().is_some()

@@ -2,7 +2,7 @@
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, quote};
-use syn::{Expr, FnArg, GenericParam, ReceiverKind, Type, spanned::Spanned};
+use syn::{Expr, FnArg, ReceiverKind, Type, spanned::Spanned};
 
 use super::{
     coverage,
@@ -213,13 +213,7 @@ fn nowhere(call: &Call, skip: &[Ident], function: &Function, problems: &mut Prob
             ));
         }
     };
-    let own = function.sig.generics.params.iter().map(|parameter| (parameter, false));
-    for (parameter, is_around) in own.chain(function.parameters_around().map(|parameter| (parameter, true))) {
-        let name = match parameter {
-            GenericParam::Type(parameter) => &parameter.ident,
-            GenericParam::Const(parameter) => &parameter.ident,
-            GenericParam::Lifetime(_) => continue,
-        };
+    for (name, is_around) in coverage::named_generics(function) {
         let is_known = mentions(&known, &name.to_string()) || is_around && in_self(name);
         check(name, if is_around { function.sig.ident.span() } else { name.span() }, is_known);
     }

@@ -135,13 +135,7 @@ pub(super) fn generics(
             ),
         ));
     };
-    let own = function.sig.generics.params.iter().map(|parameter| (parameter, false));
-    for (parameter, is_around) in own.chain(function.parameters_around().map(|parameter| (parameter, true))) {
-        let name = match parameter {
-            GenericParam::Type(parameter) => &parameter.ident,
-            GenericParam::Const(parameter) => &parameter.ident,
-            GenericParam::Lifetime(_) => continue,
-        };
+    for (name, is_around) in named_generics(function) {
         let text = name.to_string();
         let by_value = mentions(&kept, &text);
         // An error is made of what the function came upon: it is not stored.
@@ -156,6 +150,17 @@ pub(super) fn generics(
         let name = Ident::new("Self", function.sig.ident.span());
         missing(&name, name.span());
     }
+}
+
+/// Type and const parameters: the function's own, and those around it (`true`).
+pub(super) fn named_generics(function: &Function) -> impl Iterator<Item = (&Ident, bool)> {
+    let own = function.sig.generics.params.iter().map(|parameter| (parameter, false));
+    let all = own.chain(function.parameters_around().map(|parameter| (parameter, true)));
+    all.filter_map(|(parameter, is_around)| match parameter {
+        GenericParam::Type(parameter) => Some((&parameter.ident, is_around)),
+        GenericParam::Const(parameter) => Some((&parameter.ident, is_around)),
+        GenericParam::Lifetime(_) => None,
+    })
 }
 
 /// The part of a return type that is stored, as far as it can be seen.

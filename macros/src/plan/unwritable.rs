@@ -24,7 +24,8 @@ pub(super) fn has_generic_type(parameter: &Parameter, function: &Function) -> bo
     }
 }
 
-/// What to write instead of a placeholder that is the whole of such a parameter: with `:?` too it would name a key that no entry has.
+/// What to write instead of a placeholder that is the whole of such a parameter. With a format it may be the key that a cached function
+/// has.
 pub(super) fn in_write(
     placeholder: &Placeholder,
     literal: &LitStr,
@@ -33,16 +34,11 @@ pub(super) fn in_write(
     items: &[Ident],
 ) -> Option<String> {
     let FnArg::Typed(typed) = &parameter.written else { return None };
-    let kind = Kind::of(&typed.ty)?;
-    let beside = Beside::of(function);
-    if beside.as_ref().is_some_and(|beside| kind.is_another(beside)) {
+    let kind = Kind::of(&typed.ty).filter(|_| placeholder.format == Format::Plain)?;
+    if Beside::of(function).is_some_and(|beside| kind.is_another(&beside)) {
         return None;
     }
-    // With another format it may be the key that a cached function has.
-    if placeholder.format != Format::Plain {
-        return None;
-    }
-    Some(kind.instead(placeholder, literal, kind.why(), items))
+    Some(kind.instead(placeholder, literal, items))
 }
 
 /// What to write instead of a `{result}` that is a list.
@@ -55,7 +51,7 @@ pub(super) fn list_in_result(output: &Type, template: &Template, function: &Func
     if Beside::of(function).is_some_and(|beside| kind.is_another(&beside)) {
         return None;
     }
-    Some(kind.instead(placeholder, &template.literal, kind.why(), &[]))
+    Some(kind.instead(placeholder, &template.literal, &[]))
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -86,29 +82,22 @@ impl Kind {
         beside.names_type(name)
     }
 
-    fn why(self) -> &'static str {
-        match self {
-            Kind::Option => ", and a template can't ask for what there is",
-            Kind::List => ", and a template is one key",
-        }
-    }
-
-    fn instead(self, placeholder: &Placeholder, literal: &LitStr, what: &str, items: &[Ident]) -> String {
+    fn instead(self, placeholder: &Placeholder, literal: &LitStr, items: &[Ident]) -> String {
         let name = &placeholder.name;
         match self {
             Kind::Option => format!(
-                "`{name}` is an `Option`{what}; name the call of the cached function, such as `load_user({name}?)`: the key is left \
+                "`{name}` is an `Option`, and a template can't ask for what there is; name the call of the cached function, such as `load_user({name}?)`: the key is left \
                  out where there is none"
             ),
             Kind::List if items.is_empty() => {
                 let item = item_of(name);
                 let of_item = with_item(&literal.value(), placeholder, &item);
                 format!(
-                    "`{name}` is a list{what}; name the key of each: `\"{of_item}\" for {item} in {name}`"
+                    "`{name}` is a list, and a template is one key; name the key of each: `\"{of_item}\" for {item} in {name}`"
                 )
             }
             Kind::List => format!(
-                "`{name}` is a list{what}, and one `for` is there already; make one list of the two before, such as `for (a, b) in \
+                "`{name}` is a list, and a template is one key, and one `for` is there already; make one list of the two before, such as `for (a, b) in \
                  &pairs`"
             ),
         }

@@ -21,7 +21,7 @@ async fn no_display_in_a_tag(user: &User) {}
 
 #[invalidates("user:{user.profile}", "user:{result.profile}", "user:{user.profile}:{result.name}")]
 async fn no_display_in_a_write(user: &User) -> User {
-    todo!()
+    ada()
 }
 
 #[invalidates("user:{user.profile}" for user in users)]
@@ -40,12 +40,12 @@ async fn no_field_of_a_field(user: &User) {}
 
 #[invalidates("user:{result.nmae}")]
 async fn no_field_of_the_result() -> Result<User, String> {
-    todo!()
+    Ok(ada())
 }
 
 #[invalidates("user:{user.nmae}" for user in users, "user:{one.profile.emial}" for one in result)]
 async fn no_field_of_an_item(users: &[User]) -> Vec<User> {
-    todo!()
+    vec![ada()]
 }
 
 #[cached_aside(ttl = "5m", key = "user:{id}")]
@@ -56,6 +56,10 @@ async fn an_impl(id: impl Send) {}
 
 fn an_expression(user: &User) {
     let _ = keys!["user:{user.profile}"];
+}
+
+fn ada() -> User {
+    User { name: "Ada".to_owned(), profile: Profile { email: "ada@example.org".to_owned() } }
 }
 
 fn main() {}

@@ -10,10 +10,11 @@ use syn::{
 
 use super::{
     super::{
+        body::without_body,
         function::{around, body},
         pieces::hygienic,
     },
-    steps::{Argument, Kind, ListKind, list_for_body, list_kind, steps, with},
+    steps::{Argument, Kind, ListKind, list_for_body, list_kind, steps},
 };
 use crate::{item::function::Function, plan::BatchPlan};
 
@@ -56,7 +57,7 @@ pub(super) fn in_place(plan: &BatchPlan, function: &Function) -> TokenStream {
         steps(plan, function, &list.to_token_stream(), (&kept, &twice), &before, &body(function));
     let mut sig = function.sig.clone();
     sig.inputs.iter_mut().for_each(|input| Immutable.visit_fn_arg_mut(input));
-    around(&with(function, function.attrs.clone(), sig), &statements)
+    around(&without_body(function, function.attrs.clone(), sig), &statements)
 }
 
 /// A variable that a parameter binds.

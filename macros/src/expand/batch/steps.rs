@@ -2,7 +2,7 @@
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{quote, quote_spanned};
-use syn::{Attribute, Block, FnArg, Signature, Type, spanned::Spanned};
+use syn::{FnArg, Type, spanned::Spanned};
 
 use super::super::{
     call,
@@ -12,30 +12,9 @@ use super::super::{
     settings::duration,
 };
 use crate::{
-    item::{
-        beside::Site,
-        function::{Body, Function},
-        shape::has_lifetimes,
-    },
+    item::{beside::Site, function::Function, shape::has_lifetimes},
     plan::BatchPlan,
 };
-
-/// The same function, but for its body.
-pub(super) fn with(function: &Function, attrs: Vec<Attribute>, sig: Signature) -> Function {
-    let body = match &function.body {
-        Body::Async(block) => Body::Async(Block { brace_token: block.brace_token, stmts: vec![] }),
-        Body::Boxed(boxed) => Body::Boxed(boxed.clone()),
-    };
-    Function {
-        attrs,
-        vis: function.vis.clone(),
-        sig,
-        body,
-        context: function.context.clone(),
-        parameters: vec![],
-        output: function.output.clone(),
-    }
-}
 
 /// What the function does: it asks for the ids that are missing until there are none.
 pub(super) fn steps(

@@ -1,4 +1,4 @@
-//! The keys, types and cached functions that are written in the file of an annotated function.
+//! Functions and types that the file of an annotated function writes or imports.
 
 use syn::ItemFn;
 
@@ -23,12 +23,16 @@ impl Beside {
 
     /// Whether a type of this name is written or imported in the file.
     pub(crate) fn names_type(&self, name: &str) -> bool {
-        let (mut before, mut importing) = ("", false);
+        self.imports(name)
+            || ["struct", "enum", "union", "type"].iter().any(|keyword| self.has(keyword, name))
+    }
+
+    /// Whether a `use` in the file has this name.
+    pub(crate) fn imports(&self, name: &str) -> bool {
+        let mut importing = false;
         tokens(&self.text).any(|token| {
             importing = token.text == "use" || importing && token.text != ";";
-            let written = matches!(before, "struct" | "enum" | "union" | "type");
-            before = token.text;
-            token.text == name && (written || importing)
+            importing && token.text == name
         })
     }
 }
@@ -38,13 +42,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn keys_and_types_are_found() {
-        const SOURCE: &str = r##"
-use shop::{Vec, other}; struct Mine; // key = "comment"
-#[cached_aside(ttl = "5m", key = "user:{id}")] fn HERE() { let x = "key = \"text\""; }
-#[cached_aside(key= /* raw */ r#"team:{id}"#, tags("t"))] fn other() -> Option<u8> {}
-"##;
+    fn functions_and_types_are_found() {
+        const SOURCE: &str = "
+use shop::{Vec, other}; struct Mine; // struct Comment
+#[cached_aside(ttl = \"5m\")] pub async fn one(id: u64) -> u64 { id }
+mod inner { fn one() {} fn nested() {} }
+fn twice() {} fn twice() {}
+fn HERE() {}
+";
         let beside = Beside::at(SOURCE.to_owned(), SOURCE.find("fn HERE").unwrap());
-        assert_eq!(["Vec", "Mine", "Option"].map(|name| beside.names_type(name)), [true, true, false]);
+        assert_eq!(
+            ["Vec", "Mine", "Option", "Comment"].map(|name| beside.names_type(name)),
+            [true, true, false, false]
+        );
+        assert!(beside.imports("other") && !beside.imports("Mine"));
+        let one = beside.free_function("one").unwrap();
+        assert!(one.attrs.len() == 1 && one.sig.inputs.len() == 1, "with its attributes");
+        assert!(beside.free_function("nested").is_none() && beside.free_function("twice").is_none());
     }
 }
