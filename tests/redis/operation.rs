@@ -2,17 +2,20 @@
 //! its function and lists few keys.
 
 use std::{
+    future::poll_fn,
     io::{self, Read, Write},
     net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream},
+    pin::pin,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
+    task::Poll,
     thread,
     time::{Duration, Instant},
 };
 
-use cached_aside::{AnyKey, Cache, Error, Source, cached_aside, invalidates, observe};
+use cached_aside::{AnyKey, Cache, Error, NodeState, Source, cached_aside, invalidates, observe};
 use cached_aside_tests::{
     RedisServer,
     log::{Log, said},
@@ -52,6 +55,47 @@ async fn until_said(log: &Log, words: &str, lines: usize) -> String {
         told += &log.take();
     }
     told
+}
+
+/// The write asked before the server went away, and its caller hears of the failure only when the server is back and what the outage left
+/// behind is still being delivered.
+#[tokio::test]
+async fn a_write_that_failed_in_an_outage_and_is_told_of_later_is_no_line_of_its_own() {
+    const OWED: u64 = 30_000;
+
+    #[invalidates(load(id) for id in 2..end)]
+    async fn save_many(end: u64) {}
+
+    for _ in 0..10 {
+        let server = RedisServer::start();
+        let log = Log::listen().and_of_the_library(server.addr().to_string());
+        let cache =
+            Cache::builder().url(server.url()).timeout(Duration::from_secs(10)).build().await.unwrap();
+        cache.ping().await.unwrap();
+        // Its guard is asked for, and is not answered.
+        server.pause();
+        let mut told_later = pin!(cache.scope(save(1)));
+        assert!(poll_fn(|context| Poll::Ready(told_later.as_mut().poll(context).is_pending())).await);
+        server.kill();
+        let mut told = until_said(&log, "cache unreachable", 1).await;
+        cache.scope(save_many(OWED)).await;
+        server.restart();
+        let begun = Instant::now();
+        while cache.stats().nodes[0].state != NodeState::Up {
+            assert!(begun.elapsed() < Duration::from_secs(20), "{}", cache.stats());
+            sleep(Duration::from_millis(1)).await;
+        }
+        told_later.await;
+        told += &log.take();
+        if !said(&told, "cache reachable again").is_empty() {
+            continue;
+        }
+        told += &until_said(&log, "cache reachable again", 1).await;
+        let warnings = warnings(&told);
+        assert_eq!(warnings.len(), 2, "{warnings:#?}");
+        return;
+    }
+    panic!("what was owed was always delivered before the write was told");
 }
 
 /// Killed and restarted, or stopped and continued.

@@ -4,9 +4,11 @@ use std::{
     env,
     process::Command,
     sync::atomic::{AtomicU64, Ordering::SeqCst},
+    time::Duration,
 };
 
-use cached_aside::{Cache, cached_aside, invalidates, only_cached, updates};
+use cached_aside::{Cache, Cached, cached_aside, invalidates, only_cached, updates};
+use cached_aside_tests::log::{Log, said};
 
 use crate::support::on_both_stores;
 
@@ -84,6 +86,38 @@ async fn a_function_that_is_turned_off_runs_its_body_and_is_invalidated_all_the_
         assert_eq!(cache.stats().updated, 0);
     })
     .await;
+}
+
+#[tokio::test]
+async fn a_name_that_no_function_has_is_not_said_to_be_turned_off() {
+    static FAMILY: Cached<u64> = Cached::new("switched-family", Duration::from_secs(60));
+    let (log, cache) = (Log::listen(), Cache::in_process());
+    for (name, known) in [
+        ("switched", true),
+        ("redis::switch::switched", true),
+        ("switch::switched", false),
+        ("swiched", false),
+        ("switched-family", false),
+    ] {
+        cache.disable(name);
+        cache.enable(name);
+        let told = log.take();
+        let [off] = said(&told, "turned off")[..] else { panic!("{told}") };
+        assert_eq!(
+            (off.contains("INFO"), off.contains("no cached function has this name")),
+            (known, !known),
+            "{off}"
+        );
+        assert_eq!(said(&told, "turned on again").len(), 1, "{told}");
+        cache.enable(name);
+        let told = log.take();
+        let [line] = said(&told, "nothing is turned on")[..] else { panic!("{told}") };
+        assert!(line.contains("WARN") && line.contains(name), "{line}");
+    }
+    let _ = FAMILY.key(1);
+    cache.disable("switched-family");
+    let told = log.take();
+    assert!(said(&told, "turned off")[0].contains("INFO"), "{told}");
 }
 
 /// The process whose environment says so is this test, run once more.

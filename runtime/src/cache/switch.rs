@@ -1,6 +1,7 @@
 //! The handle's side of the switch.
 
 use super::Cache;
+use crate::engine::switch;
 
 impl Cache {
     /// Turns a cached function off in this cache: its calls run their bodies, and nothing is read or stored for them, until
@@ -9,7 +10,7 @@ impl Cache {
     ///
     /// The name is as [`Stats::functions`](crate::Stats::functions) has it (`app::users::load_user`), or its end as the
     /// function or method is written (`load_user`, `Repo::load_user`), which then means every function of that name. A name that
-    /// no function has is kept: the function may not have been called yet.
+    /// no function has is kept and logged as a warning: only a [`Cached`](crate::Cached) that was not used yet can still have it.
     ///
     /// It is a switch for an operator, of this process alone. `CACHED_ASIDE=off` in the environment turns off all functions in
     /// all caches of the process, from its start on.
@@ -37,18 +38,28 @@ impl Cache {
     /// # }
     /// ```
     pub fn disable(&self, function: &str) {
-        tracing::info!(function, "turned off: it runs uncached");
         self.inner.switch.change(|off| {
             off.functions.insert(function.to_owned());
         });
+        if switch::is_known(function) {
+            tracing::info!(function, "turned off: it runs uncached");
+        } else {
+            tracing::warn!(
+                function,
+                "no cached function has this name, so nothing is turned off; `catalog()` lists the names"
+            );
+        }
     }
 
-    /// Turns a function on again that [`disable`](Cache::disable) turned off, by the same name. Where `CACHED_ASIDE=off` turned
-    /// off everything, it stays off.
+    /// Turns a function on again that [`disable`](Cache::disable) turned off, by the same name; another name is logged as a
+    /// warning. Where `CACHED_ASIDE=off` turned off everything, it stays off.
     pub fn enable(&self, function: &str) {
-        tracing::info!(function, "turned on again");
-        self.inner.switch.change(|off| {
-            off.functions.remove(function);
-        });
+        let mut was_off = false;
+        self.inner.switch.change(|off| was_off = off.functions.remove(function));
+        if was_off {
+            tracing::info!(function, "turned on again");
+        } else {
+            tracing::warn!(function, "nothing was turned off by this name, so nothing is turned on");
+        }
     }
 }

@@ -1,12 +1,16 @@
 //! The switch of a cache: whole, or for single functions.
 
 use std::{
+    borrow::Cow,
     collections::HashSet,
     env,
     sync::atomic::{AtomicBool, Ordering::Relaxed},
 };
 
-use crate::{function::read::ReadFunction, lock::RwLock};
+use crate::{
+    function::{linked, read::ReadFunction, registry},
+    lock::RwLock,
+};
 
 /// The environment variable that turns every cache of the process off.
 const VARIABLE: &str = "CACHED_ASIDE";
@@ -68,9 +72,23 @@ impl Switch {
 
 impl Off {
     fn names(&self, function: &ReadFunction) -> bool {
-        let (module, name) = (function.settings.module, function.settings.name);
-        self.all || self.functions.contains(name) || self.functions.contains(&format!("{module}::{name}"))
+        self.all || names_of(function).iter().any(|name| self.functions.contains(name.as_ref()))
     }
+}
+
+/// What a function may be called here.
+fn names_of(function: &ReadFunction) -> [Cow<'static, str>; 2] {
+    let (module, name) = (function.settings.module, function.settings.name);
+    [name.into(), format!("{module}::{name}").into()]
+}
+
+/// Whether a cached function of the program has this name. That of a [`Cached`](crate::Cached) is not known before its first use.
+pub(crate) fn is_known(name: &str) -> bool {
+    let called = registry::FUNCTIONS.read().clone();
+    linked::functions()
+        .into_iter()
+        .chain(called)
+        .any(|function| names_of(function).iter().any(|known| known == name))
 }
 
 #[cfg(test)]
