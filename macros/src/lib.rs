@@ -25,13 +25,13 @@ use quote::quote;
 #[expect(missing_docs, reason = "documented where it is re-exported: rustdoc joins the two")]
 #[proc_macro_attribute]
 pub fn cached_aside(args: proc_macro::TokenStream, item: proc_macro::TokenStream) -> proc_macro::TokenStream {
-    expand_with(args.into(), &item.into(), cached).into()
+    expand_with(args.into(), &item.into(), cached, companions).into()
 }
 
 #[expect(missing_docs, reason = "documented where it is re-exported: rustdoc joins the two")]
 #[proc_macro_attribute]
 pub fn invalidates(args: proc_macro::TokenStream, item: proc_macro::TokenStream) -> proc_macro::TokenStream {
-    expand_with(args.into(), &item.into(), invalidating).into()
+    expand_with(args.into(), &item.into(), invalidating, no_companions).into()
 }
 
 #[expect(missing_docs, reason = "documented where it is re-exported: rustdoc joins the two")]
@@ -43,7 +43,7 @@ pub fn tags(declarations: proc_macro::TokenStream) -> proc_macro::TokenStream {
 #[expect(missing_docs, reason = "documented where it is re-exported: rustdoc joins the two")]
 #[proc_macro_attribute]
 pub fn updates(args: proc_macro::TokenStream, item: proc_macro::TokenStream) -> proc_macro::TokenStream {
-    expand_with(args.into(), &item.into(), updating).into()
+    expand_with(args.into(), &item.into(), updating, no_companions).into()
 }
 
 /// What `keys![…]` becomes: where the library is found, a `;`, and what is named.
@@ -57,12 +57,35 @@ fn expand_with(
     args: TokenStream,
     item: &TokenStream,
     attribute: fn(TokenStream, &Function) -> syn::Result<TokenStream>,
+    companions: fn(TokenStream, &Function) -> TokenStream,
 ) -> TokenStream {
     hygiene::separate(args, item, |args, item| {
-        syn::parse2(item.clone())
-            .and_then(|function| attribute(args, &function))
-            .unwrap_or_else(|error| report(&error, item))
+        let function = match syn::parse2(item.clone()) {
+            Ok(function) => function,
+            Err(error) => return report(&error, item),
+        };
+        attribute(args.clone(), &function).unwrap_or_else(|error| {
+            let mut tokens = report(&error, item);
+            tokens.extend(companions(args, &function));
+            tokens
+        })
     })
+}
+
+/// What other attributes name of a cached function whose own has mistakes: they are right to name it.
+fn companions(args: TokenStream, function: &Function) -> TokenStream {
+    if is_batch(&args) {
+        return TokenStream::new();
+    }
+    let args = ReadArgs::parse(args, &mut Problems::default());
+    let plan = plan::unfinished(&args, function);
+    let companions = plan.map(|plan| expand::unfinished(&plan, function)).unwrap_or_default();
+    expand::root::found_at(args.root.as_ref().map(|root| &root.value), companions)
+}
+
+/// A write has none.
+fn no_companions(_: TokenStream, _: &Function) -> TokenStream {
+    TokenStream::new()
 }
 
 fn key_list(input: TokenStream) -> TokenStream {

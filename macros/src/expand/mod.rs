@@ -19,6 +19,7 @@ pub(crate) mod root;
 mod settings;
 mod shape;
 mod tags;
+mod unfinished;
 mod write;
 
 use proc_macro2::TokenStream;
@@ -26,6 +27,7 @@ use quote::quote;
 
 pub(crate) use batch::batch;
 pub(crate) use tags::declared as declared_tag;
+pub(crate) use unfinished::unfinished;
 pub(crate) use write::write;
 
 use crate::{

@@ -19,6 +19,7 @@ mod staleness;
 mod tags;
 mod targets;
 mod transfer;
+mod unfinished;
 mod unwritable;
 mod write;
 
@@ -30,4 +31,5 @@ pub(crate) use read::{CacheKnown, ReadPlan, Shown, read};
 pub(crate) use tags::{DeclaredTag, TagKey, declared};
 pub(crate) use targets::{After, Argument, KeyOf, TargetKey};
 pub(crate) use transfer::ArgTransfer;
+pub(crate) use unfinished::{Unfinished, unfinished};
 pub(crate) use write::{End, Mention, WritePlan, WriteSettings, write};

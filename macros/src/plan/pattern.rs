@@ -1,11 +1,12 @@
 //! A name that a pattern takes out of its parameter: how it is written when the parameter has a name.
 
 use quote::ToTokens;
-use syn::{FnArg, Ident, Member, Pat, Type};
+use syn::{Expr, FnArg, Ident, Member, Pat, Type};
 
 use crate::{
-    item::function::Parameter,
-    tokens::{compact, same},
+    item::function::{Function, Parameter},
+    problem::Problems,
+    tokens::{compact, same, variables},
 };
 
 /// `path: Path<u64>` and `path.0`, for `id` in `Path(id): Path<u64>`.
@@ -18,6 +19,22 @@ pub(crate) fn instead(parameter: &Parameter, name: &str) -> Option<(String, Stri
     }
     let whole = whole(&typed.ty);
     Some((format!("{whole}: {ty}"), format!("{whole}.{}", fields.join("."))))
+}
+
+/// `cache = app.cache` names a parameter, and no part of one.
+pub(super) fn in_cache(cache: &Expr, function: &Function, problems: &mut Problems) {
+    let named = variables(&cache.to_token_stream());
+    for (parameter, name) in named.iter().filter_map(|name| {
+        let binds = |parameter: &&Parameter| parameter.name.is_none() && parameter.binds(name);
+        Some((function.parameters.iter().find(binds)?, name))
+    }) {
+        let instead = match instead(parameter, name) {
+            Some((whole, part)) => format!("take the whole, `{whole}`, and write `{part}` instead"),
+            None => format!("give `{name}` a parameter of its own"),
+        };
+        let why = format!("`{name}` is only a part of its parameter; {instead}");
+        problems.push(syn::Error::new_spanned(cache, why));
+    }
 }
 
 /// The fields that lead to the name.

@@ -7,6 +7,7 @@ use syn::{Expr, GenericArgument, Ident, LitStr, PathArguments, Type, TypeReferen
 use super::{
     constants, coverage, derived_key, fixed,
     form::{Form, display_name},
+    pattern,
     staleness::staleness,
     tags::{self, TagKey},
     transfer::ArgTransfer,
@@ -126,6 +127,9 @@ pub(crate) fn read(mut args: ReadArgs, function: &Function, mut problems: Proble
     let tags =
         key.as_ref().map(|(key, _)| tags::of_read(tags, key, function, &mut problems)).unwrap_or_default();
     let transfers = staleness(&args, function, form, &mut problems);
+    if let Some(cache) = &args.cache {
+        pattern::in_cache(&cache.value, function, &mut problems);
+    }
     problems.finish()?;
     // Without a problem, neither of the two is missing.
     let (Some((key, template)), Some(ttl)) = (key, args.ttl.take()) else {
@@ -251,7 +255,12 @@ fn storable(function: &Function, problems: &mut Problems) {
 }
 
 /// The key with the template that shows it: the one that was written, or the derived one.
-fn key(args: &ReadArgs, function: &Function, form: Form, problems: &mut Problems) -> Option<(Key, Shown)> {
+pub(super) fn key(
+    args: &ReadArgs,
+    function: &Function,
+    form: Form,
+    problems: &mut Problems,
+) -> Option<(Key, Shown)> {
     let is_broken = args.names("key") && args.key.is_none() || args.names("skip") && args.skip.is_none();
     let template = args.key.as_ref().map(|key| &key.value);
     let skip = args.skip.as_ref().map_or(&[][..], |skip| &skip.value);

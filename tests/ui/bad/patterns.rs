@@ -35,4 +35,15 @@ async fn an_array([first, second]: [u64; 2]) {}
 #[cached_aside(ttl = "5m")]
 async fn an_array_in_a_derived_key([first, second]: [u64; 2]) {}
 
+struct State<T>(T);
+struct App {
+    cache: cached_aside::Cache,
+}
+
+#[cached_aside(ttl = "5m", key = "user:{id}", cache = app.cache, skip(app))]
+async fn in_its_cache(State(app): State<App>, id: u64) {}
+
+#[cached_aside(ttl = "5m", key = "user:{id}", cache = first, skip(first, second))]
+async fn in_the_first([first, second]: [cached_aside::Cache; 2], id: u64) {}
+
 fn main() {}
