@@ -9,6 +9,7 @@ use super::{
     form::Form,
     key::not_a_parameter,
     optional_keys::has_question,
+    pattern,
     read::{name_of_companions, unchanged_self, uncommitted},
 };
 use crate::{
@@ -59,6 +60,9 @@ pub(crate) fn batch(args: BatchArgs, function: &Function, mut problems: Problems
                 "the ids of a batch are all there; take them out of their `Option`s in a list of their own",
             ));
         }
+        for argument in call.arguments() {
+            pattern::whole_only(argument, function, &mut problems);
+        }
         let list = list(&each, function, &mut problems)?;
         let used = used(&call, function);
         covered(&call, (&each, list), &skip, function, &mut problems);
@@ -67,6 +71,9 @@ pub(crate) fn batch(args: BatchArgs, function: &Function, mut problems: Problems
         }
         Some((call, each, list, used))
     });
+    if let Some(cache) = &options.cache {
+        pattern::whole_only(&cache.value, function, &mut problems);
+    }
     problems.finish()?;
     let Some((call, each, list, used)) = planned else {
         return Err(syn::Error::new(Span::call_site(), "this attribute can't be understood"));

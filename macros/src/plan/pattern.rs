@@ -3,6 +3,7 @@
 use quote::ToTokens;
 use syn::{Expr, FnArg, Ident, Member, Pat, Type};
 
+use super::form::Form;
 use crate::{
     item::function::{Function, Parameter},
     problem::Problems,
@@ -21,19 +22,21 @@ pub(crate) fn instead(parameter: &Parameter, name: &str) -> Option<(String, Stri
     Some((format!("{whole}: {ty}"), format!("{whole}.{}", fields.join("."))))
 }
 
-/// `cache = app.cache` names a parameter, and no part of one.
-pub(super) fn in_cache(cache: &Expr, function: &Function, problems: &mut Problems) {
-    let named = variables(&cache.to_token_stream());
-    for (parameter, name) in named.iter().filter_map(|name| {
-        let binds = |parameter: &&Parameter| parameter.name.is_none() && parameter.binds(name);
-        Some((function.parameters.iter().find(binds)?, name))
-    }) {
-        let instead = match instead(parameter, name) {
+/// An expression of the attribute names parameters, and no parts of them. In an `impl` of a trait those may be in scope.
+pub(super) fn whole_only(expr: &Expr, function: &Function, problems: &mut Problems) {
+    if Form::of(function) == Form::Alone {
+        return;
+    }
+    for name in variables(&expr.to_token_stream()) {
+        let binds = |parameter: &&Parameter| parameter.name.is_none() && parameter.binds(&name);
+        let Some(parameter) = function.parameters.iter().find(binds) else { continue };
+        let instead = match instead(parameter, &name) {
+            Some((whole, part)) if part == name => format!("take the whole, `{whole}`"),
             Some((whole, part)) => format!("take the whole, `{whole}`, and write `{part}` instead"),
             None => format!("give `{name}` a parameter of its own"),
         };
         let why = format!("`{name}` is only a part of its parameter; {instead}");
-        problems.push(syn::Error::new_spanned(cache, why));
+        problems.push(syn::Error::new_spanned(expr, why));
     }
 }
 

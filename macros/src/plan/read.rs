@@ -128,7 +128,7 @@ pub(crate) fn read(mut args: ReadArgs, function: &Function, mut problems: Proble
         key.as_ref().map(|(key, _)| tags::of_read(tags, key, function, &mut problems)).unwrap_or_default();
     let transfers = staleness(&args, function, form, &mut problems);
     if let Some(cache) = &args.cache {
-        pattern::in_cache(&cache.value, function, &mut problems);
+        pattern::whole_only(&cache.value, function, &mut problems);
     }
     problems.finish()?;
     // Without a problem, neither of the two is missing.

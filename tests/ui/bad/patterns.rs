@@ -46,4 +46,14 @@ async fn in_its_cache(State(app): State<App>, id: u64) {}
 #[cached_aside(ttl = "5m", key = "user:{id}", cache = first, skip(first, second))]
 async fn in_the_first([first, second]: [cached_aside::Cache; 2], id: u64) {}
 
+#[cached_aside(ttl = "5m", key = "of:{tenant}:{id}")]
+async fn of(tenant: u64, id: u64) -> u64 {
+    id
+}
+
+#[cached_aside(of(tenant, id) for id in ids, cache = app.cache, skip(app))]
+async fn many(State(app): State<App>, Path(tenant): Path<u64>, ids: &[u64]) -> Vec<Option<u64>> {
+    Vec::new()
+}
+
 fn main() {}
