@@ -121,6 +121,7 @@ fn an_editor_renames_and_shows_functions_wherever_they_are_named() {
         ("async fn load_user", 9, "load_user"),
         ("async fn price(", 9, "price"),
         ("pub fn catalog", 7, "catalog"),
+        ("async fn order(", 9, "order"),
         ("#[invalidates(load_user(id), price", 14, "load_user"),
     ] {
         let asked =
@@ -142,6 +143,35 @@ fn an_editor_renames_and_shows_functions_wherever_they_are_named() {
         let text = answer["contents"]["value"].as_str().or(answer["contents"].as_str()).unwrap_or_default();
         let first = text.lines().find(|line| line.contains("fn ") || line.contains("enum "));
         assert!(first.is_some_and(|first| first.starts_with(shown)), "`{mark}` shows first: {text}");
+    }
+    // What stands behind a dot or a path.
+    for (mark, behind, offered) in [
+        ("repo.inner.order(1).await", 11, &["order", "orders", "save"][..]),
+        (
+            "Inner::order_key(1)",
+            7,
+            &["order", "order_key", "order_uncached", "orders", "orders_uncached", "save"],
+        ),
+        ("load_user::key(2)", 11, &["key", "uncached"]),
+        ("prices::uncached(1, &[2])", 8, &["uncached"]),
+    ] {
+        let asked = json!({ "textDocument": document, "position": position(mark, behind) });
+        let answer = server.ask("textDocument/completion", &asked);
+        let items = answer["items"].as_array().or(answer.as_array()).unwrap_or_else(|| panic!("{answer}"));
+        let is_function = |item: &&Value| item["kind"] == 2 || item["kind"] == 3;
+        let name = |item: &Value| {
+            let label = item["label"].as_str().unwrap_or_default();
+            let end = label.find(|character: char| !character.is_alphanumeric() && character != '_');
+            label[..end.unwrap_or(label.len())].to_owned()
+        };
+        let labels: Vec<_> = items.iter().filter(is_function).map(name).collect();
+        println!("at `{mark}`: {labels:?}");
+        let hidden: Vec<_> = labels.iter().filter(|label| label.starts_with("__")).collect();
+        assert!(hidden.is_empty(), "at `{mark}`: {hidden:?}");
+        assert!(
+            offered.iter().all(|name| labels.iter().any(|label| label == name)),
+            "at `{mark}`: {labels:?}"
+        );
     }
     let lints = server.ask("textDocument/diagnostic", &json!({ "textDocument": document }));
     assert!(!lints.to_string().contains("non_camel_case_types"), "companions are not the program's: {lints}");

@@ -86,7 +86,12 @@ fn of_call(plan: &BatchPlan, function: &Function) -> Vec<usize> {
 }
 
 /// What stands where a single function has its key, so that the compiler says what to write instead.
-fn no_key(plan: &BatchPlan, function: &Function, name: &str, of_self: Option<&TokenStream>) -> TokenStream {
+fn no_key(
+    plan: &BatchPlan,
+    function: &Function,
+    name: &str,
+    of_self: Option<&TokenStream>,
+) -> Option<TokenStream> {
     let (vis, cfgs) = (generated_vis(function), attributes_of_every_item(function));
     let name = generated(name, function.sig.ident.span());
     let is_argument = |number: &usize| {
@@ -97,7 +102,7 @@ fn no_key(plan: &BatchPlan, function: &Function, name: &str, of_self: Option<&To
     let more: Vec<_> = more.collect();
     // Of whatever value is asked for: that there is none is said once.
     let (first, value) = (hygienic("Ids"), hygienic("Value"));
-    quote! {
+    editor::unlisted(quote! {
         #(#cfgs)*
         #[doc(hidden)]
         #vis fn #name<#first #(, #more)*, #value>(
@@ -108,7 +113,7 @@ fn no_key(plan: &BatchPlan, function: &Function, name: &str, of_self: Option<&To
         {
             ::cached_aside::__private::batch::no_key()
         }
-    }
+    })
 }
 
 /// The function that the user wrote, which calls its body.

@@ -3,22 +3,20 @@
 use proc_macro2::{Delimiter, Group, Span, TokenStream, TokenTree};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::{
-    Expr, ExprCall, ExprField, ExprMethodCall, ExprPath, FnArg, GenericParam, Ident, Member, Path,
-    PathArguments, ReceiverKind, Type, WherePredicate,
+    Expr, ExprCall, ExprMethodCall, ExprPath, FnArg, Ident, Path, PathArguments, ReceiverKind, Type,
     ext::IdentExt,
     spanned::Spanned,
     visit_mut::{self, VisitMut},
 };
 
-use super::editor::names_the_same;
+use super::{
+    editor::{self, names_the_same},
+    receiver::{method_named, traits_of_parameter, traits_of_receiver},
+};
 use crate::{
-    item::{
-        beside::Site,
-        context::Context,
-        types::{pointed_to, traits, traits_of},
-    },
+    item::{beside::Site, context::Context},
     parse::call::{Call, is_of_type},
-    tokens::{mentions, same},
+    tokens::same,
 };
 
 /// The same call, of the companion that makes the key: a block, in which something stands for the companion that isn't
@@ -77,7 +75,8 @@ fn key_of_type(call: &ExprCall, path: ExprPath, site: &Site, uses: bool) -> Toke
     // All of it shown as one: a path of two origins would be shown as the whole attribute.
     let path = if traits.is_some_and(|traits| !traits.is_empty()) { shown_as_generated(&path) } else { path };
     let (attrs, arguments) = (&call.attrs, arguments(call));
-    in_block(path.span(), &quote!(#otherwise #mention), &quote!(#(#attrs)* #path #arguments))
+    let named = editor::mention(Some(&call.func));
+    in_block(path.span(), &quote!(#otherwise #mention #named), &quote!(#(#attrs)* #path #arguments))
 }
 
 /// `load_user::key(id)`
@@ -129,6 +128,7 @@ fn key_of_method(call: &ExprMethodCall, site: &Site, uses: bool) -> TokenStream 
     let mut call = call.clone();
     let span = call.method.span();
     let traits = traits_of_receiver(&call.receiver, site);
+    let method = editor::mention(method_named(&call, site));
     dereference(site, &mut call.receiver);
     call.method = format_ident!("__{}_key", call.method.unraw(), span = generated(span));
     let otherwise = match traits.as_slice() {
@@ -140,7 +140,7 @@ fn key_of_method(call: &ExprMethodCall, site: &Site, uses: bool) -> TokenStream 
         let nothing = nothing_in_batch(Some(&name), true);
         quote_spanned!(generated(span)=> #[cfg(not(miri))] if false { #nothing #receiver.#name(); })
     });
-    in_block(span, &quote!(#otherwise #mention), &call.to_token_stream())
+    in_block(span, &quote!(#otherwise #mention #method), &editor::key_of_unlisted(&call))
 }
 
 /// The call with each `?` as the value of an `Option` that may be empty.
@@ -224,81 +224,6 @@ fn of_trait(name: &Ident, traits: &[Path], receiver: Option<&TokenStream>, argum
         }
         impl<__Of: #(#traits)+* + ?Sized> CachedMethod for __Of { type Found = (); }
     }
-}
-
-/// The traits by which alone the receiver of a call is known: that of a parameter or of a field of `self`, which the source may
-/// show.
-fn traits_of_receiver(receiver: &Expr, site: &Site) -> Vec<Path> {
-    let own = |ty: &Type| match traits(ty) {
-        Some(traits) => writable(&traits, site),
-        None => name_of(ty).map(|name| traits_of_parameter(name, site)).unwrap_or_default(),
-    };
-    match receiver {
-        Expr::Paren(paren) => traits_of_receiver(&paren.expr, site),
-        Expr::Reference(reference) => traits_of_receiver(&reference.expr, site),
-        Expr::Path(path) => {
-            let parameter = site.function.parameters.iter().find(|parameter| {
-                parameter.name.as_ref().is_some_and(|name| path.path.is_ident(&name.to_string()))
-            });
-            match parameter.map(|parameter| &parameter.written) {
-                Some(FnArg::Typed(typed)) => own(&typed.ty),
-                _ => Vec::new(),
-            }
-        }
-        Expr::Field(ExprField { base, member: Member::Named(field), .. }) if matches!(&**base, Expr::Path(path) if path.path.is_ident("self")) =>
-        {
-            let of = site.function.implementation().and_then(|item| name_of(&item.self_ty));
-            let field = of
-                .zip(site.beside.as_ref())
-                .and_then(|(of, beside)| beside.field(&of.to_string(), &field.to_string()));
-            field.map(|ty| own(&ty)).unwrap_or_default()
-        }
-        _ => Vec::new(),
-    }
-}
-
-/// The last name of a type's path, also behind references and pointers.
-fn name_of(ty: &Type) -> Option<&Ident> {
-    match ty {
-        Type::Reference(reference) => name_of(&reference.elem),
-        Type::Path(path) => match pointed_to(ty) {
-            Some(inner) => name_of(inner),
-            None => path.path.segments.last().map(|last| &last.ident),
-        },
-        _ => None,
-    }
-}
-
-/// The traits that bound a generic parameter of this name.
-fn traits_of_parameter(name: &Ident, site: &Site) -> Vec<Path> {
-    let function = site.function;
-    let generics = || std::iter::once(&function.sig.generics).chain(function.context.generics());
-    let parameter =
-        generics().flat_map(|generics| generics.type_params()).find(|parameter| parameter.ident == *name);
-    let Some(parameter) = parameter else { return Vec::new() };
-    let clauses = generics().filter_map(|generics| generics.where_clause.as_ref());
-    let bounds = clauses.flat_map(|clause| &clause.predicates).filter_map(|predicate| match predicate {
-        WherePredicate::Type(predicate) if name_of(&predicate.bounded_ty) == Some(name) => {
-            Some(&predicate.bounds)
-        }
-        _ => None,
-    });
-    writable(&traits_of(parameter.bounds.iter().chain(bounds.flatten())), site)
-}
-
-/// The traits that an item inside of the function can name: it knows neither `Self` nor the parameters around it.
-fn writable(traits: &[&Path], site: &Site) -> Vec<Path> {
-    let means_something_here = |path: &&&Path| {
-        let tokens = path.to_token_stream();
-        let names = site.function.generic_parameters().filter_map(|parameter| match parameter {
-            GenericParam::Type(parameter) => Some(parameter.ident.to_string()),
-            GenericParam::Const(parameter) => Some(parameter.ident.to_string()),
-            GenericParam::Lifetime(_) => None,
-        });
-        !tokens.to_string().contains('\'')
-            && !names.chain(["Self".to_owned()]).any(|name| mentions(&tokens, &name))
-    };
-    traits.iter().filter(means_something_here).map(|path| (*path).clone()).collect()
 }
 
 /// `use users::load_user`: the function with what else has its name. A parameter can't be imported, what is imported may

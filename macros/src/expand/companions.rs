@@ -74,18 +74,20 @@ pub(super) fn method(plan: &ReadPlan, function: &Function) -> TokenStream {
     let name = function.sig.ident.unraw();
     let span = function.sig.ident.span();
     let read = generated(&format!("__{name}_read"), span);
+    // Not a constant of the `impl`: a type with parameters or lifetimes can't be named where the shape is needed.
+    let shape = shape(function);
+    let (imports, settings) = (imports(&[]), settings::of_read(plan, function, &shape));
+    let settings = quote!(#imports #settings &__READ);
     let names = Names {
         key: generated(&format!("{name}_key"), span),
         uncached: generated(&format!("{name}_uncached"), span),
         owned: generated(&format!("__{name}_owned"), span),
         in_batch: generated(&format!("__{name}_in_batch"), span),
-        read: quote!(Self::#read),
+        read: editor::settings_function(quote!(Self::#read), &settings),
     };
-    // Not a constant of the `impl`: a type with parameters or lifetimes can't be named where the shape is needed.
-    let shape = shape(function);
-    let read = read_function(plan, function, &shape, &read);
+    let read = editor::unlisted(read_function(function, &settings, &read));
     let key = key(plan, function, &shape, (&names.key, &names.read));
-    let of_self = key_of_self(plan, function, &shape, &names.key);
+    let of_self = key_of_self(plan, function, &shape, &names.key).and_then(editor::unlisted);
     let uncached = uncached(&of_key(plan, function), function, &names.uncached);
     let owned = owned(plan, function, &quote!(Self), &names);
     let in_batch = in_batch(function, &names.in_batch, &{
@@ -108,17 +110,13 @@ struct Names {
 }
 
 /// The settings of the attribute, for the function and for its keys.
-fn read_function(plan: &ReadPlan, function: &Function, shape: &TokenStream, name: &Ident) -> TokenStream {
-    let imports = imports(&[]);
-    let settings = settings::of_read(plan, function, shape);
+fn read_function(function: &Function, settings: &TokenStream, name: &Ident) -> TokenStream {
     let cfgs = attributes_of_every_item(function);
     quote! {
         #(#cfgs)*
         #[doc(hidden)]
         fn #name() -> &'static ::cached_aside::__private::ReadFunction {
-            #imports
             #settings
-            &__READ
         }
     }
 }

@@ -7,8 +7,8 @@
 use std::{env, sync::LazyLock};
 
 use proc_macro2::{Ident, Span, TokenStream};
-use quote::quote;
-use syn::Visibility;
+use quote::{ToTokens, quote};
+use syn::{ExprMethodCall, Visibility};
 
 /// Whether rust-analyzer expands the attribute: its process is called `rust-analyzer-proc-macro-srv`.
 static EXPANDS: LazyLock<bool> = LazyLock::new(|| {
@@ -37,4 +37,28 @@ pub(super) fn companion(function: &Ident, vis: &Visibility) -> (TokenStream, Ide
 /// compiler is given the function last: the layouts of bodies that call each other are then looked into less deeply.
 pub(super) fn function_first(function: TokenStream) -> (Option<TokenStream>, Option<TokenStream>) {
     if *EXPANDS { (Some(function), None) } else { (None, Some(function)) }
+}
+
+/// Mentions the method that a call names, whose companion has another name.
+pub(super) fn mention(method: Option<impl ToTokens>) -> Option<TokenStream> {
+    EXPANDS.then(|| method.map(|method| quote!(let _ = #method;))).flatten()
+}
+
+/// An associated function that only expansions name: an editor would offer it wherever the type's own are.
+pub(super) fn unlisted(function: TokenStream) -> Option<TokenStream> {
+    (!*EXPANDS).then_some(function)
+}
+
+/// What returns the settings of a method: the unlisted function of this path, or its body in the place of that.
+pub(super) fn settings_function(path: TokenStream, body: &TokenStream) -> TokenStream {
+    if *EXPANDS { quote!((|| -> &'static ::cached_aside::__private::ReadFunction { #body })) } else { path }
+}
+
+/// The call of an unlisted method that makes a key.
+pub(super) fn key_of_unlisted(call: &ExprMethodCall) -> TokenStream {
+    if !*EXPANDS {
+        return call.to_token_stream();
+    }
+    let (receiver, arguments) = (&call.receiver, call.args.iter());
+    quote!({ let _ = (&#receiver, #(&#arguments),*); ::cached_aside::__private::batch::no_key() })
 }

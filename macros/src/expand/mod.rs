@@ -15,6 +15,7 @@ mod key;
 mod key_companions;
 mod keys;
 mod pieces;
+mod receiver;
 pub(crate) mod root;
 mod settings;
 mod shape;

@@ -1,7 +1,7 @@
 //! What stands beside a cached function whose attribute has mistakes. It never runs: the mistakes are errors.
 
 use proc_macro2::{Ident, TokenStream};
-use quote::{ToTokens, quote};
+use quote::quote;
 use syn::ext::IdentExt;
 
 use super::{
@@ -59,8 +59,9 @@ fn method(plan: &Unfinished, function: &Function) -> TokenStream {
     let of_self = plan.of_self.then(|| quote!(&self,));
     let of_type = key(plan, function, &generated(&format!("{name}_key"), span), &shape, of_self.as_ref());
     let receiver = function.receiver().map(|_| quote!(&self,));
-    let of_receiver = receiver.as_ref().map(|receiver| {
-        key(plan, function, &generated(&format!("__{name}_key"), span), &shape, Some(receiver))
+    let of_receiver = receiver.as_ref().and_then(|receiver| {
+        let name = generated(&format!("__{name}_key"), span);
+        editor::unlisted(key(plan, function, &name, &shape, Some(receiver)))
     });
     let in_batch = in_batch(function, &generated(&format!("__{name}_in_batch"), span), receiver.as_ref());
     quote!(#of_type #of_receiver #in_batch)
