@@ -6,7 +6,7 @@ use syn::{FnArg, PatType, ReceiverKind};
 
 use self::steps::{Argument, Kind, list_for_body, steps};
 use super::{
-    attributes::{allowed_here, attributes_of_every_item, generated_vis, on_outer_function},
+    attributes::{allowed_here, allowing, attributes_of_every_item, generated_vis, on_outer_function},
     body::{plain_name, without_body},
     companions::uncached,
     editor,
@@ -123,7 +123,7 @@ fn outer(plan: &BatchPlan, function: &Function, uncached: &TokenStream) -> Token
     for (number, argument) in sig.inputs.iter_mut().enumerate() {
         let (FnArg::Receiver(syn::Receiver { attrs, .. }) | FnArg::Typed(PatType { attrs, .. })) = argument;
         for attribute in attrs.iter_mut() {
-            *attribute = on_outer_function(attribute);
+            *attribute = allowing(attribute);
         }
         arguments.push(match argument {
             FnArg::Receiver(receiver) => {
@@ -159,7 +159,7 @@ fn outer(plan: &BatchPlan, function: &Function, uncached: &TokenStream) -> Token
         &quote!(#before),
         &quote!(#uncached #turbofish(#(#handed),*)),
     );
-    let attrs = function.attrs.iter().map(on_outer_function).chain(allowed_here(function)).collect();
+    let attrs = function.attrs.iter().flat_map(on_outer_function).chain(allowed_here(function)).collect();
     around(&without_body(function, attrs, sig), &statements)
 }
 

@@ -9,8 +9,8 @@ use syn::{
 
 use super::{
     attributes::{
-        allowed_here, as_outer, attributes_of_every_item, attributes_of_keys, is_deprecated, is_lint_level,
-        on_outer_function,
+        allowed_here, allowing, attributes_of_every_item, attributes_of_keys, is_deprecated, is_lint_level,
+        on_body, on_outer_function,
     },
     pieces::{hygienic, imports},
 };
@@ -45,7 +45,7 @@ pub(super) fn of_function(
     sig.ident = name.clone();
     let lints =
         function.attrs.iter().filter(|attribute| is_lint_level(attribute) || is_deprecated(attribute));
-    let lints = lints.map(as_outer);
+    let lints = lints.flat_map(on_body);
     let cfgs = attributes_of_every_item(function);
     quote! {
         #(#cfgs)*
@@ -131,7 +131,7 @@ pub(super) fn outer(function: &Function) -> (Function, Vec<TokenStream>) {
     for (number, argument) in sig.inputs.iter_mut().enumerate() {
         let (FnArg::Receiver(Receiver { attrs, .. }) | FnArg::Typed(PatType { attrs, .. })) = argument;
         for attribute in attrs.iter_mut() {
-            *attribute = on_outer_function(attribute);
+            *attribute = allowing(attribute);
         }
         match argument {
             FnArg::Receiver(receiver) => {
@@ -141,7 +141,7 @@ pub(super) fn outer(function: &Function) -> (Function, Vec<TokenStream>) {
             FnArg::Typed(typed) => handed_on.push(plain_name(typed, number).to_token_stream()),
         }
     }
-    let attrs = function.attrs.iter().map(on_outer_function).chain(allowed_here(function)).collect();
+    let attrs = function.attrs.iter().flat_map(on_outer_function).chain(allowed_here(function)).collect();
     (without_body(function, attrs, sig), handed_on)
 }
 
