@@ -175,7 +175,8 @@ fn answer<V, E>(
                 }
             };
         let (counters, cache) = (cache.table.of(function), &*cache);
-        let site = Site { cache, function, counters, type_info, coding, errors, shape, options };
+        let site =
+            Site { cache, function, counters, type_info, coding, errors, shape, of_batch: false, options };
         let call = Call::new(&site, key);
         let result = match site.options.mode {
             ReadMode::OnlyCached => Box::pin(call.only_cached()).await,

@@ -135,7 +135,8 @@ async fn many_keys_cost_few_round_trips() {
             let took = begun.elapsed();
             let commands = server.commands();
             assert_eq!(db.queries().len(), 1, "one query");
-            assert!(commands["mget"] <= 6, "{commands:?}");
+            // Nothing is known of lengths, and then that the first keys are missing.
+            assert_eq!(commands["mget"], 2, "{commands:?}");
             assert_eq!(commands["set"], 2 * KEYS, "a lease and a value each");
             // A look, the leases, and the fills; the rest is room for a busy machine. One by one it is ten minutes.
             assert!(took < 40 * ROUND_TRIP, "{took:?} for round trips of {ROUND_TRIP:?}");

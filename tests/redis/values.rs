@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use cached_aside::{Cache, cached_aside, invalidates, refresh};
+use cached_aside::{Cache, cached_aside, invalidates, only_cached, refresh};
 use cached_aside_tests::RedisServer;
 use redis::cmd;
 use serde::{Deserialize, Serialize};
@@ -150,6 +150,36 @@ async fn errors_that_are_answers_are_stored() {
         let (one, other) = tokio::join!(found(&db, 2), found(&db, 2));
         assert_eq!((one, other), (Err(DbError::NotFound { id: 2 }), Err(DbError::NotFound { id: 2 })));
         assert_eq!(db.asked(), 2);
+    })
+    .await;
+}
+
+/// A batch has no place for the error of one id. It leaves that id out, and the error where it is.
+#[tokio::test]
+async fn a_batch_leaves_stored_errors_where_they_are() {
+    #[cached_aside(found(id) for id in ids, skip(db))]
+    async fn found_many(db: &Db, ids: &[u64]) -> Result<HashMap<u64, String>, DbError> {
+        Ok(ids.iter().filter_map(|id| Some((*id, db.ask(*id)?))).collect())
+    }
+
+    on_both_stores("values-errors-batch", async |cache| {
+        let db = Db::default();
+        found_now(&db, 2).await;
+        for _ in 0..3 {
+            assert_eq!(found(&db, 1).await, Err(DbError::NotFound { id: 1 }));
+            assert_eq!(found_many(&db, &[1]).await, Ok(HashMap::new()));
+            assert_eq!(found_many(&db, &[2, 1]).await, Ok(HashMap::from([(2, "Ada".to_owned())])));
+            assert_eq!(only_cached(found_many(&db, &[1])).await, Ok(HashMap::new()));
+        }
+        assert_eq!(db.asked(), 2, "each id once");
+        filled(&cache, 2).await;
+        let counts = cache.stats().total;
+        assert_eq!((counts.stored, counts.unusable, counts.loads), (2, 0, 2));
+        found_now(&db, 1).await;
+        assert_eq!(found_many(&db, &[1]).await, Ok(HashMap::from([(1, "Ada".to_owned())])));
+        // Who waits for a load that fails with an answer is told the same.
+        let (one, many) = tokio::join!(found(&db, 3), found_many(&db, &[3]));
+        assert_eq!((one, many), (Err(DbError::NotFound { id: 3 }), Ok(HashMap::new())));
     })
     .await;
 }

@@ -223,7 +223,8 @@ fn report(options: &CallOptions, function: &'static ReadFunction, keys: &[AnyKey
     }
 }
 
-/// The key of each id, as its place among the different ones; and the first id of each of those.
+/// The key of each id, as its place among the different ones; and the first id of each of those. Keys that are not whole are of different
+/// ids, whatever their text.
 fn distinct(keys: &[AnyKey]) -> (Vec<usize>, Vec<usize>) {
     // Most batches have each id once, which a sort of cheap hashes shows. Where two are equal, nobody can have chosen the hashes that
     // follow.
@@ -236,7 +237,7 @@ fn distinct(keys: &[AnyKey]) -> (Vec<usize>, Vec<usize>) {
     let place = |(id, key)| {
         let key: &AnyKey = key;
         let new = firsts.len();
-        let place = *known.entry(key.as_str()).or_insert(new);
+        let place = if key.is_whole() { *known.entry(key.as_str()).or_insert(new) } else { new };
         if place == new {
             firsts.push(id);
         }

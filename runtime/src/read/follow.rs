@@ -120,7 +120,7 @@ impl<V, E> Call<'_, V, E> {
                     let value = value.payload.map(self.coding.decode).transpose().ok()?;
                     (value.is_some() || has_none(self.shape)).then(|| Loaded::of_entry(value))
                 }
-                Entry::Failure(failure) => Some(Loaded::Error(self.error_of(&failure).ok()?)),
+                Entry::Failure(failure) => self.error_of(&failure).ok(),
                 _ => None,
             },
         }

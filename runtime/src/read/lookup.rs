@@ -121,7 +121,7 @@ impl<V, E> Call<'_, V, E> {
             Entry::Failure(failure) => {
                 let age = now.map(|now| now.saturating_sub(failure.stored_at));
                 match self.error_of(&failure) {
-                    Ok(error) => return Lookup::Hit(Hit { value: Loaded::Error(error), bytes, age }),
+                    Ok(value) => return Lookup::Hit(Hit { value, bytes, age }),
                     Err(why) => why,
                 }
             }
@@ -138,12 +138,15 @@ impl<V, E> Call<'_, V, E> {
         vacant(entry::header_of(&bytes))
     }
 
-    /// A stored error, if this function stores errors of that type.
-    pub(super) fn error_of(&self, failure: &Failure<'_>) -> Result<E, Unusable> {
+    /// A stored error, if this function stores errors of that type. A batch can't say it of one key, which it leaves out.
+    pub(super) fn error_of(&self, failure: &Failure<'_>) -> Result<Loaded<V, E>, Unusable> {
+        if self.of_batch && self.function.settings.error_ttl.is_some() {
+            return Ok(Loaded::None);
+        }
         let errors = self.errors.stored.ok_or(Unusable::Type)?();
         let type_info = self.function.of_error(&errors.coding, self.type_info, self.key());
         type_info.filter(|type_info| type_info.fingerprint == failure.fingerprint).ok_or(Unusable::Type)?;
-        (errors.coding.decode)(failure.payload).map_err(|error| {
+        (errors.coding.decode)(failure.payload).map(Loaded::Error).map_err(|error| {
             self.function.warn_once_undecodable(self.key(), &error);
             Unusable::Undecodable
         })

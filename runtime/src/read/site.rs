@@ -28,6 +28,8 @@ pub(super) struct Site<'a, V, E> {
     pub(super) errors: &'a ErrorPolicy<E>,
     /// Of the return type.
     pub(super) shape: u8,
+    /// Its calls are those of a batch.
+    pub(super) of_batch: bool,
     pub(super) options: CallOptions,
 }
 

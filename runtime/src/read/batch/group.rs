@@ -12,6 +12,7 @@ use super::{
         site::{Call, Site},
     },
     tags::Tags,
+    wait::Followers,
 };
 use crate::{
     AnyKey,
@@ -38,12 +39,16 @@ pub(super) struct Group<V, E> {
     pub(super) of: GroupSite<V, E>,
     /// None while every key is over: a batch of hits needs none.
     pub(super) states: Vec<State<V, E>>,
+    /// For those that follow.
+    pub(super) followers: Followers,
     /// What has been given so far.
     pub(super) values: Vec<Option<V>>,
     /// Why the batch has failed.
     pub(super) error: Option<E>,
     pub(super) budget: Budget,
-    /// Until when others are waited for.
+    /// How long others are waited for after the last body.
+    pub(super) wait: Duration,
+    /// Until when that is.
     pub(super) patience: Instant,
     /// The same where there is a stale value at hand.
     pub(super) soft: Option<Instant>,
@@ -86,7 +91,6 @@ pub(super) enum State<V, E> {
 }
 
 pub(super) struct Follower<V> {
-    pub(super) message: oneshot::Receiver<FollowerMessage>,
     pub(super) at_hand: AtHand<V>,
     pub(super) until: Instant,
     /// It waits no longer than `load_timeout(soft = …)` says.
@@ -150,7 +154,8 @@ impl<V, E> GroupSite<V, E> {
     pub(super) fn site(&self) -> Site<'_, V, E> {
         let GroupSite { ref cache, function, type_info, ref coding, ref errors, ref options, .. } = *self;
         let counters = cache.table.of(function);
-        Site { cache, function, counters, type_info, coding, errors, shape: SHAPE, options: options.clone() }
+        let (shape, of_batch, options) = (SHAPE, true, options.clone());
+        Site { cache, function, counters, type_info, coding, errors, shape, of_batch, options }
     }
 
     /// A second value for the same key, by way of its codec.
@@ -171,9 +176,11 @@ impl<V, E> Group<V, E> {
         let now = Instant::now();
         Group {
             states: Vec::new(),
+            followers: Followers::default(),
             values: (0..keys).map(|_| None).collect(),
             error: None,
             budget: Budget::new(of.cache.timeout),
+            wait,
             patience: now + wait,
             soft: of.function.settings.staleness.soft_limit.map(|limit| now + limit),
             waits,

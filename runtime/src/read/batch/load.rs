@@ -2,6 +2,7 @@
 
 use std::{
     future::{Future, poll_fn},
+    mem,
     pin::{Pin, pin},
     sync::Arc,
     time::Duration,
@@ -98,7 +99,8 @@ impl<V, E> Group<V, E> {
         let loading = nested::loading(&cache, loads.iter().map(|index| self.key_of_load(*index)));
         let span = debug_span!("cached_aside", function = function.settings.name, keys = loads.len());
         self.leave_to_others();
-        let (mut followers, mut told) = (self.take_followers(), Vec::new());
+        // Those that are told something stay as they are until the body is over.
+        let (mut followers, mut told) = (mem::take(&mut self.followers), Vec::new());
         let mut body = body;
         let after = {
             let body = poll_fn(|context| {
@@ -118,10 +120,11 @@ impl<V, E> Group<V, E> {
             }
         };
         self.finish_load(after).await;
-        self.put_back(followers);
+        self.followers = followers;
         for heard in told {
             self.go_on(heard).await;
         }
+        self.renew_patience();
     }
 
     /// Sorts the results of a body: what is given to whom, and what is stored.

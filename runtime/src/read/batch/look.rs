@@ -158,7 +158,7 @@ impl<V, E> Group<V, E> {
 
     /// Follows the flight of a key.
     fn follow(&mut self, index: usize, at_hand: AtHand<V>, message: oneshot::Receiver<FollowerMessage>) {
-        let Group { of, states, patience, soft, waits, .. } = self;
+        let Group { of, states, followers, patience, soft, waits, .. } = self;
         let site = of.site();
         let call = Call::new(&site, &of.keys[index]);
         let soft = soft.filter(|_| matches!(at_hand, AtHand::Stale(_)));
@@ -167,7 +167,8 @@ impl<V, E> Group<V, E> {
             Some(waiting) => {
                 let until = soft.unwrap_or(*patience).min(*patience);
                 let soft = soft.is_some();
-                states[index] = State::Follows(Follower { message, at_hand, until, soft, _waiting: waiting });
+                states[index] = State::Follows(Follower { at_hand, until, soft, _waiting: waiting });
+                followers.push(index, message);
             }
             None => {
                 if *waits {

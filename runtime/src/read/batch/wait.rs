@@ -9,7 +9,8 @@ use std::{
 };
 
 use cached_aside_protocol::entry::{self, Entry};
-use tokio::time::Instant;
+use futures_util::{StreamExt, stream::FuturesUnordered};
+use tokio::{sync::oneshot, time::Instant};
 
 use super::{
     super::{
@@ -50,7 +51,7 @@ impl<V, E> Group<V, E> {
         self.states.iter().any(|state| matches!(state, State::Follows(_) | State::Watches { .. }))
     }
 
-    /// Waits until something can go on.
+    /// Waits until something can go on. A key that is only told its value does not.
     async fn wait(&mut self) {
         let watched = self.which(|state| matches!(state, State::Watches { .. }));
         let until = self.states.iter().filter_map(|state| match state {
@@ -59,44 +60,50 @@ impl<V, E> Group<V, E> {
             _ => None,
         });
         let Some(until) = until.min() else { return };
+        loop {
+            let heard = self.hear(&watched, until).await;
+            if heard.is_empty() && !watched.is_empty() {
+                self.look_at_watched(&watched).await;
+            }
+            let mut goes_on = heard.is_empty() || !watched.is_empty();
+            for heard in heard {
+                let index = heard.index;
+                self.go_on(heard).await;
+                goes_on |= !matches!(self.states[index], State::Over);
+            }
+            if goes_on || self.followers.is_empty() || until <= Instant::now() {
+                return self.run_out_of_patience().await;
+            }
+        }
+    }
+
+    /// What followers are told; nothing if a watched key may have changed, or it is time to look at them.
+    async fn hear(&mut self, watched: &[usize], until: Instant) -> Vec<Heard> {
         let left = until.saturating_duration_since(Instant::now());
         let pause = if watched.is_empty() { left } else { self.pauses.next_pause().min(left) };
-        let clock = self.of.cache.clock;
-        let mut followers = self.take_followers();
-        let heard = {
-            let changed = self.of.changed(watched.first().copied(), left);
-            let mut changed = pin!(first_of(changed, clock.sleep(pause)));
-            poll_fn(|context| {
-                let heard = followers.hear(context);
-                if !heard.is_empty() || changed.as_mut().poll(context).is_ready() {
-                    return Poll::Ready(heard);
-                }
-                Poll::Pending
-            })
-            .await
-        };
-        self.put_back(followers);
-        if heard.is_empty() && !watched.is_empty() {
-            self.look_at_watched(&watched).await;
-        }
-        for heard in heard {
-            self.go_on(heard).await;
-        }
-        self.run_out_of_patience();
-    }
-
-    pub(super) fn take_followers(&mut self) -> Followers<V> {
-        let follows = self.which(|state| matches!(state, State::Follows(_)));
-        let taken = follows.into_iter().filter_map(|index| match self.states[index].take() {
-            State::Follows(follower) => Some((index, follower)),
-            _ => None,
+        let Group { of, followers, .. } = self;
+        let changed = of.changed(watched.first().copied(), left);
+        let mut changed = pin!(first_of(changed, of.cache.clock.sleep(pause)));
+        let hear = poll_fn(|context| {
+            let heard = followers.hear(context);
+            if !heard.is_empty() || changed.as_mut().poll(context).is_ready() {
+                return Poll::Ready(heard);
+            }
+            Poll::Pending
         });
-        Followers(taken.collect())
+        hear.await
     }
 
-    pub(super) fn put_back(&mut self, followers: Followers<V>) {
-        for (index, follower) in followers.0 {
-            self.states[index] = State::Follows(follower);
+    /// Begins to wait once more: its body has run meanwhile.
+    pub(super) fn renew_patience(&mut self) {
+        let before = std::mem::replace(&mut self.patience, Instant::now() + self.wait);
+        for state in &mut self.states {
+            match state {
+                State::Follows(follower) if !follower.soft && follower.until == before => {
+                    follower.until = self.patience;
+                }
+                _ => {}
+            }
         }
     }
 
@@ -123,15 +130,18 @@ impl<V, E> Group<V, E> {
     }
 
     /// Goes on with what a follower was told.
-    pub(super) async fn go_on(&mut self, heard: Heard<V>) {
-        let (index, follower, told) = match heard {
-            Heard::Told(index, follower, told) => (index, follower, told),
-            Heard::PassedOn(index, at_hand) => {
-                self.states[index] = State::Rejoins(at_hand);
+    pub(super) async fn go_on(&mut self, Heard { index, told }: Heard) {
+        let Follower { at_hand, soft, .. } = match self.states[index].take() {
+            State::Follows(follower) => follower,
+            other => {
+                self.states[index] = other;
                 return;
             }
         };
-        let Follower { at_hand, soft, .. } = follower;
+        let Some(told) = told else {
+            self.states[index] = State::Rejoins(at_hand);
+            return;
+        };
         let Group { of, states, values, .. } = self;
         let site = of.site();
         let call = Call::new(&site, &of.keys[index]);
@@ -187,14 +197,23 @@ impl<V, E> Group<V, E> {
     }
 
     /// Ends the waits that have taken too long.
-    fn run_out_of_patience(&mut self) {
+    async fn run_out_of_patience(&mut self) {
         let now = Instant::now();
-        for index in self.which(|state| matches!(state, State::Follows(_))) {
-            match self.states[index].take() {
-                State::Follows(Follower { at_hand, until, soft, .. }) if until <= now => {
-                    self.without_result(index, at_hand, soft);
-                }
-                other => self.states[index] = other,
+        let is_over =
+            |state: &State<V, E>| matches!(state, State::Follows(follower) if follower.until <= now);
+        if !self.states.iter().any(is_over) {
+            return;
+        }
+        let messages = std::mem::take(&mut self.followers).0.into_iter();
+        let (over, others): (Vec<_>, Vec<_>) =
+            messages.partition(|message| is_over(&self.states[message.index]));
+        self.followers.0.extend(others);
+        for Message { index, mut message } in over {
+            // It may have come just now, or this task has had no turn for it.
+            if let Ok(told) = message.try_recv() {
+                self.go_on(Heard { index, told: Some(Ok(told)) }).await;
+            } else if let State::Follows(Follower { at_hand, soft, .. }) = self.states[index].take() {
+                self.without_result(index, at_hand, soft);
             }
         }
     }
@@ -218,42 +237,57 @@ impl<V, E> GroupSite<V, E> {
     }
 }
 
-/// The keys that wait for other calls of this process.
-pub(super) struct Followers<V>(Vec<(usize, Follower<V>)>);
+/// The messages for the keys that wait for other calls of this process. Of as many as a batch can follow only those are polled that are
+/// there.
+#[derive(Default)]
+pub(super) struct Followers(FuturesUnordered<Message>);
 
-/// What a follower came to.
-pub(super) enum Heard<V> {
-    Told(usize, Follower<V>, Told),
-    /// It was its turn to lead, and it let others go first.
-    PassedOn(usize, AtHand<V>),
+/// What one key is told.
+struct Message {
+    index: usize,
+    message: oneshot::Receiver<FollowerMessage>,
 }
 
-impl<V> Heard<V> {
+impl Future for Message {
+    type Output = Heard;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Heard> {
+        let index = self.index;
+        Pin::new(&mut self.message).poll(context).map(|told| Heard { index, told: Some(told) })
+    }
+}
+
+/// What a follower came to.
+pub(super) struct Heard {
+    index: usize,
+    /// `None` if it was its turn to lead, and it let others go first.
+    told: Option<Told>,
+}
+
+impl Heard {
     /// While its body runs a batch would not get round to leading, and others wait.
-    pub(super) fn without_lead(self) -> Heard<V> {
-        match self {
-            Heard::Told(index, Follower { at_hand, .. }, Ok(FollowerMessage::Lead(ticket))) => {
-                drop(ticket);
-                Heard::PassedOn(index, at_hand)
-            }
-            other => other,
+    pub(super) fn without_lead(self) -> Heard {
+        match self.told {
+            Some(Ok(FollowerMessage::Lead(_))) => Heard { told: None, ..self },
+            told => Heard { told, ..self },
         }
     }
 }
 
-impl<V> Followers<V> {
+impl Followers {
+    pub(super) fn push(&mut self, index: usize, message: oneshot::Receiver<FollowerMessage>) {
+        self.0.push(Message { index, message });
+    }
+
+    fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// What has been told meanwhile.
-    pub(super) fn hear(&mut self, context: &mut Context<'_>) -> Vec<Heard<V>> {
+    pub(super) fn hear(&mut self, context: &mut Context<'_>) -> Vec<Heard> {
         let mut heard = Vec::new();
-        let mut at = 0;
-        while let Some((_, follower)) = self.0.get_mut(at) {
-            match Pin::new(&mut follower.message).poll(context) {
-                Poll::Ready(told) => {
-                    let (index, follower) = self.0.swap_remove(at);
-                    heard.push(Heard::Told(index, follower, told));
-                }
-                Poll::Pending => at += 1,
-            }
+        while let Poll::Ready(Some(message)) = self.0.poll_next_unpin(context) {
+            heard.push(message);
         }
         heard
     }

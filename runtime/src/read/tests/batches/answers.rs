@@ -1,7 +1,12 @@
 //! What a batch answers with.
 
+use std::fmt;
+
 use super::*;
-use crate::__private::batch::{Answer, BatchErrors, NoError as _};
+use crate::{
+    __private::batch::{Answer, BatchErrors, NoError as _},
+    key::KeyWriter,
+};
 
 const NONE_TTL: Duration = Duration::from_secs(5);
 static STORES_NONE: ReadFunction = {
@@ -126,4 +131,28 @@ async fn store_if_and_ttl_for_decide_value_by_value() {
     assert_eq!(batch(&[1, 2, 3]).await, [2]);
     sleep(Duration::from_secs(2)).await;
     assert_eq!(batch(&[1, 2, 3]).await, [2, 3]);
+}
+
+/// Their keys have one text.
+#[tokio::test(start_paused = true)]
+async fn ids_that_can_not_be_written_are_different_ids() {
+    struct Fails;
+    impl fmt::Display for Fails {
+        fn fmt(&self, _: &mut fmt::Formatter<'_>) -> fmt::Result {
+            Err(fmt::Error)
+        }
+    }
+    let world = World::new();
+    let errors = || ErrorOf::<Vec<Option<u64>>>::ERRORS.shared();
+    let name = |id: &u64| match id {
+        0 => key_of(0),
+        _ => KeyWriter::new("x:").value(&Fails).finish(),
+    };
+    for bodies in [1, 1] {
+        let given = answered(&world, &[3, 0, 4, 4, 0], name, squares, errors()).await;
+        assert_eq!(given, (vec![Some(9), Some(0), Some(16), Some(16), Some(0)], bodies));
+        let given = answered(&world, &[5, 6], name, squares, errors()).await;
+        assert_eq!(given, (vec![Some(25), Some(36)], bodies), "nothing is kept of the others");
+    }
+    assert_eq!(world.cache.stats().total.stored, 1);
 }

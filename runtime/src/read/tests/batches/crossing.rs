@@ -147,7 +147,7 @@ async fn who_is_waited_for_in_vain_costs_one_more_body() {
     assert_eq!(asked.batch(&[0, 1, 2]).await, all(&[0, 1, 2], 1));
     assert_eq!(asked.given(), [vec![0], vec![1, 2]], "what it leads at once, the rest when `wait` is over");
     let took = begun.elapsed();
-    assert!(took >= Duration::from_secs(1) && took < Duration::from_secs(1) + BODY * 2, "{took:?}");
+    assert!(took >= Duration::from_secs(1) && took < Duration::from_secs(1) + BODY * 3, "{took:?}");
     let once = Asked { twice: false, ..asked };
     let begun = Instant::now();
     assert_eq!(once.batch(&[0, 1, 2, 3]).await, all(&[0, 1, 2, 3], 1));
@@ -241,4 +241,41 @@ async fn a_listed_key_is_neither_read_nor_stored() {
         assert_eq!(asked.given(), [[1]]);
     }
     world.cache.inner.recovery.end(key_of(1).as_str(), write);
+}
+
+/// A long body takes nothing of the time that others are waited for.
+#[tokio::test(start_paused = true)]
+async fn a_batch_waits_for_others_from_the_end_of_its_body_on() {
+    let world = World::new();
+    let hangs = Asked { body: Body::IsCancelled, ..world.asked(&LOAD) };
+    let hanging = tokio::spawn(hangs.batch(&[1]));
+    sleep(TICK).await;
+    let asked = Asked { wait: Some(BODY), ..world.asked(&LOAD) };
+    let begun = Instant::now();
+    assert_eq!(asked.batch(&[0, 1]).await, all(&[0, 1], 1));
+    assert_eq!(asked.given(), [[0], [1]]);
+    let took = begun.elapsed();
+    assert!((BODY * 3..BODY * 3 + TICK * 3).contains(&took), "a body, `wait`, and one more body: {took:?}");
+    hanging.abort();
+}
+
+/// A task is given so many messages in a turn, and what is there needs no patience.
+#[tokio::test(start_paused = true)]
+async fn what_a_batch_has_been_told_is_not_loaded_again_when_its_time_is_over() {
+    const KEYS: u64 = 5_000;
+    let world = World::new();
+    let ids: Vec<u64> = (0..KEYS).collect();
+    let leads = world.asked(&LOAD);
+    let leader = tokio::spawn(leads.batch(&ids));
+    sleep(BODY / 2).await;
+    let follows = Asked { wait: Some(BODY), ..world.asked(&LOAD) };
+    let follower = tokio::spawn(follows.batch(&ids));
+    sleep(BODY / 2).await;
+    while world.cache.stats().total.stored < KEYS {
+        tokio::task::yield_now().await;
+    }
+    tokio::time::advance(BODY).await;
+    assert_eq!(leader.await.unwrap(), all(&ids, 1));
+    assert_eq!(follower.await.unwrap(), all(&ids, 1));
+    assert_eq!((leads.given().len(), follows.given().len()), (1, 0), "it follows all");
 }

@@ -29,6 +29,18 @@ const CHUNK_BYTES: usize = LARGE;
 /// Maximum number of commands of one read to one server that are not answered yet.
 const IN_FLIGHT: usize = 4;
 
+/// How many keys the next commands have, and how many are sent at once; `fit` is how many an answer has room for, if that is known.
+fn next_commands(fit: Option<usize>, slow_start: &mut usize) -> (usize, usize) {
+    let next = match fit {
+        Some(keys) => (keys.clamp(1, CHUNK), IN_FLIGHT),
+        None if *slow_start < CHUNK => (*slow_start, 1),
+        None => (CHUNK, IN_FLIGHT),
+    };
+    // A list can be as long as it likes.
+    *slow_start = (*slow_start * SLOW_START).min(CHUNK);
+    next
+}
+
 impl RedisStore {
     /// Reads the entries of several keys, and with `timed` the time of their servers right after that. What is not answered in time is a
     /// timeout.
@@ -103,12 +115,7 @@ impl RedisStore {
         let (mut answers, mut rest, mut slow_start) = (Vec::new(), indices, FIRST_CHUNK);
         // How long values are is not known at first: it is asked for few, and then for more.
         while !rest.is_empty() {
-            let (chunk, at_once) = match node.reads().keys_in(CHUNK_BYTES) {
-                Some(keys) => (keys.clamp(1, CHUNK), IN_FLIGHT),
-                None if slow_start < CHUNK => (slow_start, 1),
-                None => (CHUNK, IN_FLIGHT),
-            };
-            slow_start *= SLOW_START;
+            let (chunk, at_once) = next_commands(node.reads().keys_in(CHUNK_BYTES), &mut slow_start);
             let later = rest.split_off(rest.len().min(chunk * at_once));
             let chunks: Vec<Vec<usize>> = rest.chunks(chunk).map(<[usize]>::to_vec).collect();
             let reads = chunks.into_iter().map(|chunk| async move {
@@ -116,7 +123,12 @@ impl RedisStore {
                 let read = self.read_chunk(owner, &keys, timed, until).await;
                 chunk.into_iter().zip(read)
             });
-            answers.extend(join_all(reads).await.into_iter().flatten());
+            let read: Vec<_> = join_all(reads).await.into_iter().flatten().collect();
+            if read.iter().all(|(_, answer)| matches!(answer, Ok((None, _)))) {
+                // What is asked for next is most likely missing as well.
+                slow_start = CHUNK;
+            }
+            answers.extend(read);
             rest = later;
         }
         answers
@@ -195,5 +207,23 @@ impl RedisStore {
             Err(StoreError::Timeout(within)) if !within.is_zero() => self.request_length(key),
             _ => {}
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn commands_grow_while_no_lengths_are_known_and_no_further() {
+        let mut slow_start = FIRST_CHUNK;
+        let begin: Vec<_> = (0..4).map(|_| next_commands(None, &mut slow_start)).collect();
+        assert_eq!(begin, [(64, 1), (256, 1), (1_000, IN_FLIGHT), (1_000, IN_FLIGHT)]);
+        // As many as a list of some hundred million ids takes.
+        for _ in 0..100_000 {
+            assert_eq!(next_commands(None, &mut slow_start), (CHUNK, IN_FLIGHT));
+            assert_eq!(next_commands(Some(1), &mut slow_start), (1, IN_FLIGHT));
+        }
+        assert_eq!(next_commands(Some(0), &mut slow_start).0, 1);
     }
 }
