@@ -2,20 +2,17 @@
 //! its function and lists few keys.
 
 use std::{
-    future::poll_fn,
     io::{self, Read, Write},
     net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream},
-    pin::pin,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
-    task::Poll,
     thread,
     time::{Duration, Instant},
 };
 
-use cached_aside::{AnyKey, Cache, Error, NodeState, Source, cached_aside, invalidates, observe};
+use cached_aside::{AnyKey, Cache, Error, Source, cached_aside, invalidates, observe};
 use cached_aside_tests::{
     RedisServer,
     log::{Log, said},
@@ -24,6 +21,8 @@ use redis::cmd;
 use tokio::{task::JoinSet, time::sleep};
 
 use crate::support::{filled, patient};
+
+mod outages;
 
 #[cached_aside(ttl = "1m", key = "operated:{id}")]
 async fn load(id: u64) -> u64 {
@@ -55,123 +54,6 @@ async fn until_said(log: &Log, words: &str, lines: usize) -> String {
         told += &log.take();
     }
     told
-}
-
-/// The write asked before the server went away, and its caller hears of the failure only when the server is back and what the outage left
-/// behind is still being delivered.
-#[tokio::test]
-async fn a_write_that_failed_in_an_outage_and_is_told_of_later_is_no_line_of_its_own() {
-    const OWED: u64 = 30_000;
-
-    #[invalidates(load(id) for id in 2..end)]
-    async fn save_many(end: u64) {}
-
-    for _ in 0..10 {
-        let server = RedisServer::start();
-        let log = Log::listen().and_of_the_library(server.addr().to_string());
-        let cache =
-            Cache::builder().url(server.url()).timeout(Duration::from_secs(10)).build().await.unwrap();
-        cache.ping().await.unwrap();
-        // Its guard is asked for, and is not answered.
-        server.pause();
-        let mut told_later = pin!(cache.scope(save(1)));
-        assert!(poll_fn(|context| Poll::Ready(told_later.as_mut().poll(context).is_pending())).await);
-        server.kill();
-        let mut told = until_said(&log, "cache unreachable", 1).await;
-        cache.scope(save_many(OWED)).await;
-        server.restart();
-        let begun = Instant::now();
-        while cache.stats().nodes[0].state != NodeState::Up {
-            assert!(begun.elapsed() < Duration::from_secs(20), "{}", cache.stats());
-            sleep(Duration::from_millis(1)).await;
-        }
-        told_later.await;
-        told += &log.take();
-        if !said(&told, "cache reachable again").is_empty() {
-            continue;
-        }
-        told += &until_said(&log, "cache reachable again", 1).await;
-        let warnings = warnings(&told);
-        assert_eq!(warnings.len(), 2, "{warnings:#?}");
-        return;
-    }
-    panic!("what was owed was always delivered before the write was told");
-}
-
-/// Killed and restarted, or stopped and continued.
-#[tokio::test]
-async fn outages_are_two_lines_each_whatever_the_number_of_writes() {
-    const KEYS: u64 = 50;
-    let server = RedisServer::start();
-    let log = Log::listen().and_of_the_library(server.addr().to_string());
-    let cache = Cache::builder().url(server.url()).timeout(Duration::from_millis(50)).build().await.unwrap();
-    let writes = AtomicU64::new(0);
-    let writing = async |first: u64| -> ! {
-        let mut id = first;
-        loop {
-            cache.scope(async { (save(id % KEYS).await, load(id % KEYS).await) }).await;
-            writes.fetch_add(1, Relaxed);
-            id += 1;
-            tokio::task::yield_now().await;
-        }
-    };
-    let outages = async {
-        let mut told = String::new();
-        for outage in 0..5 {
-            // Both pauses are the scene: the server is there for so long, and then away.
-            sleep(Duration::from_millis(200)).await;
-            let killed = outage < 3;
-            if killed {
-                server.kill();
-            } else {
-                server.pause();
-            }
-            sleep(Duration::from_secs(1)).await;
-            if killed {
-                server.restart();
-            } else {
-                server.resume();
-            }
-            told += &until_said(&log, "cache reachable again", 1).await;
-            if killed {
-                let failed: Vec<&str> =
-                    warnings(&told).into_iter().filter(|line| line.contains("error=Unreachable")).collect();
-                assert!(failed.is_empty(), "the two lines say what it means for writes: {failed:#?}");
-                // Every write knew at once that it is not there.
-                let lines = warnings(&told).len();
-                // A write that times out on a busy machine is a line of its own, of each kind once in ten seconds.
-                let expected = 2 * (outage + 1);
-                assert!((expected..=expected + 4).contains(&lines), "{:#?}", warnings(&told));
-            }
-        }
-        told
-    };
-    let told = tokio::select! {
-        told = outages => told,
-        _ = writing(0) => unreachable!(),
-        _ = writing(10) => unreachable!(),
-        _ = writing(20) => unreachable!(),
-        _ = writing(30) => unreachable!(),
-    };
-    let (stats, writes) = (cache.stats(), writes.load(Relaxed));
-    assert!(writes > 1_000 && stats.undelivered > 500, "{writes} writes, {stats}");
-    let warnings = warnings(&told);
-    println!("five outages and {writes} writes:\n{}", warnings.join("\n"));
-    let (away, back) = (said(&told, "cache unreachable"), said(&told, "cache reachable again"));
-    assert_eq!((away.len(), back.len()), (5, 5), "{warnings:#?}");
-    // A server that is stopped is known not to be there only after some have waited for it.
-    assert!(warnings.len() <= 14, "{warnings:#?}");
-    for line in back {
-        assert!(
-            line.contains("WARN") && line.contains(" away=") && line.contains(&server.addr().to_string()),
-            "{line}"
-        );
-        let (owed, delivered) = (number(line, "owed"), number(line, "delivered"));
-        assert!((1..=KEYS).contains(&owed) && owed == delivered, "{line}");
-    }
-    for line in away {
-        assert!(line.contains("WARN") && line.contains(" reason="), "{line}");
-    }
 }
 
 #[tokio::test]

@@ -24,6 +24,7 @@ use crate::{
 };
 
 mod answer;
+mod followers;
 mod forced;
 mod group;
 mod lead;

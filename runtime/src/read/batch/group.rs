@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use tokio::{sync::oneshot, time::Instant};
+use tokio::time::Instant;
 
 use super::{
     super::{
@@ -11,8 +11,8 @@ use super::{
         lookup::POLL,
         site::{Call, Site},
     },
+    followers::Followers,
     tags::Tags,
-    wait::Followers,
 };
 use crate::{
     AnyKey,
@@ -20,7 +20,7 @@ use crate::{
     codec::coding::Coding,
     engine::{
         budget::Budget,
-        flight::{Epoch, FollowerMessage, Ticket},
+        flight::{Epoch, Ticket},
         lease::{StoreRight, several::StoreRights},
         nested::Waiting,
         shared::Shared,
@@ -117,9 +117,6 @@ impl<V> Load<V> {
         Load { ticket: None, held: None, stale, began: Epoch::NONE }
     }
 }
-
-/// What a follower was told; an error if its leader will say nothing.
-pub(super) type Told = Result<FollowerMessage, oneshot::error::RecvError>;
 
 impl<V, E> State<V, E> {
     pub(super) fn take(&mut self) -> State<V, E> {

@@ -20,8 +20,8 @@ use super::{
         site::Call,
     },
     answer::{BodyAnswer, report_unusable},
+    followers::Heard,
     group::{Group, Load, State, settled},
-    wait::Heard,
 };
 use crate::{
     AnyKey,

@@ -2,15 +2,14 @@
 //! meanwhile it loads before it waits on; else two batches that follow each other's keys could wait for each other.
 
 use std::{
-    future::{Future, pending, poll_fn},
-    pin::{Pin, pin},
-    task::{Context, Poll},
+    future::{pending, poll_fn},
+    pin::pin,
+    task::Poll,
     time::Duration,
 };
 
 use cached_aside_protocol::entry::{self, Entry};
-use futures_util::{StreamExt, stream::FuturesUnordered};
-use tokio::{sync::oneshot, time::Instant};
+use tokio::time::Instant;
 
 use super::{
     super::{
@@ -19,7 +18,8 @@ use super::{
         lookup::first_of,
         site::Call,
     },
-    group::{Follower, Group, GroupSite, State, Told, settled},
+    followers::{Heard, Message},
+    group::{Follower, Group, GroupSite, State, settled},
 };
 use crate::{
     engine::flight::{Epoch, FollowerMessage, Ticket},
@@ -234,61 +234,5 @@ impl<V, E> GroupSite<V, E> {
             // The pause ends.
             Err(_) => pending().await,
         }
-    }
-}
-
-/// The messages for the keys that wait for other calls of this process. Of as many as a batch can follow only those are polled that are
-/// there.
-#[derive(Default)]
-pub(super) struct Followers(FuturesUnordered<Message>);
-
-/// What one key is told.
-struct Message {
-    index: usize,
-    message: oneshot::Receiver<FollowerMessage>,
-}
-
-impl Future for Message {
-    type Output = Heard;
-
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Heard> {
-        let index = self.index;
-        Pin::new(&mut self.message).poll(context).map(|told| Heard { index, told: Some(told) })
-    }
-}
-
-/// What a follower came to.
-pub(super) struct Heard {
-    index: usize,
-    /// `None` if it was its turn to lead, and it let others go first.
-    told: Option<Told>,
-}
-
-impl Heard {
-    /// While its body runs a batch would not get round to leading, and others wait.
-    pub(super) fn without_lead(self) -> Heard {
-        match self.told {
-            Some(Ok(FollowerMessage::Lead(_))) => Heard { told: None, ..self },
-            told => Heard { told, ..self },
-        }
-    }
-}
-
-impl Followers {
-    pub(super) fn push(&mut self, index: usize, message: oneshot::Receiver<FollowerMessage>) {
-        self.0.push(Message { index, message });
-    }
-
-    fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
-    /// What has been told meanwhile.
-    pub(super) fn hear(&mut self, context: &mut Context<'_>) -> Vec<Heard> {
-        let mut heard = Vec::new();
-        while let Poll::Ready(Some(message)) = self.0.poll_next_unpin(context) {
-            heard.push(message);
-        }
-        heard
     }
 }

@@ -5,32 +5,33 @@
 //! answered that it did not execute it (`MOVED`, `ASK`).
 
 use std::{
-    collections::BTreeMap,
     fmt, mem,
     sync::{Arc, MutexGuard, atomic::AtomicBool},
     time::Duration,
 };
 
 use futures_util::future::join_all;
-use redis::{
-    AsyncConnectionConfig, Client, Cmd, ConnectionAddr, ConnectionInfo, ErrorKind, FromRedisValue,
-    RedisError, RedisResult, ServerErrorKind, Value,
-};
+use redis::{Cmd, ConnectionInfo, ErrorKind, FromRedisValue, RedisError, RedisResult, ServerErrorKind};
 use tokio::time::sleep;
 
+use self::slots::{SlotRanges, fetch_from_seed, host_of, most_frequent, parse_slots, slots_command};
 use super::{
     address::{host_and_port, with_host},
     connection::{Common, NodeConnection, Purpose},
     failure::Failure,
     handshake::Target,
+    outage::OutageLog,
     sole_task::SoleTask,
 };
 use crate::{
     backoff::Backoff,
     lock::{Mutex, RwLock},
     patience::in_awake_time,
+    telemetry::{Node, NodeState},
     thread::{self, Clock},
 };
+
+mod slots;
 
 /// Number of slots of a cluster.
 const SLOTS: usize = 16_384;
@@ -65,6 +66,8 @@ struct State {
     provisional: Mutex<Vec<(String, NodeConnection)>>,
     /// A task refreshes the topology.
     refreshing: AtomicBool,
+    /// Its outage while no node is known. Those that are have outages of their own.
+    unknown: Arc<OutageLog>,
 }
 
 /// The nodes and their slots.
@@ -89,7 +92,8 @@ impl Cluster {
         let limits = common.limits;
         let topology = RwLock::new(Topology { owners: vec![0; SLOTS].into(), nodes: Vec::new() });
         let (provisional, refreshing) = (Mutex::default(), AtomicBool::new(false));
-        let cluster = Cluster(Arc::new(State { seeds, common, topology, provisional, refreshing }));
+        let unknown = Arc::new(OutageLog::new(described(&seeds), common.owed.clone()));
+        let cluster = Cluster(Arc::new(State { seeds, common, topology, provisional, refreshing, unknown }));
         let first = cluster.clone();
         let attempt = thread::spawn(async move {
             in_awake_time!(Clock::Real, limits.connect, first.0.refresh()) == Some(true)
@@ -101,8 +105,25 @@ impl Cluster {
     }
 
     pub(super) fn describe(&self) -> String {
-        let seeds: Vec<String> = self.0.seeds.iter().map(|seed| seed.addr().to_string()).collect();
-        format!("redis cluster at {}", seeds.join(", "))
+        described(&self.0.seeds)
+    }
+
+    /// Why no node is known, if that is so.
+    pub(super) fn unknown(&self) -> Option<Failure> {
+        let (reason, _) = self.0.unknown.reason()?;
+        Some(Failure::Down(format!("no node of the cluster is known: {reason}")))
+    }
+
+    /// Whether no node is known, or the log does not say yet that they are.
+    pub(super) fn is_in_outage(&self) -> bool {
+        self.0.unknown.is_open()
+    }
+
+    /// What is shown in the place of nodes while none is known.
+    pub(super) fn stats_of_unknown(&self) -> Option<Node> {
+        let (reason, since) = self.0.unknown.reason()?;
+        let (state, outages) = (NodeState::Down { reason, since }, self.0.unknown.number());
+        Some(Node { address: addresses(&self.0.seeds), state, outages, in_flight: 0 })
     }
 
     /// The connections to all known primaries.
@@ -127,7 +148,8 @@ impl Cluster {
             }
             None => {
                 self.0.keep_refreshing();
-                Err(Failure::Down(format!("no node of the cluster is known for slot {slot}")))
+                let no_node = || Failure::Down(format!("no node of the cluster is known for slot {slot}"));
+                Err(self.unknown().unwrap_or_else(no_node))
             }
         }
     }
@@ -180,6 +202,16 @@ impl Cluster {
     pub(super) fn note_error(&self, error: &RedisError) {
         self.redirect_target(error);
     }
+}
+
+/// Without secrets.
+fn described(seeds: &[ConnectionInfo]) -> String {
+    format!("redis cluster at {}", addresses(seeds))
+}
+
+fn addresses(seeds: &[ConnectionInfo]) -> String {
+    let seeds: Vec<String> = seeds.iter().map(|seed| seed.addr().to_string()).collect();
+    seeds.join(", ")
 }
 
 impl fmt::Debug for Cluster {
@@ -272,7 +304,16 @@ impl State {
 
     /// Refreshes the topology once; `true` if it is complete.
     async fn refresh(self: &Arc<Self>) -> bool {
-        let Some(found) = self.fetch_topology().await else { return false };
+        let found = match self.fetch_topology().await {
+            Ok(found) => found,
+            Err(reason) => {
+                if self.topology().nodes.is_empty() {
+                    self.unknown.begin();
+                    self.unknown.note(&reason);
+                }
+                return false;
+            }
+        };
         let mut nodes = Vec::with_capacity(found.len());
         let mut owners = vec![0; SLOTS];
         for (number, (address, ranges)) in found.into_iter().enumerate() {
@@ -290,6 +331,7 @@ impl State {
             let mut topology = self.topology.write();
             *topology = Topology { owners: owners.into(), nodes };
         }
+        self.unknown.end(&addresses(&self.seeds), Duration::ZERO);
         // Those that have slots are in the topology now.
         let provisional = mem::take(&mut *self.provisional());
         drop(provisional);
@@ -298,8 +340,8 @@ impl State {
     }
 
     /// The primaries and their slots according to most of the nodes that are asked: a node that was cut off from the others may hold an
-    /// outdated topology.
-    async fn fetch_topology(self: &Arc<Self>) -> Option<SlotRanges> {
+    /// outdated topology. Or why none of them answers.
+    async fn fetch_topology(self: &Arc<Self>) -> Result<SlotRanges, String> {
         let mut connections: Vec<NodeConnection> =
             self.topology().nodes.into_iter().map(|(_, node)| node).collect();
         connections.retain(NodeConnection::is_up);
@@ -309,76 +351,25 @@ impl State {
             connections.truncate(MAX_NODES_ASKED);
             let answers = join_all(connections.iter().map(|node| self.fetch_from_node(node))).await;
             if let Some(nodes) = most_frequent(&answers.into_iter().flatten().collect::<Vec<_>>()) {
-                return Some(nodes);
+                return Ok(nodes);
             }
         }
+        let (within, mut reasons) = (self.common.limits.connect, Vec::new());
         for seed in &self.seeds {
-            if let Some(Some(nodes)) =
-                in_awake_time!(Clock::Real, self.common.limits.connect, fetch_from_seed(seed))
-            {
-                return Some(nodes);
-            }
+            let reason = match in_awake_time!(Clock::Real, within, fetch_from_seed(seed)) {
+                Some(Ok(nodes)) => return Ok(nodes),
+                Some(Err(reason)) => reason,
+                None => format!("no answer within {within:?}"),
+            };
+            reasons.push(format!("{}: {reason}", seed.addr()));
         }
-        None
+        Err(reasons.join("; "))
     }
 
     async fn fetch_from_node(&self, node: &NodeConnection) -> Option<SlotRanges> {
         let within = self.common.limits.call;
         let answer = in_awake_time!(Clock::Real, within, node.call(&slots_command()))?.ok()?;
         parse_slots(&answer, host_of(node.info()?)?)
-    }
-}
-
-/// Primaries by address, each with its ranges of slots, inclusive.
-type SlotRanges = BTreeMap<String, Vec<(u16, u16)>>;
-
-fn slots_command() -> Cmd {
-    let mut slots_command = redis::cmd("CLUSTER");
-    // Deprecated since 7.0 in favour of `SHARDS`, which older servers do not know.
-    slots_command.arg("SLOTS");
-    slots_command
-}
-
-/// Asks a seed over a connection that is closed afterwards.
-async fn fetch_from_seed(seed: &ConnectionInfo) -> Option<SlotRanges> {
-    let config = AsyncConnectionConfig::new().set_connection_timeout(None).set_response_timeout(None);
-    let client = Client::open(seed.clone()).ok()?;
-    let mut connection = client.get_multiplexed_async_connection_with_config(&config).await.ok()?;
-    parse_slots(&slots_command().query_async(&mut connection).await.ok()?, host_of(seed)?)
-}
-
-/// Parses the answer of `CLUSTER SLOTS`; `host` is the host that was asked.
-fn parse_slots(answer: &Value, host: &str) -> Option<SlotRanges> {
-    let Value::Array(ranges) = answer else { return None };
-    let mut nodes = SlotRanges::new();
-    for range in ranges {
-        let Value::Array(range) = range else { return None };
-        let [Value::Int(from), Value::Int(to), Value::Array(primary), ..] = range.as_slice() else {
-            return None;
-        };
-        let [name, Value::Int(port), ..] = primary.as_slice() else { return None };
-        let name = match name {
-            Value::BulkString(name) => std::str::from_utf8(name).ok()?,
-            Value::SimpleString(name) => name,
-            _ => "",
-        };
-        // A node that does not know its own address means the host that was asked.
-        let name = if matches!(name, "" | "?") { host } else { name };
-        let slots = (u16::try_from(*from).ok()?, u16::try_from(*to).ok()?);
-        nodes.entry(format!("{name}:{port}")).or_default().push(slots);
-    }
-    (!nodes.is_empty()).then_some(nodes)
-}
-
-fn most_frequent(answers: &[SlotRanges]) -> Option<SlotRanges> {
-    let count = |nodes: &SlotRanges| answers.iter().filter(|other| *other == nodes).count();
-    answers.iter().max_by_key(|nodes| count(nodes)).cloned()
-}
-
-fn host_of(info: &ConnectionInfo) -> Option<&str> {
-    match info.addr() {
-        ConnectionAddr::Tcp(host, _) | ConnectionAddr::TcpTls { host, .. } => Some(host),
-        _ => None,
     }
 }
 
@@ -396,35 +387,5 @@ mod tests {
         assert_eq!(slot(b"shop:{tenant}:a"), slot(b"tenant"));
         assert_eq!(slot(b"foo{{bar}}zap"), slot(b"{bar"));
         assert_eq!(slot(b"open{bar"), slot(b"open{bar"));
-    }
-
-    fn range(from: i64, to: i64, host: &str, port: i64) -> Value {
-        let node = |host: &str, port| {
-            Value::Array(vec![
-                Value::BulkString(host.into()),
-                Value::Int(port),
-                Value::BulkString(b"id".to_vec()),
-            ])
-        };
-        Value::Array(vec![Value::Int(from), Value::Int(to), node(host, port), node("replica", 9)])
-    }
-
-    #[test]
-    fn the_primaries_of_an_answer_are_grouped() {
-        let answer = Value::Array(vec![range(0, 9, "a", 1), range(10, 19, "", 2), range(20, 29, "a", 1)]);
-        let nodes = parse_slots(&answer, "here").unwrap();
-        assert_eq!(nodes["a:1"], [(0, 9), (20, 29)]);
-        assert_eq!(nodes["here:2"], [(10, 19)]);
-        assert_eq!(nodes.len(), 2);
-        assert_eq!(parse_slots(&Value::Array(Vec::new()), "here"), None);
-        assert_eq!(parse_slots(&Value::Nil, "here"), None);
-    }
-
-    #[test]
-    fn a_node_that_was_cut_off_is_outvoted() {
-        let old = parse_slots(&Value::Array(vec![range(0, 9, "a", 1)]), "").unwrap();
-        let new = parse_slots(&Value::Array(vec![range(0, 9, "b", 1)]), "").unwrap();
-        assert_eq!(most_frequent(&[old, new.clone(), new.clone()]), Some(new));
-        assert_eq!(most_frequent(&[]), None);
     }
 }

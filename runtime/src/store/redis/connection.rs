@@ -25,13 +25,14 @@ use tokio::{
     sync::{Notify, Semaphore},
 };
 
-use self::{outage::OutageLog, outbox::Outbox};
+use self::outbox::Outbox;
 use super::{
     batch::{BatchReply, ReadBatcher},
     capabilities::Capabilities,
     closed_window::ClosedWindow,
     handshake::{Dialer, ServerIdentity, Target},
     limits::Limits,
+    outage::OutageLog,
 };
 use crate::{
     lock::RwLock,
@@ -43,7 +44,6 @@ use crate::{
 
 mod call;
 mod follow;
-mod outage;
 mod outbox;
 mod own;
 mod siblings;
@@ -288,7 +288,7 @@ impl Inner {
     fn new(target: Target, role: Role, common: &Common, in_flight: Arc<AtomicUsize>) -> Inner {
         let Common { limits, listeners, reconnected, owed, capabilities, .. } = common;
         Inner {
-            outages: Arc::new(OutageLog::new(target.clone(), owed.clone())),
+            outages: Arc::new(OutageLog::new(target.to_string(), owed.clone())),
             dialer: Dialer::new(target, *limits, capabilities.clone()),
             role,
             limits: *limits,

@@ -11,6 +11,7 @@ mod handshake;
 pub(crate) mod inspect;
 mod large;
 mod limits;
+mod outage;
 mod poll;
 pub(crate) mod published;
 mod reads;
@@ -48,7 +49,7 @@ use self::{
     wire::{FullKey, Time},
 };
 use super::{
-    answer::{Answer, StoreError, Watched},
+    answer::{Answer, Watched},
     changes::ChangeListeners,
 };
 use crate::{owed::Owed, telemetry::Node, thread::Clock};
@@ -112,7 +113,7 @@ impl RedisStore {
     }
 
     pub(crate) fn nodes(&self) -> Vec<Node> {
-        self.route.connections().iter().map(NodeConnection::stats).collect()
+        self.route.stats()
     }
 
     pub(crate) fn reconnected(&self) -> &Arc<Notify> {
@@ -135,7 +136,7 @@ impl RedisStore {
 
     /// Whether a server is unreachable, or the log does not say yet that it is reachable again.
     pub(crate) fn is_in_outage(&self) -> bool {
-        self.route.connections().iter().any(NodeConnection::is_in_outage)
+        self.route.is_in_outage()
     }
 
     async fn read_timed_at(
@@ -214,7 +215,7 @@ impl RedisStore {
     pub(crate) async fn ping(&self) -> Answer<()> {
         let connections = self.route.connections();
         if connections.is_empty() {
-            return Err(StoreError::Unreachable("no node of the cluster is known".to_owned()));
+            return Err(self.route.unknown());
         }
         // Also over the own connection, so that everything that this caller has sent before is answered before.
         let ways = connections.iter().flat_map(|node| {

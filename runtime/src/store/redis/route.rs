@@ -19,7 +19,10 @@ use super::{
     sentinel::Sentinels,
     wire::FullKey,
 };
-use crate::store::answer::{Answer, boxed};
+use crate::{
+    store::answer::{Answer, StoreError, boxed},
+    telemetry::Node,
+};
 
 #[derive(Debug)]
 pub(super) enum Route {
@@ -58,6 +61,32 @@ impl Route {
         match self {
             Route::One { node, .. } => vec![node.clone()],
             Route::Cluster(cluster) => cluster.connections(),
+        }
+    }
+
+    /// Why no server is known.
+    pub(super) fn unknown(&self) -> StoreError {
+        let failure = match self {
+            Route::One { .. } => None,
+            Route::Cluster(cluster) => cluster.unknown(),
+        };
+        failure.unwrap_or_else(|| Failure::Down("no node of the cluster is known".to_owned())).into()
+    }
+
+    /// Whether a server is unreachable, or the log does not say yet that it is reachable again.
+    pub(super) fn is_in_outage(&self) -> bool {
+        let of_cluster = matches!(self, Route::Cluster(cluster) if cluster.is_in_outage());
+        of_cluster || self.connections().iter().any(NodeConnection::is_in_outage)
+    }
+
+    /// The state of each server and its counters.
+    pub(super) fn stats(&self) -> Vec<Node> {
+        let connections = self.connections();
+        match self {
+            Route::Cluster(cluster) if connections.is_empty() => {
+                cluster.stats_of_unknown().into_iter().collect()
+            }
+            _ => connections.iter().map(NodeConnection::stats).collect(),
         }
     }
 

@@ -228,7 +228,7 @@ impl Inner {
         let (server, closed_for) = self.put(opened);
         if self.is_current(number) {
             self.reconnected.notify_waiters();
-            self.outages.end(server, closed_for);
+            self.outages.end(&server.address, closed_for);
         }
     }
 

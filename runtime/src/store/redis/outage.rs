@@ -12,7 +12,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::super::handshake::{ServerIdentity, Target};
 use crate::{
     lock::Mutex,
     owed::{Counted, Owed},
@@ -24,9 +23,10 @@ const REASONS: usize = 8;
 /// How long the last line of an outage waits for the delivery of invalidations.
 const DELIVERY: Duration = Duration::from_secs(10);
 
-/// The outages of one server.
+/// The outages of one server, or of a cluster none of whose nodes is known.
 pub(super) struct OutageLog {
-    target: Target,
+    /// What is unreachable, without secrets.
+    cache: String,
     /// Counts the invalidations of the cache that could not be delivered.
     owed: Arc<Owed>,
     /// Number of outages so far.
@@ -49,14 +49,14 @@ struct Outage {
 struct End {
     away: Duration,
     /// The address of the new connection.
-    at: Arc<ServerIdentity>,
+    at: String,
     /// How long only steps of writes are sent after it.
     used_in: Duration,
 }
 
 impl OutageLog {
-    pub(super) fn new(target: Target, owed: Arc<Owed>) -> OutageLog {
-        OutageLog { target, owed, number: AtomicU64::new(0), open: Mutex::default() }
+    pub(super) fn new(cache: String, owed: Arc<Owed>) -> OutageLog {
+        OutageLog { cache, owed, number: AtomicU64::new(0), open: Mutex::default() }
     }
 
     /// Number of outages so far.
@@ -67,6 +67,13 @@ impl OutageLog {
     /// Whether there is one whose last line is not written yet.
     pub(super) fn is_open(&self) -> bool {
         self.open().is_some()
+    }
+
+    /// The last reason of one that goes on, and since when it does.
+    pub(super) fn reason(&self) -> Option<(String, Instant)> {
+        let open = self.open();
+        let outage = open.as_ref().filter(|outage| outage.end.is_none())?;
+        Some((outage.reasons.last()?.clone(), outage.since))
     }
 
     /// Counts the end of a connection that was in use.
@@ -102,22 +109,22 @@ impl OutageLog {
             (number, is_new)
         });
         match known {
-            None => tracing::debug!(cache = %self.target, reason, "no dedicated connection"),
+            None => tracing::debug!(cache = self.cache, reason, "no dedicated connection"),
             Some((0, true)) => tracing::warn!(
-                cache = %self.target,
+                cache = self.cache,
                 reason,
                 "cache unreachable, functions run uncached until it is back"
             ),
-            Some((_, true)) => tracing::info!(cache = %self.target, reason, "cache still unreachable"),
+            Some((_, true)) => tracing::info!(cache = self.cache, reason, "cache still unreachable"),
             Some((_, false)) => {}
         }
     }
 
     /// The connection is up again. The line that says so is written once the invalidations are delivered.
-    pub(super) fn end(self: &Arc<Self>, at: Arc<ServerIdentity>, used_in: Duration) {
+    pub(super) fn end(self: &Arc<Self>, at: &str, used_in: Duration) {
         let since = match &mut *self.open() {
             Some(outage) => {
-                outage.end = Some(End { away: outage.since.elapsed(), at, used_in });
+                outage.end = Some(End { away: outage.since.elapsed(), at: at.to_owned(), used_in });
                 outage.since
             }
             None => return,
@@ -142,11 +149,22 @@ impl OutageLog {
             return;
         };
         let (owed, delivered) = self.owed.counted().since(before);
-        let (cache, at) = (&self.target, &*at.address);
-        if reasons.is_empty() && owed == 0 {
-            tracing::info!(%cache, at, ?away, ?used_in, "reconnected after the connection was closed");
+        let cache = &self.cache;
+        // Without a reason there was no first line: the next attempt to connect succeeded.
+        if !reasons.is_empty() {
+            tracing::warn!(cache, at, ?away, ?used_in, owed, delivered, "cache reachable again");
+        } else if owed > 0 {
+            tracing::warn!(
+                cache,
+                at,
+                ?away,
+                ?used_in,
+                owed,
+                delivered,
+                "reconnected after the connection was closed"
+            );
         } else {
-            tracing::warn!(%cache, at, ?away, ?used_in, owed, delivered, "cache reachable again");
+            tracing::info!(cache, at, ?away, ?used_in, "reconnected after the connection was closed");
         }
     }
 }
