@@ -35,6 +35,7 @@ impl ::cached_aside::__private::Companion for search {
 }
 impl search {
     #[allow(clippy::too_many_lines)]
+    #[allow(clippy::used_underscore_binding)]
     #[cfg(doc)]
     /// The key of `search(page, _tenant)`.
     fn key<T: Row, const N: usize>(
@@ -61,6 +62,7 @@ impl search {
         )
     }
     #[allow(clippy::too_many_lines)]
+    #[allow(clippy::used_underscore_binding)]
     #[cfg(not(doc))]
     /// The key of `search(page, _tenant)`.
     fn key<T: Row, const N: usize>(
@@ -108,12 +110,14 @@ impl search {
         db.search(page, text, kind).await
     }
     #[allow(clippy::too_many_lines)]
+    #[allow(clippy::used_underscore_binding)]
     #[doc(hidden)]
     #[cfg(not(miri))]
     fn __in_batch() {}
 }
 #[tracing::instrument]
 #[allow(clippy::too_many_lines)]
+#[allow(clippy::used_underscore_binding)]
 async fn search<'a, D: Db, T: Row, const N: usize>(
     db: &'a D,
     page: u32,

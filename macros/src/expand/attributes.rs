@@ -94,9 +94,15 @@ pub(super) fn is_deprecated(attribute: &Attribute) -> bool {
     attribute.path().is_ident("deprecated")
 }
 
-/// A deprecated function's companions call each other.
-pub(super) fn allowed_here(function: &Function) -> Option<Attribute> {
-    function.attrs.iter().any(is_deprecated).then(|| parse_quote!(#[allow(deprecated)]))
+/// What is generated of a function does with it that its author may not: the companions of a deprecated one call each other, and hand on
+/// arguments that are named as if they were not used.
+pub(super) fn allowed_here(function: &Function) -> impl Iterator<Item = Attribute> {
+    let deprecated = function.attrs.iter().any(is_deprecated).then(|| parse_quote!(#[allow(deprecated)]));
+    let mut bindings = function.parameters.iter().flat_map(|parameter| &parameter.bindings);
+    let underscored = bindings
+        .any(|name| name.to_string().starts_with('_'))
+        .then(|| parse_quote!(#[allow(clippy::used_underscore_binding)]));
+    deprecated.into_iter().chain(underscored)
 }
 
 /// Attributes about the function's signature, which its key companions have too.

@@ -16,7 +16,7 @@ use super::{
 use crate::{
     item::{function::Function, generics::turbofish},
     plan::{Form, ReadPlan},
-    tokens::mentions,
+    tokens::{mentions, same, variables},
 };
 
 /// An enum with the function's name: it lives among the types, so that importing the function imports both.
@@ -164,14 +164,13 @@ pub(super) fn uncached(by_key: &[usize], function: &Function, name: &Ident) -> T
 
 /// Those of the parameters that the key uses which the body doesn't, unless the user says something about that.
 fn key_only(by_key: &[usize], function: &Function, block: &Block) -> Vec<Ident> {
-    let body = block.to_token_stream();
-    let text = body.to_string();
+    let named = variables(&block.to_token_stream());
     let used = by_key.iter().map(|number| &function.parameters[*number]);
     used.filter_map(|parameter| match (&parameter.written, &parameter.name) {
         (FnArg::Typed(typed), Some(name)) if !typed.attrs.iter().any(is_lint_level) => Some(name),
         _ => None,
     })
-    .filter(|name| !mentions(&body, &name.to_string()) && !text.contains(&format!("{{{name}")))
+    .filter(|name| !named.iter().any(|used| same(name, used)))
     .cloned()
     .collect()
 }

@@ -62,7 +62,7 @@ impl Beside {
     }
 
     /// The inside of the innermost braces around the function, or the whole file.
-    fn block(&self) -> &Range<usize> {
+    pub(super) fn block(&self) -> &Range<usize> {
         self.block.get_or_init(|| {
             let mut open = Vec::new();
             let mut block = 0..self.text.len();
@@ -119,11 +119,7 @@ impl Beside {
         if !contains_word(block, name) {
             return None;
         }
-        let item: ItemImpl = syn::parse_str(&format!("impl Any {{{block}}}")).ok()?;
-        item.items.into_iter().find_map(|item| match item {
-            ImplItem::Fn(function) if function.sig.ident == name => Some(function),
-            _ => None,
-        })
+        method_in(block, name)
     }
 
     /// The type of a field of the struct of this name in the module.
@@ -257,19 +253,6 @@ impl Beside {
         are_beside(tokens(&self.text), &[keyword], name)
     }
 
-    /// Whether nothing outside of the same `impl` can be meant by this name: it isn't there, and nothing is imported by `*`.
-    pub(crate) fn is_only_inside(&self, name: &str) -> bool {
-        let outside = tokens(&self.text).filter(|token| !self.block().contains(&token.at));
-        let mut before = "";
-        for token in outside {
-            if token.text == name || token.text == "*" && before == ":" {
-                return false;
-            }
-            before = token.text;
-        }
-        true
-    }
-
     /// Whether the function of this name is in the file, and no `const fn`.
     pub(crate) fn is_not_const(&self, name: &str) -> bool {
         let tokens: Vec<Token> = tokens(&self.text).collect();
@@ -285,6 +268,15 @@ impl Beside {
         };
         functions.next().is_some_and(|first| !is_const(first)) && functions.all(|other| !is_const(other))
     }
+}
+
+/// The function of this name in what an `impl` has between its braces.
+pub(super) fn method_in(block: &str, name: &str) -> Option<ImplItemFn> {
+    let item: ItemImpl = syn::parse_str(&format!("impl Any {{{block}}}")).ok()?;
+    item.items.into_iter().find_map(|item| match item {
+        ImplItem::Fn(function) if function.sig.ident == name => Some(function),
+        _ => None,
+    })
 }
 
 /// Whether one of the keywords stands before the name.
@@ -372,10 +364,6 @@ impl Repo {
         let get = beside().method("get").unwrap();
         assert!(get.sig.receiver().is_some() && get.attrs[0].path().is_ident("cached_aside"));
         assert!(beside().method("plain").is_none() && beside().method("ttl").is_none());
-        assert!(beside().is_only_inside("get") && !beside().is_only_inside("load_shop"));
-        let glob = SOURCE.replace("User, load_shop}", "*}").replace("{*}", "*");
-        let at = glob.find("fn HERE").unwrap();
-        assert!(!Beside::at(glob, at).is_only_inside("get"));
     }
 
     #[test]

@@ -238,6 +238,13 @@ impl Function {
                         compact(&output.to_token_stream())
                     ),
                 ),
+                None if self.is_run_by_runtime() => syn::Error::new(
+                    sig.fn_token.span,
+                    format!(
+                        "the attribute above, such as `#[tokio::test]`, has taken the `async` of this function; write `#[{attribute}(…)]` \
+                         above that attribute"
+                    ),
+                ),
                 None => syn::Error::new(
                     sig.fn_token.span,
                     format!("`#[{attribute}]` needs an `async fn`: it waits for Redis"),
@@ -268,6 +275,11 @@ impl Function {
                 format!("`#[{attribute}]` can't stand on a variadic function"),
             ));
         }
+    }
+
+    /// Whether another attribute has made it one that has a runtime run what was its body.
+    fn is_run_by_runtime(&self) -> bool {
+        matches!(&self.body, Body::Async(block) if mentions(&block.to_token_stream(), "block_on"))
     }
 
     /// What an attribute requires of a function whose result it uses.

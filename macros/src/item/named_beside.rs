@@ -1,8 +1,8 @@
 //! Functions and types that the file of an annotated function writes or imports.
 
-use syn::ItemFn;
+use syn::{ImplItemFn, ItemFn};
 
-use super::beside::{Beside, Token, tokens};
+use super::beside::{Beside, Token, method_in, tokens};
 
 impl Beside {
     /// The only function of this name in the same module, outside of every `impl`.
@@ -19,6 +19,49 @@ impl Beside {
             .map_or(0, |end| end.at + 1);
         let ends = tokens[at..].iter().find(|token| token.text == "}")?.at;
         syn::parse_str(&text[begins..=ends]).ok()
+    }
+
+    /// Whether nothing outside of the same `impl` can be meant by this name in its module: nothing there has it but what is called as a
+    /// method or by a path, and nothing is imported by `*`.
+    pub(crate) fn is_only_inside(&self, name: &str) -> bool {
+        let module = self.module();
+        let (mut before, mut last, mut importing) = ("", "", false);
+        // The depth of a nested `mod` whose inside is left out: it has names of its own.
+        let mut nested: Option<usize> = None;
+        for token in tokens(&self.text[module.clone()]) {
+            if nested.is_some_and(|depth| token.depth > depth) {
+                continue;
+            }
+            nested = (token.text == "{" && before == "mod").then_some(token.depth);
+            importing = token.text == "use" || importing && token.text != ";";
+            let is_outside = !self.block().contains(&(module.start + token.at));
+            let is_meant = token.text == name && (importing || !matches!(last, "." | ":"));
+            if is_outside && (is_meant || token.text == "*" && last == ":") {
+                return false;
+            }
+            (before, last) = (last, token.text);
+        }
+        true
+    }
+
+    /// The function of this name in an `impl` of this type in the same module, if any key there has fields of `self`.
+    pub(crate) fn method_of(&self, of: &str, name: &str) -> Option<ImplItemFn> {
+        let text = &self.text[self.module().clone()];
+        if !text.contains("{self.") {
+            return None;
+        }
+        let tokens: Vec<Token> = tokens(text).filter(|token| token.depth == 0).collect();
+        let begins = tokens.iter().enumerate().filter(|(_, token)| token.text == "impl").map(|(at, _)| at);
+        begins
+            .filter_map(|begin| {
+                let length = tokens[begin..].iter().position(|token| token.text == "{")?;
+                let header = &tokens[begin..begin + length];
+                let is_of = header.iter().any(|token| token.text == of)
+                    && !header.iter().any(|token| token.text == "for");
+                let end = tokens[begin + length..].iter().find(|token| token.text == "}")?;
+                is_of.then(|| &text[tokens[begin + length].at + 1..end.at])
+            })
+            .find_map(|block| method_in(block, name))
     }
 
     /// Whether a type of this name is written or imported in the file.
@@ -59,5 +102,26 @@ fn HERE() {}
         let one = beside.free_function("one").unwrap();
         assert!(one.attrs.len() == 1 && one.sig.inputs.len() == 1, "with its attributes");
         assert!(beside.free_function("nested").is_none() && beside.free_function("twice").is_none());
+    }
+    #[test]
+    fn a_name_may_be_that_of_a_method_alone() {
+        const SOURCE: &str = "
+use shop::imported;
+impl Repo { fn get(&self) {} fn HERE() {} }
+impl Repo<u8> { #[cached_aside(key = \"{self.tenant}\")] fn other(&self) { self.get(); Self::get(self); } }
+impl From<Repo> for u8 { fn made() {} }
+fn caller(repo: &Repo) { repo.get(); imported(); variable; }
+#[cfg(test)] mod tests { use super::*; fn get() {} }
+";
+        let here = |source: &str| Beside::at(source.to_owned(), source.find("fn HERE").unwrap());
+        for (name, expected) in [("get", true), ("imported", false), ("variable", false)] {
+            assert_eq!(here(SOURCE).is_only_inside(name), expected, "{name}");
+        }
+        assert!(!here(&SOURCE.replace("shop::imported", "shop::*")).is_only_inside("get"));
+        assert!(!here(&SOURCE.replace("fn caller", "fn get() {} fn caller")).is_only_inside("get"));
+        let found = |of, name| here(SOURCE).method_of(of, name).is_some();
+        assert!(
+            found("Repo", "get") && found("Repo", "other") && !found("Repo", "made") && !found("u8", "get")
+        );
     }
 }

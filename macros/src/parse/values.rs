@@ -150,6 +150,12 @@ pub(super) fn codec(input: ParseStream) -> syn::Result<Type> {
         return Err(input.error("a codec is a type, such as `codec = Json`"));
     }
     let ty: Type = input.parse()?;
+    if let Some(codec) = written_small(&ty) {
+        return Err(syn::Error::new(
+            ty.span(),
+            format!("a codec is a type; did you mean `codec = {codec}`?"),
+        ));
+    }
     match codec_of_ours(&ty).and_then(|name| without_feature(&name.to_string(), &CODECS)) {
         Some(why) => Err(syn::Error::new(ty.span(), why)),
         None => Ok(ty),
@@ -168,6 +174,15 @@ const CODECS: [(&str, &str, bool); 4] = [
 pub(crate) fn codec_of_ours(ty: &Type) -> Option<&Ident> {
     let Type::Path(TypePath { qself: None, path, .. }) = ty else { return None };
     path.get_ident().filter(|name| CODECS.iter().any(|(codec, ..)| *name == codec))
+}
+
+/// The codec of `cached-aside` that is meant by `json`, which no type is called.
+fn written_small(ty: &Type) -> Option<&'static str> {
+    let Type::Path(TypePath { qself: None, path, .. }) = ty else { return None };
+    let name = path.get_ident().map(ToString::to_string)?;
+    let is_small = name.chars().all(|character| !character.is_uppercase());
+    let is_meant = |codec: &str| codec.eq_ignore_ascii_case(&name.replace('_', ""));
+    CODECS.iter().map(|(codec, ..)| *codec).find(|codec| is_small && is_meant(codec))
 }
 
 /// What to write into Cargo.toml before this codec can be named.

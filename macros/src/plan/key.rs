@@ -1,5 +1,7 @@
 //! What a key is made of, once every name in its template has been found.
 
+use std::iter::once;
+
 use proc_macro2::Span;
 use quote::ToTokens;
 use syn::{GenericParam, Ident, Index, LitStr, Member, ext::IdentExt};
@@ -369,7 +371,11 @@ fn of_parameter(
     let (name, span, fields) = (placeholder.name.as_str(), literal.span(), placeholder.fields.as_slice());
     let Some(ident) = &parameter.name else {
         let instead = match pattern::instead(parameter, name) {
-            Some((whole, part)) => format!("take the whole, `{whole}`, and write `{{{part}}}`"),
+            Some((whole, part)) => {
+                let part =
+                    once(part).chain(fields.iter().map(ToString::to_string)).collect::<Vec<_>>().join(".");
+                format!("take the whole, `{whole}`, and write `{{{part}}}`")
+            }
             None => format!("a template can't name that part; give `{name}` a parameter of its own"),
         };
         return Err(mistake(format!("`{name}` is only a part of its parameter; {instead}")));

@@ -41,6 +41,13 @@ pub(super) fn misnamed(call: &Call, site: &Site) -> Option<syn::Error> {
         Call::Method(_) | Call::Tag(_) => return None,
     };
     let text = name.to_string();
+    if let (Some(of), Some(beside)) = (&of, &site.beside)
+        && !["self", "Self"].contains(&of.as_str())
+        && let Some(method) = beside.method_of(of, &text)
+    {
+        let why = needs_self(&text, &cached(&method.attrs).flatten()?, call.arguments().count(), site)?;
+        return Some(syn::Error::new(name.span(), why));
+    }
     let beside = site.beside.as_ref().filter(|_| site.function.context.has_self_type())?;
     let method = beside.method(&text)?;
     let in_trait = matches!(site.function.context, Context::TraitImpl(_) | Context::Trait(_));
@@ -158,7 +165,11 @@ fn needs_self(name: &str, template: &LitStr, arguments: usize, site: &Site) -> O
     if !names.contains(&"self") || arguments + 1 != names.len() {
         return None;
     }
-    let on = if site.function.receiver().is_some() { "self" } else { "repo" };
+    let on = if site.function.receiver().is_some() && site.function.context.has_self_type() {
+        "self"
+    } else {
+        "repo"
+    };
     let of = if on == "self" { "" } else { ", on the value whose fields they are" };
     Some(format!("the key of `{name}` has fields of `self`; write `{on}.{name}(…)`{of}"))
 }

@@ -72,4 +72,8 @@ impl<T> Answer for Generic<T> {
     }
 }
 
+#[tokio::test]
+#[invalidates("user:1")]
+async fn below_the_runtime() {}
+
 fn main() {}

@@ -37,4 +37,9 @@ async fn skip_value(db: u8) {}
 #[cached_aside(ttl = "5m", skip("db"))]
 async fn skip_text(db: u8) {}
 
+#[cached_aside(ttl = "5m", key = "json:{id}", codec = json)]
+async fn written_small(id: u64) -> u64 {
+    id
+}
+
 fn main() {}

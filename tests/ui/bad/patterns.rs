@@ -20,6 +20,9 @@ async fn two(Path((tenant, id)): Path<(u64, u64)>) {}
 #[cached_aside(ttl = "5m", key = "search:{text}")]
 async fn search(Query(Filter { text }): Query<Filter>) {}
 
+#[cached_aside(ttl = "5m", key = "search:{filter.text}")]
+async fn by_field(Query(filter): Query<Filter>) {}
+
 #[cached_aside(ttl = "5m")]
 async fn derived(Path(id): Path<u64>) {}
 
