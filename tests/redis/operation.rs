@@ -103,6 +103,25 @@ async fn a_server_that_is_there_and_confirms_no_guard_is_told_of_now_and_then() 
     }
 }
 
+/// Its replicas are asked over a connection of their own.
+#[tokio::test]
+async fn a_write_that_waits_for_replicas_says_why_the_server_refuses() {
+    #[invalidates(load(id), wait_replicas = 1, guard = "required")]
+    async fn save_for_sure(id: u64) -> Result<(), Error> {
+        let _ = id;
+        Ok(())
+    }
+
+    let server = RedisServer::builder().user("app", "s3cret", "~* +@all -unlink").start();
+    for (login, reason) in [("app:s3cret@", "unlink"), ("app:wr0ng@", "WRONGPASS")] {
+        let cache = patient(format!("redis://{login}{}", server.addr())).build().await.unwrap();
+        for _ in 0..2 {
+            let error = cache.scope(save_for_sure(1)).await.unwrap_err().to_string();
+            assert!(error.contains(reason) && !error.contains("wr0ng"), "{error}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_guard_that_is_lost_names_its_function() {
     #[invalidates(load(id), guard_for = "60ms")]

@@ -44,7 +44,7 @@ impl Beside {
         true
     }
 
-    /// The function of this name in an `impl` of this type in the same module, if any key there has fields of `self`.
+    /// The only function of this name in the `impl`s of this type in the same module, if any key there has fields of `self`.
     pub(crate) fn method_of(&self, of: &str, name: &str) -> Option<ImplItemFn> {
         let text = &self.text[self.module().clone()];
         if !text.contains("{self.") {
@@ -52,7 +52,7 @@ impl Beside {
         }
         let tokens: Vec<Token> = tokens(text).filter(|token| token.depth == 0).collect();
         let begins = tokens.iter().enumerate().filter(|(_, token)| token.text == "impl").map(|(at, _)| at);
-        begins
+        let mut found = begins
             .filter_map(|begin| {
                 let length = tokens[begin..].iter().position(|token| token.text == "{")?;
                 let header = &tokens[begin..begin + length];
@@ -61,7 +61,10 @@ impl Beside {
                 let end = tokens[begin + length..].iter().find(|token| token.text == "}")?;
                 is_of.then(|| &text[tokens[begin + length].at + 1..end.at])
             })
-            .find_map(|block| method_in(block, name))
+            .filter_map(|block| method_in(block, name));
+        // Another one may be of a type with other parameters.
+        let (method, None) = (found.next()?, found.next()) else { return None };
+        Some(method)
     }
 
     /// Whether a type of this name is written or imported in the file.

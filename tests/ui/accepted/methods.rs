@@ -214,6 +214,30 @@ macro_rules! repository {
 
 repository!(Users, User);
 
+/// Two types whose names differ in a parameter alone.
+pub struct Of<T> {
+    tenant: T,
+}
+
+impl Of<u8> {
+    #[cached_aside(ttl = "1m", key = "of:{self.tenant}:{id}")]
+    pub async fn get(&self, id: u64) -> u64 {
+        id
+    }
+}
+
+impl Of<u16> {
+    #[cached_aside(ttl = "1m", key = "all:{id}", skip(self))]
+    pub async fn get(&self, id: u64) -> u64 {
+        id + u64::from(self.tenant)
+    }
+}
+
+#[invalidates(Of::<u16>::get(id))]
+pub async fn forget(id: u64) {
+    let _ = (id, Of { tenant: 1_u8 });
+}
+
 #[tokio::main(flavor = "current_thread")]
 pub(super) async fn main() {
     let cache = Cache::in_process();

@@ -229,7 +229,11 @@ fn connection_info(url: &str, tls: bool, form: &str) -> Result<ConnectionInfo, S
     if tls && cfg!(not(feature = "tls")) {
         return Err("cached-aside was built without TLS; enable its feature `tls`".to_owned());
     }
-    url.into_connection_info().map_err(|error| explain(&error, form))
+    let info = url.into_connection_info().map_err(|error| explain(&error, form))?;
+    if info.redis_settings().db() < 0 {
+        return Err(format!("invalid database number: there is none below 0; write `{form}`"));
+    }
+    Ok(info)
 }
 
 /// redis-rs has fixed texts for what is wrong; a detail, which could quote the URL, is left out.
@@ -298,6 +302,8 @@ mod tests {
             ("redis+unix:///run/redis.sock?secret=5", "`db`"),
             ("redis://:secret@localhost/#insecure", "leave the `#…` out"),
             ("redis://:secret@localhost/zero", "database number"),
+            ("redis://:secret@localhost/-1", "database number"),
+            ("redis+unix:///run/redis.sock?db=-1&pass=secret", "database number"),
             ("redis-cluster://:secret@", "a host is missing"),
             ("redis-cluster://:secret@a,,b", "a host is missing"),
             ("redis-cluster://:secret@a:1/3", "only the database 0"),

@@ -17,7 +17,7 @@ use super::{
         handshake::{Opened, ServerIdentity},
         sole_task::SoleTask,
     },
-    Common, Inner, NodeConnection, Role,
+    Common, Inner, NodeConnection, Role, State,
 };
 use crate::{
     patience::in_awake_time,
@@ -84,6 +84,15 @@ impl Inner {
         self.is_main() || self.main().is_some_and(|main| main.live().is_some())
     }
 
+    /// Why there is no main connection.
+    pub(super) fn why_no_main(&self) -> String {
+        let reason = self.main().and_then(|main| match &*main.state() {
+            State::Down { reason, .. } => Some(reason.clone()),
+            State::Up(_) => None,
+        });
+        reason.unwrap_or_else(|| "the main connection is lost".to_owned())
+    }
+
     /// Why a connection to this server must not be used: the main one leads to another server. Then the main one is verified in the
     /// background.
     pub(super) fn mismatch(&self, server: &Arc<ServerIdentity>) -> Option<String> {
@@ -92,7 +101,7 @@ impl Inner {
         }
         let main = self.main();
         let Some((main, there)) = main.and_then(|main| Some((main.clone(), main.live()?))) else {
-            return Some("the main connection is lost".to_owned());
+            return Some(self.why_no_main());
         };
         if there.server.is(server) {
             return None;

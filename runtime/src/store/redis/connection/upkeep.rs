@@ -202,7 +202,7 @@ impl Inner {
             return Ok(());
         }
         if !self.has_main() {
-            return Err("the main connection is lost".to_owned());
+            return Err(self.why_no_main());
         }
         let within = self.limits.connect;
         let attempt = self.open(within).await;
