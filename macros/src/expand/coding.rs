@@ -53,7 +53,10 @@ pub(super) fn located(tokens: &TokenStream, at: Span) -> TokenStream {
         if let TokenTree::Group(group) = &token {
             token = Group::new(group.delimiter(), located(&group.stream(), at)).into();
         }
-        token.set_span(at);
+        // Which crate that is, only its own span says.
+        if !matches!(&token, TokenTree::Ident(name) if name == "$crate") {
+            token.set_span(at);
+        }
         token
     };
     tokens.clone().into_iter().map(shown).collect()

@@ -1,10 +1,9 @@
 //! The shape of a return type: which of `Option` and `Result` it is made of, which only the compiler knows.
 
 use proc_macro2::{Span, TokenStream};
-use quote::{ToTokens, quote, quote_spanned};
+use quote::{quote, quote_spanned};
 use syn::{Type, spanned::Spanned};
 
-use super::coding::located;
 use crate::item::{function::Function, shape::without_parameters};
 
 /// The number of a return type's shape, in a block: it must not leave a trait in scope.
@@ -14,8 +13,6 @@ pub(super) fn shape(function: &Function) -> TokenStream {
 
 pub(super) fn shape_of(output: &Type, function: &Function) -> TokenStream {
     let at_output = Span::mixed_site().located_at(function.output.span());
-    // In the place of a parameter there is another type than is written: it looks generated to lints.
-    let output = located(&output.to_token_stream(), at_output);
     let of = quote_spanned!(at_output=> __Shape::<#output>);
     quote!({
         use ::cached_aside::__private::{NoShape as _, Shape as __Shape};

@@ -1,7 +1,5 @@
 //! What a key is made of, once every name in its template has been found.
 
-use std::iter::once;
-
 use proc_macro2::Span;
 use quote::ToTokens;
 use syn::{GenericParam, Ident, Index, LitStr, Member, ext::IdentExt};
@@ -370,15 +368,7 @@ fn of_parameter(
     let mistake = |why: String| Mistake { at: placeholder.at, why };
     let (name, span, fields) = (placeholder.name.as_str(), literal.span(), placeholder.fields.as_slice());
     let Some(ident) = &parameter.name else {
-        let instead = match pattern::instead(parameter, name) {
-            Some((whole, part)) => {
-                let part =
-                    once(part).chain(fields.iter().map(ToString::to_string)).collect::<Vec<_>>().join(".");
-                format!("take the whole, `{whole}`, and write `{{{part}}}`")
-            }
-            None => format!("a template can't name that part; give `{name}` a parameter of its own"),
-        };
-        return Err(mistake(format!("`{name}` is only a part of its parameter; {instead}")));
+        return Err(mistake(pattern::in_template(parameter, name, fields)));
     };
     if parameter.is_self() && fields.is_empty() {
         let why = "`self` as a whole can't be written into a key; write a field, such as `{self.tenant}`";

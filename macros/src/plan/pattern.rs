@@ -1,5 +1,7 @@
 //! A name that a pattern takes out of its parameter: how it is written when the parameter has a name.
 
+use std::fmt::Display;
+
 use quote::ToTokens;
 use syn::{Expr, FnArg, Ident, Member, Pat, Type};
 
@@ -20,6 +22,18 @@ pub(crate) fn instead(parameter: &Parameter, name: &str) -> Option<(String, Stri
     }
     let whole = whole(&typed.ty);
     Some((format!("{whole}: {ty}"), format!("{whole}.{}", fields.join("."))))
+}
+
+/// Why a template can't name a part of a parameter, and what it can. `fields` are those behind the name.
+pub(super) fn in_template(parameter: &Parameter, name: &str, fields: &[impl Display]) -> String {
+    let instead = match instead(parameter, name) {
+        Some((whole, part)) => {
+            let part = fields.iter().fold(part, |part, field| format!("{part}.{field}"));
+            format!("take the whole, `{whole}`, and write `{{{part}}}`")
+        }
+        None => format!("a template can't name that part; give `{name}` a parameter of its own"),
+    };
+    format!("`{name}` is only a part of its parameter; {instead}")
 }
 
 /// An expression of the attribute names parameters, and no parts of them. In an `impl` of a trait those may be in scope.

@@ -44,8 +44,27 @@ mod apart {
     }
 }
 
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct Row(u64);
+
+/// Types by the crate of the macro.
+macro_rules! of_this_crate {
+    ($name:ident) => {
+        #[cached_aside(ttl = "5m", key = "row-of-macro:{id}", store_if = |row: &$crate::macros::Row| row.0 > 0, none_ttl = "1m")]
+        pub async fn $name(id: u64) -> Result<Option<$crate::macros::Row>, $crate::macros::Failed> {
+            Ok(Some($crate::macros::Row(id)))
+        }
+    };
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Failed;
+
+of_this_crate!(row);
+
 #[tokio::main(flavor = "current_thread")]
 pub(super) async fn main() {
     Cache::in_process().install().unwrap();
     apart::check().await;
+    assert_eq!(row(3).await, Ok(Some(Row(3))));
 }
