@@ -195,11 +195,9 @@ async fn a_connection_that_is_made_again_at_once_is_one_line_also_if_something_i
         proxy.drop_all();
         writes.join_all().await;
         cache.scope(save(50)).await;
-        told += &until_said(&log, "reconnected after the connection was closed", 1).await;
+        told += &until_said(&log, " used_in=", 1).await;
     }
-    let lines = warnings(&told);
-    assert!(
-        lines.iter().all(|line| line.contains("reconnected after the connection was closed")),
-        "{lines:#?}"
-    );
+    // On a busy machine an attempt to connect may fail after all. A write that is told before the connection is known to be lost is a line.
+    let (away, back) = (said(&told, "cache unreachable"), said(&told, "cache reachable again"));
+    assert_eq!(away.len(), back.len(), "{:#?}", warnings(&told));
 }
