@@ -238,11 +238,11 @@ impl Function {
                         compact(&output.to_token_stream())
                     ),
                 ),
-                None if self.is_run_by_runtime() => syn::Error::new(
+                None if self.blocks_on() => syn::Error::new(
                     sig.fn_token.span,
                     format!(
-                        "the attribute above, such as `#[tokio::test]`, has taken the `async` of this function; write `#[{attribute}(…)]` \
-                         above that attribute"
+                        "`#[{attribute}]` needs an `async fn`: it waits for Redis; if an attribute above it, such as `#[tokio::test]`, has taken \
+                         the `async`, write `#[{attribute}(…)]` above that one"
                     ),
                 ),
                 None => syn::Error::new(
@@ -277,8 +277,8 @@ impl Function {
         }
     }
 
-    /// Whether another attribute has made it one that has a runtime run what was its body.
-    fn is_run_by_runtime(&self) -> bool {
+    /// Whether its body blocks on a future, as that which an attribute such as `#[tokio::main]` writes does.
+    fn blocks_on(&self) -> bool {
         matches!(&self.body, Body::Async(block) if mentions(&block.to_token_stream(), "block_on"))
     }
 

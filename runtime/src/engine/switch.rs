@@ -1,7 +1,6 @@
 //! The switch of a cache: whole, or for single functions.
 
 use std::{
-    borrow::Cow,
     collections::HashSet,
     env,
     sync::atomic::{AtomicBool, Ordering::Relaxed},
@@ -72,23 +71,20 @@ impl Switch {
 
 impl Off {
     fn names(&self, function: &ReadFunction) -> bool {
-        self.all || names_of(function).iter().any(|name| self.functions.contains(name.as_ref()))
+        self.all || self.functions.iter().any(|name| is_name_of(name, function))
     }
 }
 
-/// What a function may be called here.
-fn names_of(function: &ReadFunction) -> [Cow<'static, str>; 2] {
-    let (module, name) = (function.settings.module, function.settings.name);
-    [name.into(), format!("{module}::{name}").into()]
+/// Whether a function may be called this here: by its path, or as it is written.
+fn is_name_of(name: &str, function: &ReadFunction) -> bool {
+    let (module, of) = (function.settings.module, function.settings.name);
+    name == of || name.strip_prefix(module).and_then(|rest| rest.strip_prefix("::")) == Some(of)
 }
 
 /// Whether a cached function of the program has this name. That of a [`Cached`](crate::Cached) is not known before its first use.
 pub(crate) fn is_known(name: &str) -> bool {
     let called = registry::FUNCTIONS.read().clone();
-    linked::functions()
-        .into_iter()
-        .chain(called)
-        .any(|function| names_of(function).iter().any(|known| known == name))
+    linked::functions().into_iter().chain(called).any(|function| is_name_of(name, function))
 }
 
 #[cfg(test)]

@@ -67,7 +67,7 @@ struct State {
     /// A task refreshes the topology.
     refreshing: AtomicBool,
     /// Its outage while no node is known. Those that are have outages of their own.
-    unknown: Arc<OutageLog>,
+    without_nodes: Arc<OutageLog>,
 }
 
 /// The nodes and their slots.
@@ -92,8 +92,9 @@ impl Cluster {
         let limits = common.limits;
         let topology = RwLock::new(Topology { owners: vec![0; SLOTS].into(), nodes: Vec::new() });
         let (provisional, refreshing) = (Mutex::default(), AtomicBool::new(false));
-        let unknown = Arc::new(OutageLog::new(described(&seeds), common.owed.clone()));
-        let cluster = Cluster(Arc::new(State { seeds, common, topology, provisional, refreshing, unknown }));
+        let without_nodes = Arc::new(OutageLog::new(described(&seeds), common.owed.clone()));
+        let cluster =
+            Cluster(Arc::new(State { seeds, common, topology, provisional, refreshing, without_nodes }));
         let first = cluster.clone();
         let attempt = thread::spawn(async move {
             in_awake_time!(Clock::Real, limits.connect, first.0.refresh()) == Some(true)
@@ -109,20 +110,20 @@ impl Cluster {
     }
 
     /// Why no node is known, if that is so.
-    pub(super) fn unknown(&self) -> Option<Failure> {
-        let (reason, _) = self.0.unknown.reason()?;
+    pub(super) fn why_no_node(&self) -> Option<Failure> {
+        let (reason, _) = self.0.without_nodes.reason()?;
         Some(Failure::Down(format!("no node of the cluster is known: {reason}")))
     }
 
     /// Whether no node is known, or the log does not say yet that they are.
     pub(super) fn is_in_outage(&self) -> bool {
-        self.0.unknown.is_open()
+        self.0.without_nodes.is_open()
     }
 
     /// What is shown in the place of nodes while none is known.
-    pub(super) fn stats_of_unknown(&self) -> Option<Node> {
-        let (reason, since) = self.0.unknown.reason()?;
-        let (state, outages) = (NodeState::Down { reason, since }, self.0.unknown.number());
+    pub(super) fn stats_without_nodes(&self) -> Option<Node> {
+        let (reason, since) = self.0.without_nodes.reason()?;
+        let (state, outages) = (NodeState::Down { reason, since }, self.0.without_nodes.number());
         Some(Node { address: addresses(&self.0.seeds), state, outages, in_flight: 0 })
     }
 
@@ -149,7 +150,7 @@ impl Cluster {
             None => {
                 self.0.keep_refreshing();
                 let no_node = || Failure::Down(format!("no node of the cluster is known for slot {slot}"));
-                Err(self.unknown().unwrap_or_else(no_node))
+                Err(self.why_no_node().unwrap_or_else(no_node))
             }
         }
     }
@@ -308,8 +309,8 @@ impl State {
             Ok(found) => found,
             Err(reason) => {
                 if self.topology().nodes.is_empty() {
-                    self.unknown.begin();
-                    self.unknown.note(&reason);
+                    self.without_nodes.begin();
+                    self.without_nodes.note(&reason);
                 }
                 return false;
             }
@@ -331,7 +332,7 @@ impl State {
             let mut topology = self.topology.write();
             *topology = Topology { owners: owners.into(), nodes };
         }
-        self.unknown.end(&addresses(&self.seeds), Duration::ZERO);
+        self.without_nodes.end(&addresses(&self.seeds), Duration::ZERO);
         // Those that have slots are in the topology now.
         let provisional = mem::take(&mut *self.provisional());
         drop(provisional);

@@ -215,7 +215,7 @@ impl RedisStore {
     pub(crate) async fn ping(&self) -> Answer<()> {
         let connections = self.route.connections();
         if connections.is_empty() {
-            return Err(self.route.unknown());
+            return Err(self.route.why_no_node());
         }
         // Also over the own connection, so that everything that this caller has sent before is answered before.
         let ways = connections.iter().flat_map(|node| {

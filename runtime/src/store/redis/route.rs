@@ -65,10 +65,10 @@ impl Route {
     }
 
     /// Why no server is known.
-    pub(super) fn unknown(&self) -> StoreError {
+    pub(super) fn why_no_node(&self) -> StoreError {
         let failure = match self {
             Route::One { .. } => None,
-            Route::Cluster(cluster) => cluster.unknown(),
+            Route::Cluster(cluster) => cluster.why_no_node(),
         };
         failure.unwrap_or_else(|| Failure::Down("no node of the cluster is known".to_owned())).into()
     }
@@ -84,7 +84,7 @@ impl Route {
         let connections = self.connections();
         match self {
             Route::Cluster(cluster) if connections.is_empty() => {
-                cluster.stats_of_unknown().into_iter().collect()
+                cluster.stats_without_nodes().into_iter().collect()
             }
             _ => connections.iter().map(NodeConnection::stats).collect(),
         }
