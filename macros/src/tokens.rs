@@ -1,10 +1,15 @@
 //! Questions about tokens: which names are in them, and how a person would write them.
 
 use proc_macro2::{Ident, Span, TokenStream, TokenTree};
-use syn::ext::IdentExt;
+use syn::{Expr, ext::IdentExt};
 
 /// Stands for the `$` of what a macro fills in.
 pub(crate) const OF_MACRO: &str = "__of_macro_";
+
+/// Whether it stands for a name that a macro fills in, which isn't known.
+pub(crate) fn is_of_macro(name: &Ident) -> bool {
+    name.to_string().starts_with(OF_MACRO)
+}
 
 /// What `look` finds in the first token that it finds something in. It is shown names of their own: neither fields and methods, nor
 /// what follows in a path.
@@ -130,6 +135,14 @@ fn in_format(text: &str, names: &mut Vec<String>) {
                 .filter_map(|(end, _)| spec[..end].rsplit(is_other).next().map(str::to_owned)),
         );
     }
+}
+
+/// The expression without the invisible groups that the argument of a `macro_rules!` macro is in.
+pub(crate) fn ungrouped(mut expr: Expr) -> Expr {
+    while let Expr::Group(group) = expr {
+        expr = *group.expr;
+    }
+    expr
 }
 
 /// Whether an identifier has this name, `r#` or not.

@@ -6,6 +6,8 @@ use syn::{
     Expr, ExprCall, ExprMethodCall, ExprPath, Ident, ext::IdentExt, parse::ParseStream, spanned::Spanned,
 };
 
+use crate::tokens::ungrouped;
+
 /// The call of a cached function, in `#[invalidates(…)]`.
 #[derive(Clone)]
 pub(crate) enum Call {
@@ -37,7 +39,10 @@ fn is_of_iterator(call: &ExprMethodCall) -> bool {
 
 impl Call {
     pub(crate) fn parse(input: ParseStream) -> syn::Result<Call> {
-        let expr: Expr = input.parse()?;
+        let mut expr = ungrouped(input.parse()?);
+        if let Expr::Call(call) = &mut expr {
+            *call.func = ungrouped((*call.func).clone());
+        }
         let why = match &expr {
             Expr::Call(call) => match &*call.func {
                 Expr::Path(path) if path.path.is_ident("tags") => {

@@ -9,7 +9,7 @@ use syn::{
     spanned::Spanned,
 };
 
-use crate::tokens::{compact, names};
+use crate::tokens::{compact, names, ungrouped};
 
 const HOW: &str = "write a whole number and a unit, such as `250ms`, `30s`, `5m`, `1h 30m` or `7days`";
 
@@ -25,11 +25,7 @@ pub(crate) enum DurationArg {
 impl DurationArg {
     /// A string in the usual human form, or a constant expression. Zero is accepted only where `zero` says so.
     pub(crate) fn parse(input: ParseStream, zero: AllowZero) -> syn::Result<DurationArg> {
-        let mut expr: Expr = input.parse()?;
-        // The argument of a `macro_rules!` macro is in an invisible group.
-        while let Expr::Group(group) = expr {
-            expr = *group.expr;
-        }
+        let expr = ungrouped(input.parse()?);
         match &expr {
             Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) => known(text, zero).map(DurationArg::Known),
             Expr::Lit(literal) => {

@@ -8,7 +8,7 @@ use syn::{
 };
 
 use super::{each::Each, list::each, template::Template};
-use crate::problem::Problems;
+use crate::{problem::Problems, tokens::ungrouped};
 
 /// Maximum number of tags of an entry.
 const MOST: usize = 16;
@@ -75,8 +75,8 @@ fn tag(input: ParseStream) -> syn::Result<Tag> {
     if input.peek(LitStr) {
         return template(input.parse()?).map(Tag::Template);
     }
-    match input.parse()? {
-        Expr::Call(call) if matches!(&*call.func, Expr::Path(_)) => Ok(Tag::Call(call)),
+    match ungrouped(input.parse()?) {
+        Expr::Call(call) if matches!(ungrouped((*call.func).clone()), Expr::Path(_)) => Ok(Tag::Call(call)),
         other => Err(syn::Error::new(other.span(), HOW)),
     }
 }

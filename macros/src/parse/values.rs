@@ -11,7 +11,10 @@ use super::{
     list::each,
     slots::{name, set},
 };
-use crate::problem::{Problems, nearest, one_of};
+use crate::{
+    problem::{Problems, nearest, one_of},
+    tokens::ungrouped,
+};
 
 /// `"10%"`, in thousandths.
 pub(super) fn jitter(input: ParseStream) -> syn::Result<u16> {
@@ -128,10 +131,7 @@ pub(super) fn load_timeout(option: &Ident, input: ParseStream) -> syn::Result<Lo
 pub(super) fn beta(input: ParseStream) -> syn::Result<Expr> {
     const HOW: &str =
         "`early_refresh` is a number above 0 and at most 100, such as `1.0`; larger ones reload earlier";
-    let mut expr: Expr = input.parse()?;
-    while let Expr::Group(group) = expr {
-        expr = *group.expr;
-    }
+    let expr = ungrouped(input.parse()?);
     let number = match &expr {
         Expr::Lit(ExprLit { lit: Lit::Float(number), .. }) => number.base10_parse::<f64>()?,
         Expr::Lit(ExprLit { lit: Lit::Int(number), .. }) => number.base10_parse::<f64>()?,
