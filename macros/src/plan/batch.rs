@@ -211,6 +211,7 @@ fn nowhere(call: &Call, skip: &[Ident], function: &Function, problems: &mut Prob
     };
     let mut check = |name: &Ident, span: Span, is_known: bool| {
         if !is_known && !skip.iter().any(|skipped| same(skipped, &name.to_string())) {
+            let name = compact(&name.to_token_stream());
             problems.push(syn::Error::new(
                 span,
                 format!(

@@ -13,10 +13,10 @@ use crate::{
     parse::template::Template,
     plan::{
         key::{Key, Source, Value, not_a_parameter},
-        pattern,
+        of_macro, pattern,
     },
     problem::{Problems, nearest},
-    tokens::{mentions, same},
+    tokens::{OF_MACRO, compact, mentions, same},
 };
 
 /// The names by which an attribute speaks of parameters.
@@ -66,7 +66,8 @@ pub(super) fn skips(skip: &[Ident], key: Option<&Key>, function: &Function, prob
             }
         } else if !is_generic(&text, function) {
             let names = function.parameters.iter().flat_map(|parameter| &parameter.bindings);
-            problems.push(syn::Error::new(name.span(), not_a_parameter(&text, names)));
+            let why = of_macro::may_be_meant(&text, function);
+            problems.push(syn::Error::new(name.span(), why.unwrap_or_else(|| not_a_parameter(&text, names))));
         }
     }
 }
@@ -116,7 +117,8 @@ pub(super) fn generics(
     let is_named = |name: &Ident| {
         let name = name.to_string();
         let is_it = |value: &Value| value.source == Source::Generic && value.of.root() == &name;
-        key.values().any(is_it) || skip.iter().any(|skipped| *skipped == name)
+        // Of what a macro fills in no name is known, and so none can be written.
+        key.values().any(is_it) && !name.starts_with(OF_MACRO) || skip.iter().any(|skipped| *skipped == name)
     };
     let self_is_named = mentioned.derived || is_named(&Ident::new("Self", Span::call_site()));
     // A receiver that is skipped, or in the key by a field, speaks for the parameters of its type; not where that type is
@@ -127,13 +129,14 @@ pub(super) fn generics(
         ty.is_some_and(|ty| self_is_named || of_self && !is_bare(ty, function) && !mentions(&output, name))
     };
     let mut missing = |name: &Ident, span| {
-        problems.push(syn::Error::new(
-            span,
-            format!(
-                "`{name}` is not in the key, so that two instantiations would share their entries; write `{{{name}}}` into the \
-                 key, or `skip({name})` if the result never depends on it"
-            ),
-        ));
+        let instead = of_macro::instead(name, function).unwrap_or_else(|| {
+            format!("write `{{{name}}}` into the key, or `skip({name})` if the result never depends on it")
+        });
+        let name = compact(&name.to_token_stream());
+        let why = format!(
+            "`{name}` is not in the key, so that two instantiations would share their entries; {instead}"
+        );
+        problems.push(syn::Error::new(span, why));
     };
     for (name, is_around) in named_generics(function) {
         let text = name.to_string();

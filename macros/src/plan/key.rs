@@ -10,7 +10,7 @@ use crate::{
         each::Each,
         template::{Format, Mistake, Part, Placeholder, Template},
     },
-    plan::{mistyped, pattern, unwritable},
+    plan::{mistyped, of_macro, pattern, unwritable},
     problem::{Problems, nearest, one_of},
     tokens::{mentions, same},
 };
@@ -352,7 +352,10 @@ fn resolve_in_function(
         None => {
             let named = function.parameters.iter().filter_map(|parameter| parameter.name.as_ref());
             let (result, items) = (has_result.then(|| Ident::new("result", span)), scope.items());
-            Err(mistake(not_a_parameter(name, items.iter().chain(named).chain(&result))))
+            let names = items.iter().chain(named).chain(&result);
+            Err(mistake(
+                of_macro::may_be_meant(name, function).unwrap_or_else(|| not_a_parameter(name, names)),
+            ))
         }
     }
 }

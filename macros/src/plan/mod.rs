@@ -12,6 +12,7 @@ pub(crate) mod key;
 mod misnamed;
 mod mistaken;
 mod mistyped;
+mod of_macro;
 mod optional_keys;
 mod pattern;
 mod read;

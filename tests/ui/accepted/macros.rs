@@ -1,6 +1,8 @@
 //! Functions that a macro writes.
 
-use cached_aside::{Cache, cached_aside, invalidates};
+use std::collections::HashMap;
+
+use cached_aside::{AnyKey, Cache, cached_aside, invalidates, keys, tags, updates};
 
 macro_rules! cached {
     ($name:ident, $parameter:ident, $of:ty, $gives:ty, $key:literal) => {
@@ -62,9 +64,89 @@ pub struct Failed;
 
 of_this_crate!(row);
 
+/// What is named by what a macro is given: a path, a whole call, a key.
+macro_rules! writes {
+    ($name:ident, $path:path, $call:expr, $key:expr, $tag:path) => {
+        #[invalidates($path(id), $call, $key, tags($tag(id)))]
+        pub async fn $name(id: u64) {
+            let _ = id;
+        }
+
+        pub mod $name {
+            use super::*;
+
+            #[updates($path(id))]
+            pub async fn update(id: u64) -> u64 {
+                id + 10
+            }
+
+            #[cached_aside($path(id) for id in ids)]
+            pub async fn batch(ids: &[u64]) -> HashMap<u64, u64> {
+                ids.iter().map(|id| (*id, *id)).collect()
+            }
+
+            pub fn keys() -> Vec<AnyKey> {
+                keys![$path(1), $call, $key]
+            }
+        }
+    };
+}
+
+mod rows {
+    use cached_aside::cached_aside;
+
+    #[cached_aside(ttl = "5m", key = "row-of-rows:{id}")]
+    pub async fn one(id: u64) -> u64 {
+        id
+    }
+}
+
+tags! {
+    fn of_rows(id: u64) = "rows:{id}";
+}
+
+writes!(write_rows, rows::one, rows::one(3), "row-of-rows:4", of_rows);
+
+pub struct Of<T>(T);
+
+/// A parameter of an `impl` is what the macro is given.
+macro_rules! generic {
+    ($parameter:ident) => {
+        impl<$parameter: Send + Sync + 'static> Of<$parameter> {
+            #[cached_aside(ttl = "5m", key = "of:{Self}:{id}")]
+            pub async fn written(id: u64) -> u64 {
+                id
+            }
+
+            #[cached_aside(ttl = "5m", key = "any:{id}", skip(Self))]
+            pub async fn skipped(id: u64) -> u64 {
+                id
+            }
+
+            #[cached_aside(ttl = "5m")]
+            pub async fn derived(id: u64) -> u64 {
+                id
+            }
+        }
+    };
+}
+
+generic!(T);
+
 #[tokio::main(flavor = "current_thread")]
 pub(super) async fn main() {
     Cache::in_process().install().unwrap();
     apart::check().await;
     assert_eq!(row(3).await, Ok(Some(Row(3))));
+    assert_eq!(rows::one(3).await, 3);
+    write_rows(1).await;
+    assert_eq!(rows::one::key(3).peek().await.unwrap(), None);
+    assert_eq!(write_rows::batch(&[3]).await[&3], 3);
+    assert_eq!(write_rows::update(3).await, 13);
+    assert_eq!(rows::one(3).await, 13);
+    assert_eq!(write_rows::keys().len(), 3);
+    assert_ne!(Of::<u8>::written_key(1).as_str(), Of::<u16>::written_key(1).as_str());
+    assert_ne!(Of::<u8>::derived_key(1).as_str(), Of::<u16>::derived_key(1).as_str());
+    assert_eq!(Of::<u8>::skipped_key(1).as_str(), "any:1");
+    let _ = (Of(1_u8).0, Of::<u8>::written(1).await, Of::<u8>::derived(1).await, Of::<u8>::skipped(1).await);
 }
