@@ -2,7 +2,7 @@
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
-use syn::{Expr, Type, spanned::Spanned};
+use syn::{Block, Expr, Stmt, Type, spanned::Spanned};
 
 use super::{
     attributes::as_outer,
@@ -165,8 +165,41 @@ pub(super) fn cache(
         return (Some(statement), Some(cache));
     }
     let cache = hygienic("cache");
+    (Some(lent(&cache, expr)), Some(cache.to_token_stream()))
+}
+
+/// `let cache: &Cache = &expr;`
+pub(super) fn lent(cache: &Ident, expr: &Expr) -> TokenStream {
     let reference = reference(expr);
-    (Some(quote!(let #cache: &::cached_aside::Cache = #reference;)), Some(cache.to_token_stream()))
+    if ends(expr).is_none() {
+        return quote!(let #cache: &::cached_aside::Cache = #reference;);
+    }
+    // Where a `&Cache` is expected, the compiler asks each end for the `Cache` itself. So what they give is found first.
+    let given = hygienic("given");
+    let at_expr = Ident::new(&given.to_string(), Span::mixed_site().located_at(expr.span()));
+    quote!(let #given = #reference; let #cache: &::cached_aside::Cache = #at_expr;)
+}
+
+/// What an `if`, a `match` or a block may end with; `None` of any other expression.
+pub(super) fn ends(expr: &Expr) -> Option<Vec<&Expr>> {
+    fn last(block: &Block) -> Vec<&Expr> {
+        match block.stmts.last() {
+            Some(Stmt::Expr(expr, None)) => vec![expr],
+            _ => vec![],
+        }
+    }
+    match expr {
+        Expr::Paren(paren) => ends(&paren.expr),
+        Expr::Group(group) => ends(&group.expr),
+        Expr::Block(block) => Some(last(&block.block)),
+        Expr::Unsafe(block) => Some(last(&block.block)),
+        Expr::If(branches) => {
+            let otherwise = branches.else_branch.iter().map(|(_, otherwise)| &**otherwise);
+            Some(last(&branches.then_branch).into_iter().chain(otherwise).collect())
+        }
+        Expr::Match(arms) => Some(arms.arms.iter().map(|arm| &*arm.body).collect()),
+        _ => None,
+    }
 }
 
 /// `&expr`
@@ -182,6 +215,11 @@ pub(super) fn reference(expr: &Expr) -> syn::ExprReference {
 /// A clone of the cache, for a body that takes what holds it or outlives its caller.
 pub(super) fn cloned_cache(expr: &Expr) -> (TokenStream, TokenStream) {
     let cache = hygienic("cache");
+    if ends(expr).is_some() {
+        let (given, lent) = (hygienic("given"), lent(&hygienic("given"), expr));
+        let clone = quote!(::core::clone::Clone::clone(#given));
+        return (quote!(let #cache: ::cached_aside::Cache = { #lent #clone };), quote!(&#cache));
+    }
     let borrowed = quote_spanned!(expr.span()=> &#expr);
     (quote!(let #cache: ::cached_aside::Cache = ::core::clone::Clone::clone(#borrowed);), quote!(&#cache))
 }
@@ -200,6 +238,6 @@ fn is_taken(expr: &Expr, function: &Function) -> bool {
             let parameter = function.parameters.iter().find(|parameter| parameter.binds(&name.to_string()));
             parameter.is_some_and(|parameter| !parameter.is_borrowed())
         }),
-        _ => false,
+        expr => ends(expr).is_some_and(|ends| ends.into_iter().any(|end| is_taken(end, function))),
     }
 }

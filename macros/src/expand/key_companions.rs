@@ -7,7 +7,7 @@ use syn::{FnArg, Signature, Type, parse_quote, spanned::Spanned};
 use super::{
     attributes::{attributes_of_every_item, attributes_of_keys, generated_vis},
     coding,
-    function::reference,
+    function::{ends, lent, reference},
     key::tagged_key,
     pieces::{generated, hygienic, imports},
 };
@@ -43,9 +43,10 @@ pub(super) fn key(
         None => quote_spanned!(at_output=> __aside::key(#read(), #text, #coding)),
         Some(cache) if knows_cache => {
             // As in the function, so that what is wrong with it is said once.
-            let (name, cache) = (hygienic("cache"), reference(&cache.expr));
+            let name = hygienic("cache");
+            let cache = lent(&name, &cache.expr);
             let key = quote_spanned!(at_output=> __aside::key_in(#name, #read(), #text, #coding));
-            quote!(let #name: &::cached_aside::Cache = #cache; #key)
+            quote!(#cache #key)
         }
         Some(_) => quote_spanned!(at_output=> __aside::key_without_cache(#read(), #text, #coding)),
     };
@@ -115,9 +116,15 @@ pub(super) fn key_of_self(
     let knows_cache = known != Some(CacheKnown::InCalls);
     let KeySignature { sig, .. } = KeySignature::new(plan, function, shape, &name, parameters, knows_cache);
     let arguments = turbofish(&sig.generics);
-    let in_cache = plan.cache.as_ref().filter(|cache| cache.known == CacheKnown::OnSelf).map(|cache| {
-        let cache = reference(&cache.expr);
-        quote!(.in_cache(#cache))
+    let on_self = plan.cache.as_ref().filter(|cache| cache.known == CacheKnown::OnSelf);
+    let name = hygienic("cache");
+    let cache = on_self.filter(|cache| ends(&cache.expr).is_some()).map(|cache| lent(&name, &cache.expr));
+    let in_cache = on_self.map(|on_self| match &cache {
+        Some(_) => quote!(.in_cache(#name)),
+        None => {
+            let cache = reference(&on_self.expr);
+            quote!(.in_cache(#cache))
+        }
     });
     let vis = generated_vis(function);
     let attributes = attributes_of_every_item(function).chain(attributes_of_keys(function));
@@ -126,6 +133,7 @@ pub(super) fn key_of_self(
         #[doc(hidden)]
         #[allow(clippy::unused_self)]
         #vis #sig {
+            #cache
             Self::#key #arguments(#(#used),*) #in_cache
         }
     })
