@@ -15,7 +15,7 @@ impl Load for Repo {
         Self: 'async_trait,
     {
         Box::pin(async move {
-            const __SHAPE: u8 = {
+            const __SHAPE: ::core::primitive::u8 = {
                 use ::cached_aside::__private::{NoShape as _, Shape as __Shape};
                 __Shape::<Result<User, ()>>::OPTION + __Shape::<Result<User, ()>>::RESULT
                     + __Shape::<Result<User, ()>>::RESULT_OPTION

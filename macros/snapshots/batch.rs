@@ -2,7 +2,7 @@
 pub enum load_users {}
 #[doc(hidden)]
 impl ::cached_aside::__private::Companion for load_users {
-    const SHAPE: u8 = 0;
+    const SHAPE: ::core::primitive::u8 = 0;
     fn function() -> &'static ::cached_aside::__private::ReadFunction {
         ::cached_aside::__private::batch::no_function()
     }

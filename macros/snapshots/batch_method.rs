@@ -52,14 +52,15 @@ impl Repo {
                         fn __price_key(&self) {}
                     }
                     impl<
-                        T: ::cached_aside::__private::CachedMethod + ?Sized,
+                        T: ::cached_aside::__private::CachedMethod
+                            + ?::core::marker::Sized,
                     > CachedMethod for T {}
                     #[cfg(not(miri))]
                     if false {
                         trait NothingInBatch {
                             fn __price_in_batch(&self) {}
                         }
-                        impl<T: ?Sized> NothingInBatch for T {}
+                        impl<T: ?::core::marker::Sized> NothingInBatch for T {}
                         (*self).__price_in_batch();
                     }
                     (*self).__price_key(product, currency, &day)

@@ -2,7 +2,7 @@
 pub(crate) enum load_user {}
 #[doc(hidden)]
 impl ::cached_aside::__private::Companion for load_user {
-    const SHAPE: u8 = {
+    const SHAPE: ::core::primitive::u8 = {
         use ::cached_aside::__private::{NoShape as _, Shape as __Shape};
         __Shape::<Result<Option<User>, DbError>>::OPTION
             + __Shape::<Result<Option<User>, DbError>>::RESULT

@@ -2,7 +2,7 @@
 enum search {}
 #[doc(hidden)]
 impl ::cached_aside::__private::Companion for search {
-    const SHAPE: u8 = {
+    const SHAPE: ::core::primitive::u8 = {
         use ::cached_aside::__private::{NoShape as _, Shape as __Shape};
         __Shape::<io::Result<()>>::OPTION + __Shape::<io::Result<()>>::RESULT
             + __Shape::<io::Result<()>>::RESULT_OPTION

@@ -34,7 +34,9 @@ pub async fn set_price(
             }
         }),
         __aside::KeyWriter::new("#tenant:").integer(tenant).finish(),
-        __aside::AnyKey::from(__aside::tag(catalog(tenant))),
+        <__aside::AnyKey as ::core::convert::From<
+            _,
+        >>::from(__aside::tag(catalog(tenant))),
     ];
     let __body = ::core::pin::pin!(
         async move { if let ::core::option::Option::Some(__never) =

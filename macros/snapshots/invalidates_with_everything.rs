@@ -25,7 +25,7 @@ impl Repo {
         ::cached_aside::__private::inventory::submit! {
             ::cached_aside::__private::LinkedWrite(& __WRITE)
         }
-        let __when: bool = user.active;
+        let __when: ::core::primitive::bool = user.active;
         let __keys = if __when {
             ::core::option::Option::Some([
                 __aside::any_key(
@@ -34,7 +34,8 @@ impl Repo {
                             fn count_key() {}
                         }
                         impl<
-                            T: ::cached_aside::__private::CachedMethod + ?Sized,
+                            T: ::cached_aside::__private::CachedMethod
+                                + ?::core::marker::Sized,
                         > CachedMethod for T {}
                         Self::count_key(&tenant)
                     }),
@@ -80,7 +81,8 @@ impl Repo {
                                         fn __load_key(&self) {}
                                     }
                                     impl<
-                                        T: ::cached_aside::__private::CachedMethod + ?Sized,
+                                        T: ::cached_aside::__private::CachedMethod
+                                            + ?::core::marker::Sized,
                                     > CachedMethod for T {}
                                     (*self).__load_key(result.id)
                                 }),

@@ -2,7 +2,7 @@
 pub enum price {}
 #[doc(hidden)]
 impl ::cached_aside::__private::Companion for price {
-    const SHAPE: u8 = {
+    const SHAPE: ::core::primitive::u8 = {
         use ::cached_aside::__private::{NoShape as _, Shape as __Shape};
         __Shape::<Option<Price>>::OPTION + __Shape::<Option<Price>>::RESULT
             + __Shape::<Option<Price>>::RESULT_OPTION

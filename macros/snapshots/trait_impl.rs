@@ -1,6 +1,6 @@
 impl users::Load for Repo {
     async fn load(&self, id: u64) -> User {
-        const __SHAPE: u8 = {
+        const __SHAPE: ::core::primitive::u8 = {
             use ::cached_aside::__private::{NoShape as _, Shape as __Shape};
             __Shape::<User>::OPTION + __Shape::<User>::RESULT
                 + __Shape::<User>::RESULT_OPTION

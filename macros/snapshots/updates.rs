@@ -1,6 +1,6 @@
 pub async fn rename_user(db: &Db, id: u64, name: String) -> Result<User, DbError> {
     use ::cached_aside::__private as __aside;
-    const __SHAPE: u8 = {
+    const __SHAPE: ::core::primitive::u8 = {
         use ::cached_aside::__private::{NoShape as _, Shape as __Shape};
         __Shape::<Result<User, DbError>>::OPTION
             + __Shape::<Result<User, DbError>>::RESULT

@@ -2,7 +2,7 @@ impl Repo {
     #[invalidates("users:recent")]
     pub async fn rename(&self, id: u64, name: &str) -> Result<Option<User>, Error> {
         use ::cached_aside::__private as __aside;
-        const __SHAPE: u8 = {
+        const __SHAPE: ::core::primitive::u8 = {
             use ::cached_aside::__private::{NoShape as _, Shape as __Shape};
             __Shape::<Result<Option<User>, Error>>::OPTION
                 + __Shape::<Result<Option<User>, Error>>::RESULT
@@ -19,7 +19,7 @@ impl Repo {
         ::cached_aside::__private::inventory::submit! {
             ::cached_aside::__private::LinkedWrite(& __WRITE)
         }
-        let __when: bool = id > 0;
+        let __when: ::core::primitive::bool = id > 0;
         let __keys = if __when {
             ::core::option::Option::Some([
                 __aside::Updated(
@@ -28,7 +28,8 @@ impl Repo {
                                 fn __load_key(&self) {}
                             }
                             impl<
-                                T: ::cached_aside::__private::CachedMethod + ?Sized,
+                                T: ::cached_aside::__private::CachedMethod
+                                    + ?::core::marker::Sized,
                             > CachedMethod for T {}
                             (*self).__load_key(id)
                         }),

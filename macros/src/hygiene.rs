@@ -124,7 +124,10 @@ mod tests {
             write.contains("use self :: __named as __named_ ;") && write.contains("static __WRITE_ :"),
             "{write}"
         );
-        assert!(write.contains("__private :: CachedMethod + ? Sized > CachedMethod_ for T"), "{write}");
+        assert!(
+            write.contains("__private :: CachedMethod + ? :: core :: marker :: Sized > CachedMethod_ for T"),
+            "{write}"
+        );
         assert!(write.contains("load_key (CachedMethod)"), "{write}");
         for text in [read, write] {
             assert!(!text.contains(OF_PROGRAM), "{text}");

@@ -50,7 +50,7 @@ fn free(plan: &BatchPlan, function: &Function) -> TokenStream {
         #(#cfgs)*
         #[doc(hidden)]
         impl ::cached_aside::__private::Companion for #name {
-            const SHAPE: u8 = 0;
+            const SHAPE: ::core::primitive::u8 = 0;
             fn function() -> &'static ::cached_aside::__private::ReadFunction {
                 ::cached_aside::__private::batch::no_function()
             }

@@ -193,7 +193,7 @@ fn nothing_in_batch(name: Option<&Ident>, method: bool) -> TokenStream {
     let name = name.map(|name| Ident::new(&name.to_string(), Span::mixed_site()));
     quote! {
         trait NothingInBatch { fn #name(#receiver) {} }
-        impl<T: ?Sized> NothingInBatch for T {}
+        impl<T: ?::core::marker::Sized> NothingInBatch for T {}
     }
 }
 
@@ -203,7 +203,7 @@ fn otherwise(name: Option<&Ident>, method: bool) -> TokenStream {
     let name = name.map(|name| Ident::new(&name.to_string(), Span::mixed_site()));
     quote! {
         trait CachedMethod { fn #name(#receiver) {} }
-        impl<T: ::cached_aside::__private::CachedMethod + ?Sized> CachedMethod for T {}
+        impl<T: ::cached_aside::__private::CachedMethod + ?::core::marker::Sized> CachedMethod for T {}
     }
 }
 
@@ -222,7 +222,7 @@ fn of_trait(name: &Ident, traits: &[Path], receiver: Option<&TokenStream>, argum
                 ::core::unreachable!()
             }
         }
-        impl<__Of: #(#traits)+* + ?Sized> CachedMethod for __Of { type Found = (); }
+        impl<__Of: #(#traits)+* + ?::core::marker::Sized> CachedMethod for __Of { type Found = (); }
     }
 }
 

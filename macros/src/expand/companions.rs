@@ -51,7 +51,7 @@ pub(super) fn free(plan: &ReadPlan, function: &Function) -> TokenStream {
         #(#cfgs)*
         #[doc(hidden)]
         impl #companion for #name {
-            const SHAPE: u8 = #shape_block;
+            const SHAPE: ::core::primitive::u8 = #shape_block;
             fn function() -> &'static ::cached_aside::__private::ReadFunction {
                 #imports
                 #settings

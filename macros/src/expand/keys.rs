@@ -108,7 +108,9 @@ impl Places<'_> {
                 // nowhere the compiler would show the whole attribute.
                 let into = match call {
                     Call::Key(_) => quote_spanned!(key.span()=> __aside::given_key),
-                    Call::Tag(call) => quote_spanned!(call.paren_token.span.join()=> __aside::AnyKey::from),
+                    Call::Tag(call) => {
+                        quote_spanned!(call.paren_token.span.join()=> <__aside::AnyKey as ::core::convert::From<_>>::from)
+                    }
                     Call::Path(call, _) => quote_spanned!(call.paren_token.span.join()=> __aside::any_key),
                     Call::Method(call) => quote_spanned!(call.paren_token.span.join()=> __aside::any_key),
                 };

@@ -23,5 +23,5 @@ pub(super) fn shape_of(output: &Type, function: &Function) -> TokenStream {
 /// The constant of an expression inside the function: the shape under a name.
 pub(super) fn shape_constant(function: &Function) -> TokenStream {
     let shape = shape(function);
-    quote!(const __SHAPE: u8 = #shape;)
+    quote!(const __SHAPE: ::core::primitive::u8 = #shape;)
 }

@@ -40,7 +40,7 @@ fn free(plan: &Unfinished, function: &Function) -> TokenStream {
         #(#cfgs)*
         #[doc(hidden)]
         impl #of_function for #name {
-            const SHAPE: u8 = #shape;
+            const SHAPE: ::core::primitive::u8 = #shape;
             fn function() -> &'static ::cached_aside::__private::ReadFunction {
                 ::core::unreachable!()
             }

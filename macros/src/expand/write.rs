@@ -60,7 +60,7 @@ pub(crate) fn write(plan: &WritePlan) -> TokenStream {
                 #imports
                 #shape
                 #settings
-                let #when: bool = #condition;
+                let #when: ::core::primitive::bool = #condition;
                 let #name = if #when { ::core::option::Option::Some(#keys) } else { ::core::option::Option::None };
                 #arguments
                 #cache

@@ -125,6 +125,77 @@ impl Repo {
     }
 }
 
+/// Types and traits called like those of the language.
+#[allow(dead_code, missing_docs, non_camel_case_types)]
+pub mod language {
+    use ::cached_aside::{cached_aside, invalidates, tags, updates};
+
+    /// What is called so otherwise.
+    pub type Number = ::core::primitive::u64;
+
+    pub struct bool;
+    pub struct char;
+    pub struct f64;
+    pub struct str;
+    pub struct u8;
+    pub struct u32;
+    pub struct u64;
+    pub struct usize;
+    pub trait Clone {}
+    pub trait Send {}
+    pub trait Sized {}
+
+    tags! {
+        /// A tag.
+        pub fn tag(id: Number) = "tag:{id}";
+    }
+
+    #[cached_aside(ttl = "1m", key = "one:{id}", none_ttl = "1s", local = "1s", tags(tag(id)))]
+    pub async fn one(id: Number) -> ::std::option::Option<Number> {
+        ::std::option::Option::Some(id)
+    }
+
+    #[cached_aside(one(id) for id in ids)]
+    pub async fn batch(ids: &[Number]) -> ::std::vec::Vec<::std::option::Option<Number>> {
+        ::std::iter::Iterator::collect(::std::iter::Iterator::map(ids.iter(), |id| ::std::option::Option::Some(*id)))
+    }
+
+    #[invalidates(one(id), one(id) for id in [id], tags(tag(id)), when = id == 1)]
+    pub async fn write(id: Number) {}
+
+    #[updates(one(id))]
+    pub async fn update(id: Number) -> ::std::option::Option<Number> {
+        ::std::option::Option::Some(id)
+    }
+
+    pub struct Repo;
+
+    impl Repo {
+        #[cached_aside(ttl = "1m", key = "method:{id}", skip(self))]
+        pub async fn method(&self, id: Number) -> Number {
+            id
+        }
+
+        #[cached_aside(ttl = "1m", key = "made:{id}")]
+        pub async fn made(id: Number) -> Number {
+            id
+        }
+
+        #[cached_aside(self.method(id) for id in ids)]
+        pub async fn methods(&self, ids: &[Number]) -> ::std::collections::HashMap<Number, Number> {
+            ::std::iter::Iterator::collect(::std::iter::Iterator::map(ids.iter(), |id| (*id, *id)))
+        }
+
+        #[cached_aside(Self::made(id) for id in ids)]
+        pub async fn all_made(ids: &[Number]) -> ::std::collections::HashMap<Number, Number> {
+            ::std::iter::Iterator::collect(::std::iter::Iterator::map(ids.iter(), |id| (*id, *id)))
+        }
+
+        #[invalidates(self.method(id), Self::made(id))]
+        pub async fn write(&self, id: Number) {}
+    }
+}
+
 fn main() {
     let _ = functions::read(1, "", ::std::string::String::new(), 1, 1, true, 1, 1);
     let _ = functions::derived::key(1, ::std::option::Option::None);
