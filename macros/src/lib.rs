@@ -74,7 +74,8 @@ fn expand_with(
 
 /// What other attributes name of a cached function whose own has mistakes: they are right to name it.
 fn companions(args: TokenStream, function: &Function) -> TokenStream {
-    if is_batch(&args) {
+    // Where the attribute stands twice, the other one makes them.
+    if is_batch(&args) || function.attribute(Attribute::CachedAside.name()).is_some() {
         return TokenStream::new();
     }
     let args = ReadArgs::parse(args, &mut Problems::default());
@@ -116,6 +117,12 @@ fn key_list(input: TokenStream) -> TokenStream {
 }
 
 fn cached(args: TokenStream, function: &Function) -> syn::Result<TokenStream> {
+    if let Some(other) = function.attribute(Attribute::CachedAside.name()) {
+        return Err(syn::Error::new_spanned(
+            other.path(),
+            "`#[cached_aside]` stands here twice; keep one of the two",
+        ));
+    }
     let mut problems = Problems::default();
     let root = || ReadArgs::parse(args.clone(), &mut Problems::default()).root.map(|root| root.value);
     if let Some(either) = expand::cfg_parameters::either(Attribute::CachedAside, root, &args, function) {

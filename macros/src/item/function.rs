@@ -203,6 +203,13 @@ impl Function {
         Function { attrs, vis, sig, body, context, parameters, output }
     }
 
+    /// The attribute of this name that is still to be expanded.
+    pub(crate) fn attribute(&self, name: &str) -> Option<&Attribute> {
+        self.attrs
+            .iter()
+            .find(|attribute| attribute.path().segments.last().is_some_and(|last| last.ident == name))
+    }
+
     pub(crate) fn receiver(&self) -> Option<&Receiver> {
         self.sig.receiver()
     }

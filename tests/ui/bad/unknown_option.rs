@@ -31,4 +31,10 @@ async fn far_write() {}
 #[invalidates("a", condition = true)]
 async fn name_of_another_cache() {}
 
+#[cached_aside(ttl = "5m", key = "twice:{id}")]
+#[cached_aside(ttl = "1m", key = "twice:{id}")]
+async fn the_attribute_twice(id: u64) -> u64 {
+    id
+}
+
 fn main() {}
