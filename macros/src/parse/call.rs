@@ -1,12 +1,12 @@
 //! `load_user(user.id)`: the call of a cached function, whose key is meant; and `USER.key(user.id)`, a key itself.
 
-use proc_macro2::{Span, TokenStream};
+use proc_macro2::{Delimiter, Span, TokenStream, TokenTree};
 use quote::ToTokens;
 use syn::{
     Expr, ExprCall, ExprMethodCall, ExprPath, Ident, ext::IdentExt, parse::ParseStream, spanned::Spanned,
 };
 
-use crate::tokens::ungrouped;
+use crate::tokens::{compact, ungrouped};
 
 /// The call of a cached function, in `#[invalidates(…)]`.
 #[derive(Clone)]
@@ -37,8 +37,23 @@ fn is_of_iterator(call: &ExprMethodCall) -> bool {
     adaptor(call) || matches!(&*call.receiver, Expr::MethodCall(inner) if adaptor(inner))
 }
 
+/// `[load_user(id) for id in ids]`
+fn list_in_brackets(input: ParseStream) -> Option<syn::Error> {
+    let Ok(TokenTree::Group(group)) = input.fork().parse::<TokenTree>() else { return None };
+    let mut inside = group.stream().into_iter();
+    let has_for = inside.any(|token| matches!(token, TokenTree::Ident(word) if word == "for"));
+    let is_list = has_for && matches!(group.delimiter(), Delimiter::Bracket | Delimiter::Parenthesis);
+    is_list.then(|| {
+        let why = format!("write `{}` without brackets", compact(&group.stream()));
+        syn::Error::new(group.span(), why)
+    })
+}
+
 impl Call {
     pub(crate) fn parse(input: ParseStream) -> syn::Result<Call> {
+        if let Some(list) = list_in_brackets(input) {
+            return Err(list);
+        }
         let mut expr = ungrouped(input.parse()?);
         if let Expr::Call(call) = &mut expr {
             *call.func = ungrouped((*call.func).clone());
@@ -183,6 +198,7 @@ mod tests {
             ("for id in ids { load(id) }", "`load_user(id) for id in ids`"),
             ("[load(1), load(2)]", "side by side"),
             ("vec![load(1), load(2)]", "side by side"),
+            ("[load(id) for id in ids]", "write `load (id) for id in ids` without brackets"),
             ("format!(\"user:{id}\")", "without `format!`"),
             ("if new { load(1) }", "`when = …`"),
             ("load(1).await", "the call alone"),

@@ -83,7 +83,8 @@ fn not_a_string(literal: &Lit, input: ParseStream, zero: AllowZero) -> String {
         Err(why) if months(&written).is_some() => why,
         Err(_) => match literal {
             Lit::Int(number) if number.suffix().is_empty() && written.bytes().all(|byte| byte != b' ') => {
-                format!("`{number}` has no unit; write a string such as `\"{}s\"`", number.base10_digits())
+                let digits = number.base10_digits();
+                format!("`{number}` has no unit; write a string such as `\"{digits}s\"` or `\"{digits}ms\"`")
             }
             _ => format!("this is not a duration; {HOW}, in a string, or a constant of type `Duration`"),
         },

@@ -2,7 +2,7 @@
 //! attributes' pages show.
 
 use proc_macro2::TokenStream;
-use quote::ToTokens;
+use quote::{ToTokens, quote};
 use syn::{
     Expr, Ident, Lit, LitStr, Path, Token,
     ext::IdentExt,
@@ -276,6 +276,28 @@ fn find<'a, Args>(
     })
 }
 
+/// `load_user(ids)`, where no option is called so or nearly so.
+fn batch_without_list(input: ParseStream) -> Option<syn::Error> {
+    let (named, arguments) = match input.fork().parse::<Expr>().ok()? {
+        Expr::Call(call) => (call.func.to_token_stream(), call.args),
+        Expr::MethodCall(call) => {
+            let (receiver, method) = (&call.receiver, &call.method);
+            (quote!(#receiver.#method), call.args)
+        }
+        _ => return None,
+    };
+    let named = named.to_string().replace(' ', "");
+    let is_option = meant(&named, other_names::READ).is_some()
+        || nearest(&named, READ.iter().map(|row| row.name)).is_some();
+    if is_option
+        || arguments.is_empty()
+        || !arguments.iter().all(|argument| matches!(argument, Expr::Path(_) | Expr::Reference(_)))
+    {
+        return None;
+    }
+    Some(input.error(format!("a batch names its list: write `{named}(id) for id in ids`")))
+}
+
 /// A name that no option has.
 struct Unknown<'a> {
     error: syn::Error,
@@ -305,6 +327,11 @@ impl ReadArgs {
         }
         if input.peek(Lit) && !self.names("ttl") {
             return Err(self.number_alone(&input.parse()?));
+        }
+        if let Some(error) = batch_without_list(input) {
+            // It takes its TTL from the function that it names.
+            self.seen.push(Ident::new("ttl", error.span()));
+            return Err(error);
         }
         let name = name(input, &names(&READ))?;
         self.seen.push(name.clone());

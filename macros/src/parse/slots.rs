@@ -62,9 +62,18 @@ pub(super) fn set_list(
             return Err(error);
         }
         names.push(content.call(Ident::parse_any)?);
-        if !content.is_empty() {
-            content.parse::<Token![,]>()?;
+        if !content.is_empty() && !content.peek(Token![,]) {
+            let error = match names.pop().filter(|_| content.peek(Token![.])) {
+                Some(whole) => syn::Error::new(
+                    whole.span(),
+                    format!("`{name}` names parameters: write `{name}({whole})`"),
+                ),
+                None => content.error("expected `,`"),
+            };
+            content.parse::<TokenStream>()?;
+            return Err(error);
         }
+        content.parse::<Option<Token![,]>>()?;
     }
     fill(slot, name, names)
 }

@@ -221,4 +221,10 @@ async fn of_nothing(ids: &[u64]) -> HashMap<u64, String> {
     none()
 }
 
+// No list.
+#[cached_aside(load_user(ids), skip(db))]
+async fn of_no_list(db: &Db, ids: &[u64]) -> HashMap<u64, String> {
+    none()
+}
+
 fn main() {}

@@ -67,4 +67,7 @@ async fn formatted(id: u64) {}
 #[invalidates(key = "user:{id}")]
 async fn named(id: u64) {}
 
+#[invalidates([load_user(id) for id in ids])]
+async fn in_brackets(ids: &[u64]) {}
+
 fn main() {}

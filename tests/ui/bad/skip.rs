@@ -19,4 +19,11 @@ async fn in_the_key(id: u64) {}
 #[cached_aside(ttl = "5m", skip(db))]
 async fn no_parameters() {}
 
+struct Request {
+    db: u8,
+}
+
+#[cached_aside(ttl = "5m", key = "user:{id}", skip(request.db))]
+async fn a_field(request: Request, id: u64) {}
+
 fn main() {}

@@ -82,6 +82,33 @@ fn what_a_transaction_can_be() {
 }
 
 #[test]
+fn a_batch_without_its_list_is_no_option() {
+    for (written, call) in [
+        ("load_user(ids)", "load_user"),
+        ("users::load(&ids), skip(db)", "users::load"),
+        ("self.load(ids)", "self.load"),
+    ] {
+        let (args, problems) = read(written);
+        assert_eq!(problems, [format!("a batch names its list: write `{call}(id) for id in ids`")]);
+        assert!(args.names("ttl"));
+    }
+    for (written, says) in [
+        ("ttl(TTL)", "`ttl` needs a value"),
+        ("skpi(db)", "did you mean `skip`?"),
+        ("namespace(shop)", "unknown option"),
+    ] {
+        assert!(read(written).1[0].contains(says), "{written}");
+    }
+}
+
+#[test]
+fn a_field_is_skipped_with_its_parameter() {
+    let (_, problems) = read("ttl = \"5m\", skip(self, request.db)");
+    assert_eq!(problems, ["`skip` names parameters: write `skip(request)`"]);
+    assert_eq!(read("ttl = \"5m\", skip(one other)").1, ["expected `,`"]);
+}
+
+#[test]
 fn one_mistake_does_not_hide_another() {
     let (args, problems) = read(
         r#"tll = "5m", key = "a:{", skip = db, ttl = 5, wait = "2s" lease, 7, shares_key = true, shared_key"#,
@@ -94,7 +121,7 @@ fn one_mistake_does_not_hide_another() {
             "unknown option `tll`; did you mean `ttl`?",
             "this `{` is never closed; write `{{` if the key is to contain one\n\na:{\n  ^",
             "`skip` takes a list of parameters: write `skip(db)` or `skip(self, db)`",
-            "`5` has no unit; write a string such as `\"5s\"`",
+            "`5` has no unit; write a string such as `\"5s\"` or `\"5ms\"`",
             "expected `,`",
             "expected an option: `ttl`, `key`, `skip`, `tags`, `none_ttl`, `jitter`, `lease`, `wait`, `stale_while_revalidate`, \
              `stale_if_error`, `refresh`, `load_timeout`, `early_refresh`, `codec`, `version`, `cache`, `store_if`, `ttl_for`, \
