@@ -162,15 +162,19 @@ impl Beside {
     /// Whether a function of this name may be in scope at the annotated one, by whatever way.
     pub(crate) fn may_be_in_scope(&self, name: &str) -> bool {
         let mentioned = tokens(&self.text).filter(|token| token.text == name).count();
+        mentioned > 1 || self.may_mean(name, false) || self.makes_items()
+    }
+
+    /// Whether a macro makes items in the module.
+    pub(crate) fn makes_items(&self) -> bool {
         let tokens: Vec<Token> = self.at_depth_of(self.module()).collect();
-        // An item that a macro makes.
         let is_made = |three: &[Token]| {
             three[0].depth == 0
                 && three[0].text.starts_with(|character: char| character.is_alphabetic() || character == '_')
                 && three[1].text == "!"
                 && matches!(three[2].text, "{" | "(" | "[")
         };
-        mentioned > 1 || self.may_mean(name, false) || tokens.windows(3).any(is_made)
+        tokens.windows(3).any(is_made)
     }
 
     /// The functions of the same module.

@@ -1,7 +1,9 @@
 //! Calls that name no key, where the source shows what was meant.
 
 use quote::ToTokens;
-use syn::{Attribute, Expr, ExprMethodCall, LitStr, Meta, parse::Parser, spanned::Spanned};
+use syn::{
+    Attribute, Expr, ExprCall, ExprMethodCall, ExprPath, LitStr, Meta, parse::Parser, spanned::Spanned,
+};
 
 use crate::{
     item::{
@@ -19,8 +21,11 @@ pub(super) fn misnamed(call: &Call, site: &Site) -> Option<syn::Error> {
             let last = path.path.segments.last()?;
             return Some(syn::Error::new(path.span(), of_trait(&last.ident.to_string(), None)));
         }
-        Call::Path(_, path) => {
+        Call::Path(call, path) => {
             let segments = &path.path.segments;
+            if let Some(problem) = option_of_reads(call, path, site) {
+                return Some(problem);
+            }
             let shown = site.beside.as_ref().and_then(|beside| no_function(path, beside));
             if let Some(problem) = shown.or_else(|| mistyped(path, site)) {
                 return Some(problem);
@@ -38,7 +43,8 @@ pub(super) fn misnamed(call: &Call, site: &Site) -> Option<syn::Error> {
             (&call.method, Some("self".to_owned()))
         }
         Call::Key(key) => return key_of_call(key, site),
-        Call::Method(_) | Call::Tag(_) => return None,
+        Call::Tag(tag) => return site.beside.as_ref().and_then(|beside| cached_tag(tag, beside)),
+        Call::Method(_) => return None,
     };
     let text = name.to_string();
     if let (Some(of), Some(beside)) = (&of, &site.beside)
@@ -82,7 +88,7 @@ fn key_of_call(key: &ExprMethodCall, site: &Site) -> Option<syn::Error> {
 }
 
 /// `load_user::key(id)` where `load_user` is a function, `USER(id)` where `USER` is a `Cached`, and `catalog(id)` where `catalog` is a tag.
-pub(super) fn no_function(path: &syn::ExprPath, beside: &Beside) -> Option<syn::Error> {
+pub(super) fn no_function(path: &ExprPath, beside: &Beside) -> Option<syn::Error> {
     let segments = &path.path.segments;
     let last = segments.last()?.ident.to_string();
     let why = match segments.iter().nth_back(1).map(|of| of.ident.to_string()) {
@@ -100,8 +106,34 @@ pub(super) fn no_function(path: &syn::ExprPath, beside: &Beside) -> Option<syn::
     Some(syn::Error::new(path.span(), why))
 }
 
+/// `load_user(id)` inside of `tags(…)`, where it is a cached function.
+pub(super) fn cached_tag(tag: &ExprCall, beside: &Beside) -> Option<syn::Error> {
+    let Expr::Path(path) = &*tag.func else { return None };
+    let name = path.path.get_ident()?.to_string();
+    if beside.imports(&name) {
+        return None;
+    }
+    cached(&beside.free_function(&name)?.attrs)?;
+    let why = format!("`{name}` is a cached function, and no tag; name it outside of `tags(…)`");
+    Some(syn::Error::new(path.span(), why))
+}
+
+/// `skip(db)`, where no function is called so.
+fn option_of_reads(call: &ExprCall, path: &ExprPath, site: &Site) -> Option<syn::Error> {
+    let beside = site.beside.as_ref().filter(|_| path.path.is_ident("skip"))?;
+    let is_parameter = |argument: &Expr| match argument {
+        Expr::Path(path) => path.path.get_ident().is_some_and(|name| {
+            site.function.parameters.iter().any(|parameter| parameter.binds(&name.to_string()))
+        }),
+        _ => false,
+    };
+    let is_option =
+        call.args.iter().all(is_parameter) && !beside.may_mean("skip", false) && !beside.makes_items();
+    is_option.then(|| syn::Error::new(path.span(), "a write takes no `skip`: leave it out"))
+}
+
 /// `load_usr(id)` where only a `load_user` is in scope.
-fn mistyped(path: &syn::ExprPath, site: &Site) -> Option<syn::Error> {
+fn mistyped(path: &ExprPath, site: &Site) -> Option<syn::Error> {
     let (name, beside) = (path.path.get_ident()?, site.beside.as_ref()?);
     let text = name.to_string();
     if matches!(site.function.context, Context::Nested | Context::Unknown) || beside.may_be_in_scope(&text) {

@@ -4,9 +4,12 @@ use proc_macro2::Span;
 use quote::ToTokens;
 use syn::{ExprCall, FnArg, LitStr, spanned::Spanned};
 
-use super::key::{Key, Scope, Source};
+use super::{
+    key::{Key, Scope, Source},
+    misnamed::cached_tag,
+};
 use crate::{
-    item::{context::Context, function::Function},
+    item::{beside::Beside, context::Context, function::Function},
     parse::tags::{Declaration, Tag},
     problem::Problems,
     tokens::names,
@@ -45,6 +48,11 @@ pub(super) fn of_read(
                 keys.push(TagKey::Template(tag, template.literal.clone()));
             }
             Tag::Call(call) => {
+                let beside = Beside::of(function);
+                if let Some(problem) = beside.and_then(|beside| cached_tag(&call, &beside)) {
+                    problems.push(problem);
+                    continue;
+                }
                 for (name, span) in beside_the_key(&call, key, function) {
                     problems.push(not_in_key(&name, span));
                 }

@@ -44,4 +44,7 @@ async fn call_with_result(result: u64) {}
 #[invalidates("user:{result}")]
 async fn template_with_result(result: u64) {}
 
+#[invalidates(load_user(id), skip(db))]
+async fn option_of_reads(db: &str, id: u64) {}
+
 fn main() {}

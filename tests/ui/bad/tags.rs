@@ -106,4 +106,23 @@ async fn no_list_of_write() {}
 #[invalidates(tags(catalog))]
 async fn no_call() {}
 
+mod cached {
+    use cached_aside::{cached_aside, invalidates};
+
+    #[cached_aside(ttl = "5m", key = "user:{id}")]
+    async fn load_user(id: u64) {
+        let _ = id;
+    }
+
+    #[invalidates(tags(load_user(id)))]
+    async fn by_write(id: u64) {
+        let _ = id;
+    }
+
+    #[cached_aside(ttl = "5m", key = "team:{id}", tags(load_user(id)))]
+    async fn by_read(id: u64) {
+        let _ = id;
+    }
+}
+
 fn main() {}
