@@ -40,6 +40,9 @@ pub(super) fn of_write(args: &WriteArgs, function: &Function, problems: &mut Pro
     }
 }
 
+/// What a constant of type `Duration` may be asked when compiling, whatever else has such a method.
+const OF_DURATION: [&str; 3] = ["saturating_add", "saturating_mul", "saturating_sub"];
+
 fn check(
     OptionValue { name, value }: &OptionValue<DurationArg>,
     function: &Function,
@@ -63,11 +66,7 @@ fn not_fixed(option: &Ident, constant: &Expr, function: &Function) -> Option<(Sp
             ),
         ));
     }
-    if let Expr::Call(call) = constant
-        && let Expr::Path(path) = &*call.func
-        && let Some(name) = path.path.get_ident()
-        && Beside::of(function).is_some_and(|beside| beside.is_not_const(&name.to_string()))
-    {
+    if let Some(name) = Beside::of(function).and_then(|beside| not_const(constant, &beside)) {
         return Some((
             name.span(),
             format!(
@@ -86,6 +85,27 @@ fn not_fixed(option: &Ident, constant: &Expr, function: &Function) -> Option<(Sp
             ),
         )
     })
+}
+
+/// The function that is called first, if it can't be called when compiling.
+fn not_const<'a>(constant: &'a Expr, beside: &Beside) -> Option<&'a Ident> {
+    let is_not_const = |name: &Ident| beside.is_not_const(&name.to_string());
+    match constant {
+        Expr::Call(call) => match &*call.func {
+            Expr::Path(path) => path.path.get_ident().filter(|name| is_not_const(name)),
+            _ => None,
+        },
+        Expr::Field(field) => not_const(&field.base, beside),
+        Expr::Paren(paren) => not_const(&paren.expr, beside),
+        Expr::Reference(reference) => not_const(&reference.expr, beside),
+        Expr::MethodCall(call) => not_const(&call.receiver, beside).or_else(|| {
+            let of_static = matches!(&*call.receiver, Expr::Path(path)
+                if path.path.get_ident().is_some_and(|name| beside.is_static(&name.to_string())));
+            let is_own = !OF_DURATION.iter().any(|method| call.method == method);
+            Some(&call.method).filter(|name| of_static && is_own && is_not_const(name))
+        }),
+        _ => None,
+    }
 }
 
 /// A parameter where it is a name of its own.

@@ -26,4 +26,26 @@ async fn a_number_alone(id: u64) {}
 #[cached_aside(5m)]
 async fn a_duration_alone(id: u64) {}
 
+struct Settings {
+    ttl: Duration,
+}
+
+impl Settings {
+    fn length(&self) -> Duration {
+        self.ttl
+    }
+}
+
+static SETTINGS: Settings = Settings { ttl: TTL };
+
+fn settings() -> &'static Settings {
+    &SETTINGS
+}
+
+#[cached_aside(ttl = settings().ttl)]
+async fn a_field_of_a_call(id: u64) {}
+
+#[cached_aside(ttl = SETTINGS.length())]
+async fn a_method_of_a_static(id: u64) {}
+
 fn main() {}
