@@ -157,7 +157,9 @@ pub mod language {
 
     #[cached_aside(one(id) for id in ids)]
     pub async fn batch(ids: &[Number]) -> ::std::vec::Vec<::std::option::Option<Number>> {
-        ::std::iter::Iterator::collect(::std::iter::Iterator::map(ids.iter(), |id| ::std::option::Option::Some(*id)))
+        ::std::iter::Iterator::collect(::std::iter::Iterator::map(ids.iter(), |id| {
+            ::std::option::Option::Some(*id)
+        }))
     }
 
     #[invalidates(one(id), one(id) for id in [id], tags(tag(id)), when = id == 1)]

@@ -76,4 +76,22 @@ impl<T> Blanket for Box<T> {
     }
 }
 
+macro_rules! filled_in {
+    ($parameter:ident) => {
+        impl<$parameter> Repo<$parameter> {
+            #[cached_aside(ttl = "5m", key = "filled:{id}")]
+            async fn filled_in(id: u64) -> u64 {
+                id
+            }
+
+            #[cached_aside(ttl = "5m", key = "named:{T}:{id}")]
+            async fn named(id: u64) -> u64 {
+                id
+            }
+        }
+    };
+}
+
+filled_in!(T);
+
 fn main() {}
