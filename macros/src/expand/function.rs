@@ -2,7 +2,7 @@
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
-use syn::{Block, Expr, Stmt, Type, spanned::Spanned};
+use syn::{Block, Expr, Local, Pat, Stmt, Type, spanned::Spanned};
 
 use super::{
     attributes::as_outer,
@@ -19,6 +19,7 @@ use crate::{
     },
     parse::{args::OptionValue, duration::DurationArg},
     plan::ReadPlan,
+    tokens::{names, variables},
 };
 
 /// The body of the annotated function.
@@ -111,12 +112,12 @@ fn returns(plan: &ReadPlan, output: &Type, shape: &TokenStream) -> TokenStream {
     quote!(#returns::#sharing #storing #given_up .or_absent())
 }
 
-/// The user's body as a future that hasn't begun.
-pub(super) fn body(function: &Function) -> TokenStream {
+/// The user's body as a future that hasn't begun, beside what uses its arguments as well.
+pub(super) fn body(function: &Function, beside: &TokenStream) -> TokenStream {
     let output = &function.output;
-    let statements = match &function.body {
-        Body::Async(block) => &block.stmts,
-        Body::Boxed(boxed) => &boxed.statements,
+    let statements: Vec<TokenStream> = match &function.body {
+        Body::Async(block) => block.stmts.iter().map(ToTokens::to_token_stream).collect(),
+        Body::Boxed(boxed) => bound_again(&boxed.statements, beside),
     };
     let never = hygienic("never");
     let at_output = Span::mixed_site().located_at(output.span());
@@ -130,6 +131,27 @@ pub(super) fn body(function: &Function) -> TokenStream {
         }
     });
     quote!(async move { #edge #(#statements)* })
+}
+
+/// The statements of a boxed future, which binds each parameter again: one that is used beside it is no unused one inside.
+fn bound_again(statements: &[Stmt], beside: &TokenStream) -> Vec<TokenStream> {
+    let used = names(beside);
+    let again = |statement: &Stmt| {
+        let Stmt::Local(Local { pat: Pat::Ident(pat), init: Some(init), .. }) = statement else {
+            return None;
+        };
+        let is_it = matches!(&*init.expr, Expr::Path(path) if path.path.is_ident(&pat.ident));
+        (is_it && used.iter().any(|name| pat.ident == name)).then(|| pat.ident.clone())
+    };
+    let statement = |(number, statement): (usize, &Stmt)| {
+        let name = again(statement).filter(|name| {
+            let rest = statements[number + 1..].iter().map(ToTokens::to_token_stream).collect();
+            !variables(&rest).iter().any(|used| name == used)
+        });
+        let used = name.map(|name| quote!(let _ = &#name;));
+        quote!(#statement #used)
+    };
+    statements.iter().enumerate().map(statement).collect()
 }
 
 /// The future, pinned where it is: a call that took it by value would hold it a second time.

@@ -64,8 +64,8 @@ pub(crate) fn read(plan: &ReadPlan, function: &Function) -> TokenStream {
         Form::Alone => {
             let shape = shape::shape_constant(function);
             let settings = settings::of_read(plan, function, &quote!(__SHAPE));
-            let load =
-                function::load(plan, function, &quote!(__SHAPE), &quote!(&__READ), &function::body(function));
+            let body = function::body(function, &key::tagged_key(plan));
+            let load = function::load(plan, function, &quote!(__SHAPE), &quote!(&__READ), &body);
             function::around(function, &quote!(#shape #settings #load))
         }
     }

@@ -41,8 +41,9 @@ pub(crate) fn write(plan: &WritePlan) -> TokenStream {
         // It goes on without whoever has the cache.
         Some(_) => plan.cache.as_ref().map(cloned_cache).unzip(),
     };
+    let when = &plan.when;
     let future = match &plan.transfers {
-        None => pinned(&body(function)),
+        None => pinned(&body(function, &quote!(#keys #arguments #when))),
         Some(_) => detached::owned_body(function),
     };
     let name = hygienic("keys");

@@ -83,6 +83,33 @@ impl Repo {
     }
 }
 
+/// What the key alone uses is used, also where every parameter is bound again.
+#[async_trait::async_trait]
+trait Boxed {
+    async fn read(&self, id: u64) -> u64;
+    async fn write(&self, id: u64, other: u64);
+    async fn decided(&self, id: u64);
+}
+
+struct Store;
+
+#[async_trait::async_trait]
+impl Boxed for Store {
+    #[cached_aside(ttl = "5m", key = "store:{id}", skip(self))]
+    async fn read(&self, id: u64) -> u64 {
+        1
+    }
+
+    #[invalidates("store:{id}", "other:{other}")]
+    async fn write(&self, id: u64, mut other: u64) {
+        other += 1;
+        let _ = other;
+    }
+
+    #[invalidates("store:1", when = id == 1)]
+    async fn decided(&self, id: u64) {}
+}
+
 #[tokio::main(flavor = "current_thread")]
 pub(super) async fn main() {
     Cache::in_process().install().unwrap();
@@ -90,4 +117,7 @@ pub(super) async fn main() {
     assert_eq!(key_only(1, 2, "a".into()).await, "a!");
     assert_eq!(write(3).await, "3");
     assert_eq!(Repo.unused_companions(1).await, 1);
+    assert_eq!(Store.read(1).await, 1);
+    Store.write(1, 2).await;
+    Store.decided(1).await;
 }

@@ -53,8 +53,14 @@ pub(super) fn in_place(plan: &BatchPlan, function: &Function) -> TokenStream {
         }
     };
     let before = quote!(#(#again)* #before #of_list);
-    let statements =
-        steps(plan, function, &list.to_token_stream(), (&kept, &twice), &before, &body(function));
+    let statements = steps(
+        plan,
+        function,
+        &list.to_token_stream(),
+        (&kept, &twice),
+        &before,
+        &body(function, &plan.call.to_token_stream()),
+    );
     let mut sig = function.sig.clone();
     sig.inputs.iter_mut().for_each(|input| Immutable.visit_fn_arg_mut(input));
     around(&without_body(function, function.attrs.clone(), sig), &statements)
