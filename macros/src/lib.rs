@@ -21,6 +21,7 @@ use parse::{
 use problem::{Problems, report};
 use proc_macro2::{Span, TokenStream, TokenTree};
 use quote::quote;
+use syn::Type;
 
 #[expect(missing_docs, reason = "documented where it is re-exported: rustdoc joins the two")]
 #[proc_macro_attribute]
@@ -75,7 +76,8 @@ fn expand_with(
 /// What other attributes name of a cached function whose own has mistakes: they are right to name it.
 fn companions(args: TokenStream, function: &Function) -> TokenStream {
     // Where the attribute stands twice, the other one makes them.
-    if is_batch(&args) || function.attribute(Attribute::CachedAside.name()).is_some() {
+    let is_twice = function.attribute(Attribute::CachedAside.name()).is_some();
+    if is_batch(&args) || is_twice || matches!(function.output, Type::Never(_)) {
         return TokenStream::new();
     }
     let args = ReadArgs::parse(args, &mut Problems::default());

@@ -116,13 +116,13 @@ pub(super) fn key_of_self(
     let knows_cache = known != Some(CacheKnown::InCalls);
     let KeySignature { sig, .. } = KeySignature::new(plan, function, shape, &name, parameters, knows_cache);
     let arguments = turbofish(&sig.generics);
-    let on_self = plan.cache.as_ref().filter(|cache| cache.known == CacheKnown::OnSelf);
+    let placed = plan.cache.as_ref().filter(|cache| cache.known == CacheKnown::OnSelf);
     let name = hygienic("cache");
-    let cache = on_self.filter(|cache| ends(&cache.expr).is_some()).map(|cache| lent(&name, &cache.expr));
-    let in_cache = on_self.map(|on_self| match &cache {
+    let cache = placed.filter(|cache| ends(&cache.expr).is_some()).map(|cache| lent(&name, &cache.expr));
+    let in_cache = placed.map(|placed| match &cache {
         Some(_) => quote!(.in_cache(#name)),
         None => {
-            let cache = reference(&on_self.expr);
+            let cache = reference(&placed.expr);
             quote!(.in_cache(#cache))
         }
     });

@@ -235,6 +235,7 @@ impl Function {
     /// What every attribute requires of a function.
     pub(crate) fn check(&self, attribute: &str, problems: &mut Problems) {
         let sig = &self.sig;
+        self.check_end(attribute, problems);
         if sig.asyncness.is_none() && matches!(self.body, Body::Async(_)) {
             problems.push(match made_by_hand(&self.output) {
                 Some(output) => syn::Error::new(
@@ -280,6 +281,16 @@ impl Function {
             problems.push(syn::Error::new(
                 variadic.span(),
                 format!("`#[{attribute}]` can't stand on a variadic function"),
+            ));
+        }
+    }
+
+    /// What never returns has no value that could be stored, and a write that never ends keeps its guards.
+    fn check_end(&self, attribute: &str, problems: &mut Problems) {
+        if let Type::Never(never) = &self.output {
+            problems.push(syn::Error::new(
+                never.span(),
+                format!("`#[{attribute}]` needs a function that returns; put it on one that this one calls"),
             ));
         }
     }

@@ -178,11 +178,17 @@ pub(crate) fn codec_of_ours(ty: &Type) -> Option<&Ident> {
 
 /// The codec of `cached-aside` that is meant by `json`, which no type is called.
 fn written_small(ty: &Type) -> Option<&'static str> {
+    let (name, codec) = in_another_case(ty)?;
+    name.to_string().chars().all(|character| !character.is_uppercase()).then_some(codec)
+}
+
+/// The name that is almost one of a codec of `cached-aside`, and that codec.
+pub(crate) fn in_another_case(ty: &Type) -> Option<(&Ident, &'static str)> {
     let Type::Path(TypePath { qself: None, path, .. }) = ty else { return None };
-    let name = path.get_ident().map(ToString::to_string)?;
-    let is_small = name.chars().all(|character| !character.is_uppercase());
-    let is_meant = |codec: &str| codec.eq_ignore_ascii_case(&name.replace('_', ""));
-    CODECS.iter().map(|(codec, ..)| *codec).find(|codec| is_small && is_meant(codec))
+    let name = path.get_ident().filter(|_| codec_of_ours(ty).is_none())?;
+    let written = name.to_string().replace('_', "");
+    let codec = CODECS.iter().map(|(codec, ..)| *codec).find(|codec| codec.eq_ignore_ascii_case(&written));
+    codec.map(|codec| (name, codec))
 }
 
 /// What to write into Cargo.toml before this codec can be named.

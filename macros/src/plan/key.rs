@@ -352,10 +352,8 @@ fn resolve_in_function(
         None => {
             let named = function.parameters.iter().filter_map(|parameter| parameter.name.as_ref());
             let (result, items) = (has_result.then(|| Ident::new("result", span)), scope.items());
-            let names = items.iter().chain(named).chain(&result);
-            Err(mistake(
-                of_macro::may_be_meant(name, function).unwrap_or_else(|| not_a_parameter(name, names)),
-            ))
+            let all = items.iter().chain(named).chain(&result);
+            Err(mistake(of_macro::may_be_meant(name, function).unwrap_or_else(|| not_a_parameter(name, all))))
         }
     }
 }

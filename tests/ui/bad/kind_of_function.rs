@@ -76,4 +76,14 @@ impl<T> Answer for Generic<T> {
 #[invalidates("user:1")]
 async fn below_the_runtime() {}
 
+#[cached_aside(ttl = "5m")]
+async fn reads_for_ever(id: u64) -> ! {
+    panic!("{id}")
+}
+
+#[invalidates("user:{id}")]
+async fn writes_for_ever(id: u64) -> ! {
+    panic!("{id}")
+}
+
 fn main() {}

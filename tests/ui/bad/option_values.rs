@@ -42,4 +42,7 @@ async fn written_small(id: u64) -> u64 {
     id
 }
 
+#[cached_aside(ttl = "5m", codec = JSON)]
+async fn codec_in_capitals() {}
+
 fn main() {}
