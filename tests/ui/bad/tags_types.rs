@@ -18,12 +18,14 @@ async fn of_another_type(id: u64) -> u64 {
     id
 }
 
-#[cached_aside(ttl = "5m", key = "ok:{id}")]
-async fn load(id: u64) -> u64 {
-    id
+mod cached {
+    #[cached_aside::cached_aside(ttl = "5m", key = "ok:{id}")]
+    pub async fn load(id: u64) -> u64 {
+        id
+    }
 }
 
-#[invalidates(tags(load(id)))]
+#[invalidates(tags(cached::load(id)))]
 async fn no_tag(id: u64) {
     let _ = id;
 }
