@@ -23,6 +23,7 @@ mod extremes;
 mod forms;
 mod parts;
 mod tagged;
+mod trouble;
 
 /// Nothing of this takes so long, on however busy a machine.
 const LONG: Duration = Duration::from_secs(60);

@@ -12,9 +12,10 @@ use std::{
 use bytes::Bytes;
 use cached_aside_protocol::{
     Token,
-    steps::{Abandon, Ending, Fill, Filled, Renew},
+    steps::{Ending, Fill, Filled, Renew},
 };
 
+use self::given_up::{GivenUp, give_up_again};
 use crate::{
     backoff::Backoff,
     engine::shared::Shared,
@@ -22,6 +23,7 @@ use crate::{
     thread::{Beside, Clock},
 };
 
+mod given_up;
 pub(crate) mod several;
 
 /// The pauses between refreshes that fail, for all callers of all processes together.
@@ -45,6 +47,8 @@ pub(crate) struct StoreRight {
     /// The versions of the tags that its entry will carry: read before its body begins.
     pub(crate) versions: Box<[Token]>,
     right: Right,
+    /// How long it lasts unless it is renewed.
+    hold: Duration,
     /// Whether there may be local copies of the value that it refreshes.
     pub(crate) may_be_copied: bool,
     ours: bool,
@@ -56,17 +60,10 @@ impl StoreRight {
         key: impl Into<Arc<str>>,
         token: Token,
         right: Right,
+        hold: Duration,
     ) -> StoreRight {
-        let versions = Box::default();
-        StoreRight {
-            cache: cache.clone(),
-            key: key.into(),
-            token,
-            versions,
-            right,
-            may_be_copied: false,
-            ours: true,
-        }
+        let (cache, key, versions) = (cache.clone(), key.into(), Box::default());
+        StoreRight { cache, key, token, versions, right, hold, may_be_copied: false, ours: true }
     }
 
     pub(crate) fn key(&self) -> &str {
@@ -74,12 +71,12 @@ impl StoreRight {
     }
 
     /// It was not granted: dropping it gives nothing up.
-    pub(crate) fn disarm(mut self) {
+    pub(crate) fn disarm(&mut self) {
         self.ours = false;
     }
 
-    /// The step that asks for it failed. It is given up, unless the error says that it was not granted.
-    pub(crate) fn unanswered(mut self, error: &StoreError) {
+    /// The step that asks for it failed. Dropping it gives it up, unless the error says that it was not granted.
+    pub(crate) fn unanswered(&mut self, error: &StoreError) {
         self.ours = error.is_ambiguous();
     }
 
@@ -89,8 +86,9 @@ impl StoreRight {
     }
 
     /// Renews it until it is lost.
-    pub(crate) fn renew_loop(&self, hold: Duration) -> impl Future<Output = ()> + Send + 'static {
-        let (cache, key, token, right) = (self.cache.clone(), self.key.clone(), self.token, self.right);
+    pub(crate) fn renew_loop(&self) -> impl Future<Output = ()> + Send + 'static {
+        let StoreRight { token, right, hold, .. } = *self;
+        let (cache, key) = (self.cache.clone(), self.key.clone());
         async move {
             let pause = hold / 3;
             loop {
@@ -131,11 +129,13 @@ impl StoreRight {
             return self.abandon(Ending::Discard);
         }
         self.ours = false;
-        let (cache, key, token) = (self.cache.clone(), self.key.clone(), self.token);
+        let (cache, hold) = (self.cache.clone(), self.hold);
+        let given_up = self.given_up(Ending::Discard);
         let discarded = self.cache.spawn(async move {
-            let abandon = Abandon { token, ending: Ending::Discard };
-            let answer = cache.store.run(&key, abandon, cache.timeout).await;
-            cache.wait_for_copies(answer.ok().flatten().unwrap_or_default()).await;
+            match given_up.try_alone(&cache).await {
+                Ok(left) => cache.wait_for_copies(left.unwrap_or_default()).await,
+                Err(given_up) => drop(cache.spawn(give_up_again(cache.clone(), vec![given_up], hold))),
+            }
         });
         // It is carried out to its end also where the caller goes away.
         let _ = discarded.await;
@@ -143,6 +143,10 @@ impl StoreRight {
 
     fn give_up(&mut self, failed: bool) {
         self.abandon(self.ending(failed));
+    }
+
+    fn given_up(&self, ending: Ending) -> GivenUp {
+        GivenUp { key: self.key.clone(), token: self.token, ending }
     }
 
     /// What becomes of the entry when it is given up.
@@ -161,11 +165,12 @@ impl StoreRight {
     /// Sends a step that nobody waits for.
     fn abandon(&mut self, ending: Ending) {
         self.ours = false;
-        let (cache, key, token) = (self.cache.clone(), self.key.clone(), self.token);
-        let ending = async move {
-            let _ = cache.store.run(&key, Abandon { token, ending }, cache.timeout).await;
-        };
-        send(&self.cache, ending);
+        let (cache, given_up, hold) = (self.cache.clone(), self.given_up(ending), self.hold);
+        send(&self.cache, async move {
+            if let Err(given_up) = given_up.try_alone(&cache).await {
+                give_up_again(cache, vec![given_up], hold).await;
+            }
+        });
     }
 }
 

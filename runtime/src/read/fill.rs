@@ -43,14 +43,14 @@ pub(super) async fn fill(
 ) -> bool {
     let begun = Instant::now();
     let mut answer = if value.len() > LARGE && cache.store.is_remote() {
-        let renewal = held.renew_loop(function.settings.lease);
+        let renewal = held.renew_loop();
         while_renewing(cache.clock, pin!(held.fill(value.clone(), ttl)), renewal, identity).await
     } else {
         held.fill(value.clone(), ttl).await
     };
     if let Ok(Filled::Copied(left)) = answer {
         met.set();
-        answer = fill_after_copies(&cache, function, &mut held, (value, ttl), left).await;
+        answer = fill_after_copies(&cache, &mut held, (value, ttl), left).await;
     }
     if is_to_be_given_up(&cache, function, held.key(), &answer, (begun.elapsed(), ttl)) {
         held.fail();
@@ -62,12 +62,11 @@ pub(super) async fn fill(
 /// while it runs no copy is registered.
 async fn fill_after_copies(
     cache: &Shared,
-    function: &'static ReadFunction,
     held: &mut StoreRight,
     (value, ttl): (Bytes, Duration),
     mut left: Duration,
 ) -> Answer<Filled> {
-    let renewal = held.renew_loop(function.settings.lease);
+    let renewal = held.renew_loop();
     let again = async {
         loop {
             tracing::debug!(key = held.key(), ?left, "a refresh waits for local copies");

@@ -27,7 +27,7 @@ pub(super) type Asked<A> = (A, Option<Box<[Token]>>);
 
 /// What became of asking for the place of what is there.
 pub(super) enum Replaced {
-    Yes(StoreRight),
+    Yes,
     /// Nobody may store there now.
     Never,
     /// Something else is there by now.
@@ -85,10 +85,11 @@ impl<V, E> Call<'_, V, E> {
             let there = budget.spend(|within| self.cache.read(self.key(), within)).await;
             let (right, there) = self.right_to_replace(there)?;
             // It exists before it is won: dropped while that is being asked, it gives up what may have been won.
-            let held = StoreRight::new(self.cache, ticket.key().clone(), Token::fresh(), right);
+            let lease = self.function.settings.lease;
+            let mut held = StoreRight::new(self.cache, ticket.key().clone(), Token::fresh(), right, lease);
             let answer = self.replace(held.token, right, entry::header_of(&there), budget).await;
-            match self.replaced(held, &there, answer) {
-                Replaced::Yes(held) => return Some(held),
+            match self.replaced(&mut held, &there, answer) {
+                Replaced::Yes => return Some(held),
                 Replaced::Never => return None,
                 Replaced::Changed => {}
             }
@@ -120,7 +121,7 @@ impl<V, E> Call<'_, V, E> {
     /// What the answer says to a load that asked for the place of what is there.
     pub(super) fn replaced(
         &self,
-        mut held: StoreRight,
+        held: &mut StoreRight,
         there: &Bytes,
         answer: Answer<Asked<bool>>,
     ) -> Replaced {
@@ -131,7 +132,7 @@ impl<V, E> Call<'_, V, E> {
                 held.versions = versions;
                 held.may_be_copied = held.is_refresh() && entry::can_have_copies(there);
                 tracing::debug!(key = self.key(), refresh = held.is_refresh(), "forced refresh");
-                Replaced::Yes(held)
+                Replaced::Yes
             }
             Ok((false, _)) => {
                 held.disarm();

@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use cached_aside_protocol::entry::Refresh;
 
-use crate::{engine::lease::StoreRight, function::staleness::Freshness, outcome::Loaded};
+use crate::{function::staleness::Freshness, outcome::Loaded};
 
 /// What a look at the store found.
 #[derive(Debug)]
@@ -100,10 +100,21 @@ impl<V> StaleEntry<V> {
 }
 
 /// The outcome of an election.
-pub(super) enum Election {
-    Won(StoreRight),
+pub(super) enum Election<Held = ()> {
+    Won(Held),
     /// Somebody else has won, or the entry is no longer there.
     Lost,
     /// The store did not answer.
     Unknown,
+}
+
+impl Election {
+    /// With the right that was asked for, where it was won.
+    pub(super) fn with<Held>(self, held: Held) -> Election<Held> {
+        match self {
+            Election::Won(()) => Election::Won(held),
+            Election::Lost => Election::Lost,
+            Election::Unknown => Election::Unknown,
+        }
+    }
 }

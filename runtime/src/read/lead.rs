@@ -90,12 +90,12 @@ impl<V, E> Call<'_, V, E> {
         let (token, hold) = (Token::fresh(), self.function.settings.lease);
         let looked = ticket.next_epoch();
         // It exists before it is acquired: dropped while that is being asked, it gives up what may have been acquired.
-        let lease = StoreRight::new(self.cache, ticket.key().clone(), token, Right::Lease);
+        let mut lease = StoreRight::new(self.cache, ticket.key().clone(), token, Right::Lease, hold);
         let acquire = Acquire { expected: header, token, lease: hold };
         let asked = |within| self.with_versions(within, self.cache.acquire(self.key(), acquire, within));
         let answer = budget.spend(asked).await;
-        match self.granted(lease, answer) {
-            Granted::Lease(lease) => Ok(lease),
+        match self.granted(&mut lease, answer) {
+            Granted::Lease => Ok(lease),
             Granted::Not(found) => Err((found, looked)),
             Granted::LookAgain => {
                 let looked = ticket.next_epoch();
@@ -104,16 +104,17 @@ impl<V, E> Call<'_, V, E> {
         }
     }
 
-    /// What the answer says to a caller who asked for the lease, and for the versions of the tags.
+    /// What the answer says to a caller who asked for the lease, and for the versions of the tags. A lease that is not granted is to be
+    /// dropped, together with others that were asked for with it.
     pub(super) fn granted(
         &self,
-        mut lease: StoreRight,
+        lease: &mut StoreRight,
         answer: Answer<(Acquired, Option<Box<[Token]>>)>,
     ) -> Granted<V, E> {
         match answer {
             Ok((Acquired::Yes, Some(versions))) => {
                 lease.versions = versions;
-                Granted::Lease(lease)
+                Granted::Lease
             }
             Ok((Acquired::Yes, None)) => Granted::Not(Missing::Bypass.into()),
             Ok((Acquired::No(there), _)) => {
@@ -139,7 +140,7 @@ impl<V, E> Call<'_, V, E> {
 
 /// What became of asking for a lease.
 pub(super) enum Granted<V, E> {
-    Lease(StoreRight),
+    Lease,
     /// This is there instead.
     Not(Lookup<V, E>),
     LookAgain,

@@ -35,7 +35,7 @@ impl<V, E> Call<'_, V, E> {
         self.counters.loads.increment();
         self.record_source(Source::Loaded, Some(Duration::ZERO));
         let started = Instant::now();
-        let renewal = lease.renew_loop(self.function.settings.lease);
+        let renewal = lease.renew_loop();
         let encode = |result: Loaded<V, E>| {
             let load_time = started.elapsed();
             self.counters.record_load(load_time);

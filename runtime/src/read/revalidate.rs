@@ -125,21 +125,22 @@ impl<V, E> Call<'_, V, E> {
     }
 
     /// Tries to become the one who refreshes an entry.
-    pub(super) async fn elect(&self, stale: StaleEntry<()>, budget: &mut Budget) -> Election {
+    pub(super) async fn elect(&self, stale: StaleEntry<()>, budget: &mut Budget) -> Election<StoreRight> {
         let (lease, token) = (self.function.settings.lease, Token::fresh());
         let right = Right::Revalidate { failures: stale.refresh.failures };
         // It exists before it is won: dropped while that is being asked, it gives up what may have been won.
-        let held = StoreRight::new(self.cache, self.key(), token, right);
+        let mut held = StoreRight::new(self.cache, self.key(), token, right, lease);
         let elect = Elect { expected: entry::header_of(&stale.bytes), token, hold: lease, force: false };
         let asked = |within| self.with_versions(within, self.cache.elect(self.key(), elect, within));
         let answer = budget.spend(asked).await;
-        self.elected(held, &stale, answer)
+        self.elected(&mut held, &stale, answer).with(held)
     }
 
-    /// What the answer says to a caller who asked for the right to refresh an entry, and for the versions of the tags.
+    /// What the answer says to a caller who asked for the right to refresh an entry, and for the versions of the tags. A right that is
+    /// not won is to be dropped, together with others that were asked for with it.
     pub(super) fn elected<T>(
         &self,
-        mut held: StoreRight,
+        held: &mut StoreRight,
         stale: &StaleEntry<T>,
         answer: Answer<(bool, Option<Box<[Token]>>)>,
     ) -> Election {
@@ -151,7 +152,7 @@ impl<V, E> Call<'_, V, E> {
                 held.may_be_copied = entry::can_have_copies(&stale.bytes);
                 self.counters.refreshes.increment();
                 tracing::debug!(key = self.key(), age = ?stale.age, freshness = ?stale.freshness, "refreshing");
-                Election::Won(held)
+                Election::Won(())
             }
             Ok((false, _)) => {
                 held.disarm();

@@ -55,7 +55,7 @@ impl<V, E> Revalidation<V, E> {
             };
             (result, load_time, entry)
         };
-        let renewal = held.renew_loop(function.settings.lease);
+        let renewal = held.renew_loop();
         let (result, load_time, entry) = while_renewing(cache.clock, pin!(body), renewal, encode).await;
         let Some(entry) = entry else {
             counters.refreshes_failed.increment();

@@ -230,8 +230,8 @@ impl Disagreement {
     async fn remove(&self, cache: &Arc<Shared>, bytes: &Bytes) {
         let (key, token) = (&*self.look.key, Token::fresh());
         // It exists before it is won: whatever becomes of the question, it gives up what may have been won.
-        let mut right = StoreRight::new(cache, key, token, Right::Revalidate { failures: 0 });
         let hold = self.function.settings.lease;
+        let mut right = StoreRight::new(cache, key, token, Right::Revalidate { failures: 0 }, hold);
         let elect = Elect { expected: entry::header_of(bytes), token, hold, force: true };
         match cache.elect(key, elect, cache.timeout).await {
             Ok(true) => {

@@ -151,14 +151,6 @@ impl FaultyStore {
         self.pass(S::NAME, self.inside.run_all(keys, steps)).await
     }
 
-    pub(crate) async fn run_all_of_load<S: Step>(
-        &self,
-        keys: &[&str],
-        steps: &[S],
-    ) -> Answer<Vec<Answer<S::Answer>>> {
-        self.run_all(keys, steps).await
-    }
-
     pub(crate) async fn watch(&self, key: &str) -> Answer<Watched> {
         self.pass("watch", self.inside.watch(key)).await
     }

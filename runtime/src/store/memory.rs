@@ -70,14 +70,6 @@ impl MemoryStore {
         Ok(keys.iter().zip(steps).map(|(key, step)| self.take(&mut slots, key, step)).collect())
     }
 
-    pub(crate) async fn run_all_of_load<S: Step>(
-        &self,
-        keys: &[&str],
-        steps: &[S],
-    ) -> Answer<Vec<Answer<S::Answer>>> {
-        self.run_all(keys, steps).await
-    }
-
     pub(crate) async fn watch(&self, key: &str) -> Answer<Watched> {
         let watch = self.listeners.listen(key, true);
         let slots = self.slots.lock();

@@ -183,9 +183,14 @@ impl Store {
         steps: Vec<S>,
         within: Duration,
     ) -> Boxed<'a, Vec<Answer<S::Answer>>> {
-        boxed(
-            async move { each(keys, on_store!(self, within, store => store.run_all_of_load(keys, &steps))) },
-        )
+        match self {
+            // What was answered in time counts, whatever became of the rest.
+            #[cfg(feature = "redis")]
+            Store::Redis(store) => boxed(async move { store.run_all_of_load(keys, &steps, within).await }),
+            _ => boxed(
+                async move { each(keys, on_store!(self, within, store => store.run_all(keys, &steps))) },
+            ),
+        }
     }
 
     /// Places guards that only count if `replicas` replicas have confirmed them. A store without replicas has no failover to survive.

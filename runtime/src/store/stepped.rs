@@ -151,14 +151,6 @@ impl SteppedStore {
         self.send(S::NAME, keys, run).await
     }
 
-    pub(crate) async fn run_all_of_load<S: Step>(
-        &self,
-        keys: &[&str],
-        steps: &[S],
-    ) -> Answer<Vec<Answer<S::Answer>>> {
-        self.run_all(keys, steps).await
-    }
-
     /// Entries and tags by themselves, one after the other: they may be on different nodes.
     pub(crate) async fn read_all(&self, keys: &[&str], timed: bool) -> Answer<Vec<Answer<Read>>> {
         let entries = keys.iter().take_while(|key| !key.starts_with('#')).count();

@@ -5,11 +5,15 @@ use std::{future::Future, mem, pin::Pin, sync::Arc, thread::panicking, time::Dur
 use bytes::Bytes;
 use cached_aside_protocol::{
     Token,
-    steps::{Abandon, Ending, Fill, Filled, Renew},
+    steps::{Ending, Fill, Filled, Renew},
 };
 use futures_util::future::join_all;
 
-use super::{StoreRight, is_spent, send};
+use super::{
+    StoreRight,
+    given_up::{GivenUp, give_up_again, try_all},
+    is_spent, send,
+};
 use crate::{
     engine::{copies::Met, shared::Shared},
     store::Answer,
@@ -29,6 +33,10 @@ impl StoreRights {
     /// One by one: each is responsible for itself again.
     pub(crate) fn each(mut self) -> impl Iterator<Item = StoreRight> {
         mem::take(&mut self.0).into_iter()
+    }
+
+    pub(crate) fn push(&mut self, right: StoreRight) {
+        self.0.push(right);
     }
 
     pub(crate) fn tokens(&self) -> impl Iterator<Item = Token> {
@@ -62,11 +70,12 @@ fn abandon_all(mut ended: Vec<(Ending, StoreRight)>) {
     for (_, right) in &mut ended {
         right.ours = false;
     }
+    let hold = ended.iter().map(|(_, right)| right.hold).max().unwrap_or_default();
+    let given_up: Vec<GivenUp> = ended.iter().map(|(ending, right)| right.given_up(*ending)).collect();
     let shared = cache.clone();
     send(&cache, async move {
-        let keys: Vec<&str> = ended.iter().map(|(_, right)| right.key()).collect();
-        let steps = ended.iter().map(|(ending, right)| Abandon { token: right.token, ending: *ending });
-        let _ = shared.store.run_all_of_load(&keys, steps.collect(), shared.timeout).await;
+        let left = try_all(&shared, given_up).await;
+        give_up_again(shared, left, hold).await;
     });
 }
 

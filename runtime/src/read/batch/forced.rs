@@ -17,7 +17,7 @@ use super::{
 use crate::{
     engine::{
         flight::{Epoch, Ticket},
-        lease::{Right, StoreRight},
+        lease::{Right, StoreRight, several::StoreRights},
     },
     store::Answer,
 };
@@ -94,14 +94,22 @@ impl<V, E> Group<V, E> {
         let steps = expected.zip(rights.tokens()).map(|(expected, token)| step(expected, token)).collect();
         let indices: Vec<usize> = over.iter().map(|(index, ..)| *index).collect();
         let answers = self.ask(&indices, steps, is_look).await;
-        let mut changed = Vec::new();
-        for (((index, ticket, _, there), right), answer) in over.into_iter().zip(rights.each()).zip(answers) {
+        let (mut changed, mut not_won) = (Vec::new(), StoreRights::default());
+        for (((index, ticket, _, there), mut right), answer) in
+            over.into_iter().zip(rights.each()).zip(answers)
+        {
             let site = self.of.site();
-            match Call::new(&site, &self.of.keys[index]).replaced(right, &there, answer.map(won)) {
-                Replaced::Yes(held) => self.loads_with(index, ticket, Some(held)),
+            let replaced =
+                Call::new(&site, &self.of.keys[index]).replaced(&mut right, &there, answer.map(won));
+            match replaced {
+                Replaced::Yes => {
+                    self.loads_with(index, ticket, Some(right));
+                    continue;
+                }
                 Replaced::Never => self.loads_with(index, ticket, None),
                 Replaced::Changed => changed.push((index, ticket)),
             }
+            not_won.push(right);
         }
         changed
     }

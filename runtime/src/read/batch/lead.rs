@@ -132,20 +132,22 @@ impl<V, E> Group<V, E> {
         let answers = self.ask(&indices, steps, |answer| matches!(answer, Acquired::No(_))).await;
         let Group { of, states, .. } = self;
         let site = of.site();
-        for ((((index, ticket, _), right), answer), looked) in
+        let mut not_granted = StoreRights::default();
+        for ((((index, ticket, _), mut right), answer), looked) in
             leases.into_iter().zip(rights.each()).zip(answers).zip(looked)
         {
             let call = Call::new(&site, &of.keys[index]);
-            states[index] = match call.granted(right, answer) {
-                Granted::Lease(lease) => {
-                    let (ticket, held) = (Some(ticket), Some(lease));
-                    State::Loads(Load { ticket, held, stale: None, began: Epoch::NONE })
+            let (found, looked) = match call.granted(&mut right, answer) {
+                Granted::Lease => {
+                    let (ticket, held) = (Some(ticket), Some(right));
+                    states[index] = State::Loads(Load { ticket, held, stale: None, began: Epoch::NONE });
+                    continue;
                 }
-                Granted::Not(found) => State::Leads { ticket, found, looked },
-                Granted::LookAgain => {
-                    State::Leads { ticket, found: Missing::NeedsServerTime.into(), looked: Epoch::NONE }
-                }
+                Granted::Not(found) => (found, looked),
+                Granted::LookAgain => (Missing::NeedsServerTime.into(), Epoch::NONE),
             };
+            states[index] = State::Leads { ticket, found, looked };
+            not_granted.push(right);
         }
     }
 
@@ -168,18 +170,27 @@ impl<V, E> Group<V, E> {
         let answers = self.ask(&indices, steps, |_| false).await;
         let Group { of, states, values, .. } = self;
         let site = of.site();
-        for (((index, flight, stale), right), answer) in refreshes.into_iter().zip(rights.each()).zip(answers)
+        let mut not_won = StoreRights::default();
+        for (((index, flight, stale), mut right), answer) in
+            refreshes.into_iter().zip(rights.each()).zip(answers)
         {
             let call = Call::new(&site, &of.keys[index]);
             let began = Epoch::NONE;
-            match (call.elected(right, &stale, answer), flight) {
-                (Election::Won(held), flight) => {
+            let election = call.elected(&mut right, &stale, answer);
+            let held = if let Election::Won(()) = election {
+                Some(right)
+            } else {
+                not_won.push(right);
+                None
+            };
+            match (election, flight) {
+                (Election::Won(()), flight) => {
                     if flight.is_none() && stale.freshness == Freshness::EarlyRefresh {
                         call.counters.early_refreshes.increment();
                     }
                     let (ticket, looked) =
                         flight.map_or((None, Epoch::NONE), |(ticket, at)| (Some(ticket), at));
-                    let (held, stale) = (Some(held), Some((stale, looked)));
+                    let stale = Some((stale, looked));
                     states[index] = State::Loads(Load { ticket, held, stale, began });
                 }
                 (Election::Lost | Election::Unknown, None) => {
@@ -191,7 +202,7 @@ impl<V, E> Group<V, E> {
                 }
                 (Election::Unknown, Some((ticket, looked))) => {
                     let (ticket, stale) = (Some(ticket), Some((stale, looked)));
-                    states[index] = State::Loads(Load { ticket, held: None, stale, began });
+                    states[index] = State::Loads(Load { ticket, held, stale, began });
                 }
             }
         }
@@ -207,8 +218,9 @@ impl<V, E> Group<V, E> {
     }
 
     pub(super) fn rights(&self, of: impl ExactSizeIterator<Item = (Arc<str>, Right)>) -> StoreRights {
-        let (cache, tokens) = (&self.of.cache, Token::several(of.len()));
-        of.zip(tokens).map(|((key, right), token)| StoreRight::new(cache, key, token, right)).collect()
+        let (cache, hold) = (&self.of.cache, self.of.function.settings.lease);
+        let tokens = Token::several(of.len());
+        of.zip(tokens).map(|((key, right), token)| StoreRight::new(cache, key, token, right, hold)).collect()
     }
 
     /// Asks for a right to store on each of these keys, and at the same time for the versions of the tags that their entries will

@@ -187,7 +187,7 @@ async fn a_value_that_is_not_stored_again_ends_with_its_copies() {
     let expected = entry::header_of(&inside.read("k").await.unwrap().unwrap());
     let elect = Elect { expected, token, hold: LEASE, force: false };
     assert!(inside.run("k", &elect).await.unwrap());
-    let mut held = StoreRight::new(&world.cache.inner, "k", token, Right::Revalidate { failures: 0 });
+    let mut held = StoreRight::new(&world.cache.inner, "k", token, Right::Revalidate { failures: 0 }, LEASE);
     held.may_be_copied = true;
     held.discard().await;
     copy.was_waited_for();

@@ -35,6 +35,10 @@ const UNSENT: u64 = 2;
 /// Number of intervals after which a batch without an answer is given up: by then its task should have timed out.
 const UNANSWERED: u64 = 5;
 
+/// What is wrong with an answer to `MGET` that has more or fewer values than keys were asked for.
+const NOT_ONE_EACH: (ErrorKind, &str) =
+    (ErrorKind::UnexpectedReturnType, "the answer to `MGET` has another number of values than of keys");
+
 thread_local! {
     /// The last `GET` of this thread, cleared: the next one uses its memory.
     static GET: Cell<Option<Cmd>> = const { Cell::new(None) };
@@ -264,7 +268,7 @@ async fn ask(
     batch.keys().for_each(|key| {
         mget.arg(key);
     });
-    match values_of(node, &mget, batch.is_timed()).await {
+    match values_of(node, &mget, batch.keys().len(), batch.is_timed()).await {
         Ok((values, now)) => {
             let (mut bytes, mut found) = (0, 0);
             let replies = values.into_iter().map(|value| {
@@ -296,15 +300,20 @@ async fn ask(
     }
 }
 
-/// Sends an `MGET`, and asks for the time of the server right after that if `timed`.
+/// Sends an `MGET` of so many keys, and asks for the time of the server right after that if `timed`.
 async fn values_of(
     node: &NodeConnection,
     mget: &Cmd,
+    keys: usize,
     timed: bool,
 ) -> Result<(Vec<Value>, Option<Duration>), Failure> {
-    let values = |answer| match answer {
-        Value::Array(values) => Ok(values),
-        other => Ok(redis::from_redis_value(other.extract_error()?)?),
+    let values = |answer: Value| {
+        let values: Vec<Value> = match answer {
+            Value::Array(values) => values,
+            other => redis::from_redis_value(other.extract_error()?)?,
+        };
+        // Else nobody knows which of them is the answer of which key.
+        if values.len() == keys { Ok(values) } else { Err(RedisError::from(NOT_ONE_EACH)) }
     };
     if !timed {
         return Ok((node.call_with(mget, values).await?, None));

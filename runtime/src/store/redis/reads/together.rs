@@ -176,7 +176,7 @@ impl RedisStore {
         for key in keys {
             mget.arg(self.full(key));
         }
-        let values = values_of(node, &mget, timed).await;
+        let values = values_of(node, &mget, keys.len(), timed).await;
         mget.clear();
         MGET.set(Some(mget));
         match values {

@@ -1,24 +1,29 @@
 //! A step of a load on several keys: one pipeline to each server, over the connection of the caller's runtime.
 
-use std::{mem, sync::atomic::Ordering::Relaxed};
+use std::{mem, sync::atomic::Ordering::Relaxed, time::Duration};
 
 use bytes::Bytes;
 use cached_aside_protocol::{Step, steps::SetIfAbsent};
 use futures_util::{StreamExt, future::join_all, stream};
 use redis::{Cmd, Pipeline, RedisError, RedisResult, Value};
+use tokio::time::Instant;
 
 use super::{
     super::{
         RedisStore,
         connection::NodeConnection,
         failure::store_error,
-        scatter::Indexed,
+        scatter::{Indexed, same_for_all},
         script::{by_hash, by_source},
         wire::ScriptReply,
     },
     SOURCE_FROM, is_not_taken, parse_reply,
 };
-use crate::store::answer::{Answer, LARGE, StoreError};
+use crate::{
+    patience::in_awake_time,
+    store::answer::{Answer, LARGE, StoreError},
+    thread::Clock,
+};
 
 /// Maximum number of steps of a pipeline: the server takes them one after the other.
 const CHUNK: usize = 1_000;
@@ -41,19 +46,30 @@ pub(super) enum Unanswered {
 type OfCommand<A> = fn(Option<Bytes>) -> A;
 
 impl RedisStore {
-    /// Runs a step of a load on each of several keys.
+    /// Runs a step of a load on each of several keys. What is not answered in time is a timeout.
     pub(crate) async fn run_all_of_load<S: Step>(
         &self,
         keys: &[&str],
         steps: &[S],
-    ) -> Answer<Vec<Answer<S::Answer>>> {
+        within: Duration,
+    ) -> Vec<Answer<S::Answer>> {
+        let until = Instant::now() + within;
         let run = |owner: NodeConnection, indices: Vec<usize>| async move {
             let chunks = chunks(indices, |index| steps[index].value().map_or(0, Bytes::len));
             let owner = &owner;
-            let pipelines = chunks.into_iter().map(|chunk| self.run_chunk(owner, keys, steps, chunk));
+            let pipelines = chunks.into_iter().map(|chunk| async move {
+                let (left, late) =
+                    (until.saturating_duration_since(Instant::now()), StoreError::Timeout(within));
+                if left.is_zero() {
+                    return same_for_all(chunk, &late);
+                }
+                let run = self.run_chunk(owner, keys, steps, &chunk);
+                let answers = in_awake_time!(Clock::Real, left, run);
+                answers.unwrap_or_else(|| same_for_all(chunk.clone(), &late))
+            });
             stream::iter(pipelines).buffered(IN_FLIGHT).concat().await
         };
-        Ok(self.scatter_all(keys, run).await)
+        self.scatter_all(keys, run).await
     }
 
     async fn run_chunk<S: Step>(
@@ -61,10 +77,10 @@ impl RedisStore {
         owner: &NodeConnection,
         keys: &[&str],
         steps: &[S],
-        chunk: Vec<usize>,
+        chunk: &[usize],
     ) -> Indexed<S::Answer> {
         // What is stored decides how it is read later; a large value has a connection of its own.
-        let (apart, together): (Vec<usize>, Vec<usize>) = chunk.into_iter().partition(|index| {
+        let (apart, together): (Vec<usize>, Vec<usize>) = chunk.iter().copied().partition(|index| {
             let Some(value) = steps[*index].value() else { return false };
             self.large.record_stored(keys[*index], value.len());
             value.len() > LARGE
