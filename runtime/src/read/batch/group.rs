@@ -3,6 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use tokio::time::Instant;
+use tracing::{Span, debug_span};
 
 use super::{
     super::{
@@ -56,6 +57,8 @@ pub(super) struct Group<V, E> {
     pub(super) waits: bool,
     /// Between looks at what other processes load.
     pub(super) pauses: Pauses,
+    /// What is told of keys that are not given at once is inside of it.
+    span: Option<Span>,
 }
 
 /// What the keys of a batch share: the [`Site`] of their calls, and their texts.
@@ -182,8 +185,15 @@ impl<V, E> Group<V, E> {
             soft: of.function.settings.staleness.soft_limit.map(|limit| now + limit),
             waits,
             pauses: POLL.pauses(),
+            span: None,
             of,
         }
+    }
+
+    /// The span of this batch, which begins when the first keys, so many, have to be loaded.
+    pub(super) fn span(&mut self, keys: usize) -> Span {
+        let function = self.of.function.settings.name;
+        self.span.get_or_insert_with(|| debug_span!("cached_aside", function, keys)).clone()
     }
 
     /// From now on keys can be in other states than [`State::Over`].

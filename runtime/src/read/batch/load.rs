@@ -9,7 +9,7 @@ use std::{
 };
 
 use tokio::time::Instant;
-use tracing::{Instrument, Span, debug_span};
+use tracing::{Instrument, Span};
 
 use super::{
     super::{
@@ -97,7 +97,7 @@ impl<V, E> Group<V, E> {
         });
         let renewal = renew_all(&cache, rights, function.settings.lease);
         let loading = nested::loading(&cache, loads.iter().map(|index| self.key_of_load(*index)));
-        let span = debug_span!("cached_aside", function = function.settings.name, keys = loads.len());
+        let span = self.span(loads.len());
         self.leave_to_others();
         // Those that are told something stay as they are until the body is over.
         let (mut followers, mut told) = (mem::take(&mut self.followers), Vec::new());
@@ -112,14 +112,14 @@ impl<V, E> Group<V, E> {
             let limited = pin!(within_limit(&cache, function, given_up, body));
             let take = |returned: Result<R, E>| {
                 let given = returned.map_or_else(BodyAnswer::Error, split);
-                self.take_results(loads, given, started.elapsed())
+                span.in_scope(|| self.take_results(loads, given, started.elapsed()))
             };
             match renewal {
                 Some(renewal) => while_renewing(cache.clock, limited, renewal, take).await,
                 None => take(limited.await),
             }
         };
-        self.finish_load(after).await;
+        self.finish_load(after).instrument(span).await;
         self.followers = followers;
         for heard in told {
             self.go_on(heard).await;
@@ -139,8 +139,8 @@ impl<V, E> Group<V, E> {
             })
             .collect();
         counters.unstored.add(loads.iter().filter(|(_, load)| load.held.is_none()).count() as u64);
+        counters.record_load(took);
         for (index, _) in &loads {
-            counters.record_load(took);
             tracing::debug!(key = self.of.key(*index), ?took, "loaded");
         }
         match given {

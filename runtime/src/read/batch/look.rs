@@ -91,6 +91,7 @@ impl<V, E> Group<V, E> {
             }
         }
         site.counters.misses.add(misses.len() as u64);
+        let _inside = self.span(misses.len()).entered();
         for (index, _) in &misses {
             tracing::debug!(key = self.of.key(*index), took = ?spent, "miss");
         }
