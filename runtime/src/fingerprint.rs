@@ -22,7 +22,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::lock::Mutex;
+use crate::{codec::option_of, lock::Mutex};
 
 use typeid::ConstTypeId;
 use xxhash_rust::xxh3::xxh3_64;
@@ -73,9 +73,10 @@ pub(crate) struct TypeInfo {
 pub(crate) enum Uncacheable {
     /// The codec can write this type but never read it back.
     #[error(
-        "the codec `{codec}` can write `{type_name}` but never read it back, because {part} asks the format what comes next \
+        "the codec `{}` can write `{type_name}` but never read it back, because {part} asks the format what comes next \
          (`#[serde(flatten)]`, `untagged`, `tag = …`, `serde_json::Value`, `rust_decimal`'s default); \
-         take `codec = Json` or `codec = MessagePack`, or `#[serde(with = …)]` on the field"
+         take `codec = Json` or `codec = MessagePack`, or `#[serde(with = …)]` on the field",
+        option_of(codec)
     )]
     NotReadable {
         codec: &'static str,

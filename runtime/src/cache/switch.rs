@@ -43,6 +43,12 @@ impl Cache {
         });
         if switch::is_known(function) {
             tracing::info!(function, "turned off: it runs uncached");
+        } else if let Some(meant) = switch::is_method(function) {
+            tracing::warn!(
+                function,
+                meant,
+                "no cached function has this name, so nothing is turned off; a method is named with its type"
+            );
         } else {
             tracing::warn!(
                 function,
@@ -56,7 +62,7 @@ impl Cache {
     pub fn enable(&self, function: &str) {
         let mut was_off = false;
         self.inner.switch.change(|off| was_off = off.functions.remove(function));
-        if was_off {
+        if was_off && switch::is_known(function) {
             tracing::info!(function, "turned on again");
         } else {
             tracing::warn!(function, "nothing was turned off by this name, so nothing is turned on");

@@ -15,6 +15,7 @@ use serde::de::DeserializeOwned;
 use super::{
     Cacheable, Codec, CodecError, Limits,
     bounded::FieldsRead,
+    option_of,
     walk::{FieldsWritten, Options, walk},
 };
 use crate::fingerprint::structure::FieldCounts;
@@ -91,7 +92,11 @@ fn checked<V: Cacheable, C: Codec>(
     let with_fields = Options { with_fields: true, ..options };
     let place = of_written(with_fields)?.first_difference(&of_read(with_fields)?);
     let place = place.map(|(name, field)| format!(" in `{name}.{field}`")).unwrap_or_default();
-    Err(CodecError::new(format!("the codec `{}` reads back another value{place}{}", C::NAME, advice::<C>())))
+    Err(CodecError::new(format!(
+        "the codec `{}` reads back another value{place}{}",
+        option_of(C::NAME),
+        advice::<C>()
+    )))
 }
 
 fn advice<C: Codec>() -> &'static str {

@@ -19,6 +19,17 @@ use serde::{Serialize, de::DeserializeOwned};
 use self::bounded::Limits;
 pub use self::error::CodecError;
 
+/// What the codec of this name is called in an attribute. The name is part of what entries are known by, and has a version in it.
+pub(crate) fn option_of(name: &str) -> &str {
+    match name {
+        "bincode2" => "Bincode",
+        "postcard1" => "Postcard",
+        "json" => "Json",
+        "messagepack-named" => "MessagePack",
+        other => other,
+    }
+}
+
 /// How values of a cached function become bytes: the attribute's `codec = …`.
 ///
 /// Entries carry a checksum of their bytes, so [`decode`](Codec::decode) sees what [`encode`](Codec::encode) wrote, or what an

@@ -83,8 +83,21 @@ fn is_name_of(name: &str, function: &ReadFunction) -> bool {
 
 /// Whether a cached function of the program has this name. That of a [`Cached`](crate::Cached) is not known before its first use.
 pub(crate) fn is_known(name: &str) -> bool {
+    functions().any(|function| is_name_of(name, function))
+}
+
+/// The whole name of a method that is called this without its type.
+pub(crate) fn is_method(name: &str) -> Option<&'static str> {
+    functions().map(|function| function.settings.name).find(|whole| is_end_of(name, whole))
+}
+
+fn is_end_of(name: &str, whole: &str) -> bool {
+    whole.strip_suffix(name).is_some_and(|of_type| of_type.ends_with("::"))
+}
+
+fn functions() -> impl Iterator<Item = &'static ReadFunction> {
     let called = registry::FUNCTIONS.read().clone();
-    linked::functions().into_iter().chain(called).any(|function| is_name_of(name, function))
+    linked::functions().into_iter().chain(called)
 }
 
 #[cfg(test)]
@@ -107,6 +120,13 @@ mod tests {
             off.functions.remove("Repo::load");
         });
         assert!(switch.is_off(&LOAD), "it stays off");
+    }
+
+    #[test]
+    fn a_method_is_known_by_its_end() {
+        for (name, is_end) in [("load", true), ("oad", false), ("Repo::load", false)] {
+            assert_eq!(is_end_of(name, "Repo::load"), is_end, "{name}");
+        }
     }
 
     #[test]

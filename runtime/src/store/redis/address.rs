@@ -29,12 +29,17 @@ pub(crate) enum Address {
 }
 
 impl Address {
-    /// Parses a URL.
+    /// Parses a URL. White space around it is left out: a file that holds a secret ends with a line break.
     pub(crate) fn parse(url: &str) -> Result<Address, String> {
+        let url = url.trim();
+        if url.starts_with(['"', '\'', '`']) {
+            return Err("leave the quotes around it out; write `redis://host:6379`".to_owned());
+        }
         let Some((scheme, rest)) = url.split_once("://") else {
             return Err(without_slashes(url));
         };
-        let (kind, tls) = match scheme {
+        let scheme = scheme.to_ascii_lowercase();
+        let (kind, tls) = match &*scheme {
             "redis-cluster" | "valkey-cluster" => (Address::cluster as fn(&Parts) -> _, false),
             "rediss-cluster" | "valkeys-cluster" => (Address::cluster as fn(&Parts) -> _, true),
             "redis-sentinel" | "valkey-sentinel" => (Address::sentinels as fn(&Parts) -> _, false),
@@ -52,9 +57,10 @@ impl Address {
                     query::check(rest, &query::SOCKET)?;
                 } else {
                     query::check(rest, &query::SERVER)?;
-                    check_port(rest)?;
+                    check_host(rest)?;
                 }
-                return connection_info(url, tls, "redis://[user:password@]host[:port][/database]")
+                let url = format!("{scheme}://{rest}");
+                return connection_info(&url, tls, "redis://[user:password@]host[:port][/database]")
                     .map(Address::Server);
             }
         };
@@ -176,6 +182,11 @@ impl Parts<'_> {
         let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));
         let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
         let (login, hosts) = authority.split_at(authority.rfind('@').map_or(0, |at| at + 1));
+        if login.contains(',') && login.matches('@').count() > 1 {
+            let why = "the login is the same for all hosts, and is written once, before the first of them; in a password `@` is written as \
+                       `%40` and `,` as `%2C`";
+            return Err(why.to_owned());
+        }
         let hosts: Vec<&str> = hosts.split(',').map(str::trim).collect();
         if hosts.iter().any(|host| host.is_empty()) {
             return Err(format!("a host is missing; write `{PORT}`"));
@@ -210,16 +221,32 @@ fn without_slashes(url: &str) -> String {
     }
 }
 
+/// Checks the host at the start of this text, and its port.
+fn check_host(rest: &str) -> Result<(), String> {
+    if host_of(rest).contains(',') {
+        let why =
+            "several hosts are a cluster or sentinels; write `redis-cluster://…` or `redis-sentinel://…`";
+        return Err(why.to_owned());
+    }
+    check_port(rest)
+}
+
+/// The host at the start of this text, with its port.
+fn host_of(rest: &str) -> &str {
+    let authority = rest.split(['/', '?']).next().unwrap_or_default();
+    authority.rsplit('@').next().unwrap_or_default()
+}
+
 /// Checks the port after the host at the start of this text.
 fn check_port(rest: &str) -> Result<(), String> {
-    let authority = rest.split(['/', '?']).next().unwrap_or_default();
-    let host = authority.rsplit('@').next().unwrap_or_default();
+    let host = host_of(rest);
     let after_address = host.rsplit(']').next().unwrap_or_default();
     match after_address.split_once(':') {
         Some((_, port)) if port.parse::<u16>().is_ok_and(|port| port > 0) => Ok(()),
         Some((_, "")) | None => Ok(()),
         Some(_) => Err(format!(
-            "the port is not a number from 1 to 65535; write `redis://host:6379`{}",
+            "the port is not a number from 1 to 65535; write `redis://host:6379`, or with a login \
+             `redis://user:password@host:6379`{}",
             query::if_secret_was_cut(rest)
         )),
     }
@@ -281,7 +308,11 @@ mod tests {
         for (url, says) in [
             ("localhost:6379", "no scheme"),
             ("http://secret@localhost", "unknown scheme"),
+            ("\"redis://:secret@localhost\"", "leave the quotes around it out"),
             ("redis:/secret", "after `redis` comes `://`"),
+            ("redis://user:secret", "`redis://user:password@host:6379`"),
+            ("redis://:secret@a:1,b:2", "write `redis-cluster://…`"),
+            ("redis-cluster://:secret@a:1,:secret@b:2", "written once, before the first"),
             ("rediss-sentinel:secret@a:1/main", "after `rediss-sentinel` comes `://`"),
             ("secret:secret@localhost", "no scheme"),
             ("redis://secret@localhost:port", "write `redis://"),
@@ -321,6 +352,10 @@ mod tests {
             "redis://:a%2Fb@localhost:65535/3?protocol=resp3",
             "redis://user:a:b@[::1]:6380",
             "redis://[::1]",
+            "redis://localhost\n",
+            " REDIS://localhost",
+            "redis://:a,b@c@localhost",
+            "redis-cluster://:a@b@localhost,other",
             "redis://localhost:/1",
             "redis+unix:///run/redis.sock?db=3&user=a&pass=b@c&protocol=resp3",
             "redis-cluster://a:1,b:2?protocol=resp3",

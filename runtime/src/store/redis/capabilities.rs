@@ -10,6 +10,7 @@ use cached_aside_protocol::steps::Script;
 use redis::{Pipeline, RedisError, RedisResult, Value, aio::MultiplexedConnection};
 
 use super::{
+    failure::explained,
     script::{eval, evalsha},
     wire::FullKey,
 };
@@ -54,7 +55,7 @@ impl Capabilities {
         let mut refusals = Refusals::default();
         for (name, answer) in names.into_iter().zip(answers) {
             match (name, answer) {
-                ("ping", answer) => drop(answer.map_err(|error| error.to_string())?),
+                ("ping", Err(error)) if error.code() != Some("NOPERM") => return Err(explained(&error)),
                 ("role", answer) => is_primary(answer)?,
                 ("eval", Ok(Value::Array(refused))) => refusals.of_script(&refused),
                 (name, Err(error)) => refusals.of_command(name, &error),
@@ -82,7 +83,7 @@ fn interrupted(error: &RedisError, names: &[&str]) -> String {
     if error.is_connection_dropped() {
         format!("{error}, on being asked {}; is it a proxy that does not know one of them?", names.join(", "))
     } else {
-        error.to_string()
+        explained(error)
     }
 }
 

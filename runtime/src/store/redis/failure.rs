@@ -37,3 +37,19 @@ pub(super) fn server_error(text: &str) -> StoreError {
     }
     StoreError::Server(text.to_owned())
 }
+
+/// Why a server was not reached, and what is to be done about it.
+pub(super) fn explained(error: &RedisError) -> String {
+    let text = match (error.code(), error.detail()) {
+        (Some(code), Some(detail)) => format!("{code} {detail}"),
+        _ => error.to_string(),
+    };
+    match error.code() {
+        Some("NOAUTH") => format!("it wants a login; write `redis://:password@host` ({text})"),
+        Some("WRONGPASS") => format!("it does not take the login that the URL has ({text})"),
+        _ if text.contains("switch database") && text.contains("permission") => {
+            format!("{text}; grant the user `+select`, or name no database")
+        }
+        _ => text,
+    }
+}

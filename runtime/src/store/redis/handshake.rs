@@ -13,7 +13,7 @@ use redis::{
     aio::MultiplexedConnection,
 };
 
-use super::{capabilities::Capabilities, limits::Limits, sentinel::Sentinels};
+use super::{capabilities::Capabilities, failure::explained, limits::Limits, sentinel::Sentinels};
 use crate::{patience::in_awake_time, thread::Clock};
 
 /// What a connection leads to.
@@ -141,11 +141,11 @@ impl Dialer {
                     tracing::debug!(%error, "the connection was closed at `HELLO 3`; RESP2 is tried");
                     closed_at_hello = true;
                 }
-                Err(error) => return Err(error.to_string()),
+                Err(error) => return Err(explained(&error)),
             }
         }
         let dialled = self.dial(&info, None).await;
-        let (connection, number) = dialled.map_err(|error| error.to_string())?;
+        let (connection, number) = dialled.map_err(|error| explained(&error))?;
         // Some proxies close a connection at `HELLO`, which they don't know, and do so again. A server that went away closes it too, and
         // then is back: without RESP3 nobody would be told when this connection is closed.
         if closed_at_hello && let Ok(dialled) = self.dial(&info, Some(receive)).await {
