@@ -3,7 +3,8 @@
 use proc_macro2::{Delimiter, Span, TokenStream, TokenTree};
 use quote::ToTokens;
 use syn::{
-    Expr, ExprCall, ExprMethodCall, ExprPath, Ident, ext::IdentExt, parse::ParseStream, spanned::Spanned,
+    Expr, ExprCall, ExprMethodCall, ExprPath, Ident, Token, ext::IdentExt, parse::ParseStream,
+    spanned::Spanned,
 };
 
 use crate::tokens::{compact, ungrouped};
@@ -51,6 +52,9 @@ fn list_in_brackets(input: ParseStream) -> Option<syn::Error> {
 
 impl Call {
     pub(crate) fn parse(input: ParseStream) -> syn::Result<Call> {
+        if input.peek(Token![for]) {
+            return Err(input.error(LIST));
+        }
         if let Some(list) = list_in_brackets(input) {
             return Err(list);
         }
@@ -81,7 +85,7 @@ impl Call {
                 let written = path.to_token_stream().to_string().replace(' ', "");
                 format!("`{written}` needs its arguments, such as `{written}(id)`")
             }
-            Expr::ForLoop(_) | Expr::While(_) | Expr::Loop(_) => LIST.to_owned(),
+            Expr::While(_) | Expr::Loop(_) => LIST.to_owned(),
             Expr::Array(_) | Expr::Tuple(_) => {
                 "write the calls side by side, without brackets, such as `load_user(id), load_team(team)`"
                     .to_owned()
@@ -196,6 +200,7 @@ mod tests {
             ("ids.iter().map(|id| load(*id))", "`load_user(id) for id in ids`"),
             ("ids.iter().map(load)", "`load_user(id) for id in ids`"),
             ("for id in ids { load(id) }", "`load_user(id) for id in ids`"),
+            ("for id in ids load(id)", "`load_user(id) for id in ids`"),
             ("[load(1), load(2)]", "side by side"),
             ("vec![load(1), load(2)]", "side by side"),
             ("[load(id) for id in ids]", "write `load (id) for id in ids` without brackets"),

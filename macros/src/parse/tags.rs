@@ -24,13 +24,14 @@ pub(crate) enum Tag {
 
 /// The tags of an entry: what follows the name `tags`, one tag at least.
 pub(super) fn tags(name: &Ident, input: ParseStream) -> syn::Result<Vec<Tag>> {
+    let no_list = |input: ParseStream| {
+        let why = "an entry carries the tags that are named here; `for` names those of a write";
+        if input.peek(Token![for]) { Err(input.error(why)) } else { Ok(()) }
+    };
     let tags = listed(name, input, |input| {
+        no_list(input)?;
         let tag = tag(input)?;
-        if input.peek(Token![for]) {
-            return Err(
-                input.error("an entry carries the tags that are named here; `for` names those of a write")
-            );
-        }
+        no_list(input)?;
         Ok(tag)
     })?;
     if tags.len() > MOST {
@@ -44,7 +45,14 @@ pub(super) fn tags(name: &Ident, input: ParseStream) -> syn::Result<Vec<Tag>> {
 
 /// The tags that a write names, each of which may be one for each item of a list.
 pub(super) fn tags_of_write(name: &Ident, input: ParseStream) -> syn::Result<Vec<(Tag, Option<Each>)>> {
-    listed(name, input, |input| Ok((tag(input)?, Each::parse_behind(input)?)))
+    listed(name, input, |input| {
+        if input.peek(Token![for]) {
+            return Err(input.error(
+                "write the tag first, and the list behind it: `\"tenant:{tenant}\" for tenant in tenants`",
+            ));
+        }
+        Ok((tag(input)?, Each::parse_behind(input)?))
+    })
 }
 
 /// What is in the brackets behind the name `tags`.

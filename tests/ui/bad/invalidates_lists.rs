@@ -70,4 +70,10 @@ async fn named(id: u64) {}
 #[invalidates([load_user(id) for id in ids])]
 async fn in_brackets(ids: &[u64]) {}
 
+#[invalidates(for id in ids load_user(id))]
+async fn list_first(ids: &[u64]) {}
+
+#[invalidates(tags(for id in ids "user:{id}"))]
+async fn list_first_of_a_tag(ids: &[u64]) {}
+
 fn main() {}
