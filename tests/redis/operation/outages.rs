@@ -77,6 +77,8 @@ async fn outages_are_two_lines_each_whatever_the_number_of_writes() {
                 server.pause();
             }
             sleep(Duration::from_secs(1)).await;
+            // On a busy machine it takes longer until a silent server is known to be away.
+            told += &until_said(&log, "cache unreachable", 1).await;
             if killed {
                 server.restart();
             } else {
