@@ -62,10 +62,12 @@ impl Cache {
     pub fn enable(&self, function: &str) {
         let mut was_off = false;
         self.inner.switch.change(|off| was_off = off.functions.remove(function));
-        if was_off && switch::is_known(function) {
+        if !was_off {
+            tracing::warn!(function, "nothing was turned off by this name, so nothing is turned on");
+        } else if switch::is_known(function) {
             tracing::info!(function, "turned on again");
         } else {
-            tracing::warn!(function, "nothing was turned off by this name, so nothing is turned on");
+            tracing::warn!(function, "no cached function has this name, so nothing is turned on");
         }
     }
 }
