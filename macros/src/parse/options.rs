@@ -39,7 +39,7 @@ const READ: [Row<ReadArgs>; 27] = [
         of: READS,
         form: r#"ttl = "5m""#,
         default: "",
-        meaning: "how long an entry lives, at the most",
+        meaning: "how long a value lives, at the most; a `None` and an error have times of their own",
         parse: |args, name, input| set(&mut args.ttl, name, input, duration),
     },
     Row {
