@@ -106,7 +106,8 @@ async fn outages_are_two_lines_each_whatever_the_number_of_writes() {
         _ = writing(30) => unreachable!(),
     };
     let (stats, writes) = (cache.stats(), writes.load(Relaxed));
-    assert!(writes > 1_000 && stats.undelivered > 500, "{writes} writes, {stats}");
+    // Thousands, and hundreds on a busy machine.
+    assert!(writes > 300 && stats.undelivered > 150, "{writes} writes, {stats}");
     let warnings = warnings(&told);
     println!("five outages and {writes} writes:\n{}", warnings.join("\n"));
     let (away, back) = (said(&told, "cache unreachable"), said(&told, "cache reachable again"));
