@@ -54,6 +54,20 @@ async fn nothing_is_left(server: &RedisServer, cache: &Cache) {
     }
 }
 
+/// A batch of many rows, and a server that falls silent when it has said that it grants so many leases.
+async fn silent_after(leases: u64) -> (RedisServer, Proxy, Cache) {
+    let server = RedisServer::start();
+    let proxy = Proxy::start(server.addr());
+    let within = Duration::from_secs(2);
+    let cache = Cache::builder().url(proxy.url()).timeout(within).build().await.unwrap();
+    cache.ping().await.unwrap();
+    let (origin, ids) = (Origin { ends: true, ..Origin::default() }, (0..MANY).collect::<Vec<u64>>());
+    // Each key is answered with three bytes by the look, and again when it is leased.
+    proxy.set(Mode::Stall(3 * usize::try_from(MANY + leases).unwrap()));
+    assert_eq!(cache.scope(rows(&origin, &ids)).await.len(), ids.len());
+    (server, proxy, cache)
+}
+
 /// The server has not seen the script that gives leases up; and it takes no more than a few thousand of them in the time of a step.
 #[tokio::test]
 async fn leases_are_given_up_although_the_server_was_busy_at_that_moment() {
@@ -89,15 +103,7 @@ async fn leases_are_given_up_although_the_server_was_busy_at_that_moment() {
 /// The server grants leases, and falls silent before it has said so. The call has returned when it is back.
 #[tokio::test]
 async fn leases_that_nobody_knows_of_are_given_up() {
-    let server = RedisServer::start();
-    let proxy = Proxy::start(server.addr());
-    let within = Duration::from_secs(2);
-    let cache = Cache::builder().url(proxy.url()).timeout(within).build().await.unwrap();
-    cache.ping().await.unwrap();
-    let (origin, ids) = (Origin { ends: true, ..Origin::default() }, (0..MANY).collect::<Vec<u64>>());
-    // Each of them is answered with three bytes by the look, and again when it is leased.
-    proxy.set(Mode::Stall(3 * usize::try_from(MANY).unwrap() + 1_500));
-    assert_eq!(cache.scope(rows(&origin, &ids)).await.len(), ids.len());
+    let (server, proxy, cache) = silent_after(500).await;
     let leased = keys(&server);
     assert!(leased > 1_000, "{leased} leases: {}", cache.stats());
     proxy.set(Mode::Pass);
@@ -108,15 +114,7 @@ async fn leases_that_nobody_knows_of_are_given_up() {
 /// Some of the leases are granted before the server falls silent: those keys are not loaded without one.
 #[tokio::test]
 async fn leases_that_were_granted_before_the_server_fell_silent_count() {
-    let server = RedisServer::start();
-    let proxy = Proxy::start(server.addr());
-    let within = Duration::from_secs(2);
-    let cache = Cache::builder().url(proxy.url()).timeout(within).build().await.unwrap();
-    cache.ping().await.unwrap();
-    let (origin, ids) = (Origin { ends: true, ..Origin::default() }, (0..MANY).collect::<Vec<u64>>());
-    // Two thousand leases are granted, and part of the third.
-    proxy.set(Mode::Stall(3 * usize::try_from(MANY + 2_500).unwrap()));
-    assert_eq!(cache.scope(rows(&origin, &ids)).await.len(), ids.len());
+    let (_server, _proxy, cache) = silent_after(2_500).await;
     let without = cache.stats().total.unstored;
     assert!((1_000..MANY).contains(&without), "{}", cache.stats());
 }
