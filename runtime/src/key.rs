@@ -8,6 +8,7 @@ use std::{
     sync::Arc,
 };
 
+use compact_str::CompactString;
 use sha2::{Digest, Sha256};
 
 use crate::{engine::shared::Shared, few::Few};
@@ -34,7 +35,7 @@ const DIGEST: usize = 64;
 /// Writes a key: literals as they are, values with everything percent-encoded that could separate.
 #[derive(Debug)]
 pub struct KeyWriter {
-    text: String,
+    text: CompactString,
     /// Whether a value could not be written.
     failed: bool,
 }
@@ -45,9 +46,7 @@ impl KeyWriter {
     #[inline]
     #[must_use]
     pub fn new(start: &str) -> KeyWriter {
-        let mut key = KeyWriter { text: String::with_capacity(start.len() + 40), failed: false };
-        key.text.push_str(start);
-        key
+        KeyWriter { text: CompactString::new(start), failed: false }
     }
 
     /// Adds a literal.
@@ -111,9 +110,9 @@ impl KeyWriter {
     }
 }
 
-fn shorten(text: &str) -> String {
+fn shorten(text: &str) -> CompactString {
     let kept = (0..=KEPT).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
-    let mut short = String::with_capacity(KEPT + 1 + DIGEST);
+    let mut short = CompactString::with_capacity(KEPT + 1 + DIGEST);
     short.push_str(&text[..kept]);
     short.push('~');
     for byte in Sha256::digest(text) {
@@ -136,7 +135,7 @@ pub(crate) fn kept_of(text: &str) -> Option<&str> {
 }
 
 /// Percent-encodes what a template uses to separate, white space, control characters and invisible ones.
-struct Escape<'a>(&'a mut String);
+struct Escape<'a>(&'a mut CompactString);
 
 impl Write for Escape<'_> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
@@ -241,7 +240,7 @@ pub struct AnyKey {
     /// The cache that it lies in, where the key says so itself.
     cache: Option<Arc<Shared>>,
     more: Option<Box<More>>,
-    text: String,
+    text: CompactString,
 }
 
 /// What hardly any key has: apart, so that a call does not carry the room for it.
@@ -295,7 +294,7 @@ impl AnyKey {
 
     /// A key whose text is finished.
     pub(crate) fn finished(text: &str) -> AnyKey {
-        AnyKey { text: text.to_owned(), cache: None, more: None }
+        AnyKey { text: text.into(), cache: None, more: None }
     }
 
     /// The key as the template says, without the namespace.
@@ -425,7 +424,7 @@ impl From<Tag> for AnyKey {
 impl From<&Tag> for AnyKey {
     fn from(tag: &Tag) -> AnyKey {
         let more = (!tag.is_whole()).then(|| Box::new(More { tags: Few::default(), failed: true }));
-        AnyKey { text: tag.key().to_owned(), cache: None, more }
+        AnyKey { text: tag.key().into(), cache: None, more }
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::fmt::{self, Debug, Display};
 
+use compact_str::CompactString;
+
 /// What the keys of tags begin with. No other key does.
 pub(super) const SIGN: &str = "#";
 
@@ -17,14 +19,14 @@ pub(super) const SIGN: &str = "#";
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Tag {
     /// Its name, behind a `#`.
-    key: String,
+    key: CompactString,
     /// Whether every value in it could be written.
     is_whole: bool,
 }
 
 impl Tag {
     /// The tag of a key that begins with `#`.
-    pub(super) fn of(key: String, is_whole: bool) -> Tag {
+    pub(super) fn of(key: CompactString, is_whole: bool) -> Tag {
         debug_assert!(key.starts_with(SIGN), "{key}");
         Tag { key, is_whole }
     }

@@ -157,3 +157,12 @@ proptest! {
         prop_assert!(!key.as_str().contains(separators), "{}", key);
     }
 }
+
+#[test]
+fn a_short_key_takes_no_allocation() {
+    let of_id = |start: &str| KeyWriter::new(start).integer(u64::MAX).finish();
+    assert!(!of_id("key:").text.is_heap_allocated(), "24 bytes");
+    let long = of_id("user:");
+    assert!(long.text.is_heap_allocated(), "25 bytes");
+    assert_eq!(long.as_str(), "user:18446744073709551615");
+}

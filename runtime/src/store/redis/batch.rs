@@ -343,7 +343,7 @@ impl<A> Batch<A> {
     }
 
     /// The keys, each once.
-    pub(super) fn keys(&self) -> impl ExactSizeIterator<Item = &[u8]> {
+    pub(super) fn keys(&self) -> impl ExactSizeIterator<Item = &[u8]> + Clone {
         self.keys.iter()
     }
 

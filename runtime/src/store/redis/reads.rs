@@ -3,7 +3,7 @@
 use std::{cell::Cell, future::pending, iter::repeat_n, time::Duration};
 
 use bytes::Bytes;
-use redis::{Cmd, ErrorKind, Pipeline, RedisError, RedisResult, ServerErrorKind, Value};
+use redis::{Cmd, ErrorKind, Pipeline, RedisError, RedisResult, ServerErrorKind, ToRedisArgs, Value};
 use tokio::{sync::oneshot, time::Instant};
 
 use super::{
@@ -237,10 +237,12 @@ async fn send(node: NodeConnection, batch: Batch<BatchReply>, one_by_one: bool) 
     let (within, keys) = (node.limits().call, batch.keys().len());
     let until = Instant::now() + within;
     let asked = async {
-        match (ask(&node, &batch, one_by_one, until).await, node.main()) {
+        let (length, timed) = (batch.length(), batch.is_timed());
+        let asked = Asked { keys: batch.keys(), length, timed, one_by_one, until };
+        match (ask(&node, &asked).await, node.main()) {
             (Err(StoreError::Unreachable(_)), Some(main)) => {
                 node.redial();
-                ask(&main, &batch, one_by_one, until).await
+                ask(&main, &asked).await
             }
             (answer, _) => answer,
         }
@@ -252,23 +254,35 @@ async fn send(node: NodeConnection, batch: Batch<BatchReply>, one_by_one: bool) 
     batch.distribute(replies).await;
 }
 
-/// Reads the keys of a batch; one reply per key. `MGET` costs the server least, and answers nil for keys of other types: the `acquire`
-/// that follows then fails because they are foreign.
-async fn ask(
-    node: &NodeConnection,
-    batch: &Batch<BatchReply>,
+/// What is asked for with one command.
+struct Asked<I> {
+    keys: I,
+    /// Total length of the keys (bytes).
+    length: usize,
+    /// The server's time as well.
+    timed: bool,
+    /// With one command per key instead.
     one_by_one: bool,
+    /// Until when a caller may ask alone, where it has to.
     until: Instant,
+}
+
+/// Reads several keys; one reply per key. `MGET` costs the server least, and answers nil for keys of other types: the `acquire`
+/// that follows then fails because they are foreign.
+async fn ask<K: ToRedisArgs>(
+    node: &NodeConnection,
+    asked: &Asked<impl ExactSizeIterator<Item = K> + Clone>,
 ) -> Answer<Vec<BatchReply>> {
+    let Asked { ref keys, length, timed, one_by_one, until } = *asked;
     if one_by_one {
-        return ask_one_by_one(node, batch, until).await;
+        return ask_one_by_one(node, asked).await;
     }
-    let mut mget = Cmd::with_capacity(1 + batch.keys().len(), "MGET".len() + batch.length());
+    let mut mget = Cmd::with_capacity(1 + keys.len(), "MGET".len() + length);
     mget.arg("MGET");
-    batch.keys().for_each(|key| {
+    keys.clone().for_each(|key| {
         mget.arg(key);
     });
-    match values_of(node, &mget, batch.keys().len(), batch.is_timed()).await {
+    match values_of(node, &mget, keys.len(), timed).await {
         Ok((values, now)) => {
             let (mut bytes, mut found) = (0, 0);
             let replies = values.into_iter().map(|value| {
@@ -290,12 +304,10 @@ async fn ask(
             if node.reads().disable_mget() {
                 tracing::debug!(%error, "the server refuses `MGET`; each read is sent as a `GET`");
             }
-            ask_one_by_one(node, batch, until).await
+            ask_one_by_one(node, asked).await
         }
         // A caller that asks alone is redirected.
-        Err(Failure::Redis(error)) if error.redirect_node().is_some() => {
-            Ok(vec![Err(until); batch.keys().len()])
-        }
+        Err(Failure::Redis(error)) if error.redirect_node().is_some() => Ok(vec![Err(until); keys.len()]),
         Err(failure) => Err(failure.into()),
     }
 }
@@ -336,20 +348,20 @@ fn value_of(value: Value) -> Answer<Option<Bytes>> {
 }
 
 /// The same with one command per key, in one pipeline.
-async fn ask_one_by_one(
+async fn ask_one_by_one<K: ToRedisArgs>(
     node: &NodeConnection,
-    batch: &Batch<BatchReply>,
-    until: Instant,
+    asked: &Asked<impl ExactSizeIterator<Item = K> + Clone>,
 ) -> Answer<Vec<BatchReply>> {
-    let mut pipeline = Pipeline::with_capacity(batch.keys().len());
-    batch.keys().for_each(|key| {
+    let Asked { ref keys, timed, until, .. } = *asked;
+    let mut pipeline = Pipeline::with_capacity(keys.len() + usize::from(timed));
+    keys.clone().for_each(|key| {
         pipeline.cmd("GET").arg(key);
     });
-    if batch.is_timed() {
+    if timed {
         pipeline.cmd("TIME");
     }
     let mut answers: Vec<RedisResult<Value>> = node.call_all(&mut pipeline).await?;
-    let now = match batch.is_timed().then(|| answers.pop()).flatten() {
+    let now = match timed.then(|| answers.pop()).flatten() {
         Some(Ok(now)) => redis::from_redis_value::<Time>(now).ok().map(|now| now.since_the_epoch()),
         // A caller that needs the time asks for it alone, and gets the error.
         _ => None,

@@ -27,16 +27,8 @@ impl Keys {
         &self.text[start..self.ends[place]]
     }
 
-    pub(super) fn iter(&self) -> impl ExactSizeIterator<Item = &[u8]> {
+    pub(super) fn iter(&self) -> impl ExactSizeIterator<Item = &[u8]> + Clone {
         (0..self.len()).map(|place| self.at(place))
-    }
-
-    /// Adds a key that is not there.
-    pub(super) fn push(&mut self, key: [&[u8]; 3]) {
-        for part in key {
-            self.text.extend_from_slice(part);
-        }
-        self.ends.push(self.text.len());
     }
 
     /// The index of a key that was there already; `None` if it is new, and now the last.

@@ -1,15 +1,10 @@
 //! The reads of a caller that has several.
 
-use std::{
-    collections::VecDeque,
-    sync::{Arc, atomic::Ordering::Relaxed},
-};
-
-use crate::lock::Mutex;
+use std::sync::atomic::Ordering::Relaxed;
 
 use tokio::{runtime, sync::oneshot};
 
-use super::{Batch, MAX_BYTES, MAX_CALLERS, Permit, ReadBatcher, Waiters, keys::Keys};
+use super::{MAX_BYTES, MAX_CALLERS, Permit, ReadBatcher};
 
 impl<A> ReadBatcher<A> {
     /// Whether a batch is being filled that could be joined.
@@ -39,24 +34,14 @@ impl<A> ReadBatcher<A> {
         room.then(|| keys.map(|key| batch.add(key, timed)).collect())
     }
 
-    /// The reads of one caller, to be sent as they are. `None` if too many commands are in flight already.
-    pub(in super::super) fn whole<'k>(
-        &self,
-        keys: impl ExactSizeIterator<Item = [&'k [u8]; 3]>,
-        timed: bool,
-    ) -> Option<Batch<A>> {
-        {
-            let mut queue = self.0.queue.lock();
-            if queue.in_flight >= self.0.limit {
-                return None;
-            }
-            queue.in_flight += 1;
+    /// The right to send the reads of one caller as they are. `None` if too many commands are in flight already.
+    pub(in super::super) fn begin(&self) -> Option<Permit<A>> {
+        let mut queue = self.0.queue.lock();
+        if queue.in_flight >= self.0.limit {
+            return None;
         }
-        let permit = Permit(self.0.clone());
-        let mut all = Keys::with_capacity(keys.len());
-        keys.for_each(|key| all.push(key));
-        let waiters = Waiters { first: VecDeque::new(), more: Vec::new(), together: false, sent: true };
-        Some(Batch { keys: all, waiters: Arc::new(Mutex::new(waiters)), timed, permit })
+        queue.in_flight += 1;
+        Some(Permit(self.0.clone()))
     }
 
     /// Maximum number of keys whose values fit in this many bytes, as far as that can be estimated; `None` while nothing is known.

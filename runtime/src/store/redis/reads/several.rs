@@ -6,13 +6,10 @@ use futures_util::future::join_all;
 use tokio::time::Instant;
 
 use super::super::{
-    RedisStore,
-    batch::{Batch, BatchReply},
-    connection::NodeConnection,
-    large::ReadVia,
-    scatter::Indexed,
+    RedisStore, batch::BatchReply, connection::NodeConnection, large::ReadVia, scatter::Indexed,
+    wire::FullKey,
 };
-use super::ask;
+use super::{Asked, ask};
 use crate::{
     patience::in_awake_time,
     store::answer::{Answer, LARGE, Read, StoreError},
@@ -142,14 +139,21 @@ impl RedisStore {
         timed: bool,
         until: Instant,
     ) -> Vec<Answer<Read>> {
-        let parts = keys.iter().map(|key| self.full(key).parts());
-        let Some(batch) = owner.local().reads().whole(parts, timed) else {
+        let Some(permit) = owner.local().reads().begin() else {
             return vec![Err(StoreError::Full); keys.len()];
         };
         let left = until.saturating_duration_since(Instant::now());
-        let asked = self.ask_either(owner, &batch, until);
+        let full = keys.iter().map(|key| self.full(key));
+        let asked = Asked {
+            length: full.clone().map(FullKey::len).sum(),
+            keys: full,
+            timed,
+            one_by_one: self.reads_one_by_one(owner.local()),
+            until,
+        };
+        let asked = self.ask_either(owner, &asked);
         let replies = in_awake_time!(Clock::Real, left, asked).unwrap_or(Err(StoreError::Timeout(left)));
-        drop(batch);
+        drop(permit);
         let replies = replies.unwrap_or_else(|error| repeat_n(Ok(Err(error)), keys.len()).collect());
         // A future for each of a thousand answers would cost more than the answers.
         let mut apart = Vec::new();
@@ -177,14 +181,13 @@ impl RedisStore {
     async fn ask_either(
         &self,
         owner: &NodeConnection,
-        batch: &Batch<BatchReply>,
-        until: Instant,
+        asked: &Asked<impl ExactSizeIterator<Item = FullKey<'_>> + Clone>,
     ) -> Answer<Vec<BatchReply>> {
-        let (node, one_by_one) = (owner.local_if_up(), self.reads_one_by_one(owner.local()));
-        match ask(node, batch, one_by_one, until).await {
+        let node = owner.local_if_up();
+        match ask(node, asked).await {
             Err(StoreError::Unreachable(_)) if node.is_own() => {
                 node.redial();
-                ask(owner, batch, one_by_one, until).await
+                ask(owner, asked).await
             }
             answer => answer,
         }
