@@ -238,6 +238,7 @@ impl<K: IsKey + Clone> IsKey for &K {
 }
 
 /// Keys one after the other, as a list.
+#[must_use = "keys do nothing by themselves; give them to `invalidate(…)`, `invalidating(…)`, `Cache::invalidate_keys` or `Cache::guard`"]
 pub fn all_keys(keys: impl IntoIterator<Item = AnyKey>) -> Vec<AnyKey> {
     keys.into_iter().collect()
 }
