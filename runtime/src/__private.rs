@@ -199,7 +199,7 @@ impl<V, C> Updated<V, C> {
         R::Value: Updates<V>,
         C: KnowsCache,
     {
-        R::Value::key(in_cache_of_write(self.0))
+        R::Value::key_of_updated(in_cache_of_write(self.0))
     }
 }
 

@@ -294,13 +294,14 @@ impl AnyKey {
     note = "return the `{V}` that was written (also in an `Option` or a `Result`), or delete the entry with `#[invalidates(…)]`"
 )]
 pub trait Updates<V>: Sized {
-    /// The key, now that the types are known to be one.
-    fn key(key: Key<V>) -> Key<Self>;
+    /// The key, now that the types are known to be one. Its name is none that programs call something by: of a type that has no such
+    /// function the compiler would suggest this one.
+    fn key_of_updated(key: Key<V>) -> Key<Self>;
 }
 
 #[diagnostic::do_not_recommend]
 impl<V> Updates<V> for V {
-    fn key(key: Key<V>) -> Key<V> {
+    fn key_of_updated(key: Key<V>) -> Key<V> {
         key
     }
 }
