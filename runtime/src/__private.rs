@@ -36,7 +36,7 @@ pub use crate::{
         write::{Guard, Target, WriteFunction},
     },
     key::{Displayed, DisplayedInWrite, KeyWriter, Tag, number, tag, text_of_write, type_name},
-    list_arg::{Item, ItemCopy, ItemRef, ItemTarget, Lent, LentTarget, List, NotLent, keys_of_list},
+    list_arg::{Item, ItemCopy, ItemItself, ItemRef, ItemTarget, Lent, LentTarget, List, NotLent, keys_of_list},
     optional_arg::{NotOptional, OptionalArg, OptionalArgRef},
     outcome::{
         NoShape, Outcome, Refusable, Shape, StoredErrors, Success, assert_error, assert_fails, assert_none,

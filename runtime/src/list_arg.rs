@@ -135,6 +135,30 @@ impl<'a, T> ItemRef for Item<'a, T> {
     }
 }
 
+impl<'a, T: Deref> Item<'a, T> {
+    /// What `*id` is, where the name stands for a reference or a pointer.
+    pub fn behind(self) -> &'a T::Target {
+        self.0
+    }
+}
+
+/// What `*id` is where the name stands for a copy: that. It is what one writes who thinks of the list, which may hold or lend references.
+pub trait ItemItself {
+    /// A reference to it.
+    type Of;
+
+    /// The reference, which is dereferenced.
+    fn behind(self) -> Self::Of;
+}
+
+impl<'a, T: Copy> ItemItself for Item<'a, T> {
+    type Of = &'a T;
+
+    fn behind(self) -> &'a T {
+        self.0
+    }
+}
+
 /// The keys of a list's items, without those that there are not.
 pub fn keys_of_list<I: Iterator, K>(items: I, key: impl FnMut(I::Item) -> Option<K>) -> Vec<K> {
     items.filter_map(key).collect()

@@ -6,6 +6,7 @@ use syn::spanned::Spanned;
 
 use super::{
     call::{self, with_optional_arguments},
+    items::{dereferenced, rebound},
     key::key_text,
     pieces::hygienic,
 };
@@ -44,7 +45,7 @@ pub(super) fn imported<'a>(keys: impl Iterator<Item = &'a TargetKey>) -> Vec<&'s
 impl Places<'_> {
     /// An expression of type `Key<_>`, which may be one that does not know its cache where the write names one.
     pub(super) fn key(&self, call: &Call, items: &[Ident]) -> TokenStream {
-        let key = call::key(&with_optional_arguments(call), self.site, items);
+        let key = call::key(&with_optional_arguments(&dereferenced(call, items)), self.site, items);
         let is_whole = matches!(call, Call::Key(_) | Call::Tag(_));
         if self.named && !is_whole {
             quote_spanned!(key.span()=> __aside::in_cache_of_write(#key))
@@ -123,7 +124,7 @@ impl Places<'_> {
     fn of_list(&self, key: &TargetKey) -> Option<TokenStream> {
         let each = key.each.as_ref()?;
         let (names, pat, item) = (each.names(), &each.pat, hygienic("item"));
-        let rebound = rebound(&names);
+        let rebound = rebound(each);
         let of_item = self.any_key(&key.of, &names);
         let items = items(each);
         let at_for = Span::mixed_site().located_at(each.for_token.span);
@@ -140,15 +141,6 @@ impl Places<'_> {
             keys
         })
     }
-}
-
-/// What a pattern binds as it is used: copies, or references.
-pub(super) fn rebound(names: &[Ident]) -> TokenStream {
-    let names = names.iter().map(|name| {
-        let at = Span::mixed_site().located_at(name.span());
-        quote_spanned!(at=> let #name = (&&__aside::Item(&#name)).item();)
-    });
-    quote!(#(#names)*)
 }
 
 /// The items of a list, in an expression of type `Vec<_>`.

@@ -11,6 +11,7 @@ mod companions;
 mod detached;
 mod editor;
 mod function;
+mod items;
 mod key;
 mod key_companions;
 mod keys;

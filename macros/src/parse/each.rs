@@ -17,6 +17,8 @@ pub(crate) struct Each {
     /// What an item is called.
     pub(crate) pat: Pat,
     pub(crate) list: Expr,
+    /// What it binds is used by others of `tags(…) for … in …`, and not by this one.
+    pub(crate) of_others: bool,
 }
 
 impl Each {
@@ -61,7 +63,7 @@ impl Each {
         } else if input.peek(syn::token::Brace) {
             "what is said of each stands before the `for`, such as `load_user(id) for id in ids`"
         } else {
-            return Ok(Each { for_token, pat, list });
+            return Ok(Each { for_token, pat, list, of_others: false });
         };
         Err(input.error(why))
     }

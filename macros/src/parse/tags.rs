@@ -1,5 +1,6 @@
 //! `tags("tenant:{tenant}", catalog(tenant))`, and what `tags!` declares.
 
+use quote::ToTokens;
 use syn::{
     Attribute, Expr, ExprCall, FnArg, Generics, Ident, LitStr, Path, Token, Visibility, parenthesized,
     parse::{Parse, ParseStream},
@@ -8,7 +9,10 @@ use syn::{
 };
 
 use super::{each::Each, list::each, template::Template};
-use crate::{problem::Problems, tokens::ungrouped};
+use crate::{
+    problem::Problems,
+    tokens::{mention_of, ungrouped},
+};
 
 /// Maximum number of tags of an entry.
 const MOST: usize = 16;
@@ -20,6 +24,17 @@ const HOW: &str = "name a tag by a template, such as `\"tenant:{tenant}\"`, or b
 pub(crate) enum Tag {
     Template(Template),
     Call(ExprCall),
+}
+
+impl Tag {
+    /// Whether it is made of one of these names.
+    pub(super) fn uses(&self, names: &[Ident]) -> bool {
+        let tokens = match self {
+            Tag::Template(template) => template.literal.to_token_stream(),
+            Tag::Call(call) => call.to_token_stream(),
+        };
+        names.iter().any(|name| mention_of(&tokens, name).is_some())
+    }
 }
 
 /// The tags of an entry: what follows the name `tags`, one tag at least.

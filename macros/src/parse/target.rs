@@ -61,9 +61,12 @@ impl Target {
             let why = "a tag takes one `for`; write it inside of `tags(…)`, behind the tag that it is about, or behind all of them";
             return Err(syn::Error::new(behind.for_token.span, why));
         }
-        let target = |(tag, each): (Tag, Option<Each>)| Target {
-            named: Named::from(tag),
-            each: each.or_else(|| behind.clone()),
+        let names = behind.as_ref().map(Each::names).unwrap_or_default();
+        let is_used = tags.iter().any(|(tag, _)| tag.uses(&names));
+        let target = |(tag, each): (Tag, Option<Each>)| {
+            let of_others = is_used && !tag.uses(&names);
+            let behind = || behind.clone().map(|behind| Each { of_others, ..behind });
+            Target { each: each.or_else(behind), named: Named::from(tag) }
         };
         Ok(tags.into_iter().map(target).collect())
     }

@@ -32,7 +32,7 @@ async fn in_order(ids: Vec<u64>) -> Result<IndexMap<u64, String>, std::io::Error
 }
 
 /// Sorted; unused but for its body.
-#[cached_aside(load_user(id) for id in _ids)]
+#[cached_aside(load_user(*id) for id in _ids)]
 async fn sorted(_ids: &[u64]) -> BTreeMap<u64, String> {
     BTreeMap::new()
 }

@@ -111,6 +111,24 @@ async fn of_iterators(ids: &[u64], order: &Order) {
     let _ = (ids, order);
 }
 
+// As one writes it who thinks of the items, also of those that are copied.
+#[invalidates(
+    user(*id) for id in ids,
+    user(*id + 1) for id in ids,
+    user(**id) for id in shared,
+    user((*line).id) for line in lines,
+    by_email(&*email) for email in emails,
+    in_tenant((*email).clone(), *id) for (email, id) in map,
+)]
+async fn dereferenced(ids: &[u64], shared: &[&Arc<u64>], lines: Vec<User>, emails: &[&str], map: &HashMap<String, u64>) {
+    let _ = (ids, shared, lines, emails, map);
+}
+
+#[invalidates(user(*id) for id in result)]
+async fn dereferenced_of_result(ids: Vec<u64>) -> Vec<u64> {
+    ids
+}
+
 #[invalidates("user:{id}" for id in ids, "email:{name.0}" for name in names, "in:{tenant}:{id}" for id in ids)]
 async fn templates(tenant: &str, ids: &[u64], names: Vec<Name>) {
     let _ = (tenant, ids, names);
@@ -232,6 +250,9 @@ pub(super) async fn main() {
     assert_eq!(left_by(of_pointers(Some(4), [].into(), [].into(), [][..].into())).await, "123-9abttt");
     let order = Order { lines: vec![one(3), User { email: "b".into(), ..one(4) }] };
     assert_eq!(left_by(of_iterators(&[1, 2], &order)).await, "1---9--ttt");
+    let (shared, map) = (Arc::new(4), [("t".to_owned(), 2)].into());
+    assert_eq!(left_by(dereferenced(&[1], &[&shared], vec![one(9)], &["b"], &map)).await, "--3--a-t-t");
+    assert_eq!(left_by(async { drop(dereferenced_of_result(vec![3]).await) }).await, "12-49abttt");
     assert_eq!(left_by(templates("t", &[1, 2], vec![Name("b".into())])).await, "--349a---t");
     assert_eq!(left_by(async { drop(of_result(vec![one(1), one(2)]).await) }).await, "--349-bttt");
     assert_eq!(left_by(async { drop(of_result(vec![]).await) }).await, "12349abttt");

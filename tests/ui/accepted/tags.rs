@@ -82,12 +82,18 @@ async fn of_lists(tenants: &[u64]) -> usize {
     tenants.len()
 }
 
+// A list for all of them, of which only one is made of its items.
+#[invalidates(tags("x", catalog(tenant), all()) for tenant in tenants)]
+async fn of_one_list(tenants: &[u64]) -> usize {
+    tenants.len()
+}
+
 #[invalidates(tags("0", "1", "2", "3", "4", "5", "6", "7", "8", "9", "10", "11", "12", "13", "14", "15", "16", "17"))]
 async fn of_many() {}
 
 pub(super) fn main() {
     assert_eq!(catalog(7).as_str(), "catalog:7");
     assert_eq!(named("a b", 255).as_str(), "a%20b/000000ff");
-    let _ = (free, derived, Repo::load, Repo::background, Repo::save, save, of_result, of_lists, of_many);
+    let _ = (free, derived, Repo::load, Repo::background, Repo::save, save, of_result, of_lists, of_one_list, of_many);
     assert_eq!(free::key(7, "x").as_str(), "a:7:x");
 }

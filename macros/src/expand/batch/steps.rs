@@ -7,7 +7,7 @@ use syn::{FnArg, Type, spanned::Spanned};
 use super::super::{
     call,
     function::cache,
-    keys::rebound,
+    items::{dereferenced, rebound},
     pieces::{hygienic, imports},
     settings::duration,
 };
@@ -29,7 +29,7 @@ pub(super) fn steps(
     let at_output = Span::mixed_site().located_at(output.span());
     let site = Site::of(function);
     let names = plan.each.names();
-    let key = call::key_of_batch(&plan.call, &site, &names);
+    let key = call::key_of_batch(&dereferenced(&plan.call, &names), &site, &names);
     let (ids, item, batch, missing, future) =
         (hygienic("ids"), hygienic("item"), hygienic("batch"), hygienic("missing"), hygienic("body"));
     let at_list = Span::mixed_site().located_at(plan.each.list.span());
@@ -43,7 +43,7 @@ pub(super) fn steps(
         ListKind::Owned(_) => (quote_spanned!(at_list=> __aside::batch::ids_of), quote!((#ids, #list_of))),
     };
     let pat = &plan.each.pat;
-    let rebound = rebound(&names);
+    let rebound = rebound(&plan.each);
     let (cache, in_cache) = cache(plan.cache.as_ref(), function);
     let keys_of = match in_cache {
         Some(_) => quote_spanned!(key.span()=> __aside::batch::keys_in_cache),
