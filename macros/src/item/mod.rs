@@ -6,6 +6,7 @@ pub(crate) mod beside;
 pub(crate) mod context;
 pub(crate) mod function;
 pub(crate) mod generics;
+mod imports;
 mod lexer;
 mod made;
 mod named_beside;

@@ -159,13 +159,17 @@ pub(super) fn name_of_companions(function: &Function, form: Form, problems: &mut
             ),
         ));
     }
+    let found = |beside: Beside| {
+        let item = beside.item(&name).map(|kind| format!("{kind} {name}"));
+        item.or_else(|| beside.imported_module(&name).map(|path| format!("use {path}")))
+    };
     if form == Form::Free
-        && let Some(kind) = Beside::of(function).and_then(|beside| beside.item(&name))
+        && let Some(other) = Beside::of(function).and_then(found)
     {
         problems.push(syn::Error::new(
             function.sig.ident.span(),
             format!(
-                "`{kind} {name}` stands beside this function, whose companions need that name (`{name}::key(…)`); call one of \
+                "`{other}` stands beside this function, whose companions need that name (`{name}::key(…)`); call one of \
                  the two differently, such as `load_{name}`"
             ),
         ));

@@ -21,4 +21,13 @@ mod inside {
     }
 }
 
+mod imported {
+    use std::{thread, time};
+
+    #[cached_aside::cached_aside(ttl = "5m", key = "time:{id}")]
+    pub async fn time(id: u64) -> u64 {
+        id
+    }
+}
+
 fn main() {}

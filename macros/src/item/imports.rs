@@ -1,0 +1,120 @@
+//! Modules of well-known crates that are imported beside an annotated function.
+
+use syn::{ItemUse, UseTree};
+
+use super::beside::{Beside, Token, tokens};
+
+/// What is a module for certain. A name in lower case of another crate may also be a macro, which is in nobody's way.
+const OF_STD: [&str; 43] = [
+    "alloc",
+    "any",
+    "array",
+    "ascii",
+    "backtrace",
+    "borrow",
+    "boxed",
+    "cell",
+    "char",
+    "clone",
+    "cmp",
+    "collections",
+    "convert",
+    "env",
+    "error",
+    "ffi",
+    "fmt",
+    "fs",
+    "future",
+    "hash",
+    "hint",
+    "io",
+    "iter",
+    "marker",
+    "mem",
+    "net",
+    "num",
+    "ops",
+    "option",
+    "os",
+    "panic",
+    "path",
+    "pin",
+    "process",
+    "ptr",
+    "rc",
+    "result",
+    "slice",
+    "str",
+    "string",
+    "sync",
+    "thread",
+    "time",
+];
+const OF_TOKIO: [&str; 8] = ["fs", "io", "net", "process", "runtime", "sync", "task", "time"];
+
+impl Beside {
+    /// The `use` by which a module has this name in the same module or block, such as `std::time`.
+    pub(crate) fn imported_module(&self, name: &str) -> Option<String> {
+        let text = &self.text[self.block().clone()];
+        let tokens: Vec<Token> = tokens(text).filter(|token| token.depth == 0).collect();
+        let imports =
+            tokens.iter().enumerate().filter(|(_, token)| token.text == "use").filter_map(|(at, token)| {
+                // One that may be configured out is left to the compiler.
+                let before = tokens[..at].iter().rev().take_while(|token| !matches!(token.text, ";" | "}"));
+                let end = tokens[at..].iter().find(|token| token.text == ";")?;
+                let has_attributes = before.into_iter().any(|token| token.text == "#");
+                if has_attributes { None } else { syn::parse_str::<ItemUse>(&text[token.at..=end.at]).ok() }
+            });
+        imports.into_iter().find_map(|import| module(&import.tree, None, name))
+    }
+}
+
+fn module(tree: &UseTree, of: Option<&str>, name: &str) -> Option<String> {
+    let is_module = |what: &str| match of {
+        Some("std") => OF_STD.contains(&what),
+        Some("tokio") => OF_TOKIO.contains(&what),
+        _ => false,
+    };
+    match tree {
+        UseTree::Path(path) if of.is_none() => module(&path.tree, Some(&path.ident.to_string()), name),
+        UseTree::Group(group) => group.items.iter().find_map(|tree| module(tree, of, name)),
+        UseTree::Name(leaf) if leaf.ident == name && is_module(name) => Some(format!("{}::{name}", of?)),
+        UseTree::Rename(leaf) if leaf.rename == name && is_module(&leaf.ident.to_string()) => {
+            Some(format!("{}::{} as {name}", of?, leaf.ident))
+        }
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_imported_module_is_found_by_its_name() {
+        let found = |imports: &str, name: &str| {
+            let source =
+                format!("{imports}\nasync fn HERE() {{ use std::path; }}\nmod inner {{ use std::path; }}");
+            let at = source.find("fn HERE").unwrap();
+            Beside::at(source, at).imported_module(name)
+        };
+        assert_eq!(found("use std::time;", "time").unwrap(), "std::time");
+        assert_eq!(
+            found("pub(crate) use std::{fs, collections::{self, HashMap}, thread as load};", "fs").unwrap(),
+            "std::fs"
+        );
+        assert_eq!(found("use std::{fs, thread as load};", "load").unwrap(), "std::thread as load");
+        assert_eq!(found("use {std::fmt, tokio::time};", "time").unwrap(), "tokio::time");
+        for (imports, name) in [
+            ("use std::time::Duration;", "time"),
+            ("use std::{time as clock};", "time"),
+            ("use tracing::{info, time};", "info"),
+            ("use std::println;", "println"),
+            ("#[cfg(windows)] use std::time;", "time"),
+            ("fn f() { use std::time; }", "time"),
+            ("", "path"),
+        ] {
+            assert_eq!(found(imports, name), None, "{imports}");
+        }
+    }
+}
