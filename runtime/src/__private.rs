@@ -27,8 +27,10 @@ pub use crate::{
         key_without_cache,
     },
     codec::{
-        Cacheable, CacheableError, CacheableParts,
-        coding::{Coding, DefaultCodec, coding, coding_of_parts, error_coding},
+        Cacheable, CacheableError, CacheableParts, CacheablePointer, CacheableTime,
+        coding::{
+            Coding, DefaultCodec, coding, coding_of_parts, coding_of_pointer, coding_of_time, error_coding,
+        },
     },
     function::linked::{Linked, LinkedWrite},
     function::{
@@ -36,7 +38,9 @@ pub use crate::{
         write::{Guard, Target, WriteFunction},
     },
     key::{Displayed, DisplayedInWrite, KeyWriter, Tag, number, tag, text_of_write, type_name},
-    list_arg::{Item, ItemCopy, ItemItself, ItemRef, ItemTarget, Lent, LentTarget, List, NotLent, keys_of_list},
+    list_arg::{
+        Item, ItemCopy, ItemItself, ItemRef, ItemTarget, Lent, LentTarget, List, NotLent, keys_of_list,
+    },
     optional_arg::{NotOptional, OptionalArg, OptionalArgRef},
     outcome::{
         NoShape, Outcome, Refusable, Shape, StoredErrors, Success, assert_error, assert_fails, assert_none,

@@ -5,7 +5,11 @@ use quote::{ToTokens, quote, quote_spanned};
 use syn::{Expr, Type, spanned::Spanned};
 
 use super::pieces::setting;
-use crate::{item::shape::parts, parse::codec_of_ours, plan::ReadPlan};
+use crate::{
+    item::value::{self, Kind, kind, parts},
+    parse::codec_of_ours,
+    plan::ReadPlan,
+};
 
 /// How values are encoded; this requires `Serialize` of the return type.
 pub(super) fn coding(plan: &ReadPlan, output: &Type, shape: &TokenStream) -> TokenStream {
@@ -15,29 +19,35 @@ pub(super) fn coding(plan: &ReadPlan, output: &Type, shape: &TokenStream) -> Tok
         setting("ttl_for", plan.options.ttl_for.as_ref(), ToTokens::to_token_stream),
     ];
     let conditions: TokenStream = conditions.into_iter().flatten().collect();
-    let at_output = Span::mixed_site().located_at(output.span());
     // Closures are read from left to right: by then the type must be known.
-    let value = if conditions.is_empty() {
-        quote_spanned!(at_output=> _)
-    } else {
-        quote_spanned!(at_output=> __aside::Value<#output, #shape>)
-    };
-    let coding = coding_of(plan, output, &value);
+    let coding = coding_of(plan, output, (!conditions.is_empty()).then_some(shape));
     let local = setting("local", plan.options.local.as_ref(), |_| TokenStream::new());
     quote!(#coding #conditions #local)
 }
 
-pub(super) fn coding_of(plan: &ReadPlan, output: &Type, value: &TokenStream) -> TokenStream {
+/// The same without its conditions; without a shape the type of what is stored is left to inference.
+pub(super) fn coding_of(plan: &ReadPlan, output: &Type, shape: Option<&TokenStream>) -> TokenStream {
     let (codec, version, by_version) = (codec(plan), version(plan), by_version(plan));
     let parts = parts(output);
     // Errors about a part point to it, if it is the only one that they can be about.
+    let kind = kind(value::value(output));
     let at = Span::mixed_site().located_at(match parts.as_slice() {
         [part] => part.span(),
-        _ => output.span(),
+        _ if kind == Kind::Other => output.span(),
+        _ => value::value(output).span(),
     });
-    let value = located(value, at);
-    let coding =
-        if parts.is_empty() { quote_spanned!(at=> coding) } else { quote_spanned!(at=> coding_of_parts) };
+    // The tokens of the return type stay where they are: what is mistyped in it is shown there.
+    let value = match shape {
+        None => quote_spanned!(at=> _),
+        Some(shape) => quote_spanned!(at=> __aside::Value<#output, #shape>),
+    };
+    // Each has the words for what can't be cached of its kind.
+    let coding = match kind {
+        Kind::Pointer => quote_spanned!(at=> coding_of_pointer),
+        Kind::Time => quote_spanned!(at=> coding_of_time),
+        Kind::Other if parts.is_empty() => quote_spanned!(at=> coding),
+        Kind::Other => quote_spanned!(at=> coding_of_parts),
+    };
     quote_spanned!(at=> __aside::#coding::<#value, #codec>(#version) #by_version)
 }
 

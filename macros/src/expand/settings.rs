@@ -100,9 +100,7 @@ fn types(plan: &ReadPlan, function: &Function, shape: &TokenStream) -> Option<To
     {
         return None;
     }
-    let at_output = Span::mixed_site().located_at(output.span());
-    let value = quote_spanned!(at_output=> __aside::Value<#output, #shape>);
-    let stores = coding_of(plan, &output, &value);
+    let stores = coding_of(plan, &output, Some(shape));
     let errors = plan.options.error_if.as_ref().map(|_| {
         let coding = error_coding(plan, &output, shape);
         quote!(.errors(&#coding))

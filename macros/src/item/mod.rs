@@ -13,3 +13,4 @@ mod named_beside;
 pub(crate) mod shape;
 pub(crate) mod types;
 pub(crate) mod uncached;
+pub(crate) mod value;

@@ -8,7 +8,9 @@ use typeid::ConstTypeId;
 use super::bincode::Bincode;
 #[cfg(all(feature = "postcard", not(feature = "bincode")))]
 use super::postcard::Postcard;
-use super::{Cacheable, CacheableError, CacheableParts, Codec, CodecError, faithful};
+use super::{
+    Cacheable, CacheableError, CacheableParts, CacheablePointer, CacheableTime, Codec, CodecError, faithful,
+};
 use crate::fingerprint::{CodingKind, structure::FieldCounts, trace::trace};
 
 /// The codec of functions that name none.
@@ -104,6 +106,18 @@ pub const fn error_coding<E: CacheableError, C: Codec>(version: u32) -> Coding<E
 /// The coding of a tuple or a container.
 #[must_use]
 pub const fn coding_of_parts<V: CacheableParts, C: Codec>(version: u32) -> Coding<V> {
+    coding::<V, C>(version)
+}
+
+/// The coding of an `Arc` or `Rc`.
+#[must_use]
+pub const fn coding_of_pointer<V: CacheablePointer, C: Codec>(version: u32) -> Coding<V> {
+    coding::<V, C>(version)
+}
+
+/// The coding of an `Instant`.
+#[must_use]
+pub const fn coding_of_time<V: CacheableTime, C: Codec>(version: u32) -> Coding<V> {
     coding::<V, C>(version)
 }
 

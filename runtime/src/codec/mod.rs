@@ -109,6 +109,29 @@ pub trait Cacheable: Serialize + DeserializeOwned {}
 #[diagnostic::do_not_recommend]
 impl<T: Serialize + DeserializeOwned> Cacheable for T {}
 
+/// A pointer that can be cached.
+#[diagnostic::on_unimplemented(
+    message = "values of type `{Self}` can't be cached",
+    label = "serde writes and reads what is behind this pointer only with its feature `rc`",
+    note = "return what is inside, which each caller is given one of; it needs `#[derive(serde::Serialize, serde::Deserialize)]`",
+    note = "to return the pointer itself, write in Cargo.toml `serde = {{ version = \"1\", features = [\"derive\", \"rc\"] }}`"
+)]
+pub trait CacheablePointer: Serialize + DeserializeOwned {}
+
+#[diagnostic::do_not_recommend]
+impl<T: Serialize + DeserializeOwned> CacheablePointer for T {}
+
+/// A time that can be cached.
+#[diagnostic::on_unimplemented(
+    message = "values of type `{Self}` can't be cached",
+    label = "an `Instant` means nothing outside of the process that made it",
+    note = "return a `std::time::SystemTime`, or the `std::time::Duration` since something that every process knows"
+)]
+pub trait CacheableTime: Serialize + DeserializeOwned {}
+
+#[diagnostic::do_not_recommend]
+impl<T: Serialize + DeserializeOwned> CacheableTime for T {}
+
 /// A tuple or a container that can be cached. Here the compiler is to say which part can't.
 pub trait CacheableParts: Serialize + DeserializeOwned {}
 
