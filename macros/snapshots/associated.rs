@@ -71,7 +71,7 @@ impl<T: Row> Repo<T> {
             .integer(id)
             .finish();
         let __body = ::core::pin::pin!(Self::load_uncached(id));
-        __aside::load(
+        let __returned = __aside::load(
                 Self::__load_read(),
                 __key,
                 __aside::coding::<_, __aside::DefaultCodec>(0),
@@ -87,6 +87,7 @@ impl<T: Row> Repo<T> {
                     .or_absent(),
                 __body,
             )
-            .await
+            .await;
+        __returned
     }
 }

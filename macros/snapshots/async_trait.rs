@@ -45,7 +45,7 @@ impl Load for Repo {
                 __arg2; let __ret : Result < User, Self::Error > = { __self.db.user(id,
                 text). await }; __ret }
             );
-            __aside::load(
+            let __returned = __aside::load(
                     &__READ,
                     __key,
                     __aside::coding::<_, __aside::DefaultCodec>(0),
@@ -53,7 +53,8 @@ impl Load for Repo {
                         .or_absent(),
                     __body,
                 )
-                .await
+                .await;
+            __returned
         })
     }
 }

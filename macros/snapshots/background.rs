@@ -142,7 +142,7 @@ impl Repo {
             .integer(day)
             .finish();
         let __cache: ::cached_aside::Cache = ::core::clone::Clone::clone(&self.cache);
-        __aside::load_owned(
+        let __returned = __aside::load_owned(
                 ::core::option::Option::Some(&__cache),
                 Self::__report_read(),
                 __key,
@@ -160,6 +160,7 @@ impl Repo {
                     .or_absent(),
                 move || Self::__report_owned(self, name, day),
             )
-            .await
+            .await;
+        __returned
     }
 }

@@ -76,7 +76,7 @@ pub(crate) async fn load_user(db: &Db, id: u64) -> Result<Option<User>, DbError>
     use ::cached_aside::__private::{self as __aside, NotShared as _, NoAbsent as _};
     let __key = __aside::KeyWriter::new("user:").integer(id).finish();
     let __body = ::core::pin::pin!(load_user::uncached(db, id));
-    __aside::load(
+    let __returned = __aside::load(
             <load_user as ::cached_aside::__private::Companion>::function(),
             __key,
             __aside::coding::<_, __aside::DefaultCodec>(0),
@@ -87,5 +87,6 @@ pub(crate) async fn load_user(db: &Db, id: u64) -> Result<Option<User>, DbError>
                 .or_absent(),
             __body,
         )
-        .await
+        .await;
+    __returned
 }

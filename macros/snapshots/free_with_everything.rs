@@ -156,7 +156,7 @@ where
     let __body = ::core::pin::pin!(
         search::uncached:: < D, T, N > (db, page, __arg2, _tenant)
     );
-    __aside::load_in(
+    let __returned = __aside::load_in(
             __cache,
             <search as ::cached_aside::__private::Companion>::function(),
             __key,
@@ -168,5 +168,6 @@ where
                 .or_absent(),
             __body,
         )
-        .await
+        .await;
+    __returned
 }

@@ -36,5 +36,6 @@ pub async fn save_user(db: &Db, user: User) -> Result<(), DbError> {
         ::core::option::Option::None:: < Result < (), DbError > > { return __never; } db
         .save(user). await ?; Ok(()) }
     );
-    __aside::write(&__WRITE, __keys, __body).await
+    let __returned = __aside::write(&__WRITE, __keys, __body).await;
+    __returned
 }

@@ -96,7 +96,7 @@ pub async fn place(tenant: String, lines: &[Line]) -> Result<Order, Error> {
         ::core::option::Option::None:: < Result < Order, Error > > { return __never; }
         insert(tenant, lines). await }
     );
-    __aside::write_with(
+    let __returned = __aside::write_with(
             &__WRITE,
             ::core::option::Option::None,
             ::core::option::Option::None,
@@ -134,5 +134,6 @@ pub async fn place(tenant: String, lines: &[Line]) -> Result<Order, Error> {
                 ),
             ),
         )
-        .await
+        .await;
+    __returned
 }

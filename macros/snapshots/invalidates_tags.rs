@@ -43,5 +43,6 @@ pub async fn set_price(
         ::core::option::Option::None:: < Result < (), DbError > > { return __never; } db
         .set_price(tenant, id, price). await }
     );
-    __aside::write(&__WRITE, __keys, __body).await
+    let __returned = __aside::write(&__WRITE, __keys, __body).await;
+    __returned
 }

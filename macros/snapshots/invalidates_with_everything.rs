@@ -52,7 +52,7 @@ impl Repo {
             ::core::option::Option::None:: < Result < User, Error > > { return __never; }
             self.db.insert(tenant, user). await }
         );
-        if __when {
+        let __returned = if __when {
             __aside::write_with(
                     &__WRITE,
                     ::core::option::Option::Some(__cache),
@@ -107,6 +107,7 @@ impl Repo {
                 .await
         } else {
             __body.await
-        }
+        };
+        __returned
     }
 }

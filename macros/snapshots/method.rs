@@ -114,7 +114,7 @@ impl Repo {
             .value(&::core::format_args!("{:?}", kind))
             .finish();
         let __body = ::core::pin::pin!(Self::load_user_uncached(self, id, kind));
-        __aside::load(
+        let __returned = __aside::load(
                 Self::__load_user_read(),
                 __key,
                 __aside::coding::<_, __aside::DefaultCodec>(0),
@@ -129,6 +129,7 @@ impl Repo {
                     .or_absent(),
                 __body,
             )
-            .await
+            .await;
+        __returned
     }
 }

@@ -105,7 +105,7 @@ pub async fn price(db: &Db, tenant: u64, id: u64) -> Option<Price> {
             __aside::tag(catalog(tenant)),
         ]);
     let __body = ::core::pin::pin!(price::uncached(db, tenant, id));
-    __aside::load(
+    let __returned = __aside::load(
             <price as ::cached_aside::__private::Companion>::function(),
             __key,
             __aside::coding::<_, __aside::DefaultCodec>(0),
@@ -116,5 +116,6 @@ pub async fn price(db: &Db, tenant: u64, id: u64) -> Option<Price> {
                 .or_absent(),
             __body,
         )
-        .await
+        .await;
+    __returned
 }

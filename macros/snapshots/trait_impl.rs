@@ -34,13 +34,14 @@ impl users::Load for Repo {
             ::core::option::Option::None:: < User > { return __never; } self.db.user(id).
             await }
         );
-        __aside::load(
+        let __returned = __aside::load(
                 &__READ,
                 __key,
                 __aside::coding::<_, __aside::DefaultCodec>(0),
                 __aside::ReturnAdapter::<User, __SHAPE>::SHARED.or_absent(),
                 __body,
             )
-            .await
+            .await;
+        __returned
     }
 }

@@ -54,7 +54,7 @@ pub async fn rename_user(db: &Db, id: u64, name: String) -> Result<User, DbError
         ::core::option::Option::None:: < Result < User, DbError > > { return __never; }
         db.rename(id, name). await }
     );
-    __aside::update::<
+    let __returned = __aside::update::<
         Result<User, DbError>,
         __SHAPE,
         _,
@@ -65,5 +65,6 @@ pub async fn rename_user(db: &Db, id: u64, name: String) -> Result<User, DbError
             __keys,
             __body,
         )
-        .await
+        .await;
+    __returned
 }

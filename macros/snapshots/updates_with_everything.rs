@@ -45,7 +45,7 @@ impl Repo {
             ::core::option::Option::None:: < Result < Option < User >, Error > > { return
             __never; } self.db.rename(id, name). await }
         );
-        if __when {
+        let __returned = if __when {
             __aside::update::<
                 Result<Option<User>, Error>,
                 __SHAPE,
@@ -64,6 +64,7 @@ impl Repo {
                 .await
         } else {
             __body.await
-        }
+        };
+        __returned
     }
 }

@@ -8,7 +8,7 @@ use super::{
     attributes::as_outer,
     coding::{coding, error_coding, located},
     key::tagged_key,
-    pieces::{hygienic, imports, optional},
+    pieces::{hygienic, imports, optional, returned},
     shape::shape_of,
 };
 use crate::{
@@ -67,6 +67,8 @@ pub(super) fn load(
         let known = shape_of(output, function);
         quote_spanned!(at_output=> const { __aside::assert_shape(#known, #shape) };)
     });
+    let returned =
+        returned(&quote!(#load(#cache_argument #read, #key, #coding, #returns, #body).await), output);
     quote! {
         #imports
         #checked
@@ -76,7 +78,7 @@ pub(super) fn load(
         let #key = #text;
         #cache
         #pinned
-        #load(#cache_argument #read, #key, #coding, #returns, #body).await
+        #returned
     }
 }
 

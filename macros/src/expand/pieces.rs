@@ -2,6 +2,7 @@
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
+use syn::{Type, spanned::Spanned};
 
 use crate::parse::args::OptionValue;
 
@@ -20,6 +21,14 @@ pub(super) fn imports(traits: &[&str]) -> TokenStream {
     }
     let traits = traits.iter().map(|name| Ident::new(name, Span::mixed_site()));
     quote!(use ::cached_aside::__private::{self as __aside, #(#traits as _),*};)
+}
+
+/// What a function returns, in a statement of its own. Before Rust 2024 what the last expression of a block makes on its way outlives the
+/// variables of the block, and `tail_expr_drop_order` says so of each.
+pub(super) fn returned(value: &TokenStream, output: &Type) -> TokenStream {
+    let at = Span::mixed_site().located_at(output.span());
+    let name = Ident::new("__returned", at);
+    quote_spanned!(at=> let #name = #value; #name)
 }
 
 /// `Some(argument)` or `None`, as an expression.

@@ -9,7 +9,7 @@ use super::{
     function::{around, body, cache, cloned_cache, pinned},
     key::value_text,
     keys::{self, Places},
-    pieces::{hygienic, imports, optional},
+    pieces::{hygienic, imports, optional, returned},
     settings,
     shape::{shape, shape_constant},
 };
@@ -50,13 +50,14 @@ pub(crate) fn write(plan: &WritePlan) -> TokenStream {
     let call = |keys: &TokenStream| call(plan, cache_argument.as_ref(), keys);
     let statements = match &plan.when {
         None => {
-            let call = call(&name.to_token_stream());
+            let call = returned(&call(&name.to_token_stream()), &function.output);
             quote!(#imports #shape #settings let #name = #keys; #arguments #cache #future #call)
         }
         Some(condition) => {
             let (when, alone) = (hygienic("when"), body_alone(plan, cache_argument.as_ref()));
             let call =
                 call(&quote!(::core::iter::Iterator::flatten(::core::iter::IntoIterator::into_iter(#name))));
+            let call = returned(&quote!(if #when { #call } else { #alone }), &function.output);
             quote! {
                 #imports
                 #shape
@@ -66,7 +67,7 @@ pub(crate) fn write(plan: &WritePlan) -> TokenStream {
                 #arguments
                 #cache
                 #future
-                if #when { #call } else { #alone }
+                #call
             }
         }
     };
