@@ -122,6 +122,46 @@ async fn a_write_that_waits_for_replicas_says_why_the_server_refuses() {
     }
 }
 
+/// A user that may do everything else.
+#[tokio::test]
+async fn a_user_that_may_not_wait_for_replicas_is_told_which_right_it_lacks() {
+    #[invalidates(load(id), wait_replicas = 1, guard = "required")]
+    async fn save_for_sure(id: u64) -> Result<(), Error> {
+        let _ = id;
+        Ok(())
+    }
+
+    let server = RedisServer::builder().user("app", "s3cret", "~* +@all -wait").start();
+    let cache = patient(format!("redis://app:s3cret@{}", server.addr())).build().await.unwrap();
+    let error = cache.scope(save_for_sure(1)).await.unwrap_err().to_string();
+    assert!(error.contains("NOPERM") && error.contains("grant the user `+wait`"), "{error}");
+}
+
+#[tokio::test]
+async fn a_login_that_does_not_do_says_what_to_write() {
+    let denied = |rights| RedisServer::builder().user("app", "s3cret", rights).start();
+    let (closed, open) = (denied("~* +@all"), RedisServer::start());
+    let (no_ping, no_select) = (denied("~* +@all -ping"), denied("~* +@all -select"));
+    closed.run::<()>(cmd("CONFIG").arg("SET").arg("requirepass").arg("s3cret"));
+    for (server, login, database, words) in [
+        (&closed, "", "", "write `redis://:password@host`"),
+        (&closed, "app:wr0ng@", "", "it does not take the login that the URL has"),
+        (&open, "app:wr0ng@", "", "it does not take the login that the URL has"),
+        (&no_ping, "app:s3cret@", "", "grant the user `+ping`"),
+        (&no_select, "app:s3cret@", "/3", "grant the user `+select`, or name no database"),
+    ] {
+        let url = format!("redis://{login}{}{database}", server.addr());
+        let error = match patient(url.clone()).build().await {
+            Ok(cache) => cache.ping().await.unwrap_err().to_string(),
+            Err(error) => error.to_string(),
+        };
+        assert!(
+            error.contains(words) && !error.contains("wr0ng") && !error.contains("s3cret"),
+            "{url}: {error}"
+        );
+    }
+}
+
 #[tokio::test]
 async fn a_guard_that_is_lost_names_its_function() {
     #[invalidates(load(id), guard_for = "60ms")]

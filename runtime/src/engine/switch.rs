@@ -36,7 +36,8 @@ impl Switch {
     }
 
     fn new(value: Option<&str>) -> Switch {
-        let all = match value.map(str::trim) {
+        let value = value.map(|value| value.trim().to_ascii_lowercase());
+        let all = match value.as_deref() {
             Some("off") => {
                 tracing::warn!(
                     "{VARIABLE}=off: cached functions run their bodies, writes go on invalidating"
@@ -111,8 +112,11 @@ mod tests {
 
     #[test]
     fn the_environment_turns_everything_off_or_nothing() {
-        for (value, off) in [(None, false), (Some("on"), false), (Some(""), false), (Some("true"), false)] {
-            assert_eq!(Switch::new(value).is_off(&LOAD), off, "{value:?}");
+        for value in [None, Some("on"), Some("ON"), Some(""), Some("true"), Some("offline")] {
+            assert!(!Switch::new(value).is_off(&LOAD), "{value:?}");
+        }
+        for value in ["off", "OFF", "Off"] {
+            assert!(Switch::new(Some(value)).is_off(&LOAD), "{value}");
         }
         let switch = Switch::new(Some(" off\n"));
         assert!(switch.is_off(&LOAD));

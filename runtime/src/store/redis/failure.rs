@@ -38,6 +38,16 @@ pub(super) fn server_error(text: &str) -> StoreError {
     StoreError::Server(text.to_owned())
 }
 
+/// Why the replicas were not waited for, and what is to be done about it.
+pub(super) fn not_waited(error: &RedisError) -> StoreError {
+    match store_error(error) {
+        StoreError::Server(text) if error.code() == Some("NOPERM") => {
+            StoreError::Server(format!("{text}; grant the user `+wait`, or leave `wait_replicas` out"))
+        }
+        other => other,
+    }
+}
+
 /// Why a server was not reached, and what is to be done about it.
 pub(super) fn explained(error: &RedisError) -> String {
     let text = match (error.code(), error.detail()) {
@@ -47,7 +57,10 @@ pub(super) fn explained(error: &RedisError) -> String {
     match error.code() {
         Some("NOAUTH") => format!("it wants a login; write `redis://:password@host` ({text})"),
         Some("WRONGPASS") => format!("it does not take the login that the URL has ({text})"),
-        _ if text.contains("switch database") && text.contains("permission") => {
+        // Servers and redis-rs have several ways of saying so.
+        _ if text.contains("permission")
+            && (text.contains("'select'") || text.contains("switch database")) =>
+        {
             format!("{text}; grant the user `+select`, or name no database")
         }
         _ => text,

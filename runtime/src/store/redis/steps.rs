@@ -18,7 +18,7 @@ use redis::{RedisError, RedisResult, Value};
 use super::{
     RedisStore,
     connection::NodeConnection,
-    failure::store_error,
+    failure::{not_waited, store_error},
     large::ReadVia,
     replicas,
     scatter::same_for_all,
@@ -128,7 +128,7 @@ impl RedisStore {
         let info: Option<String> = answers.pop().and_then(|info| redis::from_redis_value(info.ok()?).ok());
         let confirmed =
             answers.pop().map_or(Ok(0), |reply| reply.and_then(|reply| Ok(redis::from_redis_value(reply)?)));
-        let confirmed: i64 = confirmed.map_err(|error| store_error(&error))?;
+        let confirmed: i64 = confirmed.map_err(|error| not_waited(&error))?;
         let missing = (confirmed < i64::from(replicas))
             .then(|| replicas::unconfirmed(confirmed, replicas, within, info.as_deref()));
         let answers = answers.into_iter().map(|answer| match answer {
