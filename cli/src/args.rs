@@ -33,7 +33,7 @@ pub(crate) struct Server {
     /// What the application gave to `Cache::builder().namespace(…)`.
     #[arg(long, global = true, default_value = "cached-aside", env = "CACHED_ASIDE_NAMESPACE")]
     pub(crate) namespace: String,
-    /// A certificate authority beyond the system's, in PEM.
+    /// A certificate authority, instead of the system's, in PEM.
     #[arg(long, global = true, value_name = "FILE")]
     pub(crate) tls_ca: Option<PathBuf>,
     /// A client certificate, in PEM.

@@ -12,11 +12,12 @@ impl Stats {
     /// | name | kind | labels | |
     /// | --- | --- | --- | --- |
     /// | `cached_aside_<count>_total` | counter | `function` | each of [`Counts`](crate::Counts), such as `cached_aside_hits_total` |
-    /// | `cached_aside_writes_total`, `…_invalidated_total`, `…_updated_total`, `…_guards_failed_total`, `…_guards_lost_total`, `…_writes_waited_total`, `…_writes_waited_ms_total`, `…_writes_refused_total`, `…_undelivered_total`, `…_delivered_total`, `…_given_up_total` | counter | | the counts of writes |
+    /// | `cached_aside_writes_total`, `…_invalidated_total`, `…_updated_total`, `…_joined_total`, `…_transactions_total`, `…_transactions_failed_total`, `…_abandoned_total`, `…_guards_failed_total`, `…_guards_lost_total`, `…_writes_waited_total`, `…_writes_waited_ms_total`, `…_writes_refused_total`, `…_undelivered_total`, `…_delivered_total`, `…_given_up_total` | counter | | the counts of writes |
     /// | `cached_aside_hit_seconds` | histogram | `function` | how long hits took, from the look at the cache to the decoded value |
     /// | `cached_aside_load_seconds` | histogram | `function` | how long bodies took |
     /// | `cached_aside_guard_seconds` | histogram | | how long writes waited for their guards |
     /// | `cached_aside_recovering` | gauge | | keys on the recovery list |
+    /// | `cached_aside_local_entries`, `cached_aside_local_bytes` | gauge | | local copies in this process, and their size |
     /// | `cached_aside_node_up` | gauge | `node` | 1 while the server is in use, 0 while it is not |
     /// | `cached_aside_node_outages_total` | counter | `node` | how many times it went out of use |
     /// | `cached_aside_node_in_flight` | gauge | `node` | commands on their way to it |
@@ -41,7 +42,13 @@ impl Stats {
             };
             times.publish(|seconds, count| histogram.record_many(seconds, count));
         }
-        gauge!("cached_aside_recovering").set(to_gauge(self.recovering));
+        for (name, value) in [
+            ("recovering", self.recovering),
+            ("local_entries", self.local_entries),
+            ("local_bytes", self.local_bytes),
+        ] {
+            gauge!(format!("cached_aside_{name}")).set(to_gauge(value));
+        }
         for node in &self.nodes {
             let up = if node.state == NodeState::Up { 1.0 } else { 0.0 };
             gauge!("cached_aside_node_up", "node" => node.address.clone()).set(up);
@@ -53,8 +60,10 @@ impl Stats {
     }
 }
 
+/// Exact up to 2^53.
+#[expect(clippy::cast_precision_loss, reason = "a gauge is a float")]
 fn to_gauge(count: u64) -> f64 {
-    u32::try_from(count).map_or(f64::INFINITY, f64::from)
+    count as f64
 }
 
 #[cfg(test)]
@@ -71,7 +80,8 @@ mod tests {
 
     #[test]
     fn every_count_is_published() {
-        let mut stats = Stats { writes: 3, updated: 5, recovering: 2, ..Stats::default() };
+        let mut stats =
+            Stats { writes: 3, updated: 5, recovering: 2, local_bytes: 1 << 33, ..Stats::default() };
         stats.functions.insert("app::load".to_owned(), Counts { hits: 7, ..Counts::default() });
         let down = NodeState::Down { reason: "refused".to_owned(), since: Instant::now() };
         for (address, state) in [("a:1", NodeState::Up), ("b:2", down)] {
@@ -94,6 +104,8 @@ mod tests {
             ("cached_aside_writes_total ", DebugValue::Counter(3)),
             ("cached_aside_updated_total ", DebugValue::Counter(5)),
             ("cached_aside_recovering ", DebugValue::Gauge(2.0.into())),
+            ("cached_aside_local_entries ", DebugValue::Gauge(0.0.into())),
+            ("cached_aside_local_bytes ", DebugValue::Gauge(8_589_934_592.0.into())),
             ("cached_aside_node_up a:1", DebugValue::Gauge(1.0.into())),
             ("cached_aside_node_up b:2", DebugValue::Gauge(0.0.into())),
             ("cached_aside_node_outages_total b:2", DebugValue::Counter(1)),
@@ -101,7 +113,7 @@ mod tests {
         ] {
             assert_eq!(published.get(name), Some(&value), "{name}");
         }
-        assert_eq!(published.len(), Counts::default().rows().len() + stats.write_rows().len() + 1 + 2 * 3);
+        assert_eq!(published.len(), Counts::default().rows().len() + stats.write_rows().len() + 3 + 2 * 3);
     }
 
     const DASHBOARD: &str = include_str!("../../docs/dashboards/grafana.json");

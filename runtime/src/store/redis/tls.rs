@@ -14,7 +14,7 @@ fn choose_provider() {
     }
 }
 
-/// Certificates beyond the system's, in PEM.
+/// Certificates, in PEM: an authority instead of the system's, and the client's own.
 #[derive(Clone, Default)]
 pub(crate) struct Certificates {
     pub(crate) authority: Option<Vec<u8>>,
