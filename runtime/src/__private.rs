@@ -39,7 +39,8 @@ pub use crate::{
     },
     key::{Displayed, DisplayedInWrite, KeyWriter, Tag, number, tag, text_of_write, type_name},
     list_arg::{
-        Item, ItemCopy, ItemItself, ItemRef, ItemTarget, Lent, LentTarget, List, NotLent, keys_of_list,
+        Item, ItemBehind, ItemCopy, ItemItself, ItemRef, ItemTarget, Lent, LentTarget, List, NotLent,
+        keys_of_list,
     },
     optional_arg::{NotOptional, OptionalArg, OptionalArgRef},
     outcome::{

@@ -135,9 +135,26 @@ impl<'a, T> ItemRef for Item<'a, T> {
     }
 }
 
-impl<'a, T: Deref> Item<'a, T> {
-    /// What `*id` is, where the name stands for a reference or a pointer.
-    pub fn behind(self) -> &'a T::Target {
+impl<'b, T: ?Sized> Item<'_, &'b T> {
+    /// What `*id` is, where the name stands for a reference: it lives as long as that says.
+    pub fn behind(self) -> &'b T {
+        self.0
+    }
+}
+
+/// What `*id` is, where the name stands for a pointer.
+pub trait ItemBehind {
+    /// A reference to it.
+    type Of;
+
+    /// The reference, which is dereferenced.
+    fn behind(self) -> Self::Of;
+}
+
+impl<'a, T: Deref> ItemBehind for Item<'a, T> {
+    type Of = &'a T::Target;
+
+    fn behind(self) -> &'a T::Target {
         self.0
     }
 }
@@ -151,7 +168,7 @@ pub trait ItemItself {
     fn behind(self) -> Self::Of;
 }
 
-impl<'a, T: Copy> ItemItself for Item<'a, T> {
+impl<'a, T: Copy> ItemItself for &Item<'a, T> {
     type Of = &'a T;
 
     fn behind(self) -> &'a T {

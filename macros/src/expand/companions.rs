@@ -111,9 +111,10 @@ struct Names {
 
 /// The settings of the attribute, for the function and for its keys.
 fn read_function(function: &Function, settings: &TokenStream, name: &Ident) -> TokenStream {
-    let cfgs = attributes_of_every_item(function);
+    // It mentions the types of the function.
+    let attributes = attributes_of_every_item(function).chain(attributes_of_keys(function));
     quote! {
-        #(#cfgs)*
+        #(#attributes)*
         #[doc(hidden)]
         fn #name() -> &'static ::cached_aside::__private::ReadFunction {
             #settings

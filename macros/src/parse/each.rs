@@ -17,8 +17,8 @@ pub(crate) struct Each {
     /// What an item is called.
     pub(crate) pat: Pat,
     pub(crate) list: Expr,
-    /// What it binds is used by others of `tags(…) for … in …`, and not by this one.
-    pub(crate) of_others: bool,
+    /// What it binds that only others of `tags(…) for … in …` use.
+    pub(crate) of_others: Vec<Ident>,
 }
 
 impl Each {
@@ -63,16 +63,14 @@ impl Each {
         } else if input.peek(syn::token::Brace) {
             "what is said of each stands before the `for`, such as `load_user(id) for id in ids`"
         } else {
-            return Ok(Each { for_token, pat, list, of_others: false });
+            return Ok(Each { for_token, pat, list, of_others: Vec::new() });
         };
         Err(input.error(why))
     }
 
     /// Everything that the pattern binds.
     pub(crate) fn names(&self) -> Vec<Ident> {
-        let mut names = Names(Vec::new());
-        names.visit_pat(&self.pat);
-        names.0
+        bound(&self.pat)
     }
 
     /// Whether the list is a place, which is lent; anything else is gone through as an iterator.
@@ -103,6 +101,13 @@ fn is_place(expr: &Expr) -> bool {
         Expr::Unary(unary) => matches!(unary.op, syn::UnOp::Deref(_)) && is_place(&unary.expr),
         _ => false,
     }
+}
+
+/// Everything that a pattern binds.
+pub(crate) fn bound(pat: &Pat) -> Vec<Ident> {
+    let mut names = Names(Vec::new());
+    names.visit_pat(pat);
+    names.0
 }
 
 struct Names(Vec<Ident>);

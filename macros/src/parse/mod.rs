@@ -15,4 +15,4 @@ pub(crate) mod target;
 pub(crate) mod template;
 mod values;
 
-pub(crate) use values::{codec_of_ours, codecs, in_another_case};
+pub(crate) use values::{codec_of_ours, in_another_case};

@@ -11,7 +11,7 @@ use syn::{
 use super::{each::Each, list::each, template::Template};
 use crate::{
     problem::Problems,
-    tokens::{mention_of, ungrouped},
+    tokens::{mention_of, same, ungrouped},
 };
 
 /// Maximum number of tags of an entry.
@@ -27,13 +27,12 @@ pub(crate) enum Tag {
 }
 
 impl Tag {
-    /// Whether it is made of one of these names.
-    pub(super) fn uses(&self, names: &[Ident]) -> bool {
-        let tokens = match self {
-            Tag::Template(template) => template.literal.to_token_stream(),
-            Tag::Call(call) => call.to_token_stream(),
-        };
-        names.iter().any(|name| mention_of(&tokens, name).is_some())
+    /// Whether it is made of what is called this.
+    pub(super) fn uses(&self, name: &Ident) -> bool {
+        match self {
+            Tag::Template(template) => template.placeholders().any(|value| same(name, &value.name)),
+            Tag::Call(call) => mention_of(&call.args.to_token_stream(), name).is_some(),
+        }
     }
 }
 

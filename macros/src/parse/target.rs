@@ -62,9 +62,10 @@ impl Target {
             return Err(syn::Error::new(behind.for_token.span, why));
         }
         let names = behind.as_ref().map(Each::names).unwrap_or_default();
-        let is_used = tags.iter().any(|(tag, _)| tag.uses(&names));
+        let used: Vec<Ident> =
+            names.into_iter().filter(|name| tags.iter().any(|(tag, _)| tag.uses(name))).collect();
         let target = |(tag, each): (Tag, Option<Each>)| {
-            let of_others = is_used && !tag.uses(&names);
+            let of_others = used.iter().filter(|name| !tag.uses(name)).cloned().collect();
             let behind = || behind.clone().map(|behind| Each { of_others, ..behind });
             Target { each: each.or_else(behind), named: Named::from(tag) }
         };

@@ -170,11 +170,6 @@ const CODECS: [(&str, &str, bool); 4] = [
     ("Postcard", "postcard", cfg!(feature = "postcard")),
 ];
 
-/// What they are called in attributes.
-pub(crate) fn codecs() -> [&'static str; CODECS.len()] {
-    CODECS.map(|(codec, ..)| codec)
-}
-
 /// The codec of `cached-aside` that is meant: other crates have a `Json` too, and by the name alone ours is.
 pub(crate) fn codec_of_ours(ty: &Type) -> Option<&Ident> {
     let Type::Path(TypePath { qself: None, path, .. }) = ty else { return None };

@@ -1,7 +1,6 @@
 //! Checks the options against the function, and decides everything that the expansion needs.
 
 mod batch;
-mod codec;
 mod constants;
 mod coverage;
 mod derived_key;

@@ -5,7 +5,7 @@ use quote::ToTokens;
 use syn::{Expr, GenericArgument, Ident, LitStr, PathArguments, Type, TypeReference, spanned::Spanned};
 
 use super::{
-    codec, constants, coverage, derived_key, fixed,
+    constants, coverage, derived_key, fixed,
     form::{Form, display_name},
     pattern,
     staleness::staleness,
@@ -17,6 +17,7 @@ use crate::{
     parse::{
         args::{Attribute, OptionValue, ReadArgs},
         duration::DurationArg,
+        in_another_case,
     },
     plan::key::{Key, Scope},
     problem::Problems,
@@ -112,7 +113,7 @@ pub(crate) fn read(mut args: ReadArgs, function: &Function, mut problems: Proble
     storable(function, &mut problems);
     errors(&args, &mut problems);
     shared(&args, &mut problems);
-    codec::known(&args, function, &mut problems);
+    codec_of_ours(&args, function, &mut problems);
     copied(&args, &mut problems);
     uncommitted(&args, function, &mut problems);
     fixed::of_read(&args, function, &mut problems);
@@ -210,6 +211,23 @@ fn shared(args: &ReadArgs, problems: &mut Problems) {
         problems.push(syn::Error::new(
             name.span(),
             "no other function has the key that is derived for this one; write the shared one, such as `key = \"user:{id}\"`",
+        ));
+    }
+}
+
+/// `JSON`, where nothing in the file can be called so.
+fn codec_of_ours(args: &ReadArgs, function: &Function, problems: &mut Problems) {
+    let Some((name, codec)) = args.codec.as_ref().and_then(|codec| in_another_case(&codec.value)) else {
+        return;
+    };
+    let is_nothing = |beside: Beside| {
+        let text = name.to_string();
+        !beside.names_type(&text) && !beside.may_mean(&text, false) && !beside.makes_items()
+    };
+    if Beside::of(function).is_some_and(is_nothing) {
+        problems.push(syn::Error::new(
+            name.span(),
+            format!("there is no codec `{name}`; did you mean `codec = {codec}`?"),
         ));
     }
 }

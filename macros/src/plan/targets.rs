@@ -66,7 +66,7 @@ pub(crate) enum Argument {
     /// As text.
     Text(Value),
     /// The items of its list.
-    List(Each),
+    List(Box<Each>),
 }
 
 /// The keys to delete, sorted by when they are known.
@@ -209,7 +209,7 @@ impl Keys {
         if let Some(each) = each
             && mention_of_result(&each.list.to_token_stream()).is_none()
         {
-            let name = self.argument(Argument::List(each.clone()));
+            let name = self.argument(Argument::List(Box::new(each.clone())));
             each.list = syn::parse_quote!(#name);
         }
     }

@@ -112,7 +112,7 @@ impl<T: Serialize + DeserializeOwned> Cacheable for T {}
 /// A pointer that can be cached.
 #[diagnostic::on_unimplemented(
     message = "values of type `{Self}` can't be cached",
-    label = "serde writes and reads what is behind this pointer only with its feature `rc`",
+    label = "serde writes and reads what is behind an `Arc` or `Rc` only with its feature `rc`",
     note = "return what is inside, which each caller is given one of; it needs `#[derive(serde::Serialize, serde::Deserialize)]`",
     note = "to return the pointer itself, write in Cargo.toml `serde = {{ version = \"1\", features = [\"derive\", \"rc\"] }}`"
 )]
@@ -124,8 +124,9 @@ impl<T: Serialize + DeserializeOwned> CacheablePointer for T {}
 /// A time that can be cached.
 #[diagnostic::on_unimplemented(
     message = "values of type `{Self}` can't be cached",
-    label = "an `Instant` means nothing outside of the process that made it",
-    note = "return a `std::time::SystemTime`, or the `std::time::Duration` since something that every process knows"
+    label = "a `std::time::Instant` means nothing outside of the process that made it",
+    note = "return a `std::time::SystemTime`, or the `std::time::Duration` since something that every process knows",
+    note = "a type of your own needs `#[derive(serde::Serialize, serde::Deserialize)]`"
 )]
 pub trait CacheableTime: Serialize + DeserializeOwned {}
 

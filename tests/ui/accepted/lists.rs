@@ -124,6 +124,17 @@ async fn dereferenced(ids: &[u64], shared: &[&Arc<u64>], lines: Vec<User>, email
     let _ = (ids, shared, lines, emails, map);
 }
 
+#[cached_aside(ttl = "5m", key = "page:{name}")]
+async fn page(name: &'static str) -> usize {
+    name.len()
+}
+
+// What is behind a reference lives as long as that says, and a parameter of a closure is no item.
+#[invalidates(page(&*name) for name in names, by_email(&(|name: Box<String>| *name)(Box::new((*name).to_owned()))) for name in names)]
+async fn pages(names: &[&'static str]) {
+    let _ = names;
+}
+
 #[invalidates(user(*id) for id in result)]
 async fn dereferenced_of_result(ids: Vec<u64>) -> Vec<u64> {
     ids
@@ -250,6 +261,8 @@ pub(super) async fn main() {
     assert_eq!(left_by(of_pointers(Some(4), [].into(), [].into(), [][..].into())).await, "123-9abttt");
     let order = Order { lines: vec![one(3), User { email: "b".into(), ..one(4) }] };
     assert_eq!(left_by(of_iterators(&[1, 2], &order)).await, "1---9--ttt");
+    pages(&["a"]).await;
+    assert_eq!(page("a").await, 1);
     let (shared, map) = (Arc::new(4), [("t".to_owned(), 2)].into());
     assert_eq!(left_by(dereferenced(&[1], &[&shared], vec![one(9)], &["b"], &map)).await, "--3--a-t-t");
     assert_eq!(left_by(async { drop(dereferenced_of_result(vec![3]).await) }).await, "12-49abttt");

@@ -88,12 +88,20 @@ async fn of_one_list(tenants: &[u64]) -> usize {
     tenants.len()
 }
 
+#[invalidates(
+    tags("of:{tenant}", catalog(user)) for (tenant, user) in pairs,
+    tags("in:{tenant_id}", catalog(tenant)) for (tenant, _) in pairs
+)]
+async fn of_pairs(pairs: &[(u64, u64)], tenant_id: u64) -> usize {
+    pairs.len() + usize::try_from(tenant_id).unwrap_or_default()
+}
+
 #[invalidates(tags("0", "1", "2", "3", "4", "5", "6", "7", "8", "9", "10", "11", "12", "13", "14", "15", "16", "17"))]
 async fn of_many() {}
 
 pub(super) fn main() {
     assert_eq!(catalog(7).as_str(), "catalog:7");
     assert_eq!(named("a b", 255).as_str(), "a%20b/000000ff");
-    let _ = (free, derived, Repo::load, Repo::background, Repo::save, save, of_result, of_lists, of_one_list, of_many);
+    let _ = (free, derived, Repo::load, Repo::background, Repo::save, save, of_result, of_lists, of_one_list, of_pairs, of_many);
     assert_eq!(free::key(7, "x").as_str(), "a:7:x");
 }
