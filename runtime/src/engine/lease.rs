@@ -123,7 +123,7 @@ impl StoreRight {
     }
 
     /// The result of the load is not to be stored. A value that it was to revalidate is deleted; where there may be local copies of
-    /// that, it waits until they are over.
+    /// that, it waits until they are over, if the store takes it at once.
     pub(crate) async fn discard(mut self) {
         if !self.may_be_copied {
             return self.abandon(Ending::Discard);
@@ -134,7 +134,10 @@ impl StoreRight {
         let discarded = self.cache.spawn(async move {
             match given_up.try_alone(&cache).await {
                 Ok(left) => cache.wait_for_copies(left.unwrap_or_default()).await,
-                Err(given_up) => drop(cache.spawn(give_up_again(cache.clone(), vec![given_up], hold))),
+                Err(given_up) => {
+                    let again = give_up_again(Arc::downgrade(&cache), cache.clock, vec![given_up], hold);
+                    drop(cache.spawn(again));
+                }
             }
         });
         // It is carried out to its end also where the caller goes away.
@@ -168,7 +171,9 @@ impl StoreRight {
         let (cache, given_up, hold) = (self.cache.clone(), self.given_up(ending), self.hold);
         send(&self.cache, async move {
             if let Err(given_up) = given_up.try_alone(&cache).await {
-                give_up_again(cache, vec![given_up], hold).await;
+                let (weak, clock) = (Arc::downgrade(&cache), cache.clock);
+                drop(cache);
+                give_up_again(weak, clock, vec![given_up], hold).await;
             }
         });
     }

@@ -21,7 +21,7 @@ use crate::{
         flight::{Epoch, SharedResult, Ticket},
         lease::{
             StoreRight,
-            several::{self, renew_all},
+            several::{self, StoreRights, renew_all},
             while_renewing,
         },
         shared::Shared,
@@ -160,10 +160,12 @@ pub(super) async fn fill_all(
         }
     };
     let took = started.elapsed();
-    let mut given_up = Vec::new();
+    let (mut given_up, mut others) = (Vec::new(), StoreRights::default());
     for ((held, answer), (_, ttl)) in rights.into_iter().zip(&answers).zip(&values) {
         if is_to_be_given_up(&cache, function, held.key(), answer, (took, *ttl)) {
             given_up.push(held);
+        } else {
+            others.push(held);
         }
     }
     several::fail_all(given_up);

@@ -1,17 +1,20 @@
 //! Telling the store that rights are over, until it has heard.
 
-use std::{pin::pin, sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Weak},
+    time::Duration,
+};
 
 use cached_aside_protocol::{
     Token,
     steps::{Abandon, Ending},
 };
-use futures_util::future::{Either, select};
 
 use crate::{
     backoff::Backoff,
     engine::shared::Shared,
     store::{Answer, StoreError},
+    thread::Clock,
 };
 
 /// The pauses between attempts to give up what the store did not take.
@@ -56,19 +59,17 @@ pub(super) async fn try_all(cache: &Shared, given_up: Vec<GivenUp>) -> Vec<Given
 }
 
 /// Gives up what the store did not take at once (it was busy, did not know the script, or there was too much for one attempt), until it
-/// has, or until the rights, which last so long, are over by themselves. The steps do nothing where somebody else has the right.
-pub(super) async fn give_up_again(cache: Arc<Shared>, mut left: Vec<GivenUp>, hold: Duration) {
-    let (begun, mut pauses) = (cache.clock.now(), AGAIN.pauses());
+/// has, until the rights, which last so long, should be over by themselves, or until nobody has the cache any more. The steps do nothing
+/// where somebody else has the right.
+pub(super) async fn give_up_again(weak: Weak<Shared>, clock: Clock, mut left: Vec<GivenUp>, hold: Duration) {
+    let (begun, mut pauses) = (clock.now(), AGAIN.pauses());
     let mut goes_on = false;
     while !left.is_empty() {
         if !goes_on {
-            let time = pin!(cache.clock.sleep(pauses.next_pause()));
-            let shut_down = pin!(cache.shut_down.cancelled());
-            if matches!(select(shut_down, time).await, Either::Left(_)) {
-                return;
-            }
+            clock.sleep(pauses.next_pause()).await;
         }
-        if cache.clock.now().saturating_duration_since(begun) >= hold {
+        let Some(cache) = weak.upgrade() else { return };
+        if clock.now().saturating_duration_since(begun) >= hold {
             return;
         }
         let before = left.len();

@@ -75,7 +75,9 @@ fn abandon_all(mut ended: Vec<(Ending, StoreRight)>) {
     let shared = cache.clone();
     send(&cache, async move {
         let left = try_all(&shared, given_up).await;
-        give_up_again(shared, left, hold).await;
+        let (weak, clock) = (Arc::downgrade(&shared), shared.clock);
+        drop(shared);
+        give_up_again(weak, clock, left, hold).await;
     });
 }
 

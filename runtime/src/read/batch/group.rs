@@ -47,9 +47,7 @@ pub(super) struct Group<V, E> {
     /// Why the batch has failed.
     pub(super) error: Option<E>,
     pub(super) budget: Budget,
-    /// How long others are waited for after the last body.
-    pub(super) wait: Duration,
-    /// Until when that is.
+    /// Until when others are waited for; while its body runs it does not wait.
     pub(super) patience: Instant,
     /// The same where there is a stale value at hand.
     pub(super) soft: Option<Instant>,
@@ -57,7 +55,7 @@ pub(super) struct Group<V, E> {
     pub(super) waits: bool,
     /// Between looks at what other processes load.
     pub(super) pauses: Pauses,
-    /// What is told of keys that are not given at once is inside of it.
+    /// Misses and loads are told inside of it.
     span: Option<Span>,
 }
 
@@ -180,7 +178,6 @@ impl<V, E> Group<V, E> {
             values: (0..keys).map(|_| None).collect(),
             error: None,
             budget: Budget::new(of.cache.timeout),
-            wait,
             patience: now + wait,
             soft: of.function.settings.staleness.soft_limit.map(|limit| now + limit),
             waits,

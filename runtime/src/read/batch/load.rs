@@ -8,6 +8,7 @@ use std::{
     time::Duration,
 };
 
+use futures_util::future::join;
 use tokio::time::Instant;
 use tracing::{Instrument, Span};
 
@@ -124,7 +125,7 @@ impl<V, E> Group<V, E> {
         for heard in told {
             self.go_on(heard).await;
         }
-        self.renew_patience();
+        self.renew_patience(started.elapsed());
     }
 
     /// Sorts the results of a body: what is given to whom, and what is stored.
@@ -254,13 +255,13 @@ impl<V, E> Group<V, E> {
         let After { fills, refills, failed, discarded, mut ended, unstored } = after;
         let (cache, function) = (self.of.cache.clone(), self.of.function);
         fail_all(failed);
-        discard_all(discarded).await;
         if !fills.is_empty() {
             // The caller need not wait.
             let filled = fill_all(cache.clone(), function, fills, self.budget.left(), Met::default());
             begin(&cache, async { drop(filled.await) }.instrument(Span::current())).await;
         }
-        let filled = self.refill(refills, &mut ended).await;
+        // Nobody renews the other rights while local copies of what is discarded are waited for.
+        let ((), filled) = join(discard_all(discarded), self.refill(refills, &mut ended)).await;
         let is_forced = self.of.options.mode == ReadMode::Refresh;
         ended.retain(|index| is_forced && !cache.is_listed(self.of.key(*index)));
         if !ended.is_empty() {

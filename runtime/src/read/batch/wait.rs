@@ -94,9 +94,10 @@ impl<V, E> Group<V, E> {
         hear.await
     }
 
-    /// Begins to wait once more: its body has run meanwhile.
-    pub(super) fn renew_patience(&mut self) {
-        let before = std::mem::replace(&mut self.patience, Instant::now() + self.wait);
+    /// Waits for as long as its body has run in addition: that was no waiting.
+    pub(super) fn renew_patience(&mut self, took: Duration) {
+        let before = self.patience;
+        self.patience += took;
         for state in &mut self.states {
             match state {
                 State::Follows(follower) if !follower.soft && follower.until == before => {

@@ -18,7 +18,7 @@ const LOCAL: Duration = Duration::from_secs(1);
 /// How often a key is asked for.
 const OFTEN: Duration = Duration::from_millis(100);
 
-static KEPT: ReadFunction =
+pub(super) static KEPT: ReadFunction =
     ReadFunction::declare(module_path!(), "kept", "version:{key}", TTL).jitter(0).lease(LEASE).local(LOCAL);
 
 /// Another function of the same key.
@@ -59,7 +59,7 @@ impl World {
     }
 
     /// The first version, of which this process has just registered a copy.
-    async fn with_copy() -> World {
+    pub(super) async fn with_copy() -> World {
         World::with_copy_of(&KEPT).await
     }
 

@@ -35,9 +35,10 @@ const UNSENT: u64 = 2;
 /// Number of intervals after which a batch without an answer is given up: by then its task should have timed out.
 const UNANSWERED: u64 = 5;
 
-/// What is wrong with an answer to `MGET` that has more or fewer values than keys were asked for.
+/// What is wrong with an answer to `MGET` that has more or fewer values than keys were asked for. The connection is made again: nobody
+/// knows which of the following answers is whose.
 const NOT_ONE_EACH: (ErrorKind, &str) =
-    (ErrorKind::UnexpectedReturnType, "the answer to `MGET` has another number of values than of keys");
+    (ErrorKind::Parse, "the answer to `MGET` has another number of values than of keys");
 
 thread_local! {
     /// The last `GET` of this thread, cleared: the next one uses its memory.

@@ -1,9 +1,13 @@
 //! Batches over entries that have grown old.
 
 use super::{
-    super::refresh::{KEEPS, REVALIDATES},
+    super::{
+        local::KEPT,
+        refresh::{KEEPS, REVALIDATES},
+    },
     *,
 };
+use crate::overrides::refresh;
 
 /// Of ids 0, 1 and 2 the first version is stored and stale; the origin has the second.
 async fn old(function: &'static ReadFunction) -> (World, Asked) {
@@ -103,4 +107,18 @@ async fn early_refreshes_go_into_the_body_of_the_batch() {
     assert_eq!(asked.batch(&[0, 1, 2]).await, all(&[0, 1, 2], 2));
     assert_eq!(asked.given(), [[0, 1, 2]]);
     assert_eq!(world.cache.stats().total.early_refreshes, 2);
+}
+
+/// Nobody renews the lease of what was loaded meanwhile.
+#[tokio::test(start_paused = true)]
+async fn what_was_loaded_is_stored_while_copies_of_what_was_not_are_waited_for() {
+    let world = World::with_copy().await;
+    let asked = Asked { absent: vec![0], ..world.asked(&KEPT) };
+    let stored = world.cache.stats().total.stored;
+    let batch = tokio::spawn(refresh(asked.batch(&[0, 1])));
+    sleep(BODY + TICK * 3).await;
+    assert!(!batch.is_finished(), "there is a copy of what is deleted");
+    assert_eq!(world.cache.stats().total.stored, stored + 1);
+    assert_eq!(batch.await.unwrap(), all(&[1], 1));
+    assert_eq!(asked.given(), [[0, 1]]);
 }

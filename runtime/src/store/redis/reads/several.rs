@@ -139,10 +139,14 @@ impl RedisStore {
         timed: bool,
         until: Instant,
     ) -> Vec<Answer<Read>> {
+        let left = until.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            // Nobody would wait for the answer.
+            return vec![Err(StoreError::Timeout(left)); keys.len()];
+        }
         let Some(permit) = owner.local().reads().begin() else {
             return vec![Err(StoreError::Full); keys.len()];
         };
-        let left = until.saturating_duration_since(Instant::now());
         let full = keys.iter().map(|key| self.full(key));
         let asked = Asked {
             length: full.clone().map(FullKey::len).sum(),

@@ -1,6 +1,6 @@
 //! A step of a load on several keys: one pipeline to each server, over the connection of the caller's runtime.
 
-use std::{mem, sync::atomic::Ordering::Relaxed, time::Duration};
+use std::{future::Future, mem, sync::atomic::Ordering::Relaxed, time::Duration};
 
 use bytes::Bytes;
 use cached_aside_protocol::{Step, steps::SetIfAbsent};
@@ -13,7 +13,7 @@ use super::{
         RedisStore,
         connection::NodeConnection,
         failure::store_error,
-        scatter::{Indexed, same_for_all},
+        scatter::Indexed,
         script::{by_hash, by_source},
         wire::ScriptReply,
     },
@@ -58,16 +58,10 @@ impl RedisStore {
             let chunks = chunks(indices, |index| steps[index].value().map_or(0, Bytes::len));
             let owner = &owner;
             let pipelines = chunks.into_iter().map(|chunk| async move {
-                let (left, late) =
-                    (until.saturating_duration_since(Instant::now()), StoreError::Timeout(within));
-                if left.is_zero() {
-                    return same_for_all(chunk, &late);
-                }
-                let run = self.run_chunk(owner, keys, steps, &chunk);
-                let answers = in_awake_time!(Clock::Real, left, run);
-                answers.unwrap_or_else(|| same_for_all(chunk.clone(), &late))
+                self.run_chunk(owner, keys, steps, &chunk, Limit { within, until }).await
             });
-            stream::iter(pipelines).buffered(IN_FLIGHT).concat().await
+            // One that is late holds up no other.
+            stream::iter(pipelines).buffer_unordered(IN_FLIGHT).concat().await
         };
         self.scatter_all(keys, run).await
     }
@@ -78,6 +72,7 @@ impl RedisStore {
         keys: &[&str],
         steps: &[S],
         chunk: &[usize],
+        limit: Limit,
     ) -> Indexed<S::Answer> {
         // What is stored decides how it is read later; a large value has a connection of its own.
         let (apart, together): (Vec<usize>, Vec<usize>) = chunk.iter().copied().partition(|index| {
@@ -90,11 +85,14 @@ impl RedisStore {
         if let Some(average) = lengths().sum::<usize>().checked_div(lengths().count()) {
             owner.local().reads().record_length(average);
         }
-        let alone = |index: usize| async move { (index, self.run(keys[index], &steps[index]).await) };
-        let (mut answers, replies) = futures_util::join!(
-            join_all(apart.into_iter().map(alone)),
-            self.send_steps(node, keys, steps, &together)
-        );
+        // Each has a limit of its own: what was answered in time counts, whatever becomes of the others.
+        let alone = |index: usize| async move {
+            let run = self.run(keys[index], &steps[index]);
+            (index, limit.keep(run).await.unwrap_or_else(Err))
+        };
+        let send = limit.keep(self.send_steps(node, keys, steps, &together));
+        let (mut answers, replies) = futures_util::join!(join_all(apart.into_iter().map(alone)), send);
+        let replies = replies.unwrap_or_else(|late| failed_alike(&together, &late));
         let mut not_taken = Vec::new();
         for (index, reply) in together.into_iter().zip(replies) {
             match reply {
@@ -103,7 +101,7 @@ impl RedisStore {
                 Err(Unanswered::Failed(error)) => answers.push((index, Err(error))),
             }
         }
-        let again = stream::iter(not_taken.into_iter().map(alone)).buffered(ALONE);
+        let again = stream::iter(not_taken.into_iter().map(alone)).buffer_unordered(ALONE);
         answers.extend(again.collect::<Vec<_>>().await);
         answers
     }
@@ -132,7 +130,7 @@ impl RedisStore {
             Err(StoreError::Unreachable(_)) if node.is_own() && S::REPEATABLE => {
                 indices.iter().map(|_| Err(Unanswered::NotTaken)).collect()
             }
-            Err(error) => indices.iter().map(|_| Err(Unanswered::Failed(error.clone()))).collect(),
+            Err(error) => failed_alike(indices, &error),
         }
     }
 
@@ -202,6 +200,30 @@ impl RedisStore {
             }
         }
     }
+}
+
+/// Until when an answer counts.
+#[derive(Clone, Copy)]
+struct Limit {
+    within: Duration,
+    until: Instant,
+}
+
+impl Limit {
+    /// The answer, if it comes in time. Without time nothing is asked.
+    async fn keep<T>(self, asked: impl Future<Output = T>) -> Result<T, StoreError> {
+        let left = self.until.saturating_duration_since(Instant::now());
+        let late = StoreError::Timeout(self.within);
+        if left.is_zero() {
+            return Err(late);
+        }
+        in_awake_time!(Clock::Real, left, asked).ok_or(late)
+    }
+}
+
+/// The same error for each of these steps.
+fn failed_alike<A>(indices: &[usize], error: &StoreError) -> Vec<Result<A, Unanswered>> {
+    indices.iter().map(|_| Err(Unanswered::Failed(error.clone()))).collect()
 }
 
 /// Parts of at most so many steps and bytes.
