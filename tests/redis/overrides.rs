@@ -302,6 +302,8 @@ async fn sources_and_ages() {
         let call = &loaded.calls()[0];
         assert_eq!((call.function, call.key.as_str()), ("plain", "plain"));
         assert_eq!((call.source, call.age), (Source::Loaded, Some(Duration::ZERO)));
+        // The age counts from the fill, for which nobody waits.
+        filled(&cache, 1).await;
         sleep(Duration::from_millis(60)).await;
         let (_, hit) = observe(plain(&row)).await;
         assert_eq!(hit.source(), Some(Source::Hit));
@@ -333,9 +335,10 @@ async fn sources_and_ages() {
 
 #[tokio::test]
 async fn stale_and_shared_values_are_told() {
-    on_both_stores("asked-stale", async |_| {
+    on_both_stores("asked-stale", async |cache| {
         let row = Row::default();
         aging(&row).await;
+        filled(&cache, 1).await;
         sleep(Duration::from_millis(150)).await;
         // One is elected and loads, the others have the old value.
         let ((_, first), (_, second)) = tokio::join!(observe(aging(&row)), observe(aging(&row)));
