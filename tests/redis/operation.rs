@@ -34,6 +34,12 @@ async fn save(id: u64) {
     let _ = id;
 }
 
+#[invalidates(load(id), wait_replicas = 1, guard = "required")]
+async fn save_for_sure(id: u64) -> Result<(), Error> {
+    let _ = id;
+    Ok(())
+}
+
 /// The number behind a word of a line.
 fn number(line: &str, name: &str) -> u64 {
     let (_, rest) = line.split_once(&format!(" {name}=")).unwrap_or_else(|| panic!("{name}: {line}"));
@@ -73,12 +79,6 @@ async fn a_server_that_is_there_and_confirms_no_guard_is_told_of_now_and_then() 
     )]
     async fn save_many() {}
 
-    #[invalidates(load(id), wait_replicas = 1, guard = "required")]
-    async fn save_for_sure(id: u64) -> Result<(), Error> {
-        let _ = id;
-        Ok(())
-    }
-
     let server = RedisServer::start();
     let log = Log::listen();
     let cache = Cache::builder().url(server.url()).timeout(Duration::from_secs(1)).build().await.unwrap();
@@ -106,12 +106,6 @@ async fn a_server_that_is_there_and_confirms_no_guard_is_told_of_now_and_then() 
 /// Its replicas are asked over a connection of their own.
 #[tokio::test]
 async fn a_write_that_waits_for_replicas_says_why_the_server_refuses() {
-    #[invalidates(load(id), wait_replicas = 1, guard = "required")]
-    async fn save_for_sure(id: u64) -> Result<(), Error> {
-        let _ = id;
-        Ok(())
-    }
-
     let server = RedisServer::builder().user("app", "s3cret", "~* +@all -unlink").start();
     for (login, reason) in [("app:s3cret@", "unlink"), ("app:wr0ng@", "WRONGPASS")] {
         let cache = patient(format!("redis://{login}{}", server.addr())).build().await.unwrap();
@@ -125,12 +119,6 @@ async fn a_write_that_waits_for_replicas_says_why_the_server_refuses() {
 /// A user that may do everything else.
 #[tokio::test]
 async fn a_user_that_may_not_wait_for_replicas_is_told_which_right_it_lacks() {
-    #[invalidates(load(id), wait_replicas = 1, guard = "required")]
-    async fn save_for_sure(id: u64) -> Result<(), Error> {
-        let _ = id;
-        Ok(())
-    }
-
     let server = RedisServer::builder().user("app", "s3cret", "~* +@all -wait").start();
     let cache = patient(format!("redis://app:s3cret@{}", server.addr())).build().await.unwrap();
     let error = cache.scope(save_for_sure(1)).await.unwrap_err().to_string();
