@@ -2,6 +2,7 @@
 
 use std::{fmt, future::Future, sync::Arc, time::Duration};
 
+use futures_util::future::join;
 use tokio::time::Instant;
 
 use crate::{
@@ -264,17 +265,19 @@ impl Cache {
         inner.shut_down.cancel();
         inner.tasks.close();
         let begun = Instant::now();
-        let _ = inner.clock.timeout(within / 2, inner.tasks.wait()).await;
+        // Side by side: what is given up where no server answers lasts, and other servers do.
+        let finish = async || {
+            join(inner.tasks.wait(), Recovery::delivered(inner)).await;
+            // What ended meanwhile may have been listed.
+            Recovery::delivered(inner).await;
+        };
+        let _ = inner.clock.timeout(within / 2, finish()).await;
         let ended = inner.background.stop();
         if ended > 0 {
             tracing::warn!(ended, "loads in the background took too long and were ended");
         }
-        let finish = async {
-            inner.tasks.wait().await;
-            Recovery::delivered(inner).await;
-        };
         // What is left is asked for below.
-        let _ = inner.clock.timeout(within.saturating_sub(begun.elapsed()), finish).await;
+        let _ = inner.clock.timeout(within.saturating_sub(begun.elapsed()), finish()).await;
         match inner.recovery.len() {
             0 => Ok(()),
             keys => Err(Error::Undelivered { keys }),

@@ -67,7 +67,7 @@ pub(super) enum LeaderStep<V, E> {
     /// End the flight with the entry, and see that somebody reloads it.
     Revalidate(StaleEntry<V>),
     /// Wait for another process's load, until then at the latest.
-    WaitForChange(Instant),
+    WaitForChange(AtHand<V>, Instant),
     /// Ask for the right to reload the entry.
     Elect(StaleEntry<V>),
     /// Ask for the lease, in the place of what has this header.
@@ -100,10 +100,14 @@ pub(super) fn of_leader<V, E>(found: Lookup<V, E>, clocks: Clocks) -> LeaderStep
         AtHand::Stale(stale) if !stale.refresh_runs() => LeaderStep::Elect(stale),
         AtHand::Stale(stale) if soft.is_some_and(|soft| now >= soft) => LeaderStep::GiveStale(stale),
         AtHand::Stale(stale) if now >= patience => LeaderStep::LoadUnstored(Some(stale)),
-        AtHand::Stale(_) => LeaderStep::WaitForChange(soft.map_or(patience, |soft| soft.min(patience))),
+        stale @ AtHand::Stale(_) => {
+            LeaderStep::WaitForChange(stale, soft.map_or(patience, |soft| soft.min(patience)))
+        }
         AtHand::Nothing(Missing::Vacant(header)) => LeaderStep::Acquire(header),
         AtHand::Nothing(Missing::NeedsServerTime) => LeaderStep::LookWithTime,
-        AtHand::Nothing(Missing::Lease) if now < patience => LeaderStep::WaitForChange(patience),
+        lease @ AtHand::Nothing(Missing::Lease) if now < patience => {
+            LeaderStep::WaitForChange(lease, patience)
+        }
         AtHand::Nothing(Missing::Lease | Missing::Bypass) => LeaderStep::LoadUnstored(None),
     }
 }

@@ -48,7 +48,7 @@ impl<V, E> Call<'_, V, E> {
                     let stale = stale.map(|stale| (stale, looked));
                     return self.load_unstored(ticket, stale, body).await;
                 }
-                LeaderStep::WaitForChange(until) => self.wait_for_change(&ticket, until).await,
+                LeaderStep::WaitForChange(_, until) => self.wait_for_change(&ticket, until).await,
                 LeaderStep::LookWithTime => {
                     let looked = ticket.next_epoch();
                     (self.lookup_with_time(&mut budget).await, looked)

@@ -84,7 +84,7 @@ pub(super) enum State<V, E> {
     /// Another call of this process leads.
     Follows(Follower<V>),
     /// It leads, and another process loads.
-    Watches { ticket: Ticket, until: Instant },
+    Watches { ticket: Ticket, at_hand: AtHand<V>, until: Instant },
     /// It was left to others while the body ran, and joins the flight of its key again.
     Rejoins(AtHand<V>),
     /// It takes part in the next body.

@@ -107,7 +107,9 @@ impl<V, E> Group<V, E> {
                     let (ticket, held, began) = (Some(ticket), None, Epoch::NONE);
                     *state = State::Loads(Load { ticket, held, stale, began });
                 }
-                LeaderStep::WaitForChange(until) => *state = State::Watches { ticket, until },
+                LeaderStep::WaitForChange(at_hand, until) => {
+                    *state = State::Watches { ticket, at_hand, until };
+                }
                 LeaderStep::LookWithTime => asks.looks.push((index, ticket)),
                 LeaderStep::Elect(stale) => asks.refreshes.push((index, Some((ticket, looked)), stale)),
                 LeaderStep::Acquire(header) => asks.leases.push((index, ticket, header)),

@@ -90,12 +90,15 @@ impl<V, E> Group<V, E> {
                 CallerStep::Join(found) => misses.push((index, found)),
             }
         }
+        if misses.is_empty() {
+            return;
+        }
         site.counters.misses.add(misses.len() as u64);
         let _inside = self.span(misses.len()).entered();
         for (index, _) in &misses {
             tracing::debug!(key = self.of.key(*index), took = ?spent, "miss");
         }
-        self.join(misses);
+        self.join(misses, Lookup::from);
     }
 
     /// One look at these keys, which gives what is stored and fresh: nothing is kept of a hit but its value.
@@ -130,8 +133,12 @@ impl<V, E> Group<V, E> {
         }
     }
 
-    /// Joins the flights of keys.
-    pub(super) fn join(&mut self, mut misses: Vec<(usize, AtHand<V>)>) {
+    /// Joins the flights of keys. A leader begins with what `found` makes of what it has at hand.
+    pub(super) fn join(
+        &mut self,
+        mut misses: Vec<(usize, AtHand<V>)>,
+        found: impl Fn(AtHand<V>) -> Lookup<V, E>,
+    ) {
         let Group { of, states, .. } = self;
         let site = of.site();
         misses.retain(|(index, _)| {
@@ -150,7 +157,7 @@ impl<V, E> Group<V, E> {
                 }
                 Turn::Lead(ticket) => {
                     let looked = Epoch::NONE;
-                    self.states[index] = State::Leads { ticket, found: at_hand.into(), looked };
+                    self.states[index] = State::Leads { ticket, found: found(at_hand), looked };
                 }
                 Turn::Follow(message) => self.follow(index, at_hand, message),
             }
@@ -201,7 +208,8 @@ impl<V, E> Group<V, E> {
         for index in others {
             self.states[index] = State::Loads(Load::alone(None));
         }
-        self.join(whole.into_iter().map(|index| (index, AtHand::Nothing(Missing::Bypass))).collect());
+        let whole = whole.into_iter().map(|index| (index, AtHand::Nothing(Missing::Bypass)));
+        self.join(whole.collect(), Lookup::from);
     }
 
     /// What the cache holds, and nothing else.

@@ -119,14 +119,15 @@ impl<V, E> Group<V, E> {
             _ => None,
         });
         let at_hand = at_hand.collect();
-        self.join(at_hand);
+        self.join(at_hand, |at_hand| of_new_leader(&at_hand).into());
     }
 
     /// Leaves what it would only wait for to others while its body runs: those who follow it, and the body itself.
     pub(super) fn leave_to_others(&mut self) {
         for index in self.which(|state| matches!(state, State::Watches { .. })) {
-            // Another process may have stored it before the body is over: what was seen here says nothing any more.
-            self.states[index] = State::Rejoins(AtHand::Nothing(Missing::NeedsServerTime));
+            if let State::Watches { at_hand, .. } = self.states[index].take() {
+                self.states[index] = State::Rejoins(at_hand);
+            }
         }
     }
 
@@ -176,16 +177,16 @@ impl<V, E> Group<V, E> {
         let found = self.of.classify(watched, answers, &of_tags);
         let now = Instant::now();
         for ((index, found), looked) in watched.iter().zip(found).zip(looked) {
-            let State::Watches { ticket, until } = self.states[*index].take() else { continue };
-            let goes_on = match &found {
-                Lookup::Missing(Missing::Lease) => true,
-                Lookup::Stale(stale) => stale.is_awaited(),
-                _ => false,
-            };
-            self.states[*index] = if goes_on && now < until {
-                State::Watches { ticket, until }
-            } else {
-                State::Leads { ticket, found, looked }
+            let State::Watches { ticket, until, .. } = self.states[*index].take() else { continue };
+            let in_time = now < until;
+            self.states[*index] = match found {
+                Lookup::Missing(lease @ Missing::Lease) if in_time => {
+                    State::Watches { ticket, at_hand: AtHand::Nothing(lease), until }
+                }
+                Lookup::Stale(stale) if in_time && stale.is_awaited() => {
+                    State::Watches { ticket, at_hand: AtHand::Stale(stale), until }
+                }
+                found => State::Leads { ticket, found, looked },
             };
         }
     }

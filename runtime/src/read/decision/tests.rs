@@ -102,9 +102,9 @@ fn leader(name: &str, clocks: Clocks) -> &'static str {
         LeaderStep::Give(_) => "give",
         LeaderStep::GiveStale(_) => "stale",
         LeaderStep::Revalidate(_) => "revalidate",
-        LeaderStep::WaitForChange(until) if until == clocks.patience => "wait",
-        LeaderStep::WaitForChange(until) if Some(until) == clocks.soft => "wait soft",
-        LeaderStep::WaitForChange(until) => panic!("{until:?} of {clocks:?}"),
+        LeaderStep::WaitForChange(_, until) if until == clocks.patience => "wait",
+        LeaderStep::WaitForChange(_, until) if Some(until) == clocks.soft => "wait soft",
+        LeaderStep::WaitForChange(_, until) => panic!("{until:?} of {clocks:?}"),
         LeaderStep::Elect(_) => "elect",
         LeaderStep::Acquire(header) => {
             assert_eq!(header, HEADER);

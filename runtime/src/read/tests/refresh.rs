@@ -5,11 +5,11 @@ use cached_aside_protocol::steps::{Elect, Remove};
 use super::*;
 use crate::function::staleness::Staleness;
 
-const WINDOW: Duration = Duration::from_secs(600);
+pub(super) const WINDOW: Duration = Duration::from_secs(600);
 /// Past the TTL, and long before the end of the window.
 pub(super) const STALE: Duration = TTL.saturating_add(Duration::from_secs(1));
 
-const fn stale(name: &'static str, staleness: Staleness) -> ReadFunction {
+pub(super) const fn stale(name: &'static str, staleness: Staleness) -> ReadFunction {
     let mut function =
         ReadFunction::declare(module_path!(), name, "version:{key}", TTL).jitter(0).lease(LEASE).wait(WAIT);
     function.settings.staleness = staleness;
@@ -34,7 +34,7 @@ impl World {
     }
 
     /// Another process reloads, and goes on doing so.
-    async fn is_reloaded_elsewhere(&self) {
+    pub(super) async fn is_reloaded_elsewhere(&self) {
         let inside = &self.store().inside;
         let seen = entry::header_of(&inside.read("k").await.unwrap().unwrap());
         let elect =

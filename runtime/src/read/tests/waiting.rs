@@ -145,3 +145,21 @@ async fn a_refresh_that_outlives_its_window_does_not_wait_for_itself() {
     assert_eq!(given.map_err(drop), Ok(Ok(7)), "it waits for itself");
     assert!(begun.elapsed() <= Duration::from_secs(2) + TICK * 2, "{:?}", begun.elapsed());
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_shutdown_delivers_what_is_owed_while_rights_are_given_up_in_vain() {
+    let world = World::new();
+    let dropped = timeout(BODY / 2, world.read_by(&PATIENT, Body::IsCancelled));
+    for verb in ["abandon", "guard", "release"] {
+        world.store().set(verb, Gate::Fails);
+    }
+    dropped.await.unwrap_err();
+    assert_eq!(world.write(&SAVE, Body::Succeeds).await, Ok(2));
+    // The next attempt in the background is a while off.
+    sleep(Duration::from_secs(5)).await;
+    assert_eq!(world.cache.stats().recovering, 1);
+    world.store().set("release", Gate::Passes);
+    world.cache.shutdown(TICK * 4).await.unwrap();
+    assert_eq!(world.cache.stats().recovering, 0);
+    assert!(!world.cache.inner.tasks.is_empty(), "the lease is still being given up");
+}

@@ -3,7 +3,7 @@
 use super::{
     super::{
         local::KEPT,
-        refresh::{KEEPS, REVALIDATES},
+        refresh::{KEEPS, REVALIDATES, WINDOW, stale},
     },
     *,
 };
@@ -121,4 +121,26 @@ async fn what_was_loaded_is_stored_while_copies_of_what_was_not_are_waited_for()
     assert_eq!(world.cache.stats().total.stored, stored + 1);
     assert_eq!(batch.await.unwrap(), all(&[1], 1));
     assert_eq!(asked.given(), [[0, 1]]);
+}
+
+/// Another call of this process comes to lead that key while the body of the others runs.
+#[tokio::test(start_paused = true)]
+async fn past_the_soft_limit_a_batch_gives_the_old_value_whoever_leads_its_key_by_then() {
+    const SOFT: Duration = Duration::from_millis(40);
+    static FUNCTION: ReadFunction =
+        stale("soft_batch", Staleness { if_error: WINDOW, soft_limit: Some(SOFT), ..Staleness::NONE });
+    let (world, asked) = old(&FUNCTION).await;
+    world.is_reloaded_elsewhere().await;
+    let begun = Instant::now();
+    let timed = async |after: Duration, ids: &[u64]| {
+        sleep(after).await;
+        (asked.batch(ids).await, begun.elapsed())
+    };
+    let late = BODY.saturating_sub(TICK * 2);
+    let ((both, took), (one, led)) = tokio::join!(timed(Duration::ZERO, &[0, 7]), timed(late, &[0]));
+    assert_eq!(both, Ok(BTreeMap::from([(0, 1), (7, 2)])));
+    assert_eq!(one, all(&[0], 1));
+    assert!(led >= late + SOFT, "{led:?}");
+    assert!((SOFT..SOFT + TICK * 3).contains(&took), "{took:?}: it waited for as long as its leader");
+    assert_eq!(asked.given(), [[7]]);
 }
