@@ -7,7 +7,7 @@ use crate::{
     entry::{self, is_ours},
     field,
     format::{HEADER_LEN, LONGEST, LONGEST_LOCAL, MARKS_AT, OVERLAPPED, REFRESH_AT, REFRESH_UNTIL_AT},
-    steps::Foreign,
+    steps::{self, Foreign},
 };
 
 /// One key during a step: the current bytes, and the changes to be made, in order.
@@ -105,14 +105,19 @@ impl<'a> Slot<'a> {
         }
     }
 
-    /// The other writers whose deadlines have not passed, and whether this one is inside; `None` without a guard.
-    pub(crate) fn others(&self, token: Token) -> Result<Option<(Writers, bool)>, Foreign> {
+    /// The other writers whose deadlines have not passed, and the deadline of this one, if it is inside; `None` without a guard.
+    pub(crate) fn others(&self, token: Token) -> Result<Option<(Writers, Option<Duration>)>, Foreign> {
         let others = |mut writers: Writers| {
-            let inside = writers.leave(token);
+            let inside = writers.leave(token).map(|deadline| deadline.min(self.now + LONGEST));
             writers.expire(self.now);
             (writers, inside)
         };
         Ok(self.writers()?.map(others))
+    }
+
+    /// That time from now, or the deadline of the writer if that is later: a guard that comes late does not cut one that settles.
+    pub(crate) fn later(&self, hold: Duration, inside: Option<Duration>) -> Duration {
+        (self.now + Duration::from_millis(steps::ttl(hold))).max(inside.unwrap_or_default())
     }
 
     /// Until when local copies of the current value, or of what carries the tag, may be used; `None` if there are none.

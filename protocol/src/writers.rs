@@ -71,11 +71,12 @@ impl Writers {
         self.slots.push((token, deadline));
     }
 
-    /// Removes a writer; `false` if it was not inside.
-    pub fn leave(&mut self, token: Token) -> bool {
-        let before = self.slots.len();
-        self.slots.retain(|(inside, _)| *inside != token);
-        self.slots.len() < before
+    /// Removes a writer. Gives its deadline, if it was inside.
+    pub fn leave(&mut self, token: Token) -> Option<Duration> {
+        let is_it = |(inside, _): &(Token, Duration)| *inside == token;
+        let deadline = self.slots.iter().filter(|slot| is_it(slot)).map(|(_, deadline)| *deadline).max();
+        self.slots.retain(|slot| !is_it(slot));
+        deadline
     }
 
     /// The tokens of the writers.

@@ -156,14 +156,14 @@ proptest! {
                     overlapped |= !expected.is_empty();
                     expected.insert(number, time);
                 }
-                1 => prop_assert_eq!(writers.leave(token), expected.remove(&number).is_some()),
+                1 => prop_assert_eq!(writers.leave(token), expected.remove(&number)),
                 2 => {
                     let inside = writers.leave(token);
-                    if inside {
+                    if inside.is_some() {
                         writers.stay(token, time);
                     }
                     let expected = expected.get_mut(&number).map(|deadline| *deadline = time);
-                    prop_assert_eq!(inside, expected.is_some());
+                    prop_assert_eq!(inside.is_some(), expected.is_some());
                 }
                 _ => {
                     writers.expire(time);

@@ -5,5 +5,5 @@ if current == 'guard' then
   slots, inside, overlapped = others()
 end
 -- Whoever left a guard without writers behind has written.
-put(slots .. slot(ARGV[2]), overlapped or slots ~= '' or not inside and copied > 0)
+put(slots .. slot(later(ARGV[2])), overlapped or slots ~= '' or not inside and copied > 0)
 return left()

@@ -32,15 +32,15 @@ impl Step for Guard {
     }
 
     fn apply(&self, slot: &mut Slot<'_>) -> Result<Duration, Foreign> {
-        let mut writers = match slot.others(self.token)? {
+        let (mut writers, inside) = match slot.others(self.token)? {
             Some((mut writers, inside)) => {
                 // Whoever left a guard without writers behind has written.
-                writers.overlapped |= !inside && writers.local_until.is_some();
-                writers
+                writers.overlapped |= inside.is_none() && writers.local_until.is_some();
+                (writers, inside)
             }
-            None => slot.no_writers(),
+            None => (slot.no_writers(), None),
         };
-        writers.enter(self.token, slot.now() + Duration::from_millis(ttl(self.hold)));
+        writers.enter(self.token, slot.later(self.hold, inside));
         slot.put_guard(&writers);
         Ok(slot.left(writers.local_until))
     }

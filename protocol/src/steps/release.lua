@@ -7,7 +7,7 @@ if current == 'guard' then
   slots, inside, overlapped = others()
 end
 if settle > 0 then
-  put(slots .. slot(settle), overlapped or slots ~= '')
+  put(slots .. slot(now + settle), overlapped or slots ~= '')
 elseif not inside then
   mark()
 elseif ARGV[3] and current == 'guard' and slots == '' and not overlapped and copied == 0 then

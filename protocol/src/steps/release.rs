@@ -73,7 +73,8 @@ impl Step for Release {
     fn apply(&self, slot: &mut Slot<'_>) -> Result<Released, Foreign> {
         let guard = slot.others(self.token)?;
         let guarded = guard.is_some();
-        let (mut writers, inside) = guard.unwrap_or_else(|| (slot.no_writers(), true));
+        let (mut writers, inside) =
+            guard.map_or_else(|| (slot.no_writers(), true), |(writers, inside)| (writers, inside.is_some()));
         match &self.left {
             Left::Settling(settle) if millis(*settle) > 0 => {
                 writers.enter(self.token, slot.now() + Duration::from_millis(millis(*settle)));

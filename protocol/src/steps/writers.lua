@@ -17,20 +17,21 @@ local function kind()
   return (header == LEASE or header == TAG or value) and 'ours' or 'foreign'
 end
 
+-- The deadline of the token, if it was inside.
+local deadline_inside = 0
+
 -- The slots of the other writers whose deadlines have not passed, whether the token was inside, and whether
--- writers have overlapped. Finds the local copies as well.
+-- writers have overlapped. Finds the local copies and the deadline of the token as well.
 local function others()
   local guard = redis.call('GET', key)
   local slots, inside = {}, false
   for at = SLOTS_AT + 1, #guard - SLOT_LEN + 1, SLOT_LEN do
     local other = guard:sub(at, at + TOKEN_LEN - 1)
+    local ends = math.min((struct.unpack(TIME, guard, at + TOKEN_LEN)), now + LONGEST)
     if other == token then
-      inside = true
-    else
-      local ends = math.min((struct.unpack(TIME, guard, at + TOKEN_LEN)), now + LONGEST)
-      if ends > now then
-        slots[#slots + 1] = other .. struct.pack(TIME, ends)
-      end
+      inside, deadline_inside = true, math.max(ends, deadline_inside)
+    elseif ends > now then
+      slots[#slots + 1] = other .. struct.pack(TIME, ends)
     end
   end
   if (#guard - SLOTS_AT) % SLOT_LEN == TIME_LEN then
@@ -40,9 +41,14 @@ local function others()
   return table.concat(slots), inside, (guard:byte(MARKS_AT + 1) or 0) % 2 == 1
 end
 
--- The slot of the token, until `ms` from now.
-local function slot(ms)
-  return token .. struct.pack(TIME, now + ms)
+-- `ms` from now, or the deadline of the token if that is later: a guard that comes late does not cut one that settles.
+local function later(ms)
+  return math.max(now + ms, deadline_inside)
+end
+
+-- The slot of the token, until then.
+local function slot(ends)
+  return token .. struct.pack(TIME, ends)
 end
 
 -- Puts the guard until the last of its deadlines, or until the local copies are over; without either the key is deleted.
@@ -56,7 +62,13 @@ local function put(slots, overlapped)
     last = math.max(last, (struct.unpack(TIME, slots, at)))
   end
   local copies = copied > 0 and struct.pack(TIME, copied) or ''
-  redis.call('SET', key, GUARD .. (overlapped and OVERLAPPED or '\0') .. slots .. copies, 'PX', last - now)
+  local guard = GUARD .. (overlapped and OVERLAPPED or '\0') .. slots .. copies
+  local done = redis.pcall('SET', key, guard, 'PX', last - now)
+  if type(done) == 'table' and done.err then
+    -- A server whose memory is full refuses to begin with a write that takes some, but not to go on with one.
+    redis.call('UNLINK', key)
+    redis.call('SET', key, guard, 'PX', last - now)
+  end
 end
 
 -- What is left of the local copies (ms).

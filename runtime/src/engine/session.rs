@@ -17,7 +17,7 @@ use cached_aside_protocol::Token;
 
 use crate::{
     AnyKey,
-    engine::{encoder::EncodedEntry, shared::Shared},
+    engine::{encoder::EncodedEntry, local::clock::Nanos, shared::Shared},
     function::write::WriteSettings,
     lock::Mutex,
     thread::Beside,
@@ -195,6 +195,8 @@ struct Keys {
     hold: Duration,
     /// Whether a guard was found to be gone while the write ran: others may have written meanwhile without meeting it.
     lost: bool,
+    /// Until when all guards that are placed stand for sure, unless the store loses them; `None` while there are none.
+    stand_until: Option<Nanos>,
 }
 
 /// A key of a write.
@@ -220,10 +222,12 @@ pub(crate) struct Named {
 pub(crate) enum Placing {
     /// None was asked for, or it is on its way.
     None,
-    /// Acknowledged.
-    Placed,
-    /// Not acknowledged, or no longer: whoever names it again places it again.
+    /// Not acknowledged, or no longer.
     Failed,
+    /// Acknowledged. Whoever names it again asks again: it may be on no replica yet, or there may be local copies.
+    Placed,
+    /// Acknowledged, and whoever placed it has what it asked for.
+    Stands,
 }
 
 /// What a write has come to.
@@ -253,7 +257,7 @@ impl Named {
 
 impl GuardSet {
     fn new(function: &'static str, cache: &Arc<Shared>) -> GuardSet {
-        let keys = Keys { named: BTreeMap::new(), hold: Duration::ZERO, lost: false };
+        let keys = Keys { named: BTreeMap::new(), hold: Duration::ZERO, lost: false, stand_until: None };
         let (cache, token) = (cache.clone(), Token::fresh());
         GuardSet { function, cache, token, keys: Mutex::new(keys), renewing: Mutex::default() }
     }
@@ -279,7 +283,7 @@ impl GuardSet {
             } else {
                 named.by_outermost = true;
             }
-            if guarded && (named.guard != Placing::Placed || named.replicas < replicas) {
+            if guarded && (named.guard != Placing::Stands || named.replicas < replicas) {
                 named.replicas = replicas;
                 unguarded.push(key.clone());
             }
@@ -287,9 +291,9 @@ impl GuardSet {
         (unguarded, set.hold)
     }
 
-    /// Notes the answers of the store: which of these keys have their guards. They are renewed from now on, also those that have
-    /// none yet.
-    pub(crate) fn answered<'a>(&self, keys: impl Iterator<Item = (&'a AnyKey, bool)>) {
+    /// Notes the answers of the store: which of these keys have their guards, until then at least. They are renewed from now on, also
+    /// those that have none yet.
+    pub(crate) fn answered<'a>(&self, keys: impl Iterator<Item = (&'a AnyKey, bool)>, until: Nanos) {
         let mut set = self.keys.lock();
         for (key, placed) in keys {
             if let Some(named) = set.named.get_mut(key.as_str()) {
@@ -297,6 +301,21 @@ impl GuardSet {
                 named.listed |= !placed;
             }
         }
+        set.stand_until = Some(set.stand_until.map_or(until, |others| others.min(until)));
+    }
+
+    /// Whoever placed these guards has what it asked for.
+    pub(crate) fn stand(&self, keys: &[AnyKey]) {
+        self.each(keys, |named| {
+            if named.guard == Placing::Placed {
+                named.guard = Placing::Stands;
+            }
+        });
+    }
+
+    /// Whether guards that were placed may have ended before they could be renewed: this process stood still.
+    pub(crate) fn may_have_ended(&self, now: Nanos) -> bool {
+        self.keys.lock().stand_until.is_some_and(|until| until <= now)
     }
 
     /// Nobody waits any more for the guards of these keys, which are needed all the same: the renewal places them.
@@ -335,9 +354,18 @@ impl GuardSet {
         let mut set = self.keys.lock();
         for (key, stands) in keys {
             if let Some(named) = set.named.get_mut(key) {
-                named.guard = if stands { Placing::Placed } else { Placing::Failed };
+                named.guard = match named.guard {
+                    _ if !stands => Placing::Failed,
+                    Placing::Stands => Placing::Stands,
+                    _ => Placing::Placed,
+                };
             }
         }
+    }
+
+    /// All guards that were to be renewed have been, or are known to be gone: the others stand until then at least.
+    pub(crate) fn renewed_until(&self, until: Nanos) {
+        self.keys.lock().stand_until = Some(until);
     }
 
     /// A guard was found to be gone.

@@ -60,6 +60,9 @@ struct Gates {
     of_step: HashMap<&'static str, Gate>,
     /// To the next one of a step alone.
     next: HashMap<&'static str, Gate>,
+    /// To those on a key alone.
+    #[cfg(test)]
+    of_key: HashMap<String, Gate>,
 }
 
 impl FaultyStore {
@@ -76,6 +79,12 @@ impl FaultyStore {
     #[cfg(test)]
     pub(crate) fn set(&self, step: &'static str, gate: Gate) {
         self.gates.lock().of_step.insert(step, gate);
+    }
+
+    /// Sets what happens to steps of writes on this key from now on, where it is the only one.
+    #[cfg(test)]
+    pub(crate) fn set_key(&self, key: &str, gate: Gate) {
+        self.gates.lock().of_key.insert(key.to_owned(), gate);
     }
 
     /// Sets what happens to all steps from now on.
@@ -101,12 +110,22 @@ impl FaultyStore {
         mem::take(&mut *self.packets.lock())
     }
 
+    #[cfg(test)]
+    fn gate_of_key(&self, keys: &[&str]) -> Option<Gate> {
+        let [key] = keys else { return None };
+        self.gates.lock().of_key.get(*key).copied()
+    }
+
     async fn pass<T>(&self, name: &'static str, step: impl Future<Output = Answer<T>>) -> Answer<T> {
         let gate = {
             let mut gates = self.gates.lock();
             gates.next.remove(name).or(gates.of_step.get(name).copied()).or(gates.all)
         };
-        match gate.unwrap_or(Gate::Passes) {
+        Self::pass_by(gate.unwrap_or(Gate::Passes), step).await
+    }
+
+    async fn pass_by<T>(gate: Gate, step: impl Future<Output = Answer<T>>) -> Answer<T> {
+        match gate {
             Gate::Passes => step.await,
             Gate::Fails => Err(StoreError::Unreachable("the gate is shut".to_owned())),
             #[cfg(test)]
@@ -148,6 +167,10 @@ impl FaultyStore {
     ) -> Answer<Vec<Answer<S::Answer>>> {
         #[cfg(test)]
         self.packets.lock().push((S::NAME, keys.len()));
+        #[cfg(test)]
+        if let Some(gate) = self.gate_of_key(keys) {
+            return Self::pass_by(gate, self.inside.run_all(keys, steps)).await;
+        }
         self.pass(S::NAME, self.inside.run_all(keys, steps)).await
     }
 

@@ -318,6 +318,7 @@ async fn the_suite(store: &Store) {
     guards::a_guard_takes_the_place_of_a_value(store).await;
     guards::the_last_writer_out_ends_the_guard(store).await;
     guards::overlapping_writers_leave_a_mark(store).await;
+    guards::a_guard_that_comes_late_does_not_cut_one_that_settles(store).await;
     guards::a_writer_that_was_alone_leaves_its_value(store).await;
     guards::a_writer_in_company_leaves_nothing(store).await;
     guards::several_values_are_one_step(store).await;

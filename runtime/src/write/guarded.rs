@@ -14,6 +14,7 @@ use crate::{
     AnyKey,
     engine::{
         events::now_and_then,
+        local::clock,
         recovery::delivery::wait,
         session::{Ended, GuardSet, Named, Update},
         shared::Shared,
@@ -23,6 +24,9 @@ use crate::{
     store::{Answer, StoreError},
     thread::Beside,
 };
+
+/// Maximum number of attempts to have all guards stand at the same time before a body goes on.
+const AGAIN: usize = 3;
 
 /// Guards keys of a write, all in one round trip, and keeps those guards until it is over. Then waits for the local copies of what was
 /// there. Gives those that could not be guarded: they are on the recovery list while the write runs.
@@ -34,19 +38,47 @@ pub(super) async fn place(
 ) -> Failures {
     let guarded = by_inner || settings.guard != Guard::Off;
     let (unguarded, hold) = set.add(keys, settings, guarded, by_inner);
-    if unguarded.is_empty() {
-        return Failures::new();
+    let mut failures = Failures::new();
+    if !unguarded.is_empty() {
+        failures = place_these(set, &unguarded, hold, settings).await;
+        if !failures.is_empty() && settings.guard == Guard::Required {
+            return failures;
+        }
     }
+    place_again(set).await;
+    failures
+}
+
+/// Places guards that were counted on and may have ended meanwhile: where this process stood still, nobody renewed them.
+async fn place_again(set: &GuardSet) {
+    let cache = &set.cache;
+    for _ in 0..AGAIN {
+        if !set.may_have_ended(clock::now(cache.clock)) {
+            return;
+        }
+        let copied = renew(set).await;
+        cache.hold_up_write(copied).await;
+    }
+}
+
+/// The guards of keys that have none, or that others have not waited for yet.
+async fn place_these(
+    set: &Arc<GuardSet>,
+    unguarded: &[AnyKey],
+    hold: Duration,
+    settings: &WriteSettings,
+) -> Failures {
     let (cache, token, begun) = (&set.cache, set.token, Instant::now());
     // From the first step on: where there are many, the first guards are renewed while the last ones are placed.
     set.renew(|| Beside::begin(cache.clock, keep(set.clone(), hold / 3)));
-    let names = names(&unguarded);
+    let names = names(unguarded);
+    let until = || clock::end(clock::now(cache.clock), hold);
     let guard = async |piece: Range<usize>| {
-        let (keys, step) = (piece.clone(), steps::Guard { token, hold });
+        let (keys, step, until) = (piece.clone(), steps::Guard { token, hold }, until());
         let answers =
             cache.store.guard_on_replicas(&names[piece], step, settings.wait_replicas, cache.timeout).await;
         let placed = answers.iter().map(|answer| matches!(answer, Ok(_) | Err(StoreError::Foreign)));
-        set.answered(unguarded[keys].iter().zip(placed));
+        set.answered(unguarded[keys].iter().zip(placed), until);
         answers
     };
     let answers = in_pieces(names.len(), settings.guard == Guard::Required, guard).await;
@@ -56,11 +88,11 @@ pub(super) async fn place(
     let failures = unguarded.iter().cloned().zip(answers).filter_map(failure);
     // Somebody else's data is not ours to guard, and never served either.
     let failures: Failures = failures.filter(|(_, error)| *error != StoreError::Foreign).collect();
-    tracing::debug!(keys = ?Listed(&unguarded), failed = failures.len(), ?took, "guarded");
+    tracing::debug!(keys = ?Listed(unguarded), failed = failures.len(), ?took, "guarded");
     if let Some((_, error)) = failures.first() {
         let keys: Vec<&AnyKey> = failures.iter().map(|(key, _)| key).collect();
         // Those that were not tried as well.
-        set.answered(keys.iter().map(|key| (*key, false)));
+        set.answered(keys.iter().map(|key| (*key, false)), until());
         now_and_then!(
             cache,
             unguarded,
@@ -74,6 +106,7 @@ pub(super) async fn place(
     }
     if failures.is_empty() || settings.guard != Guard::Required {
         cache.hold_up_write(copied).await;
+        set.stand(unguarded);
     }
     failures
 }
@@ -88,41 +121,51 @@ fn names(keys: &[AnyKey]) -> Vec<&str> {
 
 /// Renews the guards of a write for ever, each time after so long.
 async fn keep(set: Arc<GuardSet>, interval: Duration) {
-    let (cache, token) = (&set.cache, set.token);
+    let cache = &set.cache;
     let mut pause = interval;
     loop {
         // A guard that could not be placed is placed as soon as the store is back.
         wait(cache.clock, cache.store.reconnected().map(Arc::as_ref), pause).await;
         let begun = Instant::now();
-        let (keys, hold) = set.renewable();
-        let names: Vec<&str> = keys.iter().map(String::as_str).collect();
-        let within = cache.timeout.min(hold);
-        let stands = |answer: &Answer<bool>| matches!(answer, Ok(true) | Err(StoreError::Foreign));
-        let renew = |_| RenewGuard { token, hold };
-        let renew = |piece| cache.store.run_all(&names[piece], renew, within);
-        let answers = in_pieces(names.len(), false, renew).await;
-        let renewed: Vec<(&str, bool)> = names.iter().copied().zip(answers.iter().map(stands)).collect();
-        for_parts(&renewed, |part| set.renewed(part.iter().copied())).await;
-        let lost = names.iter().zip(&answers).filter(|(_, answer)| **answer == Ok(false));
-        let lost: Vec<&str> = lost.map(|(name, _)| *name).collect();
-        if !lost.is_empty() {
-            set.lose();
-            // Evicted, flushed, or too late: what may have been stored since is guarded away.
-            now_and_then!(
-                cache,
-                lost,
-                function = set.function,
-                keys = ?Listed(&lost),
-                "the guard was lost while a write was running, and is placed anew"
-            );
-            cache.table.writes.guards_lost.add(lost.len() as u64);
-            let guard = |_| steps::Guard { token, hold };
-            let guard = |piece| cache.store.run_all(&lost[piece], guard, within);
-            let answers = in_pieces(lost.len(), false, guard).await;
-            set.renewed(lost.iter().copied().zip(answers.iter().map(Answer::is_ok)));
-        }
+        renew(&set).await;
         pause = interval.saturating_sub(begun.elapsed());
     }
+}
+
+/// Renews the guards of a write. Gives what is left of the local copies of what stood in the places of those that were lost.
+async fn renew(set: &GuardSet) -> Duration {
+    let (cache, token, now) = (&set.cache, set.token, clock::now(set.cache.clock));
+    let (keys, hold) = set.renewable();
+    let names: Vec<&str> = keys.iter().map(String::as_str).collect();
+    let within = cache.timeout.min(hold);
+    let stands = |answer: &Answer<bool>| matches!(answer, Ok(true) | Err(StoreError::Foreign));
+    let renew = |_| RenewGuard { token, hold };
+    let renew = |piece| cache.store.run_all(&names[piece], renew, within);
+    let answers = in_pieces(names.len(), false, renew).await;
+    let renewed: Vec<(&str, bool)> = names.iter().copied().zip(answers.iter().map(stands)).collect();
+    for_parts(&renewed, |part| set.renewed(part.iter().copied())).await;
+    let lost = names.iter().zip(&answers).filter(|(_, answer)| **answer == Ok(false));
+    let lost: Vec<&str> = lost.map(|(name, _)| *name).collect();
+    let mut copied = Duration::ZERO;
+    if !lost.is_empty() {
+        set.lose();
+        // Evicted, flushed, or too late: what may have been stored since is guarded away.
+        now_and_then!(
+            cache,
+            lost,
+            function = set.function,
+            keys = ?Listed(&lost),
+            "the guard was lost while a write was running, and is placed anew"
+        );
+        cache.table.writes.guards_lost.add(lost.len() as u64);
+        let guard = |_| steps::Guard { token, hold };
+        let guard = |piece| cache.store.run_all(&lost[piece], guard, within);
+        let answers = in_pieces(lost.len(), false, guard).await;
+        set.renewed(lost.iter().copied().zip(answers.iter().map(Answer::is_ok)));
+        copied = longest(answers.into_iter().filter_map(Answer::ok));
+    }
+    set.renewed_until(clock::end(now, hold));
+    copied
 }
 
 /// A write in one cache that is over, and whose guards are still there. Dropped, it is carried out in the background.
@@ -156,9 +199,11 @@ impl Releasing {
         let begun = Instant::now();
         let (cache, token, keys) = (&self.set.cache, self.set.token, &self.ended.keys);
         // Without its guard, or where another write is still to be delivered, this may not be the last that was written; nor
-        // where a write inside of it named the key as well.
-        let is_last =
-            |update: &Update| keys.get(update.key.as_str()).is_some_and(|named| named.is_of(update));
+        // where a write inside of it named the key as well, or may still be at work.
+        let is_last = |update: &Update| {
+            let named = keys.get(update.key.as_str());
+            named.is_some_and(|named| named.is_of(update) && named.settle.is_zero() && !named.listed)
+        };
         updates.retain(|update| !self.ended.lost && is_last(update) && !cache.is_listed(update.key.as_str()));
         if !cache.store.is_open(updates.iter().map(|update| update.key.as_str())) {
             updates.clear();

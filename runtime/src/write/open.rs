@@ -203,6 +203,8 @@ pub(crate) struct Inner {
     /// Those that its result names, while their guards are being placed.
     of_result: Vec<Part>,
     phase: Phase,
+    /// Whether it is a transaction of its own, of which all writes inside of it are part.
+    own_transaction: bool,
     /// Whether it is another attribute of the outermost write's function: what it leaves behind takes the guards' places then.
     is_same_call: bool,
 }
@@ -211,7 +213,8 @@ impl Inner {
     /// Guards the keys as part of that write.
     async fn begin(write: Share, keys: Vec<Part>, settings: &WriteSettings) -> (Inner, Option<Unguarded>) {
         let is_same_call = write.session().count_joined(settings);
-        let inner = Inner { write, keys, of_result: Vec::new(), phase: Phase::Before, is_same_call };
+        let (of_result, phase, own_transaction) = (Vec::new(), Phase::Before, settings.own_transaction);
+        let inner = Inner { write, keys, of_result, phase, own_transaction, is_same_call };
         let failure = place_all(inner.write.session(), &inner.keys, settings, true).await;
         (inner, failure)
     }
@@ -235,7 +238,9 @@ impl Inner {
 
 impl Drop for Inner {
     fn drop(&mut self) {
-        if self.phase == Phase::Running {
+        if self.phase == Phase::Running && self.own_transaction {
+            self.write.session().doubt();
+        } else if self.phase == Phase::Running {
             self.each(&self.keys, |set, keys| set.doubt(Some(keys)));
         }
         // It has written, and is dropped before their guards stand.

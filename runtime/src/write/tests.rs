@@ -43,7 +43,9 @@ use crate::{
 
 mod around;
 mod attacks;
+mod doubt;
 mod nested;
+mod owed;
 mod strays;
 mod transactions;
 

@@ -54,8 +54,8 @@ pub(super) fn nanos(time: Duration) -> Nanos {
     u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }
 
-/// When a copy ends that was granted so long, counted from when that was asked.
-pub(super) fn end(sent: Nanos, granted: Duration) -> Nanos {
+/// When what was granted for so long ends at the latest, counted from when it was asked for.
+pub(crate) fn end(sent: Nanos, granted: Duration) -> Nanos {
     sent.saturating_add(nanos(granted.saturating_sub(granted / DRIFT).saturating_sub(ROUNDED)))
 }
 

@@ -12,6 +12,9 @@ use tokio::sync::Notify;
 use super::{Batch, Invalidation, Recovery, Undelivered};
 use crate::{backoff::DELIVERY, engine::shared::Shared, store::StoreError, thread::Clock};
 
+/// Number of invalidations of a batch that are sent before the others.
+const FIRST: usize = 8;
+
 impl Recovery {
     /// Delivers in the background until the list is empty, unless a task does so already.
     pub(crate) fn deliver(cache: &Arc<Shared>) {
@@ -43,9 +46,13 @@ impl Recovery {
     /// Delivers now, until the list is empty or a delivery fails again.
     pub(crate) async fn flush(cache: &Arc<Shared>) {
         while cache.recovery.len() > 0 {
-            let _alone = cache.recovery.attempt.lock().await;
-            let batch = cache.recovery.next_batch();
-            if !cache.recovery.send_batch(cache, batch).await {
+            let shared = cache.clone();
+            // Without its caller, who may go away or be polled no more: no other attempt could begin.
+            let attempt = cache.spawn(async move {
+                let _alone = shared.recovery.attempt.lock().await;
+                shared.recovery.send_batch(&shared, shared.recovery.next_batch()).await
+            });
+            if !attempt.await.unwrap_or(false) {
                 return;
             }
         }
@@ -66,12 +73,18 @@ impl Recovery {
     /// Delivers a batch. Delivered keys leave the list, the others are queued again. `true` if at least one was delivered.
     async fn send_batch(&self, cache: &Shared, batch: Batch) -> bool {
         let mut batch = Undelivered { recovery: self, left: batch.into() };
-        let Some(first) = batch.left.front().cloned() else { return false };
-        // One goes first: without an answer to it the others would fail too.
-        let Some(copied) = send_one(cache, &first).await else { return false };
-        let rest: Batch = batch.left.iter().skip(1).cloned().collect();
-        let mut delivered = join_all(rest.iter().map(|pending| send_one(cache, pending))).await;
-        delivered.insert(0, Some(copied));
+        let send = |batch: Batch| async move {
+            join_all(batch.iter().map(|pending| send_one(cache, pending))).await
+        };
+        // Some go first: without an answer to any of them the others would fail too.
+        let first = FIRST.min(batch.left.len());
+        let mut delivered = send(batch.left.iter().take(first).cloned().collect()).await;
+        if delivered.iter().all(Option::is_none) {
+            // Where one server of several is away, the next ones may be another's.
+            batch.left.rotate_left(first);
+            return false;
+        }
+        delivered.extend(send(batch.left.iter().skip(first).cloned().collect()).await);
         // The keys stay on the list while local copies of what was met may be used.
         cache.wait_for_copies(delivered.iter().flatten().max().copied().unwrap_or_default()).await;
         let mut delivered = delivered.into_iter();
@@ -89,19 +102,23 @@ impl Recovery {
     fn delivered_one(&self, cache: &Shared, (key, invalidation): &(Arc<str>, Invalidation)) {
         let mut queue = self.queue.lock();
         // A write that failed meanwhile has an invalidation of its own.
-        if queue
+        let is_over = queue
             .keys
             .get(key)
-            .is_some_and(|pending| pending.invalidation == Some(*invalidation) && pending.writing.is_empty())
-        {
-            tracing::debug!(key = &**key, "an invalidation was delivered late");
-            cache.table.writes.delivered.increment();
+            .is_some_and(|pending| pending.invalidation == Some(*invalidation) && pending.writing.is_empty());
+        if is_over {
             queue.keys.remove(key);
             self.owed.delivered();
         } else {
             queue.push_ready(key);
         }
         self.count.store(queue.keys.len(), Relaxed);
+        // Whoever is told of it may ask the cache.
+        drop(queue);
+        if is_over {
+            cache.table.writes.delivered.increment();
+            tracing::debug!(key = &**key, "an invalidation was delivered late");
+        }
     }
 }
 

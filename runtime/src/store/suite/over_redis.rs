@@ -309,3 +309,25 @@ async fn a_guard_waits_for_replicas() {
     assert!(waiting.iter().all(Result::is_err), "{waiting:?}");
     assert_eq!(read, Ok(Ok(None)));
 }
+
+/// What frees memory is never refused: an entry gives way to its guard.
+#[tokio::test]
+async fn a_full_server_takes_guards() {
+    let server = RedisServer::start();
+    let store = connect(&server.url(), "full").await;
+    let (there, absent) = (stored(&store, "there").await, key("absent"));
+    let settles = |_| Release { token: token(9), left: Left::Settling(LONG) };
+    server.run::<()>(cmd("CONFIG").arg("SET").arg("maxmemory-policy").arg("noeviction"));
+    server.run::<()>(cmd("CONFIG").arg("SET").arg("maxmemory").arg(1));
+    let refused =
+        store.run(&absent, Acquire { expected: Bytes::new(), token: token(1), lease: LONG }, WITHIN);
+    assert!(refused.await.is_err_and(|error| format!("{error:?}").contains("OOM")), "it is full");
+    for key in [&there, &absent] {
+        guard(&store, key, token(9)).await;
+        assert_eq!(state(&store, key).await, "guard");
+        assert_eq!(store.run_all(&[key], settles, WITHIN).await, [Ok(RELEASED)]);
+        assert_eq!(state(&store, key).await, "guard");
+        release(&store, key, token(9)).await;
+        assert_eq!(state(&store, key).await, "absent");
+    }
+}
