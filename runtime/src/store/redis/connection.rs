@@ -47,6 +47,8 @@ mod follow;
 mod outbox;
 mod own;
 mod siblings;
+#[cfg(test)]
+pub(super) mod tests;
 mod upkeep;
 
 /// Number of timeouts in a row after which the server is probed.

@@ -8,7 +8,7 @@
 
 use std::{
     sync::{Arc, OnceLock, atomic::Ordering::Relaxed},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use super::{
@@ -17,7 +17,7 @@ use super::{
         handshake::{Opened, ServerIdentity},
         sole_task::SoleTask,
     },
-    Common, Inner, NodeConnection, Role, State,
+    Common, Inner, NodeConnection, Role, STILL_CLOSED, State,
 };
 use crate::{
     patience::in_awake_time,
@@ -37,7 +37,10 @@ impl NodeConnection {
     /// A connection to the same server for large values, while this one is in use. Its timeouts say nothing about the server.
     pub(in super::super) async fn large_value_connection(&self) -> Result<NodeConnection, Failure> {
         self.check_open_for_reads()?;
-        Ok(self.companion(&self.0.large).await)
+        let large = self.companion(&self.0.large).await;
+        // It may have been connected meanwhile, and the server may have been away.
+        self.check_open_for_reads()?;
+        Ok(large)
     }
 
     async fn companion(&self, place: &OnceLock<NodeConnection>) -> NodeConnection {
@@ -93,8 +96,8 @@ impl Inner {
         reason.unwrap_or_else(|| "the main connection is lost".to_owned())
     }
 
-    /// Why a connection to this server must not be used: the main one leads to another server. Then the main one is verified in the
-    /// background.
+    /// Why a connection to this server must not be used: the main one leads to another server, or, for a connection that only reads, is
+    /// back from an outage that others may not be back from. If it leads elsewhere, it is verified in the background.
     pub(super) fn mismatch(&self, server: &Arc<ServerIdentity>) -> Option<String> {
         if self.is_main() {
             return None;
@@ -104,7 +107,8 @@ impl Inner {
             return Some(self.why_no_main());
         };
         if there.server.is(server) {
-            return None;
+            let closed = self.is_own() && there.closed_since(Instant::now()).is_some();
+            return closed.then(|| STILL_CLOSED.to_owned());
         }
         main.verify_target(there.number, server);
         Some(format!("it leads to {server}, the main one to {}", there.server))

@@ -268,46 +268,21 @@ impl Inner {
 #[cfg(test)]
 mod tests {
     use cached_aside_tests::RedisServer;
-    use redis::{IntoConnectionInfo, cmd};
+    use redis::cmd;
 
     use super::{
         super::{
-            super::{capabilities::Capabilities, handshake::Target, limits::Limits},
-            Common, NodeConnection,
+            NodeConnection,
+            tests::{LONG, node, until},
         },
         *,
     };
-    use crate::store::changes::ChangeListeners;
-
-    const LONG: Duration = Duration::from_secs(20);
-
-    fn node(server: &RedisServer) -> NodeConnection {
-        let limits = Limits { connect: LONG, call: LONG, value: 1 << 20, in_flight: 100 };
-        let (listeners, reconnected, owed) = (ChangeListeners::default(), Arc::default(), Arc::default());
-        let common = Common {
-            limits,
-            listeners,
-            reconnected,
-            owed,
-            capabilities: Capabilities::new("upkeep"),
-            home: None,
-        };
-        NodeConnection::new(Target::Server(server.url().into_connection_info().unwrap().into()), &common)
-    }
-
-    async fn until(what: &str, mut holds: impl FnMut() -> bool) {
-        let begun = Instant::now();
-        while !holds() {
-            assert!(begun.elapsed() < LONG, "{what}");
-            sleep(Duration::from_millis(1)).await;
-        }
-    }
 
     /// Its end is noticed after it was made and before it is put in use.
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn a_connection_that_has_ended_is_not_put_in_use() {
         let server = RedisServer::start();
-        let NodeConnection(node) = node(&server);
+        let NodeConnection(node) = node(&server.url(), None);
         let opened = node.open(LONG).await.unwrap().unwrap();
         let number = opened.number;
         let kill = cmd("CLIENT").arg("KILL").arg("TYPE").arg("normal").arg("SKIPME").arg("yes").clone();
@@ -322,7 +297,7 @@ mod tests {
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn a_connection_that_is_lost_at_once_is_made_again() {
         let server = RedisServer::start();
-        let NodeConnection(node) = node(&server);
+        let NodeConnection(node) = node(&server.url(), None);
         for _ in 0..200 {
             node.keep_connecting();
             while node.live().is_none() {
