@@ -10,7 +10,7 @@ use cached_aside_protocol::steps::Script;
 use redis::{Pipeline, RedisError, RedisResult, Value, aio::MultiplexedConnection};
 
 use super::{
-    failure::explained,
+    failure::{error_in_script, explained, is_cluster_down, is_read_only},
     script::{eval, evalsha},
     wire::FullKey,
 };
@@ -20,6 +20,9 @@ static SCRIPT: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("cap
 
 /// No program has this key: values in keys are written without white space.
 const KEY: &str = "is anybody there";
+
+/// Why a server that takes no writes is not used.
+const REPLICA: &str = "it is a replica, which takes no writes; name its primary";
 
 /// What a new connection is checked for.
 #[derive(Debug, Clone)]
@@ -45,8 +48,8 @@ impl Capabilities {
     }
 
     /// Checks that the server answers `PING` (one that is loading or busy does not), that it allows all commands of the protocol on our
-    /// keys, and that it is not a replica, which would refuse writes and may hold stale values. If the user may not ask for the role, the
-    /// server is taken for a primary.
+    /// keys, that its cluster is not down, and that it is not a replica, which would refuse writes and may hold stale values. If the user
+    /// may not ask for the role, a replica is known by what it says to a script that writes.
     pub(super) async fn check(&self, connection: &mut MultiplexedConnection) -> Result<(), String> {
         let key = FullKey { namespace: &self.namespace, key: KEY }.to_string();
         let (names, questions) = self.questions(&key);
@@ -56,8 +59,9 @@ impl Capabilities {
         for (name, answer) in names.into_iter().zip(answers) {
             match (name, answer) {
                 ("ping", Err(error)) if error.code() != Some("NOPERM") => return Err(explained(&error)),
+                ("get", Err(error)) if is_cluster_down(&error) => return Err(explained(&error)),
                 ("role", answer) => is_primary(answer)?,
-                ("eval", Ok(Value::Array(refused))) => refusals.of_script(&refused),
+                ("eval", Ok(Value::Array(refused))) => refusals.of_script(&refused)?,
                 (name, Err(error)) => refusals.of_command(name, &error),
                 _ => {}
             }
@@ -89,7 +93,7 @@ fn interrupted(error: &RedisError, names: &[&str]) -> String {
 
 fn is_primary(role: RedisResult<Value>) -> Result<(), String> {
     if role.is_ok_and(|role| is_replica(&role)) {
-        return Err("it is a replica, which takes no writes; name its primary".to_owned());
+        return Err(REPLICA.to_owned());
     }
     Ok(())
 }
@@ -122,15 +126,20 @@ impl Refusals {
         }
     }
 
-    fn of_script(&mut self, refused: &[Value]) {
+    /// Fails if the server is a replica.
+    fn of_script(&mut self, refused: &[Value]) -> Result<(), String> {
         for pair in refused.chunks_exact(2) {
             if let [Value::BulkString(name), Value::BulkString(said)] = pair {
                 let (name, said) = (String::from_utf8_lossy(name), String::from_utf8_lossy(said));
+                if is_read_only(&error_in_script(&said)) {
+                    return Err(REPLICA.to_owned());
+                }
                 if refuses(&said) {
                     self.note(&name, &said);
                 }
             }
         }
+        Ok(())
     }
 
     fn note(&mut self, name: &str, said: &str) {
@@ -201,8 +210,7 @@ mod tests {
         let mut refusals = Refusals::default();
         let bulk = |text: &str| Value::BulkString(text.as_bytes().to_vec());
         let answer: Vec<Value> = refused.iter().flat_map(|(name, said)| [bulk(name), bulk(said)]).collect();
-        refusals.of_script(&answer);
-        refusals.verdict("shop").err()
+        refusals.of_script(&answer).and_then(|()| refusals.verdict("shop")).err()
     }
 
     #[test]
@@ -253,12 +261,19 @@ mod tests {
         }
     }
 
+    /// The user may not ask for its role.
+    #[test]
+    fn a_replica_is_known_by_what_it_says_to_a_script() {
+        for said in ["READONLY You can't write", "@user_script: 6: -READONLY You can't write"] {
+            assert_eq!(verdict(&[("set", said)]).as_deref(), Some(REPLICA), "{said}");
+        }
+    }
+
     #[test]
     fn what_passes_is_no_refusal() {
         for said in [
             "OOM command not allowed when used memory > 'maxmemory'.",
             "@user_script: 6: -OOM command not allowed when used memory > 'maxmemory'.",
-            "READONLY You can't write against a read only replica.",
             "MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist to disk. Commands that may modify the data set are disabled, because this instance is configured to report errors during writes if RDB snapshotting fails (stop-writes-on-bgsave-error option).",
             "NOREPLICAS Not enough good replicas to write.",
             "ERR Script attempted to access a non local key in a cluster node",

@@ -38,6 +38,26 @@ pub(super) fn server_error(text: &str) -> StoreError {
     StoreError::Server(text.to_owned())
 }
 
+/// The error of a command that a script has called, by its text, as if the server had answered with it.
+pub(super) fn error_in_script(text: &str) -> RedisError {
+    let is_code = |code: &str| !code.is_empty() && code.bytes().all(|byte| byte.is_ascii_uppercase());
+    let (code, detail) = text.split_once(' ').filter(|(code, _)| is_code(code)).unwrap_or(("ERR", text));
+    redis::make_extension_error(code.to_owned(), Some(detail.to_owned()))
+}
+
+/// Whether the server is a replica and takes no writes.
+pub(super) fn is_read_only(error: &RedisError) -> bool {
+    let wrapped = || error.detail().is_some_and(|detail| detail.contains("-READONLY "));
+    // Servers before 7.0 wrap it as well.
+    error.code() == Some("READONLY") || error.code() == Some("ERR") && wrapped()
+}
+
+/// Whether the node refuses all keys because its cluster as a whole is down, rather than those of one slot.
+pub(super) fn is_cluster_down(error: &RedisError) -> bool {
+    error.code() == Some("CLUSTERDOWN")
+        && error.detail().is_some_and(|detail| detail.starts_with("The cluster is down"))
+}
+
 /// Why the replicas were not waited for, and what is to be done about it.
 pub(super) fn not_waited(error: &RedisError) -> StoreError {
     match store_error(error) {
@@ -64,5 +84,28 @@ pub(super) fn explained(error: &RedisError) -> String {
             format!("{text}; grant the user `+select`, or name no database")
         }
         _ => text,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const READ_ONLY: [&str; 4] = [
+        "READONLY You can't write against a read only replica.",
+        "-READONLY You can't write against a read only replica.",
+        "@user_script: 4: -READONLY You can't write against a read only replica.",
+        "ERR Error running script (call to f_5b): @user_script:4: @user_script: 4: -READONLY You can't write \
+         against a read only replica.",
+    ];
+
+    #[test]
+    fn a_replica_is_known_by_what_it_says_to_a_script() {
+        for text in READ_ONLY {
+            assert!(is_read_only(&error_in_script(text)), "{text}");
+        }
+        for text in ["ERR syntax error", "OOM command not allowed", "WRONGTYPE -READONLY ", ""] {
+            assert!(!is_read_only(&error_in_script(text)), "{text}");
+        }
     }
 }

@@ -328,13 +328,18 @@ async fn values_of(
         // Else nobody knows which of them is the answer of which key.
         if values.len() == keys { Ok(values) } else { Err(RedisError::from(NOT_ONE_EACH)) }
     };
+    let not_one_each = |index, answer: &Value| match answer {
+        Value::Array(values) if index == 0 && values.len() != keys => Some(RedisError::from(NOT_ONE_EACH)),
+        _ => None,
+    };
     if !timed {
         return Ok((node.call_with(mget, values).await?, None));
     }
     let mut both = Pipeline::with_capacity(2);
     // Taken afterwards, the time makes an entry look older rather than younger than it is.
     both.add_command(mget.clone()).cmd("TIME");
-    let (answer, now): (RedisResult<Value>, RedisResult<Time>) = node.call_all(&mut both).await?;
+    let (answer, now): (RedisResult<Value>, RedisResult<Time>) =
+        node.call_all_with(&mut both, not_one_each).await?;
     let both = answer.and_then(values).and_then(|values| Ok((values, Some(now?.since_the_epoch()))));
     both.map_err(Failure::Redis)
 }
@@ -380,4 +385,27 @@ async fn ask_one_by_one<K: ToRedisArgs>(
 fn refuses_mget(error: &RedisError) -> bool {
     let unknown = error.detail().is_some_and(|detail| detail.starts_with("unknown command"));
     error.kind() == ErrorKind::Server(ServerErrorKind::NoPerm) || unknown
+}
+
+#[cfg(test)]
+mod tests {
+    use cached_aside_tests::RedisServer;
+
+    use super::{super::connection::tests::node, *};
+
+    /// A server whose `MGET` is another command.
+    #[tokio::test]
+    async fn the_connection_ends_where_answers_are_not_one_for_each_key() {
+        let renamed = ["--rename-command", "MGET", "", "--rename-command", "HMGET", "MGET"];
+        let server = RedisServer::builder().args(renamed).start();
+        let mut mget = redis::cmd("MGET");
+        mget.arg("a").arg("b").arg("c");
+        for timed in [false, true] {
+            let node = node(&server.url(), None);
+            node.connect().await;
+            let failed = values_of(&node, &mget, 3, timed).await.unwrap_err();
+            assert!(format!("{failed:?}").contains(NOT_ONE_EACH.1), "{failed:?}");
+            assert_eq!(node.stats().outages, 1, "timed: {timed}");
+        }
+    }
 }

@@ -101,11 +101,11 @@ pub(super) async fn many_tags_are_carried_at_once(store: &Store) {
 
 #[cfg(feature = "redis")]
 mod over_redis {
-    use cached_aside_tests::RedisServer;
+    use cached_aside_tests::{RedisServer, ServerFault};
     use redis::cmd;
 
     use super::{
-        super::over_redis::{connect, until},
+        super::over_redis::{connect, is_up, until},
         *,
     };
 
@@ -159,6 +159,21 @@ mod over_redis {
                 server.run::<()>(&cmd("FLUSHALL"));
             }
         }
+    }
+
+    /// What it says is inside of the answers of scripts.
+    #[tokio::test]
+    async fn a_replica_that_refuses_many_steps_is_left_at_once() {
+        let server = RedisServer::start();
+        let store = connect(&server.url(), "replica").await;
+        let keys = keys();
+        let names = names(&keys);
+        acquire_all(&store, &names).await;
+        let fault = ServerFault::ReadOnly.begin(&server);
+        let filled = store.run_all_of_load(&names, fills(), WITHIN).await;
+        assert!(!is_up(&store), "{:?}", filled[0]);
+        fault.end();
+        until(|| is_up(&store), "it is a primary again").await;
     }
 
     /// A node of a cluster that is taken for a server by itself, or a proxy: it refuses scripts with keys of several slots.

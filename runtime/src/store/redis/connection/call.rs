@@ -6,10 +6,13 @@ use std::{
     time::Instant,
 };
 
-use redis::{Cmd, ErrorKind, FromRedisValue, Pipeline, RedisError, RedisResult, ServerErrorKind, Value};
+use redis::{Cmd, FromRedisValue, Pipeline, RedisError, RedisResult, Value};
 
 use super::{
-    super::{capabilities, failure::Failure},
+    super::{
+        capabilities,
+        failure::{Failure, is_cluster_down, is_read_only},
+    },
     ABANDONED_IN_A_ROW, Inner, Live, NodeConnection, Purpose, REFUSALS_IN_A_ROW, STILL_CLOSED, State,
     TIMEOUTS_IN_A_ROW,
 };
@@ -37,9 +40,18 @@ impl NodeConnection {
         &self,
         pipeline: &mut Pipeline,
     ) -> Result<T, Failure> {
+        self.call_all_with(pipeline, |_, _| None).await
+    }
+
+    /// The same where the answer of one of them, by its index, may have an error in it.
+    pub(in super::super) async fn call_all_with<T: FromRedisValue>(
+        &self,
+        pipeline: &mut Pipeline,
+        error_in: impl Fn(usize, &Value) -> Option<RedisError>,
+    ) -> Result<T, Failure> {
         let mut call = self.begin(Purpose::Reads)?;
         let result = pipeline.ignore_errors().query_async(&mut call.live.connection).await;
-        call.finish_all(result)
+        call.finish_all(result, error_in)
     }
 
     /// Sends one command of a step of a write.
@@ -64,7 +76,7 @@ impl NodeConnection {
             let _room = node.0.writes.acquire().await;
             let mut call = node.begin(Purpose::Writes)?;
             let result = pipeline.ignore_errors().query_async(&mut call.live.connection).await;
-            call.finish_all(result)
+            call.finish_all(result, |_, _| None)
         };
         self.0.outbox.run(step).await
     }
@@ -131,15 +143,22 @@ impl InFlight<'_> {
 
     /// Takes the answers of several commands, each of which may be a refusal. All of them together count as one refusal: they were sent
     /// and answered together.
-    fn finish_all<T: FromRedisValue>(mut self, result: RedisResult<Value>) -> Result<T, Failure> {
+    fn finish_all<T: FromRedisValue>(
+        mut self,
+        result: RedisResult<Value>,
+        error_in: impl Fn(usize, &Value) -> Option<RedisError>,
+    ) -> Result<T, Failure> {
         let Ok(Value::Array(answers)) = result else {
             return self.finish(result.and_then(|value| Ok(redis::from_redis_value(value)?)));
         };
         self.answered();
         let mut of_the_server = false;
-        for answer in &answers {
-            let Value::ServerError(error) = answer else { continue };
-            let error = RedisError::from(error.clone());
+        for (index, answer) in answers.iter().enumerate() {
+            let error = match answer {
+                Value::ServerError(error) => Some(error.clone().into()),
+                answer => error_in(index, answer),
+            };
+            let Some(error) = error else { continue };
             let again = concerns_the_server(&error) && mem::replace(&mut of_the_server, true);
             if !again {
                 self.node.note_error(self.live.number, &error);
@@ -204,9 +223,9 @@ impl Inner {
     fn note_error(self: &Arc<Self>, number: u64, error: &RedisError) {
         if error.is_unrecoverable_error() || error.is_io_error() {
             self.closed(number, &error.to_string());
-        } else if error.kind() == ErrorKind::Server(ServerErrorKind::ReadOnly) {
+        } else if is_read_only(error) {
             // A replica may hold values older than what was written: it must not even be read.
-            self.lost(number, &error.to_string());
+            self.demoted(number, &error.to_string());
         } else if concerns_the_server(error) && self.refusals.fetch_add(1, Relaxed) + 1 >= REFUSALS_IN_A_ROW {
             self.lost(number, &error.to_string());
         } else if capabilities::may_be_permanent(error) {
@@ -218,4 +237,5 @@ impl Inner {
 /// Whether the server would refuse any other command as well.
 fn concerns_the_server(error: &RedisError) -> bool {
     matches!(error.code(), Some("LOADING" | "MASTERDOWN" | "BUSY" | "NOAUTH" | "WRONGPASS"))
+        || is_cluster_down(error)
 }

@@ -114,6 +114,17 @@ impl Inner {
         Some(format!("it leads to {server}, the main one to {}", there.server))
     }
 
+    /// The server has become a replica, as it says on the connection with this number: the main one must not be used either.
+    pub(super) fn demoted(self: &Arc<Self>, number: u64, reason: &str) {
+        let main = self.main().and_then(|main| Some((main.live()?.number, main)));
+        // If it is not the current one, the main one may lead to another server by now.
+        let main = main.filter(|_| self.is_current(number));
+        self.lost(number, reason);
+        if let Some((number, main)) = main {
+            main.lost(number, reason);
+        }
+    }
+
     /// Another connection reached a different server than this one with this number.
     fn verify_target(self: &Arc<Self>, number: u64, elsewhere: &Arc<ServerIdentity>) {
         let Some(task) = SoleTask::begin(self, |node| &node.verifying) else { return };

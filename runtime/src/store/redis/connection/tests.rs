@@ -5,8 +5,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use cached_aside_tests::RedisServer;
-use redis::IntoConnectionInfo;
+use cached_aside_tests::{RedisServer, ServerFault};
+use redis::{Cmd, IntoConnectionInfo, cmd};
 use tokio::{
     runtime::{self, Handle},
     time::sleep,
@@ -14,7 +14,7 @@ use tokio::{
 
 use super::{
     super::{capabilities::Capabilities, handshake::Target, limits::Limits},
-    Common, NodeConnection, STILL_CLOSED,
+    Common, NodeConnection, REFUSALS_IN_A_ROW, STILL_CLOSED, State,
 };
 use crate::store::changes::ChangeListeners;
 
@@ -22,9 +22,12 @@ pub(in super::super) const LONG: Duration = Duration::from_secs(20);
 
 /// A connection that has not been attempted yet; this runtime is to have one of its own.
 pub(in super::super) fn node(url: &str, home: Option<runtime::Id>) -> NodeConnection {
+    node_with(url, home, Capabilities::new("connection"))
+}
+
+fn node_with(url: &str, home: Option<runtime::Id>, capabilities: Capabilities) -> NodeConnection {
     let limits = Limits { connect: LONG, call: LONG, value: 1 << 20, in_flight: 100 };
     let (listeners, reconnected, owed) = (ChangeListeners::default(), Arc::default(), Arc::default());
-    let capabilities = Capabilities::new("connection");
     let common = Common { limits, listeners, reconnected, owed, capabilities, home };
     NodeConnection::new(Target::Server(url.into_connection_info().unwrap().into()), &common)
 }
@@ -34,6 +37,13 @@ pub(super) async fn until(what: &str, mut holds: impl FnMut() -> bool) {
     while !holds() {
         assert!(begun.elapsed() < LONG, "{what}");
         sleep(Duration::from_millis(1)).await;
+    }
+}
+
+fn reason(node: &NodeConnection) -> String {
+    match &*node.0.state() {
+        State::Up(_) => "it is up".to_owned(),
+        State::Down { reason, .. } => reason.clone(),
     }
 }
 
@@ -70,4 +80,47 @@ async fn nor_is_one_for_large_values_that_was_waited_for_meanwhile() {
     main.0.lost(main.0.live().unwrap().number, "it did not answer");
     server.resume();
     assert!(large.await.unwrap(), "others may be in the outage still");
+}
+
+/// Without the right to ask for the role.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_refusal_by_a_replica_on_a_runtimes_own_connection_ends_the_main_one_too() {
+    let server = RedisServer::builder().user("app", "pass", "~* +@all -role -info").start();
+    let main = node(&server.url_as("app", "pass"), Some(Handle::current().id()));
+    main.connect().await;
+    main.connect_own().await;
+    assert!(main.local().is_own() && main.local().is_up());
+    let fault = ServerFault::ReadOnly.begin(&server);
+    let refused = main.local().call::<()>(cmd("SET").arg("k").arg("v")).await;
+    assert!(!main.is_up() && !main.local().is_up(), "{refused:?}");
+    until("it is not taken for a primary", || reason(&main).contains("it is a replica")).await;
+    fault.end();
+    until("it is a primary again", || main.is_up()).await;
+}
+
+/// A cluster of one node, which is down when one of its slots has no node.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_of_a_cluster_that_is_down_is_not_used_and_has_a_closed_window_after_that() {
+    let server = RedisServer::builder().args(["--cluster-enabled", "yes"]).start();
+    let slots = |verb: &str, slots: &[u16]| server.run::<()>(cmd("CLUSTER").arg(verb).arg(slots));
+    let slot = |key: &str| server.run::<u16>(cmd("CLUSTER").arg("KEYSLOT").arg(key));
+    let get = |key: &str| -> Cmd { cmd("GET").arg(key).clone() };
+    slots("ADDSLOTS", &(0..16_384).collect::<Vec<_>>());
+    let capabilities = Capabilities::new("connection").clustered();
+    let node = node_with(&server.url(), None, capabilities);
+    node.connect().await;
+    until("the cluster is up", || node.is_open()).await;
+    let used = [slot("k"), slot("connection:is anybody there")];
+    let other = (0..3).find(|slot| !used.contains(slot)).unwrap();
+    slots("DELSLOTS", &[other]);
+    for _ in 0..REFUSALS_IN_A_ROW {
+        assert!(node.is_up());
+        let refused = node.call::<Option<String>>(&get("k")).await;
+        assert!(format!("{refused:?}").contains("The cluster is down"), "{refused:?}");
+    }
+    assert!(!node.is_up(), "the others have noticed it as well");
+    assert!(node.0.connect().await.unwrap_err().starts_with("CLUSTERDOWN"), "it answers, and serves nothing");
+    slots("ADDSLOTS", &[other]);
+    until("the cluster is up again", || node.is_up()).await;
+    assert!(node.0.live().unwrap().closed.is_some(), "others may have invalidations to deliver");
 }

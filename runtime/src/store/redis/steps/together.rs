@@ -1,6 +1,6 @@
 //! A step on several keys of one server as scripts with many keys each: as many scripts would cost the server more than what they do.
 
-use std::sync::atomic::Ordering::Relaxed;
+use std::{borrow::Cow, sync::atomic::Ordering::Relaxed};
 
 use cached_aside_protocol::Step;
 use redis::{Pipeline, RedisError, RedisResult, Value};
@@ -9,7 +9,7 @@ use super::{
     super::{
         RedisStore,
         connection::NodeConnection,
-        failure::{server_error, store_error},
+        failure::{error_in_script, server_error, store_error},
         script::{together_by_hash, together_by_source},
         wire::ScriptReply,
     },
@@ -49,7 +49,8 @@ impl RedisStore {
                 if number == 0 { together_by_source(full, steps) } else { together_by_hash(full, steps) };
             pipeline.add_command(command);
         }
-        let sent: Vec<RedisResult<Value>> = node.call_all(&mut pipeline).await?;
+        let sent: Vec<RedisResult<Value>> =
+            node.call_all_with(&mut pipeline, |_, reply| error_of_a_key(reply)).await?;
         let mut answers = Vec::with_capacity(indices.len());
         for (part, reply) in indices.chunks(KEYS).zip(sent) {
             match reply {
@@ -81,16 +82,49 @@ impl RedisStore {
     }
 }
 
+/// The first error of a key in the answer of a script that says anything of the server.
+fn error_of_a_key(reply: &Value) -> Option<RedisError> {
+    let Value::Array(each) = reply else { return None };
+    let mut errors = each.iter().filter_map(error_text);
+    errors.find(|text| server_error(text) != StoreError::Foreign).map(|text| error_in_script(&text))
+}
+
+/// What was said of one key, if that failed.
+fn error_text(answer: &Value) -> Option<Cow<'_, str>> {
+    match answer {
+        Value::Array(error) => match &error[..] {
+            [Value::BulkString(text)] => Some(String::from_utf8_lossy(text)),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
 /// The answer of one key.
 fn step_answer<S: Step>(value: Value) -> Result<S::Answer, Unanswered> {
     let parsed = match value {
-        Value::Array(error) => Err(match &error[..] {
-            [Value::BulkString(text)] => server_error(&String::from_utf8_lossy(text)),
-            _ => StoreError::Foreign,
-        }),
+        error @ Value::Array(_) => {
+            Err(error_text(&error).map_or(StoreError::Foreign, |text| server_error(&text)))
+        }
         value => redis::from_redis_value::<ScriptReply>(value)
             .map_err(|error| store_error(&error.into()))
             .and_then(|reply| parse_reply::<S>(&reply)),
     };
     parsed.map_err(Unanswered::Failed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_server_says_of_a_key_is_an_error_of_the_server_unless_the_key_is_somebody_elses() {
+        let said = |text: &str| Value::Array(vec![Value::BulkString(text.into())]);
+        let foreign = said("WRONGTYPE Operation against a key holding the wrong kind of value");
+        let refused = said("READONLY You can't write against a read only replica.");
+        let reply = |answers: &[&Value]| Value::Array(answers.iter().copied().cloned().collect());
+        assert!(error_of_a_key(&reply(&[&Value::Int(1), &foreign])).is_none());
+        let error = error_of_a_key(&reply(&[&Value::Int(1), &foreign, &refused])).unwrap();
+        assert_eq!(error.code(), Some("READONLY"));
+    }
 }
