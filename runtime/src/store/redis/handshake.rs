@@ -181,12 +181,12 @@ impl Dialer {
     }
 }
 
-/// Turns client tracking on, if the server has it; returns whether.
+/// Turns client tracking on, if the server has it; returns whether. Who may do that need not be allowed to name the keys.
 async fn track_changes(
     (mut connection, number): (MultiplexedConnection, u64),
 ) -> (MultiplexedConnection, u64, bool) {
-    let mut track = redis::cmd("CLIENT");
-    track.arg("TRACKING").arg("ON").arg("OPTIN");
+    let mut track = redis::pipe();
+    track.cmd("CLIENT").arg("TRACKING").arg("ON").arg("OPTIN").cmd("CLIENT").arg("CACHING").arg("YES");
     let tracking = track.exec_async(&mut connection).await;
     if let Err(error) = &tracking {
         tracing::debug!(%error, "the server announces no changes; waiting readers ask instead");

@@ -43,7 +43,7 @@ pub(crate) use self::{address::Address, limits::Limits};
 use self::{
     capabilities::Capabilities,
     connection::{Common, NodeConnection},
-    failure::store_error,
+    failure::{Failure, store_error},
     large::LargeValues,
     route::Route,
     wire::{FullKey, Time},
@@ -53,6 +53,9 @@ use super::{
     changes::ChangeListeners,
 };
 use crate::{owed::Owed, telemetry::Node, thread::Clock};
+
+/// What stands under a key, the time that is left of it, and the time of the server.
+type Looked = (RedisResult<Option<Bytes>>, RedisResult<i64>, RedisResult<Time>);
 
 #[derive(Debug)]
 pub(crate) struct RedisStore {
@@ -185,14 +188,11 @@ impl RedisStore {
         let (node, reading) = self.read_connection(key).await?;
         let push = node.tracking();
         let mut watch = self.listeners.listen(&full.to_string(), push);
-        let mut pipeline = redis::pipe();
-        if push {
-            // The server remembers that this connection reads the next key, and pushes one message when it changes.
-            pipeline.cmd("CLIENT").arg("CACHING").arg("YES").ignore();
+        let (announced, (there, left, now)) = look(&node, full, push).await?;
+        if push && !announced {
+            // The right was taken away, or the connection is another one by now.
+            watch = self.listeners.listen(&full.to_string(), false);
         }
-        pipeline.cmd("GET").arg(full).cmd("PTTL").arg(full).cmd("TIME");
-        let (there, left, now): (RedisResult<Option<Bytes>>, RedisResult<i64>, RedisResult<Time>) =
-            node.call_all(&mut pipeline).await?;
         let (there, left, now) = match there {
             Ok(there) => {
                 let now = now.map_err(|error| store_error(&error))?.since_the_epoch();
@@ -231,4 +231,19 @@ impl RedisStore {
     fn full<'a>(&'a self, key: &'a str) -> FullKey<'a> {
         FullKey { namespace: &self.namespace, key }
     }
+}
+
+/// Looks at a key, and whether the server will announce its next change, which it is asked for with `push`.
+async fn look(node: &NodeConnection, full: FullKey<'_>, push: bool) -> Result<(bool, Looked), Failure> {
+    let mut pipeline = redis::pipe();
+    if push {
+        // The server remembers that this connection reads the next key, and pushes one message when it changes.
+        pipeline.cmd("CLIENT").arg("CACHING").arg("YES");
+    }
+    pipeline.cmd("GET").arg(full).cmd("PTTL").arg(full).cmd("TIME");
+    if !push {
+        return Ok((false, node.call_all(&mut pipeline).await?));
+    }
+    let (announced, there, left, now): (RedisResult<()>, _, _, _) = node.call_all(&mut pipeline).await?;
+    Ok((announced.is_ok(), (there, left, now)))
 }

@@ -255,6 +255,20 @@ async fn a_server_that_is_slow_is_not_used_until_it_is_fast() {
     until(|| is_up(&store), "it is fast again").await;
 }
 
+/// The right is taken away while the connection is in use.
+#[tokio::test]
+async fn who_may_no_longer_name_the_keys_to_be_announced_asks_again_and_again() {
+    let server = RedisServer::builder().user("app", "pass", "~* +@all").start();
+    let store = connect(&server.url_as("app", "pass"), "announced").await;
+    let key = stored(&store, "kept").await;
+    let watched = store.watch(&key, WITHIN).await.unwrap();
+    assert!(watched.watch.is_push() && watched.there.is_some());
+    let without = ["SETUSER", "app", "-client", "+client|tracking"];
+    server.run::<()>(cmd("ACL").arg(&without));
+    let watched = store.watch(&key, WITHIN).await.unwrap();
+    assert!(!watched.watch.is_push() && watched.there.is_some());
+}
+
 /// A replica may hold stale values: it is not even read.
 #[tokio::test]
 async fn a_replica_is_not_used() {

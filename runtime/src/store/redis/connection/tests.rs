@@ -98,6 +98,18 @@ async fn a_refusal_by_a_replica_on_a_runtimes_own_connection_ends_the_main_one_t
     until("it is a primary again", || main.is_up()).await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_may_not_name_keys_to_be_tracked_is_not_told_of_changes() {
+    let rules = "~* +@all -client +client|tracking";
+    let server = RedisServer::builder().user("app", "pass", rules).start();
+    let app = node(&server.url_as("app", "pass"), None);
+    app.connect().await;
+    assert!(app.is_up() && !app.tracking());
+    let anybody = node(&server.url(), None);
+    anybody.connect().await;
+    assert!(anybody.tracking());
+}
+
 /// A cluster of one node, which is down when one of its slots has no node.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_node_of_a_cluster_that_is_down_is_not_used_and_has_a_closed_window_after_that() {
