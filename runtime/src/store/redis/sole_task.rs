@@ -23,6 +23,11 @@ impl<T> SoleTask<T> {
         is_first.then(|| SoleTask(Arc::downgrade(owner), flag))
     }
 
+    /// Ends it for good: there is no further one.
+    pub(super) fn be_the_last(mut self) {
+        self.0 = Weak::new();
+    }
+
     /// The owner, unless it is gone.
     pub(super) fn owner(&self) -> Option<Arc<T>> {
         self.0.upgrade()
@@ -51,5 +56,12 @@ mod tests {
         let next = SoleTask::begin(&owner, |flag| flag).unwrap();
         drop(owner);
         assert!(next.owner().is_none(), "it holds nothing");
+    }
+
+    #[test]
+    fn there_may_be_a_last_one() {
+        let owner = Arc::new(AtomicBool::new(false));
+        SoleTask::begin(&owner, |flag| flag).unwrap().be_the_last();
+        assert!(SoleTask::begin(&owner, |flag| flag).is_none());
     }
 }

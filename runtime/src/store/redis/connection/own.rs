@@ -9,12 +9,12 @@
 //! nothing about the server: the runtime may be what stands still. What was read over it is read again over the main one; a step that
 //! grants a right is not sent twice.
 
-use std::{
-    sync::{Arc, atomic::Ordering::Relaxed},
-    time::Instant,
-};
+use std::{sync::Arc, time::Instant};
 
-use tokio::runtime::{self, Handle};
+use tokio::{
+    runtime::{self, Handle},
+    task::JoinHandle,
+};
 
 use super::{
     super::{limits::RECONNECT, sole_task::SoleTask},
@@ -78,8 +78,7 @@ impl NodeConnection {
         }
         let Some(task) = SoleTask::begin(&own.0, |node| &node.connecting) else { return };
         let shared = own.0.clone();
-        let attempt = tokio::spawn(async move {
-            let _task = task;
+        let attempt = own.run_here(task, async move {
             let until = Instant::now() + shared.limits.connect;
             let mut pauses = RECONNECT.pauses();
             while let Err(reason) = boxed(shared.dial_own()).await {
@@ -92,30 +91,25 @@ impl NodeConnection {
         });
         // On a runtime that nobody drives, this does not end.
         let within = self.0.limits.connect.saturating_mul(2);
-        let ended = in_awake_time!(Clock::Real, within, attempt);
-        if ended.is_some_and(|ended| ended.is_err_and(|error| error.is_panic())) {
-            own.0.connecting.store(true, Relaxed);
-            tracing::warn!(
-                cache = %self.0.dialer.target(),
-                "this tokio runtime can't have a connection of its own and hits are slower; build it with `enable_all()`"
-            );
-        }
+        let _ = in_awake_time!(Clock::Real, within, attempt);
     }
 
     /// Connects a runtime's own connection again, in a task of the runtime, unless a task does so already.
     pub(in super::super) fn redial(&self) {
-        let own = &self.0;
-        let Role::Own { main } = &own.role else { return };
-        let there = main.upgrade().is_some_and(|main| main.live().is_some());
-        if !there {
-            return;
-        }
-        let Some(task) = SoleTask::begin(own, |node| &node.connecting) else { return };
-        tokio::spawn(async move {
+        self.dial_again();
+    }
+
+    /// The same; returns the task if there is a new one.
+    pub(super) fn dial_again(&self) -> Option<JoinHandle<()>> {
+        // While the main one is down there is nothing to do.
+        self.main().filter(|main| self.is_own() && main.is_up())?;
+        let task = SoleTask::begin(&self.0, |node| &node.connecting)?;
+        let own = Arc::downgrade(&self.0);
+        Some(self.run_here(task, async move {
             let mut pauses = RECONNECT.pauses();
             loop {
                 thread::sleep(pauses.next_pause()).await;
-                let Some(own) = task.owner() else { return };
+                let Some(own) = own.upgrade() else { return };
                 match boxed(own.dial_own()).await {
                     Ok(()) => return,
                     Err(reason) => {
@@ -123,7 +117,27 @@ impl NodeConnection {
                     }
                 }
             }
-        });
+        }))
+    }
+
+    /// Runs the task that connects a runtime's own connection on that runtime. One that panics is the last: the runtime has no I/O, and
+    /// each further one would panic too.
+    fn run_here(
+        &self,
+        task: SoleTask<Inner>,
+        attempts: impl Future<Output = ()> + Send + 'static,
+    ) -> JoinHandle<()> {
+        let attempts = tokio::spawn(attempts);
+        let cache = self.describe();
+        thread::spawn(async move {
+            if attempts.await.is_err_and(|error| error.is_panic()) {
+                task.be_the_last();
+                tracing::warn!(
+                    cache,
+                    "this tokio runtime can't have a connection of its own and hits are slower; build it with `enable_all()`"
+                );
+            }
+        })
     }
 }
 

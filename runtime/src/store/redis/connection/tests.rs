@@ -136,3 +136,18 @@ async fn a_node_of_a_cluster_that_is_down_is_not_used_and_has_a_closed_window_af
     until("the cluster is up again", || node.is_up()).await;
     assert!(node.0.live().unwrap().closed.is_some(), "others may have invalidations to deliver");
 }
+
+/// The server was away when the cache was made, so nothing was tried then.
+#[test]
+fn a_runtime_without_io_is_tried_once() {
+    let server = RedisServer::start();
+    let runtime = runtime::Builder::new_current_thread().build().unwrap();
+    runtime.block_on(async {
+        let main = node(&server.url(), Some(Handle::current().id()));
+        main.connect_own().await;
+        main.connect().await;
+        let own = main.local();
+        own.dial_again().expect("it is tried").await.unwrap();
+        assert!(!own.is_up() && own.dial_again().is_none(), "it would panic each time");
+    });
+}
