@@ -168,9 +168,7 @@ impl Cluster {
                 Some(Redirect::Ask(to)) => (to, true),
                 None => break,
             };
-            if !node.is_up() {
-                node.connect().await;
-            }
+            node.connect_for_caller().await;
             let answer = match (asking, purpose) {
                 (true, _) => call_asking(&node, command, purpose).await,
                 (false, Purpose::Reads) => node.call(command).await,
@@ -376,7 +374,43 @@ impl State {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use std::{
+        net::TcpListener,
+        pin::pin,
+        task::{Context, Waker},
+    };
+
+    use redis::{IntoConnectionInfo, Value};
+
+    use super::{
+        super::{capabilities::Capabilities, limits::Limits},
+        *,
+    };
+    use crate::store::changes::ChangeListeners;
+
+    #[tokio::test]
+    async fn calls_that_are_redirected_to_a_silent_node_share_one_attempt_to_connect() {
+        const LONG: Duration = Duration::from_secs(20);
+        let silent = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let limits = Limits { connect: LONG, call: LONG, value: 0, in_flight: 100 };
+        let (listeners, reconnected, owed) = (ChangeListeners::default(), Arc::default(), Arc::default());
+        let capabilities = Capabilities::new("cluster").clustered();
+        let common = Common { limits, listeners, reconnected, owed, capabilities, home: None };
+        let seeds = vec!["redis://127.0.0.1:1".into_connection_info().unwrap()];
+        let cluster = Cluster::connect(seeds, common).await;
+        let said = redis::parse_redis_value(format!("-ASK 5 {silent}\r\n").as_bytes()).unwrap();
+        let Value::ServerError(said) = said else { panic!("{said:?}") };
+        let node = cluster.0.node(&silent.to_string()).unwrap();
+        let get = redis::cmd("GET");
+        let mut holders = Vec::new();
+        for _ in 0..10 {
+            let call = cluster.follow_redirects::<()>(said.clone().into(), &get, Purpose::Reads);
+            assert!(pin!(call).poll(&mut Context::from_waker(Waker::noop())).is_pending());
+            // The caller goes away; its attempt does not.
+            holders.push(node.holders());
+        }
+        assert!(holders.iter().all(|number| *number <= holders[0]), "{holders:?}");
+    }
 
     #[test]
     fn slots_are_those_of_the_specification() {

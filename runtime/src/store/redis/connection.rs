@@ -37,11 +37,12 @@ use super::{
 use crate::{
     lock::RwLock,
     owed::Owed,
-    store::{answer::boxed, changes::ChangeListeners},
+    store::changes::ChangeListeners,
     telemetry::{Node, NodeState},
     thread,
 };
 
+mod alone;
 mod call;
 mod follow;
 mod outbox;
@@ -107,7 +108,9 @@ pub(super) struct Inner {
     /// A task connects.
     connecting: AtomicBool,
     /// Held during an attempt to connect.
-    connect_lock: tokio::sync::Mutex<()>,
+    connect_lock: Arc<tokio::sync::Mutex<()>>,
+    /// Notified when an attempt to connect has ended.
+    attempted: Notify,
     /// A task probes the server.
     probing: AtomicBool,
     /// A task connects again because another connection reached a different server.
@@ -192,14 +195,22 @@ impl NodeConnection {
     /// Tries to connect once, then keeps trying in the background. The library's thread drives the connection.
     pub(super) async fn connect(&self) {
         let node = self.0.clone();
-        let attempt = async move {
-            if let Err(error) = boxed(node.connect()).await {
-                node.down(&error);
-                node.keep_connecting();
-            }
-        };
+        let attempt = async move { node.alone().await.connect_or_keep_trying().await };
         // The attempt does not panic; if it did, there would be no connection.
         let _ = thread::spawn(attempt).await;
+    }
+
+    /// The same for a caller that needs the connection now. If somebody tries already, that attempt is waited for; those in the background
+    /// are not.
+    pub(super) async fn connect_for_caller(&self) {
+        if self.is_up() || self.0.connecting.load(Relaxed) {
+            return;
+        }
+        let attempted = self.0.attempted.notified();
+        match self.0.try_alone() {
+            Some(alone) => drop(thread::spawn(alone.connect_or_keep_trying()).await),
+            None => attempted.await,
+        }
     }
 
     /// How to connect to the server, if that does not change.
@@ -273,6 +284,12 @@ impl NodeConnection {
         self.0.closed_window.failed(false);
     }
 
+    /// How many tasks and others hold it.
+    #[cfg(test)]
+    pub(super) fn holders(&self) -> usize {
+        Arc::strong_count(&self.0)
+    }
+
     /// Whether this is the same connection.
     pub(super) fn is(&self, other: &NodeConnection) -> bool {
         Arc::ptr_eq(&self.0, &other.0)
@@ -301,7 +318,8 @@ impl Inner {
             rechecking: AtomicBool::new(false),
             state: RwLock::new(State::Down { reason: "not connected yet".to_owned(), since: Instant::now() }),
             connecting: AtomicBool::new(false),
-            connect_lock: tokio::sync::Mutex::default(),
+            connect_lock: Arc::default(),
+            attempted: Notify::new(),
             probing: AtomicBool::new(false),
             verifying: AtomicBool::new(false),
             in_flight,

@@ -7,7 +7,7 @@
 //! that server too.
 
 use std::{
-    sync::{Arc, OnceLock, atomic::Ordering::Relaxed},
+    sync::{Arc, OnceLock},
     time::{Duration, Instant},
 };
 
@@ -53,14 +53,7 @@ impl NodeConnection {
             NodeConnection(Arc::new(Inner::new(dialer.target().clone(), role, &common, Arc::default())))
         };
         let another = place.get_or_init(new);
-        // Callers wait for the first attempt, not for those in the background.
-        if !another.is_up() && !another.0.connecting.load(Relaxed) {
-            if another.0.connect_lock.try_lock().is_ok() {
-                another.connect().await;
-            } else {
-                drop(another.0.connect_lock.lock().await);
-            }
-        }
+        another.connect_for_caller().await;
         another.clone()
     }
 }
@@ -138,7 +131,7 @@ impl Inner {
 
     /// Connects again, and uses the new connection if it leads to the given server.
     async fn move_to(self: &Arc<Self>, number: u64, elsewhere: &Arc<ServerIdentity>) {
-        let _alone = self.connect_lock.lock().await;
+        let _alone = self.alone().await;
         let mut found = None;
         for _ in 0..CONFIRMED_BY {
             match self.open(self.limits.connect).await {

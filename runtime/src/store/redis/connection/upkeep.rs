@@ -17,7 +17,9 @@ use super::{
         limits::RECONNECT,
         sole_task::SoleTask,
     },
-    Inner, Live, RECHECK_INTERVAL, Role, State, follow,
+    Inner, Live, RECHECK_INTERVAL, Role, State,
+    alone::Alone,
+    follow,
 };
 use crate::{
     patience::in_awake_time,
@@ -67,7 +69,7 @@ impl Inner {
     /// Replaces a silent connection by a new one, if that connects within the time limit of a call. Callers that wait for an answer on the
     /// old one may go on waiting.
     pub(super) async fn replace(self: &Arc<Self>, silent: u64) -> bool {
-        let _alone = self.connect_lock.lock().await;
+        let _alone = self.alone().await;
         if !self.is_current(silent) {
             return true;
         }
@@ -197,7 +199,11 @@ impl Inner {
 
     /// One attempt to connect, unless it is connected.
     pub(super) async fn connect(self: &Arc<Self>) -> Result<(), String> {
-        let _alone = self.connect_lock.lock().await;
+        let alone = self.alone().await;
+        self.connect_alone(&alone).await
+    }
+
+    pub(super) async fn connect_alone(self: &Arc<Self>, _alone: &Alone) -> Result<(), String> {
         if matches!(&*self.state(), State::Up(_)) {
             return Ok(());
         }
