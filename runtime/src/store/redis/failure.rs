@@ -71,7 +71,10 @@ pub(super) fn not_waited(error: &RedisError) -> StoreError {
 /// Why a server was not reached, and what is to be done about it.
 pub(super) fn explained(error: &RedisError) -> String {
     let text = match (error.code(), error.detail()) {
-        (Some(code), Some(detail)) => format!("{code} {detail}"),
+        // The arguments of a command that the server does not know: those of `HELLO` are the login.
+        (Some(code), Some(detail)) => {
+            format!("{code} {}", detail.split(", with args beginning with").next().unwrap_or_default())
+        }
         _ => error.to_string(),
     };
     match error.code() {
@@ -107,5 +110,11 @@ mod tests {
         for text in ["ERR syntax error", "OOM command not allowed", "WRONGTYPE -READONLY ", ""] {
             assert!(!is_read_only(&error_in_script(text)), "{text}");
         }
+    }
+
+    #[test]
+    fn a_command_that_is_not_known_is_not_repeated_with_the_login_in_it() {
+        let said = "ERR Unknown command 'HELLO', with args beginning with: '3' 'AUTH' 'me' 'secret' ";
+        assert_eq!(explained(&error_in_script(said)), "ERR Unknown command 'HELLO'");
     }
 }

@@ -2,7 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use redis::{AsyncConnectionConfig, Client, Cmd, ConnectionAddr, ConnectionInfo, RedisError, Value};
+use redis::{
+    AsyncConnectionConfig, Client, Cmd, ConnectionAddr, ConnectionInfo, ProtocolVersion, RedisError, Value,
+};
+
+use super::super::failure::explained;
 
 /// Primaries by address, each with its ranges of slots, inclusive.
 pub(super) type SlotRanges = BTreeMap<String, Vec<(u16, u16)>>;
@@ -17,9 +21,11 @@ pub(super) fn slots_command() -> Cmd {
 /// Asks a seed over a connection that is closed afterwards; or why it says nothing.
 pub(super) async fn fetch_from_seed(seed: &ConnectionInfo) -> Result<SlotRanges, String> {
     let config = AsyncConnectionConfig::new().set_connection_timeout(None).set_response_timeout(None);
-    let client = Client::open(seed.clone()).map_err(|error| error.to_string())?;
+    // Whatever its URL says: a server that does not know `HELLO` says so with the login that came with it.
+    let redis = seed.redis_settings().clone().set_protocol(ProtocolVersion::RESP2);
+    let client = Client::open(seed.clone().set_redis_settings(redis)).map_err(|error| explained(&error))?;
     let connection = client.get_multiplexed_async_connection_with_config(&config).await;
-    let mut connection = connection.map_err(|error| error.to_string())?;
+    let mut connection = connection.map_err(|error| explained(&error))?;
     let answer = slots_command().query_async(&mut connection).await.map_err(|error| reason_of(&error))?;
     let host = host_of(seed).ok_or("it has no host")?;
     parse_slots(&answer, host).ok_or_else(|| "it knows no node that has slots".to_owned())
@@ -70,7 +76,18 @@ pub(super) fn host_of(info: &ConnectionInfo) -> Option<&str> {
 
 #[cfg(test)]
 mod tests {
+    use cached_aside_tests::RedisServer;
+    use redis::IntoConnectionInfo;
+
     use super::*;
+
+    #[tokio::test]
+    async fn a_seed_is_spoken_to_in_resp2_whatever_its_url_says() {
+        let server = RedisServer::builder().resp2().password("secret").start();
+        let seed = (server.url() + "?protocol=resp3").into_connection_info().unwrap();
+        let reason = fetch_from_seed(&seed).await.unwrap_err();
+        assert!(reason.contains("it is a server by itself") && !reason.contains("secret"), "{reason}");
+    }
 
     fn range(from: i64, to: i64, host: &str, port: i64) -> Value {
         let node = |host: &str, port| {
