@@ -2,7 +2,7 @@
 
 use std::{net::IpAddr, time::Duration};
 
-use redis::{ConnectionAddr, ConnectionInfo, IntoConnectionInfo, io::tcp::TcpSettings};
+use redis::{ConnectionAddr, ConnectionInfo, IntoConnectionInfo};
 
 mod query;
 
@@ -139,9 +139,9 @@ fn with_socket_options(info: ConnectionInfo) -> ConnectionInfo {
     };
     // With Nagle's algorithm a call over a network takes twice as long. Within a machine it costs microseconds, and small packets that
     // are sent together are received together.
-    let tcp = TcpSettings::default().set_nodelay(!is_loopback(host));
+    let tcp = info.tcp_settings().clone().set_nodelay(!is_loopback(host));
     #[cfg(target_os = "linux")]
-    let tcp = tcp.set_user_timeout(UNACKNOWLEDGED);
+    let tcp = if tcp.user_timeout().is_none() { tcp.set_user_timeout(UNACKNOWLEDGED) } else { tcp };
     info.set_tcp_settings(tcp)
 }
 
@@ -394,6 +394,17 @@ mod tests {
             assert!(nodelay(&with_host(&info, "10.0.0.2", 7)), "{url}");
             assert!(!nodelay(&with_host(&info, "127.0.0.1", 7)), "{url}");
         }
+    }
+
+    /// They come from a client that a program has made.
+    #[test]
+    fn socket_options_that_somebody_has_set_are_kept() {
+        use redis::io::tcp::{TcpSettings, socket2::TcpKeepalive};
+        let keepalive = TcpKeepalive::new().with_time(Duration::from_secs(30));
+        let tcp = TcpSettings::default().set_keepalive(keepalive.clone());
+        let info = "redis://a".into_connection_info().unwrap().set_tcp_settings(tcp);
+        let Address::Server(info) = Address::Server(info).with_socket_options() else { unreachable!() };
+        assert_eq!(format!("{:?}", info.tcp_settings().keepalive()), format!("{:?}", Some(&keepalive)));
     }
 
     #[cfg(feature = "tls")]

@@ -112,7 +112,7 @@ impl Inner {
 
     fn leave(self: &Arc<Self>, number: u64, reason: &str, closed: bool) {
         // First, so that `put` finds it.
-        self.ended.store(number, SeqCst);
+        self.ended.fetch_max(number, SeqCst);
         if !self.end(number, reason) {
             return;
         }
@@ -313,5 +313,19 @@ mod tests {
             node.lost(lost, "as soon as it is there");
             until("there is another one", || node.live().is_some_and(|live| live.number != lost)).await;
         }
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn the_end_of_a_connection_is_not_forgotten_for_the_late_end_of_an_older_one() {
+        let server = RedisServer::start();
+        let NodeConnection(node) = node(&server.url(), None);
+        let older = node.open(LONG).await.unwrap().unwrap();
+        let opened = node.open(LONG).await.unwrap().unwrap();
+        let number = opened.number;
+        assert!(older.number < number);
+        node.closed(number, "before it was in use");
+        node.closed(older.number, "later");
+        node.connected(opened);
+        assert!(!node.is_current(number), "it has ended");
     }
 }
