@@ -68,7 +68,7 @@ fn allowed(purposes: &[&str]) -> String {
     rules
 }
 
-const ROLE: &str = "noticing that the server is a replica";
+const ROLE: &str = "noticing that the server is a replica although nothing is written";
 
 fn builder(purposes: &[&str]) -> Builder {
     RedisServer::builder().user(USER, PASSWORD, &allowed(purposes))
