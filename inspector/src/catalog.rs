@@ -2,7 +2,7 @@
 
 use std::{fmt, time::Duration};
 
-use cached_aside::inspect::can_give;
+use cached_aside::inspect::{can_give, family_can_give, pattern_of, pattern_of_family};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -202,32 +202,12 @@ impl Function {
 
     /// Whether a key can be one of this function's.
     pub fn can_have(&self, key: &str) -> bool {
-        if self.is_family {
-            return key
-                .strip_prefix(&self.template)
-                .is_some_and(|rest| rest.is_empty() || rest.starts_with(':'));
-        }
-        can_give(&self.template, key)
+        if self.is_family { family_can_give(&self.template, key) } else { can_give(&self.template, key) }
     }
 
-    /// A pattern of Redis that all its keys match.
+    /// A pattern of Redis that all its keys match, and others: see [`can_have`](Function::can_have).
     pub fn pattern(&self) -> String {
-        let mut pattern = String::new();
-        let mut rest = self.template.as_str();
-        while let Some(next) = rest.chars().next() {
-            let doubled = rest.starts_with("{{") || rest.starts_with("}}");
-            rest = &rest[next.len_utf8() + usize::from(doubled)..];
-            match next {
-                '{' if !doubled => {
-                    pattern.push('*');
-                    rest = rest.split_once('}').map_or("", |(_, rest)| rest);
-                }
-                '*' | '?' | '[' | ']' | '\\' | '^' => pattern.extend(['\\', next]),
-                _ => pattern.push(next),
-            }
-        }
-        // A long key is cut, and the names of families are followed by their parts.
-        pattern + "*"
+        if self.is_family { pattern_of_family(&self.template) } else { pattern_of(&self.template) }
     }
 
     /// What the attribute says, a line each.

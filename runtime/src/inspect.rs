@@ -5,7 +5,7 @@ use std::future::Future;
 use redis::{Cmd, ConnectionInfo, FromRedisValue};
 
 pub use crate::store::redis::inspect::{Inspected, STEP, Scanned};
-use crate::store::redis::published;
+use crate::store::redis::{inspect::escaped, published};
 use crate::{
     Cache, Error,
     function::templates,
@@ -13,12 +13,36 @@ use crate::{
     store::{Answer, Store, redis::RedisStore},
 };
 
-/// Whether a template, or the name of a [`Cached`](crate::Cached) with everything behind it, can give this key.
+/// Whether a template can give this key.
 #[must_use]
 pub fn can_give(template: &str, key: &str) -> bool {
     // Only the start of a long key is kept.
     let start = key::kept_of(key);
     templates::can_give(template, start.unwrap_or(key), start.is_some())
+}
+
+/// Whether the [`Cached`](crate::Cached) of this name can give this key.
+#[must_use]
+pub fn family_can_give(name: &str, key: &str) -> bool {
+    let start = key::kept_of(key);
+    if start.is_some_and(|start| name.starts_with(start)) {
+        return true;
+    }
+    let rest = start.unwrap_or(key).strip_prefix(name);
+    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(':'))
+}
+
+/// A pattern of `SCAN` that matches every key of a template, and others.
+#[must_use]
+pub fn pattern_of(template: &str) -> String {
+    pattern_of_family(&templates::literal_start(template))
+}
+
+/// A pattern of `SCAN` that matches every key of the [`Cached`](crate::Cached) of this name, and others.
+#[must_use]
+pub fn pattern_of_family(name: &str) -> String {
+    // What follows may be cut off, so that nothing can be said of it.
+    escaped(key::kept_of_all(name)) + "*"
 }
 
 /// Whether what stands under this key are the counts that a process publishes, and no entry.
@@ -147,5 +171,63 @@ impl Servers {
         let Some(store) = self.store() else { return Err(timed_out) };
         let answer = tokio::time::timeout(within, step(store)).await.map_err(|_elapsed| timed_out)?;
         answer.map_err(|error| error.into_error(doing, ""))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{AnyKey, Cached};
+
+    static BRACES: Cached<u64> = Cached::new("{{eu}}:user", std::time::Duration::from_secs(1));
+
+    #[test]
+    fn a_pattern_is_what_keys_begin_with_and_a_star() {
+        for (template, pattern) in [
+            ("user:{id}", "user:*"),
+            ("search:{query}:{page}", "search:*"),
+            ("{kind}:{id}", "*"),
+            ("{{{tenant}}}:{id}", "{*"),
+            ("{{eu}}:*[a]?:{id:04}", "{eu}:\\*\\[a\\]\\?:*"),
+            ("rate", "rate*"),
+            ("", "*"),
+        ] {
+            assert_eq!(pattern_of(template), pattern, "{template}");
+        }
+        assert_eq!(pattern_of_family("{{eu}}:user"), "{{eu}}:user*");
+        assert_eq!(pattern_of_family("a*b"), "a\\*b*");
+    }
+
+    #[test]
+    fn shortened_keys_are_found() {
+        let found = |pattern: String, key: &AnyKey| {
+            let start = pattern.strip_suffix('*').expect("a star");
+            key.as_str().starts_with(start)
+        };
+        for literal in ["", "search:", &"a".repeat(150), &"a".repeat(170), &"€".repeat(60)] {
+            let template = format!("{literal}{{query}}:{{page}}");
+            let key = AnyKey::new(&format!("{literal}{}:1", "x".repeat(200)));
+            assert!(key::kept_of(key.as_str()).is_some());
+            assert!(found(pattern_of(&template), &key) && can_give(&template, key.as_str()), "{key}");
+        }
+        for name in ["search", "{{eu}}:user", &"a".repeat(159), &"a".repeat(160), &"a".repeat(300)] {
+            for rest in ["", ":1", &format!(":{}", "x".repeat(200))] {
+                let key = AnyKey::new(&format!("{name}{rest}"));
+                assert!(found(pattern_of_family(name), &key) && family_can_give(name, key.as_str()), "{key}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_keys_of_a_family_are_told_from_others() {
+        let key = BRACES.key(7);
+        assert!(family_can_give("{{eu}}:user", key.as_str()));
+        assert!(!can_give("{{eu}}:user", key.as_str()), "a name is no template");
+        for other in ["{{eu}}:users", "{eu}:user", "{{eu}}:users:7", "{{eu}}"] {
+            assert!(!family_can_give("{{eu}}:user", other), "{other}");
+        }
+        let long = AnyKey::new(&format!("user:{}", "x".repeat(200)));
+        assert!(!family_can_give("users", long.as_str()) && !family_can_give("use", long.as_str()));
+        assert!(!can_give("users:{name}", long.as_str()));
     }
 }

@@ -111,15 +111,20 @@ impl KeyWriter {
 }
 
 fn shorten(text: &str) -> CompactString {
-    let kept = (0..=KEPT).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
     let mut short = CompactString::with_capacity(KEPT + 1 + DIGEST);
-    short.push_str(&text[..kept]);
+    short.push_str(cut(text, KEPT));
     short.push('~');
     for byte in Sha256::digest(text) {
         // Writing to a `String` can't fail.
         let _ = write!(short, "{byte:02x}");
     }
     short
+}
+
+/// So many bytes of a text at the most, without half a character.
+fn cut(text: &str, at_most: usize) -> &str {
+    let at = (0..=at_most.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
+    &text[..at]
 }
 
 /// What `shorten` kept of a key, if this is what it made.
@@ -132,6 +137,12 @@ pub(crate) fn kept_of(text: &str) -> Option<&str> {
         && (KEPT - 3..=KEPT).contains(&kept.len())
         && digest.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
     is_shortened.then_some(kept)
+}
+
+/// As much of the start of a key as is kept of every key that begins with it, however long.
+#[cfg(feature = "redis")]
+pub(crate) fn kept_of_all(start: &str) -> &str {
+    cut(start, KEPT - 3)
 }
 
 /// Percent-encodes what a template uses to separate, white space, control characters and invisible ones.

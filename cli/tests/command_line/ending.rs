@@ -2,12 +2,12 @@
 
 use std::time::{Duration, Instant};
 
-use cached_aside::{Source, cached_aside};
+use cached_aside::{Cached, Source, cached_aside};
 use cached_aside_tests::RedisServer;
 use redis::cmd;
 use tokio::sync::Notify;
 
-use crate::support::{catalog, filled, load_user, on, patient, price};
+use crate::support::{catalog, filled, load_user, on, patient, price, stored};
 
 /// How many entries there are.
 fn count(server: &RedisServer, pattern: &str) -> usize {
@@ -91,6 +91,44 @@ async fn all_entries_of_a_function_are_ended_and_no_others() {
     assert!(
         missing.err.contains("no cached function `no_such`; it has ") && missing.err.contains("::load_user")
     );
+}
+
+#[tokio::test]
+async fn all_entries_of_a_function_are_ended_however_long_their_keys_are() {
+    #[cached_aside(ttl = "1m", key = "search:{query}:{page}")]
+    async fn search(query: &str, page: u64) -> usize {
+        query.len() + usize::try_from(page).unwrap()
+    }
+    // A name is no template: its braces stand in the keys as they are.
+    static BRACES: Cached<u64> = Cached::new("{{eu}}:braces", Duration::from_secs(60));
+
+    let server = RedisServer::start();
+    let cache = patient(server.url()).build().await.unwrap();
+    let long = "q".repeat(300);
+    cache
+        .scope(async {
+            search("short", 1).await;
+            search(&long, 1).await;
+            search(&long, 2).await;
+            BRACES.get_or_load(7, async || 7).await;
+            BRACES.get_or_load(&long, async || 8).await;
+        })
+        .await;
+    stored(&cache, 5).await;
+    let dir = tempfile::tempdir().unwrap();
+    let path = catalog(&dir);
+    let path = path.to_str().unwrap();
+    for (name, entries) in [("search", 3), ("{{eu}}:braces", 2)] {
+        let by_name = ["invalidate", "--function", name, "--catalog", path, "--json"];
+        assert_eq!(
+            on(&server, &[&by_name[..], &["--dry-run"]].concat()).json()["entries"],
+            entries,
+            "{name}"
+        );
+        assert_eq!(on(&server, &by_name).json()["entries"], entries, "{name}");
+        assert_eq!(on(&server, &by_name).json()["entries"], 0, "{name}");
+    }
+    assert_eq!(count(&server, "*"), 0);
 }
 
 #[tokio::test]

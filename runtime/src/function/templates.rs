@@ -146,6 +146,15 @@ pub(crate) fn can_give(template: &str, key: &str, is_start: bool) -> bool {
     overlap(&pieces(template, 0), &literal(key), is_start)
 }
 
+/// What every key of a template begins with.
+#[cfg(feature = "redis")]
+pub(crate) fn literal_start(template: &str) -> String {
+    let pieces = pieces(template, 0).into_iter();
+    pieces
+        .map_while(|piece| if let Letter::This(letter) = piece.letter { Some(letter) } else { None })
+        .collect()
+}
+
 /// A character of a template's keys, or any number of such characters.
 #[derive(Debug, Clone, Copy)]
 struct Piece {

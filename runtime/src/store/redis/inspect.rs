@@ -120,7 +120,7 @@ impl RedisStore {
 pub const STEP: u64 = 500;
 
 /// A text as a pattern that only itself matches.
-fn escaped(text: &str) -> String {
+pub(crate) fn escaped(text: &str) -> String {
     let mut pattern = String::with_capacity(text.len());
     for character in text.chars() {
         if matches!(character, '*' | '?' | '[' | ']' | '\\' | '^') {
