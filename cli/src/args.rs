@@ -124,7 +124,7 @@ pub(crate) enum Command {
     Invalidate {
         /// Keys, as the log and `keys` show them.
         keys: Vec<String>,
-        /// A tag: every entry that carries it. May be given again.
+        /// A tag, without the `#` of its key: every entry that carries it. May be given again.
         #[arg(long, value_name = "TAG")]
         tag: Vec<String>,
         /// All entries of a cached function of the catalog: `load_user`, or with its module. May be given again.

@@ -26,6 +26,8 @@ pub(crate) enum Failure {
     Function(#[from] cached_aside_inspector::catalog::NotOne),
     #[error("`{0}` is the key of a tag; write `--tag '{tag}'`", tag = .0.trim_start_matches('#'))]
     IsTag(String),
+    #[error("a tag is named without the `#` that its key begins with; write `--tag '{tag}'`", tag = .0.trim_start_matches('#'))]
+    IsKeyOfTag(String),
     #[error("nothing is named; write a key, `--tag TAG` or `--function NAME`")]
     NothingNamed,
     #[error(

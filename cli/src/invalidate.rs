@@ -37,6 +37,9 @@ pub(crate) async fn invalidate(at: &Connected, named: &Named<'_>, as_json: bool)
     if let Some(tag) = named.keys.iter().find(|key| key.starts_with('#')) {
         return Err(Failure::IsTag(shown(tag)));
     }
+    if let Some(key) = named.tags.iter().find(|tag| tag.starts_with('#')) {
+        return Err(Failure::IsKeyOfTag(shown(key)));
+    }
     let mut ended = Ended::default();
     keys(at, named, &mut ended).await?;
     for tag in named.tags {

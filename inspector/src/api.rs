@@ -228,6 +228,10 @@ pub(crate) async fn invalidate(
             }
             app.cache.invalidate_keys([key]).await?;
         }
+        Named::Tag(tag) if tag.starts_with('#') => {
+            let reason = "this is the key of a tag; write {\"tag\": …} without the `#` that it begins with";
+            return Err(refused(StatusCode::BAD_REQUEST, reason));
+        }
         Named::Tag(tag) => app.cache.invalidate_tag(Tag::from(tag.as_str())).await?,
     }
     Ok(answer(&json!({ "invalidated": true })))

@@ -157,4 +157,9 @@ fn nothing_named_ends_nothing() {
     let tag = on(&server, &["invalidate", "#tenant:7"]);
     assert_eq!(tag.code, Some(2));
     assert!(tag.err.contains("write `--tag 'tenant:7'`"), "{tag:?}");
+    let key_of_tag = on(&server, &["invalidate", "--tag", "shop:1", "--tag", "#tenant:7", "--dry-run"]);
+    assert_eq!((key_of_tag.code, key_of_tag.out.as_str()), (Some(2), ""));
+    assert!(
+        key_of_tag.err.contains("without the `#`") && key_of_tag.err.contains("write `--tag 'tenant:7'`")
+    );
 }

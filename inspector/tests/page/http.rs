@@ -169,9 +169,13 @@ async fn requests_of_other_sites_invalidate_nothing() {
     assert_eq!(get(&router, "/api/entry?key=user:1").await.1["state"], "absent");
     assert_eq!(invalidate(&router, &json!({ "tag": "tenant:7" }), &own).await.0, StatusCode::OK);
     assert_eq!(get(&router, "/api/entry?key=%23tenant:7").await.1["state"], "absent");
-    for wrong in
-        [json!({}), json!({ "key": "a", "tag": "b" }), json!({ "key": "#tenant:7" }), json!("user:1")]
-    {
+    for wrong in [
+        json!({}),
+        json!({ "key": "a", "tag": "b" }),
+        json!({ "key": "#tenant:7" }),
+        json!({ "tag": "#tenant:7" }),
+        json!("user:1"),
+    ] {
         assert_eq!(invalidate(&router, &wrong, &own).await.0, StatusCode::BAD_REQUEST, "{wrong}");
     }
     let () = server.run(cmd("SET").arg("cached-aside:theirs").arg("x"));
