@@ -50,9 +50,9 @@ impl<V, E> Group<V, E> {
     pub(super) async fn begin(&mut self) {
         let all: Vec<usize> = (0..self.of.keys.len()).collect();
         match self.of.options.mode {
-            ReadMode::Refresh => self.join_forced(),
             ReadMode::OnlyCached => self.only_cached(&all).await,
             _ if self.of.options.in_transaction => self.look_or_load(&all).await,
+            ReadMode::Refresh => self.join_forced(),
             ReadMode::ReadThrough | ReadMode::Bypass => self.look_and_join(&all).await,
         }
     }

@@ -280,6 +280,38 @@ async fn what_is_asked_of_a_call_is_asked_of_each_key() {
     assert!(observed.calls().iter().all(|call| call.function == "version"));
 }
 
+/// Nothing that a transaction reads is stored or shared, also where it uses hits of another origin; and what a refresh has replaced is
+/// not given any more.
+#[tokio::test(start_paused = true)]
+async fn a_refresh_inside_of_a_transaction_stores_and_shares_nothing() {
+    static ELSEWHERE: ReadFunction =
+        ReadFunction::declare(module_path!(), "elsewhere", "version:{key}", TTL).cached_in_transaction();
+    let world = World::new();
+    let asked = world.asked(&ELSEWHERE);
+    assert_eq!(asked.batch(&[0, 1]).await, all(&[0, 1], 1));
+    asked.given();
+    world.version.store(2, SeqCst);
+    let alongside = async {
+        sleep(BODY / 2).await;
+        asked.batch(&[0, 1, 2]).await
+    };
+    let both = async { tokio::join!(refresh(asked.batch(&[0, 1, 2])), alongside) };
+    let (anew, alongside) = transaction(async { Ok::<_, Failed>(both.await) }).await.unwrap();
+    assert_eq!(anew, all(&[0, 1, 2], 2));
+    assert_eq!(alongside, Ok(ByKey::from([(0, 1), (1, 1), (2, 2)])));
+    assert_eq!(asked.given(), [vec![0, 1, 2], vec![2]], "nothing is shared");
+    let counts = world.cache.stats().total;
+    assert_eq!((counts.stored, counts.unstored, counts.shared), (2, 4, 0));
+    assert_eq!(only_cached(asked.batch(&[0, 1, 2])).await, Ok(ByKey::new()), "nothing older is given");
+
+    let single = || world.read_by(&ELSEWHERE, Body::Succeeds);
+    assert_eq!(single().await, Ok(2));
+    world.version.store(3, SeqCst);
+    assert_eq!(transaction(refresh(single())).await, Ok(3));
+    assert!(only_cached(single()).await.is_err(), "nothing older is given");
+    assert_eq!(world.cache.stats().total.stored, 3);
+}
+
 #[tokio::test(start_paused = true)]
 async fn loading_several_anew_whatever_the_store_and_the_body_do() {
     quietly();
