@@ -37,7 +37,7 @@ async fn watch(
     terminal: &mut ratatui::DefaultTerminal,
 ) -> Result<(), Failure> {
     let mut screen = Screen::new(sample);
-    let mut due = Instant::now() + interval;
+    let mut taken = Instant::now();
     loop {
         terminal.draw(|frame| screen.draw(frame))?;
         match tokio::task::block_in_place(pressed)? {
@@ -45,8 +45,8 @@ async fn watch(
             Some(pressed) => screen.obey(pressed),
             None => {}
         }
-        if Instant::now() >= due {
-            due = Instant::now() + interval;
+        if taken.elapsed() >= interval {
+            taken = Instant::now();
             match Sample::take(at).await {
                 Ok(sample) => screen.show(sample),
                 // It may come back.

@@ -18,7 +18,7 @@ use crate::{
     AnyKey,
     codec::coding::Coding,
     engine::{scope, shared::Shared},
-    function::read::ReadFunction,
+    function::read::{MAX_TTL, ReadFunction},
     options::{CallOptions, ReadMode, Source},
     outcome::returns::ErrorPolicy,
 };
@@ -101,10 +101,10 @@ impl<R, K, V, E> Batch<R, K, V, E> {
         self
     }
 
-    /// `wait = …`
+    /// `wait = …`, for no longer than any function waits.
     #[must_use]
     pub fn wait(mut self, wait: Duration) -> Self {
-        self.wait = Some(wait);
+        self.wait = Some(wait.min(MAX_TTL));
         self
     }
 

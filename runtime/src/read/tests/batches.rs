@@ -312,6 +312,17 @@ async fn a_refresh_inside_of_a_transaction_stores_and_shares_nothing() {
     assert_eq!(world.cache.stats().total.stored, 3);
 }
 
+/// A deadline that is further away than a clock can count to would panic.
+#[tokio::test(start_paused = true)]
+async fn a_batch_may_wait_for_ever() {
+    let world = World::new();
+    let asked = Asked { wait: Some(Duration::MAX), ..world.asked(&LOAD) };
+    let first = tokio::spawn(asked.batch(&[0, 1]));
+    sleep(BODY / 2).await;
+    assert_eq!(asked.batch(&[0, 1]).await, all(&[0, 1], 1), "it follows");
+    assert_eq!((first.await.unwrap(), asked.given()), (all(&[0, 1], 1), vec![vec![0, 1]]));
+}
+
 #[tokio::test(start_paused = true)]
 async fn loading_several_anew_whatever_the_store_and_the_body_do() {
     quietly();
