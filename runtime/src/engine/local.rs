@@ -18,6 +18,7 @@ use std::{
 use bytes::Bytes;
 use cached_aside_protocol::Token;
 use quick_cache::{Weighter, sync::Cache};
+use typeid::ConstTypeId;
 
 use self::{
     clock::{Nanos, nanos},
@@ -73,7 +74,9 @@ pub(crate) struct LocalCopy {
     /// The keys of the tags that its entry carries, and their versions.
     tags: Box<[(Box<str>, Token)]>,
     is_bounded: bool,
-    /// Of the type of the value.
+    /// The type of the value, also of one that is `None`.
+    pub(crate) type_id: ConstTypeId,
+    /// Of that type.
     fingerprint: u64,
     /// The number of the function that it is of.
     function: usize,

@@ -2,6 +2,8 @@
 
 use std::{borrow::Cow, sync::Arc};
 
+use typeid::ConstTypeId;
+
 use super::{found::Hit, site::Call};
 use crate::{
     AnyKey, Tag,
@@ -29,8 +31,9 @@ pub(super) fn at_once<V, E>(
     shape: u8,
 ) -> Option<Loaded<V, E>> {
     function.settings.local?;
+    let of = (shape, coding.kind.type_id);
     let coding = coding.local?();
-    let (cache, copy) = of_plain_call(function, named, key, shape)?;
+    let (cache, copy) = of_plain_call(function, named, key, of)?;
     let value = value_of(&copy, &coding)?;
     // Cloning may take a while: this is the moment at which it is given.
     admit(&cache, function, &copy).map(|_| value)
@@ -43,27 +46,29 @@ fn of_plain_call<'a>(
     function: &'static ReadFunction,
     named: Option<&'a Arc<Shared>>,
     key: &AnyKey,
-    shape: u8,
+    of: (u8, ConstTypeId),
 ) -> Option<(Cow<'a, Arc<Shared>>, Arc<LocalCopy>)> {
     let cache = scope::of_plain_call(named)?;
     if cache.switch.is_off(function) || !key.is_whole() {
         return None;
     }
-    let copy = find(&cache, function, (key.as_str(), key.tags()), shape)?;
+    let copy = find(&cache, function, (key.as_str(), key.tags()), of)?;
     Some((cache, copy))
 }
 
-/// A copy of an entry of this function, which may be over.
+/// A copy of an entry of this function, which may be over. A value is of the type that it is kept as, and `None` of the one that it was
+/// stored for: a generic function has several.
 fn find(
     cache: &Shared,
     function: &'static ReadFunction,
     (key, tags): (&str, &[Tag]),
-    shape: u8,
+    (shape, type_id): (u8, ConstTypeId),
 ) -> Option<Arc<LocalCopy>> {
     let copy = cache.local.get(function.number(), key)?;
     // A write of it, or of one of its tags, may have returned whose invalidation could not be delivered.
     let is_listed = cache.is_listed(key) || tags.iter().any(|tag| cache.is_listed(tag.key()));
-    (!is_listed && (copy.value.is_some() || has_none(shape))).then_some(copy)
+    let is_given = copy.value.is_some() || has_none(shape) && copy.type_id == type_id;
+    (!is_listed && is_given).then_some(copy)
 }
 
 /// Whether a copy may be given now: the time that it is, if so.
@@ -91,7 +96,8 @@ impl<V, E> Call<'_, V, E> {
     pub(super) fn local_copy(&self) -> Option<Loaded<V, E>> {
         self.function.settings.local?;
         let coding = self.coding.local?();
-        let copy = find(self.cache, self.function, (self.key(), self.tags()), self.shape)?;
+        let of = (self.shape, self.coding.kind.type_id);
+        let copy = find(self.cache, self.function, (self.key(), self.tags()), of)?;
         let value = value_of(&copy, &coding)?;
         let now = admit(self.cache, self.function, &copy)?;
         self.record_source(Source::Local, Some(copy.age(now)));
@@ -103,8 +109,8 @@ impl<V, E> Call<'_, V, E> {
         let (Some(local), Some(coding)) = (self.function.settings.local, self.coding.local) else { return };
         let keep = |value: Option<&V>| {
             let asked = Asked { function: self.function, key: self.key(), tags: self.tags(), local };
-            let fingerprint = self.type_info.fingerprint;
-            self.cache.keep_copy(&asked, fingerprint, &hit.bytes, || value.map(coding().keep));
+            let of = (self.coding.kind.type_id, self.type_info.fingerprint);
+            self.cache.keep_copy(&asked, of, &hit.bytes, || value.map(coding().keep));
         };
         match &hit.value {
             Loaded::Value(value) => keep(Some(value)),

@@ -16,6 +16,7 @@ use cached_aside_protocol::{
     steps::{Register, Registered},
 };
 use futures_util::future::{join, join_all};
+use typeid::ConstTypeId;
 
 use super::{LocalCopy, clock};
 use crate::{
@@ -38,7 +39,7 @@ impl Shared {
     pub(crate) fn keep_copy(
         self: &Arc<Self>,
         &Asked { function, key, tags, local }: &Asked<'_>,
-        fingerprint: u64,
+        (type_id, fingerprint): (ConstTypeId, u64),
         bytes: &Bytes,
         value: impl FnOnce() -> Option<Arc<dyn Any + Send + Sync>>,
     ) {
@@ -60,6 +61,7 @@ impl Shared {
             key: key.into(),
             tags: tags.iter().map(|tag| tag.key().into()).zip(versions).collect(),
             is_bounded,
+            type_id,
             fingerprint,
             function: number,
             value: value(),
@@ -257,6 +259,7 @@ mod tests {
             key: key.into(),
             tags: tags.iter().map(tag).collect(),
             is_bounded: false,
+            type_id: ConstTypeId::of::<u64>(),
             fingerprint: 0,
             function: 0,
             value: None,

@@ -1,6 +1,9 @@
-//! One load for many callers, and a fill that none of them waits for.
+//! One load for many callers, and a fill that none of them waits for; and what is not shared.
+
+use std::future::ready;
 
 use super::*;
+use crate::{codec::Cacheable, overrides::observe};
 
 #[tokio::test(start_paused = true)]
 async fn an_error_is_shared_and_not_stored() {
@@ -146,4 +149,33 @@ async fn a_fill_goes_on_when_its_caller_goes_away() {
     sleep(SLOW).await;
     assert_eq!(world.read(Body::Succeeds).await, Ok(1));
     assert_eq!(world.bodies.load(SeqCst), 1, "the second read is a hit");
+}
+
+/// A generic function whose instances share a key: a value tells its type itself, and `None` does not.
+#[tokio::test(start_paused = true)]
+async fn another_type_is_given_no_copy_of_none() {
+    static MAYBE: ReadFunction = ReadFunction::declare(module_path!(), "maybe", "maybe:{key}", TTL)
+        .jitter(0)
+        .none_ttl(TTL)
+        .local(Duration::from_secs(1));
+
+    async fn maybe<V>(world: &World, row: Option<V>) -> Option<V>
+    where
+        V: Cacheable + Clone + Send + Sync + 'static,
+    {
+        let (key, coding) = (AnyKey::new("k"), coding::<V, Bincode>(0).local());
+        let returns = ReturnAdapter::<Option<V>, 1>::unshared();
+        load::<_, 1, _>(&MAYBE, Some(&world.cache.inner), key, coding, returns, pin!(ready(row))).await
+    }
+
+    let world = World::new();
+    while world.cache.stats().total.local_hits == 0 {
+        assert_eq!(maybe::<u64>(&world, None).await, None);
+        sleep(TICK).await;
+    }
+    for observed in [false, true] {
+        let other = maybe(&world, Some("row".to_owned()));
+        let given = if observed { observe(other).await.0 } else { other.await };
+        assert_eq!(given.as_deref(), Some("row"), "observed: {observed}");
+    }
 }
