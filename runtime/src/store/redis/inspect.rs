@@ -1,6 +1,6 @@
 //! Commands of tools that look at a cache from outside of its calls.
 
-use std::time::Duration;
+use std::{future::Future, time::Duration};
 
 use bytes::Bytes;
 use futures_util::future::join_all;
@@ -38,28 +38,16 @@ impl RedisStore {
         let (start, length) =
             (cmd("GETRANGE").arg(full).arg(0).arg(bytes - 1).clone(), cmd("STRLEN").arg(full).clone());
         let expiry = cmd("PTTL").arg(full).clone();
-        let (start, length, expiry) = futures_util::join!(
-            self.route.call::<Value>(full, &start),
-            self.route.call::<Value>(full, &length),
-            self.route.call::<i64>(full, &expiry),
-        );
-        // −2: there is no such key, −1: it has no expiry.
-        let expiry = expiry?;
-        if expiry == -2 {
-            return Ok(None);
-        }
+        let look = || async {
+            let (start, length, expiry) = futures_util::join!(
+                self.route.call::<Value>(full, &start),
+                self.route.call::<Value>(full, &length),
+                self.route.call::<i64>(full, &expiry),
+            );
+            Look::of(start, length, expiry?)
+        };
+        let Some(Look { bytes, length, expiry }) = agreed(look, bytes).await? else { return Ok(None) };
         let now: Time = self.route.call(full, &cmd("TIME")).await?;
-        // Another type of Redis, such as a list, answers with an error: data of another program.
-        let bytes = match start {
-            Ok(Value::BulkString(bytes)) => Bytes::from(bytes),
-            Ok(_) | Err(StoreError::Foreign) => Bytes::new(),
-            Err(error) => return Err(error),
-        };
-        let length = match length {
-            Ok(Value::Int(length)) => u64::try_from(length).unwrap_or_default(),
-            Ok(_) | Err(StoreError::Foreign) => 0,
-            Err(error) => return Err(error),
-        };
         let expires_in = u64::try_from(expiry).ok().map(Duration::from_millis);
         Ok(Some(Inspected { bytes, length, expires_in, now: now.since_the_epoch() }))
     }
@@ -116,6 +104,60 @@ impl RedisStore {
     }
 }
 
+/// Maximum number of looks at a key that is changed between the commands of one.
+const LOOKS: usize = 4;
+
+/// What the commands of one look at a key say, between which it can be changed.
+#[derive(Debug, Clone, PartialEq)]
+struct Look {
+    bytes: Bytes,
+    length: u64,
+    expiry: i64,
+}
+
+impl Look {
+    /// `None` if there is no such key.
+    fn of(start: Answer<Value>, length: Answer<Value>, expiry: i64) -> Answer<Option<Look>> {
+        // −2: there is no such key, −1: it has no expiry.
+        if expiry == -2 {
+            return Ok(None);
+        }
+        // Another type of Redis, such as a list, answers with an error: data of another program.
+        let bytes = match start {
+            Ok(Value::BulkString(bytes)) => Bytes::from(bytes),
+            Ok(_) | Err(StoreError::Foreign) => Bytes::new(),
+            Err(error) => return Err(error),
+        };
+        let length = match length {
+            Ok(Value::Int(length)) => u64::try_from(length).unwrap_or_default(),
+            Ok(_) | Err(StoreError::Foreign) => 0,
+            Err(error) => return Err(error),
+        };
+        Ok(Some(Look { bytes, length, expiry }))
+    }
+
+    /// Whether this can be of one value of which so many bytes were asked for. A key that comes after the first command seems to be
+    /// empty, which no entry is.
+    fn agrees(&self, bytes: usize) -> bool {
+        self.length > 0 && self.bytes.len() as u64 == self.length.min(bytes as u64)
+    }
+}
+
+/// Looks at a key until the answers are of one value, or stay as they are.
+async fn agreed<F>(look: impl Fn() -> F, bytes: usize) -> Answer<Option<Look>>
+where
+    F: Future<Output = Answer<Option<Look>>>,
+{
+    let mut last = None;
+    for _ in 0..LOOKS {
+        last = look().await?;
+        if last.as_ref().is_none_or(|look| look.agrees(bytes)) {
+            break;
+        }
+    }
+    Ok(last)
+}
+
 /// Number of keys that a server looks at in one step, in which it does nothing else.
 pub const STEP: u64 = 500;
 
@@ -133,7 +175,38 @@ pub(crate) fn escaped(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::cell::Cell;
+
     use super::*;
+
+    /// What comes of looks that say this one after another, the last one again and again; and how many it took.
+    async fn after(says: &[Option<Look>]) -> (Option<Look>, usize) {
+        let looks = Cell::new(0);
+        let look = || async {
+            let at = looks.replace(looks.get() + 1);
+            Ok(says[at.min(says.len() - 1)].clone())
+        };
+        let found = agreed(look, 8).await.unwrap();
+        (found, looks.get())
+    }
+
+    #[tokio::test]
+    async fn a_key_that_is_changed_between_the_commands_of_a_look_is_looked_at_again() {
+        let look = |bytes: &'static [u8], length| {
+            Some(Look { bytes: Bytes::from_static(bytes), length, expiry: 1_000 })
+        };
+        let (entry, lease) = (look(b"entry of", 20), look(b"lease", 5));
+        for once in [&entry, &lease, &None] {
+            assert_eq!(after(&[once.clone(), look(b"other", 5)]).await, (once.clone(), 1));
+        }
+        // It was created behind the first command, or behind the second.
+        assert_eq!(after(&[look(b"", 5), lease.clone()]).await, (lease.clone(), 2));
+        assert_eq!(after(&[look(b"", 0), lease.clone()]).await, (lease.clone(), 2));
+        // A lease was filled, and then the entry was removed.
+        assert_eq!(after(&[look(b"lease", 20), look(b"entry of", 0), None]).await, (None, 3));
+        // An empty text of another program, or another type.
+        assert_eq!(after(&[look(b"", 0)]).await, (look(b"", 0), LOOKS));
+    }
 
     #[test]
     fn a_namespace_is_no_pattern() {
