@@ -114,7 +114,8 @@ pub fn bypass<F: Future>(future: F) -> impl Future<Output = F::Output> {
 /// nothing is stored. Meanwhile other callers are given what is there. A body that fails leaves it there, and the caller has
 /// the error, also where the function has a `stale_if_error`; a body that gives what is not to be stored deletes it. Once a
 /// refresh has given a value, nobody is given an older one: if that value was not stored, what stands there instead is deleted.
-/// Only where the cache does not answer may other processes be given that, until it does.
+/// Only where the cache does not answer may other processes be given that, until it does. Copies of `local_mode = "bounded"` may be
+/// older than a refresh as they may be older than a write, by `local` at most: see [local copies](crate::docs::local_copies).
 ///
 /// A load of another process that is running does not count, since it may have begun before whatever made the refresh
 /// necessary. It goes on for its own callers, and what it gives is not stored. So every process that refreshes a key runs a
