@@ -87,7 +87,7 @@ counters! {
     fills_refused,
     /// Bodies run without storing, because a write was in progress, the store did not answer, or the wait was too long.
     unstored,
-    /// Refreshes begun: loads in the place of a value that is stale, or soon will be.
+    /// Refreshes begun: loads in the place of a value that is stale, soon will be, or is [loaded anew](crate::refresh).
     refreshes,
     /// Those of them that were begun while the value was fresh.
     early_refreshes,
@@ -96,7 +96,7 @@ counters! {
     /// Loads that took too long and were dropped.
     timed_out,
     /// Bodies run under [`bypass`](crate::bypass), inside of a [`transaction`](crate::transaction()), or because the codec can't read
-    /// the type back.
+    /// the type back. Under [`only_cached`](crate::only_cached) no body runs.
     bypassed,
     /// Steps of a read that the store refused or did not answer in time.
     errors,

@@ -130,7 +130,10 @@ impl<V, E> Call<'_, V, E> {
             Ok((true, None)) => Replaced::Never,
             Ok((true, Some(versions))) => {
                 held.versions = versions;
-                held.may_be_copied = held.is_refresh() && entry::can_have_copies(there);
+                if held.is_refresh() {
+                    held.may_be_copied = entry::can_have_copies(there);
+                    self.counters.refreshes.increment();
+                }
                 tracing::debug!(key = self.key(), refresh = held.is_refresh(), "forced refresh");
                 Replaced::Yes
             }
@@ -162,7 +165,6 @@ impl<V, E> Call<'_, V, E> {
                 budget.spend(asked).await.map(taken)
             }
             Right::Revalidate { .. } => {
-                self.counters.refreshes.increment();
                 let elect = Elect { expected, token, hold: lease, force: true };
                 let asked = |within| self.with_versions(within, self.cache.elect(self.key(), elect, within));
                 budget.spend(asked).await

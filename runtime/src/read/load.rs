@@ -55,6 +55,9 @@ impl<V, E> Call<'_, V, E> {
         let filling = if self.tags().is_empty() { ticket.next_epoch() } else { began };
         let Some(EncodedEntry { value, ttl }) = entry else {
             if matches!(result, Loaded::Error(_)) {
+                if lease.is_refresh() {
+                    self.counters.refreshes_failed.increment();
+                }
                 lease.fail();
             } else {
                 lease.discard().await;

@@ -29,7 +29,9 @@ pub(super) fn resolve_cache<'a>(
             (Err(error), _) => function.warn_once_uncacheable(&error),
         }
     }
-    cache.table.of(function).bypassed.add(keys.len() as u64);
+    if options.mode != ReadMode::OnlyCached {
+        cache.table.of(function).bypassed.add(keys.len() as u64);
+    }
     Err(Uncached::Bypassed)
 }
 

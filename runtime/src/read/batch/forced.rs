@@ -59,7 +59,6 @@ impl<V, E> Group<V, E> {
             changed.extend(self.replace(leases, acquire, is_look, taken).await);
         }
         if !refreshes.is_empty() {
-            self.of.site().counters.refreshes.add(refreshes.len() as u64);
             let elect = |expected, token| Elect { expected, token, hold, force: true };
             changed.extend(self.replace(refreshes, elect, |_| false, |answer| answer).await);
         }

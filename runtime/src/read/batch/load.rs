@@ -221,7 +221,7 @@ impl<V, E> Group<V, E> {
             let usable = usable(index, &load);
             let Load { ticket, held, stale, began } = load;
             if let Some(held) = held {
-                if held.is_refresh() && !call.is_forced() {
+                if held.is_refresh() {
                     call.counters.refreshes_failed.increment();
                 }
                 after.failed.push(held);

@@ -24,13 +24,13 @@ mod crossing;
 mod stale;
 mod tagged;
 
-type ByKey = BTreeMap<u64, u64>;
+pub(super) type ByKey = BTreeMap<u64, u64>;
 /// The ids that each body was given.
 type Bodies = Arc<Mutex<Vec<Vec<u64>>>>;
 
 /// One call of a batch, and what its body does.
 #[derive(Clone)]
-struct Asked {
+pub(super) struct Asked {
     world: World,
     function: &'static ReadFunction,
     bodies: Bodies,
@@ -52,10 +52,14 @@ impl World {
         let (world, bodies, absent) = (self.clone(), Bodies::default(), Vec::new());
         Asked { world, function, bodies, body: Body::Succeeds, twice: true, wait: None, absent, tags: &[] }
     }
+
+    pub(super) fn asked_for(&self, function: &'static ReadFunction, body: Body) -> Asked {
+        Asked { body, ..self.asked(function) }
+    }
 }
 
 impl Asked {
-    fn batch(&self, ids: &[u64]) -> impl Future<Output = Result<ByKey, Failed>> + Send + use<> {
+    pub(super) fn batch(&self, ids: &[u64]) -> impl Future<Output = Result<ByKey, Failed>> + Send + use<> {
         let (asked, ids) = (self.clone(), ids.to_vec());
         async move {
             let keyed = keys_in_cache(of_list(ids), |id| {
@@ -96,7 +100,7 @@ impl Asked {
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "what a batch gives")]
-fn all(ids: &[u64], version: u64) -> Result<ByKey, Failed> {
+pub(super) fn all(ids: &[u64], version: u64) -> Result<ByKey, Failed> {
     Ok(ids.iter().map(|id| (*id, version)).collect())
 }
 

@@ -2,8 +2,8 @@
 
 use cached_aside_protocol::steps::{Elect, Remove};
 
-use super::*;
-use crate::function::staleness::Staleness;
+use super::{batches::all, *};
+use crate::{function::staleness::Staleness, overrides::only_cached, transaction};
 
 pub(super) const WINDOW: Duration = Duration::from_secs(600);
 /// Past the TTL, and long before the end of the window.
@@ -216,4 +216,47 @@ async fn who_replaces_a_value_waits_until_it_has_been_replaced() {
         assert_eq!(version, Ok(2));
         assert!(begun.elapsed() >= BODY + SLOW, "anew: {anew}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn loads_anew_are_counted_as_refreshes_when_they_begin() {
+    for batch in [false, true] {
+        let world = World::new();
+        let anew = async |body| {
+            if batch {
+                let given = refresh(world.asked_for(&LOAD, body).batch(&[0])).await;
+                assert_eq!(given.is_ok(), body == Body::Succeeds);
+            } else {
+                assert_eq!(refresh(world.read(body)).await.is_ok(), body == Body::Succeeds);
+            }
+        };
+        let counted = || {
+            let counts = world.cache.stats().total;
+            (counts.refreshes, counts.refreshes_failed)
+        };
+        anew(Body::Succeeds).await;
+        assert_eq!(counted(), (0, 0), "there was nothing to refresh");
+        anew(Body::Succeeds).await;
+        assert_eq!(counted(), (1, 0), "batch: {batch}");
+        world.store().set("elect", Gate::Fails);
+        anew(Body::Fails).await;
+        assert_eq!(counted(), (1, 0), "batch: {batch}: it was not begun");
+        world.store().heal();
+        anew(Body::Fails).await;
+        assert_eq!(counted(), (2, 1), "batch: {batch}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_runs_no_body_is_not_bypassed() {
+    let world = World::new();
+    let asked = world.asked_for(&LOAD, Body::Succeeds);
+    let in_transaction = transaction(async {
+        let absent = only_cached(world.read(Body::Succeeds)).await;
+        assert!(absent.is_err());
+        assert_eq!(only_cached(asked.batch(&[0, 1])).await, all(&[], 1));
+        Ok::<_, Failed>(())
+    });
+    in_transaction.await.unwrap();
+    assert_eq!((world.cache.stats().total.bypassed, world.bodies.load(SeqCst)), (0, 0));
 }
