@@ -36,17 +36,15 @@ impl<V, E> Call<'_, V, E> {
         self.record_source(Source::Loaded, Some(Duration::ZERO));
         let started = Instant::now();
         let renewal = lease.renew_loop();
+        // While an old value is at hand, a load that fails stores nothing.
+        let errors = self.errors.stored.filter(|_| !lease.is_refresh());
         let encode = |result: Loaded<V, E>| {
             let load_time = started.elapsed();
             self.counters.record_load(load_time);
             tracing::debug!(key = self.key(), took = ?load_time, "loaded");
             // No reference to the result may live on: it need not be `Sync`.
-            let entry = self.encoder(&lease.versions).entry(
-                result.as_ref(),
-                self.errors.stored,
-                lease.token,
-                load_time,
-            );
+            let encoder = self.encoder(&lease.versions);
+            let entry = encoder.entry(result.as_ref(), errors, lease.token, load_time);
             (result, entry)
         };
         let (result, entry) = while_renewing(self.cache.clock, pin!(self.run(body)), renewal, encode).await;
@@ -70,7 +68,8 @@ impl<V, E> Call<'_, V, E> {
             // What is there until this has been stored may be older, and nobody may be given it after this.
             let entry = (value.clone(), ttl);
             let accepted = fill_within(&mut budget, self.cache, self.function, lease, entry).await;
-            if !accepted {
+            // An error that was not stored leaves what stands there, as any failure does.
+            if !accepted && !matches!(result, Loaded::Error(_)) {
                 self.end_replaced(&mut budget).await;
             }
             ticket.complete(&SharedResult::Entry(value), if accepted { filling } else { began });

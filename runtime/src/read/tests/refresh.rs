@@ -3,7 +3,10 @@
 use cached_aside_protocol::steps::{Elect, Remove};
 
 use super::{batches::all, *};
-use crate::{function::staleness::Staleness, overrides::only_cached, transaction};
+use crate::{
+    codec::coding::error_coding, function::staleness::Staleness, outcome::stored_errors,
+    overrides::only_cached, transaction,
+};
 
 pub(super) const WINDOW: Duration = Duration::from_secs(600);
 /// Past the TTL, and long before the end of the window.
@@ -216,6 +219,68 @@ async fn who_replaces_a_value_waits_until_it_has_been_replaced() {
         assert_eq!(version, Ok(2));
         assert!(begun.elapsed() >= BODY + SLOW, "anew: {anew}");
     }
+}
+
+/// Its errors are answers, and are stored.
+static ANSWERS: ReadFunction = ReadFunction::declare(module_path!(), "answers", "answer:{key}", TTL)
+    .jitter(0)
+    .lease(LEASE)
+    .error_ttl(TTL);
+
+impl World {
+    fn answers(&self, answer: Result<u64, &str>) -> impl Future<Output = Result<u64, String>> + use<> {
+        let (cache, answer) = (self.cache.clone(), answer.map_err(str::to_owned));
+        async move {
+            let origin = async {
+                sleep(BODY).await;
+                answer
+            };
+            let returns = ReturnAdapter::<Result<u64, String>, 2>::SHARED
+                .storing(|| stored_errors(error_coding::<String, Bincode>(0), |_| true));
+            let (key, coding) = (AnyKey::new("k"), coding::<u64, Bincode>(0));
+            load::<_, 2, _>(&ANSWERS, Some(&cache.inner), key, coding, returns, pin!(origin)).await
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn loading_anew_with_an_error_leaves_the_value_whatever_the_store_does() {
+    for fill in GATES {
+        let world = World::new();
+        assert_eq!(world.answers(Ok(1)).await, Ok(1));
+        for verb in ["fill", "abandon", "remove"] {
+            world.store().set(verb, fill);
+        }
+        assert_eq!(refresh(world.answers(Err("gone"))).await, Err("gone".to_owned()));
+        world.store().heal();
+        sleep(Duration::from_secs(15)).await;
+        assert_eq!(world.answers(Ok(2)).await, Ok(1), "{fill:?}: it is there no more");
+        let counts = world.cache.stats().total;
+        assert_eq!((counts.stored, counts.refreshes, counts.refreshes_failed), (1, 1, 1), "{fill:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn loading_anew_with_an_error_stores_it_where_there_is_no_value() {
+    let world = World::new();
+    assert_eq!(refresh(world.answers(Err("gone"))).await, Err("gone".to_owned()));
+    assert_eq!(world.answers(Ok(1)).await, Err("gone".to_owned()), "it is stored");
+    assert_eq!(refresh(world.answers(Err("away"))).await, Err("away".to_owned()));
+    assert_eq!(world.answers(Ok(1)).await, Err("away".to_owned()), "in the place of another");
+    assert_eq!(refresh(world.answers(Ok(1))).await, Ok(1));
+    assert_eq!(world.answers(Ok(2)).await, Ok(1));
+
+    // Where it is refused, what stands there is left alone.
+    let there = world.store().inside.read("k").await.unwrap().unwrap();
+    world.cache.invalidate_keys([AnyKey::new("k")]).await.unwrap();
+    let meanwhile = async {
+        sleep(BODY / 2).await;
+        world.store().inside.plant("k", there.into());
+    };
+    let (failed, ()) = tokio::join!(refresh(world.answers(Err("gone"))), meanwhile);
+    assert_eq!(failed, Err("gone".to_owned()));
+    assert_eq!(world.answers(Ok(2)).await, Ok(1));
+    assert_eq!(world.cache.stats().total.fills_refused, 1);
 }
 
 #[tokio::test(start_paused = true)]
