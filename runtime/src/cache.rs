@@ -225,8 +225,8 @@ impl Cache {
         self.inner.stats()
     }
 
-    /// Delivers the invalidations that could not be delivered when they were due, as the background does, but now. Gives up at
-    /// the first that fails again; what is left stays on the list.
+    /// Delivers the invalidations that could not be delivered when they were due, as the background does, but now. Gives up
+    /// when the next ones fail again; what is left stays on the list.
     ///
     /// # Errors
     ///

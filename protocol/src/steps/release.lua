@@ -11,8 +11,11 @@ if settle > 0 then
 elseif not inside then
   mark()
 elseif ARGV[3] and current == 'guard' and slots == '' and not overlapped and copied == 0 then
-  store(ARGV[3], ARGV[4])
-  return 'stored'
+  if pcall(store, ARGV[3], ARGV[4]) then
+    return 'stored'
+  end
+  -- Its memory is full.
+  put(slots, overlapped)
 else
   put(slots, overlapped)
 end

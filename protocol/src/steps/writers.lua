@@ -51,6 +51,11 @@ local function slot(ends)
   return token .. struct.pack(TIME, ends)
 end
 
+-- Whether the server has refused a command: one whose memory is full refuses to begin with what takes some, but not to go on with it.
+local function refused(answer)
+  return type(answer) == 'table' and answer.err
+end
+
 -- Puts the guard until the last of its deadlines, or until the local copies are over; without either the key is deleted.
 local function put(slots, overlapped)
   if slots == '' and copied == 0 then
@@ -63,9 +68,7 @@ local function put(slots, overlapped)
   end
   local copies = copied > 0 and struct.pack(TIME, copied) or ''
   local guard = GUARD .. (overlapped and OVERLAPPED or '\0') .. slots .. copies
-  local done = redis.pcall('SET', key, guard, 'PX', last - now)
-  if type(done) == 'table' and done.err then
-    -- A server whose memory is full refuses to begin with a write that takes some, but not to go on with one.
+  if refused(redis.pcall('SET', key, guard, 'PX', last - now)) then
     redis.call('UNLINK', key)
     redis.call('SET', key, guard, 'PX', last - now)
   end
@@ -78,8 +81,12 @@ end
 
 -- Marks the guard: somebody who is not inside has written, so the writers inside were not alone.
 local function mark()
-  redis.call('SETRANGE', key, MARKS_ARG, OVERLAPPED)
-  if redis.call('PTTL', key) > LONGEST then
+  local expires = redis.call('PTTL', key)
+  if refused(redis.pcall('SETRANGE', key, MARKS_ARG, OVERLAPPED)) then
+    redis.call('PEXPIRE', key, expires > 0 and expires or LONGEST)
+    redis.call('SETRANGE', key, MARKS_ARG, OVERLAPPED)
+  end
+  if expires > LONGEST then
     redis.call('PEXPIRE', key, LONGEST)
   end
 end

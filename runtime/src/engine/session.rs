@@ -285,6 +285,9 @@ impl GuardSet {
             }
             if guarded && (named.guard != Placing::Stands || named.replicas < replicas) {
                 named.replicas = replicas;
+                if named.guard == Placing::Stands {
+                    named.guard = Placing::Placed;
+                }
                 unguarded.push(key.clone());
             }
         }
@@ -304,13 +307,32 @@ impl GuardSet {
         set.stand_until = Some(set.stand_until.map_or(until, |others| others.min(until)));
     }
 
+    /// These keys have no guards, and are on the recovery list.
+    pub(crate) fn failed(&self, keys: &[&AnyKey]) {
+        let mut set = self.keys.lock();
+        for key in keys {
+            if let Some(named) = set.named.get_mut(key.as_str()) {
+                named.guard = Placing::Failed;
+                named.listed = true;
+            }
+        }
+    }
+
     /// Whoever placed these guards has what it asked for.
     pub(crate) fn stand(&self, keys: &[AnyKey]) {
         self.each(keys, |named| {
-            if named.guard == Placing::Placed {
+            // Nobody has waited for the copies of one that was placed in the background.
+            if named.guard == Placing::Placed && !named.listed {
                 named.guard = Placing::Stands;
             }
         });
+    }
+
+    /// Those of these keys whose guards are gone, and which are not on the recovery list.
+    pub(crate) fn gone(&self, keys: &[AnyKey]) -> Vec<AnyKey> {
+        let set = self.keys.lock();
+        let is_gone = |named: &Named| named.guard == Placing::Failed && !named.listed;
+        keys.iter().filter(|key| set.named.get(key.as_str()).is_some_and(is_gone)).cloned().collect()
     }
 
     /// Whether guards that were placed may have ended before they could be renewed: this process stood still.

@@ -45,20 +45,45 @@ pub(super) async fn place(
             return failures;
         }
     }
-    place_again(set).await;
+    failures.extend(place_again(set, keys, settings).await);
     failures
 }
 
-/// Places guards that were counted on and may have ended meanwhile: where this process stood still, nobody renewed them.
-async fn place_again(set: &GuardSet) {
-    let cache = &set.cache;
+/// Places guards that were counted on and may have ended meanwhile: where this process stood still, nobody renewed them. Gives those of
+/// these keys that could not be guarded again.
+async fn place_again(set: &GuardSet, keys: &[AnyKey], settings: &WriteSettings) -> Failures {
+    let (cache, mut failed) = (&set.cache, None);
     for _ in 0..AGAIN {
         if !set.may_have_ended(clock::now(cache.clock)) {
-            return;
+            break;
         }
-        let copied = renew(set).await;
-        cache.hold_up_write(copied).await;
+        let renewed = renew(set).await;
+        failed = renewed.failed;
+        cache.hold_up_write(renewed.copied).await;
     }
+    let Some(error) = failed else { return Failures::new() };
+    let failures = set.gone(keys).into_iter().map(|key| (key, error.clone())).collect();
+    owe(set, &failures, settings);
+    failures
+}
+
+/// What could not be guarded is on the recovery list from now on.
+fn owe(set: &GuardSet, failures: &Failures, settings: &WriteSettings) {
+    let Some((_, error)) = failures.first() else { return };
+    let (cache, token) = (&set.cache, set.token);
+    let keys: Vec<&AnyKey> = failures.iter().map(|(key, _)| key).collect();
+    // Those that were not tried as well.
+    set.failed(&keys);
+    now_and_then!(
+        cache,
+        unguarded,
+        function = settings.name,
+        keys = ?Listed(&keys),
+        ?error,
+        "keys could not be guarded; this process leaves their entries alone until the write is over and they are invalidated"
+    );
+    cache.given_up(keys.iter().map(|key| cache.recovery.begin(key.as_str(), token)).sum());
+    cache.table.writes.guards_failed.add(failures.len() as u64);
 }
 
 /// The guards of keys that have none, or that others have not waited for yet.
@@ -89,21 +114,7 @@ async fn place_these(
     // Somebody else's data is not ours to guard, and never served either.
     let failures: Failures = failures.filter(|(_, error)| *error != StoreError::Foreign).collect();
     tracing::debug!(keys = ?Listed(unguarded), failed = failures.len(), ?took, "guarded");
-    if let Some((_, error)) = failures.first() {
-        let keys: Vec<&AnyKey> = failures.iter().map(|(key, _)| key).collect();
-        // Those that were not tried as well.
-        set.answered(keys.iter().map(|key| (*key, false)), until());
-        now_and_then!(
-            cache,
-            unguarded,
-            function = settings.name,
-            keys = ?Listed(&keys),
-            ?error,
-            "keys could not be guarded; this process leaves their entries alone until the write is over and they are invalidated"
-        );
-        cache.given_up(keys.iter().map(|key| cache.recovery.begin(key.as_str(), token)).sum());
-        cache.table.writes.guards_failed.add(failures.len() as u64);
-    }
+    owe(set, &failures, settings);
     if failures.is_empty() || settings.guard != Guard::Required {
         cache.hold_up_write(copied).await;
         set.stand(unguarded);
@@ -127,13 +138,21 @@ async fn keep(set: Arc<GuardSet>, interval: Duration) {
         // A guard that could not be placed is placed as soon as the store is back.
         wait(cache.clock, cache.store.reconnected().map(Arc::as_ref), pause).await;
         let begun = Instant::now();
-        renew(&set).await;
+        drop(renew(&set).await);
         pause = interval.saturating_sub(begun.elapsed());
     }
 }
 
-/// Renews the guards of a write. Gives what is left of the local copies of what stood in the places of those that were lost.
-async fn renew(set: &GuardSet) -> Duration {
+/// What a renewal of guards has come to.
+struct Renewed {
+    /// What is left of the local copies of what stood in the places of those that were lost.
+    copied: Duration,
+    /// Why some could not be renewed or placed again.
+    failed: Option<StoreError>,
+}
+
+/// Renews the guards of a write, and places those again that were lost.
+async fn renew(set: &GuardSet) -> Renewed {
     let (cache, token, now) = (&set.cache, set.token, clock::now(set.cache.clock));
     let (keys, hold) = set.renewable();
     let names: Vec<&str> = keys.iter().map(String::as_str).collect();
@@ -146,6 +165,7 @@ async fn renew(set: &GuardSet) -> Duration {
     for_parts(&renewed, |part| set.renewed(part.iter().copied())).await;
     let lost = names.iter().zip(&answers).filter(|(_, answer)| **answer == Ok(false));
     let lost: Vec<&str> = lost.map(|(name, _)| *name).collect();
+    let mut failed = first_error(&answers);
     let mut copied = Duration::ZERO;
     if !lost.is_empty() {
         set.lose();
@@ -162,10 +182,19 @@ async fn renew(set: &GuardSet) -> Duration {
         let guard = |piece| cache.store.run_all(&lost[piece], guard, within);
         let answers = in_pieces(lost.len(), false, guard).await;
         set.renewed(lost.iter().copied().zip(answers.iter().map(Answer::is_ok)));
+        failed = failed.or_else(|| first_error(&answers));
         copied = longest(answers.into_iter().filter_map(Answer::ok));
     }
     set.renewed_until(clock::end(now, hold));
-    copied
+    Renewed { copied, failed }
+}
+
+fn first_error<T>(answers: &[Answer<T>]) -> Option<StoreError> {
+    answers
+        .iter()
+        .filter_map(|answer| answer.as_ref().err())
+        .find(|error| **error != StoreError::Foreign)
+        .cloned()
 }
 
 /// A write in one cache that is over, and whose guards are still there. Dropped, it is carried out in the background.

@@ -367,7 +367,8 @@ impl State {
 
     async fn fetch_from_node(&self, node: &NodeConnection) -> Option<SlotRanges> {
         let within = self.common.limits.call;
-        let answer = in_awake_time!(Clock::Real, within, node.call(&slots_command()))?.ok()?;
+        // Also in the closed window of a node that is back, which reads have to wait for.
+        let answer = in_awake_time!(Clock::Real, within, node.call_write(&slots_command()))?.ok()?;
         parse_slots(&answer, host_of(node.info()?)?)
     }
 }

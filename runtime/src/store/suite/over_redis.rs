@@ -1,5 +1,7 @@
 //! The steps on one real server, and its connection.
 
+use cached_aside_protocol::Writers;
+
 use super::*;
 use crate::store::redis::{Address, Limits, RedisStore};
 use crate::telemetry::NodeState;
@@ -339,9 +341,20 @@ async fn a_full_server_takes_guards() {
     for key in [&there, &absent] {
         guard(&store, key, token(9)).await;
         assert_eq!(state(&store, key).await, "guard");
+        assert_eq!(store.run_all(&[key], |_| Remove, WITHIN).await, [Ok(NO_COPIES)], "by somebody else");
+        release(&store, key, token(8)).await;
+        let bytes = store.read(key, WITHIN).await.unwrap().unwrap();
+        assert!(Writers::read(&bytes).unwrap().overlapped, "it is marked");
         assert_eq!(store.run_all(&[key], settles, WITHIN).await, [Ok(RELEASED)]);
         assert_eq!(state(&store, key).await, "guard");
         release(&store, key, token(9)).await;
         assert_eq!(state(&store, key).await, "absent");
+        // A value is not taken; its key is not left to its guard either.
+        guard(&store, key, token(9)).await;
+        let left = |_| Left::Value { value: value(token(9), b"payload").into(), ttl: LONG };
+        let leaves = |number| Release { token: token(9), left: left(number) };
+        assert_eq!(store.run_all(&[key], leaves, WITHIN).await, [Ok(RELEASED)]);
+        assert_eq!(state(&store, key).await, "absent");
     }
+    assert_eq!(server.keys_without_ttl("full"), [""; 0]);
 }

@@ -17,8 +17,8 @@ use super::{
 };
 use crate::{
     __private::update,
-    Cache,
-    function::write::WriteFunction,
+    Cache, Error,
+    function::write::{Guard, WriteFunction},
     store::faulty::{Gate, SLOW},
     transaction,
 };
@@ -123,19 +123,32 @@ async fn whoever_names_a_key_again_waits_for_its_copies_as_well() {
     }
 }
 
-static SHORT: WriteFunction =
+const SHORT: WriteFunction =
     WriteFunction::declare(module_path!(), "short").guard_for(Duration::from_millis(10));
+static SAVE_SHORT: WriteFunction = SHORT;
+static SAVE_SHORT_REQUIRED: WriteFunction = SHORT.guard(Guard::Required);
 
 /// The answer comes when the guard has ended, and nobody has renewed it.
 #[tokio::test(start_paused = true)]
-async fn a_guard_that_has_ended_before_the_body_is_placed_again() {
-    let cache = cache();
-    store(&cache).set("guard", Gate::Slow);
-    let healed = async {
-        sleep(SLOW / 4).await;
-        store(&cache).heal();
-    };
-    let write = writes(&cache, &SHORT, &["k"], &[], async { is_guarded(&cache, "k").await });
-    let (guarded, ()) = join(write, healed).await;
-    assert!(guarded.unwrap());
+async fn a_guard_that_has_ended_before_the_body_is_placed_again_or_the_key_is_owed() {
+    for (function, away) in [(&SAVE_SHORT, false), (&SAVE_SHORT, true), (&SAVE_SHORT_REQUIRED, true)] {
+        let cache = cache();
+        store(&cache).set("guard", Gate::Slow);
+        let meanwhile = async {
+            sleep(SLOW / 4).await;
+            for step in ["guard", "renew_guard"] {
+                store(&cache).set(step, if away { Gate::Fails } else { Gate::Passes });
+            }
+        };
+        let body = async { (is_guarded(&cache, "k").await, cache.inner.is_listed("k")) };
+        let (given, ()) = join(writes(&cache, function, &["k"], &[], body), meanwhile).await;
+        if function.settings.guard == Guard::Required {
+            assert!(matches!(given, Err(Error::NotGuarded { .. })), "{given:?}");
+        } else {
+            assert_eq!(given.unwrap(), (!away, away));
+        }
+        // What was refused is released in the background.
+        sleep(SLOW).await;
+        assert_eq!((cache.inner.recovery.len(), is_guarded(&cache, "k").await), (0, false));
+    }
 }
