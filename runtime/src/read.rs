@@ -229,9 +229,6 @@ impl<V, E> Call<'_, V, E> {
             self.counters.hit_times.record(|| budget.spent());
             return self.give(hit);
         }
-        if self.is_forced() {
-            return self.run_forced(body, &mut budget).await;
-        }
         self.run_alone(body).await
     }
 

@@ -70,7 +70,7 @@ impl<V, E> Call<'_, V, E> {
     }
 
     /// Runs the body without storing, and ends what stands there instead; a failure leaves it there.
-    pub(super) async fn run_forced<B: Body<V, E>>(&self, body: B, budget: &mut Budget) -> Loaded<V, E> {
+    async fn run_forced<B: Body<V, E>>(&self, body: B, budget: &mut Budget) -> Loaded<V, E> {
         let result = self.run_alone(body).await;
         if !matches!(result, Loaded::Error(_)) {
             self.end_replaced(budget).await;

@@ -262,7 +262,8 @@ impl<V, E> Group<V, E> {
         }
         // Nobody renews the other rights while local copies of what is discarded are waited for.
         let ((), filled) = join(discard_all(discarded), self.refill(refills, &mut ended)).await;
-        let is_forced = self.of.options.mode == ReadMode::Refresh;
+        let options = &self.of.options;
+        let is_forced = options.mode == ReadMode::Refresh && !options.in_transaction;
         ended.retain(|index| is_forced && !cache.is_listed(self.of.key(*index)));
         if !ended.is_empty() {
             let keys: Vec<AnyKey> = ended.iter().map(|index| AnyKey::finished(self.of.key(*index))).collect();
