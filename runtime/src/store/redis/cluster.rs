@@ -392,7 +392,9 @@ mod tests {
     #[tokio::test]
     async fn calls_that_are_redirected_to_a_silent_node_share_one_attempt_to_connect() {
         const LONG: Duration = Duration::from_secs(20);
-        let silent = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        // It takes connections, and never says anything.
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let silent = listener.local_addr().unwrap();
         let limits = Limits { connect: LONG, call: LONG, value: 0, in_flight: 100 };
         let (listeners, reconnected, owed) = (ChangeListeners::default(), Arc::default(), Arc::default());
         let capabilities = Capabilities::new("cluster").clustered();
