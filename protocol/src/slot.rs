@@ -7,7 +7,7 @@ use crate::{
     entry::{self, is_ours},
     field,
     format::{HEADER_LEN, LONGEST, LONGEST_LOCAL, MARKS_AT, OVERLAPPED, REFRESH_AT, REFRESH_UNTIL_AT},
-    steps::{self, Foreign},
+    steps::Foreign,
 };
 
 /// One key during a step: the current bytes, and the changes to be made, in order.
@@ -113,11 +113,6 @@ impl<'a> Slot<'a> {
             (writers, inside)
         };
         Ok(self.writers()?.map(others))
-    }
-
-    /// That time from now, or the deadline of the writer if that is later: a guard that comes late does not cut one that settles.
-    pub(crate) fn later(&self, hold: Duration, inside: Option<Duration>) -> Duration {
-        (self.now + Duration::from_millis(steps::ttl(hold))).max(inside.unwrap_or_default())
     }
 
     /// Until when local copies of the current value, or of what carries the tag, may be used; `None` if there are none.

@@ -4,6 +4,8 @@ local slots, inside, overlapped = '', true, false
 if current == 'guard' then
   slots, inside, overlapped = others()
 end
+-- A guard that comes late does not cut one that settles.
+local ends = math.max(now + ARGV[2], deadline_inside)
 -- Whoever left a guard without writers behind has written.
-put(slots .. slot(later(ARGV[2])), overlapped or slots ~= '' or not inside and copied > 0)
+put(slots .. slot(ends), overlapped or slots ~= '' or not inside and copied > 0)
 return left()

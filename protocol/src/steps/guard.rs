@@ -40,7 +40,9 @@ impl Step for Guard {
             }
             None => (slot.no_writers(), None),
         };
-        writers.enter(self.token, slot.later(self.hold, inside));
+        // A guard that comes late does not cut one that settles.
+        let ends = slot.now() + Duration::from_millis(ttl(self.hold));
+        writers.enter(self.token, ends.max(inside.unwrap_or_default()));
         slot.put_guard(&writers);
         Ok(slot.left(writers.local_until))
     }

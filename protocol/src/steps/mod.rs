@@ -174,7 +174,7 @@ fn millis(duration: Duration) -> u64 {
 }
 
 /// An expiry, which in Redis is at least one millisecond.
-pub(crate) fn ttl(duration: Duration) -> u64 {
+fn ttl(duration: Duration) -> u64 {
     millis(duration).max(1)
 }
 

@@ -14,7 +14,7 @@ elseif ARGV[3] and current == 'guard' and slots == '' and not overlapped and cop
   if pcall(store, ARGV[3], ARGV[4]) then
     return 'stored'
   end
-  -- Its memory is full.
+  -- The memory of the server is full.
   put(slots, overlapped)
 else
   put(slots, overlapped)

@@ -7,5 +7,5 @@ local slots, inside, overlapped = others()
 if not inside then
   return 0
 end
-put(slots .. slot(later(ARGV[2])), overlapped)
+put(slots .. slot(now + ARGV[2]), overlapped)
 return 1

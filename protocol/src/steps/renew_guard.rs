@@ -32,8 +32,8 @@ impl Step for RenewGuard {
     }
 
     fn apply(&self, slot: &mut Slot<'_>) -> Result<bool, Foreign> {
-        let Some((mut writers, Some(inside))) = slot.others(self.token)? else { return Ok(false) };
-        writers.stay(self.token, slot.later(self.hold, Some(inside)));
+        let Some((mut writers, Some(_))) = slot.others(self.token)? else { return Ok(false) };
+        writers.stay(self.token, slot.now() + Duration::from_millis(ttl(self.hold)));
         slot.put_guard(&writers);
         Ok(true)
     }

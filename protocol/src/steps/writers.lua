@@ -41,11 +41,6 @@ local function others()
   return table.concat(slots), inside, (guard:byte(MARKS_AT + 1) or 0) % 2 == 1
 end
 
--- `ms` from now, or the deadline of the token if that is later: a guard that comes late does not cut one that settles.
-local function later(ms)
-  return math.max(now + ms, deadline_inside)
-end
-
 -- The slot of the token, until then.
 local function slot(ends)
   return token .. struct.pack(TIME, ends)

@@ -19,6 +19,9 @@ pub(crate) mod delivery;
 const MAX_KEYS: usize = 100_000;
 /// Maximum number of invalidations of a batch.
 const BATCH: usize = 128;
+/// The same of the first batch of an attempt: without an answer to any of these the others would fail too. Next time others are the
+/// first, which may be another server's.
+const FIRST: usize = 8;
 
 /// The recovery list: invalidations that have not been delivered. While a key is on it, this process neither reads nor stores the key.
 ///
@@ -139,7 +142,7 @@ impl Recovery {
     }
 
     /// The next batch, or `None` if the list is empty: then the delivery has ended.
-    fn next_batch_or_end(&self) -> Option<Batch> {
+    fn next_batch_or_end(&self, at_most: usize) -> Option<Batch> {
         let mut queue = self.queue.lock();
         if queue.keys.is_empty() {
             queue.ready.clear();
@@ -147,14 +150,14 @@ impl Recovery {
             return None;
         }
         drop(queue);
-        Some(self.next_batch())
+        Some(self.next_batch(at_most))
     }
 
     /// The next batch.
-    fn next_batch(&self) -> Batch {
+    fn next_batch(&self, at_most: usize) -> Batch {
         let mut queue = self.queue.lock();
         let mut batch = Batch::new();
-        while batch.len() < BATCH
+        while batch.len() < at_most
             && let Some((key, invalidation)) = queue.pop_ready()
         {
             batch.push((key, invalidation));
@@ -236,7 +239,12 @@ mod tests {
     use super::*;
 
     fn due(recovery: &Recovery) -> Vec<String> {
-        recovery.next_batch_or_end().unwrap_or_default().into_iter().map(|(key, _)| key.to_string()).collect()
+        recovery
+            .next_batch_or_end(BATCH)
+            .unwrap_or_default()
+            .into_iter()
+            .map(|(key, _)| key.to_string())
+            .collect()
     }
 
     fn token(number: usize) -> Token {
@@ -268,7 +276,7 @@ mod tests {
         assert_eq!(told(2), ["first", "second"]);
         assert_eq!(told(9), ["first", "second", "third", "written"]);
         // What is on its way is on the list, and what is only being written is as long as that takes.
-        let batch = recovery.next_batch();
+        let batch = recovery.next_batch(BATCH);
         assert_eq!((batch.len(), told(9).len()), (3, 4));
         recovery.begin("begun", token(2));
         assert!(told(9).contains(&"begun".to_owned()));
@@ -300,13 +308,13 @@ mod tests {
             recovery.add("k", token(number), Duration::ZERO);
             recovery.end("k", token(number));
             if number % 3 == 0 {
-                let batch = recovery.next_batch();
+                let batch = recovery.next_batch(BATCH);
                 drop(Undelivered { recovery: &recovery, left: batch.into() });
             }
         }
         assert_eq!((recovery.len(), recovery.queue.lock().ready.len()), (1, 1));
         let latest = Invalidation { token: token(999), settle: Duration::ZERO };
-        assert_eq!(recovery.next_batch(), [("k".into(), latest)]);
+        assert_eq!(recovery.next_batch(BATCH), [("k".into(), latest)]);
     }
 
     #[test]
@@ -346,7 +354,7 @@ mod tests {
         recovery.add("k", token(1), Duration::from_secs(10));
         recovery.add("k", token(2), Duration::ZERO);
         let both = Invalidation { token: token(2), settle: Duration::from_secs(10) };
-        assert_eq!(recovery.next_batch(), [("k".into(), both)]);
+        assert_eq!(recovery.next_batch(BATCH), [("k".into(), both)]);
     }
 
     #[test]

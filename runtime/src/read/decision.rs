@@ -66,7 +66,7 @@ pub(super) enum LeaderStep<V, E> {
     GiveStale(StaleEntry<V>),
     /// End the flight with the entry, and see that somebody reloads it.
     Revalidate(StaleEntry<V>),
-    /// Wait for another process's load, until then at the latest.
+    /// Wait for another process's load, with this at hand, until then at the latest.
     WaitForChange(AtHand<V>, Instant),
     /// Ask for the right to reload the entry.
     Elect(StaleEntry<V>),

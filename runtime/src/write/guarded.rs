@@ -72,7 +72,7 @@ fn owe(set: &GuardSet, failures: &Failures, settings: &WriteSettings) {
     let Some((_, error)) = failures.first() else { return };
     let (cache, token) = (&set.cache, set.token);
     let keys: Vec<&AnyKey> = failures.iter().map(|(key, _)| key).collect();
-    // Those that were not tried as well.
+    // Also those that were not tried.
     set.failed(&keys);
     now_and_then!(
         cache,
@@ -117,7 +117,7 @@ async fn place_these(
     owe(set, &failures, settings);
     if failures.is_empty() || settings.guard != Guard::Required {
         cache.hold_up_write(copied).await;
-        set.stand(unguarded);
+        for_parts(unguarded, |part| set.stand(part)).await;
     }
     failures
 }

@@ -9,11 +9,8 @@ use cached_aside_protocol::steps::{Left, Release, Released};
 use futures_util::future::join_all;
 use tokio::sync::Notify;
 
-use super::{Batch, Invalidation, Recovery, Undelivered};
+use super::{BATCH, Batch, FIRST, Invalidation, Recovery, Undelivered};
 use crate::{backoff::DELIVERY, engine::shared::Shared, store::StoreError, thread::Clock};
-
-/// Number of invalidations of a batch that are sent before the others.
-const FIRST: usize = 8;
 
 impl Recovery {
     /// Delivers in the background until the list is empty, unless a task does so already.
@@ -31,13 +28,14 @@ impl Recovery {
                 drop(cache);
                 wait(clock, reconnected.as_deref(), pauses.next_pause()).await;
                 let Some(cache) = delivery.0.upgrade() else { return };
+                let mut at_most = FIRST;
                 loop {
                     let _alone = cache.recovery.attempt.lock().await;
-                    let Some(batch) = cache.recovery.next_batch_or_end() else { return };
+                    let Some(batch) = cache.recovery.next_batch_or_end(at_most) else { return };
                     if !cache.recovery.send_batch(&cache, batch).await {
                         break;
                     }
-                    pauses = DELIVERY.pauses();
+                    (at_most, pauses) = (BATCH, DELIVERY.pauses());
                 }
             }
         });
@@ -45,16 +43,18 @@ impl Recovery {
 
     /// Delivers now, until the list is empty or a delivery fails again.
     pub(crate) async fn flush(cache: &Arc<Shared>) {
+        let mut at_most = FIRST;
         while cache.recovery.len() > 0 {
             let shared = cache.clone();
             // Without its caller, who may go away or be polled no more: no other attempt could begin.
             let attempt = cache.spawn(async move {
                 let _alone = shared.recovery.attempt.lock().await;
-                shared.recovery.send_batch(&shared, shared.recovery.next_batch()).await
+                shared.recovery.send_batch(&shared, shared.recovery.next_batch(at_most)).await
             });
             if !attempt.await.unwrap_or(false) {
                 return;
             }
+            at_most = BATCH;
         }
     }
 
@@ -73,18 +73,11 @@ impl Recovery {
     /// Delivers a batch. Delivered keys leave the list, the others are queued again. `true` if at least one was delivered.
     async fn send_batch(&self, cache: &Shared, batch: Batch) -> bool {
         let mut batch = Undelivered { recovery: self, left: batch.into() };
-        let send = |batch: Batch| async move {
-            join_all(batch.iter().map(|pending| send_one(cache, pending))).await
-        };
-        // Some go first: without an answer to any of them the others would fail too.
-        let first = FIRST.min(batch.left.len());
-        let mut delivered = send(batch.left.iter().take(first).cloned().collect()).await;
+        let sent: Batch = batch.left.iter().cloned().collect();
+        let delivered = join_all(sent.iter().map(|pending| send_one(cache, pending))).await;
         if delivered.iter().all(Option::is_none) {
-            // Where one server of several is away, the next ones may be another's.
-            batch.left.rotate_left(first);
             return false;
         }
-        delivered.extend(send(batch.left.iter().skip(first).cloned().collect()).await);
         // The keys stay on the list while local copies of what was met may be used.
         cache.wait_for_copies(delivered.iter().flatten().max().copied().unwrap_or_default()).await;
         let mut delivered = delivered.into_iter();
