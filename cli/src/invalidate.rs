@@ -27,6 +27,8 @@ struct Ended {
     entries: usize,
     /// Data of other programs.
     foreign: Vec<String>,
+    /// Functions of which there is no entry, unless it has another name than the catalog says; with a pattern of such names.
+    missed: Vec<(String, String)>,
 }
 
 /// Ends them. Whether all that was named could be ended.
@@ -51,7 +53,7 @@ pub(crate) async fn invalidate(at: &Connected, named: &Named<'_>, as_json: bool)
         all_of(at, function, named.dry_run, &mut ended).await?;
     }
     say(named, &ended, as_json)?;
-    Ok(ended.foreign.is_empty())
+    Ok(ended.foreign.is_empty() && ended.missed.is_empty())
 }
 
 async fn keys(at: &Connected, named: &Named<'_>, ended: &mut Ended) -> Result<(), Failure> {
@@ -77,6 +79,7 @@ async fn all_of(
     dry_run: bool,
     ended: &mut Ended,
 ) -> Result<(), Failure> {
+    let before = ended.entries;
     at.search(&function.pattern(), true, async |keys| {
         let keys: Vec<String> = keys.into_iter().filter(|key| function.can_have(key)).collect();
         let entries = at.entries(&keys).await?;
@@ -90,7 +93,11 @@ async fn all_of(
         ended.entries += ours.len();
         Ok(Go::On)
     })
-    .await
+    .await?;
+    if let Some(pattern) = function.pattern_of_any_type().filter(|_| ended.entries == before) {
+        ended.missed.push((function.place.path(), pattern));
+    }
+    Ok(())
 }
 
 fn say(named: &Named<'_>, ended: &Ended, as_json: bool) -> Result<(), Failure> {
@@ -100,6 +107,7 @@ fn say(named: &Named<'_>, ended: &Ended, as_json: bool) -> Result<(), Failure> {
             "entries": ended.entries,
             "tags": named.tags,
             "foreign": ended.foreign,
+            "missed": ended.missed.iter().map(|(function, _)| function).collect::<Vec<_>>(),
         }))?;
         return Ok(());
     }
@@ -113,6 +121,14 @@ fn say(named: &Named<'_>, ended: &Ended, as_json: bool) -> Result<(), Failure> {
     }
     for key in &ended.foreign {
         output::line(format!("{}: data of another program, left alone", shown(key)))?;
+    }
+    for (function, pattern) in &ended.missed {
+        output::line(format!(
+            "{}: no entry was found; it has no `key`, and keys of methods and nested functions then begin with types and modules that the \
+             catalog does not know: look for them with `cached-aside keys '{}'`, and name them, or a tag",
+            shown(function),
+            shown(pattern)
+        ))?;
     }
     Ok(())
 }

@@ -210,6 +210,14 @@ impl Function {
         if self.is_family { pattern_of_family(&self.template) } else { pattern_of(&self.template) }
     }
 
+    /// Whether its keys may have names of types and modules in them that the catalog does not know: they are made of its path. With a
+    /// pattern of Redis that finds those keys as well, and others.
+    pub fn pattern_of_any_type(&self) -> Option<String> {
+        let name = self.place.name.rsplit("::").next().unwrap_or_default();
+        let rest = self.template.strip_prefix(&self.place.path())?;
+        (rest.is_empty() || rest.starts_with(":{")).then(|| format!("*::{name}*"))
+    }
+
     /// What the attribute says, a line each.
     pub fn facts(&self) -> Vec<String> {
         let of = |millis: u64| time(Duration::from_millis(millis));

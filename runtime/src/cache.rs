@@ -103,7 +103,7 @@ impl Cache {
     /// When the cache does not answer. This process then does not use the entry until the deletion has been delivered, which is
     /// tried again in the background.
     pub async fn invalidate<T, C>(&self, key: &Key<T, C>) -> Result<(), Error> {
-        by_hand::invalidate_in("Cache::invalidate", Some(&self.inner), vec![key.into()]).await
+        by_hand::invalidate_in("Cache::invalidate", Some(&self.inner), vec![key.any()]).await
     }
 
     /// Deletes entries, as [`invalidate`](Cache::invalidate) does of one: all in one round trip, and at the same time on all nodes of

@@ -4,10 +4,10 @@ use std::time::Duration;
 
 /// A failure of the cache, never of the function it stands in front of.
 ///
-/// Annotated functions do not return it: they run their body instead. It reaches a program only where the
-/// program speaks to the cache directly ([`Cache::connect`](crate::Cache::connect),
-/// [`Key::peek`](crate::Key::peek), [`Cache::invalidate`](crate::Cache::invalidate) …) and from writes that asked for
-/// `guard = "required"`.
+/// Where the cache fails, annotated functions do not return it: they run their body. They return it, made into their own error by
+/// `From`, where they were asked to: `guard = "required"`, `transaction = "required"`, `load_timeout(hard = …)`, and inside of
+/// [`only_cached`](crate::only_cached()). Else it reaches a program only where that speaks to the cache directly
+/// ([`Cache::connect`](crate::Cache::connect), [`Key::peek`](crate::Key::peek), [`Cache::invalidate`](crate::Cache::invalidate) …).
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {

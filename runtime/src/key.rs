@@ -127,14 +127,18 @@ fn cut(text: &str, at_most: usize) -> &str {
     &text[..at]
 }
 
-/// What `shorten` kept of a key, if this is what it made.
+/// What `shorten` kept of the key of an entry, if this is what it made.
 pub(crate) fn kept_of(text: &str) -> Option<&str> {
+    kept_of_any(text).filter(|_| !text.starts_with(SIGN))
+}
+
+/// The same of any key.
+fn kept_of_any(text: &str) -> Option<&str> {
     let at = text.len().checked_sub(DIGEST).filter(|at| text.is_char_boundary(*at))?;
     let (start, digest) = text.split_at(at);
     let kept = start.strip_suffix('~')?;
     // Less is kept where a character would have been cut, which has four bytes at the most.
-    let is_shortened = !text.starts_with('#')
-        && (KEPT - 3..=KEPT).contains(&kept.len())
+    let is_shortened = (KEPT - 3..=KEPT).contains(&kept.len())
         && digest.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
     is_shortened.then_some(kept)
 }
@@ -405,10 +409,12 @@ impl KeyWriter {
 impl Tag {
     /// A tag written out by hand, as it stands: nothing is encoded, so a value that holds `:` or a space does not become what a
     /// template would make of it. Prefer a tag that is declared with [`tags!`](crate::tags!). A name of more than 199 bytes is
-    /// shortened as a template's is.
+    /// shortened as a template's is. One that has been shortened already, as the log shows it, is taken as it is.
     #[must_use]
     pub fn new(name: &str) -> Tag {
-        KeyWriter::new(SIGN).literal(name).finish_tag()
+        let key = CompactString::from(SIGN) + name;
+        let is_finished = kept_of_any(&key).is_some();
+        if is_finished { Tag::of(key, true) } else { KeyWriter::new(SIGN).literal(name).finish_tag() }
     }
 }
 

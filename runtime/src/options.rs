@@ -131,7 +131,7 @@ pub struct ObservedCall {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Source {
-    /// A copy in this process, which is as new as the cache: `local`.
+    /// A copy in this process (`local`): as new as the cache, or with `local_mode = "bounded"` older than a write by `local` at most.
     Local,
     /// The cache: a value, a stored `None` or a stored error, all within their TTLs.
     Hit,

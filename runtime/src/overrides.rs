@@ -133,7 +133,7 @@ pub fn refresh<F: Future>(future: F) -> impl Future<Output = F::Output> {
 /// | --- | --- |
 /// | `Option<T>` | `None` |
 /// | `Result<Option<T>, E>` | `Ok(None)` |
-/// | `Result<T, E>`, `E: From<cached_aside::Error>` | [`Error::NotCached`](crate::Error::NotCached) |
+/// | `Result<T, E>`, `E: From<cached_aside::Error>` | [`Error::NotCached`](crate::Error::NotCached), or [`Error::NoCache`](crate::Error::NoCache) without a cache |
 /// | any other type | panics, whether the value is in the cache or not |
 ///
 /// Not in the cache is: no entry, one that is being loaded or written, one that is stale (unless inside of the function's

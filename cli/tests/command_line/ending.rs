@@ -131,6 +131,39 @@ async fn all_entries_of_a_function_are_ended_however_long_their_keys_are() {
     assert_eq!(count(&server, "*"), 0);
 }
 
+/// The catalog shows the name of the type as it is written, and keys begin with what the compiler calls it.
+#[tokio::test]
+async fn where_no_key_of_a_function_is_known_that_is_said() {
+    struct Repo<T>(T);
+
+    impl<T: Sync> Repo<T> {
+        #[cached_aside(ttl = "1m", skip(self))]
+        async fn row(&self, id: u64) -> u64 {
+            let _ = &self.0;
+            id
+        }
+    }
+
+    let server = RedisServer::start();
+    let cache = patient(server.url()).build().await.unwrap();
+    cache.scope(Repo("").row(7)).await;
+    stored(&cache, 1).await;
+    let dir = tempfile::tempdir().unwrap();
+    let path = catalog(&dir);
+    let by_name = ["invalidate", "--function", "Repo<T>::row", "--catalog", path.to_str().unwrap()];
+    let said = on(&server, &by_name);
+    assert_eq!((said.code, count(&server, "*")), (Some(1), 1), "{said:?}");
+    assert!(said.out.starts_with("ended 0 entries\n") && said.out.contains("no entry was found"), "{said:?}");
+    let pattern = said.out.split('\'').nth(1).unwrap();
+    let found = on(&server, &["keys", pattern, "--json"]).json_lines();
+    let key = found[0]["key"].as_str().unwrap().to_owned();
+    assert_eq!(on(&server, &["invalidate", &key]).out, "ended 1 entry\n");
+    assert_eq!(
+        on(&server, &[&by_name[..], &["--json"]].concat()).json()["missed"].as_array().unwrap().len(),
+        1
+    );
+}
+
 #[tokio::test]
 async fn what_is_not_the_librarys_is_left_alone() {
     let server = RedisServer::start();

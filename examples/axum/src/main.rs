@@ -114,7 +114,7 @@ async fn cache_headers(request: Request, next: Next) -> Response {
 fn describe(headers: &mut HeaderMap, observed: &Observed) {
     let Some(source) = observed.source() else { return };
     let said = match source {
-        Source::Hit => "HIT",
+        Source::Local | Source::Hit => "HIT",
         Source::Stale => "STALE",
         _ => "MISS",
     };

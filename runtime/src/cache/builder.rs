@@ -348,7 +348,8 @@ impl Cache {
         Cache::with_store(Store::Memory(MemoryStore::new()), TIMEOUT, NAMESPACE.to_owned()).announced(None)
     }
 
-    /// The cache that the environment names: `CACHED_ASIDE_URL`, else `REDIS_URL`. The log says which.
+    /// The cache that the environment names: `CACHED_ASIDE_URL`, else `REDIS_URL`. The log says which. Its namespace is `cached-aside`:
+    /// applications that share a Redis give theirs by [`CacheBuilder::namespace`].
     ///
     /// Where neither is set, the cache is inside this process, and a warning says what that means: replicas of a program do not
     /// invalidate each other's entries. `CACHED_ASIDE_URL=in-process` asks for that by name, and is not warned of.

@@ -96,7 +96,7 @@ impl<T, C> Key<T, C> {
 
     /// Reads what is stored, without loading. `None` when there is no entry that can be read: absent, being loaded, being
     /// written, of another type, or a stored `None`; and inside of a [`transaction`](crate::transaction()), where nothing is read
-    /// from the cache.
+    /// from the cache (but for functions with `in_transaction = "cached"`).
     ///
     /// # Errors
     ///
@@ -122,6 +122,11 @@ impl<T, C> Key<T, C> {
         C: KnowsCache,
     {
         by_hand::invalidate_in("Key::invalidate", Some(&self.cache()?), vec![self.into()]).await
+    }
+
+    /// It, without its type, for whoever knows the cache.
+    pub(crate) fn any(&self) -> AnyKey {
+        self.text.clone().without_tags()
     }
 
     /// What it is made of.
@@ -248,27 +253,27 @@ pub fn given_key<K: IsKey>(key: K) -> AnyKey {
     key.any_key()
 }
 
-impl<T, C> From<Key<T, C>> for AnyKey {
+impl<T, C: KnowsCache> From<Key<T, C>> for AnyKey {
     fn from(key: Key<T, C>) -> AnyKey {
         key.text.without_tags()
     }
 }
 
-impl<T, C> From<&Key<T, C>> for AnyKey {
+impl<T, C: KnowsCache> From<&Key<T, C>> for AnyKey {
     fn from(key: &Key<T, C>) -> AnyKey {
-        key.text.clone().without_tags()
+        key.any()
     }
 }
 
 #[diagnostic::do_not_recommend]
-impl<T, C> IntoKeys for Key<T, C> {
+impl<T, C: KnowsCache> IntoKeys for Key<T, C> {
     fn into_keys(self) -> Vec<AnyKey> {
         vec![self.into()]
     }
 }
 
 #[diagnostic::do_not_recommend]
-impl<T, C> IntoKeys for &Key<T, C> {
+impl<T, C: KnowsCache> IntoKeys for &Key<T, C> {
     fn into_keys(self) -> Vec<AnyKey> {
         vec![self.into()]
     }

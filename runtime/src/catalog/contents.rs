@@ -255,7 +255,13 @@ impl Invalidated {
                 vec![number.map_or(Invalidated::Other(function.settings.name), Invalidated::Function)]
             }
             Target::Template(template) => {
-                let can_be = |function: &&ReadFunction| templates::can_be(&function.settings, template);
+                let can_be = |function: &&ReadFunction| {
+                    if registry::is_family(function) {
+                        templates::can_be_of_family(function.settings.template, template)
+                    } else {
+                        templates::can_be(&function.settings, template)
+                    }
+                };
                 let numbers = (0..functions.len()).filter(|number| can_be(&functions[*number])).collect();
                 vec![Invalidated::Template(template, numbers)]
             }

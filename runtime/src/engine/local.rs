@@ -205,7 +205,8 @@ impl LocalCopies {
         copy.until.store(until, Relaxed);
         copy.due.store(until.saturating_sub(nanos(copy.local) / 2), Relaxed);
         copy.born.store(sent.saturating_sub(nanos(store.saturating_sub(copy.stored_at))), Relaxed);
-        copy.asked.store(false, Relaxed);
+        // One that was cut ends with its entry: nothing makes it longer.
+        copy.asked.store(granted < copy.local, Relaxed);
         let held = self.held();
         held.due.lock().keys.remove(&copy.key);
         // One that was registered again is there, as a rule.

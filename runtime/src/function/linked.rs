@@ -68,7 +68,8 @@ pub(crate) fn functions() -> Vec<&'static ReadFunction> {
 /// parameter is checked at its first call only. A [`Cached`](crate::Cached) is checked from its first use in the process on, that of
 /// its [`key`](crate::Cached::key) included: nothing says before that it exists. In such a test write `let _ = NAME.key(…);` for each.
 ///
-/// [`Cache::install`](crate::Cache::install) checks the same in a thread of its own, and logs what it finds as an error.
+/// [`Cache::install`](crate::Cache::install) looks for types that can't be read back as well, in a thread of its own, and logs what it
+/// finds as an error. That two functions share a key is logged when both have been called.
 ///
 /// # Errors
 ///

@@ -98,6 +98,12 @@ pub(crate) fn can_be(function: &ReadSettings, template: &str) -> bool {
     overlap(&pieces(function.template, function.integers), &pieces(template, 0), false)
 }
 
+/// Whether a [`Cached`](crate::Cached) of this name can have a key of this template: the name, with any parts behind it.
+pub(crate) fn can_be_of_family(name: &str, template: &str) -> bool {
+    let template = pieces(template, 0);
+    overlap(&template, &literal(name), false) || overlap(&template, &literal(&format!("{name}:")), true)
+}
+
 /// Whether two functions can have one key. Some of their placeholders are known to be integers.
 pub(crate) fn of_both(one: &ReadSettings, other: &ReadSettings) -> bool {
     let (one, other) = (pieces(one.template, one.integers), pieces(other.template, other.integers));

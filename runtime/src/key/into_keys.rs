@@ -7,7 +7,8 @@ use super::{AnyKey, Tag};
 #[diagnostic::on_unimplemented(
     message = "`{Self}` names no keys",
     label = "this is a `{Self}`",
-    note = "write `keys![load_user(id)]`, the key of a call, such as `load_user::key(id)`, or a list of keys"
+    note = "write `keys![load_user(id)]`, the key of a call, such as `load_user::key(id)`, or a list of keys",
+    note = "a `Key<_, Unplaced>` does not know its cache, which depends on more than its key: write `key.in_cache(&cache)`"
 )]
 pub trait IntoKeys {
     /// The keys, without their types.

@@ -48,6 +48,17 @@ fn long_keys_keep_their_start_and_end_in_a_digest() {
     assert_ne!(KeyWriter::new(&key).finish().as_str(), key);
 }
 
+/// As the log and the command line show it.
+#[test]
+fn a_shortened_tag_is_taken_as_it_is() {
+    for name in ["tenant".repeat(50), "ä".repeat(300), "#".repeat(300)] {
+        let tag = Tag::new(&name);
+        assert!(tag.as_str().len() < name.len());
+        assert_eq!(Tag::new(tag.as_str()), tag);
+        assert_eq!(Tag::from(tag.to_string()), tag);
+    }
+}
+
 #[test]
 fn a_shortened_name_is_taken_as_it_is() {
     for character in ["a", "ä", "€", "🦀"] {

@@ -23,7 +23,8 @@ impl Stats {
     /// | `cached_aside_node_in_flight` | gauge | `node` | commands on their way to it |
     ///
     /// Times are counted in buckets, so that one in a histogram is off by an eighth at the most. Each is handed over once: where
-    /// several recorders are published to, they share them.
+    /// several recorders are published to, they share them. Nothing names the cache: publish the counts of one cache a process, or of each
+    /// to a recorder that adds a label.
     pub fn publish(&self) {
         for (function, counts) in &self.functions {
             for (name, count) in counts.rows() {

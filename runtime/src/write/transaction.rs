@@ -95,6 +95,7 @@ const DOUBT: Duration = Duration::from_secs(1);
 /// - **Reads inside** run their bodies: what they see may be rolled back, and their snapshot may be older than what others have
 ///   committed. They store nothing and share nothing. [`only_cached`](crate::only_cached()) and
 ///   [`Key::peek`](crate::Key::peek) find nothing; [`bypass`](crate::bypass()) and [`refresh`](crate::refresh()) change nothing.
+///   Functions with `in_transaction = "cached"` are given hits as elsewhere, and store nothing.
 /// - **Inside of another transaction, or of an annotated write,** it ends nothing: the outermost does. Its `Ok` is no commit then.
 /// - **Tasks that it spawns** are outside, unless they are wrapped in [`inherit`](crate::inherit()).
 /// - **Several caches** each have their own guards, which are released at the same time.

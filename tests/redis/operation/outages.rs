@@ -120,7 +120,8 @@ async fn outages_are_two_lines_each_whatever_the_number_of_writes() {
             "{line}"
         );
         let (owed, delivered) = (number(line, "owed"), number(line, "delivered"));
-        assert!((1..=KEYS).contains(&owed) && owed == delivered, "{line}");
+        // Of keys, not of writes: a write that was in flight fails once more beside the delivery, and its key is owed again.
+        assert!((1..2 * KEYS).contains(&owed) && owed == delivered, "{line}");
     }
     for line in away {
         assert!(line.contains("WARN") && line.contains(" reason="), "{line}");

@@ -6,6 +6,9 @@ use super::{
 };
 use std::{collections::HashSet, fmt::Display};
 
+/// Maximum number of violations that are told after the first, each in a line: what they are says where to look.
+const LISTED: usize = 10;
+
 /// The numbers of a run, and how the first promise was broken.
 #[derive(Debug, Clone, Default)]
 pub struct Report {
@@ -77,8 +80,12 @@ impl Report {
             violations: verdict.violations.len(),
             operations: ends().count(),
             found_after: verdict.violations.first().map(ended_before),
-            first: verdict.violations.first().map(|first| {
-                format!("\nthe first violation, under {class}:\n{first}\n\n{}", timeline(history, first))
+            first: verdict.violations.split_first().map(|(first, others)| {
+                let others: Vec<String> =
+                    others.iter().take(LISTED).map(|other| format!("\nthen {other}")).collect();
+                let others = others.concat();
+                let timeline = timeline(history, first);
+                format!("\nthe first violation, under {class}:\n{first}\n\n{timeline}{others}")
             }),
         }
     }

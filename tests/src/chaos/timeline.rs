@@ -47,7 +47,12 @@ pub fn timeline(history: &History, violation: &Violation) -> String {
             (None, Some(died)) => (*died, "killed in it".to_owned()),
             (None, None) => (to, "never ended".to_owned()),
         };
-        lines.push((write.begin, end, format!("{:<10}write: {ended}, version {version}", write.op)));
+        let unguarded = if write.done.is_some_and(|done| done.unguarded) { ", not guarded" } else { "" };
+        lines.push((
+            write.begin,
+            end,
+            format!("{:<10}write: {ended}, version {version}{unguarded}", write.op),
+        ));
     }
     lines.retain(|(begin, end, _)| from <= *end && *begin <= to);
     lines.extend(

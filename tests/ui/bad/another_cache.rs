@@ -34,6 +34,10 @@ async fn save(id: u64) -> u64 {
 
 async fn by_hand(id: u64) {
     let _ = load::key(id).invalidate().await;
+    cached_aside::invalidate(load::key(id)).await;
+    cached_aside::invalidate([load::key(id)]).await;
+    cached_aside::invalidating(&load::key(id), async {}).await;
+    let _ = cached_aside::AnyKey::from(load::key(id));
 }
 
 fn main() {}

@@ -104,6 +104,28 @@ async fn a_function_can_have_a_key_of_a_family() {
     assert_eq!(pairs, expected);
 }
 
+#[tokio::test]
+async fn a_template_can_be_a_key_of_a_family() {
+    #[invalidates("coin:rate:{currency}", "coin:rate", "{kind}:rate:{currency}")]
+    async fn fix_rate(kind: &str, currency: &str) {
+        let _ = (kind, currency);
+    }
+    #[invalidates("coin:rates:{currency}", "coin:{currency}")]
+    async fn fix_other(currency: &str) {
+        let _ = currency;
+    }
+
+    static RATE: Cached<u64> = Cached::new("coin:rate", Duration::from_secs(60));
+    let _ = RATE.key("eur");
+    let catalog = catalog();
+    let rate = number(&catalog, "coin:rate");
+    let of_it =
+        |name| write(&catalog, name).targets.iter().map(|target| target.is_of(rate)).collect::<Vec<_>>();
+    assert_eq!(of_it("fix_rate"), [true, true, true]);
+    // The second can be the name alone.
+    assert_eq!(of_it("fix_other"), [false, true]);
+}
+
 mod measured {
     use super::*;
 

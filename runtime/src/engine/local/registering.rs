@@ -65,7 +65,8 @@ impl Shared {
             fingerprint,
             function: number,
             value: value(),
-            header: entry::header_of(bytes),
+            // A part of the bytes would keep them all.
+            header: Bytes::copy_from_slice(entry::header(bytes)),
             // A store's clock may begin with zero.
             stored_at: entry::stored_at(bytes).unwrap_or_default(),
             local,

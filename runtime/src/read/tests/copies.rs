@@ -238,3 +238,24 @@ async fn what_another_release_stored_is_replaced_after_its_copies() {
     sleep(FILL).await;
     assert_eq!(stored(), 1);
 }
+
+/// Nothing could make it longer: every hit of the last half of its time would ask.
+#[tokio::test(start_paused = true)]
+async fn a_copy_that_ends_with_its_entry_is_not_registered_again() {
+    let (world, begun) = (World::new(), Instant::now());
+    let last = Duration::from_secs(1);
+    while begun.elapsed() + last < TTL {
+        assert_eq!(world.kept().await, Ok(1));
+        sleep(TICK).await;
+    }
+    world.store().take_packets();
+    while begun.elapsed() + TICK * 5 < TTL {
+        assert_eq!(world.kept().await, Ok(1));
+        sleep(TICK).await;
+    }
+    let packets = world.store().take_packets();
+    let registered: usize =
+        packets.iter().filter(|(step, _)| *step == "register").map(|(_, steps)| steps).sum();
+    assert!((1..=2).contains(&registered), "{packets:?}");
+    assert_eq!(world.bodies.load(SeqCst), 1);
+}

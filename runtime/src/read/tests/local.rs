@@ -33,7 +33,7 @@ static BOUNDED: ReadFunction = ReadFunction::declare(module_path!(), "bounded", 
     .local_bounded();
 
 impl World {
-    fn kept(&self) -> impl Future<Output = Result<u64, Failed>> + use<> {
+    pub(super) fn kept(&self) -> impl Future<Output = Result<u64, Failed>> + use<> {
         self.kept_by(&KEPT)
     }
 
