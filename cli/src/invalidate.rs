@@ -124,8 +124,8 @@ fn say(named: &Named<'_>, ended: &Ended, as_json: bool) -> Result<(), Failure> {
     }
     for (function, pattern) in &ended.missed {
         output::line(format!(
-            "{}: no entry was found; it has no `key`, and keys of methods and nested functions then begin with types and modules that the \
-             catalog does not know: look for them with `cached-aside keys '{}'`, and name them, or a tag",
+            "{}: no entry was found; without a `key` the keys of methods and nested functions begin with types and modules that the \
+             catalog does not know: look for them with `cached-aside keys '{}'`, and end them by key or by tag",
             shown(function),
             shown(pattern)
         ))?;

@@ -210,8 +210,8 @@ impl Function {
         if self.is_family { pattern_of_family(&self.template) } else { pattern_of(&self.template) }
     }
 
-    /// Whether its keys may have names of types and modules in them that the catalog does not know: they are made of its path. With a
-    /// pattern of Redis that finds those keys as well, and others.
+    /// Of a function without a `key`: a pattern of Redis that matches its keys whatever types and modules they begin with, and others. The
+    /// catalog does not know what the compiler calls those.
     pub fn pattern_of_any_type(&self) -> Option<String> {
         let name = self.place.name.rsplit("::").next().unwrap_or_default();
         let rest = self.template.strip_prefix(&self.place.path())?;

@@ -206,7 +206,7 @@ impl LocalCopies {
         copy.due.store(until.saturating_sub(nanos(copy.local) / 2), Relaxed);
         copy.born.store(sent.saturating_sub(nanos(store.saturating_sub(copy.stored_at))), Relaxed);
         // One that was cut ends with its entry: nothing makes it longer.
-        copy.asked.store(granted < copy.local, Relaxed);
+        copy.asked.store(granted.as_millis() < copy.local.as_millis(), Relaxed);
         let held = self.held();
         held.due.lock().keys.remove(&copy.key);
         // One that was registered again is there, as a rule.
