@@ -87,8 +87,8 @@ fn some_hotter(
     report.heading(
         "Copies in the process, some keys hotter than others",
         "64 callers, by Zipf's law with exponent 0.99 over 10,000 keys; × is the median of the ratios to redis-rs by hand in the same \
-         round. What has one tier asks Redis each time. The second half: one hot key that another process writes for as long as it \
-         can, with 16 readers; a read is old that began after a write had returned, and gives what was there before. The others send \
+         round. What has one tier asks Redis each time. The second half: one hot key that a second cache of the program, which stands for another \
+         process, writes for as long as it can, with 16 readers; a read is old that began after a write had returned, and gives what was there before. The others send \
          messages that invalidate.",
     );
     let mut rates: Vec<Rate<'_>> = vec![

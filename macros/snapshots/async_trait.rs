@@ -17,8 +17,9 @@ impl Load for Repo {
         Box::pin(async move {
             const __SHAPE: ::core::primitive::u8 = {
                 use ::cached_aside::__private::{NoShape as _, Shape as __Shape};
-                __Shape::<Result<User, ()>>::OPTION + __Shape::<Result<User, ()>>::RESULT
-                    + __Shape::<Result<User, ()>>::RESULT_OPTION
+                __Shape::<Result<User, <Repo as Load>::Error>>::OPTION
+                    + __Shape::<Result<User, <Repo as Load>::Error>>::RESULT
+                    + __Shape::<Result<User, <Repo as Load>::Error>>::RESULT_OPTION
             };
             static __READ: __aside::ReadFunction = __aside::ReadFunction::declare(
                     ::core::module_path!(),
@@ -26,7 +27,13 @@ impl Load for Repo {
                     "user:{self.tenant}:{id}",
                     __aside::Duration::from_secs(60u64),
                 )
-                .integers(2);
+                .integers(2)
+                .stores(
+                    &__aside::coding::<
+                        __aside::Value<Result<User, <Repo as Load>::Error>, __SHAPE>,
+                        __aside::DefaultCodec,
+                    >(0),
+                );
             ::cached_aside::__private::inventory::submit! {
                 ::cached_aside::__private::Linked(& __READ)
             }

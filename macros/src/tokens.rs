@@ -1,7 +1,7 @@
 //! Questions about tokens: which names are in them, and how a person would write them.
 
-use proc_macro2::{Ident, Span, TokenStream, TokenTree};
-use syn::{Expr, ext::IdentExt};
+use proc_macro2::{Group, Ident, Span, TokenStream, TokenTree};
+use syn::{Expr, Type, ext::IdentExt};
 
 /// Stands for the `$` of what a macro fills in.
 pub(crate) const OF_MACRO: &str = "__of_macro_";
@@ -11,35 +11,78 @@ pub(crate) fn is_of_macro(name: &Ident) -> bool {
     name.to_string().starts_with(OF_MACRO)
 }
 
+/// A token, as it is looked at.
+pub(crate) struct Seen<'a> {
+    pub(crate) token: &'a TokenTree,
+    /// Whether it is among what a macro is given.
+    in_macro: bool,
+}
+
 /// What `look` finds in the first token that it finds something in. It is shown names of their own: neither fields and methods, nor
 /// what follows in a path.
-pub(crate) fn find<T>(tokens: &TokenStream, look: &mut dyn FnMut(&TokenTree) -> Option<T>) -> Option<T> {
-    // Dots and colons right before the token: `0..x` and `a: x` are no field and no path.
-    let (mut dots, mut colons) = (0, 0);
-    for token in tokens.clone() {
-        let follows = dots == 1 || colons >= 2;
-        let found = match &token {
-            TokenTree::Group(group) => find(&group.stream(), look),
-            _ if follows => None,
-            _ => look(&token),
-        };
-        if found.is_some() {
-            return found;
+pub(crate) fn find<T>(tokens: &TokenStream, look: &mut dyn FnMut(Seen) -> Option<T>) -> Option<T> {
+    find_in(tokens, false, look)
+}
+
+fn find_in<T>(tokens: &TokenStream, in_macro: bool, look: &mut dyn FnMut(Seen) -> Option<T>) -> Option<T> {
+    let tokens: Vec<TokenTree> = tokens.clone().into_iter().collect();
+    tokens.iter().enumerate().find_map(|(at, token)| {
+        let around = Around { tokens: &tokens, at };
+        match token {
+            TokenTree::Group(group) => find_in(&group.stream(), in_macro || around.is_given_to_macro(), look),
+            TokenTree::Ident(_) if around.is_field() || around.follows_in_path() || around.names_field() => {
+                None
+            }
+            _ => look(Seen { token, in_macro }),
         }
-        let run = |of: char, length: usize| match &token {
-            TokenTree::Punct(punct) if punct.as_char() == of => length + 1,
-            _ => 0,
-        };
-        (dots, colons) = (run('.', dots), run(':', colons));
+    })
+}
+
+/// A token among its neighbours.
+struct Around<'a> {
+    tokens: &'a [TokenTree],
+    at: usize,
+}
+
+impl Around<'_> {
+    /// Whether this character is so many tokens away.
+    fn is(&self, away: isize, character: char) -> bool {
+        let token = self.at.checked_add_signed(away).and_then(|at| self.tokens.get(at));
+        matches!(token, Some(TokenTree::Punct(punct)) if punct.as_char() == character)
     }
-    None
+
+    /// `x` of `a.x`; what stands behind `..` is no field.
+    fn is_field(&self) -> bool {
+        self.is(-1, '.') && !self.is(-2, '.')
+    }
+
+    /// `x` of `a::x`
+    fn follows_in_path(&self) -> bool {
+        self.is(-1, ':') && self.is(-2, ':')
+    }
+
+    /// `x` of `x::a`
+    fn begins_path(&self) -> bool {
+        self.is(1, ':') && self.is(2, ':')
+    }
+
+    /// `x` of `A { x: a }`, and of `|x: A| a`
+    fn names_field(&self) -> bool {
+        self.is(1, ':') && !self.is(2, ':')
+    }
+
+    /// Whether it is the group of `a!(…)`.
+    fn is_given_to_macro(&self) -> bool {
+        let before = self.at.checked_sub(2).and_then(|at| self.tokens.get(at));
+        self.is(-1, '!') && matches!(before, Some(TokenTree::Ident(_)))
+    }
 }
 
 /// All names of their own.
 pub(crate) fn names(tokens: &TokenStream) -> Vec<String> {
     let mut names = Vec::new();
-    find(tokens, &mut |token| {
-        if let TokenTree::Ident(ident) = token {
+    find(tokens, &mut |seen| {
+        if let TokenTree::Ident(ident) = seen.token {
             names.push(ident.to_string());
         }
         None::<()>
@@ -47,17 +90,17 @@ pub(crate) fn names(tokens: &TokenStream) -> Vec<String> {
     names
 }
 
-/// `result`, also inside of a format string.
+/// `result`, also where a format string names it.
 pub(crate) fn mention_of_result(tokens: &TokenStream) -> Option<Ident> {
     mention_of(tokens, &Ident::new("result", Span::call_site()))
 }
 
-/// A name of its own, also inside of a format string.
+/// A name of its own, also where a format string names it.
 pub(crate) fn mention_of(tokens: &TokenStream, name: &Ident) -> Option<Ident> {
-    let in_text = format!("{{{}", name.unraw());
-    find(tokens, &mut |token| match token {
+    let in_text = |text: &str| in_format(text).iter().any(|named| same(name, named));
+    find(tokens, &mut |Seen { token, in_macro }| match token {
         TokenTree::Ident(ident) if ident == name => Some(ident.clone()),
-        TokenTree::Literal(literal) if literal.to_string().contains(&in_text) => {
+        TokenTree::Literal(literal) if in_macro && in_text(&literal.to_string()) => {
             let mut found = name.clone();
             found.set_span(literal.span());
             Some(found)
@@ -85,34 +128,33 @@ pub(crate) fn variables(tokens: &TokenStream) -> Vec<String> {
 
 fn collect_variables(tokens: &TokenStream, in_macro: bool, names: &mut Vec<String>) {
     let tokens: Vec<TokenTree> = tokens.clone().into_iter().collect();
-    let is = |at: Option<usize>, of: char| matches!(at.and_then(|at| tokens.get(at)), Some(TokenTree::Punct(punct)) if punct.as_char() == of);
     // `tenant = 0` in a macro gives a value to a name.
     let is_given =
-        |at: usize| in_macro && is(Some(at + 1), '=') && !is(Some(at + 2), '=') && !is(Some(at + 2), '>');
+        |around: &Around| in_macro && around.is(1, '=') && !around.is(2, '=') && !around.is(2, '>');
     for (at, token) in tokens.iter().enumerate() {
-        let (before, after) = (at.checked_sub(1), Some(at + 1));
+        let around = Around { tokens: &tokens, at };
         match token {
             TokenTree::Group(group) => {
-                let of_macro = is(before, '!')
-                    && matches!(at.checked_sub(2).map(|at| &tokens[at]), Some(TokenTree::Ident(_)));
-                collect_variables(&group.stream(), in_macro || of_macro, names);
+                collect_variables(&group.stream(), in_macro || around.is_given_to_macro(), names);
             }
             TokenTree::Ident(ident) => {
-                let is_field = is(before, '.') && !is(at.checked_sub(2), '.');
-                let is_in_path = is(before, ':') || is(after, ':');
-                let is_called = is(after, '!') && !is(Some(at + 2), '=');
-                if !(is_field || is_in_path || is_given(at) || is_called) {
+                let is_called = around.is(1, '!') && !around.is(2, '=');
+                let is_other = around.is_field()
+                    || around.names_field()
+                    || around.begins_path()
+                    || around.follows_in_path();
+                if !(is_other || is_given(&around) || is_called) {
                     names.push(ident.to_string());
                 }
             }
             TokenTree::Literal(literal) if in_macro => {
-                let mut of_text = Vec::new();
-                in_format(&literal.to_string(), &mut of_text);
+                let mut of_text = in_format(&literal.to_string());
                 // What the macro is given by that name is something else.
                 of_text.retain(|name| {
                     let mut all = tokens.iter().enumerate();
                     !all.any(|(at, token)| {
-                        matches!(token, TokenTree::Ident(ident) if same(ident, name)) && is_given(at)
+                        matches!(token, TokenTree::Ident(ident) if same(ident, name))
+                            && is_given(&Around { tokens: &tokens, at })
                     })
                 });
                 names.extend(of_text);
@@ -123,7 +165,8 @@ fn collect_variables(tokens: &TokenStream, in_macro: bool, names: &mut Vec<Strin
 }
 
 /// `tenant` and `width` of `"{tenant}:{id:>width$}"`.
-fn in_format(text: &str, names: &mut Vec<String>) {
+fn in_format(text: &str) -> Vec<String> {
+    let mut names = Vec::new();
     let text = text.replace("{{", "");
     for placeholder in text.split('{').skip(1).filter_map(|rest| rest.split_once('}')) {
         let (name, spec) = placeholder.0.split_once(':').unwrap_or((placeholder.0, ""));
@@ -135,6 +178,7 @@ fn in_format(text: &str, names: &mut Vec<String>) {
                 .filter_map(|(end, _)| spec[..end].rsplit(is_other).next().map(str::to_owned)),
         );
     }
+    names
 }
 
 /// The expression without the invisible groups that the argument of a `macro_rules!` macro is in.
@@ -145,9 +189,32 @@ pub(crate) fn ungrouped(mut expr: Expr) -> Expr {
     expr
 }
 
+/// The same of a type.
+pub(crate) fn ungrouped_type(mut ty: Type) -> Type {
+    while let Type::Group(group) = ty {
+        ty = *group.elem;
+    }
+    ty
+}
+
 /// Whether an identifier has this name, `r#` or not.
 pub(crate) fn same(ident: &Ident, name: &str) -> bool {
     ident.unraw() == name.strip_prefix("r#").unwrap_or(name)
+}
+
+/// The same tokens as if they had been written elsewhere.
+pub(crate) fn located(tokens: &TokenStream, at: Span) -> TokenStream {
+    let shown = |mut token: TokenTree| {
+        if let TokenTree::Group(group) = &token {
+            token = Group::new(group.delimiter(), located(&group.stream(), at)).into();
+        }
+        // Which crate that is, only its own span says.
+        if !matches!(&token, TokenTree::Ident(name) if name == "$crate") {
+            token.set_span(at);
+        }
+        token
+    };
+    tokens.clone().into_iter().map(shown).collect()
 }
 
 /// Tokens as one would write them: `Repo<T>`.
@@ -196,6 +263,13 @@ mod tests {
             ("f(x.result)", false),
             ("results", false),
             ("\"result\"", false),
+            ("\"{result}\"", false),
+            ("format!(\"{results}:{result_id:>resulting$}\")", false),
+            ("format!(\"{{result}}\")", false),
+            ("format!(\"{id:>result$}\")", true),
+            ("of(format!(\"{result:?}\"))", true),
+            ("Key { result: id }", false),
+            ("Key { id: result }", true),
         ] {
             assert_eq!(mention_of_result(&text.parse().unwrap()).is_some(), expected, "{text}");
         }
@@ -206,7 +280,7 @@ mod tests {
         for (text, expected) in [
             ("caches[0..n].get(id)", &["caches", "n", "id"][..]),
             ("self.caches.of(&tenant)", &["self", "tenant"]),
-            ("caches::of(Site { id: tenant })", &["caches", "Site", "id", "tenant"]),
+            ("caches::of(Site { id: tenant })", &["caches", "Site", "tenant"]),
             ("::caches::CACHE", &[]),
         ] {
             assert_eq!(names(&text.parse().unwrap()), expected, "{text}");

@@ -275,7 +275,9 @@ async fn a_paused_clock_leaves_no_write_unguarded() {
         })
         .await;
     every_write_was_guarded(&cache);
-    assert_eq!(cache.stats().total.hits, 50);
+    // A fill that still went over another connection may be overtaken, and is waited for.
+    let total = cache.stats().total;
+    assert_eq!(total.hits + total.waited, 50, "{total:?}");
 }
 
 /// An orderly end: the fills of a runtime that nobody drives any more are sent, and waited for from another.

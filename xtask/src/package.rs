@@ -109,11 +109,29 @@ fn problems(files: &[String]) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
 
     #[test]
     fn packages_are_whole_without_dead_links_and_stray_files() {
         assert_eq!(check(), Ok(()));
+    }
+
+    /// What `docs/comparison.md` says of this library, counted as it says.
+    #[test]
+    fn as_many_crates_are_needed_as_the_comparison_says() {
+        let mut tree = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+        tree.args(["tree", "--package", "cached-aside", "--edges", "normal", "--prefix", "none"]);
+        let output =
+            tree.args(["--target", "x86_64-unknown-linux-gnu"]).stdin(Stdio::null()).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let lines = String::from_utf8(output.stdout).unwrap();
+        let crates: BTreeSet<&str> = lines.lines().map(|line| line.trim_end_matches(" (*)")).collect();
+        let page = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/comparison.md")).unwrap();
+        let row = page.lines().find(|line| line.starts_with("| crates |")).unwrap();
+        let said = row.trim_end_matches([' ', '|']).rsplit("| ").next().unwrap();
+        assert_eq!(said, crates.len().to_string(), "the page is old");
     }
 
     #[test]

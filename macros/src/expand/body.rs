@@ -108,11 +108,9 @@ pub(super) fn owned(
 /// Binds the parameter as a whole; the body destructures it.
 pub(super) fn plain_name(typed: &mut PatType, number: usize) -> Ident {
     if let Pat::Ident(PatIdent { by_ref, mutability, subpat, ident, .. }) = &mut *typed.pat
-        && subpat.is_none()
         && !ident.to_string().starts_with('_')
     {
-        *by_ref = None;
-        *mutability = None;
+        (*by_ref, *mutability, *subpat) = (None, None, None);
         return ident.clone();
     }
     let name = match &*typed.pat {

@@ -144,8 +144,9 @@ fn key_of_method(call: &ExprMethodCall, site: &Site, uses: bool) -> TokenStream 
 }
 
 /// The call with each `?` as the value of an `Option` that may be empty.
-pub(super) fn with_optional_arguments(call: &Call) -> Call {
+pub(super) fn with_optional_parts(call: &Call) -> Call {
     let mut call = call.clone();
+    call.receiver_mut().into_iter().for_each(ask);
     call.change_arguments(ask);
     call
 }

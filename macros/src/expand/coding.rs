@@ -1,6 +1,6 @@
 //! How values become bytes: the codec and the version, for the types that the function stores.
 
-use proc_macro2::{Group, Span, TokenStream, TokenTree};
+use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::{Expr, Type, spanned::Spanned};
 
@@ -55,21 +55,6 @@ pub(super) fn coding_of(plan: &ReadPlan, output: &Type, shape: Option<&TokenStre
 pub(super) fn value(output: &Type, shape: &TokenStream) -> TokenStream {
     let at_output = Span::mixed_site().located_at(output.span());
     quote_spanned!(at_output=> ::cached_aside::__private::Value<#output, #shape>)
-}
-
-/// The same tokens as if they had been written elsewhere.
-pub(super) fn located(tokens: &TokenStream, at: Span) -> TokenStream {
-    let shown = |mut token: TokenTree| {
-        if let TokenTree::Group(group) = &token {
-            token = Group::new(group.delimiter(), located(&group.stream(), at)).into();
-        }
-        // Which crate that is, only its own span says.
-        if !matches!(&token, TokenTree::Ident(name) if name == "$crate") {
-            token.set_span(at);
-        }
-        token
-    };
-    tokens.clone().into_iter().map(shown).collect()
 }
 
 /// How the errors are encoded that the function stores.

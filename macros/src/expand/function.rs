@@ -6,7 +6,7 @@ use syn::{Block, Expr, Local, Pat, Stmt, Type, spanned::Spanned};
 
 use super::{
     attributes::as_outer,
-    coding::{coding, error_coding, located},
+    coding::{coding, error_coding},
     key::tagged_key,
     pieces::{hygienic, imports, optional, returned},
     shape::shape_of,
@@ -19,7 +19,7 @@ use crate::{
     },
     parse::{args::OptionValue, duration::DurationArg},
     plan::ReadPlan,
-    tokens::{names, variables},
+    tokens::{located, names, variables},
 };
 
 /// The body of the annotated function.

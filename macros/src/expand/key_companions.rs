@@ -2,7 +2,7 @@
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
-use syn::{FnArg, Signature, Type, parse_quote, spanned::Spanned};
+use syn::{FnArg, GenericArgument, PathArguments, Signature, Type, parse_quote, spanned::Spanned};
 
 use super::{
     attributes::{attributes_of_every_item, attributes_of_keys, generated_vis},
@@ -154,7 +154,7 @@ impl KeySignature {
         parameters: Vec<(Option<Ident>, FnArg)>,
         knows_cache: bool,
     ) -> KeySignature {
-        let output = without_lifetimes(&function.output);
+        let output = without_error(without_lifetimes(&function.output), function);
         let value = coding::value(&output, shape);
         let mut used = output.to_token_stream();
         for value in plan.key.values().filter(|value| value.source == Source::Generic) {
@@ -174,6 +174,24 @@ impl KeySignature {
             parse_quote!(fn #name #params(#(#parameters),*) -> ::cached_aside::Key<#value #unplaced> #clause);
         KeySignature { sig, value: output }
     }
+}
+
+/// The type without an error that only a parameter of the function's own names: a key has none of it, from which that parameter could be
+/// inferred.
+fn without_error(mut output: Type, function: &Function) -> Type {
+    let is_own = |ty: &Type| {
+        let tokens = ty.to_token_stream();
+        function.sig.generics.type_params().any(|own| mentions(&tokens, &own.ident.to_string()))
+    };
+    if let Type::Path(path) = &mut output
+        && let Some(last) = path.path.segments.last_mut().filter(|last| last.ident == "Result")
+        && let PathArguments::AngleBracketed(arguments) = &mut last.arguments
+        && let Some(GenericArgument::Type(error)) = arguments.args.iter_mut().nth(1)
+        && is_own(error)
+    {
+        *error = parse_quote!(());
+    }
+    output
 }
 
 /// The parameters that the key uses, `self` without a name.

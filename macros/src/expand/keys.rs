@@ -5,7 +5,7 @@ use quote::{quote, quote_spanned};
 use syn::spanned::Spanned;
 
 use super::{
-    call::{self, with_optional_arguments},
+    call::{self, with_optional_parts},
     items::{dereferenced, rebound},
     key::key_text,
     pieces::hygienic,
@@ -45,7 +45,7 @@ pub(super) fn imported<'a>(keys: impl Iterator<Item = &'a TargetKey>) -> Vec<&'s
 impl Places<'_> {
     /// An expression of type `Key<_>`, which may be one that does not know its cache where the write names one.
     pub(super) fn key(&self, call: &Call, items: &[Ident]) -> TokenStream {
-        let key = call::key(&with_optional_arguments(&dereferenced(call, items)), self.site, items);
+        let key = call::key(&with_optional_parts(&dereferenced(call, items)), self.site, items);
         let is_whole = matches!(call, Call::Key(_) | Call::Tag(_));
         if self.named && !is_whole {
             quote_spanned!(key.span()=> __aside::in_cache_of_write(#key))

@@ -10,7 +10,11 @@ use super::{
     pieces::setting,
 };
 use crate::{
-    item::{context::Context, function::Function, shape::without_lifetimes},
+    item::{
+        context::Context,
+        function::Function,
+        shape::{with_self, without_lifetimes},
+    },
     parse::{
         args::{OptionValue, Policy, Refresh},
         duration::DurationArg,
@@ -86,7 +90,7 @@ fn read_settings(plan: &ReadPlan) -> TokenStream {
 /// How the types are encoded that the function stores, where they are known without a call.
 fn types(plan: &ReadPlan, function: &Function, shape: &TokenStream) -> Option<TokenStream> {
     let (codec, version) = (codec(plan), version(plan));
-    let output = without_lifetimes(&function.output);
+    let output = without_lifetimes(&with_self(&function.output, function));
     let used = quote!(#output #codec #version);
     let generic = |parameter: &GenericParam| match parameter {
         GenericParam::Type(parameter) => mentions(&used, &parameter.ident.to_string()),

@@ -256,22 +256,6 @@ impl Beside {
     pub(crate) fn has(&self, keyword: &str, name: &str) -> bool {
         are_beside(tokens(&self.text), &[keyword], name)
     }
-
-    /// Whether the function of this name is in the file, and no `const fn`.
-    pub(crate) fn is_not_const(&self, name: &str) -> bool {
-        let tokens: Vec<Token> = tokens(&self.text).collect();
-        let mut functions = tokens.windows(2).enumerate().filter_map(|(at, pair)| match pair {
-            [keyword, item] if keyword.text == "fn" && item.text == name => Some(at),
-            _ => None,
-        });
-        let is_const = |at: usize| {
-            let qualifiers = tokens[..at].iter().rev().map(|token| token.text);
-            qualifiers
-                .take_while(|text| !matches!(*text, ";" | "}" | "{" | "]" | ")"))
-                .any(|text| text == "const")
-        };
-        functions.next().is_some_and(|first| !is_const(first)) && functions.all(|other| !is_const(other))
-    }
 }
 
 /// The function of this name in what an `impl` has between its braces.
@@ -429,12 +413,5 @@ mod second {
             assert_eq!(at("fn plain").item(other), None, "{other}");
         }
         assert_eq!(beside().item("user"), None);
-    }
-
-    #[test]
-    fn a_function_that_is_not_constant_is_found() {
-        for (name, expected) in [("plain", true), ("ttl", true), ("constant", false), ("elsewhere", false)] {
-            assert_eq!(beside().is_not_const(name), expected, "{name}");
-        }
     }
 }

@@ -17,7 +17,7 @@ use crate::{
         types::{future_output, impl_trait, inside},
     },
     problem::Problems,
-    tokens::{compact, mentions, same},
+    tokens::{compact, mentions, same, variables},
 };
 
 /// An annotated function.
@@ -67,13 +67,23 @@ impl Parameter {
 
     /// Whether it is a shared reference, which others can have as well.
     pub(crate) fn is_borrowed(&self) -> bool {
+        self.is_reference_that(|is_mutable| !is_mutable)
+    }
+
+    /// Whether it is a reference that nobody else has.
+    pub(crate) fn is_mutable_reference(&self) -> bool {
+        self.is_reference_that(|is_mutable| is_mutable)
+    }
+
+    fn is_reference_that(&self, is: impl Fn(bool) -> bool) -> bool {
+        let of = |ty: &Type| matches!(ty, Type::Reference(ty) if is(ty.mutability.is_some()));
         match &self.written {
             FnArg::Receiver(receiver) => match &receiver.kind {
-                ReceiverKind::Reference(_, _, mutable) => mutable.is_none(),
-                ReceiverKind::Typed(_, ty) => matches!(&**ty, Type::Reference(ty) if ty.mutability.is_none()),
+                ReceiverKind::Reference(_, _, mutable) => is(mutable.is_some()),
+                ReceiverKind::Typed(_, ty) => of(ty),
                 _ => false,
             },
-            FnArg::Typed(typed) => matches!(&*typed.ty, Type::Reference(ty) if ty.mutability.is_none()),
+            FnArg::Typed(typed) => of(&typed.ty),
         }
     }
 
@@ -293,6 +303,15 @@ impl Function {
                 format!("`#[{attribute}]` needs a function that returns; put it on one that this one calls"),
             ));
         }
+    }
+
+    /// Whether the body speaks of something by this name, which then is its own.
+    pub(crate) fn body_mentions(&self, name: &Ident) -> bool {
+        let body = match &self.body {
+            Body::Async(block) => block.to_token_stream(),
+            Body::Boxed(boxed) => boxed.block.to_token_stream(),
+        };
+        variables(&body).iter().any(|of_body| same(name, of_body))
     }
 
     /// Whether its body blocks on a future, as that which an attribute such as `#[tokio::main]` writes does.

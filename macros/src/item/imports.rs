@@ -69,6 +69,39 @@ impl Beside {
     }
 }
 
+impl Beside {
+    /// The path in the same module that begins with this name where it can't be that of the function's companions, such as `url::Url`.
+    pub(crate) fn path_of_crate(&self, name: &str) -> Option<String> {
+        const COMPANIONS: [&str; 2] = ["key", "uncached"];
+        let all: Vec<Token> = tokens(&self.text[self.module().clone()]).collect();
+        let (mut in_use, mut inner_module) = (false, None);
+        for (at, token) in all.iter().enumerate() {
+            let text = |away: isize| {
+                at.checked_add_signed(away).and_then(|at| all.get(at)).map_or("", |token| token.text)
+            };
+            match token.text {
+                "{" if inner_module.is_none() && text(-2) == "mod" => inner_module = Some(token.depth),
+                "}" if inner_module == Some(token.depth) => inner_module = None,
+                "use" => in_use = true,
+                ";" => in_use = false,
+                _ => {}
+            }
+            // In a `use` only what comes first is no part of a path.
+            let begins = !matches!(text(-1), ":" | "." | "fn" | "mod") && (!in_use || text(-1) == "use");
+            let is_path = token.text == name && text(1) == ":" && text(2) == ":" && begins;
+            if inner_module.is_none()
+                && is_path
+                && !COMPANIONS.contains(&text(3))
+                && !matches!(text(3), "<" | ":")
+            {
+                let of = Some(text(3)).filter(|next| next.chars().all(|c| c.is_alphanumeric() || c == '_'));
+                return Some(format!("{name}::{}", of.unwrap_or("…")));
+            }
+        }
+        None
+    }
+}
+
 fn module(tree: &UseTree, of: Option<&str>, name: &str) -> Option<String> {
     let is_module = |what: &str| match of {
         Some("std") => OF_STD.contains(&what),
@@ -89,6 +122,32 @@ fn module(tree: &UseTree, of: Option<&str>, name: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_path_of_a_crate_is_none_of_the_companions() {
+        let found = |beside: &str| {
+            let source = format!("{beside}\nasync fn HERE() {{}}\nmod inner {{ fn f(of: url::Inner) {{}} }}");
+            let at = source.find("fn HERE").unwrap();
+            Beside::at(source, at).path_of_crate("url")
+        };
+        for (beside, path) in [
+            ("use url::Url;", "url::Url"),
+            ("use url::{Host, Url};", "url::…"),
+            ("fn f(of: &url::Url) {}", "url::Url"),
+            ("fn f() { url::Url::parse(of) }", "url::Url"),
+        ] {
+            assert_eq!(found(beside).as_deref(), Some(path), "{beside}");
+        }
+        for beside in [
+            "fn f() { url::key(1); url::uncached(1); url::<u8>(1); Self::url::of(1); self.url::<u8>() }",
+            "use crate::url::Url; use shop::{url::Url, other};",
+            "fn f(of: ::url::Url) {} // url::Url",
+            "fn f() -> &'static str { \"url::Url\" }",
+            "use url; fn f(url: u8) { Of { url: ::std::env::args() } }",
+        ] {
+            assert_eq!(found(beside), None, "{beside}");
+        }
+    }
 
     #[test]
     fn an_imported_module_is_found_by_its_name() {

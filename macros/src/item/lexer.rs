@@ -42,7 +42,8 @@ pub(crate) fn enclosing(text: &str) -> Vec<Frame> {
                     header.push(character);
                 }
             }
-            ';' => header.clear(),
+            // `[u8; 32]` is no end of an item.
+            ';' if frames.last().is_none_or(|frame| frame.open == '{') => header.clear(),
             // The text of a literal says nothing, and may look like anything.
             _ if token.contains('"') => header.push_str("\"\""),
             _ => header.push_str(token),

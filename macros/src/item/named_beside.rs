@@ -5,6 +5,17 @@ use syn::{ImplItemFn, ItemFn};
 use super::beside::{Beside, Token, method_in, tokens};
 
 impl Beside {
+    /// Whether the function of this name is in the same module, and no `const fn`.
+    pub(crate) fn is_not_const(&self, name: &str) -> bool {
+        let of_module = tokens(&self.text[self.module().clone()]);
+        are_not_const(&of_module.filter(|token| token.depth == 0).collect::<Vec<_>>(), name)
+    }
+
+    /// Whether the method of this name is in the file, and no `const fn`.
+    pub(crate) fn is_no_const_method(&self, name: &str) -> bool {
+        are_not_const(&tokens(&self.text).collect::<Vec<_>>(), name)
+    }
+
     /// The only function of this name in the same module, outside of every `impl`.
     pub(crate) fn free_function(&self, name: &str) -> Option<ItemFn> {
         let text = &self.text[self.module().clone()];
@@ -83,6 +94,21 @@ impl Beside {
     }
 }
 
+/// Whether there are functions of this name, and none is a `const fn`.
+fn are_not_const(tokens: &[Token], name: &str) -> bool {
+    let mut functions = tokens.windows(2).enumerate().filter_map(|(at, pair)| match pair {
+        [keyword, item] if keyword.text == "fn" && item.text == name => Some(at),
+        _ => None,
+    });
+    let is_const = |at: usize| {
+        let qualifiers = tokens[..at].iter().rev().map(|token| token.text);
+        qualifiers
+            .take_while(|text| !matches!(*text, ";" | "}" | "{" | "]" | ")"))
+            .any(|text| text == "const")
+    };
+    functions.next().is_some_and(|first| !is_const(first)) && functions.all(|other| !is_const(other))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -126,5 +152,20 @@ fn caller(repo: &Repo) { repo.get(); imported(); variable; }
         assert!(
             found("Repo", "get") && found("Repo", "other") && !found("Repo", "made") && !found("u8", "get")
         );
+    }
+
+    #[test]
+    fn a_function_that_is_not_constant_is_found() {
+        let source = "mod user { fn ttl() {} }\nconst fn constant() {}\npub fn plain() {}\nfn HERE() {}";
+        let beside = Beside::at(source.to_owned(), source.find("fn HERE").unwrap());
+        for (name, of_module, of_file) in [
+            ("plain", true, true),
+            ("ttl", false, true),
+            ("constant", false, false),
+            ("elsewhere", false, false),
+        ] {
+            assert_eq!(beside.is_not_const(name), of_module, "{name}");
+            assert_eq!(beside.is_no_const_method(name), of_file, "{name}");
+        }
     }
 }

@@ -4,21 +4,22 @@
 use proc_macro2::{Span, TokenStream, TokenTree};
 use quote::ToTokens;
 use syn::{
-    Expr, GenericArgument, GenericParam, Ident, Lifetime, PathArguments, Type, TypeParamBound, TypeReference,
-    WherePredicate, parse_quote,
+    Expr, GenericArgument, GenericParam, Ident, ItemImpl, Lifetime, PathArguments, Type, TypeParamBound,
+    TypeReference, WherePredicate, parse_quote,
+    spanned::Spanned,
     visit_mut::{self, VisitMut},
 };
 
 use crate::{
-    item::{context::Context, function::Function},
-    tokens::{OF_MACRO, mentions},
+    item::{beside::Beside, context::Context, function::Function},
+    tokens::{OF_MACRO, located, mentions},
 };
 
 /// The type as far as its shape needs it: with `()` for type parameters and what is projected from them, a value for const
 /// parameters, and `'static` for lifetimes. What might not accept a `()` is replaced as a whole.
 pub(crate) fn without_parameters(ty: &Type, function: &Function) -> Type {
     let replace = Replace::of(function);
-    let mut ty = concrete(ty, function).unwrap_or_else(|| ty.clone());
+    let mut ty = with_self(ty, function);
     replace.reduce(&mut ty, function);
     replace.clone().visit_type_mut(&mut ty);
     ty
@@ -26,7 +27,7 @@ pub(crate) fn without_parameters(ty: &Type, function: &Function) -> Type {
 
 /// Whether a part of the type was replaced as a whole that may be an alias of an `Option` or a `Result`.
 pub(crate) fn is_opaque(ty: &Type, function: &Function) -> bool {
-    Replace::of(function).reduce(&mut ty.clone(), function)
+    Replace::of(function).reduce(&mut with_self(ty, function), function)
 }
 
 /// Traits of which `()` has an implementation.
@@ -170,21 +171,56 @@ fn is_letter(name: &Ident) -> bool {
 
 /// Whether the type is `Self::Answer` of a type that isn't known here: it may be a `Result`, and it may not.
 pub(crate) fn is_unknown(ty: &Type, function: &Function) -> bool {
-    projected_from_self(ty).is_some() && concrete(ty, function).is_none()
+    projected_from_self(ty).is_some() && projected_from_self(&with_self(ty, function)).is_some()
 }
 
-/// `Self::Answer` as `<Repo as Load>::Answer`, in the `impl` of a trait for a type without parameters.
-fn concrete(ty: &Type, function: &Function) -> Option<Type> {
-    let name = projected_from_self(ty)?;
-    let item = function.implementation()?;
-    let (of, _) = item.trait_.as_ref()?;
+/// The type with what `Self` stands for, in the `impl` of a type without parameters: `Page<Self>` as `Page<User>`, and `Self::Answer`
+/// as `<Repo as Load>::Answer`.
+pub(crate) fn with_self(ty: &Type, function: &Function) -> Type {
+    let mut ty = ty.clone();
+    let Some(item) = function.implementation() else { return ty };
     let parameters =
         item.generics.params.iter().any(|parameter| !matches!(parameter, GenericParam::Lifetime(_)));
-    if parameters || item.to_token_stream().to_string().contains(OF_MACRO) {
-        return None;
+    if !parameters
+        && mentions(&ty.to_token_stream(), "Self")
+        && !item.to_token_stream().to_string().contains(OF_MACRO)
+    {
+        InPlaceOfSelf { item, beside: Beside::of(function) }.visit_type_mut(&mut ty);
     }
-    let self_ty = &item.self_ty;
-    Some(parse_quote!(<#self_ty as #of>::#name))
+    ty
+}
+
+struct InPlaceOfSelf<'a> {
+    item: &'a ItemImpl,
+    beside: Option<Beside>,
+}
+
+impl InPlaceOfSelf<'_> {
+    /// Whether the associated type is one of the trait itself, whose `impl` says what it is, and not of a trait above it.
+    fn declares(&self, name: &Ident) -> bool {
+        self.beside.as_ref().is_none_or(|beside| beside.item(&name.to_string()) == Some("type"))
+    }
+}
+
+impl VisitMut for InPlaceOfSelf<'_> {
+    fn visit_type_mut(&mut self, ty: &mut Type) {
+        let Type::Path(path) = ty else { return visit_mut::visit_type_mut(self, ty) };
+        let segments = &path.path.segments;
+        if path.qself.is_some() || segments.first().is_none_or(|first| first.ident != "Self") {
+            return visit_mut::visit_type_mut(self, ty);
+        }
+        // Shown where it is written.
+        let at = Span::call_site().located_at(segments.span());
+        let self_ty = located(&self.item.self_ty.to_token_stream(), at);
+        match (segments.len(), &self.item.trait_) {
+            (1, _) => *ty = parse_quote!(#self_ty),
+            (2, Some((of, _))) if self.declares(&segments[1].ident) => {
+                let (of, name) = (located(&of.to_token_stream(), at), &segments[1]);
+                *ty = parse_quote!(<#self_ty as #of>::#name);
+            }
+            _ => {}
+        }
+    }
 }
 
 /// `Answer` of `Self::Answer`.
@@ -325,6 +361,30 @@ mod tests {
             let ty = syn::parse_str(written).unwrap();
             let shape = without_parameters(&ty, &function).to_token_stream().to_string().replace(' ', "");
             assert_eq!(shape, expected, "{written}");
+        }
+    }
+
+    #[test]
+    fn self_is_written_out_where_it_is_known() {
+        for (around, written, expected) in [
+            ("impl User {}", "Result<Page<Self>, Error>", "Result<Page<User>,Error>"),
+            ("impl Store<[u8; 32]> {}", "Option<Self>", "Option<Store<[u8;32]>>"),
+            ("impl Entity for a::User<'_> {}", "Page<Self::Of>", "Page<<a::User<'static>asEntity>::Of>"),
+            ("impl Entity for User {}", "Vec<<Self as Entity>::Of>", "Vec<<UserasEntity>::Of>"),
+            ("impl<T> Repo<T> {}", "Result<Page<Self>, Error>", "Result<Page<()>,Error>"),
+            ("impl __of_macro_t {}", "Option<Self>", "Option<()>"),
+        ] {
+            let around: ItemImpl = syn::parse_str(around).unwrap();
+            let context = match around.trait_ {
+                Some(_) => Context::TraitImpl(Some(Box::new(around))),
+                None => Context::Inherent(Some(Box::new(around))),
+            };
+            let item = parse_quote!(
+                async fn f() {}
+            );
+            let function = Function::at(item, context);
+            let ty = without_parameters(&syn::parse_str(written).unwrap(), &function);
+            assert_eq!(ty.to_token_stream().to_string().replace(' ', ""), expected, "{written}");
         }
     }
 

@@ -128,7 +128,20 @@ impl Call {
         }
     }
 
-    /// Changes each of them.
+    /// Everything in it that is evaluated: what it stands on, and the arguments.
+    pub(crate) fn parts(&self) -> impl Iterator<Item = &Expr> {
+        self.receiver().into_iter().chain(self.arguments())
+    }
+
+    /// What it stands on, to be changed.
+    pub(crate) fn receiver_mut(&mut self) -> Option<&mut Expr> {
+        match self {
+            Call::Method(call) | Call::Key(call) => Some(&mut call.receiver),
+            Call::Path(..) | Call::Tag(_) => None,
+        }
+    }
+
+    /// Changes each of the arguments.
     pub(crate) fn change_arguments(&mut self, mut change: impl FnMut(&mut Expr)) {
         let (arguments, is_key) = match self {
             Call::Path(call, _) | Call::Tag(call) => (&mut call.args, false),

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     problem::{Problems, nearest, one_of},
-    tokens::ungrouped,
+    tokens::{ungrouped, ungrouped_type},
 };
 
 /// `"10%"`, in thousandths.
@@ -60,7 +60,7 @@ pub(super) fn share_of(text: &str) -> Option<f64> {
 /// A closure over one value, or the name of a function; `example` shows one.
 pub(super) fn closure(example: &'static str) -> impl Fn(ParseStream) -> syn::Result<Expr> {
     move |input| {
-        let expr: Expr = input.parse()?;
+        let expr = ungrouped(input.parse()?);
         match &expr {
             Expr::Closure(closure) if closure.inputs.len() == 1 => Ok(expr),
             Expr::Path(_) => Ok(expr),
@@ -149,7 +149,7 @@ pub(super) fn codec(input: ParseStream) -> syn::Result<Type> {
     if input.peek(Lit) {
         return Err(input.error("a codec is a type, such as `codec = Json`"));
     }
-    let ty: Type = input.parse()?;
+    let ty = ungrouped_type(input.parse()?);
     if let Some(codec) = written_small(&ty) {
         return Err(syn::Error::new(
             ty.span(),
@@ -203,10 +203,9 @@ fn without_feature(name: &str, codecs: &[(&str, &str, bool)]) -> Option<String> 
 
 /// `2`, `VERSION`, or `only(…)` around either.
 pub(super) fn version(input: ParseStream) -> syn::Result<Version> {
-    let expr: Expr = input.parse()?;
-    let (number, only) = match expr {
+    let (number, only) = match ungrouped(input.parse()?) {
         Expr::Call(ExprCall { ref func, ref args, .. }) if args.len() == 1 && is_only(func) => {
-            (args[0].clone(), true)
+            (ungrouped(args[0].clone()), true)
         }
         expr => (expr, false),
     };

@@ -54,9 +54,9 @@ pub(crate) fn batch(args: BatchArgs, function: &Function, mut problems: Problems
     let skip = options.skip.take().map(|skip| skip.value).unwrap_or_default();
     coverage::skips(&skip, None, function, &mut problems);
     let planned = target.and_then(|(call, each)| {
-        if let Some(argument) = call.arguments().find(|argument| has_question(argument)) {
+        if let Some(part) = call.parts().find(|part| has_question(part)) {
             problems.push(syn::Error::new(
-                argument.span(),
+                part.span(),
                 "the ids of a batch are all there; take them out of their `Option`s in a list of their own",
             ));
         }
@@ -127,9 +127,7 @@ fn name_of_list(list: &Expr) -> Option<&Ident> {
 
 /// What the call is made of: the name of a function, a field or a path is none of it.
 fn mentioned(call: &Call) -> TokenStream {
-    let arguments = call.arguments().map(ToTokens::to_token_stream);
-    let parts: Vec<TokenStream> =
-        call.receiver().map(ToTokens::to_token_stream).into_iter().chain(arguments).collect();
+    let parts: Vec<TokenStream> = call.parts().map(ToTokens::to_token_stream).collect();
     quote!(#(#parts),*)
 }
 

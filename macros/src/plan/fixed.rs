@@ -102,7 +102,8 @@ fn not_const<'a>(constant: &'a Expr, beside: &Beside) -> Option<&'a Ident> {
             let of_static = matches!(&*call.receiver, Expr::Path(path)
                 if path.path.get_ident().is_some_and(|name| beside.is_static(&name.to_string())));
             let is_own = !OF_DURATION.iter().any(|method| call.method == method);
-            Some(&call.method).filter(|name| of_static && is_own && is_not_const(name))
+            Some(&call.method)
+                .filter(|name| of_static && is_own && beside.is_no_const_method(&name.to_string()))
         }),
         _ => None,
     }
@@ -110,7 +111,7 @@ fn not_const<'a>(constant: &'a Expr, beside: &Beside) -> Option<&'a Ident> {
 
 /// A parameter where it is a name of its own.
 fn parameter(tokens: &TokenStream, function: &Function) -> Option<Ident> {
-    tokens::find(tokens, &mut |token| match token {
+    tokens::find(tokens, &mut |seen| match seen.token {
         TokenTree::Ident(ident)
             if function.parameters.iter().any(|parameter| parameter.binds(&ident.to_string())) =>
         {

@@ -31,7 +31,7 @@ pub(crate) fn keys(targets: Vec<Target>, site: &Site, mut problems: Problems) ->
                     problems.push(problem);
                     return None;
                 }
-                let is_optional = call.arguments().any(has_question);
+                let is_optional = call.parts().any(has_question);
                 (KeyOf::Call(call), is_optional)
             }
             Named::Template(template) => {

@@ -9,6 +9,7 @@ mod fixed;
 mod form;
 mod in_expression;
 pub(crate) mod key;
+mod late;
 mod misnamed;
 mod mistaken;
 mod mistyped;

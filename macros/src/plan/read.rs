@@ -13,7 +13,7 @@ use super::{
     transfer::ArgTransfer,
 };
 use crate::{
-    item::{beside::Beside, function::Function, shape::is_unknown, types::Transaction},
+    item::{beside::Beside, context::Context, function::Function, shape::is_unknown, types::Transaction},
     parse::{
         args::{Attribute, OptionValue, ReadArgs},
         duration::DurationArg,
@@ -160,20 +160,43 @@ pub(super) fn name_of_companions(function: &Function, form: Form, problems: &mut
             ),
         ));
     }
-    let found = |beside: Beside| {
-        let item = beside.item(&name).map(|kind| format!("{kind} {name}"));
-        item.or_else(|| beside.imported_module(&name).map(|path| format!("use {path}")))
-    };
-    if form == Form::Free
-        && let Some(other) = Beside::of(function).and_then(found)
-    {
+    let Some(beside) = Beside::of(function) else { return };
+    let span = function.sig.ident.span();
+    let mut clash = |other: &str, companion: &str| {
         problems.push(syn::Error::new(
-            function.sig.ident.span(),
+            span,
             format!(
-                "`{other}` stands beside this function, whose companions need that name (`{name}::key(…)`); call one of \
+                "`{other}` stands beside this function, whose companions need that name (`{companion}(…)`); call one of \
                  the two differently, such as `load_{name}`"
             ),
         ));
+    };
+    match form {
+        Form::Free => {
+            let item = beside.item(&name).map(|kind| format!("{kind} {name}"));
+            let other = item.or_else(|| beside.imported_module(&name).map(|path| format!("use {path}")));
+            if let Some(other) = other {
+                clash(&other, &format!("{name}::key"));
+            } else if matches!(function.context, Context::Free)
+                && let Some(path) = beside.path_of_crate(&name)
+            {
+                problems.push(syn::Error::new(
+                    span,
+                    format!(
+                        "the companions of this function (`{name}::key(…)`) would hide the crate `{name}`, which `{path}` names; call \
+                         the function differently, such as `load_{name}`, or write `::{path}`"
+                    ),
+                ));
+            }
+        }
+        Form::Method => {
+            let methods = beside.methods();
+            let companion = ["key", "uncached"].map(|of| format!("{name}_{of}"));
+            if let Some(companion) = companion.iter().find(|companion| methods.contains_key(*companion)) {
+                clash(&format!("fn {companion}"), companion);
+            }
+        }
+        Form::Alone => {}
     }
 }
 

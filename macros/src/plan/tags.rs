@@ -7,6 +7,7 @@ use syn::{ExprCall, FnArg, LitStr, spanned::Spanned};
 use super::{
     key::{Key, Scope, Source},
     misnamed::cached_tag,
+    optional_keys::has_question,
 };
 use crate::{
     item::{beside::Beside, context::Context, function::Function},
@@ -52,6 +53,13 @@ pub(super) fn of_read(
                 if let Some(problem) = beside.and_then(|beside| cached_tag(&call, &beside)) {
                     problems.push(problem);
                     continue;
+                }
+                if let Some(argument) = call.args.iter().find(|argument| has_question(argument)) {
+                    problems.push(syn::Error::new(
+                        argument.span(),
+                        "a `?` here would leave the function before its body; an entry carries each of its tags, so say which one \
+                         where there is none, such as `catalog(tenant.unwrap_or_default())`",
+                    ));
                 }
                 for (name, span) in beside_the_key(&call, key, function) {
                     problems.push(not_in_key(&name, span));

@@ -4,13 +4,13 @@ use proc_macro2::Span;
 use quote::{ToTokens, format_ident};
 use syn::{Expr, Ident, spanned::Spanned};
 
-use super::{misnamed::misnamed, mistaken};
+use super::{
+    late::{is_lent_of_taken, is_reference, lent, taken},
+    misnamed::misnamed,
+    mistaken,
+};
 use crate::{
-    item::{
-        beside::Site,
-        function::{Function, Parameter},
-        types::inside,
-    },
+    item::{beside::Site, function::Function, types::inside},
     parse::{
         call::Call,
         each::Each,
@@ -111,15 +111,16 @@ impl Keys {
             problems.push(problem);
             return;
         }
-        let (mut key, is_optional) = (call.clone(), call.arguments().any(has_question));
-        let exprs = || call.arguments().chain(list(each.as_ref()));
+        let (mut key, is_optional) = (call.clone(), call.parts().any(has_question));
+        let exprs = || call.parts().chain(list(each.as_ref()));
         match mention(exprs()) {
             Some(result) if is_parameter(site.function) => problems.push(ambiguous(result.span())),
             Some(result) => {
                 let items = names(each.as_ref());
                 check_use_of_result(exprs, &items, site.function, problems);
                 let asks = |expr: &&Expr| is_known_before(expr, &items) && has_question(expr);
-                if let Some(argument) = exprs().find(asks) {
+                let fixed = call.arguments().chain(list(each.as_ref()));
+                if let Some(argument) = fixed.into_iter().find(asks) {
                     problems.push(syn::Error::new(
                         argument.span(),
                         "beside `result` only the result can be asked for what there is; take this argument out of its `Option` \
@@ -131,6 +132,11 @@ impl Keys {
                     if let Some(problem) = lent(late, site.function) {
                         problems.push(problem);
                     }
+                } else if let Some(problem) = taken(
+                    call.parts().filter(|part| !is_known_before(part, &items)).chain(call.receiver()),
+                    site.function,
+                ) {
+                    problems.push(problem);
                 }
                 key.change_arguments(|argument| {
                     self.precompute(argument, each.is_some(), &items, site.function);
@@ -195,6 +201,12 @@ impl Keys {
             *argument = syn::parse_quote!(#name.as_arg());
             return;
         }
+        if is_lent_of_taken(argument, function) {
+            let copy = syn::parse_quote!(::std::borrow::ToOwned::to_owned(#argument));
+            let name = self.argument(Argument::Expr(copy));
+            *argument = syn::parse_quote!(&#name);
+            return;
+        }
         let name = self.argument(Argument::Expr(argument.clone()));
         *argument = if for_each {
             // For each item anew.
@@ -219,44 +231,6 @@ impl Keys {
         self.arguments.push((name.clone(), value));
         name
     }
-}
-
-/// Whether the argument is a reference, as far as the source shows it.
-fn is_reference(argument: &Expr, function: &Function) -> bool {
-    match argument {
-        Expr::Reference(_) => true,
-        Expr::Path(path) => path.path.get_ident().is_some_and(|name| {
-            let parameter = function.parameters.iter().find(|parameter| parameter.binds(&name.to_string()));
-            parameter.is_some_and(Parameter::is_borrowed)
-        }),
-        _ => false,
-    }
-}
-
-/// What is the caller's in one of these expressions, which are evaluated when it may have gone.
-fn lent<'a>(mut late: impl Iterator<Item = &'a Expr>, function: &Function) -> Option<syn::Error> {
-    let borrowed: Vec<&Ident> = function
-        .parameters
-        .iter()
-        .filter(|parameter| parameter.is_borrowed())
-        .flat_map(|of| &of.bindings)
-        .collect();
-    let name = late.find_map(|expr| {
-        let tokens = expr.to_token_stream();
-        borrowed.iter().find_map(|name| mention_of(&tokens, name))
-    })?;
-    let instead = if name == "self" {
-        "Where the key has no `{self.…}` write `Self::load_user(result.id)`".to_owned()
-    } else {
-        format!("An argument of its own is copied before the body, such as `load_user({name}, result.id)`")
-    };
-    Some(syn::Error::new(
-        name.span(),
-        format!(
-            "a detached write goes on when its caller has gone, and `{name}` is the caller's: nothing can be made of it and of \
-             `result`. {instead}; else name the key by the arguments alone, or leave `detach` out"
-        ),
-    ))
 }
 
 fn list(each: Option<&Each>) -> impl Iterator<Item = &Expr> {
@@ -320,13 +294,13 @@ fn not_storable(call: &Call, site: &Site) -> Option<syn::Error> {
     if let Call::Tag(call) = call {
         return Some(no_tags(call.span()));
     }
-    if let Some(result) = mention(call.arguments()) {
+    if let Some(result) = mention(call.parts()) {
         return Some(syn::Error::new(
             result.span(),
             "the key must be known before the body, to be guarded while it runs; name it by the arguments, or delete the entry with `#[invalidates(…)]`",
         ));
     }
-    if call.arguments().any(has_question) {
+    if call.parts().any(has_question) {
         return Some(syn::Error::new(
             call.span(),
             "one entry is updated, and `?` names one that there may not be; take the argument out of its `Option` before, or \

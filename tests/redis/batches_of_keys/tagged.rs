@@ -9,9 +9,11 @@ cached_aside::tags! {
     fn shelf(shop: u64) = "batch-shelf:{shop}";
 }
 
+// The lease outlasts a machine that stands still.
 #[cached_aside(
     ttl = "5m",
     none_ttl = "5m",
+    lease = "20s",
     key = "batch-product:{shop}:{id}",
     skip(db),
     tags(shelf(shop), "batch-products")

@@ -178,6 +178,33 @@ mod users {
 #[invalidates(users::load_user(id))]
 async fn save_user(id: u64) {}
 
+// Of another module.
+const fn minutes(number: u64) -> std::time::Duration {
+    std::time::Duration::from_secs(60 * number)
+}
+
+mod times {
+    pub fn minutes(text: &str) -> usize {
+        text.len()
+    }
+}
+
+#[cached_aside(ttl = minutes(5), key = "as-written-timed:{id}")]
+async fn timed(id: u64) -> u64 {
+    id + times::minutes("a") as u64
+}
+
+// A parameter with a name and a pattern.
+#[cached_aside(ttl = "5m", key = "as-written-bound:{item.id}")]
+async fn bound(item @ Item { n, .. }: Item) -> u64 {
+    item.id + n
+}
+
+#[invalidates(bound(Item { n: 0, id: item.id }))]
+async fn save_bound(item @ Item { .. }: Item) {
+    let _ = item;
+}
+
 mod fakes {
     mod users {
         use cached_aside::cached_aside;
@@ -207,6 +234,10 @@ pub(super) async fn main() {
             users::load_user(1).await;
             save_user(1).await;
             assert_eq!(users::load_user::key(1).peek().await.unwrap(), None);
+            assert_eq!(timed(1).await, 2);
+            assert_eq!(bound(Item { id: 1, n: 2 }).await, 3);
+            save_bound(Item { id: 1, n: 3 }).await;
+            assert_eq!(bound(Item { id: 1, n: 4 }).await, 5);
             of_a_static().await;
             of_a_parameter([1, 2, 3, 4]).await;
             of_a_static_and_items().await;

@@ -94,6 +94,14 @@ async fn generic<T: Clone, const N: usize>(ids: &[u64], value: &mut T) -> T {
 #[invalidates(load_user(2))]
 async fn twice() {}
 
+/// What the body takes is copied before, for keys that only the result completes.
+#[invalidates(users::by_name(&tenant, &result), users::by_name(&user.name, "n"), users::by_name(&user.name, &result.clone()))]
+async fn taken(tenant: String, user: User) -> Result<String, u64> {
+    drop(tenant);
+    let User { name, .. } = user;
+    Ok(name)
+}
+
 fn is_send<T: Send>(value: T) -> T {
     value
 }
@@ -119,4 +127,10 @@ pub(super) async fn main() {
     save_page(None).await;
     assert!(page::key(None).peek().await.unwrap().is_none());
     twice().await;
+    users::by_name("t", "n").await;
+    users::by_name("n", "n").await;
+    is_send(taken("t".into(), User { id: 1, name: "n".into() })).await.unwrap();
+    for tenant in ["t", "n"] {
+        assert!(users::by_name::key(tenant, "n").peek().await.unwrap().is_none());
+    }
 }

@@ -107,6 +107,18 @@ tags! {
 
 writes!(write_rows, rows::one, rows::one(3), "row-of-rows:4", of_rows);
 
+/// Options are what the macro is given.
+macro_rules! with_options {
+    ($name:ident, $ttl:expr, $version:expr, $codec:ty, $stored:expr, $key:literal) => {
+        #[cached_aside(
+            ttl = $ttl, key = $key, version = $version, codec = $codec, store_if = $stored
+        )]
+        pub async fn $name(id: u64) -> u64 {
+            id
+        }
+    };
+}
+
 pub struct Of<T>(T);
 
 /// A parameter of an `impl` is what the macro is given.
@@ -133,6 +145,16 @@ macro_rules! generic {
 
 generic!(T);
 
+fn is_even(number: &u64) -> bool {
+    number % 2 == 0
+}
+
+with_options!(by_closure, "5m", 3, cached_aside::Bincode, |number: &u64| *number > 1, "closure:{id}");
+with_options!(by_name, std::time::Duration::from_secs(5), VERSION, cached_aside::Json, is_even, "name:{id}");
+with_options!(by_version, "5m", only(7), cached_aside::Json, is_even, "version:{id}");
+
+const VERSION: u32 = 4;
+
 #[tokio::main(flavor = "current_thread")]
 pub(super) async fn main() {
     Cache::in_process().install().unwrap();
@@ -148,5 +170,12 @@ pub(super) async fn main() {
     assert_ne!(Of::<u8>::written_key(1).as_str(), Of::<u16>::written_key(1).as_str());
     assert_ne!(Of::<u8>::derived_key(1).as_str(), Of::<u16>::derived_key(1).as_str());
     assert_eq!(Of::<u8>::skipped_key(1).as_str(), "any:1");
+    for id in [1, 2] {
+        (by_closure(id).await, by_name(id).await, by_version(id).await);
+        let is_stored = id == 2;
+        assert_eq!(by_closure::key(id).peek().await.unwrap().is_some(), is_stored);
+        assert_eq!(by_name::key(id).peek().await.unwrap().is_some(), is_stored);
+        assert_eq!(by_version::key(id).peek().await.unwrap().is_some(), is_stored);
+    }
     let _ = (Of(1_u8).0, Of::<u8>::written(1).await, Of::<u8>::derived(1).await, Of::<u8>::skipped(1).await);
 }

@@ -34,7 +34,7 @@ macro_rules! programs {
 }
 
 programs! {
-    as_written batches caches detached expected families free invalidates keys lints lists macros methods optional_keys send signatures staleness tags traits
+    as_written batches caches detached expected families free invalidates keys lints lists macros methods of_self optional_keys send signatures staleness tags traits
     transactions
 }
 

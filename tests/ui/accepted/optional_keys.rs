@@ -2,7 +2,7 @@
 
 #![deny(warnings)]
 
-use cached_aside::{Cache, cached_aside, invalidates};
+use cached_aside::{Cache, cached_aside, invalidates, keys};
 
 #[derive(Clone)]
 pub struct User {
@@ -47,6 +47,102 @@ pub struct Id {
     id: u64,
 }
 
+/// What a method of may not be there either.
+#[derive(Default)]
+pub struct Repo {
+    shard: u64,
+}
+
+impl Repo {
+    #[cached_aside(ttl = "1m", key = "of:{self.shard}:{id}")]
+    async fn user(&self, id: u64) -> u64 {
+        self.shard + id
+    }
+
+    async fn has(&self, id: u64) -> bool {
+        Self::user_key(self, id).peek().await.unwrap().is_some()
+    }
+}
+
+#[derive(Default)]
+pub struct Shop {
+    repo: Option<Repo>,
+    written: std::cell::Cell<u32>,
+}
+
+impl Shop {
+    #[invalidates(self.repo.as_ref()?.user(id?), self.repo?.user(2), load(9))]
+    async fn write(&self, id: Option<u64>) -> Option<u64> {
+        self.written.set(self.written.get() + 1);
+        id
+    }
+
+    #[invalidates(self.repo?.user(result.id), result.repo?.user(result.id))]
+    async fn of_both(&self, other: Option<Repo>) -> Result<Written, u64> {
+        self.written.set(self.written.get() + 1);
+        Ok(Written { id: 1, repo: other })
+    }
+}
+
+/// A key whose method is one of the result.
+#[derive(Debug)]
+pub struct Written {
+    id: u64,
+    repo: Option<Repo>,
+}
+
+impl std::fmt::Debug for Repo {
+    fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
+        write!(f, "{}", self.shard)
+    }
+}
+
+/// A key with a name of the result's in a string, which is not the result.
+#[invalidates(by_email(&format!("{results}b")), by_email("{result}"))]
+async fn of_another_name(results: &str) -> Result<(), String> {
+    Err(results.to_owned())
+}
+
+async fn receivers() {
+    let (empty, repo) = (Shop::default(), Repo { shard: 5 });
+    let full = Shop { repo: Some(Repo::default()), ..Shop::default() };
+    let of_full = Repo::default();
+    for id in [1, 2] {
+        of_full.user(id).await;
+        repo.user(id).await;
+    }
+    stored().await;
+    empty.write(Some(1)).await;
+    assert_eq!(empty.written.get(), 1, "the body runs, whatever there is to delete");
+    assert!(of_full.has(1).await);
+    assert_eq!(there().await, [true, true, false, true]);
+    full.write(None).await;
+    assert!(of_full.has(1).await && !of_full.has(2).await);
+    of_full.user(2).await;
+    full.write(Some(1)).await;
+    assert!(!of_full.has(1).await && !of_full.has(2).await);
+    of_full.user(1).await;
+    of_full.user(2).await;
+    empty.of_both(None).await.unwrap();
+    assert!(empty.written.get() == 2 && of_full.has(1).await && repo.has(1).await);
+    empty.of_both(Some(Repo { shard: 5 })).await.unwrap();
+    assert!(of_full.has(1).await && !repo.has(1).await && repo.has(2).await);
+    full.of_both(None).await.unwrap();
+    assert!(!of_full.has(1).await && of_full.has(2).await);
+    assert_eq!(keys![empty.repo?.user(2), full.repo.as_ref()?.user(2)].len(), 1);
+}
+
+async fn names_in_strings() {
+    stored().await;
+    for email in ["{result}", "ab"] {
+        by_email(email).await;
+    }
+    of_another_name("a").await.unwrap_err();
+    for email in ["{result}", "ab"] {
+        assert!(by_email::key(email).peek().await.unwrap().is_none(), "what fails may have written");
+    }
+}
+
 async fn stored() -> [bool; 4] {
     load(1).await;
     load(2).await;
@@ -88,4 +184,6 @@ pub(super) async fn main() {
     stored().await;
     of_list(&User { id: 1, parent: None, email: None }).await;
     assert_eq!(there().await, [false, true, true, true]);
+    receivers().await;
+    names_in_strings().await;
 }

@@ -262,6 +262,36 @@ fn is_send<T: Send>(future: T) -> T {
     future
 }
 
+/// An error that the caller chooses is no part of the key.
+#[cached_aside(ttl = "1m", key = "chosen:{id}")]
+async fn chosen<E: From<std::num::TryFromIntError>>(id: u64) -> Result<u8, E> {
+    Ok(u8::try_from(id)?)
+}
+
+struct Chosen;
+
+impl Chosen {
+    #[cached_aside(ttl = "1m", key = "chosen-by:{id}")]
+    async fn by<T: Numbered, E: From<std::num::TryFromIntError> + Send>(id: T) -> Result<Option<u8>, (E, u8)> {
+        Ok(u8::try_from(id.number()).ok())
+    }
+}
+
+trait Numbered: std::fmt::Display {
+    fn number(&self) -> u64;
+}
+
+impl Numbered for u64 {
+    fn number(&self) -> u64 {
+        *self
+    }
+}
+
+#[invalidates(chosen(id), Chosen::by(id))]
+async fn save_chosen(id: u64) {
+    let _ = id;
+}
+
 #[tokio::main(flavor = "current_thread")]
 pub(super) async fn main() {
     let cache = Cache::in_process();
@@ -297,4 +327,9 @@ pub(super) async fn main() {
     assert_eq!(fib::key(3).peek().await.unwrap(), None);
     assert_eq!((fib::uncached(5).await, back::uncached(5).await), (5, 5));
     assert_eq!(is_send(shown(3)).await.to_string(), "3");
+    assert_eq!(chosen::<std::num::TryFromIntError>(3).await, Ok(3));
+    assert_eq!(Chosen::by::<u64, std::num::TryFromIntError>(3).await, Ok(Some(3)));
+    assert_eq!((chosen::key(3).as_str(), Chosen::by_key(3_u64).as_str()), ("chosen:3", "chosen-by:3"));
+    save_chosen(3).await;
+    assert_eq!(chosen::key(3).peek().await.unwrap(), None);
 }

@@ -53,6 +53,15 @@ impl<T: Sync> Repo<T> {
     }
 }
 
+impl Order {
+    /// Of `Self`.
+    #[allow(dead_code)]
+    #[cached_aside(ttl = "5m", key = "own:{id}")]
+    async fn load(id: u64) -> Result<Option<Self>, String> {
+        Err(id.to_string())
+    }
+}
+
 trait Store {
     async fn get(&self, id: u64) -> Vec<Value>;
 }
@@ -109,6 +118,7 @@ fn main() {
     let uncached = cached_aside::check().unwrap_err();
     let expected = [
         ("orders::load_order`", "::Order`", "the field `price` of `Line` asks"),
+        ("::Order::load`", "::Order`", "the field `price` of `Line` asks"),
         ("::()::get`", "::Value>`", "the type asks"),
         ("::Repo<T>::value`", "::Value`", "the type asks"),
         ("::stored_errors`", "::Denied`", "the field `0` of `Denied` asks"),

@@ -47,4 +47,26 @@ async fn template_with_result(result: u64) {}
 #[invalidates(load_user(id), skip(db))]
 async fn option_of_reads(db: &str, id: u64) {}
 
+struct Repo {
+    tenant: u64,
+}
+
+impl Repo {
+    #[cached_aside(ttl = "5m", key = "of:{self.tenant}:{id}")]
+    async fn load(&self, id: u64) -> u64 {
+        id
+    }
+
+    #[invalidates(self.load(result))]
+    async fn change(&mut self) -> u64 {
+        self.tenant += 1;
+        self.tenant
+    }
+}
+
+#[invalidates(repo.load(result))]
+async fn change(repo: &mut Repo) -> u64 {
+    repo.change().await
+}
+
 fn main() {}

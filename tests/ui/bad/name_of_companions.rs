@@ -30,4 +30,28 @@ mod imported {
     }
 }
 
+mod crates {
+    pub fn of(url: &tokio::time::Instant) -> std::time::Duration {
+        url.elapsed()
+    }
+
+    #[cached_aside::cached_aside(ttl = "5m", key = "tokio:{id}")]
+    pub async fn tokio(id: u64) -> u64 {
+        id
+    }
+}
+
+pub struct Repo;
+
+impl Repo {
+    #[cached_aside(ttl = "5m", key = "user:{id}", skip(self))]
+    async fn user(&self, id: u64) -> u64 {
+        id
+    }
+
+    fn user_key(&self) -> u64 {
+        5
+    }
+}
+
 fn main() {}

@@ -1,6 +1,6 @@
 //! `?` asks for what there is in an `Option`; nothing panics once a write is done.
 
-use cached_aside::{cached_aside, invalidates, updates};
+use cached_aside::{cached_aside, invalidates, tags, updates};
 
 #[cached_aside(ttl = "1m", key = "user:{id}")]
 async fn load(id: u64) -> u64 {
@@ -40,6 +40,45 @@ async fn field_of_an_option(id: u64) -> Result<Option<User>, ()> {
 #[invalidates(load(user.groups[0]) for user in result, load({ let users = result; users[0].id }), load(Option::unwrap(result.first()).id))]
 async fn panics_inside() -> Vec<User> {
     vec![]
+}
+
+#[invalidates(load(id), when = only?)]
+async fn condition(id: u64, only: Option<bool>) -> Option<u64> {
+    only.map(|_| id)
+}
+
+tags! {
+    fn group(of: u64) = "group:{of}";
+}
+
+#[cached_aside(ttl = "1m", key = "of:{of:?}", tags(group(of?)))]
+async fn tagged(of: Option<u64>) -> Option<u64> {
+    of
+}
+
+struct Shop {
+    users: Option<Repo>,
+}
+
+struct Repo;
+
+impl Repo {
+    #[cached_aside(ttl = "1m", key = "repo:{id}", skip(self))]
+    async fn user(&self, id: u64) -> u64 {
+        id
+    }
+}
+
+impl Shop {
+    #[updates(self.users?.user(id))]
+    async fn update(&self, id: u64) -> u64 {
+        id
+    }
+
+    #[cached_aside(self.users?.user(id) for id in ids)]
+    async fn batch(&self, ids: &[u64]) -> std::collections::HashMap<u64, u64> {
+        ids.iter().map(|id| (*id, *id)).collect()
+    }
 }
 
 struct User {
