@@ -44,8 +44,16 @@ impl Repo {
         } else {
             ::core::option::Option::None
         };
-        let __argument0 = tenant.clone();
-        let __argument1 = __aside::text_of_write(&tenant);
+        let __argument0 = if __when {
+            ::core::option::Option::Some(tenant.clone())
+        } else {
+            ::core::option::Option::None
+        };
+        let __argument1 = if __when {
+            ::core::option::Option::Some(__aside::text_of_write(&tenant))
+        } else {
+            ::core::option::Option::None
+        };
         let __cache: &::cached_aside::Cache = &self.cache;
         let __body = ::core::pin::pin!(
             async move { if let ::core::option::Option::Some(__never) =
@@ -61,48 +69,56 @@ impl Repo {
                         ::core::iter::IntoIterator::into_iter(__keys),
                     ),
                     __body,
-                    move |__returned| __aside::of_success::<
-                        _,
-                        {
-                            use ::cached_aside::__private::{
-                                NoShape as _, Shape as __Shape,
-                            };
-                            __Shape::<Result<User, Error>>::OPTION
-                                + __Shape::<Result<User, Error>>::RESULT
-                                + __Shape::<Result<User, Error>>::RESULT_OPTION
-                        },
-                        _,
-                    >(
-                        __returned,
-                        |result| [
-                            __aside::any_key(
-                                __aside::in_cache_of_write({
-                                    trait CachedMethod {
-                                        fn __load_key(&self) {}
-                                    }
-                                    impl<
-                                        T: ::cached_aside::__private::CachedMethod
-                                            + ?::core::marker::Sized,
-                                    > CachedMethod for T {}
-                                    (*self).__load_key(result.id)
-                                }),
-                            ),
-                            __aside::any_key(
-                                __aside::in_cache_of_write({
-                                    use ::cached_aside::__private::not_cached::Of2 as __named;
-                                    {
-                                        use users::by_name as __named;
-                                        <__named>::key(__argument0, &result.name)
-                                    }
-                                }),
-                            ),
-                            __aside::KeyWriter::new("users:")
-                                .value_of_write(&__argument1)
-                                .literal(":")
-                                .value(&::core::format_args!("{:x}", result.group.id))
-                                .finish(),
-                        ],
-                    ),
+                    move |__returned| {
+                        let ::core::option::Option::Some(__argument0) = __argument0 else {
+                            return ::core::default::Default::default()
+                        };
+                        let ::core::option::Option::Some(__argument1) = __argument1 else {
+                            return ::core::default::Default::default()
+                        };
+                        __aside::of_success::<
+                            _,
+                            {
+                                use ::cached_aside::__private::{
+                                    NoShape as _, Shape as __Shape,
+                                };
+                                __Shape::<Result<User, Error>>::OPTION
+                                    + __Shape::<Result<User, Error>>::RESULT
+                                    + __Shape::<Result<User, Error>>::RESULT_OPTION
+                            },
+                            _,
+                        >(
+                            __returned,
+                            |result| [
+                                __aside::any_key(
+                                    __aside::in_cache_of_write({
+                                        trait CachedMethod {
+                                            fn __load_key(&self) {}
+                                        }
+                                        impl<
+                                            T: ::cached_aside::__private::CachedMethod
+                                                + ?::core::marker::Sized,
+                                        > CachedMethod for T {}
+                                        (*self).__load_key(result.id)
+                                    }),
+                                ),
+                                __aside::any_key(
+                                    __aside::in_cache_of_write({
+                                        use ::cached_aside::__private::not_cached::Of2 as __named;
+                                        {
+                                            use users::by_name as __named;
+                                            <__named>::key(__argument0, &result.name)
+                                        }
+                                    }),
+                                ),
+                                __aside::KeyWriter::new("users:")
+                                    .value_of_write(&__argument1)
+                                    .literal(":")
+                                    .value(&::core::format_args!("{:x}", result.group.id))
+                                    .finish(),
+                            ],
+                        )
+                    },
                 )
                 .await
         } else {

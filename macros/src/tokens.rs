@@ -1,6 +1,6 @@
 //! Questions about tokens: which names are in them, and how a person would write them.
 
-use proc_macro2::{Group, Ident, Span, TokenStream, TokenTree};
+use proc_macro2::{Delimiter, Group, Ident, Literal, Span, TokenStream, TokenTree};
 use syn::{Expr, Type, ext::IdentExt};
 
 /// Stands for the `$` of what a macro fills in.
@@ -14,6 +14,7 @@ pub(crate) fn is_of_macro(name: &Ident) -> bool {
 /// A token, as it is looked at.
 pub(crate) struct Seen<'a> {
     pub(crate) token: &'a TokenTree,
+    around: Around<'a>,
     /// Whether it is among what a macro is given.
     in_macro: bool,
 }
@@ -33,7 +34,7 @@ fn find_in<T>(tokens: &TokenStream, in_macro: bool, look: &mut dyn FnMut(Seen) -
             TokenTree::Ident(_) if around.is_field() || around.follows_in_path() || around.names_field() => {
                 None
             }
-            _ => look(Seen { token, in_macro }),
+            _ => look(Seen { token, around, in_macro }),
         }
     })
 }
@@ -71,6 +72,21 @@ impl Around<'_> {
         self.is(1, ':') && !self.is(2, ':')
     }
 
+    /// `x` of `x = a`, by which a macro is given something.
+    fn is_given(&self) -> bool {
+        self.is(1, '=') && !self.is(2, '=') && !self.is(2, '>')
+    }
+
+    /// `a` of `x.a`, and nothing of `x.a()`.
+    fn field_behind(&self) -> Option<String> {
+        let behind = |away| self.tokens.get(self.at + away);
+        let is_called =
+            matches!(behind(3), Some(TokenTree::Group(group)) if group.delimiter() == Delimiter::Parenthesis);
+        let field = behind(2).filter(|_| self.is(1, '.') && !self.is(2, '.') && !is_called)?;
+        // `x.0.1` is one number.
+        field.to_string().split('.').next().map(str::to_owned)
+    }
+
     /// Whether it is the group of `a!(…)`.
     fn is_given_to_macro(&self) -> bool {
         let before = self.at.checked_sub(2).and_then(|at| self.tokens.get(at));
@@ -97,16 +113,36 @@ pub(crate) fn mention_of_result(tokens: &TokenStream) -> Option<Ident> {
 
 /// A name of its own, also where a format string names it.
 pub(crate) fn mention_of(tokens: &TokenStream, name: &Ident) -> Option<Ident> {
-    let in_text = |text: &str| in_format(text).iter().any(|named| same(name, named));
-    find(tokens, &mut |Seen { token, in_macro }| match token {
+    let in_text = |literal: &Literal, around: &Around| {
+        in_format_of(literal, around.tokens).iter().any(|named| same(name, named))
+    };
+    find(tokens, &mut |Seen { token, around, in_macro }| match token {
+        TokenTree::Ident(_) if around.begins_path() || in_macro && around.is_given() => None,
         TokenTree::Ident(ident) if ident == name => Some(ident.clone()),
-        TokenTree::Literal(literal) if in_macro && in_text(&literal.to_string()) => {
+        TokenTree::Literal(literal) if in_macro && in_text(literal, &around) => {
             let mut found = name.clone();
             found.set_span(literal.span());
             Some(found)
         }
         _ => None,
     })
+}
+
+/// What the tokens name of a variable: a field where one stands behind it that is no method, else the whole.
+pub(crate) fn parts_of(tokens: &TokenStream, variable: &Ident) -> Vec<Option<String>> {
+    let mut parts = Vec::new();
+    find(tokens, &mut |Seen { token, around, in_macro }| {
+        match token {
+            TokenTree::Ident(ident) if ident == variable => parts.push(around.field_behind()),
+            TokenTree::Literal(literal) if in_macro => {
+                let named = in_format_of(literal, around.tokens);
+                parts.extend(named.iter().any(|name| same(variable, name)).then_some(None));
+            }
+            _ => {}
+        }
+        None::<()>
+    });
+    parts
 }
 
 /// Whether a name occurs in the tokens.
@@ -128,9 +164,6 @@ pub(crate) fn variables(tokens: &TokenStream) -> Vec<String> {
 
 fn collect_variables(tokens: &TokenStream, in_macro: bool, names: &mut Vec<String>) {
     let tokens: Vec<TokenTree> = tokens.clone().into_iter().collect();
-    // `tenant = 0` in a macro gives a value to a name.
-    let is_given =
-        |around: &Around| in_macro && around.is(1, '=') && !around.is(2, '=') && !around.is(2, '>');
     for (at, token) in tokens.iter().enumerate() {
         let around = Around { tokens: &tokens, at };
         match token {
@@ -143,25 +176,28 @@ fn collect_variables(tokens: &TokenStream, in_macro: bool, names: &mut Vec<Strin
                     || around.names_field()
                     || around.begins_path()
                     || around.follows_in_path();
-                if !(is_other || is_given(&around) || is_called) {
+                if !(is_other || in_macro && around.is_given() || is_called) {
                     names.push(ident.to_string());
                 }
             }
             TokenTree::Literal(literal) if in_macro => {
-                let mut of_text = in_format(&literal.to_string());
-                // What the macro is given by that name is something else.
-                of_text.retain(|name| {
-                    let mut all = tokens.iter().enumerate();
-                    !all.any(|(at, token)| {
-                        matches!(token, TokenTree::Ident(ident) if same(ident, name))
-                            && is_given(&Around { tokens: &tokens, at })
-                    })
-                });
-                names.extend(of_text);
+                names.extend(in_format_of(literal, &tokens));
             }
             _ => {}
         }
     }
+}
+
+/// What a format string names that its macro, which is given these tokens, is not given by that name.
+fn in_format_of(literal: &Literal, tokens: &[TokenTree]) -> Vec<String> {
+    let mut names = in_format(&literal.to_string());
+    names.retain(|name| {
+        let mut all = tokens.iter().enumerate();
+        !all.any(|(at, token)| {
+            matches!(token, TokenTree::Ident(ident) if same(ident, name)) && Around { tokens, at }.is_given()
+        })
+    });
+    names
 }
 
 /// `tenant` and `width` of `"{tenant}:{id:>width$}"`.
@@ -170,9 +206,11 @@ fn in_format(text: &str) -> Vec<String> {
     let text = text.replace("{{", "");
     for placeholder in text.split('{').skip(1).filter_map(|rest| rest.split_once('}')) {
         let (name, spec) = placeholder.0.split_once(':').unwrap_or((placeholder.0, ""));
-        let name = name.trim();
-        names.push(name.strip_prefix("r#").unwrap_or(name).to_owned());
         let is_other = |character: char| !character.is_alphanumeric() && character != '_';
+        let name = name.trim();
+        // Some macros take `{user.id}`.
+        let name = name.strip_prefix("r#").unwrap_or(name).split(is_other).next();
+        names.extend(name.map(str::to_owned));
         names.extend(
             spec.match_indices('$')
                 .filter_map(|(end, _)| spec[..end].rsplit(is_other).next().map(str::to_owned)),
@@ -270,8 +308,27 @@ mod tests {
             ("of(format!(\"{result:?}\"))", true),
             ("Key { result: id }", false),
             ("Key { id: result }", true),
+            ("result::Kind::Exam", false),
+            ("format!(\"{result}\", result = id)", false),
+            ("format!(\"{}\", result == id)", true),
+            ("ifmt!(\"{result.id}\")", true),
         ] {
             assert_eq!(mention_of_result(&text.parse().unwrap()).is_some(), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn parts_are_fields_and_no_methods() {
+        let variable = Ident::new("user", Span::call_site());
+        for (text, expected) in [
+            ("insert(user.id, user.at.0)", &[Some("id"), Some("at")][..]),
+            ("user.save(user.0.1)", &[None, Some("0")]),
+            ("f(&user); x.user.id; users", &[None]),
+            ("format!(\"{user:?}\")", &[None]),
+            ("&user[..1]", &[None]),
+        ] {
+            let parts = parts_of(&text.parse().unwrap(), &variable);
+            assert_eq!(parts.iter().map(Option::as_deref).collect::<Vec<_>>(), expected, "{text}");
         }
     }
 

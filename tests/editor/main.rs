@@ -176,3 +176,44 @@ fn an_editor_renames_and_shows_functions_wherever_they_are_named() {
     let lints = server.ask("textDocument/diagnostic", &json!({ "textDocument": document }));
     assert!(!lints.to_string().contains("non_camel_case_types"), "companions are not the program's: {lints}");
 }
+
+/// The text of the pages below a folder, without their markup.
+fn pages(folder: &Path) -> String {
+    let mut all = String::new();
+    for entry in fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display())) {
+        let path = entry.expect("an entry").path();
+        if path.is_dir() {
+            all += &pages(&path);
+        } else if path.extension().is_some_and(|ending| ending == "html") {
+            let page = fs::read_to_string(&path).expect("a page");
+            let text: String = page.split('<').filter_map(|part| Some(part.split_once('>')?.1)).collect();
+            all += &text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&");
+        }
+    }
+    all
+}
+
+#[test]
+fn the_documentation_shows_types_as_they_are_written() {
+    let (folder, target) = package();
+    let mut rustdoc = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    rustdoc.args(["doc", "--quiet", "--no-deps", "--document-private-items"]).current_dir(&folder);
+    rustdoc.env("CARGO_TARGET_DIR", &target).env("RUSTDOCFLAGS", "-D warnings");
+    let output = rustdoc.output().expect("cargo runs");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let text = pages(&target.join("doc/program"));
+    for shown in [
+        "pub fn key(id: u64) -> Key<String>",
+        "pub fn key(tenant: u64, id: u64) -> Key<u64>",
+        "pub async fn uncached(id: u64) -> Option<String>",
+        "pub fn order_key(id: u64) -> Key<u64>",
+        "pub async fn load_user(id: u64) -> Option<String>",
+        "pub async fn prices(tenant: u64, ids: &[u64]) -> HashMap<u64, u64>",
+    ] {
+        assert!(text.contains(shown), "`{shown}` is not shown");
+    }
+    for hidden in ["SHAPE", "__", "OPTION", "ReadFunction"] {
+        let line = text.lines().find(|line| line.contains(hidden));
+        assert_eq!(line, None, "`{hidden}` is shown");
+    }
+}

@@ -11,6 +11,7 @@ use redis::cmd;
 use crate::support::{filled, patient};
 
 mod documented;
+mod readme;
 mod scenes;
 mod through_rusqlite;
 mod through_sqlx;

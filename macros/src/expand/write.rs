@@ -31,7 +31,7 @@ pub(crate) fn write(plan: &WritePlan) -> TokenStream {
                 imports(&[refusing, &keys::imported(keys)].concat()),
                 None,
                 if before.is_empty() { quote!(::core::iter::empty()) } else { places(plan).keys(before) },
-                after.as_ref().map(arguments),
+                after.as_ref().map(|after| arguments(plan, after)),
             )
         }
     };
@@ -138,7 +138,7 @@ fn keys_to_store(plan: &WritePlan, keys: &[Call]) -> TokenStream {
 }
 
 /// The arguments of the keys of the result that are evaluated before the body.
-fn arguments(after: &After) -> TokenStream {
+fn arguments(plan: &WritePlan, after: &After) -> TokenStream {
     let arguments = after.arguments.iter().map(|(name, argument)| {
         let value = match argument {
             Argument::Expr(expr) => expr.to_token_stream(),
@@ -146,7 +146,14 @@ fn arguments(after: &After) -> TokenStream {
             Argument::Text(value) => value_text(value),
             Argument::List(each) => keys::list(each),
         };
-        quote!(let #name = #value;)
+        match &plan.when {
+            None => quote!(let #name = #value;),
+            // Only then: the condition may be what allows to evaluate them.
+            Some(_) => {
+                let when = hygienic("when");
+                quote!(let #name = if #when { ::core::option::Option::Some(#value) } else { ::core::option::Option::None };)
+            }
+        }
     });
     quote!(#(#arguments)*)
 }
@@ -156,7 +163,15 @@ fn keys_of_result(plan: &WritePlan, after: &After) -> TokenStream {
     let shape = shape(plan.site.function);
     let (result, keys) = (&after.result, places(plan).keys(&after.keys));
     let returned = hygienic("returned");
+    let keys = quote!(__aside::of_success::<_, #shape, _>(#returned, |#result| #keys));
+    if plan.when.is_none() {
+        return quote!(move |#returned| #keys);
+    }
+    let given = after.arguments.iter().map(|(name, _)| name);
     quote! {
-        move |#returned| __aside::of_success::<_, #shape, _>(#returned, |#result| #keys)
+        move |#returned| {
+            #(let ::core::option::Option::Some(#given) = #given else { return ::core::default::Default::default() };)*
+            #keys
+        }
     }
 }

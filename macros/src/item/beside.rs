@@ -3,7 +3,7 @@
 use std::{cell::OnceCell, collections::BTreeMap, ops::Range};
 
 use proc_macro2::Span;
-use syn::{ImplItem, ImplItemFn, ItemImpl, ItemStruct, Type};
+use syn::{Attribute, ImplItem, ImplItemFn, ItemImpl, ItemStruct, Type};
 
 use crate::item::{
     context::{offset, source},
@@ -182,6 +182,19 @@ impl Beside {
         let tokens: Vec<Token> = self.at_depth_of(self.module()).collect();
         let functions = tokens.windows(2).filter(|pair| pair[0].text == "fn" && pair[1].depth == 0);
         functions.map(|pair| pair[1].text.to_owned()).collect()
+    }
+
+    /// Whether the same `impl` has a function of this name, that is there for certain.
+    pub(crate) fn has_method(&self, name: &str) -> bool {
+        let is_configured =
+            |attribute: &Attribute| attribute.path().is_ident("cfg") || attribute.path().is_ident("cfg_attr");
+        self.method(name).is_some_and(|method| !method.attrs.iter().any(is_configured))
+    }
+
+    /// Whether the same block has a `type` of this name.
+    pub(crate) fn has_type(&self, name: &str) -> bool {
+        let tokens = tokens(&self.text[self.block().clone()]);
+        are_beside(tokens.filter(|token| token.depth == 0), &["type"], name)
     }
 
     /// The functions of the same `impl`, and whether they have a receiver.

@@ -1,6 +1,6 @@
 //! The annotated function: its kind, its parameters, and what of it a key can name.
 
-use proc_macro2::Span;
+use proc_macro2::{Span, TokenStream};
 use quote::ToTokens;
 use syn::{
     Attribute, Block, FnArg, GenericParam, Ident, ItemFn, ItemImpl, Pat, Receiver, ReceiverKind, ReturnType,
@@ -17,7 +17,7 @@ use crate::{
         types::{future_output, impl_trait, inside},
     },
     problem::Problems,
-    tokens::{compact, mentions, same, variables},
+    tokens::{compact, mentions, same},
 };
 
 /// An annotated function.
@@ -305,13 +305,12 @@ impl Function {
         }
     }
 
-    /// Whether the body speaks of something by this name, which then is its own.
-    pub(crate) fn body_mentions(&self, name: &Ident) -> bool {
-        let body = match &self.body {
+    /// What the body is written with.
+    pub(crate) fn body_tokens(&self) -> TokenStream {
+        match &self.body {
             Body::Async(block) => block.to_token_stream(),
             Body::Boxed(boxed) => boxed.block.to_token_stream(),
-        };
-        variables(&body).iter().any(|of_body| same(name, of_body))
+        }
     }
 
     /// Whether its body blocks on a future, as that which an attribute such as `#[tokio::main]` writes does.

@@ -74,6 +74,9 @@ impl Beside {
     pub(crate) fn path_of_crate(&self, name: &str) -> Option<String> {
         const COMPANIONS: [&str; 2] = ["key", "uncached"];
         let all: Vec<Token> = tokens(&self.text[self.module().clone()]).collect();
+        if has_another_inside(&all, name) {
+            return None;
+        }
         let (mut in_use, mut inner_module) = (false, None);
         for (at, token) in all.iter().enumerate() {
             let text = |away: isize| {
@@ -87,7 +90,8 @@ impl Beside {
                 _ => {}
             }
             // In a `use` only what comes first is no part of a path.
-            let begins = !matches!(text(-1), ":" | "." | "fn" | "mod") && (!in_use || text(-1) == "use");
+            let begins =
+                !matches!(text(-1), ":" | "." | "$" | "fn" | "mod") && (!in_use || text(-1) == "use");
             let is_path = token.text == name && text(1) == ":" && text(2) == ":" && begins;
             if inner_module.is_none()
                 && is_path
@@ -100,6 +104,17 @@ impl Beside {
         }
         None
     }
+}
+
+/// Whether a block or a module inside imports or has something of this name, which paths there may mean.
+fn has_another_inside(tokens: &[Token], name: &str) -> bool {
+    let (mut importing, mut before) = (false, "");
+    tokens.iter().any(|token| {
+        importing = token.text == "use" && token.depth > 0 || importing && token.text != ";";
+        let found = token.text == name && (importing || before == "mod" && token.depth > 0);
+        before = token.text;
+        found
+    })
 }
 
 fn module(tree: &UseTree, of: Option<&str>, name: &str) -> Option<String> {
@@ -143,6 +158,10 @@ mod tests {
             "use crate::url::Url; use shop::{url::Url, other};",
             "fn f(of: ::url::Url) {} // url::Url",
             "fn f() -> &'static str { \"url::Url\" }",
+            "fn f() { use shop::url; url::find(1) }",
+            "fn f() { use shop::{a, b as url}; url::find(1) }",
+            "macro_rules! of { ($url:ident) => { $url::find() } }",
+            "mod inner { pub mod url {} fn f() { url::find() } }",
             "use url; fn f(url: u8) { Of { url: ::std::env::args() } }",
         ] {
             assert_eq!(found(beside), None, "{beside}");

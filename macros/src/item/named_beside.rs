@@ -1,6 +1,6 @@
 //! Functions and types that the file of an annotated function writes or imports.
 
-use syn::{ImplItemFn, ItemFn};
+use syn::{ImplItemFn, ItemFn, Visibility};
 
 use super::beside::{Beside, Token, method_in, tokens};
 
@@ -18,18 +18,22 @@ impl Beside {
 
     /// The only function of this name in the same module, outside of every `impl`.
     pub(crate) fn free_function(&self, name: &str) -> Option<ItemFn> {
+        only_function(&self.text[self.module().clone()], name)
+    }
+
+    /// The only function of this name in the module of that name, which is written in the same module and is the only one, where nothing
+    /// outside of it can name it.
+    pub(crate) fn private_in(&self, module: &str, name: &str) -> Option<ItemFn> {
         let text = &self.text[self.module().clone()];
         let tokens: Vec<Token> = tokens(text).filter(|token| token.depth == 0).collect();
-        let mut named =
-            tokens.windows(2).enumerate().filter(|(_, pair)| pair[0].text == "fn" && pair[1].text == name);
-        let ((at, _), None) = (named.next()?, named.next()) else { return None };
-        let begins = tokens[..at]
-            .iter()
-            .rev()
-            .find(|token| matches!(token.text, ";" | "}"))
-            .map_or(0, |end| end.at + 1);
-        let ends = tokens[at..].iter().find(|token| token.text == "}")?.at;
-        syn::parse_str(&text[begins..=ends]).ok()
+        let mut modules = tokens
+            .windows(3)
+            .enumerate()
+            .filter(|(_, three)| three[0].text == "mod" && three[1].text == module);
+        let ((at, [_, _, open]), None) = (modules.next()?, modules.next()) else { return None };
+        let close = tokens[at..].iter().find(|token| token.text == "}").filter(|_| open.text == "{")?;
+        only_function(&text[open.at + 1..close.at], name)
+            .filter(|function| matches!(function.vis, Visibility::Inherited))
     }
 
     /// Whether nothing outside of the same `impl` can be meant by this name in its module: nothing there has it but what is called as a
@@ -94,6 +98,18 @@ impl Beside {
     }
 }
 
+/// The only function of this name among the items of the text.
+fn only_function(text: &str, name: &str) -> Option<ItemFn> {
+    let tokens: Vec<Token> = tokens(text).filter(|token| token.depth == 0).collect();
+    let mut named =
+        tokens.windows(2).enumerate().filter(|(_, pair)| pair[0].text == "fn" && pair[1].text == name);
+    let ((at, _), None) = (named.next()?, named.next()) else { return None };
+    let begins =
+        tokens[..at].iter().rev().find(|token| matches!(token.text, ";" | "}")).map_or(0, |end| end.at + 1);
+    let ends = tokens[at..].iter().find(|token| token.text == "}")?.at;
+    syn::parse_str(&text[begins..=ends]).ok()
+}
+
 /// Whether there are functions of this name, and none is a `const fn`.
 fn are_not_const(tokens: &[Token], name: &str) -> bool {
     let mut functions = tokens.windows(2).enumerate().filter_map(|(at, pair)| match pair {
@@ -118,7 +134,7 @@ mod tests {
         const SOURCE: &str = "
 use shop::{Vec, other}; struct Mine; // struct Comment
 #[cached_aside(ttl = \"5m\")] pub async fn one(id: u64) -> u64 { id }
-mod inner { fn one() {} fn nested() {} }
+mod inner { use a::b; fn one() {} fn nested() {} pub(crate) fn open() {} }
 fn twice() {} fn twice() {}
 fn HERE() {}
 ";
@@ -131,6 +147,12 @@ fn HERE() {}
         let one = beside.free_function("one").unwrap();
         assert!(one.attrs.len() == 1 && one.sig.inputs.len() == 1, "with its attributes");
         assert!(beside.free_function("nested").is_none() && beside.free_function("twice").is_none());
+        assert!(
+            beside.private_in("inner", "nested").is_some() && beside.private_in("inner", "open").is_none()
+        );
+        assert!(
+            beside.private_in("inner", "none").is_none() && beside.private_in("other", "nested").is_none()
+        );
     }
     #[test]
     fn a_name_may_be_that_of_a_method_alone() {

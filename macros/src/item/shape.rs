@@ -198,7 +198,7 @@ struct InPlaceOfSelf<'a> {
 impl InPlaceOfSelf<'_> {
     /// Whether the associated type is one of the trait itself, whose `impl` says what it is, and not of a trait above it.
     fn declares(&self, name: &Ident) -> bool {
-        self.beside.as_ref().is_none_or(|beside| beside.item(&name.to_string()) == Some("type"))
+        self.beside.as_ref().is_none_or(|beside| beside.has_type(&name.to_string()))
     }
 }
 

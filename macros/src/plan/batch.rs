@@ -8,7 +8,7 @@ use super::{
     coverage,
     form::Form,
     key::not_a_parameter,
-    optional_keys::has_question,
+    optional_keys::leaves,
     pattern,
     read::{name_of_companions, unchanged_self, uncommitted},
 };
@@ -54,9 +54,9 @@ pub(crate) fn batch(args: BatchArgs, function: &Function, mut problems: Problems
     let skip = options.skip.take().map(|skip| skip.value).unwrap_or_default();
     coverage::skips(&skip, None, function, &mut problems);
     let planned = target.and_then(|(call, each)| {
-        if let Some(part) = call.parts().find(|part| has_question(part)) {
+        if let Some(span) = call.parts().find_map(leaves) {
             problems.push(syn::Error::new(
-                part.span(),
+                span,
                 "the ids of a batch are all there; take them out of their `Option`s in a list of their own",
             ));
         }

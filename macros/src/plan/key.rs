@@ -368,7 +368,8 @@ fn of_parameter(
 ) -> Result<Value, Mistake> {
     let mistake = |why: String| Mistake { at: placeholder.at, why };
     let (name, span, fields) = (placeholder.name.as_str(), literal.span(), placeholder.fields.as_slice());
-    let Some(ident) = &parameter.name else {
+    // Of `post @ Post { author, .. }` the author is a part as well.
+    let Some(ident) = parameter.name.as_ref().filter(|ident| same(ident, name)) else {
         return Err(mistake(pattern::in_template(parameter, name, fields)));
     };
     if parameter.is_self() && fields.is_empty() {

@@ -3,9 +3,10 @@
 use quote::ToTokens;
 use syn::{Expr, ExprReference, Ident};
 
+use super::optional_keys::bound_inside;
 use crate::{
     item::function::{Function, Parameter},
-    tokens::mention_of,
+    tokens::{mention_of, parts_of},
 };
 
 /// Whether the argument is a reference, as far as the source shows it.
@@ -23,17 +24,21 @@ pub(super) fn is_reference(argument: &Expr, function: &Function) -> bool {
 /// `&tenant` of a `tenant` that the body takes: it is gone when the key is made.
 pub(super) fn is_lent_of_taken(argument: &Expr, function: &Function) -> bool {
     let Expr::Reference(ExprReference { mutability: None, expr, .. }) = argument else { return false };
-    let Some(root) = root(expr) else { return false };
+    let Some((root, field)) = root(expr) else { return false };
     let mut parameters = function.parameters.iter();
+    let takes = |part: &Option<String>| part.is_none() || field.is_none() || *part == field;
     parameters.any(|parameter| parameter.binds(&root.to_string()) && !parameter.is_borrowed())
-        && function.body_mentions(root)
+        && parts_of(&function.body_tokens(), root).iter().any(takes)
 }
 
-/// `user` of `user.name[0]`
-fn root(place: &Expr) -> Option<&Ident> {
+/// `user` and `name` of `user.name[0]`.
+fn root(place: &Expr) -> Option<(&Ident, Option<String>)> {
     match place {
-        Expr::Path(path) => path.path.get_ident(),
-        Expr::Field(field) => root(&field.base),
+        Expr::Path(path) => Some((path.path.get_ident()?, None)),
+        Expr::Field(field) => {
+            let (of, inner) = root(&field.base)?;
+            Some((of, inner.or_else(|| Some(field.member.to_token_stream().to_string()))))
+        }
         Expr::Index(index) => root(&index.expr),
         Expr::Paren(paren) => root(&paren.expr),
         Expr::Group(group) => root(&group.expr),
@@ -42,9 +47,13 @@ fn root(place: &Expr) -> Option<&Ident> {
 }
 
 /// What the body has for itself alone, in one of these expressions, which are evaluated when it is done.
-pub(super) fn taken<'a>(late: impl Iterator<Item = &'a Expr>, function: &Function) -> Option<syn::Error> {
-    let name = mentioned(late, function, Parameter::is_mutable_reference)?;
-    if !function.body_mentions(&name) {
+pub(super) fn taken<'a>(
+    late: impl Iterator<Item = &'a Expr>,
+    items: &[Ident],
+    function: &Function,
+) -> Option<syn::Error> {
+    let name = mentioned(late, items, function, Parameter::is_mutable_reference)?;
+    if parts_of(&function.body_tokens(), &name).is_empty() {
         return None;
     }
     let instead = if name == "self" {
@@ -62,8 +71,12 @@ pub(super) fn taken<'a>(late: impl Iterator<Item = &'a Expr>, function: &Functio
 }
 
 /// What is the caller's in one of these expressions, which are evaluated when it may have gone.
-pub(super) fn lent<'a>(late: impl Iterator<Item = &'a Expr>, function: &Function) -> Option<syn::Error> {
-    let name = mentioned(late, function, Parameter::is_borrowed)?;
+pub(super) fn lent<'a>(
+    late: impl Iterator<Item = &'a Expr>,
+    items: &[Ident],
+    function: &Function,
+) -> Option<syn::Error> {
+    let name = mentioned(late, items, function, Parameter::is_borrowed)?;
     let instead = if name == "self" {
         "Where the key has no `{self.…}` write `Self::load_user(result.id)`".to_owned()
     } else {
@@ -81,13 +94,16 @@ pub(super) fn lent<'a>(late: impl Iterator<Item = &'a Expr>, function: &Function
 /// The first name in the expressions that is of such a parameter.
 fn mentioned<'a>(
     mut exprs: impl Iterator<Item = &'a Expr>,
+    items: &[Ident],
     function: &Function,
     is: impl Fn(&Parameter) -> bool,
 ) -> Option<Ident> {
     let names: Vec<&Ident> =
         function.parameters.iter().filter(|parameter| is(parameter)).flat_map(|of| &of.bindings).collect();
     exprs.find_map(|expr| {
-        let tokens = expr.to_token_stream();
-        names.iter().find_map(|name| mention_of(&tokens, name))
+        let (tokens, own) = (expr.to_token_stream(), bound_inside(expr));
+        // An item of a list, and what a closure binds, hides a parameter of its name.
+        let is_hidden = |name: &Ident| items.contains(name) || own.contains(name);
+        names.iter().filter(|name| !is_hidden(name)).find_map(|name| mention_of(&tokens, name))
     })
 }

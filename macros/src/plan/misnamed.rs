@@ -95,6 +95,13 @@ pub(super) fn no_function(path: &ExprPath, beside: &Beside) -> Option<syn::Error
         Some(name) if last == "key" && beside.has("fn", &name) && !beside.has("mod", &name) => {
             format!("write the call itself, `{name}(…)`: its key is meant")
         }
+        Some(module) if segments.len() == 2 && beside.private_in(&module, &last).is_some() => {
+            let template = beside.private_in(&module, &last).and_then(|function| cached(&function.attrs)?);
+            let template = template.map_or_else(|| "user:{id}".to_owned(), |template| template.value());
+            format!(
+                "`{last}` is private in `{module}`; write `pub(super) async fn {last}`, or name its key as text, such as `\"{template}\"`"
+            )
+        }
         _ if path.path.get_ident().is_some() && beside.is_static(&last) => {
             format!("`{last}` is not a function; the key of a `Cached` is written `{last}.key(…)`")
         }

@@ -1,9 +1,9 @@
 //! `load_user(id?)`: a key that exists only if its argument does.
 
-use proc_macro2::Ident;
+use proc_macro2::{Ident, Span, TokenStream, TokenTree};
 use quote::ToTokens;
 use syn::{
-    Expr, ExprField, Local, PatIdent, Type, TypeArray,
+    Expr, ExprField, Local, Macro, PatIdent, Type, TypeArray,
     spanned::Spanned,
     visit::{self, Visit},
 };
@@ -27,6 +27,78 @@ impl<'ast> Visit<'ast> for QuestionMarks {
             visit::visit_expr(self, expr);
         }
     }
+}
+
+/// Where an expression leaves the function in which it is evaluated, and has no value: by `?` or `return`, also among what a macro is
+/// given, where a `?` before a name says something else.
+pub(crate) fn leaves(expr: &Expr) -> Option<Span> {
+    let mut leaves = Leaves { questions: true, found: None };
+    leaves.visit_expr(expr);
+    leaves.found
+}
+
+/// The same of a key, in which a `?` asks for what there is; not among what a macro is given.
+pub(crate) fn leaves_for_good(expr: &Expr) -> Option<Span> {
+    let mut leaves = Leaves { questions: false, found: None };
+    leaves.visit_expr(expr);
+    leaves.found
+}
+
+struct Leaves {
+    /// Whether a `?` outside of macros counts.
+    questions: bool,
+    found: Option<Span>,
+}
+
+impl<'ast> Visit<'ast> for Leaves {
+    fn visit_expr(&mut self, expr: &'ast Expr) {
+        match expr {
+            // There it is the closure that is left.
+            Expr::Closure(_) | Expr::Async(_) => return,
+            Expr::Try(question) if self.questions => {
+                self.found.get_or_insert(question.question_token.span);
+            }
+            Expr::Return(returns) => {
+                self.found.get_or_insert(returns.return_token.span);
+            }
+            _ => {}
+        }
+        visit::visit_expr(self, expr);
+    }
+
+    fn visit_macro(&mut self, given: &'ast Macro) {
+        if let Some(span) = leaves_in(&given.tokens) {
+            self.found.get_or_insert(span);
+        }
+    }
+}
+
+fn leaves_in(tokens: &TokenStream) -> Option<Span> {
+    let mut tokens = tokens.clone().into_iter().peekable();
+    while let Some(token) = tokens.next() {
+        match &token {
+            TokenTree::Group(group) => {
+                if let Some(span) = leaves_in(&group.stream()) {
+                    return Some(span);
+                }
+            }
+            TokenTree::Punct(question)
+                if question.as_char() == '?' && !matches!(tokens.peek(), Some(TokenTree::Ident(_))) =>
+            {
+                return Some(question.span());
+            }
+            TokenTree::Ident(word) if word == "return" => return Some(word.span()),
+            _ => {}
+        }
+    }
+    None
+}
+
+/// What patterns inside of the expression bind.
+pub(crate) fn bound_inside(expr: &Expr) -> Vec<Ident> {
+    let mut names = Vec::new();
+    Bound(&mut names).visit_expr(expr);
+    names
 }
 
 /// The fields of the result itself that the expressions name.

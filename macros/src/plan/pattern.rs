@@ -20,7 +20,10 @@ pub(crate) fn instead(parameter: &Parameter, name: &str) -> Option<(String, Stri
     if fields.is_empty() {
         return Some((format!("{name}: {ty}"), name.to_owned()));
     }
-    let whole = whole(&typed.ty);
+    let whole = match &*typed.pat {
+        Pat::Ident(pat) => pat.ident.to_string(),
+        _ => whole(&typed.ty),
+    };
     Some((format!("{whole}: {ty}"), format!("{whole}.{}", fields.join("."))))
 }
 
@@ -42,7 +45,9 @@ pub(super) fn whole_only(expr: &Expr, function: &Function, problems: &mut Proble
         return;
     }
     for name in variables(&expr.to_token_stream()) {
-        let binds = |parameter: &&Parameter| parameter.name.is_none() && parameter.binds(&name);
+        let is_whole =
+            |parameter: &Parameter| parameter.name.as_ref().is_some_and(|whole| same(whole, &name));
+        let binds = |parameter: &&Parameter| !is_whole(parameter) && parameter.binds(&name);
         let Some(parameter) = function.parameters.iter().find(binds) else { continue };
         let instead = match instead(parameter, &name) {
             Some((whole, part)) if part == name => format!("take the whole, `{whole}`"),
@@ -67,6 +72,7 @@ fn fields(pat: &Pat, name: &str) -> Option<Vec<String>> {
     };
     match pat {
         Pat::Ident(pat) if same(&pat.ident, name) => Some(Vec::new()),
+        Pat::Ident(pat) => fields(&pat.subpat.as_ref()?.1, name),
         Pat::Reference(reference) => fields(&reference.pat, name),
         Pat::Paren(paren) => fields(&paren.pat, name),
         // A variant's fields have no names in a template.
@@ -120,6 +126,7 @@ mod tests {
             ("(a, b): (u8, u8)", "b", Some(("pair: (u8, u8)", "pair.1"))),
             ("(.., b): (u8, u8)", "b", None),
             ("[a, b]: [u8; 2]", "b", None),
+            ("post @ Post { author, .. }: Post", "author", Some(("post: Post", "post.author"))),
             ("&id: &u64", "id", Some(("id: &u64", "id"))),
             ("&(tenant, id): &(u64, u64)", "id", Some(("argument: &(u64, u64)", "argument.1"))),
             ("Some(id): Option<u64>", "id", None),

@@ -190,9 +190,8 @@ pub(super) fn name_of_companions(function: &Function, form: Form, problems: &mut
             }
         }
         Form::Method => {
-            let methods = beside.methods();
             let companion = ["key", "uncached"].map(|of| format!("{name}_{of}"));
-            if let Some(companion) = companion.iter().find(|companion| methods.contains_key(*companion)) {
+            if let Some(companion) = companion.iter().find(|companion| beside.has_method(companion)) {
                 clash(&format!("fn {companion}"), companion);
             }
         }

@@ -7,7 +7,7 @@ use syn::{ExprCall, FnArg, LitStr, spanned::Spanned};
 use super::{
     key::{Key, Scope, Source},
     misnamed::cached_tag,
-    optional_keys::has_question,
+    optional_keys::leaves,
 };
 use crate::{
     item::{beside::Beside, context::Context, function::Function},
@@ -54,10 +54,10 @@ pub(super) fn of_read(
                     problems.push(problem);
                     continue;
                 }
-                if let Some(argument) = call.args.iter().find(|argument| has_question(argument)) {
+                if let Some(span) = call.args.iter().find_map(leaves) {
                     problems.push(syn::Error::new(
-                        argument.span(),
-                        "a `?` here would leave the function before its body; an entry carries each of its tags, so say which one \
+                        span,
+                        "this would leave the function before its body; an entry carries each of its tags, so say which one \
                          where there is none, such as `catalog(tenant.unwrap_or_default())`",
                     ));
                 }

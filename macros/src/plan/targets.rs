@@ -19,7 +19,7 @@ use crate::{
     },
     plan::{
         key::{Key, Piece, Scope, Source, Value, ValueOf},
-        optional_keys::{fields_of_result, has_question, panics},
+        optional_keys::{bound_inside, fields_of_result, has_question, leaves_for_good, panics},
         unwritable::list_in_result,
     },
     problem::Problems,
@@ -85,6 +85,22 @@ pub(super) fn to_delete(
             ));
             continue;
         }
+        let call = match &named {
+            Named::Call(call) => Some(call),
+            Named::Template(_) => None,
+        };
+        let exprs = || call.into_iter().flat_map(Call::parts).chain(list(each.as_ref()));
+        if let Some(hidden) = exprs().flat_map(bound_inside).find(|name| name == "result") {
+            problems.push(syn::Error::new(
+                hidden.span(),
+                "`result` is what the function returns; give this another name",
+            ));
+            continue;
+        }
+        if let Some(span) = exprs().find_map(leaves_for_good) {
+            problems.push(left(span));
+            continue;
+        }
         match named {
             Named::Call(call) => keys.call(&call, each, site, problems),
             Named::Template(template) => keys.template(&template, each, site.function, problems),
@@ -129,11 +145,12 @@ impl Keys {
                 }
                 if self.detached {
                     let late = exprs().filter(|expr| !is_known_before(expr, &items)).chain(call.receiver());
-                    if let Some(problem) = lent(late, site.function) {
+                    if let Some(problem) = lent(late, &items, site.function) {
                         problems.push(problem);
                     }
                 } else if let Some(problem) = taken(
                     call.parts().filter(|part| !is_known_before(part, &items)).chain(call.receiver()),
+                    &items,
                     site.function,
                 ) {
                     problems.push(problem);
@@ -289,10 +306,22 @@ pub(super) fn to_store(targets: Vec<Target>, site: &Site, problems: &mut Problem
     keys
 }
 
+/// Why what names a key can't leave the function.
+fn left(span: Span) -> syn::Error {
+    syn::Error::new(
+        span,
+        "this would leave the function before its body; where there may be no key, ask for what it is made of outside of macros, such as \
+         `load_user(id?)`: the key is left out where there is none",
+    )
+}
+
 /// Why nothing can be stored under the key of a call.
 fn not_storable(call: &Call, site: &Site) -> Option<syn::Error> {
     if let Call::Tag(call) = call {
         return Some(no_tags(call.span()));
+    }
+    if let Some(span) = call.parts().find_map(leaves_for_good) {
+        return Some(left(span));
     }
     if let Some(result) = mention(call.parts()) {
         return Some(syn::Error::new(

@@ -2,14 +2,14 @@
 
 use proc_macro2::Span;
 use quote::ToTokens;
-use syn::{Expr, LitInt, LitStr, spanned::Spanned};
+use syn::{Expr, LitInt, LitStr};
 
 use super::{
     constants,
     detach::detach,
     fixed,
     form::display_name,
-    optional_keys::has_question,
+    optional_keys::leaves,
     targets::{self, After, TargetKey, is_parameter},
     transfer::ArgTransfer,
 };
@@ -165,7 +165,7 @@ fn around(function: &Function) -> Option<u8> {
     u8::try_from(function.attrs.iter().filter(writes).count()).ok().filter(|around| *around > 0)
 }
 
-/// `when` can neither name the result nor leave the function.
+/// `when` can't name the result, and neither it nor `cache` can leave the function.
 fn undecided_when(args: &WriteArgs, function: &Function, problems: &mut Problems) {
     if let Some(when) = &args.when
         && let Some(result) = mention_of_result(&when.value.to_token_stream())
@@ -176,11 +176,18 @@ fn undecided_when(args: &WriteArgs, function: &Function, problems: &mut Problems
             "`when` is decided before the body, which has no result yet; decide by the arguments",
         ));
     }
-    if let Some(when) = args.when.as_ref().filter(|when| has_question(&when.value)) {
+    if let Some(span) = args.when.as_ref().and_then(|when| leaves(&when.value)) {
         problems.push(syn::Error::new(
-            when.value.span(),
-            "a `?` here would leave the function before its body; say what it means where there is none, such as \
+            span,
+            "this would leave the function before its body; say what it means where there is none, such as \
              `when = user.is_some_and(|user| user.active)`",
+        ));
+    }
+    if let Some(span) = args.cache.as_ref().and_then(|cache| leaves(&cache.value)) {
+        problems.push(syn::Error::new(
+            span,
+            "this would leave the function before its body, and a write does not fail for want of a cache; give one that is there, or \
+             find it before and call a function that takes it",
         ));
     }
 }

@@ -101,7 +101,8 @@ fn checked<V: Cacheable, C: Codec>(
 
 fn advice<C: Codec>() -> &'static str {
     if C::SELF_DESCRIBING {
-        "; `codec = Bincode` and `codec = Postcard` keep `Some(None)`, `Some(())` and NaN apart from `None`"
+        "; it makes `None` of `Some(None)`, of `Some(())` and of NaN, which `codec = Bincode` and `codec = Postcard` keep apart, and of an \
+         `untagged` value the first variant that can be read from it"
     } else {
         "; `Serialize` and `Deserialize` must have the same fields and variants in the same order (`skip`, `rename`, \
          `try_from`), or take `codec = Json` or `codec = MessagePack`"

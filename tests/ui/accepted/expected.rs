@@ -80,6 +80,29 @@ impl Repo {
     }
 }
 
+/// A lint level of a parameter is the body's.
+#[cached_aside(ttl = "1m")]
+pub async fn expected_parameter(#[expect(unused_variables)] n: u8) -> u8 {
+    1
+}
+
+/// Also where it goes on without its caller.
+#[cached_aside(ttl = "1m", key = "expected:{n}:{m}", stale_while_revalidate = "1m", refresh = "background")]
+pub async fn expected_in_background(#[expect(unused_variables)] n: u8, m: u8) -> u8 {
+    m
+}
+
+/// And of a method.
+pub struct OfParameters;
+
+impl OfParameters {
+    /// Here.
+    #[cached_aside(ttl = "1m", key = "expected-by:{n}", skip(self))]
+    pub async fn expected(&self, #[expect(unused_variables)] n: u8) -> u8 {
+        1
+    }
+}
+
 #[tokio::main(flavor = "current_thread")]
 pub(super) async fn main() {
     Cache::in_process().install().unwrap();

@@ -102,6 +102,48 @@ async fn taken(tenant: String, user: User) -> Result<String, u64> {
     Ok(name)
 }
 
+struct Email(String);
+
+impl std::fmt::Display for Email {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+struct NewUser {
+    id: u64,
+    email: Email,
+}
+
+#[cached_aside(ttl = "1m", key = "email:{email}:{id}")]
+async fn by_email(email: &Email, id: u64) -> u64 {
+    let _ = email;
+    id
+}
+
+/// The body takes another part.
+#[invalidates(by_email(&user.email, *result))]
+async fn taken_in_part(user: NewUser) -> u64 {
+    user.id
+}
+
+mod result {
+    pub const KIND: u64 = 7;
+}
+
+/// A module is not the result, and an item of a list no parameter.
+#[invalidates(load_user(result::KIND), load_user(user.id) for user in [User { id: 8, name: String::new() }])]
+async fn other_names(user: &mut User) -> Result<(), u64> {
+    user.id += 1;
+    Err(user.id)
+}
+
+#[invalidates(load_user(user.id) for user in result)]
+async fn items_of_a_name(user: &mut User) -> Vec<User> {
+    user.id += 1;
+    vec![user.clone()]
+}
+
 fn is_send<T: Send>(value: T) -> T {
     value
 }
@@ -127,6 +169,18 @@ pub(super) async fn main() {
     save_page(None).await;
     assert!(page::key(None).peek().await.unwrap().is_none());
     twice().await;
+    for id in [7, 8, 9] {
+        load_user(id).await.unwrap();
+    }
+    is_send(other_names(&mut User { id: 1, name: String::new() })).await.unwrap_err();
+    is_send(items_of_a_name(&mut User { id: 8, name: String::new() })).await;
+    for id in [7, 8, 9] {
+        assert!(load_user::key(id).peek().await.unwrap().is_none(), "{id}");
+    }
+    let email = || Email("a@b".into());
+    by_email(&email(), 5).await;
+    is_send(taken_in_part(NewUser { id: 5, email: email() })).await;
+    assert!(by_email::key(&email(), 5).peek().await.unwrap().is_none());
     users::by_name("t", "n").await;
     users::by_name("n", "n").await;
     is_send(taken("t".into(), User { id: 1, name: "n".into() })).await.unwrap();

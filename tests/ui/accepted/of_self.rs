@@ -33,6 +33,8 @@ impl Entity for User {
 pub type Found<T> = Result<Option<T>, String>;
 
 impl User {
+    const TTL: std::time::Duration = std::time::Duration::from_secs(60);
+
     #[cached_aside(ttl = "5m", key = "users:{from}")]
     async fn page(from: u64) -> Result<Page<Self>, String> {
         Ok(page(vec![from]))
@@ -65,7 +67,7 @@ impl Pages for User {
         Ok(Some(page(vec![from])))
     }
 
-    #[cached_aside(ttl = "5m", key = "first:{id}")]
+    #[cached_aside(ttl = Self::TTL, lease = Self::TTL, key = "first:{id}")]
     async fn first(id: u64) -> Result<Self::Of, String> {
         Ok(id)
     }
@@ -73,6 +75,47 @@ impl Pages for User {
     #[cached_aside(ttl = "5m", key = "all:{id}")]
     async fn all(id: u64) -> Self::All {
         Ok(Some(Self { id }))
+    }
+}
+
+#[async_trait::async_trait]
+trait Rows<T: Entity> {
+    const TTL_OF_ROWS: std::time::Duration;
+
+    async fn rows(&self, from: u64) -> Result<Page<T>, String>;
+}
+
+struct Table<T>(std::marker::PhantomData<fn() -> T>);
+
+#[async_trait::async_trait]
+impl<T: Entity + 'static> Rows<T> for Table<T> {
+    const TTL_OF_ROWS: std::time::Duration = std::time::Duration::from_secs(60);
+
+    #[cached_aside(ttl = "5m", key = "rows:{T}:{from}", skip(self))]
+    async fn rows(&self, from: u64) -> Result<Page<T>, String> {
+        Ok(page(vec![from]))
+    }
+}
+
+impl<T: Entity + 'static> Table<T> {
+    #[cached_aside(ttl = "5m", key = "own:{T}:{from}", skip(self))]
+    async fn own(&self, from: u64) -> Result<Option<Page<T>>, String> {
+        Ok(Some(page(vec![from])))
+    }
+
+    #[invalidates(self.own(from))]
+    async fn cut(&self, from: u64) -> Result<Page<T>, String> {
+        Ok(page(vec![from]))
+    }
+}
+
+#[async_trait::async_trait]
+impl Rows<User> for User {
+    const TTL_OF_ROWS: std::time::Duration = std::time::Duration::from_secs(60);
+
+    #[cached_aside(ttl = Self::TTL_OF_ROWS, key = "rows-of-user:{from}", skip(self))]
+    async fn rows(&self, from: u64) -> Result<Page<Self>, String> {
+        Ok(page(vec![from]))
     }
 }
 
@@ -108,6 +151,11 @@ pub(super) async fn main() {
     assert_eq!(<User as Pages>::of(2).await.unwrap().unwrap().rows, [2]);
     assert_eq!(<User as Pages>::first(3).await, Ok(3));
     assert_eq!(User::all(3).await, Ok(Some(User { id: 3 })));
+    let table = Table::<User>(std::marker::PhantomData);
+    assert_eq!(table.rows(1).await.unwrap(), table.own(1).await.unwrap().unwrap());
+    table.cut(1).await.unwrap();
+    assert!(Table::<User>::own_key(1).peek().await.unwrap().is_none());
+    assert_eq!(User { id: 1 }.rows(4).await.unwrap().rows, [4]);
     let mut store = Store([1, 2, 3, 4]);
     assert_eq!((store.get(1).await, Store::whole(1).await.len()), (Some(2), 4));
     store.set(1, 9).await;

@@ -103,6 +103,25 @@ async fn of_another_name(results: &str) -> Result<(), String> {
     Err(results.to_owned())
 }
 
+/// What is evaluated for a key of the result waits for the condition, too.
+#[invalidates(pair(ids[0], *result), when = !ids.is_empty())]
+async fn when_there_is_one(ids: &[u64]) -> u64 {
+    2
+}
+
+#[cached_aside(ttl = "1m", key = "pair:{one}:{other}")]
+async fn pair(one: u64, other: u64) -> u64 {
+    one + other
+}
+
+async fn conditions() {
+    pair(1, 2).await;
+    assert_eq!(when_there_is_one(&[]).await, 2);
+    assert!(pair::key(1, 2).peek().await.unwrap().is_some());
+    assert_eq!(when_there_is_one(&[1]).await, 2);
+    assert!(pair::key(1, 2).peek().await.unwrap().is_none());
+}
+
 async fn receivers() {
     let (empty, repo) = (Shop::default(), Repo { shard: 5 });
     let full = Shop { repo: Some(Repo::default()), ..Shop::default() };
@@ -186,4 +205,5 @@ pub(super) async fn main() {
     assert_eq!(there().await, [false, true, true, true]);
     receivers().await;
     names_in_strings().await;
+    conditions().await;
 }

@@ -243,6 +243,38 @@ fn fib<'async_recursion>(
 #[invalidates(fib(3))]
 async fn write_fib() {}
 
+/// The crate itself, with what is borrowed, on a method and on a write.
+#[async_recursion::async_recursion]
+#[cached_aside(ttl = "5m", key = "depth:{text}")]
+async fn depth(text: &str) -> usize {
+    match text.strip_prefix('(') {
+        Some(rest) => 1 + depth(rest).await,
+        None => 0,
+    }
+}
+
+struct Tree(u64);
+
+impl Tree {
+    #[async_recursion::async_recursion]
+    #[cached_aside(ttl = "5m", key = "tree:{self.0}:{n}")]
+    async fn sum(&self, n: u64) -> u64 {
+        if n == 0 { self.0 } else { n + self.sum(n - 1).await }
+    }
+
+    #[async_recursion::async_recursion]
+    #[invalidates(self.sum(n), depth(text))]
+    async fn cut(&self, n: u64, text: &str) -> u64 {
+        if n == 0 { 0 } else { 1 + self.cut(n - 1, text).await }
+    }
+}
+
+/// What a handler gives.
+#[invalidates(fib(id))]
+async fn handler(axum::extract::Path(id): axum::extract::Path<u64>) -> impl axum::response::IntoResponse {
+    (axum::http::StatusCode::ACCEPTED, id.to_string())
+}
+
 /// A function that calls itself may go on without its caller.
 #[cached_aside(ttl = "5m", key = "back:{n}", stale_while_revalidate = "1m", refresh = "background")]
 async fn back(n: u64) -> u64 {
@@ -324,6 +356,11 @@ pub(super) async fn main() {
     assert!(Generic(1).get(1).await.unwrap().is_empty());
     assert_eq!((is_send(fib(10)).await, is_send(back(10)).await), (55, 55));
     write_fib().await;
+    let tree = Tree(1);
+    assert_eq!((is_send(depth("((a")).await, is_send(tree.sum(3)).await), (2, 7));
+    assert_eq!(is_send(tree.cut(3, "((a")).await, 3);
+    assert_eq!((depth::key("((a").peek().await.unwrap(), tree.sum(0).await), (None, 1));
+    let _: axum::Router = axum::Router::new().route("/{id}", axum::routing::post(handler));
     assert_eq!(fib::key(3).peek().await.unwrap(), None);
     assert_eq!((fib::uncached(5).await, back::uncached(5).await), (5, 5));
     assert_eq!(is_send(shown(3)).await.to_string(), "3");

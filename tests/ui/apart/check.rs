@@ -28,6 +28,24 @@ struct Line {
 }
 
 #[derive(Serialize, Deserialize)]
+struct Flat {
+    id: u64,
+    #[serde(flatten)]
+    rest: std::collections::HashMap<String, u64>,
+}
+
+/// Of other crates, and of serde.
+#[cached_aside(ttl = "5m", key = "value-of-json:{id}")]
+async fn value_of_json(id: u64) -> serde_json::Value {
+    id.into()
+}
+
+#[cached_aside(ttl = "5m", key = "flat:{id}")]
+async fn flat(id: u64) -> Flat {
+    Flat { id, rest: std::collections::HashMap::new() }
+}
+
+#[derive(Serialize, Deserialize)]
 struct Order {
     id: u64,
     lines: Vec<Line>,
@@ -114,13 +132,15 @@ impl io::Write for Log {
 
 fn main() {
     let _ = Value::Text(String::new());
-    let _ = (as_json, plain, stored_errors, Repo::<u8>::value, <() as Store>::get);
+    let _ = (as_json, plain, value_of_json, flat, stored_errors, Repo::<u8>::value, <() as Store>::get);
     let uncached = cached_aside::check().unwrap_err();
     let expected = [
         ("orders::load_order`", "::Order`", "the field `price` of `Line` asks"),
         ("::Order::load`", "::Order`", "the field `price` of `Line` asks"),
         ("::()::get`", "::Value>`", "the type asks"),
         ("::Repo<T>::value`", "::Value`", "the type asks"),
+        ("::value_of_json`", "::Value`", "the type asks"),
+        ("::flat`", "::Flat`", "the type asks"),
         ("::stored_errors`", "::Denied`", "the field `0` of `Denied` asks"),
     ];
     assert_eq!(uncached.problems().len(), expected.len(), "{uncached}");

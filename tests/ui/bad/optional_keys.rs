@@ -1,5 +1,7 @@
 //! `?` asks for what there is in an `Option`; nothing panics once a write is done.
 
+#![allow(unused)]
+
 use cached_aside::{cached_aside, invalidates, tags, updates};
 
 #[cached_aside(ttl = "1m", key = "user:{id}")]
@@ -45,6 +47,29 @@ async fn panics_inside() -> Vec<User> {
 #[invalidates(load(id), when = only?)]
 async fn condition(id: u64, only: Option<bool>) -> Option<u64> {
     only.map(|_| id)
+}
+
+#[invalidates(load(id), when = matches!(text.parse::<u64>()?, 5))]
+async fn inside_of_a_macro(id: u64, text: &str) -> Result<(), std::num::ParseIntError> {
+    Ok(())
+}
+
+#[invalidates(by_text(&format!("{}", text?)), load(match id { Some(id) => id, None => return None }))]
+async fn for_good(id: Option<u64>, text: Option<&str>) -> Option<u64> {
+    id
+}
+
+#[invalidates(load(id), cache = caches.get(id)?)]
+async fn of_no_cache(id: usize, caches: &[cached_aside::Cache]) -> Option<usize> {
+    Some(id)
+}
+
+#[invalidates(load(id) for id in results.iter().map(|result| result.id))]
+async fn another_result(results: &[User]) {}
+
+#[cached_aside(ttl = "1m", key = "text:{text}")]
+async fn by_text(text: &str) -> usize {
+    text.len()
 }
 
 tags! {

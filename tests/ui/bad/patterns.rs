@@ -32,6 +32,22 @@ async fn save(Path(id): Path<u64>) {}
 #[invalidates("user:{id}")]
 async fn a_reference(&id: &u64) {}
 
+#[derive(Clone, Copy)]
+struct Author {
+    id: u64,
+}
+
+struct Post {
+    id: u64,
+    author: Author,
+}
+
+#[cached_aside(ttl = "5m", key = "page:{author.id}")]
+async fn beside_the_whole(post @ Post { author, .. }: Post) {}
+
+#[invalidates("user:{author.id}")]
+async fn save_beside_the_whole(post @ Post { author, .. }: Post) {}
+
 #[invalidates("user:{first}")]
 async fn an_array([first, second]: [u64; 2]) {}
 
