@@ -9,27 +9,30 @@ use super::{Loaded, OPEN, Outcome};
     message = "this gives `{Self}`, and the entries are `{T}`",
     label = "give `{T}`, `Option<{T}>`, `Result<{T}, E>` or `Result<Option<{T}>, E>`"
 )]
-pub trait Gives<T>: Sized {
+pub trait Gives<T>: GivesParts<T> {}
+
+/// What a loader gives, in parts. Hidden: the page of every type of every program would show what is implemented for all types.
+#[doc(hidden)]
+pub trait GivesParts<T>: Sized {
     /// The type of its errors.
-    #[doc(hidden)]
     type Error;
     /// Which of them it is.
-    #[doc(hidden)]
     const SHAPE: u8;
 
     /// What was given.
-    #[doc(hidden)]
     fn into_loaded(self) -> Loaded<T, Self::Error>;
 
     /// The same from what was given.
-    #[doc(hidden)]
     fn from_loaded(loaded: Loaded<T, Self::Error>) -> Self;
 }
 
 macro_rules! gives {
     ($($shape:literal: ($($error:ident)?) $of:ty, $error_type:ty;)*) => {$(
         #[diagnostic::do_not_recommend]
-        impl<T $(, $error)?> Gives<T> for $of {
+        impl<T $(, $error)?> Gives<T> for $of {}
+
+        #[diagnostic::do_not_recommend]
+        impl<T $(, $error)?> GivesParts<T> for $of {
             type Error = $error_type;
             // Which it is was not guessed: a `T` may be an `Option` itself.
             const SHAPE: u8 = $shape | OPEN;
