@@ -5,7 +5,34 @@
 //! rewrites them; read what changed. They are those of a compiler without the sources of the standard library: where `rust-src` is
 //! installed (rust-analyzer does that) some messages show a line of them.
 
-use std::{path::Path, process::Command};
+use std::{
+    io::{self, Write},
+    path::Path,
+    process::Command,
+};
+
+/// What to say before a copy of the dependencies is built in this folder, which takes longer than all messages.
+fn is_to_be_built(folder: &Path) -> Option<String> {
+    let is_there = folder.join("debug/deps").exists();
+    (!is_there).then(|| {
+        format!(
+            "the tests of the compiler's messages build a copy of the dependencies in {}, which takes some minutes\n",
+            folder.display()
+        )
+    })
+}
+
+#[test]
+fn what_takes_long_is_said_before() {
+    let folder = tempfile::tempdir().unwrap();
+    let said = is_to_be_built(folder.path()).unwrap();
+    assert!(
+        said.contains("takes some minutes") && said.contains(&folder.path().display().to_string()),
+        "{said}"
+    );
+    std::fs::create_dir_all(folder.path().join("debug/deps")).unwrap();
+    assert_eq!(is_to_be_built(folder.path()), None);
+}
 
 #[test]
 fn messages() {
@@ -15,6 +42,11 @@ fn messages() {
         !Path::new(sysroot.trim()).join("lib/rustlib/src").exists(),
         "the messages are not those of a compiler with the sources of the standard library: `rustup component remove rust-src`"
     );
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap();
+    if let Some(said) = is_to_be_built(&target.join("tests/trybuild")) {
+        // Not by `eprintln`, which is shown when the test is over.
+        io::stderr().write_all(said.as_bytes()).unwrap();
+    }
     let cases = trybuild::TestCases::new();
     cases.pass("ui/apart/*.rs");
     cases.compile_fail("ui/bad/*.rs");

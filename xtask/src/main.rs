@@ -99,13 +99,9 @@ fn test(
     let mut outcomes = Vec::new();
     if args.is_empty() {
         println!(
-            "xtask: {number} steps, {} tests at a time ({TEST_THREADS} takes another number). The tests of the",
+            "xtask: {number} steps, {} tests at a time ({TEST_THREADS} takes another number).",
             test_threads().display()
         );
-        println!(
-            "xtask: compiler's messages build a copy of the dependencies in `target/tests`, which takes some"
-        );
-        println!("xtask: minutes where that folder is new.");
         let start = Instant::now();
         let passed = package::check().inspect_err(|wrong| eprintln!("{wrong}")).is_ok();
         outcomes.push(Outcome { name: "packages".to_owned(), passed, took: start.elapsed() });
