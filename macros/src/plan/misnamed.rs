@@ -91,12 +91,15 @@ fn key_of_call(key: &ExprMethodCall, site: &Site) -> Option<syn::Error> {
 pub(super) fn no_function(path: &ExprPath, beside: &Beside) -> Option<syn::Error> {
     let segments = &path.path.segments;
     let last = segments.last()?.ident.to_string();
-    let why = match segments.iter().nth_back(1).map(|of| of.ident.to_string()) {
+    let of = segments.iter().nth_back(1).map(|of| of.ident.to_string());
+    let private =
+        of.as_ref().filter(|_| segments.len() == 2).and_then(|module| beside.private_in(module, &last));
+    let why = match of {
         Some(name) if last == "key" && beside.has("fn", &name) && !beside.has("mod", &name) => {
             format!("write the call itself, `{name}(…)`: its key is meant")
         }
-        Some(module) if segments.len() == 2 && beside.private_in(&module, &last).is_some() => {
-            let template = beside.private_in(&module, &last).and_then(|function| cached(&function.attrs)?);
+        Some(module) if private.is_some() => {
+            let template = private.and_then(|function| cached(&function.attrs)?);
             let template = template.map_or_else(|| "user:{id}".to_owned(), |template| template.value());
             format!(
                 "`{last}` is private in `{module}`; write `pub(super) async fn {last}`, or name its key as text, such as `\"{template}\"`"

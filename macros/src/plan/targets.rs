@@ -135,8 +135,7 @@ impl Keys {
                 let items = names(each.as_ref());
                 check_use_of_result(exprs, &items, site.function, problems);
                 let asks = |expr: &&Expr| is_known_before(expr, &items) && has_question(expr);
-                let fixed = call.arguments().chain(list(each.as_ref()));
-                if let Some(argument) = fixed.into_iter().find(asks) {
+                if let Some(argument) = call.arguments().chain(list(each.as_ref())).find(asks) {
                     problems.push(syn::Error::new(
                         argument.span(),
                         "beside `result` only the result can be asked for what there is; take this argument out of its `Option` \

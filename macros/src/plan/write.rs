@@ -116,6 +116,7 @@ pub(crate) fn write(
         without_guard(&args, &mut problems);
     }
     undecided_when(&args, function, &mut problems);
+    left_before_the_body(&args, &mut problems);
     committed_later(&args, function, &mut problems);
     fixed::of_write(&args, function, &mut problems);
     let around = around(function);
@@ -165,7 +166,7 @@ fn around(function: &Function) -> Option<u8> {
     u8::try_from(function.attrs.iter().filter(writes).count()).ok().filter(|around| *around > 0)
 }
 
-/// `when` can't name the result, and neither it nor `cache` can leave the function.
+/// `when` can't name the result.
 fn undecided_when(args: &WriteArgs, function: &Function, problems: &mut Problems) {
     if let Some(when) = &args.when
         && let Some(result) = mention_of_result(&when.value.to_token_stream())
@@ -176,6 +177,10 @@ fn undecided_when(args: &WriteArgs, function: &Function, problems: &mut Problems
             "`when` is decided before the body, which has no result yet; decide by the arguments",
         ));
     }
+}
+
+/// What is evaluated before the body and leaves the function: the body would not run.
+fn left_before_the_body(args: &WriteArgs, problems: &mut Problems) {
     if let Some(span) = args.when.as_ref().and_then(|when| leaves(&when.value)) {
         problems.push(syn::Error::new(
             span,
