@@ -54,7 +54,14 @@ impl Repo {
         } else {
             ::core::option::Option::None
         };
-        let __cache: &::cached_aside::Cache = &self.cache;
+        let __cache: ::core::option::Option<::cached_aside::Cache> = if __when {
+            let __cache: ::cached_aside::Cache = ::core::clone::Clone::clone(
+                &self.cache,
+            );
+            ::core::option::Option::Some(__cache)
+        } else {
+            ::core::option::Option::None
+        };
         let __body = ::core::pin::pin!(
             async move { if let ::core::option::Option::Some(__never) =
             ::core::option::Option::None:: < Result < User, Error > > { return __never; }
@@ -63,7 +70,7 @@ impl Repo {
         let __returned = if __when {
             __aside::write_with(
                     &__WRITE,
-                    ::core::option::Option::Some(__cache),
+                    ::core::option::Option::as_ref(&__cache),
                     ::core::option::Option::Some(__aside::refuse::<Result<User, Error>>),
                     ::core::iter::Iterator::flatten(
                         ::core::iter::IntoIterator::into_iter(__keys),

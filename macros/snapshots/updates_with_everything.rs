@@ -39,7 +39,14 @@ impl Repo {
         } else {
             ::core::option::Option::None
         };
-        let __cache: &::cached_aside::Cache = &self.cache;
+        let __cache: ::core::option::Option<::cached_aside::Cache> = if __when {
+            let __cache: ::cached_aside::Cache = ::core::clone::Clone::clone(
+                &self.cache,
+            );
+            ::core::option::Option::Some(__cache)
+        } else {
+            ::core::option::Option::None
+        };
         let __body = ::core::pin::pin!(
             async move { if let ::core::option::Option::Some(__never) =
             ::core::option::Option::None:: < Result < Option < User >, Error > > { return
@@ -52,7 +59,7 @@ impl Repo {
                 _,
             >(
                     &__WRITE,
-                    ::core::option::Option::Some(__cache),
+                    ::core::option::Option::as_ref(&__cache),
                     ::core::option::Option::Some(
                         __aside::refuse::<Result<Option<User>, Error>>,
                     ),

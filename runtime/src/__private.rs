@@ -28,9 +28,7 @@ pub use crate::{
     },
     codec::{
         Cacheable, CacheableError, CacheableParts, CacheablePointer, CacheableTime,
-        coding::{
-            Coding, DefaultCodec, coding, coding_of_parts, coding_of_pointer, coding_of_time, error_coding,
-        },
+        coding::{Coding, DefaultCodec, Parts, coding, coding_of_pointer, coding_of_time, error_coding},
     },
     function::linked::{Linked, LinkedWrite},
     function::{

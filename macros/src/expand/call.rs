@@ -14,7 +14,10 @@ use super::{
     receiver::{method_named, traits_of_parameter, traits_of_receiver},
 };
 use crate::{
-    item::{beside::Site, context::Context},
+    item::{
+        beside::{Beside, Site},
+        context::Context,
+    },
     parse::call::{Call, is_of_type},
     tokens::same,
 };
@@ -257,7 +260,10 @@ pub(super) fn import(site: &Site, items: &[Ident], path: &ExprPath) -> Option<To
         || items.iter().any(|item| same(item, &name));
     // What is written in the module comes before what a `*` imports, which has to be said of what a macro writes.
     let written = site.beside.as_ref().is_some_and(|beside| beside.function(&name));
+    // The arm of a `match`, which looks like one of a macro.
+    let in_block = hidden && site.beside.as_ref().is_some_and(Beside::is_in_block);
     match site.function.context {
+        Context::Free if in_block => None,
         Context::Free if written => Some(quote_spanned!(at=> use self::#path)),
         _ if !hidden => Some(quote_spanned!(at=> use #path)),
         Context::Nested | Context::Unknown => None,

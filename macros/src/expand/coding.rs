@@ -1,18 +1,28 @@
 //! How values become bytes: the codec and the version, for the types that the function stores.
 
-use proc_macro2::{Span, TokenStream};
+use proc_macro2::{Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote, quote_spanned};
-use syn::{Expr, Type, spanned::Spanned};
+use syn::{Expr, GenericParam, Type, TypePath, spanned::Spanned};
 
 use super::pieces::setting;
 use crate::{
-    item::value::{self, Kind, kind, parts},
+    item::{
+        beside::Beside,
+        function::Function,
+        value::{self, CONTAINERS, Kind, is_cacheable, kind, parts},
+    },
     parse::codec_of_ours,
     plan::ReadPlan,
+    tokens::mentions,
 };
 
 /// How values are encoded; this requires `Serialize` of the return type.
-pub(super) fn coding(plan: &ReadPlan, output: &Type, shape: &TokenStream) -> TokenStream {
+pub(super) fn coding(
+    plan: &ReadPlan,
+    function: &Function,
+    output: &Type,
+    shape: &TokenStream,
+) -> TokenStream {
     // They decide by the value whether and for how long it is stored.
     let conditions = [
         setting("store_if", plan.options.store_if.as_ref(), ToTokens::to_token_stream),
@@ -20,13 +30,18 @@ pub(super) fn coding(plan: &ReadPlan, output: &Type, shape: &TokenStream) -> Tok
     ];
     let conditions: TokenStream = conditions.into_iter().flatten().collect();
     // Closures are read from left to right: by then the type must be known.
-    let coding = coding_of(plan, output, (!conditions.is_empty()).then_some(shape));
+    let coding = coding_of(plan, function, output, (!conditions.is_empty()).then_some(shape));
     let local = setting("local", plan.options.local.as_ref(), |_| TokenStream::new());
     quote!(#coding #conditions #local)
 }
 
 /// The same without its conditions; without a shape the type of what is stored is left to inference.
-pub(super) fn coding_of(plan: &ReadPlan, output: &Type, shape: Option<&TokenStream>) -> TokenStream {
+pub(super) fn coding_of(
+    plan: &ReadPlan,
+    function: &Function,
+    output: &Type,
+    shape: Option<&TokenStream>,
+) -> TokenStream {
     let (codec, version, by_version) = (codec(plan), version(plan), by_version(plan));
     let parts = parts(output);
     // Errors about a part point to it, if it is the only one that they can be about.
@@ -46,9 +61,54 @@ pub(super) fn coding_of(plan: &ReadPlan, output: &Type, shape: Option<&TokenStre
         Kind::Pointer => quote_spanned!(at=> coding_of_pointer),
         Kind::Time => quote_spanned!(at=> coding_of_time),
         Kind::Other if parts.is_empty() => quote_spanned!(at=> coding),
-        Kind::Other => quote_spanned!(at=> coding_of_parts),
+        Kind::Other => {
+            let are_asked = !parts.is_empty() && !writes_container(function);
+            let parts = parts.into_iter().filter(|_| are_asked).filter_map(|part| asked(part, function, at));
+            quote_spanned!(at=> Parts #(#parts)*.coding)
+        }
     };
     quote_spanned!(at=> __aside::#coding::<#value, #codec>(#version) #by_version)
+}
+
+/// `.of::<User>()`: a part that is asked by itself for what caching it needs, shown where the whole is. Of one with arguments the
+/// compiler says which of them lacks it, and of a parameter how to bound it.
+fn asked(part: &Type, function: &Function, at: Span) -> Option<TokenStream> {
+    let Type::Path(TypePath { qself: None, path, .. }) = part else { return None };
+    let tokens = part.to_token_stream();
+    let is_parameter = function.generic_parameters().any(|parameter| match parameter {
+        GenericParam::Type(parameter) => mentions(&tokens, &parameter.ident.to_string()),
+        _ => false,
+    });
+    let has_arguments = path.segments.iter().any(|segment| !segment.arguments.is_none());
+    let of = match kind(part) {
+        Kind::Pointer => quote_spanned!(at=> of_pointer),
+        _ if has_arguments => return None,
+        Kind::Time => quote_spanned!(at=> of_time),
+        Kind::Other => quote_spanned!(at=> of),
+    };
+    // What `$crate`, lifetimes and the words of another edition mean lies in their spans. What a trait says of its own types it may say
+    // of the whole.
+    let of_self = path.segments.len() > 1 && path.segments[0].ident == "Self";
+    let means_by_span = tokens.to_string().contains(['$', '\'']) || mentions(&tokens, "gen");
+    if of_self || is_parameter || is_cacheable(part) || means_by_span {
+        return None;
+    }
+    let part = respanned(tokens, at);
+    Some(quote_spanned!(at=> .#of::<#part>()))
+}
+
+/// Whether the program has a type that is called as a container is, which may need nothing of what it is made of.
+fn writes_container(function: &Function) -> bool {
+    let is_written = |beside: Beside| CONTAINERS.iter().any(|name| beside.writes_type(name));
+    Beside::of(function).is_some_and(is_written)
+}
+
+fn respanned(tokens: TokenStream, at: Span) -> TokenStream {
+    let shown = |mut token: TokenTree| {
+        token.set_span(at);
+        token
+    };
+    tokens.into_iter().map(shown).collect()
 }
 
 /// The type of what is stored.

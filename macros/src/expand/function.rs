@@ -59,7 +59,7 @@ pub(super) fn load(
             }
         }
     };
-    let coding = coding(plan, output, shape);
+    let coding = coding(plan, function, output, shape);
     let imports = imports(if has_lifetimes(output) { &["NoAbsent"] } else { &["NotShared", "NoAbsent"] });
     let returns = returns(plan, output, shape);
     // Where the shape of the type could not be determined without its parameters, it is checked once they are known.

@@ -13,12 +13,13 @@ use super::{
 };
 use crate::{
     item::{
+        beside::Beside,
         function::Function,
         generics::{needed_by, turbofish},
         shape::without_lifetimes,
         types::inside,
     },
-    plan::{CacheKnown, Form, ReadPlan, key::Source},
+    plan::{CacheKnown, Form, ReadPlan, TagKey, key::Source},
     tokens::mentions,
 };
 
@@ -37,7 +38,7 @@ pub(super) fn key(
     let known = plan.cache.as_ref().map(|cache| cache.known);
     let knows_cache = matches!(known, None | Some(CacheKnown::Everywhere));
     let KeySignature { sig, value } = KeySignature::new(plan, function, shape, name, parameters, knows_cache);
-    let coding = coding::coding(plan, &value, shape);
+    let coding = coding::coding(plan, function, &value, shape);
     let at_output = Span::mixed_site().located_at(function.output.span());
     let key = match &plan.cache {
         None => quote_spanned!(at_output=> __aside::key(#read(), #text, #coding)),
@@ -166,6 +167,7 @@ impl KeySignature {
         if let Some(cache) = plan.cache.as_ref().filter(|_| knows_cache) {
             cache.expr.to_tokens(&mut used);
         }
+        named_by_options(plan).to_tokens(&mut used);
         let generics = needed_by(&used, &function.sig.generics);
         let (params, clause) = (&generics, &generics.where_clause);
         let parameters = parameters.into_iter().map(|(_, parameter)| parameter);
@@ -174,6 +176,21 @@ impl KeySignature {
             parse_quote!(fn #name #params(#(#parameters),*) -> ::cached_aside::Key<#value #unplaced> #clause);
         KeySignature { sig, value: output }
     }
+}
+
+/// What the companion has of the options, which may name parameters of the function.
+fn named_by_options(plan: &ReadPlan) -> TokenStream {
+    let mut used = TokenStream::new();
+    let options = &plan.options;
+    options.codec.iter().for_each(|codec| codec.value.to_tokens(&mut used));
+    options.store_if.iter().for_each(|condition| condition.value.to_tokens(&mut used));
+    options.ttl_for.iter().for_each(|time| time.value.to_tokens(&mut used));
+    for tag in &plan.tags {
+        if let TagKey::Call(call) = tag {
+            call.to_tokens(&mut used);
+        }
+    }
+    used
 }
 
 /// The type without an error that only a parameter of the function's own names: a key has none of it, from which that parameter could be
@@ -188,6 +205,7 @@ fn without_error(mut output: Type, function: &Function) -> Type {
         && let PathArguments::AngleBracketed(arguments) = &mut last.arguments
         && let Some(GenericArgument::Type(error)) = arguments.args.iter_mut().nth(1)
         && is_own(error)
+        && !Beside::of(function).is_some_and(|beside| beside.writes_type("Result"))
     {
         *error = parse_quote!(());
     }

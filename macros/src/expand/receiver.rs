@@ -2,14 +2,12 @@
 
 use proc_macro2::TokenStream;
 use quote::{ToTokens, quote};
-use syn::{
-    Expr, ExprField, ExprMethodCall, ExprParen, ExprReference, FnArg, GenericParam, Ident, Member, Path,
-    Type, WherePredicate,
-};
+use syn::{Expr, ExprMethodCall, ExprParen, ExprReference, GenericParam, Ident, Path, Type, WherePredicate};
 
 use crate::{
     item::{
         beside::Site,
+        receiver::{is_self, name_of, type_of},
         types::{pointed_to, traits, traits_of},
     },
     tokens::mentions,
@@ -23,32 +21,6 @@ pub(super) fn traits_of_receiver(receiver: &Expr, site: &Site) -> Vec<Path> {
         None => name_of(ty).map(|name| traits_of_parameter(name, site)).unwrap_or_default(),
     };
     type_of(receiver, site).as_ref().map(of).unwrap_or_default()
-}
-
-/// The type of a parameter or of a field of `self`.
-fn type_of(receiver: &Expr, site: &Site) -> Option<Type> {
-    match receiver {
-        Expr::Paren(paren) => type_of(&paren.expr, site),
-        Expr::Reference(reference) => type_of(&reference.expr, site),
-        Expr::Path(path) => {
-            let parameter = site.function.parameters.iter().find(|parameter| {
-                parameter.name.as_ref().is_some_and(|name| path.path.is_ident(&name.to_string()))
-            })?;
-            match &parameter.written {
-                FnArg::Typed(typed) => Some(Type::clone(&typed.ty)),
-                FnArg::Receiver(_) => None,
-            }
-        }
-        Expr::Field(ExprField { base, member: Member::Named(field), .. }) if is_self(base) => {
-            let of = site.function.implementation().and_then(|item| name_of(&item.self_ty))?;
-            site.beside.as_ref()?.field(&of.to_string(), &field.to_string())
-        }
-        _ => None,
-    }
-}
-
-fn is_self(expr: &Expr) -> bool {
-    matches!(expr, Expr::Path(path) if path.path.is_ident("self"))
 }
 
 /// `Repo::load_user`, of `repo.load_user(id)`: for an editor, which renames the method with the function.
@@ -69,18 +41,6 @@ pub(super) fn method_named(call: &ExprMethodCall, site: &Site) -> Option<TokenSt
         ty = inner;
     }
     Some(quote!(<#ty>::#name))
-}
-
-/// The last name of a type's path, also behind references and pointers.
-fn name_of(ty: &Type) -> Option<&Ident> {
-    match ty {
-        Type::Reference(reference) => name_of(&reference.elem),
-        Type::Path(path) => match pointed_to(ty) {
-            Some(inner) => name_of(inner),
-            None => path.path.segments.last().map(|last| &last.ident),
-        },
-        _ => None,
-    }
 }
 
 /// The traits that bound a generic parameter of this name.

@@ -104,7 +104,7 @@ fn types(plan: &ReadPlan, function: &Function, shape: &TokenStream) -> Option<To
     {
         return None;
     }
-    let stores = coding_of(plan, &output, Some(shape));
+    let stores = coding_of(plan, function, &output, Some(shape));
     let errors = plan.options.error_if.as_ref().map(|_| {
         let coding = error_coding(plan, &output, shape);
         quote!(.errors(&#coding))

@@ -2,7 +2,7 @@
 
 use proc_macro2::TokenStream;
 use quote::{ToTokens, quote, quote_spanned};
-use syn::spanned::Spanned;
+use syn::{Expr, spanned::Spanned};
 
 use super::{
     detached,
@@ -36,11 +36,7 @@ pub(crate) fn write(plan: &WritePlan) -> TokenStream {
         }
     };
     let settings = settings::of_write(plan);
-    let (cache, cache_argument) = match &plan.transfers {
-        None => cache(plan.cache.as_ref(), function),
-        // It goes on without whoever has the cache.
-        Some(_) => plan.cache.as_ref().map(cloned_cache).unzip(),
-    };
+    let (cache, cache_argument) = named_cache(plan);
     let when = &plan.when;
     let future = match &plan.transfers {
         None => pinned(&body(function, &quote!(#keys #arguments #when))),
@@ -81,14 +77,40 @@ fn places<'a>(plan: &'a WritePlan) -> Places<'a> {
     Places { site: &plan.site, named: plan.cache.is_some() }
 }
 
+/// The cache that the attribute names, as a statement and as the argument of type `Option<&Cache>`.
+fn named_cache(plan: &WritePlan) -> (Option<TokenStream>, Option<TokenStream>) {
+    let (statement, lent) = match (&plan.transfers, &plan.when) {
+        (None, None) => cache(plan.cache.as_ref(), plan.site.function),
+        (None, Some(_)) => return plan.cache.as_ref().map(cache_when).unzip(),
+        // It goes on without whoever has the cache, and is a task of that cache also where it is the body alone.
+        (Some(_), _) => plan.cache.as_ref().map(cloned_cache).unzip(),
+    };
+    (statement, lent.map(|cache| quote!(::core::option::Option::Some(#cache))))
+}
+
+/// The cache that the attribute names, where the condition is true: it may be what allows to find it.
+fn cache_when(expr: &Expr) -> (TokenStream, TokenStream) {
+    let (when, cache, (found, _)) = (hygienic("when"), hygienic("cache"), cloned_cache(expr));
+    let statement = quote! {
+        let #cache: ::core::option::Option<::cached_aside::Cache> =
+            if #when { #found ::core::option::Option::Some(#cache) } else { ::core::option::Option::None };
+    };
+    (statement, quote!(::core::option::Option::as_ref(&#cache)))
+}
+
 /// The body without its keys.
 fn body_alone(plan: &WritePlan, cache: Option<&TokenStream>) -> TokenStream {
     let body = hygienic("body");
     if plan.transfers.is_none() {
         return quote!(#body.await);
     }
-    let cache = optional(cache);
+    let cache = or_none(cache);
     quote!(__aside::detached(#cache, #body).await)
+}
+
+/// The cache as the optional argument that it is.
+fn or_none(cache: Option<&TokenStream>) -> TokenStream {
+    cache.map_or_else(|| quote!(::core::option::Option::None), TokenStream::clone)
 }
 
 /// The one call around the body.
@@ -101,7 +123,7 @@ fn call(plan: &WritePlan, cache: Option<&TokenStream>, keys: &TokenStream) -> To
     let may_refuse = plan.settings.inside.is_some() && refuse.is_none();
     let refused =
         if may_refuse { quote!(__aside::MayRefuse::<#output>::REFUSE) } else { optional(refuse.as_ref()) };
-    let cache_or_none = optional(cache);
+    let cache_or_none = or_none(cache);
     let (update, write_with) = match &plan.transfers {
         None => (quote!(update), quote!(write_with)),
         Some(_) => (quote!(update_detached), quote!(write_detached)),

@@ -32,7 +32,7 @@ impl Site<'_> {
 /// The file of an annotated function, and the function's position in it.
 pub(crate) struct Beside {
     pub(super) text: String,
-    at: usize,
+    pub(super) at: usize,
     block: OnceCell<Range<usize>>,
     module: OnceCell<Range<usize>>,
 }
@@ -86,6 +86,11 @@ impl Beside {
             }
             block
         })
+    }
+
+    /// Whether it is inside of braces that are no module's.
+    pub(crate) fn is_in_block(&self) -> bool {
+        self.block().start != self.module().start
     }
 
     /// What kind of item has this name among the types of the same module or block: `mod`, `struct`, …
@@ -262,6 +267,12 @@ impl Beside {
     /// Whether a `static` or a `const` of this name is in the same module or block.
     pub(crate) fn is_static(&self, name: &str) -> bool {
         let is_in = |scope| are_beside(self.at_depth_of(scope), &["static", "const"], name);
+        is_in(self.module()) || is_in(self.block())
+    }
+
+    /// Whether a type of this name is written in the same module or block.
+    pub(crate) fn writes_type(&self, name: &str) -> bool {
+        let is_in = |scope| are_beside(self.at_depth_of(scope), &["enum", "struct", "type"], name);
         is_in(self.module()) || is_in(self.block())
     }
 

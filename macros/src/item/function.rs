@@ -208,6 +208,8 @@ impl Function {
         let body = boxed.map_or(Body::Async(*block), |boxed| Body::Boxed(Box::new(boxed)));
         let context = match context {
             Context::Unknown => guess(&vis, &sig),
+            // In the arguments of a macro, which puts it into an `impl`.
+            Context::Free | Context::Nested if sig.receiver().is_some() => guess(&vis, &sig),
             known => known,
         };
         Function { attrs, vis, sig, body, context, parameters, output }

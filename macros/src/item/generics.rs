@@ -1,8 +1,8 @@
 //! The generic parameters of a companion: those of the function that it can't do without.
 
-use proc_macro2::TokenStream;
+use proc_macro2::{TokenStream, TokenTree};
 use quote::{ToTokens, quote};
-use syn::{GenericParam, Generics, Ident, WherePredicate};
+use syn::{GenericParam, Generics, Ident, Lifetime, WherePredicate};
 
 use crate::tokens::mentions;
 
@@ -15,7 +15,7 @@ pub(crate) fn needed_by(used: &TokenStream, generics: &Generics) -> Generics {
         let before = needed.len();
         for parameter in &generics.params {
             if !needed.iter().any(|known| name(known) == name(parameter))
-                && mentions(&mentioned, &name(parameter))
+                && is_mentioned(&mentioned, parameter)
             {
                 needed.push(parameter);
                 parameter.to_tokens(&mut mentioned);
@@ -73,11 +73,40 @@ fn bounds_only(predicate: &WherePredicate, needed: &[&GenericParam], generics: &
         WherePredicate::Lifetime(predicate) => predicate.lifetime.to_token_stream(),
         _ => return false,
     };
-    generics
-        .params
-        .iter()
-        .filter(|parameter| mentions(&bounded, &name(parameter)))
-        .all(|parameter| needed.iter().any(|known| name(known) == name(parameter)))
+    let own = |tokens: &TokenStream| -> Vec<String> {
+        generics.params.iter().filter(|parameter| is_mentioned(tokens, parameter)).map(name).collect()
+    };
+    let are_needed = |names: Vec<String>| {
+        names.iter().all(|parameter| needed.iter().any(|known| name(known) == *parameter))
+    };
+    // What is asked of another type may name one that is left out.
+    match own(&bounded) {
+        none if none.is_empty() => are_needed(own(&predicate.to_token_stream())),
+        parameters => are_needed(parameters),
+    }
+}
+
+fn is_mentioned(tokens: &TokenStream, parameter: &GenericParam) -> bool {
+    match parameter {
+        GenericParam::Lifetime(parameter) => has_lifetime(tokens, &parameter.lifetime),
+        _ => mentions(tokens, &name(parameter)),
+    }
+}
+
+fn has_lifetime(tokens: &TokenStream, lifetime: &Lifetime) -> bool {
+    let mut before = None;
+    tokens.clone().into_iter().any(|token| {
+        let found = match &token {
+            TokenTree::Ident(ident) => before == Some('\'') && *ident == lifetime.ident,
+            TokenTree::Group(group) => has_lifetime(&group.stream(), lifetime),
+            _ => false,
+        };
+        before = match token {
+            TokenTree::Punct(punct) => Some(punct.as_char()),
+            _ => None,
+        };
+        found
+    })
 }
 
 fn name(parameter: &GenericParam) -> String {
@@ -101,6 +130,8 @@ mod tests {
             ("<D, T> where D: Db<T>, T: Load", "T", "<T>whereT:Load"),
             ("<T: Into<U>, U, V>", "&T", "<T:Into<U>,U>"),
             ("<T, U> where T: Into<U>, U: Load, String: Load", "T", "<T,U>whereT:Into<U>,U:Load,String:Load"),
+            ("<T, E> where ParseIntError: Into<E>, String: Into<T>", "T", "<T>whereString:Into<T>"),
+            ("<'id>", "id: u64", ""),
             ("<'a, 'b, const N: usize>", "[&'a str; N]", "<'a,constN:usize>"),
         ] {
             let item: syn::ItemFn = syn::parse_str(&match generics.split_once(" where ") {

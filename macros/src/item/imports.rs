@@ -73,6 +73,11 @@ impl Beside {
     /// The path in the same module that begins with this name where it can't be that of the function's companions, such as `url::Url`.
     pub(crate) fn path_of_crate(&self, name: &str) -> Option<String> {
         const COMPANIONS: [&str; 2] = ["key", "uncached"];
+        // What lints and attributes are named by is no crate.
+        const TOOLS: [&str; 5] = ["clippy", "diagnostic", "miri", "rust_analyzer", "rustfmt"];
+        if TOOLS.contains(&name) {
+            return None;
+        }
         let all: Vec<Token> = tokens(&self.text[self.module().clone()]).collect();
         if has_another_inside(&all, name) {
             return None;

@@ -35,7 +35,7 @@ pub(crate) fn enclosing(text: &str) -> Vec<Frame> {
                 }
                 let inside = headers.pop().unwrap_or_default();
                 let Some(header) = headers.last_mut() else { break };
-                if character == '}' && !after.trim_start().starts_with(['>', ',']) {
+                if character == '}' && !after.trim_start().starts_with(['>', ',', ')', ']']) {
                     header.clear();
                 } else {
                     header.push_str(&inside);
@@ -43,7 +43,7 @@ pub(crate) fn enclosing(text: &str) -> Vec<Frame> {
                 }
             }
             // `[u8; 32]` is no end of an item.
-            ';' if frames.last().is_none_or(|frame| frame.open == '{') => header.clear(),
+            ';' if frames.last().is_none_or(|frame| frame.open != '[') => header.clear(),
             // The text of a literal says nothing, and may look like anything.
             _ if token.contains('"') => header.push_str("\"\""),
             _ => header.push_str(token),

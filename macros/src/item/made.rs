@@ -1,8 +1,16 @@
 //! Functions that the macros beside an annotated function are given: `tags!` and those of the program.
 
-use super::beside::{Beside, tokens};
+use super::{
+    beside::{Beside, tokens},
+    lexer::enclosing,
+};
 
 impl Beside {
+    /// Whether it is written in a `macro_rules!`: what names mean there is decided where that is called.
+    pub(crate) fn is_in_macro(&self) -> bool {
+        enclosing(&self.text[..self.at]).iter().any(|frame| frame.header.contains("macro_rules!"))
+    }
+
     /// Whether a `tags!` of the same module declares a tag of this name, and nothing else in the file is called so.
     pub(crate) fn is_only_a_tag(&self, name: &str) -> bool {
         let named = tokens(&self.text).zip(tokens(&self.text).skip(1));
@@ -36,6 +44,14 @@ impl Beside {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_in_a_macro_is_found() {
+        let is_in_macro =
+            |source: &str| Beside::at(source.to_owned(), source.find("HERE").unwrap()).is_in_macro();
+        assert!(is_in_macro("macro_rules! writer { ($n:ident) => { async fn HERE() {} }; }"));
+        assert!(!is_in_macro("macro_rules! writer { () => {}; } fn HERE() {}"));
+    }
 
     #[test]
     fn what_macros_are_given_is_found() {

@@ -10,6 +10,7 @@ mod imports;
 mod lexer;
 mod made;
 mod named_beside;
+pub(crate) mod receiver;
 pub(crate) mod shape;
 pub(crate) mod types;
 pub(crate) mod uncached;

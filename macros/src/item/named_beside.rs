@@ -1,14 +1,24 @@
 //! Functions and types that the file of an annotated function writes or imports.
 
-use syn::{ImplItemFn, ItemFn, Visibility};
+use syn::{Attribute, ImplItemFn, ItemFn, ItemImpl, Type, Visibility};
 
 use super::beside::{Beside, Token, method_in, tokens};
 
+/// An `impl` in the file.
+pub(super) struct Impl<'a> {
+    /// What it has between its braces.
+    pub(super) inside: &'a str,
+    pub(super) of_trait: bool,
+    /// An attribute stands above it.
+    pub(super) attributed: bool,
+}
+
 impl Beside {
-    /// Whether the function of this name is in the same module, and no `const fn`.
+    /// Whether the function of this name is in the same module, and none of the file is a `const fn`.
     pub(crate) fn is_not_const(&self, name: &str) -> bool {
         let of_module = tokens(&self.text[self.module().clone()]);
         are_not_const(&of_module.filter(|token| token.depth == 0).collect::<Vec<_>>(), name)
+            && self.is_no_const_method(name)
     }
 
     /// Whether the method of this name is in the file, and no `const fn`.
@@ -24,16 +34,38 @@ impl Beside {
     /// The only function of this name in the module of that name, which is written in the same module and is the only one, where nothing
     /// outside of it can name it.
     pub(crate) fn private_in(&self, module: &str, name: &str) -> Option<ItemFn> {
+        let is_private = |function: &ItemFn| matches!(function.vis, Visibility::Inherited);
+        let is_configured =
+            |attr: &Attribute| attr.path().is_ident("cfg") || attr.path().is_ident("cfg_attr");
+        only_function(self.inside_of(module)?.0, name)
+            .filter(|function| is_private(function) && !function.attrs.iter().any(is_configured))
+    }
+
+    /// Whether the module of that name, which is written in the same module and is the only one, has nothing of this name.
+    pub(crate) fn lacks(&self, module: &str, name: &str) -> bool {
+        let Some((text, false)) = self.inside_of(module) else { return false };
+        let (name, mut importing) = (name.trim_start_matches("r#"), false);
+        // A `*` may import it, and a macro make it.
+        let may_have = tokens(text).any(|token| {
+            importing = token.text == "use" || importing && token.text != ";";
+            token.text == name || token.text == "!" || importing && token.text == "*"
+        });
+        !may_have && !self.imports(module)
+    }
+
+    /// What the only module of this name in the same module has between its braces, and whether it has attributes.
+    fn inside_of(&self, module: &str) -> Option<(&str, bool)> {
         let text = &self.text[self.module().clone()];
-        let tokens: Vec<Token> = tokens(text).filter(|token| token.depth == 0).collect();
+        let tokens: Vec<Token> = tokens(text).collect();
         let mut modules = tokens
             .windows(3)
             .enumerate()
             .filter(|(_, three)| three[0].text == "mod" && three[1].text == module);
-        let ((at, [_, _, open]), None) = (modules.next()?, modules.next()) else { return None };
-        let close = tokens[at..].iter().find(|token| token.text == "}").filter(|_| open.text == "{")?;
-        only_function(&text[open.at + 1..close.at], name)
-            .filter(|function| matches!(function.vis, Visibility::Inherited))
+        let ((at, [keyword, _, open]), None) = (modules.next()?, modules.next()) else { return None };
+        let is_end = |token: &&Token| token.text == "}" && token.depth == 0;
+        let close = tokens[at..].iter().find(is_end).filter(|_| keyword.depth == 0 && open.text == "{")?;
+        let mut header = tokens[..at].iter().rev().take_while(|token| !matches!(token.text, ";" | "}"));
+        Some((&text[open.at + 1..close.at], header.any(|token| token.text == "#")))
     }
 
     /// Whether nothing outside of the same `impl` can be meant by this name in its module: nothing there has it but what is called as a
@@ -51,7 +83,7 @@ impl Beside {
             importing = token.text == "use" || importing && token.text != ";";
             let is_outside = !self.block().contains(&(module.start + token.at));
             let is_meant = token.text == name && (importing || !matches!(last, "." | ":"));
-            if is_outside && (is_meant || token.text == "*" && last == ":") {
+            if is_outside && (is_meant || token.text == "*" && (importing || last == ":")) {
                 return false;
             }
             (before, last) = (last, token.text);
@@ -61,25 +93,76 @@ impl Beside {
 
     /// The only function of this name in the `impl`s of this type in the same module, if any key there has fields of `self`.
     pub(crate) fn method_of(&self, of: &str, name: &str) -> Option<ImplItemFn> {
-        let text = &self.text[self.module().clone()];
-        if !text.contains("{self.") {
+        if !self.text[self.module().clone()].contains("{self.") {
             return None;
         }
-        let tokens: Vec<Token> = tokens(text).filter(|token| token.depth == 0).collect();
-        let begins = tokens.iter().enumerate().filter(|(_, token)| token.text == "impl").map(|(at, _)| at);
-        let mut found = begins
-            .filter_map(|begin| {
-                let length = tokens[begin..].iter().position(|token| token.text == "{")?;
-                let header = &tokens[begin..begin + length];
-                let is_of = header.iter().any(|token| token.text == of)
-                    && !header.iter().any(|token| token.text == "for");
-                let end = tokens[begin + length..].iter().find(|token| token.text == "}")?;
-                is_of.then(|| &text[tokens[begin + length].at + 1..end.at])
-            })
-            .filter_map(|block| method_in(block, name));
+        let own = self.impls_of(of).into_iter().filter(|item| !item.of_trait);
+        let mut found = own.filter_map(|item| method_in(item.inside, name));
         // Another one may be of a type with other parameters.
         let (method, None) = (found.next()?, found.next()) else { return None };
         Some(method)
+    }
+
+    /// The only function of this name in the `impl`s of this type in the same module, where that is one of a trait.
+    pub(crate) fn method_of_trait(&self, of: &str, name: &str) -> Option<ImplItemFn> {
+        let mut found = self.impls_of(of).into_iter().filter(|item| has_function(item.inside, name));
+        let (item, None) = (found.next()?, found.next()) else { return None };
+        method_in(item.inside, name).filter(|_| item.of_trait)
+    }
+
+    /// Whether the file has one body of a function of this name.
+    pub(crate) fn is_written_once(&self, name: &str) -> bool {
+        let tokens: Vec<Token> = tokens(&self.text).collect();
+        let has_body = |at: usize| {
+            let depth = tokens[at].depth;
+            let mut rest = tokens[at..].iter().filter(|token| token.depth == depth);
+            rest.find(|token| matches!(token.text, "{" | ";")).is_some_and(|end| end.text == "{")
+        };
+        let named =
+            tokens.windows(2).enumerate().filter(|(_, pair)| pair[0].text == "fn" && pair[1].text == name);
+        named.filter(|(at, _)| has_body(*at)).count() == 1
+    }
+
+    /// Whether a struct, an enum or a union of this name, without parameters, is in the same module, and nothing else in the file has that
+    /// name.
+    pub(crate) fn is_only_type(&self, name: &str) -> bool {
+        let module = self.module();
+        let tokens: Vec<Token> = tokens(&self.text).collect();
+        let is_item = |word: &str| matches!(word, "struct" | "enum" | "union" | "type" | "trait" | "mod");
+        let mut items = tokens.windows(3).filter(|three| is_item(three[0].text) && three[1].text == name);
+        let (Some([keyword, _, behind]), None) = (items.next(), items.next()) else { return false };
+        let mut here = tokens.iter().filter(|token| module.contains(&token.at));
+        let depth = here.next().map_or(0, |first| first.depth);
+        matches!(keyword.text, "struct" | "enum" | "union")
+            && keyword.depth == depth
+            && module.contains(&keyword.at)
+            && behind.text != "<"
+            && !self.imports(name)
+    }
+
+    /// The `impl`s of the type of this name in the same module.
+    pub(super) fn impls_of(&self, of: &str) -> Vec<Impl<'_>> {
+        let text = &self.text[self.module().clone()];
+        let tokens: Vec<Token> = tokens(text).filter(|token| token.depth == 0).collect();
+        let begins = tokens.iter().enumerate().filter(|(_, token)| token.text == "impl").map(|(at, _)| at);
+        let found = begins.filter_map(|begin| {
+            let open = begin + tokens[begin..].iter().position(|token| token.text == "{")?;
+            let header = &tokens[begin..open];
+            let close = tokens[open..].iter().find(|token| token.text == "}")?;
+            if !header.iter().any(|token| token.text == of) {
+                return None;
+            }
+            let item = &text[tokens[begin].at..tokens[open].at];
+            let item: ItemImpl = syn::parse_str(&format!("{item} {{}}")).ok()?;
+            let is_of = matches!(&*item.self_ty, Type::Path(path) if path.path.segments.last().is_some_and(|last| last.ident == of));
+            let before = tokens[..begin].iter().rev().find(|token| token.text != "unsafe");
+            is_of.then(|| Impl {
+                inside: &text[tokens[open].at + 1..close.at],
+                of_trait: item.trait_.is_some(),
+                attributed: before.is_some_and(|token| token.text == "]"),
+            })
+        });
+        found.collect()
     }
 
     /// Whether a type of this name is written or imported in the file.
@@ -96,6 +179,12 @@ impl Beside {
             importing && token.text == name
         })
     }
+}
+
+/// Whether the text has a function of this name outside of all brackets.
+fn has_function(text: &str, name: &str) -> bool {
+    let tokens: Vec<Token> = tokens(text).filter(|token| token.depth == 0).collect();
+    tokens.windows(2).any(|pair| pair[0].text == "fn" && pair[1].text == name)
 }
 
 /// The only function of this name among the items of the text.
@@ -135,7 +224,9 @@ mod tests {
 use shop::{Vec, other}; struct Mine; // struct Comment
 #[cached_aside(ttl = \"5m\")] pub async fn one(id: u64) -> u64 { id }
 mod inner { use a::b; fn one() {} fn nested() {} pub(crate) fn open() {} }
+mod raw { pub fn r#type() {} }
 fn twice() {} fn twice() {}
+mod importing { pub use super::{all::{self, *}}; } mod making { loaders! { users } } #[made] pub(crate) mod made {}
 fn HERE() {}
 ";
         let beside = Beside::at(SOURCE.to_owned(), SOURCE.find("fn HERE").unwrap());
@@ -152,6 +243,14 @@ fn HERE() {}
         );
         assert!(
             beside.private_in("inner", "none").is_none() && beside.private_in("other", "nested").is_none()
+        );
+        assert!(
+            beside.lacks("inner", "none") && !beside.lacks("inner", "open") && !beside.lacks("other", "none")
+        );
+        assert!(
+            !beside.lacks("importing", "none")
+                && !beside.lacks("making", "none")
+                && !beside.lacks("made", "none")
         );
     }
     #[test]

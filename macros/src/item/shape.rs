@@ -4,8 +4,9 @@
 use proc_macro2::{Span, TokenStream, TokenTree};
 use quote::ToTokens;
 use syn::{
-    Expr, GenericArgument, GenericParam, Ident, ItemImpl, Lifetime, PathArguments, Type, TypeParamBound,
-    TypeReference, WherePredicate, parse_quote,
+    BoundLifetimes, Expr, GenericArgument, GenericParam, Ident, ItemImpl, Lifetime,
+    ParenthesizedGenericArguments, PathArguments, TraitBound, Type, TypeFnPtr, TypeParamBound, TypeReference,
+    WherePredicate, parse_quote,
     spanned::Spanned,
     visit_mut::{self, VisitMut},
 };
@@ -102,7 +103,7 @@ impl Replace {
         }
         // What a macro puts together can't be read: such names are parameters more often than types.
         let is_unread = matches!(function.context, Context::Inherent(None) | Context::TraitImpl(None));
-        Replace { types, constants, is_unread }
+        Replace { types, constants, is_unread, ..Replace::default() }
     }
 
     /// Replaces what may not accept a `()` by one as a whole; whether that was so for something that may be an alias.
@@ -250,9 +251,13 @@ pub(crate) fn has_lifetimes(ty: &Type) -> bool {
 
 /// A value of a const parameter's type.
 fn value_of(ty: &Type) -> Expr {
-    match ty {
-        Type::Path(path) if path.path.is_ident("bool") => parse_quote!(false),
-        Type::Path(path) if path.path.is_ident("char") => parse_quote!('a'),
+    let name = match ty {
+        Type::Path(path) => path.path.segments.last().map(|last| last.ident.to_string()),
+        _ => None,
+    };
+    match name.as_deref() {
+        Some("bool") => parse_quote!(false),
+        Some("char") => parse_quote!('a'),
         _ => parse_quote!(0),
     }
 }
@@ -263,9 +268,32 @@ struct Replace {
     constants: Vec<(Ident, Expr)>,
     /// The parameters of the `impl` are not known.
     is_unread: bool,
+    /// The lifetimes that a `for<'a>` around declares.
+    declared: Vec<Lifetime>,
+    /// Inside of `fn(&str)` or `Fn(&str)`, which borrows nothing.
+    in_function: bool,
 }
 
 impl Replace {
+    /// Goes through what these lifetimes are declared for.
+    fn with(&mut self, lifetimes: Option<&BoundLifetimes>, visit: impl FnOnce(&mut Self)) {
+        let before = self.declared.len();
+        let names = lifetimes.into_iter().flat_map(|lifetimes| &lifetimes.lifetimes);
+        self.declared.extend(names.filter_map(|parameter| match parameter {
+            GenericParam::Lifetime(parameter) => Some(parameter.lifetime.clone()),
+            _ => None,
+        }));
+        visit(self);
+        self.declared.truncate(before);
+    }
+
+    /// Goes through the arguments of a function type.
+    fn in_function(&mut self, visit: impl FnOnce(&mut Self)) {
+        let before = std::mem::replace(&mut self.in_function, true);
+        visit(self);
+        self.in_function = before;
+    }
+
     /// `T`, `T::Item`, `<T as Trait>::Item`
     fn is_type_parameter(&self, ty: &Type) -> bool {
         let Type::Path(path) = ty else { return false };
@@ -318,107 +346,35 @@ impl VisitMut for Replace {
     }
 
     fn visit_lifetime_mut(&mut self, lifetime: &mut Lifetime) {
-        *lifetime = Lifetime::new("'static", lifetime.span());
+        let is_elided = self.in_function && lifetime.ident == "_";
+        if !is_elided && !self.declared.contains(lifetime) {
+            *lifetime = Lifetime::new("'static", lifetime.span());
+        }
     }
 
     fn visit_type_reference_mut(&mut self, ty: &mut TypeReference) {
-        ty.lifetime.get_or_insert_with(|| Lifetime::new("'static", ty.and_token.span));
+        if !self.in_function {
+            ty.lifetime.get_or_insert_with(|| Lifetime::new("'static", ty.and_token.span));
+        }
         visit_mut::visit_type_reference_mut(self, ty);
+    }
+
+    fn visit_type_fn_ptr_mut(&mut self, ty: &mut TypeFnPtr) {
+        let lifetimes = ty.lifetimes.clone();
+        self.with(lifetimes.as_ref(), |replace| {
+            replace.in_function(|replace| visit_mut::visit_type_fn_ptr_mut(replace, ty));
+        });
+    }
+
+    fn visit_trait_bound_mut(&mut self, bound: &mut TraitBound) {
+        let lifetimes = bound.lifetimes.clone();
+        self.with(lifetimes.as_ref(), |replace| visit_mut::visit_trait_bound_mut(replace, bound));
+    }
+
+    fn visit_parenthesized_generic_arguments_mut(&mut self, arguments: &mut ParenthesizedGenericArguments) {
+        self.in_function(|replace| visit_mut::visit_parenthesized_generic_arguments_mut(replace, arguments));
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn nothing_generic_is_left() {
-        let item = parse_quote! {
-            async fn f<'a, T: Iterator, const N: usize, const B: bool>() {}
-        };
-        let around = parse_quote!(
-            impl<U> Repo<U> {}
-        );
-        let function = Function::at(item, Context::Inherent(Some(Box::new(around))));
-        for (written, expected) in [
-            ("Result<User, Error>", "Result<User,Error>"),
-            ("Result<Option<T>, T::Error>", "Result<Option<()>,()>"),
-            ("Option<<T as Iterator>::Item>", "Option<()>"),
-            ("my::Result<Page<U>>", "my::Result<Page<()>>"),
-            ("Result<Self, Self::Error>", "Result<(),()>"),
-            ("Result<[u8; N], Flag<B, N>>", "Result<[u8;0],Flag<false,0>>"),
-            ("Result<Page<T>, Error>", "Result<(),Error>"),
-            ("Result<Option<Page<T>>, <Page<T> as Load>::Error>", "Result<Option<()>,()>"),
-            ("Alias<T>", "()"),
-            ("Alias<U, T>", "()"),
-            ("Alias<U>", "Alias<()>"),
-            ("(T, U)", "()"),
-            ("Result<&'a str, &str>", "Result<&'staticstr,&'staticstr>"),
-            ("Cow<'_, str>", "Cow<'static,str>"),
-            ("Box<dyn Fn(U) -> U>", "Box<dynFn(())->()>"),
-            ("()", "()"),
-        ] {
-            let ty = syn::parse_str(written).unwrap();
-            let shape = without_parameters(&ty, &function).to_token_stream().to_string().replace(' ', "");
-            assert_eq!(shape, expected, "{written}");
-        }
-    }
-
-    #[test]
-    fn self_is_written_out_where_it_is_known() {
-        for (around, written, expected) in [
-            ("impl User {}", "Result<Page<Self>, Error>", "Result<Page<User>,Error>"),
-            ("impl Store<[u8; 32]> {}", "Option<Self>", "Option<Store<[u8;32]>>"),
-            ("impl Entity for a::User<'_> {}", "Page<Self::Of>", "Page<<a::User<'static>asEntity>::Of>"),
-            ("impl Entity for User {}", "Vec<<Self as Entity>::Of>", "Vec<<UserasEntity>::Of>"),
-            ("impl<T> Repo<T> {}", "Result<Page<Self>, Error>", "Result<Page<()>,Error>"),
-            ("impl __of_macro_t {}", "Option<Self>", "Option<()>"),
-        ] {
-            let around: ItemImpl = syn::parse_str(around).unwrap();
-            let context = match around.trait_ {
-                Some(_) => Context::TraitImpl(Some(Box::new(around))),
-                None => Context::Inherent(Some(Box::new(around))),
-            };
-            let item = parse_quote!(
-                async fn f() {}
-            );
-            let function = Function::at(item, context);
-            let ty = without_parameters(&syn::parse_str(written).unwrap(), &function);
-            assert_eq!(ty.to_token_stream().to_string().replace(' ', ""), expected, "{written}");
-        }
-    }
-
-    #[test]
-    fn what_self_projects_to_is_looked_up_where_it_can_be() {
-        let answer: Type = parse_quote!(Self::Answer);
-        for (around, shape) in [
-            ("impl<'a> Load<'a> for Repo<'a> {}", Some("<Repo<'static>asLoad<'static>>::Answer")),
-            ("impl<T> Load for Repo<T> {}", None),
-            ("impl __of_macro_t for Repo {}", None),
-            ("impl Repo {}", None),
-        ] {
-            let around = syn::parse_str(around).unwrap();
-            let function = Function::at(
-                parse_quote!(
-                    async fn f() {}
-                ),
-                Context::TraitImpl(Some(Box::new(around))),
-            );
-            assert_eq!(is_unknown(&answer, &function), shape.is_none());
-            if let Some(shape) = shape {
-                let found =
-                    without_parameters(&answer, &function).to_token_stream().to_string().replace(' ', "");
-                assert_eq!(found, shape);
-            }
-        }
-    }
-
-    #[test]
-    fn lifetimes_are_seen() {
-        for (written, expected) in
-            [("Result<User, E>", false), ("&str", true), ("Cow<'_, str>", true), ("Vec<&'static str>", false)]
-        {
-            assert_eq!(has_lifetimes(&syn::parse_str(written).unwrap()), expected, "{written}");
-        }
-    }
-}
+mod tests;

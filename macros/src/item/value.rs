@@ -14,6 +14,11 @@ pub(crate) enum Kind {
     Other,
 }
 
+/// The containers of the standard library that need of what they are made of what they need themselves. The first two have keys and
+/// values.
+pub(crate) const CONTAINERS: [&str; 7] =
+    ["HashMap", "BTreeMap", "Option", "Vec", "VecDeque", "HashSet", "BTreeSet"];
+
 /// What is stored of this return type.
 pub(crate) fn value(output: &Type) -> &Type {
     let value = inside(output, "Result").unwrap_or(output);
@@ -44,7 +49,8 @@ pub(crate) fn parts(output: &Type) -> Vec<&Type> {
     parts
 }
 
-fn is_cacheable(part: &Type) -> bool {
+/// Whether a type of this name certainly is: a number, text, …
+pub(crate) fn is_cacheable(part: &Type) -> bool {
     const KNOWN: [&str; 17] = [
         "u8", "u16", "u32", "u64", "u128", "usize", "i8", "i16", "i32", "i64", "i128", "isize", "f32", "f64",
         "bool", "char", "String",
@@ -60,10 +66,10 @@ fn collect_parts<'a>(ty: &'a Type, is_part: bool, parts: &mut Vec<&'a Type>) {
         Type::Array(array) => collect_parts(&array.elem, true, parts),
         Type::Path(path) => {
             let Some(last) = path.path.segments.last() else { return };
-            let contained = match last.ident.to_string().as_str() {
-                "Option" | "Vec" | "VecDeque" | "HashSet" | "BTreeSet" => 1,
-                "HashMap" | "BTreeMap" => 2,
-                _ => 0,
+            let contained = match CONTAINERS.iter().position(|name| last.ident == name) {
+                None => 0,
+                Some(0..2) => 2,
+                Some(_) => 1,
             };
             match &last.arguments {
                 PathArguments::AngleBracketed(arguments) if contained > 0 => {

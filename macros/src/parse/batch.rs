@@ -1,9 +1,16 @@
 //! `#[cached_aside(load_user(id) for id in ids, …)]`: what a batch loads, and the few options that it takes.
 
 use proc_macro2::{TokenStream, TokenTree};
-use syn::{LitStr, Token, parse::ParseStream, spanned::Spanned};
+use syn::{Ident, LitStr, Token, parse::ParseStream, spanned::Spanned};
 
-use super::{args::ReadArgs, call::Call, each::Each, list, slots};
+use super::{
+    args::ReadArgs,
+    call::Call,
+    each::Each,
+    list,
+    other_names::{self, Meant, meant},
+    slots,
+};
 use crate::problem::{Problems, nearest, one_of};
 
 /// The options of a batch. All others are about entries, and those are the single function's.
@@ -18,7 +25,12 @@ pub(crate) struct BatchArgs {
 
 /// Whether the attribute is that of a batch: it has a `for`.
 pub(crate) fn is_batch(args: &TokenStream) -> bool {
-    args.clone().into_iter().any(|token| matches!(token, TokenTree::Ident(word) if word == "for"))
+    let tokens: Vec<TokenTree> = args.clone().into_iter().collect();
+    let is_for = |token: &TokenTree| matches!(token, TokenTree::Ident(word) if word == "for");
+    // `for<'a>` is of a type.
+    let is_binder =
+        |at: usize| matches!(tokens.get(at + 1), Some(TokenTree::Punct(next)) if next.as_char() == '<');
+    tokens.iter().enumerate().any(|(at, token)| is_for(token) && !is_binder(at))
 }
 
 impl BatchArgs {
@@ -74,7 +86,8 @@ impl BatchArgs {
                  there; a batch takes {}",
                 one_of(&OPTIONS)
             )
-        } else if let Some(near) = nearest(&written, OPTIONS) {
+        } else if let Some(near) = known(&written).or_else(|| nearest(&written, OPTIONS)) {
+            self.options.seen.push(Ident::new(near, name.span()));
             format!("unknown option `{written}`; did you mean `{near}`?")
         } else if is_set {
             format!("unknown option `{written}`; a batch takes {}", one_of(&OPTIONS))
@@ -84,6 +97,14 @@ impl BatchArgs {
             )
         };
         Err(syn::Error::new(name.span(), why))
+    }
+}
+
+/// The option of a batch that another cache calls so.
+fn known(written: &str) -> Option<&'static str> {
+    match meant(written, other_names::READ)? {
+        Meant::Option(name) | Meant::Near(name, _) => OPTIONS.into_iter().find(|option| *option == name),
+        Meant::Elsewhere(_) => None,
     }
 }
 

@@ -18,8 +18,8 @@ pub(super) fn value_alone(parameters: &[Ident], input: ParseStream) -> Option<sy
         _ => return None,
     };
     let why = format!(
-        "`{name}` {what}, and no key; name the call of a cached function, such as `load_user({value})`, or write the key as text, such \
-         as `\"user:{{{value}}}\"`"
+        "`{name}` {what}, and no key; name the call of a cached function, such as `load_user({value})`, or give `#[invalidates]` its key as \
+         text, such as `\"user:{{{value}}}\"`"
     );
     Some(syn::Error::new(name.span(), why))
 }

@@ -50,6 +50,34 @@ fn list_in_brackets(input: ParseStream) -> Option<syn::Error> {
     })
 }
 
+/// `load_user(id for id in ids)` and `load_user(*)`
+fn list_inside(input: ParseStream) -> Option<syn::Error> {
+    let ahead = input.fork();
+    let path: ExprPath = ahead.parse().ok()?;
+    let Ok(TokenTree::Group(group)) = ahead.parse::<TokenTree>() else { return None };
+    let inside: Vec<TokenTree> = group.stream().into_iter().collect();
+    let written = compact(&path.to_token_stream());
+    let is_word = |token: &TokenTree| matches!(token, TokenTree::Ident(word) if word == "for");
+    let why = match inside.as_slice() {
+        _ if group.delimiter() != Delimiter::Parenthesis => return None,
+        [TokenTree::Punct(all)] if all.as_char() == '*' => all_of(&written),
+        [TokenTree::Ident(all)] if all == "_" => all_of(&written),
+        tokens => {
+            let at = tokens.iter().position(is_word).filter(|at| *at > 0)?;
+            let [what, list] =
+                [&tokens[..at], &tokens[at..]].map(|tokens| compact(&tokens.iter().cloned().collect()));
+            format!("write the list behind the call: `{written}({what}) {list}`")
+        }
+    };
+    Some(syn::Error::new(group.span(), why))
+}
+
+fn all_of(written: &str) -> String {
+    format!(
+        "a call names one entry of `{written}`; give its entries a tag, such as `tags(\"users\")`, and write the same here"
+    )
+}
+
 impl Call {
     pub(crate) fn parse(input: ParseStream) -> syn::Result<Call> {
         if input.peek(Token![for]) {
@@ -57,6 +85,9 @@ impl Call {
         }
         if let Some(list) = list_in_brackets(input) {
             return Err(list);
+        }
+        if let Some(inside) = list_inside(input) {
+            return Err(inside);
         }
         let mut expr = ungrouped(input.parse()?);
         if let Expr::Call(call) = &mut expr {

@@ -82,6 +82,9 @@ fn not_a_string(literal: &Lit, input: ParseStream, zero: AllowZero) -> String {
         // `5M`: the message is about months.
         Err(why) if months(&written).is_some() => why,
         Err(_) => match literal {
+            Lit::Int(number) if number.base10_digits() == "0" && zero == AllowZero::No => {
+                format!("`{written}` is no time at all, and nothing is cached for ever; {HOW}, in a string")
+            }
             Lit::Int(number) if number.suffix().is_empty() && written.bytes().all(|byte| byte != b' ') => {
                 let digits = number.base10_digits();
                 format!("`{number}` has no unit; write a string such as `\"{digits}s\"` or `\"{digits}ms\"`")
@@ -106,12 +109,21 @@ fn not_constant(expr: &Expr) -> Option<String> {
         }
         // Numbers alone only lack a unit.
         Expr::Binary(_) if names(&expr.to_token_stream()).is_empty() => return None,
+        Expr::Binary(ExprBinary { op: BinOp::Div(_), .. }) => {
+            return Some(format!("no operator makes a `Duration` when compiling; {HOW}, in a string"));
+        }
         Expr::Binary(ExprBinary { op: BinOp::Mul(_), .. }) => "saturating_mul",
         Expr::Binary(ExprBinary { op: BinOp::Add(_), .. }) => "saturating_add",
         Expr::Binary(ExprBinary { op: BinOp::Sub(_), .. }) => "saturating_sub",
         _ => return None,
     };
     let Expr::Binary(ExprBinary { left, right, .. }) = expr else { return None };
+    // `5 * MINUTE`: a method is one of the duration's.
+    let (left, right) = if method == "saturating_mul" && matches!(&**left, Expr::Lit(_)) {
+        (right, left)
+    } else {
+        (left, right)
+    };
     let (written, left, right) = (compact(&expr.to_token_stream()), text(left), text(right));
     Some(format!(
         "no operator makes a `Duration` when compiling; write `{left}.{method}({right})` of a `Duration`, or \
@@ -125,6 +137,9 @@ fn known(text: &LitStr, zero: AllowZero) -> syn::Result<Duration> {
 
 /// The duration, or what to write instead.
 fn parse(text: &str, zero: AllowZero) -> Result<Duration, String> {
+    if let Some(written) = iso_8601(text) {
+        return Err(format!("a duration is not written as in ISO 8601; write `\"{written}\"`"));
+    }
     if let Some(months) = months(text) {
         return Err(format!(
             "`{months}` would be months, which is not a length that a TTL is likely to have; \
@@ -137,12 +152,21 @@ fn parse(text: &str, zero: AllowZero) -> Result<Duration, String> {
         return Ok(duration);
     }
     if duration.is_zero() {
-        return Err(format!("`{text}` is no time at all; {HOW}"));
+        return Err(format!("`{text}` is no time at all, and nothing is cached for ever; {HOW}"));
     }
     if duration < Duration::from_millis(1) {
         return Err(format!("`{text}` is shorter than a millisecond, which is what Redis counts in; {HOW}"));
     }
     Ok(duration)
+}
+
+/// `PT1H30M` → `1h 30m`
+fn iso_8601(text: &str) -> Option<String> {
+    let time = text.trim().strip_prefix("PT")?.to_lowercase();
+    let parts: Vec<&str> = time.split_inclusive(['h', 'm', 's']).collect();
+    let is_part =
+        |part: &&str| part.strip_suffix(['h', 'm', 's']).is_some_and(|number| number.parse::<u32>().is_ok());
+    (!parts.is_empty() && parts.iter().all(is_part)).then(|| parts.join(" "))
 }
 
 /// `5M`: one key away from `5m`.

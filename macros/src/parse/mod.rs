@@ -6,6 +6,7 @@ mod behind;
 pub(crate) mod call;
 pub(crate) mod duration;
 pub(crate) mod each;
+mod library;
 mod list;
 mod options;
 mod other_names;

@@ -3,11 +3,7 @@
 
 use proc_macro2::TokenStream;
 use quote::{ToTokens, quote};
-use syn::{
-    Expr, Ident, Lit, LitStr, Path, Token,
-    ext::IdentExt,
-    parse::{Parse, ParseStream},
-};
+use syn::{Expr, Ident, Lit, LitStr, Token, ext::IdentExt, parse::ParseStream};
 
 use self::{
     of_writes::WRITE,
@@ -17,6 +13,7 @@ use super::{
     args::{ReadArgs, WriteArgs},
     behind::{condition_behind, value_alone},
     duration::{DurationArg, duration, duration_or_zero},
+    library::library,
     list::each,
     other_names::{self, Meant, meant},
     slots::{fill, name, set, set_flag, set_list},
@@ -24,7 +21,8 @@ use super::{
     target::Target,
     template::Template,
     values::{
-        beta, closure, codec, in_transaction, jitter, load_timeout, local_mode, refresh, share, version,
+        beta, closure, codec, in_transaction, jitter, load_timeout, local_mode, one_cache, refresh, share,
+        version,
     },
 };
 use crate::problem::{Problems, nearest, one_of};
@@ -157,7 +155,7 @@ const READ: [Row<ReadArgs>; 27] = [
         meaning: "raise it when the meaning of the value changes but its type does not; `version = only(2)`: the type's structure is not compared",
         parse: |args, name, input| set(&mut args.version, name, input, version),
     },
-    cache(READS, |args, name, input| set(&mut args.cache, name, input, Expr::parse)),
+    cache(READS, |args, name, input| set(&mut args.cache, name, input, one_cache)),
     Row {
         name: "store_if",
         of: READS,
@@ -194,7 +192,7 @@ const READ: [Row<ReadArgs>; 27] = [
             set(&mut args.error_if, name, input, closure("|error: &DbError| error.is_final()"))
         },
     },
-    root(READS, |args, name, input| set(&mut args.root, name, input, Path::parse_mod_style)),
+    root(READS, |args, name, input| set(&mut args.root, name, input, library)),
     Row {
         name: "shares_key",
         of: READS,
@@ -256,6 +254,7 @@ fn is_flag(input: ParseStream) -> bool {
 fn find<'a, Args>(
     rows: &'a [Row<Args>],
     others: &'a [(Meant, &'static [&'static str])],
+    (of_others, others_have): (&str, &[&str]),
     option: &Ident,
 ) -> Result<&'a Row<Args>, Unknown<'a>> {
     let written = option.to_string();
@@ -265,7 +264,15 @@ fn find<'a, Args>(
                 let why = format!("unknown option `{written}`: {instead}");
                 return Unknown { error: syn::Error::new(option.span(), why), near: None };
             }
+            Some(Meant::Near(name, instead)) => {
+                let why = format!("unknown option `{written}`: {instead}");
+                return Unknown { error: syn::Error::new(option.span(), why), near: Some(name) };
+            }
             Some(Meant::Option(name)) => Some(name),
+            None if others_have.contains(&&*written) => {
+                let why = format!("`{written}` is an option of {of_others}; leave it out here");
+                return Unknown { error: syn::Error::new(option.span(), why), near: None };
+            }
             None => nearest(&written, rows.iter().map(|row| row.name)),
         };
         let why = match near {
@@ -335,7 +342,8 @@ impl ReadArgs {
         }
         let name = name(input, &names(&READ))?;
         self.seen.push(name.clone());
-        match find(&READ, other_names::READ, &name) {
+        let writes = ("`#[invalidates]` and `#[updates]`", &*names(&WRITE));
+        match find(&READ, other_names::READ, writes, &name) {
             Ok(row) => (row.parse)(self, name, input),
             Err(Unknown { error, near }) => {
                 // Whoever wrote `tll` doesn't read that a `ttl` is missing.
@@ -394,13 +402,14 @@ impl WriteArgs {
         if name == "key" || name == "keys" {
             self.names_a_key = true;
             let why = if name == "key" {
-                "a key is written without a name, such as `\"user:{id}\"`"
+                "what a write is about is written without a name, such as `load_user(id)`"
             } else {
-                "keys are written side by side and without a name, such as `load_user(id), \"team:{id}\"`"
+                "what a write is about is written side by side and without a name, such as `load_user(id), load_team(team)`"
             };
             return Err(syn::Error::new(name.span(), why));
         }
-        match find(&WRITE, other_names::WRITE, &name) {
+        let reads = ("`#[cached_aside]`", &*names(&READ));
+        match find(&WRITE, other_names::WRITE, reads, &name) {
             Ok(row) => (row.parse)(self, name, input),
             Err(Unknown { error, near }) => {
                 // Whoever wrote `prefix` has named something.

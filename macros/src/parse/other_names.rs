@@ -9,9 +9,11 @@ pub(super) enum Meant {
     Option(&'static str),
     /// It is no option: what to do instead.
     Elsewhere(&'static str),
+    /// What this option does is near, and not the same: what to write.
+    Near(&'static str, &'static str),
 }
 
-use Meant::{Elsewhere, Option as Named};
+use Meant::{Elsewhere, Near, Option as Named};
 
 const NAMESPACE: Meant =
     Elsewhere("keys of one cache begin with its namespace: `Cache::builder().namespace(\"…\")`");
@@ -20,6 +22,34 @@ const PREFIX: Meant = Elsewhere(
 );
 const SIZE: Meant = Elsewhere(
     "how much is kept is the cache's: `Cache::builder().capacity(…)` in process, `maxmemory` in Redis",
+);
+const ONLY_SOME: Meant =
+    Elsewhere("only `Some` is stored; leave it out, or store `None` too with `none_ttl = \"30s\"`");
+const ONLY_OK: Meant =
+    Elsewhere("only `Ok` is stored; leave it out, or store errors too with `error_ttl = \"5s\"`");
+const ONE_LOAD: Meant =
+    Elsewhere("of the callers that find nothing one loads and the others wait for it, always; leave it out");
+const IDLE: Meant =
+    Elsewhere("an entry lives as long as its `ttl` says, however often it is read; leave it out");
+const BY_ARGUMENTS: Meant = Near(
+    "store_if",
+    "by the value write `store_if = |user: &User| user.active`; by the arguments the caller decides, and `load_user::uncached(id)` runs \
+     the body alone",
+);
+const UNLESS: Meant = Near(
+    "store_if",
+    "write `store_if` with the opposite condition, such as `store_if = |users: &Vec<User>| !users.is_empty()`",
+);
+const UNLESS_OF_WRITE: Meant =
+    Near("when", "write `when` with the opposite condition, such as `when = id > 3`");
+const PARAMETERS: Meant = Near(
+    "key",
+    "every parameter that is not in `skip(…)` is in the key; leave it out, or write `key = \"user:{id}\"`",
+);
+const SKIP_ALL: Meant = Near("skip", "name the parameters that are not in the key, such as `skip(self, db)`");
+const TIMEOUT: Meant = Near(
+    "ttl",
+    "how long a value lives is `ttl = \"5m\"`, and how long a load may take `load_timeout(hard = \"2s\")`",
 );
 const TAGS: Meant = Elsewhere("tags are a list: write `tags(\"tenant:{tenant}\", catalog(tenant))`");
 
@@ -32,6 +62,9 @@ pub(super) const READ: &Names = &[
             "ex",
             "expiration",
             "expire",
+            "expire_after",
+            "expire_after_write",
+            "expires_after",
             "expires",
             "expires_in",
             "expiry",
@@ -40,22 +73,16 @@ pub(super) const READ: &Names = &[
             "seconds",
             "time",
             "time_to_live",
+            "ttl_ms",
+            "ttl_secs",
+            "ttl_seconds",
         ],
     ),
-    (Named("key"), &["cache_key", "convert", "id", "key_fn", "key_pattern", "name", "template"]),
+    (Named("key"), &["cache_key", "id", "key_fn", "key_pattern", "name", "template"]),
     (Named("skip"), &["exclude", "except", "ignore", "omit", "skip_args", "without"]),
     (
         Named("none_ttl"),
-        &[
-            "cache_none",
-            "cache_null",
-            "missing_ttl",
-            "negative",
-            "negative_ttl",
-            "none",
-            "null_ttl",
-            "option",
-        ],
+        &["cache_none", "cache_null", "missing_ttl", "negative", "negative_ttl", "none", "null_ttl"],
     ),
     (Named("jitter"), &["spread", "ttl_jitter"]),
     (Named("lease"), &["lock", "lock_timeout", "lock_ttl"]),
@@ -63,10 +90,7 @@ pub(super) const READ: &Names = &[
     (Named("stale_while_revalidate"), &["grace", "revalidate", "stale", "stale_ttl", "swr"]),
     (Named("stale_if_error"), &["fail_safe", "fallback", "result_fallback", "sie", "stale_on_error"]),
     (Named("refresh"), &["background", "background_refresh", "refresh_in_background"]),
-    (
-        Named("load_timeout"),
-        &["deadline", "factory_timeout", "hard", "hard_timeout", "soft", "soft_timeout", "timeout"],
-    ),
+    (Named("load_timeout"), &["deadline", "factory_timeout", "hard", "hard_timeout", "soft", "soft_timeout"]),
     (
         Named("early_refresh"),
         &["beta", "early", "early_expiration", "eager_refresh", "refresh_ahead", "xfetch"],
@@ -74,10 +98,16 @@ pub(super) const READ: &Names = &[
     (Named("codec"), &["encoding", "format", "serde", "serialize", "serializer"]),
     (Named("version"), &["revision", "schema", "schema_version"]),
     (Named("cache"), &["backend", "cache_manager", "client", "conn", "connection", "pool", "redis", "store"]),
-    (
-        Named("store_if"),
-        &["cache_if", "cond", "condition", "filter", "if", "only_if", "predicate", "unless", "when"],
-    ),
+    (Named("store_if"), &["cache_if", "filter", "predicate"]),
+    (BY_ARGUMENTS, &["cond", "condition", "if", "only_if", "when"]),
+    (UNLESS, &["unless"]),
+    (ONLY_SOME, &["option"]),
+    (ONLY_OK, &["result"]),
+    (ONE_LOAD, &["single_flight", "sync", "sync_lock", "sync_writes"]),
+    (IDLE, &["expire_after_access", "idle", "idle_ttl", "sliding", "time_to_idle", "tti"]),
+    (PARAMETERS, &["args", "keys", "params", "vary", "vary_by", "vary_on"]),
+    (SKIP_ALL, &["skip_all"]),
+    (TIMEOUT, &["timeout"]),
     (Named("ttl_for"), &["expire_for", "ttl_fn", "ttl_from"]),
     (Named("error_ttl"), &["cache_err", "cache_error", "cache_errors", "err_ttl"]),
     (Named("local"), &["in_memory", "l1", "local_cache", "local_ttl", "memory", "near", "near_cache"]),
@@ -93,7 +123,8 @@ pub(super) const WRITE: &Names = &[
     (Named("guard_for"), &["guard_ttl", "lease", "lock_ttl"]),
     (Named("settle"), &["delay", "grace", "wait"]),
     (Named("wait_replicas"), &["replicas", "wait_for"]),
-    (Named("when"), &["cond", "condition", "if", "only_if", "unless"]),
+    (Named("when"), &["cond", "condition", "if", "only_if"]),
+    (UNLESS_OF_WRITE, &["unless"]),
     (NAMESPACE, &["namespace"]),
     (PREFIX, &["pattern", "prefix", "starts_with"]),
     (TAGS, &["cache_tags", "tag", "tags"]),

@@ -1,7 +1,7 @@
 //! The slots that options are read into.
 
 use proc_macro2::TokenStream;
-use syn::{Ident, Token, ext::IdentExt, parenthesized, parse::ParseStream};
+use syn::{Ident, LitBool, Token, ext::IdentExt, parenthesized, parse::ParseStream};
 
 use super::args::OptionValue;
 use crate::problem::one_of;
@@ -35,7 +35,15 @@ pub(super) fn set_flag(
     input: ParseStream,
 ) -> syn::Result<()> {
     if !input.is_empty() && !input.peek(Token![,]) {
-        return Err(syn::Error::new(name.span(), format!("`{name}` takes no value: write `{name}` alone")));
+        let is_off = |ahead: ParseStream| {
+            ahead.parse::<Token![=]>().is_ok() && ahead.parse::<LitBool>().is_ok_and(|value| !value.value)
+        };
+        let why = if is_off(&input.fork()) {
+            format!("`{name}` takes no value: leave it out")
+        } else {
+            format!("`{name}` takes no value: write `{name}` alone")
+        };
+        return Err(syn::Error::new(name.span(), why));
     }
     fill(slot, name, ())
 }
@@ -74,6 +82,13 @@ pub(super) fn set_list(
             return Err(error);
         }
         content.parse::<Option<Token![,]>>()?;
+    }
+    if let Some(before) = slot {
+        // What both name is skipped.
+        before.value.extend(names);
+        let all: Vec<String> = before.value.iter().map(ToString::to_string).collect();
+        let why = format!("`{name}` is written twice; write one, `{name}({})`", all.join(", "));
+        return Err(syn::Error::new(name.span(), why));
     }
     fill(slot, name, names)
 }

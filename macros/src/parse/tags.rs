@@ -8,7 +8,7 @@ use syn::{
     spanned::Spanned,
 };
 
-use super::{each::Each, list::each, template::Template};
+use super::{each::Each, library::library, list::each, template::Template};
 use crate::{
     problem::Problems,
     tokens::{mention_of, same, ungrouped},
@@ -140,7 +140,7 @@ impl Parse for Declarations {
         if input.peek(Token![crate]) && input.peek2(Token![=]) {
             input.parse::<Token![crate]>()?;
             input.parse::<Token![=]>()?;
-            root = Some(input.call(Path::parse_mod_style)?);
+            root = Some(library(input)?);
             input.parse::<Token![;]>()?;
         }
         let mut tags = Vec::new();

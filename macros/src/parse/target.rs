@@ -41,9 +41,6 @@ impl Target {
         } else if input.peek(Ident) && input.peek2(Paren) {
             match input.fork().parse::<Ident>()?.to_string().as_str() {
                 "tags" => return Target::tags(input),
-                "tag" if is_of_text(input) => {
-                    return Err(input.error("the tags of a write are named as `tags(\"tenant:{tenant}\")`"));
-                }
                 _ => Named::Call(Call::parse(input)?),
             }
         } else {
@@ -73,10 +70,18 @@ impl Target {
     }
 }
 
-/// `tag("tenant:{tenant}")`
-fn is_of_text(input: ParseStream) -> bool {
-    let call = input.fork().parse::<syn::ExprCall>();
-    call.is_ok_and(|call| matches!(call.args.first(), Some(syn::Expr::Lit(literal)) if matches!(literal.lit, syn::Lit::Str(_))))
+/// `keys![key]`
+fn variable(input: ParseStream) -> Option<syn::Error> {
+    let ahead = input.fork();
+    let name: Ident = ahead.parse().ok()?;
+    let is_alone = ahead.is_empty() || ahead.peek(Token![,]);
+    is_alone.then(|| {
+        let why = format!(
+            "`{name}` is no call; of a cached function write `{name}(id)`, and keys that are there need no `keys!`, such as \
+             `invalidate([key])`"
+        );
+        syn::Error::new(name.span(), why)
+    })
 }
 
 /// Those of `keys![…]`, which takes no options.
@@ -87,6 +92,9 @@ pub(crate) fn list(tokens: TokenStream, problems: &mut Problems) -> Vec<Target> 
             let option = input.call(Ident::parse_any)?;
             let why = format!("`keys!` takes no options, and `{option}` is one of `#[invalidates(…)]`");
             return Err(syn::Error::new(option.span(), why));
+        }
+        if let Some(error) = variable(input) {
+            return Err(error);
         }
         targets.extend(Target::parse(input)?);
         if input.peek(Token![if]) {

@@ -1,6 +1,6 @@
 //! `"user:{id}"` → literals and placeholders. Templates whose keys could coincide are refused.
 
-use syn::{LitStr, parse::ParseStream};
+use syn::{Ident, LitStr, ext::IdentExt, parse::ParseStream};
 
 /// A template in an attribute, with the literal it was written as.
 #[derive(Clone)]
@@ -29,6 +29,12 @@ impl Template {
 
     /// One that a write names: what it asks for can be asked of a call.
     pub(super) fn of_write(literal: &LitStr) -> syn::Result<Template> {
+        let text = literal.value();
+        if let Some(start) = text.strip_suffix('*') {
+            let why = "a key is that of one entry, and `*` finds none; give the entries a tag, such as `tags(\"users\")` in their \
+                       `#[cached_aside]`, and name that here";
+            return Err(Mistake::new(start.len(), why).at(literal));
+        }
         Template::parse(literal.clone()).map_err(|error| match asks(&literal.value()) {
             Some(mistake) => mistake.at(literal),
             None => error,
@@ -111,6 +117,12 @@ fn separates(character: char) -> bool {
 pub(crate) fn parse(text: &str) -> Result<Vec<Part>, Mistake> {
     if text.is_empty() {
         return Err(Mistake::new(0, "an empty key; write a template such as `\"user:{id}\"`"));
+    }
+    if let Some(name) = text.strip_prefix('#').filter(|name| name.split('.').all(is_name)) {
+        return Err(Mistake::new(
+            0,
+            format!("a parameter is written `{{{name}}}`, as in `\"user:{{{name}}}\"`"),
+        ));
     }
     if text.starts_with('#') {
         return Err(Mistake::new(
@@ -243,10 +255,7 @@ fn by_question_marks(expr: &str) -> Option<String> {
 
 fn is_name(text: &str) -> bool {
     let text = text.strip_prefix("r#").unwrap_or(text);
-    let mut characters = text.chars();
-    characters.next().is_some_and(|first| first == '_' || first.is_alphabetic())
-        && characters.all(|character| character == '_' || character.is_alphanumeric())
-        && text != "_"
+    text != "_" && syn::parse::Parser::parse_str(Ident::parse_any, text).is_ok()
 }
 
 fn is_index(text: &str) -> bool {

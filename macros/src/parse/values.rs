@@ -16,6 +16,25 @@ use crate::{
     tokens::{ungrouped, ungrouped_type},
 };
 
+/// A cache that is there.
+pub(super) fn one_cache(input: ParseStream) -> syn::Result<Expr> {
+    let expr: Expr = input.parse()?;
+    let is_new = |call: &ExprCall| {
+        let Expr::Path(path) = &*call.func else { return false };
+        let mut names = path.path.segments.iter().rev().map(|segment| segment.ident.to_string());
+        names.next().is_some_and(|name| name == "in_process")
+            && names.next().is_some_and(|name| name == "Cache")
+    };
+    match &expr {
+        Expr::Call(call) if is_new(call) => Err(syn::Error::new(
+            expr.span(),
+            "this would be another cache for each call, with nothing in it; keep one in a static or a field, or leave `cache` out and \
+             `install()` it",
+        )),
+        _ => Ok(expr),
+    }
+}
+
 /// `"10%"`, in thousandths.
 pub(super) fn jitter(input: ParseStream) -> syn::Result<u16> {
     const HOW: &str = "a jitter is a percentage from 0 to 100 in a string, such as `\"10%\"` or `\"2.5%\"`";

@@ -3,7 +3,7 @@
 use proc_macro2::Span;
 use quote::ToTokens;
 use syn::{
-    Expr, ExprPath, GenericParam, Type, parse_quote,
+    Expr, ExprPath, ExprStruct, GenericParam, Type, parse_quote,
     spanned::Spanned,
     visit_mut::{self, VisitMut},
 };
@@ -67,6 +67,23 @@ fn differs(at: Span, is_generic: bool) -> syn::Error {
 struct OfType(Type);
 
 impl VisitMut for OfType {
+    fn visit_type_mut(&mut self, ty: &mut Type) {
+        match ty {
+            Type::Path(path) if path.qself.is_none() && path.path.is_ident("Self") => ty.clone_from(&self.0),
+            _ => visit_mut::visit_type_mut(self, ty),
+        }
+    }
+
+    fn visit_expr_struct_mut(&mut self, expr: &mut ExprStruct) {
+        // Arguments in such a path would have to be written as `Repo::<T> { … }`.
+        if let (true, Type::Path(ty)) = (expr.path.is_ident("Self"), &self.0)
+            && ty.path.segments.iter().all(|segment| segment.arguments.is_none())
+        {
+            expr.path.clone_from(&ty.path);
+        }
+        visit_mut::visit_expr_struct_mut(self, expr);
+    }
+
     fn visit_expr_mut(&mut self, expr: &mut Expr) {
         let ty = &self.0;
         if let Expr::Path(ExprPath { qself: None, path, .. }) = expr

@@ -7,12 +7,10 @@ use super::{
     misnamed::no_function,
     optional_keys::has_question,
     targets::{KeyOf, TargetKey},
+    uncached::uncached_function,
 };
 use crate::{
-    item::{
-        beside::{Beside, Site},
-        uncached::is_uncached,
-    },
+    item::beside::{Beside, Site},
     parse::{
         call::Call,
         target::{Named, Target},
@@ -48,14 +46,5 @@ pub(crate) fn keys(targets: Vec<Target>, site: &Site, mut problems: Problems) ->
 /// What to write instead of a call that the source shows to be of no cached function.
 fn no_cached_function(path: &ExprPath) -> Option<syn::Error> {
     let beside = Beside::here(path.span())?;
-    no_function(path, &beside).or_else(|| {
-        let name = path.path.get_ident()?;
-        is_uncached(&name.to_string(), &beside).then(|| {
-            let why = format!(
-                "`{name}` is not a cached function, and only the call of one names a key; put \
-                 `#[cached_aside(ttl = …, key = …)]` above it, or name the key as text, such as `\"user:{{id}}\"`"
-            );
-            syn::Error::new(name.span(), why)
-        })
-    })
+    no_function(path, &beside).or_else(|| uncached_function(path.path.get_ident()?, &beside))
 }

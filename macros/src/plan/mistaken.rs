@@ -11,18 +11,23 @@ use crate::{
         context::Context,
         types::{inside, without_references},
     },
-    parse::{call::Call, template::Template},
-    tokens::{compact, mentions},
+    parse::{call::Call, each::Each, template::Template},
+    tokens::{compact, mention_of, mentions},
 };
 
 /// What to write instead of such an argument: a `?`, or a `for` where there is none.
-pub(super) fn argument(call: &Call, has_for: bool, site: &Site) -> Option<syn::Error> {
+pub(super) fn argument(call: &Call, each: Option<&Each>, site: &Site) -> Option<syn::Error> {
+    let (items, has_for) = (each.map(Each::names).unwrap_or_default(), each.is_some());
     let (attrs, sig) = called(call, site)?;
     let parameters = of_key(&attrs, &sig)?;
     if parameters.len() != call.arguments().count() {
         return None;
     }
     call.arguments().zip(&parameters).find_map(|(argument, takes)| {
+        let named = argument.to_token_stream();
+        if items.iter().any(|item| mention_of(&named, item).is_some()) {
+            return None;
+        }
         let given = type_of(argument, site)?;
         let is = |of: Option<&Type>| {
             of.is_some_and(|of| {

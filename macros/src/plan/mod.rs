@@ -21,6 +21,7 @@ mod staleness;
 mod tags;
 mod targets;
 mod transfer;
+mod uncached;
 mod unfinished;
 mod unwritable;
 mod write;

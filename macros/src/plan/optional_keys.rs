@@ -8,7 +8,10 @@ use syn::{
     visit::{self, Visit},
 };
 
-use crate::tokens::{mention_of, mention_of_result};
+use crate::{
+    item::types::inside,
+    tokens::{mention_of, mention_of_result},
+};
 
 /// Whether there is a `?` in the expression.
 pub(crate) fn has_question(expr: &Expr) -> bool {
@@ -128,7 +131,8 @@ pub(crate) fn panics<'a>(
 ) -> Option<syn::Error> {
     let mut arrays = Arrays(false);
     arrays.visit_type(output);
-    let mut found = Panics { of_result: items.to_vec(), has_arrays: arrays.0, found: None };
+    let is_array = matches!(inside(output, "Result").unwrap_or(output), Type::Array(_));
+    let mut found = Panics { of_result: items.to_vec(), has_arrays: arrays.0, is_array, found: None };
     late.for_each(|expr| found.visit_expr(expr));
     found.found
 }
@@ -137,6 +141,8 @@ struct Panics {
     /// What the result, or parts of it, are called.
     of_result: Vec<Ident>,
     has_arrays: bool,
+    /// The result is an array itself: the compiler looks at its constant indexes.
+    is_array: bool,
     found: Option<syn::Error>,
 }
 
@@ -161,6 +167,13 @@ impl<'ast> Visit<'ast> for Panics {
             Expr::Index(index) if matches!(&*index.index, Expr::Range(range) if range.start.is_none() && range.end.is_none()) =>
             {
                 return visit::visit_expr(self, expr);
+            }
+            Expr::Index(index)
+                if self.is_array
+                    && matches!(&*index.index, Expr::Lit(_))
+                    && matches!(&*index.expr, Expr::Path(path) if path.path.is_ident("result")) =>
+            {
+                return;
             }
             Expr::Index(index) => {
                 let is_of_result = mention_of_result(&index.expr.to_token_stream()).is_some()

@@ -8,12 +8,13 @@ use super::{
     key::{Key, Scope, Source},
     misnamed::cached_tag,
     optional_keys::leaves,
+    targets::is_parameter,
 };
 use crate::{
     item::{beside::Beside, context::Context, function::Function},
     parse::tags::{Declaration, Tag},
     problem::Problems,
-    tokens::names,
+    tokens::{mention_of_result, names},
 };
 
 /// A tag that entries carry.
@@ -59,6 +60,13 @@ pub(super) fn of_read(
                         span,
                         "this would leave the function before its body; an entry carries each of its tags, so say which one \
                          where there is none, such as `catalog(tenant.unwrap_or_default())`",
+                    ));
+                }
+                let result = mention_of_result(&call.args.to_token_stream());
+                if let Some(result) = result.filter(|_| !is_parameter(function)) {
+                    problems.push(syn::Error::new(
+                        result.span(),
+                        "the tags of an entry are made of the arguments: `result` is not there yet, and a hit has none",
                     ));
                 }
                 for (name, span) in beside_the_key(&call, key, function) {

@@ -2,12 +2,13 @@
 
 use proc_macro2::Span;
 use quote::{ToTokens, format_ident};
-use syn::{Expr, Ident, spanned::Spanned};
+use syn::{Expr, Ident, Type, spanned::Spanned};
 
 use super::{
     late::{is_lent_of_taken, is_reference, lent, taken},
     misnamed::misnamed,
     mistaken,
+    uncached::uncached,
 };
 use crate::{
     item::{beside::Site, function::Function, types::inside},
@@ -122,7 +123,9 @@ struct Keys {
 
 impl Keys {
     fn call(&mut self, call: &Call, mut each: Option<Each>, site: &Site, problems: &mut Problems) {
-        let problem = misnamed(call, site).or_else(|| mistaken::argument(call, each.is_some(), site));
+        let problem = misnamed(call, site)
+            .or_else(|| uncached(call, site))
+            .or_else(|| mistaken::argument(call, each.as_ref(), site));
         if let Some(problem) = problem {
             problems.push(problem);
             return;
@@ -131,6 +134,7 @@ impl Keys {
         let exprs = || call.parts().chain(list(each.as_ref()));
         match mention(exprs()) {
             Some(result) if is_parameter(site.function) => problems.push(ambiguous(result.span())),
+            Some(result) if returns_nothing(site.function) => problems.push(nothing(result.span())),
             Some(result) => {
                 let items = names(each.as_ref());
                 check_use_of_result(exprs, &items, site.function, problems);
@@ -185,6 +189,10 @@ impl Keys {
             return;
         };
         let of_result = key.values().any(|value| value.source == Source::Result);
+        if of_result && returns_nothing(function) {
+            problems.push(nothing(span));
+            return;
+        }
         if of_result && returns_option(function) {
             problems.push(template_of_option(span));
         } else if let Some(why) = list_in_result(&function.output, template, function).filter(|_| of_result) {
@@ -335,7 +343,7 @@ fn not_storable(call: &Call, site: &Site) -> Option<syn::Error> {
              delete the entry with `#[invalidates(…)]`",
         ));
     }
-    misnamed(call, site)
+    misnamed(call, site).or_else(|| uncached(call, site))
 }
 
 fn no_tags(span: Span) -> syn::Error {
@@ -347,6 +355,17 @@ fn no_tags(span: Span) -> syn::Error {
 fn returns_option(function: &Function) -> bool {
     let output = inside(&function.output, "Result").unwrap_or(&function.output);
     inside(output, "Option").is_some()
+}
+
+/// Whether the success value of the function is `()`, as far as its type shows.
+fn returns_nothing(function: &Function) -> bool {
+    let output = inside(&function.output, "Result").unwrap_or(&function.output);
+    matches!(output, Type::Tuple(tuple) if tuple.elems.is_empty())
+}
+
+fn nothing(span: Span) -> syn::Error {
+    let why = "`result` is what the function returns, and it returns nothing; name the key by the arguments, or return what names it";
+    syn::Error::new(span, why)
 }
 
 fn template_of_option(span: Span) -> syn::Error {

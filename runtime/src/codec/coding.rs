@@ -103,10 +103,35 @@ pub const fn error_coding<E: CacheableError, C: Codec>(version: u32) -> Coding<E
     coding::<E, C>(version)
 }
 
-/// The coding of a tuple or a container.
-#[must_use]
-pub const fn coding_of_parts<V: CacheableParts, C: Codec>(version: u32) -> Coding<V> {
-    coding::<V, C>(version)
+/// The types that a tuple or a container is made of. Each is asked for what caching it needs before the whole is, and at the same place in
+/// the source: what one of them lacks is then said once, in the words of [`Cacheable`].
+#[derive(Clone, Copy, Debug)]
+pub struct Parts;
+
+impl Parts {
+    /// One of them.
+    #[must_use]
+    pub const fn of<V: Cacheable>(self) -> Self {
+        self
+    }
+
+    /// One of them, an `Arc` or `Rc`.
+    #[must_use]
+    pub const fn of_pointer<V: CacheablePointer>(self) -> Self {
+        self
+    }
+
+    /// One of them, an `Instant`.
+    #[must_use]
+    pub const fn of_time<V: CacheableTime>(self) -> Self {
+        self
+    }
+
+    /// The coding of the whole.
+    #[must_use]
+    pub const fn coding<V: CacheableParts, C: Codec>(self, version: u32) -> Coding<V> {
+        coding::<V, C>(version)
+    }
 }
 
 /// The coding of an `Arc` or `Rc`.

@@ -119,15 +119,15 @@ impl Shared {
             ?error,
             "invalidations could not be delivered; this process leaves the entries alone until they are"
         );
-        for_parts(&keys, |part| self.list(part, token, settle)).await;
+        for_parts(&keys, |part| self.list(function, part, token, settle)).await;
         Recovery::deliver(self);
     }
 
     /// Puts keys on the recovery list.
-    pub(crate) fn list(&self, keys: &[&AnyKey], token: Token, settle: Duration) {
+    pub(crate) fn list(&self, function: &'static str, keys: &[&AnyKey], token: Token, settle: Duration) {
         self.table.writes.undelivered.add(keys.len() as u64);
         let add = |key: &&AnyKey| {
-            tracing::debug!(key = key.as_str(), "on the recovery list");
+            tracing::debug!(function, key = key.as_str(), "on the recovery list");
             self.recovery.add(key.as_str(), token, settle)
         };
         self.given_up(keys.iter().map(add).sum());

@@ -34,8 +34,8 @@ macro_rules! programs {
 }
 
 programs! {
-    as_written batches caches detached expected families free invalidates keys lints lists macros methods of_self optional_keys send signatures staleness tags traits
-    transactions
+    as_written batches caches contexts detached expected families free invalidates keys lints lists looked_up macros methods needed of_self optional_keys send
+    signatures staleness strict tags traits transactions unusual
 }
 
 /// Runs the program that the variable names, or every one in a process of its own: each installs a cache.

@@ -2,7 +2,7 @@
 
 #![deny(warnings)]
 
-use cached_aside::{Cache, cached_aside, invalidates, keys};
+use cached_aside::{Cache, cached_aside, invalidates, keys, updates};
 
 #[derive(Clone)]
 pub struct User {
@@ -109,6 +109,21 @@ async fn when_there_is_one(ids: &[u64]) -> u64 {
     2
 }
 
+/// So does the cache.
+#[invalidates(pair(3, one), when = !caches.is_empty(), cache = caches[0])]
+async fn in_the_first(one: u64, caches: &[Cache]) {}
+
+#[updates(pair(3, one), when = !caches.is_empty(), cache = caches[0])]
+async fn updated_in_the_first(one: u64, caches: &[Cache]) -> u64 {
+    7
+}
+
+#[invalidates(pair(3, *result), when = !caches.is_empty(), cache = caches[one as usize])]
+async fn of_what_there_is(one: u64, caches: Vec<Cache>) -> u64 {
+    drop(caches);
+    1
+}
+
 #[cached_aside(ttl = "1m", key = "pair:{one}:{other}")]
 async fn pair(one: u64, other: u64) -> u64 {
     one + other
@@ -120,6 +135,20 @@ async fn conditions() {
     assert!(pair::key(1, 2).peek().await.unwrap().is_some());
     assert_eq!(when_there_is_one(&[1]).await, 2);
     assert!(pair::key(1, 2).peek().await.unwrap().is_none());
+    // Another cache than the one in scope.
+    let caches = [Cache::in_process()];
+    let cached = || async { caches[0].scope(async { pair::key(3, 1).peek().await.unwrap() }).await };
+    caches[0].scope(pair(3, 1)).await;
+    in_the_first(1, &[]).await;
+    assert_eq!((updated_in_the_first(1, &[]).await, of_what_there_is(0, vec![]).await), (7, 1));
+    assert_eq!(cached().await, Some(4));
+    assert_eq!(updated_in_the_first(1, &caches).await, 7);
+    assert_eq!(cached().await, Some(7));
+    in_the_first(1, &caches).await;
+    assert_eq!(cached().await, None);
+    caches[0].scope(pair(3, 1)).await;
+    of_what_there_is(0, caches.to_vec()).await;
+    assert_eq!(cached().await, None);
 }
 
 async fn receivers() {

@@ -3,7 +3,7 @@
 #![deny(warnings)]
 #![allow(async_fn_in_trait, reason = "these are not for others")]
 
-use std::{fmt::Display, future::Future, marker::PhantomData, pin::Pin, sync::Arc, time::Duration};
+use std::{collections::HashMap, fmt::Display, future::Future, marker::PhantomData, pin::Pin, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use cached_aside::{Cache, Key, cached_aside, invalidates, updates};
@@ -62,6 +62,16 @@ pub mod bounded {
     #[invalidates("first:{result.items:?}")]
     pub async fn first<T: Entity + std::fmt::Debug>() -> Result<Page<T>, std::io::Error> {
         Ok(Page { items: vec![] })
+    }
+
+    #[cached_aside(ttl = "1m", key = "users:{n}")]
+    pub async fn users(n: u32) -> Result<Option<Page<User>>, String> {
+        Ok((n > 0).then(|| Page { items: vec![] }))
+    }
+
+    #[cached_aside(users(n) for n in numbers)]
+    pub async fn all(numbers: &[u32]) -> Result<HashMap<u32, Page<User>>, String> {
+        Ok(numbers.iter().map(|n| (*n, Page { items: vec![] })).collect())
     }
 
     #[updates(page::<T>(n))]
@@ -129,6 +139,12 @@ async fn of_arc(app: Arc<App>, id: u64) -> u64 {
 async fn of_owned(app: App, id: u64) -> u64 {
     drop(app);
     id
+}
+
+#[cached_aside(ttl = "1m", key = "m:{id}", skip(app), cache = app.cache)]
+async fn of_mut(app: &mut App, id: u64) -> u64 {
+    app.db += 1;
+    id + u64::from(app.db)
 }
 
 #[invalidates("a:{id}", cache = app.cache)]
@@ -335,6 +351,9 @@ pub(super) async fn main() {
     assert!(bounded::maybe::<bounded::User>(1).await.unwrap().is_none());
     assert!(bounded::alias::<u8>(1).await.unwrap().is_none());
     bounded::save::<bounded::User>(1).await.unwrap();
+    assert!(bounded::users(0).await.unwrap().is_none());
+    assert_eq!(bounded::all(&[1, 2]).await.unwrap().len(), 2);
+    assert!(bounded::users::key(2).peek().await.unwrap().is_some());
     let repo = Repo { tenant: "t" };
     assert_eq!((repo.user(1).await, Repo::by_constant(2).await), (Some(2), Ok(2)));
     let key: Key<u64> = repo.user_key(1);
@@ -352,6 +371,7 @@ pub(super) async fn main() {
     let mut app = App { cache, db: 1 };
     app.change(1).await;
     assert_eq!(update_of_mut(&mut app, 1).await, 4);
+    assert_eq!((of_mut(&mut app, 1).await, of_mut(&mut app, 1).await, app.db), (5, 5, 4));
     assert_eq!(of_owned(app, 1).await, 1);
     assert!(Generic(1).get(1).await.unwrap().is_empty());
     assert_eq!((is_send(fib(10)).await, is_send(back(10)).await), (55, 55));

@@ -45,6 +45,15 @@ async fn of_a_family(id: u64) {}
 #[invalidates(plain::key(id))]
 async fn of_a_companion(id: u64) {}
 
+fn in_a_block() {
+    async fn nested(id: u64) -> u64 {
+        id
+    }
+
+    #[invalidates(nested(id))]
+    async fn of_a_nested_function(id: u64) {}
+}
+
 struct Repo {
     tenant: u64,
 }
@@ -106,5 +115,14 @@ impl Store for Repo {
 
 #[invalidates(repo.get(id))]
 async fn of_a_trait(repo: &Repo, id: u64) {}
+
+struct Service {
+    repo: std::sync::Arc<Repo>,
+}
+
+impl Service {
+    #[invalidates(self.repo.uncached_method(id), self.repo.get(id))]
+    async fn of_a_field(&self, id: u64) {}
+}
 
 fn main() {}

@@ -1,13 +1,14 @@
 //! The rows of the attributes that write.
 
-use syn::{Expr, Path, parse::Parse as _};
+use syn::{Expr, parse::Parse as _};
 
 use super::{
     super::{
         args::{Attribute, WriteArgs},
         duration::{duration, duration_or_zero},
+        library::library,
         slots::{set, set_flag},
-        values::{policy, replicas, transaction},
+        values::{one_cache, policy, replicas, transaction},
     },
     row::{Row, WRITES, cache, root},
 };
@@ -70,9 +71,9 @@ pub(super) const WRITE: [Row<WriteArgs>; 9] = [
         of: WRITES,
         form: "when = expr",
         default: "always",
-        meaning: "an expression of type `bool` over the arguments; if it is `false`, only the body runs",
+        meaning: "an expression of type `bool` over the arguments; if it is `false`, only the body runs: neither the keys nor, without `detach`, `cache` are evaluated",
         parse: |args, name, input| set(&mut args.when, name, input, Expr::parse),
     },
-    cache(WRITES, |args, name, input| set(&mut args.cache, name, input, Expr::parse)),
-    root(WRITES, |args, name, input| set(&mut args.root, name, input, Path::parse_mod_style)),
+    cache(WRITES, |args, name, input| set(&mut args.cache, name, input, one_cache)),
+    root(WRITES, |args, name, input| set(&mut args.root, name, input, library)),
 ];

@@ -137,16 +137,25 @@ fn the_name_that_another_cache_has_for_an_option_is_understood() {
     for (written, meant) in [
         ("negative_ttl = \"1s\"", "`none_ttl`"),
         ("expires = \"1s\"", "`ttl`"),
-        ("timeout = \"1s\"", "`load_timeout`"),
+        ("deadline = \"1s\"", "`load_timeout`"),
         ("swr = \"1s\"", "`stale_while_revalidate`"),
         ("ignore(db)", "`skip`"),
         ("serializer = Json", "`codec`"),
-        ("condition = x", "`store_if`"),
+        ("predicate = x", "`store_if`"),
     ] {
         let (args, problems) = read(written);
         let name = written.split([' ', '(']).next().unwrap();
         assert_eq!(problems, [format!("unknown option `{name}`; did you mean {meant}?")]);
         assert!(args.names(meant.trim_matches('`')));
+    }
+    for (written, stands_for, instead) in [
+        ("timeout = 300", "ttl", "`load_timeout(hard = \"2s\")`"),
+        ("unless = x", "store_if", "the opposite condition"),
+        ("when = id > 3", "store_if", "by the arguments the caller decides"),
+    ] {
+        let (args, problems) = read(written);
+        assert!(problems.len() == 1 && problems[0].contains(instead), "{problems:?}");
+        assert!(args.names(stands_for), "{written}");
     }
     let (_, problems) = write("load(id), condition = new");
     assert_eq!(problems, ["unknown option `condition`; did you mean `when`?"]);
