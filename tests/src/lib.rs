@@ -18,6 +18,7 @@ pub mod chaos;
 pub mod cluster;
 pub mod faults;
 pub mod log;
+pub mod machine;
 mod postgres;
 mod process;
 mod proxy;
