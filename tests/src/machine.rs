@@ -16,7 +16,7 @@ use crate::RedisServer;
 
 /// How long the threads of this process were ready to run and had no processor, all of them together. Nothing where the system does not
 /// say it: Linux does, in `/proc/self/task/*/schedstat`.
-pub fn waited_for_processors() -> Duration {
+fn waited_for_processors() -> Duration {
     let waited = |task: fs::DirEntry| {
         let text = fs::read_to_string(task.path().join("schedstat")).ok()?;
         text.split_whitespace().nth(1)?.parse::<u64>().ok()
@@ -25,7 +25,35 @@ pub fn waited_for_processors() -> Duration {
     Duration::from_nanos(tasks.filter_map(waited).sum())
 }
 
-/// Another client of a server, that does nothing but ask it: what it waits for is no doing of the library's.
+/// What the threads of this process wait for processors, counted until the last clone is dropped.
+#[derive(Debug, Clone)]
+pub struct Waits(Arc<AtomicU64>);
+
+impl Waits {
+    /// Begins to count.
+    pub fn count() -> Waits {
+        const PAUSE: Duration = Duration::from_millis(5);
+        let waited = Arc::new(AtomicU64::new(0));
+        let counted = Arc::downgrade(&waited);
+        thread::spawn(move || {
+            while let Some(waited) = counted.upgrade() {
+                // A thread that has ended is counted no more.
+                let now = u64::try_from(waited_for_processors().as_micros()).unwrap_or(u64::MAX);
+                waited.fetch_max(now, Relaxed);
+                drop(waited);
+                thread::sleep(PAUSE);
+            }
+        });
+        Waits(waited)
+    }
+
+    /// What it has come to.
+    pub fn so_far(&self) -> Duration {
+        Duration::from_micros(self.0.load(Relaxed))
+    }
+}
+
+/// Another client of a server, that does nothing but ask it: it waits as long as the server lets anybody wait.
 #[derive(Debug)]
 pub struct Watch {
     ended: Arc<AtomicBool>,

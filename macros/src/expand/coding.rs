@@ -62,7 +62,7 @@ pub(super) fn coding_of(
         Kind::Time => quote_spanned!(at=> coding_of_time),
         Kind::Other if parts.is_empty() => quote_spanned!(at=> coding),
         Kind::Other => {
-            let are_asked = !parts.is_empty() && !writes_container(function);
+            let are_asked = !parts.is_empty() && !has_another_container(function);
             let parts = parts.into_iter().filter(|_| are_asked).filter_map(|part| asked(part, function, at));
             quote_spanned!(at=> Parts #(#parts)*.coding)
         }
@@ -97,10 +97,12 @@ fn asked(part: &Type, function: &Function, at: Span) -> Option<TokenStream> {
     Some(quote_spanned!(at=> .#of::<#part>()))
 }
 
-/// Whether the program has a type that is called as a container is, which may need nothing of what it is made of.
-fn writes_container(function: &Function) -> bool {
-    let is_written = |beside: Beside| CONTAINERS.iter().any(|name| beside.writes_type(name));
-    Beside::of(function).is_some_and(is_written)
+/// Whether another type than that of the standard library is called as a container is: it may need nothing of what it is made of.
+fn has_another_container(function: &Function) -> bool {
+    let is_another = |beside: &Beside, name: &str| {
+        beside.writes_one_of(&["enum", "struct", "type"], name) || beside.imports_from_elsewhere(name)
+    };
+    Beside::of(function).is_some_and(|beside| CONTAINERS.iter().any(|name| is_another(&beside, name)))
 }
 
 fn respanned(tokens: TokenStream, at: Span) -> TokenStream {

@@ -2,7 +2,9 @@
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
-use syn::{FnArg, GenericArgument, PathArguments, Signature, Type, parse_quote, spanned::Spanned};
+use syn::{
+    FnArg, GenericArgument, GenericParam, PathArguments, Signature, Type, parse_quote, spanned::Spanned,
+};
 
 use super::{
     attributes::{attributes_of_every_item, attributes_of_keys, generated_vis},
@@ -20,7 +22,7 @@ use crate::{
         types::inside,
     },
     plan::{CacheKnown, Form, ReadPlan, TagKey, key::Source},
-    tokens::mentions,
+    tokens::{mentions, names},
 };
 
 /// The function that makes the key, of the parameters that the key uses.
@@ -167,7 +169,17 @@ impl KeySignature {
         if let Some(cache) = plan.cache.as_ref().filter(|_| knows_cache) {
             cache.expr.to_tokens(&mut used);
         }
-        named_by_options(plan).to_tokens(&mut used);
+        let named = names(&options(plan));
+        for parameter in &function.sig.generics.params {
+            let name = match parameter {
+                GenericParam::Type(parameter) => &parameter.ident,
+                GenericParam::Const(parameter) => &parameter.ident,
+                GenericParam::Lifetime(_) => continue,
+            };
+            if named.iter().any(|other| name == other) {
+                name.to_tokens(&mut used);
+            }
+        }
         let generics = needed_by(&used, &function.sig.generics);
         let (params, clause) = (&generics, &generics.where_clause);
         let parameters = parameters.into_iter().map(|(_, parameter)| parameter);
@@ -179,7 +191,7 @@ impl KeySignature {
 }
 
 /// What the companion has of the options, which may name parameters of the function.
-fn named_by_options(plan: &ReadPlan) -> TokenStream {
+fn options(plan: &ReadPlan) -> TokenStream {
     let mut used = TokenStream::new();
     let options = &plan.options;
     options.codec.iter().for_each(|codec| codec.value.to_tokens(&mut used));
@@ -205,7 +217,7 @@ fn without_error(mut output: Type, function: &Function) -> Type {
         && let PathArguments::AngleBracketed(arguments) = &mut last.arguments
         && let Some(GenericArgument::Type(error)) = arguments.args.iter_mut().nth(1)
         && is_own(error)
-        && !Beside::of(function).is_some_and(|beside| beside.writes_type("Result"))
+        && !Beside::of(function).is_some_and(|beside| beside.writes_one_of(&["enum", "struct"], "Result"))
     {
         *error = parse_quote!(());
     }

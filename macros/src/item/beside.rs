@@ -270,9 +270,9 @@ impl Beside {
         is_in(self.module()) || is_in(self.block())
     }
 
-    /// Whether a type of this name is written in the same module or block.
-    pub(crate) fn writes_type(&self, name: &str) -> bool {
-        let is_in = |scope| are_beside(self.at_depth_of(scope), &["enum", "struct", "type"], name);
+    /// Whether an item of one of these kinds and of this name is written in the same module or block.
+    pub(crate) fn writes_one_of(&self, keywords: &[&str], name: &str) -> bool {
+        let is_in = |scope| are_beside(self.at_depth_of(scope), keywords, name);
         is_in(self.module()) || is_in(self.block())
     }
 

@@ -45,10 +45,10 @@ impl Beside {
     pub(crate) fn lacks(&self, module: &str, name: &str) -> bool {
         let Some((text, false)) = self.inside_of(module) else { return false };
         let (name, mut importing) = (name.trim_start_matches("r#"), false);
-        // A `*` may import it, and a macro make it.
+        // A `*` may import it, and a macro or an attribute make it.
         let may_have = tokens(text).any(|token| {
             importing = token.text == "use" || importing && token.text != ";";
-            token.text == name || token.text == "!" || importing && token.text == "*"
+            token.text == name || matches!(token.text, "!" | "#") || importing && token.text == "*"
         });
         !may_have && !self.imports(module)
     }
@@ -103,11 +103,24 @@ impl Beside {
         Some(method)
     }
 
+    /// A function of this name in an `impl` of this type's own in the same module.
+    pub(crate) fn inherent_method(&self, of: &str, name: &str) -> Option<ImplItemFn> {
+        let own =
+            self.impls_of(of).into_iter().filter(|item| !item.of_trait && has_function(item.inside, name));
+        own.into_iter().find_map(|item| method_in(item.inside, name))
+    }
+
     /// The only function of this name in the `impl`s of this type in the same module, where that is one of a trait.
     pub(crate) fn method_of_trait(&self, of: &str, name: &str) -> Option<ImplItemFn> {
         let mut found = self.impls_of(of).into_iter().filter(|item| has_function(item.inside, name));
         let (item, None) = (found.next()?, found.next()) else { return None };
         method_in(item.inside, name).filter(|_| item.of_trait)
+    }
+
+    /// Whether the file has modules in other files, which may have more of a type.
+    pub(crate) fn has_files(&self) -> bool {
+        let tokens: Vec<Token> = tokens(&self.text).collect();
+        tokens.windows(3).any(|three| three[0].text == "mod" && three[2].text == ";")
     }
 
     /// Whether the file has one body of a function of this name.
@@ -169,6 +182,22 @@ impl Beside {
     pub(crate) fn names_type(&self, name: &str) -> bool {
         self.imports(name)
             || ["struct", "enum", "union", "type"].iter().any(|keyword| self.has(keyword, name))
+    }
+
+    /// Whether a `use` in the file that begins with another crate or module than those of the standard library has this name.
+    pub(crate) fn imports_from_elsewhere(&self, name: &str) -> bool {
+        let (mut first, mut before) = ("", "");
+        tokens(&self.text).any(|token| {
+            match (before, token.text) {
+                // `use ::std::…`
+                ("use", ":") => return false,
+                ("use", of) => first = of,
+                (_, ";") => first = "",
+                _ => {}
+            }
+            before = token.text;
+            !matches!(first, "" | "std" | "core" | "alloc") && token.text == name
+        })
     }
 
     /// Whether a `use` in the file has this name.

@@ -66,7 +66,9 @@ fn collect_parts<'a>(ty: &'a Type, is_part: bool, parts: &mut Vec<&'a Type>) {
         Type::Array(array) => collect_parts(&array.elem, true, parts),
         Type::Path(path) => {
             let Some(last) = path.path.segments.last() else { return };
-            let contained = match CONTAINERS.iter().position(|name| last.ident == name) {
+            let of_std = path.path.segments.len() == 1
+                || ["std", "core", "alloc", "collections"].iter().any(|of| path.path.segments[0].ident == of);
+            let contained = match CONTAINERS.iter().position(|name| of_std && last.ident == name) {
                 None => 0,
                 Some(0..2) => 2,
                 Some(_) => 1,

@@ -112,7 +112,7 @@ fn known(written: &str) -> Option<&'static str> {
 fn has_for(input: ParseStream) -> bool {
     let rest = input.fork();
     while !rest.is_empty() && !rest.peek(Token![,]) {
-        if rest.peek(Token![for]) {
+        if rest.peek(Token![for]) && !rest.peek2(Token![<]) {
             return true;
         }
         if rest.parse::<TokenTree>().is_err() {

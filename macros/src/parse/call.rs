@@ -64,9 +64,13 @@ fn list_inside(input: ParseStream) -> Option<syn::Error> {
         [TokenTree::Ident(all)] if all == "_" => all_of(&written),
         tokens => {
             let at = tokens.iter().position(is_word).filter(|at| *at > 0)?;
+            // `for<'a>` is of a type.
+            if matches!(tokens.get(at + 1), Some(TokenTree::Punct(next)) if next.as_char() == '<') {
+                return None;
+            }
             let [what, list] =
                 [&tokens[..at], &tokens[at..]].map(|tokens| compact(&tokens.iter().cloned().collect()));
-            format!("write the list behind the call: `{written}({what}) {list}`")
+            format!("write the list behind the call, as in `#[invalidates({written}({what}) {list})]`")
         }
     };
     Some(syn::Error::new(group.span(), why))
@@ -74,7 +78,7 @@ fn list_inside(input: ParseStream) -> Option<syn::Error> {
 
 fn all_of(written: &str) -> String {
     format!(
-        "a call names one entry of `{written}`; give its entries a tag, such as `tags(\"users\")`, and write the same here"
+        "a call names one entry of `{written}`; give its entries a tag, and write it here, as in `#[invalidates(tags(\"users\"))]`"
     )
 }
 

@@ -83,7 +83,7 @@ fn not_a_string(literal: &Lit, input: ParseStream, zero: AllowZero) -> String {
         Err(why) if months(&written).is_some() => why,
         Err(_) => match literal {
             Lit::Int(number) if number.base10_digits() == "0" && zero == AllowZero::No => {
-                format!("`{written}` is no time at all, and nothing is cached for ever; {HOW}, in a string")
+                format!("`{written}` is no time at all, and does not mean for ever; {HOW}, in a string")
             }
             Lit::Int(number) if number.suffix().is_empty() && written.bytes().all(|byte| byte != b' ') => {
                 let digits = number.base10_digits();
@@ -152,7 +152,7 @@ fn parse(text: &str, zero: AllowZero) -> Result<Duration, String> {
         return Ok(duration);
     }
     if duration.is_zero() {
-        return Err(format!("`{text}` is no time at all, and nothing is cached for ever; {HOW}"));
+        return Err(format!("`{text}` is no time at all, and does not mean for ever; {HOW}"));
     }
     if duration < Duration::from_millis(1) {
         return Err(format!("`{text}` is shorter than a millisecond, which is what Redis counts in; {HOW}"));

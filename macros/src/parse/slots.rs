@@ -85,6 +85,7 @@ pub(super) fn set_list(
     }
     if let Some(before) = slot {
         // What both name is skipped.
+        names.retain(|name| !before.value.contains(name));
         before.value.extend(names);
         let all: Vec<String> = before.value.iter().map(ToString::to_string).collect();
         let why = format!("`{name}` is written twice; write one, `{name}({})`", all.join(", "));

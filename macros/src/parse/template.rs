@@ -31,8 +31,8 @@ impl Template {
     pub(super) fn of_write(literal: &LitStr) -> syn::Result<Template> {
         let text = literal.value();
         if let Some(start) = text.strip_suffix('*') {
-            let why = "a key is that of one entry, and `*` finds none; give the entries a tag, such as `tags(\"users\")` in their \
-                       `#[cached_aside]`, and name that here";
+            let why = "a key is that of one entry, and `*` finds none; give the entries a tag, and write that, as in \
+                       `#[invalidates(tags(\"users\"))]`. An entry with this very key is named by the call of its function";
             return Err(Mistake::new(start.len(), why).at(literal));
         }
         Template::parse(literal.clone()).map_err(|error| match asks(&literal.value()) {
@@ -255,7 +255,8 @@ fn by_question_marks(expr: &str) -> Option<String> {
 
 fn is_name(text: &str) -> bool {
     let text = text.strip_prefix("r#").unwrap_or(text);
-    text != "_" && syn::parse::Parser::parse_str(Ident::parse_any, text).is_ok()
+    let name = syn::parse::Parser::parse_str(Ident::parse_any, text);
+    text != "_" && name.is_ok_and(|name| name == text)
 }
 
 fn is_index(text: &str) -> bool {

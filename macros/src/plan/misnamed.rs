@@ -11,12 +11,9 @@ use crate::{
     item::{
         beside::{Beside, Site},
         context::Context,
-        receiver::type_of,
+        receiver::{is_self, type_of},
     },
-    parse::{
-        call::{Call, is_of_type},
-        template::Template,
-    },
+    parse::{call::Call, template::Template},
     problem::nearest,
     tokens::{compact, mentions},
 };
@@ -82,8 +79,7 @@ fn misnamed_path(call: &ExprCall, path: &ExprPath, site: &Site) -> Option<syn::E
         return Some(problem);
     }
     let beside = site.beside.as_ref()?;
-    let shown =
-        no_function(path, beside).or_else(|| companion(path, beside)).or_else(|| mistyped(path, site));
+    let shown = no_function(path, beside).or_else(|| companion(path, site)).or_else(|| mistyped(path, site));
     if shown.is_some() {
         return shown;
     }
@@ -96,14 +92,12 @@ fn misnamed_path(call: &ExprCall, path: &ExprPath, site: &Site) -> Option<syn::E
 }
 
 /// `Repo::load_user_key(id)`, where `load_user` is the cached function and that the companion which makes its key.
-fn companion(path: &ExprPath, beside: &Beside) -> Option<syn::Error> {
+fn companion(path: &ExprPath, site: &Site) -> Option<syn::Error> {
     let mut called = path.clone();
-    let last = called.path.segments.last_mut().filter(|_| is_of_type(path))?;
-    let written = last.ident.to_string();
-    let name = written.strip_suffix("_key")?.to_owned();
-    if beside.has("fn", &written) || !beside.has("fn", &name) {
-        return None;
-    }
+    let of = called.path.segments.iter().nth_back(1)?.ident.to_string();
+    let last =
+        called.path.segments.last_mut().filter(|_| path.qself.is_none() && path.path.segments.len() == 2)?;
+    let name = cached_behind(&of, &last.ident.to_string(), site)?;
     last.ident = Ident::new(&name, last.ident.span());
     let call = compact(&called.to_token_stream());
     Some(syn::Error::new(path.span(), format!("write the call itself, `{call}(…)`: its key is meant")))
@@ -112,14 +106,31 @@ fn companion(path: &ExprPath, beside: &Beside) -> Option<syn::Error> {
 /// `self.load_user_key(id)`, where `load_user` is the cached method.
 fn companion_of_method(call: &Call, site: &Site) -> Option<syn::Error> {
     let Call::Method(call) = call else { return None };
-    let (written, beside) = (call.method.to_string(), site.beside.as_ref()?);
-    let name = written.strip_suffix("_key")?;
-    if beside.has("fn", &written) || !beside.has("fn", name) {
-        return None;
-    }
+    let of = if is_self(&call.receiver) {
+        "Self".to_owned()
+    } else {
+        plain_name(&type_of(&call.receiver, site)?)?.to_string()
+    };
+    let name = cached_behind(&of, &call.method.to_string(), site)?;
     let on = compact(&call.receiver.to_token_stream());
     let why = format!("write the call itself, `{on}.{name}(…)`: its key is meant");
     Some(syn::Error::new(call.method.span(), why))
+}
+
+/// The cached function of this type whose companion is called so, where nothing in the file is a function of that name.
+fn cached_behind(of: &str, companion: &str, site: &Site) -> Option<String> {
+    let name = companion.strip_suffix("_key")?;
+    let beside =
+        site.beside.as_ref().filter(|beside| !beside.has("fn", companion) && !beside.is_in_macro())?;
+    let method = match of {
+        "Self" => {
+            let Context::Inherent(Some(item)) = &site.function.context else { return None };
+            let elsewhere = || beside.inherent_method(&plain_name(&item.self_ty)?.to_string(), name);
+            beside.method(name).or_else(elsewhere)
+        }
+        of => beside.inherent_method(of, name),
+    };
+    cached(&method?.attrs).map(|_| name.to_owned())
 }
 
 /// `load_user(id).invalidate()`, where `load_user` is a cached function beside this one.
@@ -143,7 +154,7 @@ fn called_of_trait(call: &ExprMethodCall, site: &Site) -> Option<syn::Error> {
     let ty = type_of(&call.receiver, site)?;
     let (of, name) = (plain_name(&ty)?.to_string(), call.method.to_string());
     let beside = site.beside.as_ref().filter(|beside| !beside.is_in_macro() && beside.is_only_type(&of))?;
-    if !beside.is_written_once(&name) {
+    if !beside.is_written_once(&name) || beside.has_files() {
         return None;
     }
     let method = beside.method_of_trait(&of, &name)?;
@@ -214,8 +225,13 @@ fn option_as_call(call: &ExprCall, path: &ExprPath, site: &Site) -> Option<syn::
     const OPTIONS: [&str; 7] =
         ["cache", "guard", "guard_for", "settle", "transaction", "wait_replicas", "when"];
     let name = path.path.get_ident()?.to_string();
-    let may_be_called =
-        |beside: &Beside| beside.may_mean(&name, false) || beside.makes_items() || beside.is_in_macro();
+    let may_be_called = |beside: &Beside| {
+        beside.has("fn", &name)
+            || beside.may_mean(&name, false)
+            || beside.imports(&name)
+            || beside.makes_items()
+            || beside.is_in_macro()
+    };
     if site.beside.as_ref().is_none_or(may_be_called) {
         return None;
     }

@@ -123,9 +123,12 @@ struct Keys {
 
 impl Keys {
     fn call(&mut self, call: &Call, mut each: Option<Each>, site: &Site, problems: &mut Problems) {
-        let problem = misnamed(call, site)
-            .or_else(|| uncached(call, site))
-            .or_else(|| mistaken::argument(call, each.as_ref(), site));
+        // What an item is called hides a parameter of that name.
+        let is_item = |on: &Expr| !is_known_before(on, &names(each.as_ref()));
+        let of_item = call.receiver().is_some_and(is_item);
+        let named = || misnamed(call, site).or_else(|| uncached(call, site));
+        let problem = if of_item { None } else { named() };
+        let problem = problem.or_else(|| mistaken::argument(call, each.as_ref(), site));
         if let Some(problem) = problem {
             problems.push(problem);
             return;

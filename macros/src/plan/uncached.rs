@@ -59,8 +59,10 @@ fn not_cached(name: &Ident, or: &str) -> syn::Error {
 
 /// Whether the function of this name in the same `impl` is a plain one.
 fn of_self(name: &Ident, site: &Site) -> bool {
-    let beside = site.beside.as_ref().filter(|_| matches!(site.function.context, Context::Inherent(_)));
-    beside.is_some_and(|beside| is_uncached_here(&name.to_string(), beside))
+    let Context::Inherent(Some(item)) = &site.function.context else { return false };
+    let (Some(beside), Some(of)) = (&site.beside, plain_name(&item.self_ty)) else { return false };
+    // What leads elsewhere would be written beside the type.
+    beside.is_only_type(&of.to_string()) && is_uncached_here(&name.to_string(), beside)
 }
 
 /// The same of a type.

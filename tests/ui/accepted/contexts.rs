@@ -265,6 +265,28 @@ mod odd_places {
 }
 
 
+mod functions_called_like_options {
+    use cached_aside::{cached_aside, invalidates};
+
+    pub async fn check() {
+        #[cached_aside(ttl = "5m", key = "looked-when:{id}")]
+        async fn when(id: u64) -> u64 {
+            id
+        }
+
+        struct Clock;
+
+        impl Clock {
+            #[invalidates(when(id))]
+            async fn change(&self, id: u64) {}
+        }
+
+        assert_eq!(when(1).await, 1);
+        Clock.change(1).await;
+        assert_eq!(when::key(1).peek().await.unwrap(), None);
+    }
+}
+
 #[tokio::main(flavor = "current_thread")]
 pub(super) async fn main() {
     cached_aside::Cache::in_process().install().unwrap();
@@ -276,4 +298,5 @@ pub(super) async fn main() {
     braces_in_a_where_clause::check().await;
     macro_in_parentheses::check().await;
     odd_places::check().await;
+    functions_called_like_options::check().await;
 }

@@ -376,6 +376,39 @@ mod function_called_tag {
     }
 }
 
+mod items_that_hide_parameters {
+    use cached_aside::{cached_aside, invalidates};
+
+    pub struct Plain;
+
+    impl Plain {
+        async fn row_of(&self, id: u64) -> u64 {
+            id
+        }
+    }
+
+    pub struct Rows(u64);
+
+    impl Rows {
+        #[cached_aside(ttl = "5m", key = "looked-row:{self.0}:{id}")]
+        async fn row_of(&self, id: u64) -> u64 {
+            self.0 + id
+        }
+    }
+
+    #[invalidates(of.row_of(1) for of in all)]
+    async fn clear(of: &Plain, all: &[Rows]) -> u64 {
+        of.row_of(7).await
+    }
+
+    pub async fn check() {
+        let all = [Rows(1), Rows(2)];
+        assert_eq!((all[0].row_of(1).await, all[1].row_of(1).await), (2, 3));
+        assert_eq!(clear(&Plain, &all).await, 7);
+        assert_eq!((all[0].row_of_key(1).peek().await.unwrap(), all[1].row_of_key(1).peek().await.unwrap()), (None, None));
+    }
+}
+
 #[tokio::main(flavor = "current_thread")]
 pub(super) async fn main() {
     cached_aside::Cache::in_process().install().unwrap();
@@ -393,4 +426,5 @@ pub(super) async fn main() {
     private_if_configured::check().await;
     local_const_fn::check().await;
     function_called_tag::check().await;
+    items_that_hide_parameters::check().await;
 }

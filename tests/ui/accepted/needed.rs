@@ -384,6 +384,31 @@ mod array_result {
     }
 }
 
+mod variants_named_like_parameters {
+    use cached_aside::cached_aside;
+    use serde::{Deserialize, Serialize};
+
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    pub enum Kind {
+        D,
+        E,
+    }
+
+    pub trait Db: Sync {}
+
+    impl Db for u8 {}
+
+    #[cached_aside(ttl = "5m", key = "needed-kind:{id}", skip(db), store_if = |kind: &Kind| *kind != Kind::D)]
+    async fn kind<D: Db>(db: &D, id: u64) -> Kind {
+        if id == 0 { Kind::D } else { Kind::E }
+    }
+
+    pub async fn check() {
+        assert_eq!((kind(&5_u8, 0).await, kind(&5_u8, 1).await), (Kind::D, Kind::E));
+        assert_eq!((kind::key(0).peek().await.unwrap(), kind::key(1).peek().await.unwrap()), (None, Some(Kind::E)));
+    }
+}
+
 #[tokio::main(flavor = "current_thread")]
 pub(super) async fn main() {
     cached_aside::Cache::in_process().install().unwrap();
@@ -397,4 +422,5 @@ pub(super) async fn main() {
     unicode::check().await;
     higher_ranked_option::check().await;
     array_result::check().await;
+    variants_named_like_parameters::check().await;
 }
