@@ -167,7 +167,8 @@ async fn a_guard_that_is_lost_names_its_function() {
     let cache = patient(server.url()).build().await.unwrap();
     cache.scope(save_slowly(1, &server)).await;
     let told = until_said(&log, "the guard was lost", 1).await;
-    let [line] = said(&told, "the guard was lost")[..] else { panic!("{told}") };
+    // Once it is placed anew it can be lost again, on a machine that is late by its time.
+    let [line, ..] = said(&told, "the guard was lost")[..] else { panic!("{told}") };
     assert!(line.contains("WARN") && line.contains("function=\"save_slowly\""), "{line}");
 }
 
