@@ -168,11 +168,10 @@ impl Beside {
             let item = &text[tokens[begin].at..tokens[open].at];
             let item: ItemImpl = syn::parse_str(&format!("{item} {{}}")).ok()?;
             let is_of = matches!(&*item.self_ty, Type::Path(path) if path.path.segments.last().is_some_and(|last| last.ident == of));
-            let before = tokens[..begin].iter().rev().find(|token| token.text != "unsafe");
             is_of.then(|| Impl {
                 inside: &text[tokens[open].at + 1..close.at],
                 of_trait: item.trait_.is_some(),
-                attributed: before.is_some_and(|token| token.text == "]"),
+                attributed: is_attributed(&tokens[..begin]),
             })
         });
         found.collect()
@@ -208,6 +207,11 @@ impl Beside {
             importing && token.text == name
         })
     }
+}
+
+/// Whether an attribute stands before an `impl`.
+pub(super) fn is_attributed(before: &[Token]) -> bool {
+    before.iter().rev().find(|token| token.text != "unsafe").is_some_and(|token| token.text == "]")
 }
 
 /// Whether the text has a function of this name outside of all brackets.

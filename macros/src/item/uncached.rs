@@ -2,7 +2,10 @@
 
 use syn::{Attribute, ItemFn};
 
-use super::beside::{Beside, Token, tokens};
+use super::{
+    beside::{Beside, Token, tokens},
+    named_beside::is_attributed,
+};
 
 /// Attributes that make nothing beside a function.
 const HARMLESS: [&str; 9] =
@@ -92,11 +95,6 @@ pub(crate) fn is_uncached_of(of: &str, name: &str, beside: &Beside) -> bool {
         functions_in(item.inside, name).into_iter().map(move |plain| plain && !item.attributed)
     });
     functions.collect::<Vec<_>>() == [true]
-}
-
-/// Whether an attribute stands before an `impl`.
-fn is_attributed(before: &[Token]) -> bool {
-    before.iter().rev().find(|token| token.text != "unsafe").is_some_and(|token| token.text == "]")
 }
 
 /// Whether the file has a companion of the function that somebody wrote by hand.

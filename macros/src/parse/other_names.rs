@@ -25,8 +25,9 @@ const SIZE: Meant = Elsewhere(
 );
 const ONLY_SOME: Meant =
     Elsewhere("only `Some` is stored; leave it out, or store `None` too with `none_ttl = \"30s\"`");
-const ONLY_OK: Meant =
-    Elsewhere("only `Ok` is stored; leave it out, or store errors too with `error_ttl = \"5s\"`");
+const ONLY_OK: Meant = Elsewhere(
+    "only `Ok` is stored; leave it out, or store errors too with `error_ttl = \"5s\"` and `error_if`",
+);
 const ONE_LOAD: Meant =
     Elsewhere("of the callers that find nothing one loads and the others wait for it, always; leave it out");
 const IDLE: Meant =

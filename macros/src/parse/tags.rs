@@ -65,6 +65,13 @@ pub(super) fn tags_of_write(name: &Ident, input: ParseStream) -> syn::Result<Vec
                 "write the tag first, and the list behind it: `\"tenant:{tenant}\" for tenant in tenants`",
             ));
         }
+        if let Ok(literal) = input.fork().parse::<LitStr>()
+            && literal.value().ends_with('*')
+        {
+            let why = "a tag is named as entries carry it, and `*` finds none; give the entries one that all of them carry, and name that";
+            input.parse::<LitStr>()?;
+            return Err(syn::Error::new(literal.span(), why));
+        }
         Ok((tag(input)?, Each::parse_behind(input)?))
     })
 }

@@ -68,6 +68,9 @@ async fn put_by_function(id: u64) -> u64 {
 #[invalidates("user:*")]
 async fn by_pattern(id: u64) {}
 
+#[invalidates(tags("tenant:*"))]
+async fn by_pattern_of_tags(id: u64) {}
+
 #[invalidates(load_user(result))]
 async fn of_nothing(id: u64) {}
 
