@@ -185,10 +185,14 @@ async fn pump(
         if count == 0 {
             return Ok(());
         }
-        if mode.has_changed().unwrap_or(false) {
-            relayed = 0;
-        }
-        let now = *mode.borrow_and_update();
+        let now = {
+            // In one step: a mode that is set between two would begin with what the last one relayed.
+            let mode = mode.borrow_and_update();
+            if mode.has_changed() {
+                relayed = 0;
+            }
+            *mode
+        };
         let replies = way == Way::Replies;
         match now {
             Mode::Hole => continue,
