@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use crate::{
     Error, IntoKeys, Key, Tag, WriteGuard,
     engine::{recovery::Recovery, scope, shared::Shared},
-    function::linked,
+    function::{linked, name::FunctionName},
     store::Store,
     telemetry::Stats,
     write::by_hand,
@@ -103,7 +103,12 @@ impl Cache {
     /// When the cache does not answer. This process then does not use the entry until the deletion has been delivered, which is
     /// tried again in the background.
     pub async fn invalidate<T, C>(&self, key: &Key<T, C>) -> Result<(), Error> {
-        by_hand::invalidate_in("Cache::invalidate", Some(&self.inner), vec![key.any()]).await
+        by_hand::invalidate_in(
+            FunctionName::of_library("Cache::invalidate"),
+            Some(&self.inner),
+            vec![key.any()],
+        )
+        .await
     }
 
     /// Deletes entries, as [`invalidate`](Cache::invalidate) does of one: all in one round trip, and at the same time on all nodes of
@@ -113,7 +118,12 @@ impl Cache {
     ///
     /// When the cache does not answer for one of them. All of those are tried again in the background.
     pub async fn invalidate_keys(&self, keys: impl IntoKeys) -> Result<(), Error> {
-        by_hand::invalidate_in("Cache::invalidate_keys", Some(&self.inner), keys.into_keys()).await
+        by_hand::invalidate_in(
+            FunctionName::of_library("Cache::invalidate_keys"),
+            Some(&self.inner),
+            keys.into_keys(),
+        )
+        .await
     }
 
     /// Invalidates every entry that carries a tag, in one step however many they are: the tag's version is deleted, and an entry
@@ -153,7 +163,12 @@ impl Cache {
     /// When the cache does not answer. This process then does not use entries that carry the tag until the invalidation has been
     /// delivered, which is tried again in the background.
     pub async fn invalidate_tag(&self, tag: impl Into<Tag>) -> Result<(), Error> {
-        by_hand::invalidate_in("Cache::invalidate_tag", Some(&self.inner), vec![tag.into().into()]).await
+        by_hand::invalidate_in(
+            FunctionName::of_library("Cache::invalidate_tag"),
+            Some(&self.inner),
+            vec![tag.into().into()],
+        )
+        .await
     }
 
     /// Guards keys around a write that an attribute can't wrap, such as one that is part of a transaction: place it before the

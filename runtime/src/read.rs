@@ -22,7 +22,7 @@ use crate::{
     engine::deferred::Deferred,
     engine::scope,
     engine::shared::Shared,
-    function::read::ReadFunction,
+    function::read::{ReadFunction, ReadSettings},
     options::{ReadMode, Source},
     outcome::{
         Loaded, Outcome,
@@ -159,7 +159,7 @@ fn answer<V, E>(
     body: impl Body<V, E>,
 ) -> impl Future<Output = Loaded<V, E>> {
     async move {
-        let (cache, options) = scope::for_call(function.settings.name, cache);
+        let (cache, options) = scope::for_call(function.settings.function(), cache);
         let type_info = || function.of_value(&coding.kind, shape);
         let (cache, type_info) =
             match resolve_cache(function, cache, &options, type_info, std::slice::from_ref(key)) {
@@ -213,8 +213,10 @@ impl<V, E> Call<'_, V, E> {
         if let Some(CallerStep::GiveStale(stale)) = step {
             return self.give_stale(stale);
         }
-        let span =
-            tracing::debug_span!("cached_aside", function = self.function.settings.name, key = self.key());
+        let span = {
+            let ReadSettings { module, name, .. } = self.function.settings;
+            tracing::debug_span!("cached_aside", function = name, key = self.key(), module)
+        };
         body.inside(&span);
         // On the heap, so that a hit does not carry the room that a miss needs.
         Box::pin(self.go_on(step, budget, body)).instrument(span).await

@@ -3,7 +3,7 @@
 #[cfg(feature = "metrics")]
 use std::sync::Arc;
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeMap,
     fmt,
     sync::{
         OnceLock,
@@ -14,10 +14,11 @@ use std::{
 
 #[cfg(feature = "metrics")]
 use self::histogram::Histogram;
-use crate::{
-    function::read::{ReadFunction, ReadSettings},
-    function::registry::FUNCTIONS,
-    function::sampling::Sampling,
+use crate::function::{
+    linked,
+    read::{ReadFunction, ReadSettings},
+    registry::FUNCTIONS,
+    sampling::Sampling,
 };
 
 #[cfg(feature = "metrics")]
@@ -184,8 +185,9 @@ macro_rules! write_counters {
         pub struct Stats {
             /// All cached functions together.
             pub total: Counts,
-            /// Each cached function that has been called in this cache, by path and name. Of several with one path (functions
-            /// inside of functions), each after the first has its file and line behind its name.
+            /// Each cached function that has been called in this cache, by path and name. Several with one path (functions
+            /// inside of functions) have their file and line behind their names: generic ones, which nobody knows before they are
+            /// called, each after the first.
             pub functions: BTreeMap<String, Counts>,
             $($(#[$doc])* pub $name: u64,)*
             /// Copies in this process now, some of which may be over.
@@ -311,13 +313,14 @@ impl CounterTable {
         let mut stats = Stats::of_writes(&self.writes);
         #[cfg(feature = "metrics")]
         stats.histograms.add("guard", None, &self.writes.guard_times);
-        let mut names = BTreeSet::new();
+        // The same names in all processes, whichever of them is called first. Of those that are known only once they were called, as
+        // generic ones are, the first has none.
+        let mut taken = linked::ambiguous_paths().clone();
         for (number, function) in functions.iter().enumerate().take(CHUNK * CHUNKS) {
             let ReadSettings { module, name, file, line, .. } = function.settings;
-            let mut name = format!("{module}::{name}");
-            if !names.insert(name.clone()) {
-                name = format!("{name} ({file}:{line})");
-            }
+            let is_alone = taken.insert((module, name));
+            let place = if is_alone { String::new() } else { format!(" ({file}:{line})") };
+            let name = format!("{module}::{name}{place}");
             let Some(chunk) = self.chunks[number / CHUNK].get() else { continue };
             let counters = &chunk[number % CHUNK];
             let counts = counters.read();
@@ -371,11 +374,14 @@ pub enum NodeState {
 }
 
 impl Stats {
-    /// The counts of the function with this name: its whole path, or its end (`load_user`, `Repo::load_user`). Where several
-    /// functions have that name, their sum.
+    /// The counts of the function with this name: as [`functions`](Stats::functions) has it, its whole path, or its end (`load_user`,
+    /// `Repo::load_user`). Where several functions have that name, their sum.
     #[must_use]
     pub fn function(&self, name: &str) -> Counts {
         let mut counts = Counts::default();
+        if name.contains(" (") {
+            return self.functions.get(name).copied().unwrap_or_default();
+        }
         for (path, of_one) in &self.functions {
             // Without the place, where there is one.
             let path = path.split_once(" (").map_or(path.as_str(), |(path, _)| path);

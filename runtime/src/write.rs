@@ -116,9 +116,13 @@ where
     A: FnOnce(&R, Option<Inside<'_>>) -> After,
 {
     let Some(after) = after.take() else { return course.run().await };
-    let places = Places::new(function.settings.name, cache);
+    let places = Places::new(function.settings.function(), cache);
     let parts = places.sort(keys);
-    let span = tracing::debug_span!("invalidates", function = function.settings.name);
+    let span = tracing::debug_span!(
+        "invalidates",
+        function = function.settings.name,
+        module = function.settings.module
+    );
     course.inside(&span);
     // On the heap, without the body's type: so small, and easily found to be `Send`.
     Box::pin(carry_out(function, places, parts, refuse, course, after)).instrument(span).await

@@ -5,6 +5,7 @@
 
 use std::{
     env, fs,
+    io::{self, Write},
     path::{Path, PathBuf},
     process::Command,
 };
@@ -110,6 +111,10 @@ fn an_editor_renames_and_shows_functions_wherever_they_are_named() {
         "`{chosen}` does not run; `rustup component add rust-analyzer` installs it, and {CHOSEN} names another"
     );
     let (folder, target) = package();
+    // Not by `eprintln`, which is shown when the test is over.
+    let _ = io::stderr().write_all(
+        b"rust-analyzer builds a small program first, which takes a minute or two where it is new\n",
+    );
     let macros = sysroot().join("libexec/rust-analyzer-proc-macro-srv");
     let mut server = Server::open(&chosen, &folder, &target, &macros);
     let uri = format!("file://{}", folder.join("src/main.rs").display());

@@ -269,7 +269,10 @@ async fn a_detached_write_is_in_the_span_of_its_caller() {
     tokio::spawn(cache.scope(says(3)).instrument(request)).await.unwrap();
     let log = log.take();
     let line = log.lines().find(|line| line.contains("saving 3")).unwrap_or_default();
-    assert!(line.contains(" request{id=7}:invalidates{function=\"says\"}: "), "{log}");
+    assert!(
+        line.contains(" request{id=7}:invalidates{function=\"says\" module=\"redis::detached\"}: "),
+        "{log}"
+    );
 }
 
 #[tokio::test]

@@ -49,7 +49,7 @@ async fn a_call_can_be_followed() {
             );
         }
         assert!(
-            miss.contains("cached_aside{function=\"load\" key=\"told:7\"}"),
+            miss.contains("cached_aside{function=\"load\" key=\"told:7\" module=\"redis::logging\"}"),
             "the body is inside the span:\n{miss}"
         );
 

@@ -12,7 +12,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use cached_aside::{AnyKey, Cache, Error, Source, cached_aside, invalidates, observe};
+use cached_aside::{
+    AnyKey, Cache, Error, Source, cached_aside, invalidate, invalidates, observe, transaction,
+};
 use cached_aside_tests::{
     RedisServer,
     log::{Log, said},
@@ -93,7 +95,9 @@ async fn a_server_that_is_there_and_confirms_no_guard_is_told_of_now_and_then() 
         let lines = said(&told, words);
         let warnings: Vec<&&str> = lines.iter().filter(|line| line.contains("WARN")).collect();
         assert_eq!(warnings.len(), 1, "{told}");
-        assert!(warnings[0].contains(&format!("function=\"{function}\"")), "{}", warnings[0]);
+        // Another module may have a function of that name.
+        let named = format!("module=\"redis::operation\" function=\"{function}\"");
+        assert!(warnings[0].contains(&named), "{}", warnings[0]);
         assert!(lines.len() >= 3, "the others are at `debug`:\n{told}");
     }
     let unguarded = said(&told, "keys could not be guarded")[0];
@@ -164,12 +168,58 @@ async fn a_guard_that_is_lost_names_its_function() {
     }
     let server = RedisServer::start();
     let log = Log::listen().and_of_the_library("save_slowly");
+    // In a transaction it is still that of the write, and not of the transaction.
+    for in_transaction in [false, true] {
+        let cache = patient(server.url()).build().await.unwrap();
+        if in_transaction {
+            cache.scope(transaction(save_slowly(1, &server))).await;
+        } else {
+            cache.scope(save_slowly(1, &server)).await;
+        }
+        let told = until_said(&log, "the guard was lost", 1).await;
+        // Once it is placed anew it can be lost again, on a machine that is late by its time.
+        let [line, ..] = said(&told, "the guard was lost")[..] else { panic!("{told}") };
+        assert!(
+            line.contains("WARN") && line.contains("module=\"redis::operation\" function=\"save_slowly\""),
+            "{line}"
+        );
+    }
+}
+
+/// Of each write the line and the keys on the recovery list have its name: also of what is invalidated by hand, and inside of another.
+#[tokio::test]
+async fn what_could_not_be_delivered_names_its_function() {
+    #[invalidates(load(700_002))]
+    async fn save_both() {
+        save(700_001).await;
+        invalidate([load::key(700_003)]).await;
+    }
+
+    let server = RedisServer::start();
+    let log = Log::listen().and_of_the_library("operated:70000");
     let cache = patient(server.url()).build().await.unwrap();
-    cache.scope(save_slowly(1, &server)).await;
-    let told = until_said(&log, "the guard was lost", 1).await;
-    // Once it is placed anew it can be lost again, on a machine that is late by its time.
-    let [line, ..] = said(&told, "the guard was lost")[..] else { panic!("{told}") };
-    assert!(line.contains("WARN") && line.contains("function=\"save_slowly\""), "{line}");
+    cache.ping().await.unwrap();
+    server.kill();
+    cache.scope(save_both()).await;
+    cache.scope(transaction(save(700_004))).await;
+    cache.invalidate(&load::key(700_005)).await.unwrap_err();
+    let told = log.take();
+    for (words, key, function) in [
+        ("keys could not be guarded", 2, "save_both"),
+        ("keys could not be guarded", 1, "save"),
+        ("keys could not be guarded", 3, "invalidate"),
+        ("keys could not be guarded", 4, "save"),
+        ("on the recovery list", 1, "save"),
+        ("on the recovery list", 2, "save_both"),
+        ("on the recovery list", 3, "invalidate"),
+        ("on the recovery list", 4, "save"),
+        ("on the recovery list", 5, "Cache::invalidate"),
+    ] {
+        let named = format!(" function=\"{function}\" ");
+        let of_key = |line: &&str| line.contains(&format!("operated:70000{key}"));
+        let line = said(&told, words).into_iter().find(of_key);
+        assert!(line.is_some_and(|line| line.contains(&named)), "{words} {key} {function}:\n{told}");
+    }
 }
 
 /// Passes everything on, and closes a connection on which it is sent `HELLO`, as proxies do that know no third version of the

@@ -125,5 +125,6 @@ async fn calls_that_come_together_travel_together() {
     carried_out(&cache).await;
     let arrived = arrivals() - before;
     assert_eq!(scripts(), CALLS * if server::version() >= (7, 0) { 1 } else { 2 });
-    assert!(arrived <= CALLS / 2, "{CALLS} acquires and as many fills came in {arrived} parts");
+    // Nothing is held up here: a busy machine sends what it has whenever the thread that sends has its turn.
+    assert!(arrived <= CALLS, "{CALLS} looks, as many acquires and as many fills came in {arrived} parts");
 }

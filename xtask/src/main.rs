@@ -4,6 +4,7 @@
 use std::{
     env,
     ffi::OsString,
+    io::{self, Write},
     iter,
     num::NonZero,
     path::Path,
@@ -86,8 +87,12 @@ fn main() -> ExitCode {
 const LIBRARIES: &str = "test --package cached-aside --package cached-aside-inspector --package cached-aside-macros \
                          --package cached-aside-protocol --all-features --no-fail-fast --profile search --lib";
 
-/// All other tests but those of the documentation.
-const PROGRAMS: &str = "test --workspace --all-features --no-fail-fast --bins --test *";
+/// All other tests but those of the documentation and of the compiler's messages.
+const PROGRAMS: &str = "test --workspace --all-features --no-fail-fast --bins --test accepted --test command_line --test editor \
+                        --test model --test page --test redis --test service";
+
+/// What the compiler says. It keeps less than one core busy for as long as most of the others take, which mostly wait.
+const MESSAGES: &str = "test --workspace --all-features --no-fail-fast --test ui";
 
 fn test(
     args: &[OsString],
@@ -95,26 +100,33 @@ fn test(
     editor: Option<(&str, &str)>,
 ) -> Result<(), String> {
     let steps = if args.is_empty() { all_steps(servers) } else { chosen(args, servers) };
-    let number = steps.len();
-    let mut outcomes = Vec::new();
+    let (number, begun) = (steps.len(), Instant::now());
     if args.is_empty() {
         println!(
-            "xtask: {number} steps, {} tests at a time ({TEST_THREADS} takes another number).",
+            "xtask: {number} steps, {} tests at a time ({TEST_THREADS} takes another number). {HOW_LONG}",
             test_threads().display()
         );
-        let start = Instant::now();
-        let passed = package::check().inspect_err(|wrong| eprintln!("{wrong}")).is_ok();
-        outcomes.push(Outcome { name: "packages".to_owned(), passed, took: start.elapsed() });
     }
-    for (at, step) in steps.into_iter().enumerate() {
-        println!("xtask: step {} of {number}: {}", at + 1, step.name);
-        let outcome = step.run_with(editor);
-        let result = if outcome.passed { "passed" } else { "FAILED" };
-        println!("xtask: {}: {result} after {:.0} s", outcome.name, outcome.took.as_secs_f32());
-        outcomes.push(outcome);
-    }
-    report(&outcomes)
+    let mut outcomes = Vec::with_capacity(number);
+    thread::scope(|scope| {
+        let mut beside = Vec::new();
+        for (at, step) in steps.into_iter().enumerate() {
+            println!("xtask: step {} of {number}: {}", at + 1, step.name);
+            if step.beside {
+                println!("xtask: {} runs beside the others, and is shown when they are over", step.name);
+                beside.push(scope.spawn(move || step.run_with(editor)));
+            } else {
+                outcomes.push(step.run_with(editor).said());
+            }
+        }
+        let over = beside.into_iter().filter_map(|step| step.join().ok());
+        outcomes.extend(over.map(Outcome::said));
+    });
+    report(number, &outcomes, begun.elapsed())
 }
+
+/// What it takes on a machine with two cores.
+const HOW_LONG: &str = "On two cores all of them take about 12 minutes once they are built, and building them the first time about 20 more.";
 
 /// Only what the arguments name.
 fn chosen(args: &[OsString], servers: Vec<Option<OsString>>) -> Vec<Step> {
@@ -125,14 +137,16 @@ fn chosen(args: &[OsString], servers: Vec<Option<OsString>>) -> Vec<Step> {
 fn all_steps(servers: Vec<Option<OsString>>) -> Vec<Step> {
     // By themselves, so that the time they take is not taken for a test's.
     let mut steps = vec![
+        Step { work: Work::Packages, ..Step::new("what the packages hold", "") },
         Step::new("build of the libraries' tests", LIBRARIES).with(["--no-run"]),
-        Step::new("build of the other tests", PROGRAMS).with(["--no-run"]),
+        Step::new("build of the other tests", PROGRAMS).with(["--test", "ui", "--no-run"]),
+        Step { beside: true, ..Step::new("messages", MESSAGES) },
     ];
     for (number, server) in servers.into_iter().enumerate() {
         let of_libraries = Step::new("the libraries, every feature", LIBRARIES);
         if number == 0 {
             steps.push(of_libraries.on(server.clone()));
-            steps.push(Step::new("programs and messages", PROGRAMS).on(server));
+            steps.push(Step::new("programs", PROGRAMS).on(server));
         } else {
             // What was built for the first is not built again.
             let on_redis = "test --workspace --all-features --no-fail-fast --test redis";
@@ -208,22 +222,44 @@ fn bench(args: &[OsString], servers: Vec<Option<OsString>>) -> Result<(), String
     if built.passed && run.on(server).run().passed { Ok(()) } else { Err("xtask bench: failed".to_owned()) }
 }
 
-/// One run of cargo.
+/// One run of cargo, mostly.
 struct Step {
     name: String,
+    work: Work,
+    /// Whether it runs beside the others, and what it says is shown when they are over.
+    beside: bool,
     args: Vec<OsString>,
     server: Option<OsString>,
+}
+
+enum Work {
+    Cargo,
+    /// The packages are put together and looked at.
+    Packages,
 }
 
 struct Outcome {
     name: String,
     passed: bool,
     took: Duration,
+    /// What it said, where that was not shown at once.
+    output: Vec<u8>,
+}
+
+impl Outcome {
+    /// Says how it went.
+    fn said(self) -> Self {
+        let result = if self.passed { "passed" } else { "FAILED" };
+        let _ = io::stdout().write_all(&self.output);
+        println!("xtask: {}: {result} after {:.0} s", self.name, self.took.as_secs_f32());
+        self
+    }
 }
 
 impl Step {
     fn new(name: &str, args: &str) -> Self {
-        Self { name: name.to_owned(), args: args.split(' ').map(OsString::from).collect(), server: None }
+        let args = args.split(' ').map(OsString::from).collect();
+        Self { name: name.to_owned(), work: Work::Cargo, beside: false, args, server: None }
     }
 
     fn with(mut self, args: impl IntoIterator<Item = impl Into<OsString>>) -> Self {
@@ -252,20 +288,26 @@ impl Step {
         let mut command = Command::new(cargo);
         command.args(&self.args).envs(self.server.map(|server| (redis::CHOSEN, server))).stdin(Stdio::null());
         command.env(TEST_THREADS, test_threads()).envs(variable);
-        let passed = with_signs_of_life(&self.name, || succeeds(&mut command));
-        Outcome { passed, name: self.name, took: start.elapsed() }
+        let mut output = Vec::new();
+        let passed = with_signs_of_life(&self.name, || match self.work {
+            Work::Cargo if self.beside => succeeds_quietly(&mut command, &mut output),
+            Work::Cargo => succeeds(&mut command),
+            Work::Packages => package::check().inspect_err(|wrong| eprintln!("{wrong}")).is_ok(),
+        });
+        Outcome { passed, name: self.name, took: start.elapsed(), output }
     }
 }
 
 /// Says what happened, in a table and one line.
-fn report(outcomes: &[Outcome]) -> Result<(), String> {
+fn report(number: usize, outcomes: &[Outcome], took: Duration) -> Result<(), String> {
     println!();
-    for Outcome { name, passed, took } in outcomes {
+    for Outcome { name, passed, took, .. } in outcomes {
         println!("{:<8}{name:<40}{:>7.1} s", if *passed { "ok" } else { "FAILED" }, took.as_secs_f32());
     }
     let passed = outcomes.iter().filter(|outcome| outcome.passed).count();
-    let summary = format!("xtask test: {passed} of {} steps passed", outcomes.len());
-    if passed < outcomes.len() {
+    let minutes = took.as_secs_f32() / 60.0;
+    let summary = format!("xtask test: {passed} of {number} steps passed, in {minutes:.1} minutes");
+    if passed < number {
         return Err(summary);
     }
     println!("{summary}");
@@ -284,6 +326,21 @@ fn succeeds(command: &mut Command) -> bool {
     }
 }
 
+/// The same with what it says added to `output`.
+fn succeeds_quietly(command: &mut Command, output: &mut Vec<u8>) -> bool {
+    eprintln!("$ {}", written(command));
+    match command.output() {
+        Ok(over) => {
+            output.extend([over.stdout, over.stderr].concat());
+            over.status.success()
+        }
+        Err(error) => {
+            eprintln!("{}: {error}", written(command));
+            false
+        }
+    }
+}
+
 fn written(command: &Command) -> String {
     let program = Path::new(command.get_program()).file_name().unwrap_or_default();
     let words = iter::once(program).chain(command.get_args());
@@ -294,7 +351,47 @@ fn written(command: &Command) -> String {
 mod tests {
     use std::{fs, path::Path};
 
-    use super::LIBRARIES;
+    use super::{LIBRARIES, MESSAGES, PROGRAMS};
+
+    #[test]
+    fn every_other_test_is_run() {
+        let root = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
+        let folders = [
+            "cli",
+            "inspector",
+            "macros",
+            "protocol",
+            "runtime",
+            "tests",
+            "tests/facade",
+            "tests/model",
+            "xtask",
+        ];
+        let examples = fs::read_dir(root.join("examples")).unwrap().map(|entry| entry.unwrap().path());
+        let mut names = Vec::new();
+        for folder in folders.iter().map(|folder| root.join(folder)).chain(examples) {
+            let Ok(manifest) = fs::read_to_string(folder.join("Cargo.toml")) else { continue };
+            let declared = manifest.split("[[test]]\n").skip(1);
+            let name =
+                |test: &str| test.lines().find_map(|line| line.strip_prefix("name = ")).unwrap().to_owned();
+            names.extend(declared.map(|test| name(test).trim_matches('"').to_owned()));
+            // Those that cargo finds by itself.
+            let found =
+                fs::read_dir(folder.join("tests")).into_iter().flatten().map(|entry| entry.unwrap().path());
+            let found = found.filter(|file| {
+                !manifest.contains("autotests = false")
+                    && (file.extension().is_some_and(|end| end == "rs") || file.join("main.rs").exists())
+            });
+            names.extend(found.map(|file| file.file_stem().unwrap().to_string_lossy().into_owned()));
+        }
+        names.sort_unstable();
+        names.dedup();
+        for name in &names {
+            let is_run = |step: &&str| format!("{step} ").contains(&format!("--test {name} "));
+            assert!([PROGRAMS, MESSAGES].iter().any(is_run), "`{name}` is in no step");
+        }
+        assert!(names.len() >= 8, "{names:?}");
+    }
 
     #[test]
     fn the_tests_of_every_library_are_run() {

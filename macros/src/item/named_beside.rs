@@ -1,8 +1,9 @@
 //! Functions and types that the file of an annotated function writes or imports.
 
-use syn::{Attribute, ImplItemFn, ItemFn, ItemImpl, Type, Visibility};
+use syn::{Attribute, Field, File, ImplItemFn, Item, ItemFn, ItemImpl, Type, Visibility};
 
 use super::beside::{Beside, Token, method_in, tokens};
+use crate::tokens::{compact, names};
 
 /// An `impl` in the file.
 pub(super) struct Impl<'a> {
@@ -14,6 +15,49 @@ pub(super) struct Impl<'a> {
 }
 
 impl Beside {
+    /// The field by which the struct of this name in the module borrows what it is deserialized from, if its `Deserialize` is serde's,
+    /// derived, and certainly gives it such a field.
+    pub(crate) fn borrowing_field(&self, of: &str) -> Option<String> {
+        if self.is_in_block() {
+            return None;
+        }
+        let file: File = syn::parse_str(&self.text[self.module().clone()]).ok()?;
+        let mut structs = file.items.iter().filter_map(|item| match item {
+            Item::Struct(item) if item.ident == of => Some(item),
+            _ => None,
+        });
+        let (item, None) = (structs.next()?, structs.next()) else { return None };
+        let conditional = |attrs: &[Attribute]| {
+            attrs.iter().any(|attr| attr.path().is_ident("cfg") || attr.path().is_ident("cfg_attr"))
+        };
+        let given_otherwise = ["from", "try_from", "remote"];
+        if !is_deserialize_derived(&item.attrs)
+            || conditional(&item.attrs)
+            || names_for_serde(&item.attrs).iter().any(|name| given_otherwise.contains(&&**name))
+        {
+            return None;
+        }
+        let borrows = |field: &Field| {
+            let asked = names_for_serde(&field.attrs);
+            let left_out = ["skip", "skip_deserializing", "with", "deserialize_with"];
+            let by_type = match &field.ty {
+                Type::Reference(reference) => match &*reference.elem {
+                    Type::Path(path) => path.path.is_ident("str"),
+                    Type::Slice(slice) => {
+                        matches!(&*slice.elem, Type::Path(path) if path.path.is_ident("u8"))
+                    }
+                    _ => false,
+                },
+                _ => false,
+            };
+            !conditional(&field.attrs)
+                && !asked.iter().any(|name| left_out.contains(&&**name))
+                && (by_type || asked.iter().any(|name| name == "borrow"))
+        };
+        let (number, field) = item.fields.iter().enumerate().find(|(_, field)| borrows(field))?;
+        Some(field.ident.as_ref().map_or_else(|| number.to_string(), ToString::to_string))
+    }
+
     /// Whether the function of this name is in the same module, and none of the file is a `const fn`.
     pub(crate) fn is_not_const(&self, name: &str) -> bool {
         let of_module = tokens(&self.text[self.module().clone()]);
@@ -207,6 +251,23 @@ impl Beside {
             importing && token.text == name
         })
     }
+}
+
+/// Whether one of these is `#[derive(…)]` of serde's `Deserialize`.
+fn is_deserialize_derived(attrs: &[Attribute]) -> bool {
+    let derives = attrs.iter().filter(|attr| attr.path().is_ident("derive"));
+    derives.filter_map(|attr| attr.meta.require_list().ok()).any(|list| {
+        let written = compact(&list.tokens);
+        written
+            .split(',')
+            .any(|path| ["Deserialize", "serde::Deserialize", "::serde::Deserialize"].contains(&path.trim()))
+    })
+}
+
+/// The names in `#[serde(…)]`.
+fn names_for_serde(attrs: &[Attribute]) -> Vec<String> {
+    let asked = attrs.iter().filter(|attr| attr.path().is_ident("serde"));
+    asked.filter_map(|attr| attr.meta.require_list().ok()).flat_map(|list| names(&list.tokens)).collect()
 }
 
 /// Whether an attribute stands before an `impl`.

@@ -3,7 +3,7 @@
 use quote::ToTokens;
 use syn::{
     Attribute, Expr, ExprCall, ExprMethodCall, ExprPath, Ident, ImplItemFn, LitStr, Meta, ext::IdentExt,
-    parse::Parser, spanned::Spanned,
+    parse::Parser,
 };
 
 use super::uncached::plain_name;
@@ -26,7 +26,7 @@ pub(super) fn misnamed(call: &Call, site: &Site) -> Option<syn::Error> {
     let (name, of) = match call {
         Call::Path(_, path) if path.qself.as_ref().is_some_and(|qself| qself.position > 0) => {
             let last = path.path.segments.last()?;
-            return Some(syn::Error::new(path.span(), of_trait(&last.ident.to_string(), None)));
+            return Some(syn::Error::new_spanned(path, of_trait(&last.ident.to_string(), None)));
         }
         Call::Path(call, path) => {
             if let Some(problem) = misnamed_path(call, path, site) {
@@ -88,7 +88,7 @@ fn misnamed_path(call: &ExprCall, path: &ExprPath, site: &Site) -> Option<syn::E
         return None;
     };
     let of_a_trait = beside.item(&of.ident.to_string()) == Some("trait");
-    of_a_trait.then(|| syn::Error::new(path.span(), of_trait(&name.ident.to_string(), None)))
+    of_a_trait.then(|| syn::Error::new_spanned(path, of_trait(&name.ident.to_string(), None)))
 }
 
 /// `Repo::load_user_key(id)`, where `load_user` is the cached function and that the companion which makes its key.
@@ -100,7 +100,7 @@ fn companion(path: &ExprPath, site: &Site) -> Option<syn::Error> {
     let name = cached_behind(&of, &last.ident.to_string(), site)?;
     last.ident = Ident::new(&name, last.ident.span());
     let call = compact(&called.to_token_stream());
-    Some(syn::Error::new(path.span(), format!("write the call itself, `{call}(…)`: its key is meant")))
+    Some(syn::Error::new_spanned(path, format!("write the call itself, `{call}(…)`: its key is meant")))
 }
 
 /// `self.load_user_key(id)`, where `load_user` is the cached method.
@@ -169,7 +169,7 @@ fn key_of_call(key: &ExprMethodCall, site: &Site) -> Option<syn::Error> {
     let function = site.beside.as_ref()?.free_function(&path.path.get_ident()?.to_string())?;
     cached(&function.attrs)?;
     let written = call.to_token_stream().to_string().replace(" (", "(");
-    Some(syn::Error::new(call.span(), format!("write the call itself, `{written}`: its key is meant")))
+    Some(syn::Error::new_spanned(call, format!("write the call itself, `{written}`: its key is meant")))
 }
 
 /// `load_user::key(id)` where `load_user` is a function, `USER(id)` where `USER` is a `Cached`, and `catalog(id)` where `catalog` is a tag.
@@ -205,7 +205,7 @@ pub(super) fn no_function(path: &ExprPath, beside: &Beside) -> Option<syn::Error
         }
         _ => return None,
     };
-    Some(syn::Error::new(path.span(), why))
+    Some(syn::Error::new_spanned(path, why))
 }
 
 /// `load_user(id)` inside of `tags(…)`, where it is a cached function.
@@ -217,7 +217,7 @@ pub(super) fn cached_tag(tag: &ExprCall, beside: &Beside) -> Option<syn::Error> 
     }
     cached(&beside.free_function(&name)?.attrs)?;
     let why = format!("`{name}` is a cached function, and no tag; name it outside of `tags(…)`");
-    Some(syn::Error::new(path.span(), why))
+    Some(syn::Error::new_spanned(path, why))
 }
 
 /// `skip(db)` and `when(id > 3)`, where no function is called so.
@@ -239,11 +239,11 @@ fn option_as_call(call: &ExprCall, path: &ExprPath, site: &Site) -> Option<syn::
         let value =
             call.args.first().map_or_else(|| "…".to_owned(), |value| value.to_token_stream().to_string());
         let why = format!("an option is written `{name} = {value}`");
-        return Some(syn::Error::new(path.span(), why));
+        return Some(syn::Error::new_spanned(path, why));
     }
     if name == "tag" && matches!(call.args.first(), Some(Expr::Lit(_))) {
         let why = "the tags of a write are named as `tags(\"tenant:{tenant}\")`";
-        return Some(syn::Error::new(path.span(), why));
+        return Some(syn::Error::new_spanned(path, why));
     }
     if name != "skip" {
         return None;
@@ -257,7 +257,7 @@ fn option_as_call(call: &ExprCall, path: &ExprPath, site: &Site) -> Option<syn::
     call.args
         .iter()
         .all(is_parameter)
-        .then(|| syn::Error::new(path.span(), "a write takes no `skip`: leave it out"))
+        .then(|| syn::Error::new_spanned(path, "a write takes no `skip`: leave it out"))
 }
 
 /// `load_usr(id)` where only a `load_user` is in scope.

@@ -1,8 +1,12 @@
 //! `#[cached_aside]`: what will be generated.
 
+use std::iter;
+
 use proc_macro2::{Span, TokenStream, TokenTree};
 use quote::ToTokens;
-use syn::{Expr, GenericArgument, Ident, LitStr, PathArguments, Type, TypeReference, spanned::Spanned};
+use syn::{
+    Expr, GenericArgument, Ident, LitStr, PathArguments, Type, TypePath, TypeReference, spanned::Spanned,
+};
 
 use super::{
     constants, coverage, derived_key, fixed,
@@ -13,7 +17,9 @@ use super::{
     transfer::ArgTransfer,
 };
 use crate::{
-    item::{beside::Beside, context::Context, function::Function, shape::is_unknown, types::Transaction},
+    item::{
+        beside::Beside, context::Context, function::Function, shape::is_unknown, types::Transaction, value,
+    },
     parse::{
         args::{Attribute, OptionValue, ReadArgs},
         duration::DurationArg,
@@ -291,6 +297,16 @@ fn storable(function: &Function, problems: &mut Problems) {
             "a value that borrows can't be read back from the cache; return an owned one, such as a `String` instead of a `&str`",
         ));
     }
+    if let Some((of, field)) = borrowing_struct(function) {
+        problems.push(syn::Error::new_spanned(
+            of,
+            format!(
+                "`{}` borrows in `{field}`, and a value that borrows can't be read back from the cache; return one that owns what it holds, \
+                 such as a `String` instead of a `&str`",
+                of.path.segments.last().map(|last| last.ident.to_string()).unwrap_or_default()
+            ),
+        ));
+    }
     if is_unknown(&function.output, function) {
         problems.push(syn::Error::new(
             function.output.span(),
@@ -327,6 +343,24 @@ pub(super) fn key(
         }
     }
     key
+}
+
+/// A struct beside the function, with a lifetime in the return type, and the field by which it borrows from the cache's answer.
+fn borrowing_struct(function: &Function) -> Option<(&TypePath, String)> {
+    let value = value::value(&function.output);
+    let with_lifetime = |ty: &&'_ Type| match ty {
+        Type::Path(path) => path.path.segments.last().is_some_and(|last| match &last.arguments {
+            PathArguments::AngleBracketed(arguments) => {
+                arguments.args.iter().any(|argument| matches!(argument, GenericArgument::Lifetime(_)))
+            }
+            _ => false,
+        }),
+        _ => false,
+    };
+    let found = iter::once(value).chain(value::parts(&function.output)).find(with_lifetime)?;
+    let Type::Path(path) = found else { return None };
+    let [of] = path.path.segments.iter().collect::<Vec<_>>()[..] else { return None };
+    Some((path, Beside::of(function)?.borrowing_field(&of.ident.to_string())?))
 }
 
 /// A reference where the value is, as far as it can be seen.

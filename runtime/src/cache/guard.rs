@@ -48,7 +48,7 @@ impl fmt::Debug for WriteGuard {
 }
 
 /// How guards are placed that no attribute describes.
-const BY_HAND: WriteFunction = WriteFunction::declare(module_path!(), "Cache::guard");
+const BY_HAND: WriteFunction = WriteFunction::declare("cached_aside", "Cache::guard");
 
 impl WriteGuard {
     /// Guards all of the keys, or none.
@@ -67,7 +67,7 @@ impl WriteGuard {
     }
 
     async fn begin(cache: &Arc<Shared>, keys: Vec<AnyKey>, guard: Guard) -> (WriteGuard, Option<Unguarded>) {
-        let places = Places::new(BY_HAND.settings.name, Some(cache));
+        let places = Places::new(BY_HAND.settings.function(), Some(cache));
         let parts = places.sort(keys);
         places.count(&parts);
         let keys = parts.iter().flat_map(|Part { keys, .. }| keys.iter().cloned()).collect();

@@ -19,7 +19,7 @@ use crate::{
         shared::Shared,
     },
     fingerprint,
-    function::read::ReadFunction,
+    function::{name::FunctionName, read::ReadFunction},
     outcome::Loaded,
     read,
     write::by_hand,
@@ -121,7 +121,12 @@ impl<T, C> Key<T, C> {
     where
         C: KnowsCache,
     {
-        by_hand::invalidate_in("Key::invalidate", Some(&self.cache()?), vec![self.into()]).await
+        by_hand::invalidate_in(
+            FunctionName::of_library("Key::invalidate"),
+            Some(&self.cache()?),
+            vec![self.into()],
+        )
+        .await
     }
 
     /// It, without its type, for whoever knows the cache.
@@ -288,7 +293,12 @@ impl AnyKey {
     /// As [`Key::invalidate`].
     pub async fn invalidate(&self) -> Result<(), Error> {
         let cache = self.cache().cloned().or_else(scope::current).ok_or(Error::NoCache)?;
-        by_hand::invalidate_in("AnyKey::invalidate", Some(&cache), vec![self.clone()]).await
+        by_hand::invalidate_in(
+            FunctionName::of_library("AnyKey::invalidate"),
+            Some(&cache),
+            vec![self.clone()],
+        )
+        .await
     }
 }
 

@@ -4,11 +4,11 @@ use super::Cache;
 use crate::engine::switch;
 
 impl Cache {
-    /// Turns a cached function off in this cache: its calls run their bodies, and nothing is read or stored for them, until
+    /// Turns a cached function off in this cache: its calls from now on run their bodies, and nothing is read or stored for them, until
     /// [`enable`](Cache::enable). Writes go on invalidating its entries, so that none is stale when it is turned on again;
     /// [`#[updates]`](macro@crate::updates) deletes instead of storing, and [`Key::peek`](crate::Key::peek) finds nothing.
     ///
-    /// The name is as [`Stats::functions`](crate::Stats::functions) has it (`app::users::load_user`), or its end as the
+    /// The name is as [`Stats::functions`](crate::Stats::functions) has it (`app::users::load_user`, with its place behind it where several have that path), or its end as the
     /// function or method is written (`load_user`, `Repo::load_user`), which then means every function of that name. A name that
     /// no function has is kept and logged as a warning: only a [`Cached`](crate::Cached) that was not used yet can still have it.
     ///

@@ -69,7 +69,12 @@ fn checked<V: Cacheable, C: Codec>(
         return Ok(());
     }
     let limits = Limits::recording(payload);
-    let unreadable = |error| CodecError::new(format!("the codec can't read it back: {error}"));
+    let codec = option_of(C::NAME);
+    let unreadable = |error| {
+        // A type with `version = only(…)` is not looked at before.
+        let advice = if C::SELF_DESCRIBING { "" } else { ASKS_THE_FORMAT };
+        CodecError::new(format!("the codec `{codec}` can't read it back: {error}{advice}"))
+    };
     let read: Result<V, _> =
         C::decode_bounded(payload, &limits).map_err(|error| unreadable(limits.error(error)));
     all_fields_are_written(&walked.written, &limits.reads(), counts)?;
@@ -92,12 +97,11 @@ fn checked<V: Cacheable, C: Codec>(
     let with_fields = Options { with_fields: true, ..options };
     let place = of_written(with_fields)?.first_difference(&of_read(with_fields)?);
     let place = place.map(|(name, field)| format!(" in `{name}.{field}`")).unwrap_or_default();
-    Err(CodecError::new(format!(
-        "the codec `{}` reads back another value{place}{}",
-        option_of(C::NAME),
-        advice::<C>()
-    )))
+    Err(CodecError::new(format!("the codec `{codec}` reads back another value{place}{}", advice::<C>())))
 }
+
+const ASKS_THE_FORMAT: &str = "; where its type asks the format what comes next (`flatten`, `untagged`, `serde_json::Value`), take \
+                               `codec = Json` or `codec = MessagePack`";
 
 fn advice<C: Codec>() -> &'static str {
     if C::SELF_DESCRIBING {

@@ -20,6 +20,7 @@ use pin_project_lite::pin_project;
 
 use crate::{
     engine::{session::Member, shared::Shared},
+    function::name::FunctionName,
     options::CallOptions,
 };
 
@@ -220,10 +221,10 @@ pub(crate) fn current() -> Option<Arc<Shared>> {
 }
 
 /// The cache of a call whose attribute names this one or none, and what is asked of the call. Warns once if there is no cache.
-pub(crate) fn for_call<'a>(
-    function: &'static str,
-    named: Option<&'a Arc<Shared>>,
-) -> (Option<Cow<'a, Arc<Shared>>>, CallOptions) {
+pub(crate) fn for_call(
+    function: FunctionName,
+    named: Option<&Arc<Shared>>,
+) -> (Option<Cow<'_, Arc<Shared>>>, CallOptions) {
     let here = SCOPE.try_with(|scope| {
         let scope = scope.borrow();
         let mut options = scope.options.clone();
@@ -238,7 +239,8 @@ pub(crate) fn for_call<'a>(
     };
     if cache.is_none() && !SAID_NO_CACHE.swap(true, Relaxed) {
         tracing::warn!(
-            function,
+            module = function.module,
+            function = function.name,
             "no cache is installed, functions run uncached; call `Cache::connect(url).await?.install()?` at the start"
         );
     }

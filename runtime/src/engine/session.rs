@@ -18,7 +18,10 @@ use cached_aside_protocol::Token;
 use crate::{
     AnyKey,
     engine::{encoder::EncodedEntry, local::clock::Nanos, shared::Shared},
-    function::write::WriteSettings,
+    function::{
+        name::{FunctionName, FunctionNames},
+        write::WriteSettings,
+    },
     lock::Mutex,
     thread::Beside,
 };
@@ -26,8 +29,8 @@ use crate::{
 /// All that an outermost write and those inside of it have named.
 #[derive(Debug)]
 pub(crate) struct Session {
-    /// Which write the outermost one is: its module and its name.
-    site: (&'static str, &'static str),
+    /// Which write the outermost one is.
+    function: FunctionName,
     state: Mutex<State>,
     /// How many writes have joined it.
     joined: AtomicUsize,
@@ -56,13 +59,9 @@ pub(crate) struct Member {
 
 impl Member {
     /// A write that is the outermost one.
-    pub(crate) fn outermost(
-        module: &'static str,
-        function: &'static str,
-        in_transaction: bool,
-    ) -> Arc<Member> {
+    pub(crate) fn outermost(function: FunctionName, in_transaction: bool) -> Arc<Member> {
         let session = Session {
-            site: (module, function),
+            function,
             state: Mutex::new(State { sets: Vec::new(), members: 1 }),
             joined: AtomicUsize::new(0),
             updates: Mutex::default(),
@@ -120,8 +119,8 @@ impl Session {
     /// that joins: nothing else was written in between then.
     pub(crate) fn count_joined(&self, settings: &WriteSettings) -> bool {
         let before = self.joined.fetch_add(1, Relaxed);
-        let WriteSettings { module, name, attributes_around: around, .. } = *settings;
-        around > 0 && self.site == (module, name) && before + 1 == usize::from(around)
+        let around = settings.attributes_around;
+        around > 0 && self.function == settings.function() && before + 1 == usize::from(around)
     }
 
     /// What another attribute of its function leaves behind.
@@ -140,7 +139,7 @@ impl Session {
         let sets = &mut self.state().sets;
         let set = sets.iter().find(|set| Arc::ptr_eq(&set.cache, cache)).cloned();
         set.unwrap_or_else(|| {
-            let set = Arc::new(GuardSet::new(self.site.1, cache));
+            let set = Arc::new(GuardSet::new(cache));
             sets.push(set.clone());
             set
         })
@@ -178,8 +177,6 @@ impl Session {
 /// The keys of a write in one cache.
 #[derive(Debug)]
 pub(crate) struct GuardSet {
-    /// Which write they are of.
-    pub(crate) function: &'static str,
     pub(crate) cache: Arc<Shared>,
     /// The write's token in all guards.
     pub(crate) token: Token,
@@ -191,6 +188,8 @@ pub(crate) struct GuardSet {
 #[derive(Debug)]
 struct Keys {
     named: BTreeMap<String, Named>,
+    /// The writes that named them.
+    functions: FunctionNames,
     /// How long its guards hold unrenewed: the longest that was asked for.
     hold: Duration,
     /// Whether a guard was found to be gone while the write ran: others may have written meanwhile without meeting it.
@@ -202,6 +201,8 @@ struct Keys {
 /// A key of a write.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Named {
+    /// The number of the write that named it last.
+    function: u16,
     pub(crate) guard: Placing,
     /// How long its guard stays after the end.
     pub(crate) settle: Duration,
@@ -234,12 +235,30 @@ pub(crate) enum Placing {
 #[derive(Debug)]
 pub(crate) struct Ended {
     pub(crate) keys: BTreeMap<String, Named>,
+    functions: FunctionNames,
     /// Whether a guard was lost.
     pub(crate) lost: bool,
 }
 
+impl Ended {
+    /// These keys by the writes that named them last.
+    pub(crate) fn by_function<T>(
+        &self,
+        keys: Vec<T>,
+        key: impl Fn(&T) -> &str,
+    ) -> Vec<(FunctionName, Vec<T>)> {
+        self.functions.group(keys, |of| Some(self.keys.get(key(of))?.function))
+    }
+
+    /// What is left to do of it by others, who can't know what was stored.
+    pub(crate) fn take(&mut self) -> Ended {
+        Ended { keys: mem::take(&mut self.keys), functions: mem::take(&mut self.functions), lost: true }
+    }
+}
+
 impl Named {
     pub(crate) const NEW: Named = Named {
+        function: 0,
         guard: Placing::None,
         settle: Duration::ZERO,
         replicas: 0,
@@ -256,10 +275,11 @@ impl Named {
 }
 
 impl GuardSet {
-    fn new(function: &'static str, cache: &Arc<Shared>) -> GuardSet {
-        let keys = Keys { named: BTreeMap::new(), hold: Duration::ZERO, lost: false, stand_until: None };
+    fn new(cache: &Arc<Shared>) -> GuardSet {
+        let (named, functions) = (BTreeMap::new(), FunctionNames::default());
+        let keys = Keys { named, functions, hold: Duration::ZERO, lost: false, stand_until: None };
         let (cache, token) = (cache.clone(), Token::fresh());
-        GuardSet { function, cache, token, keys: Mutex::new(keys), renewing: Mutex::default() }
+        GuardSet { cache, token, keys: Mutex::new(keys), renewing: Mutex::default() }
     }
 
     /// Adds keys, and gives those whose guards are still to be placed, and for how long. Keys that are not to be guarded are deleted
@@ -273,10 +293,12 @@ impl GuardSet {
     ) -> (Vec<AnyKey>, Duration) {
         let mut set = self.keys.lock();
         set.hold = set.hold.max(settings.guard_for);
+        let function = set.functions.number_of(settings.function());
         let WriteSettings { settle, wait_replicas: replicas, .. } = *settings;
         let mut unguarded = Vec::with_capacity(keys.len());
         for key in keys {
             let named = set.named.entry(key.as_str().to_owned()).or_insert(Named::NEW);
+            named.function = function;
             named.settle = named.settle.max(settle);
             if by_inner {
                 named.by_inner += 1;
@@ -292,6 +314,12 @@ impl GuardSet {
             }
         }
         (unguarded, set.hold)
+    }
+
+    /// These keys by the writes that named them last.
+    pub(crate) fn by_function<'a>(&self, keys: &[&'a str]) -> Vec<(FunctionName, Vec<&'a str>)> {
+        let set = self.keys.lock();
+        set.functions.group(keys.iter().copied(), |key| Some(set.named.get(*key)?.function))
     }
 
     /// Notes the answers of the store: which of these keys have their guards, until then at least. They are renewed from now on, also
@@ -417,6 +445,6 @@ impl GuardSet {
         for named in set.named.values_mut().filter(|named| named.in_doubt) {
             named.settle = named.settle.max(hold);
         }
-        Ended { keys: mem::take(&mut set.named), lost: set.lost }
+        Ended { keys: mem::take(&mut set.named), functions: mem::take(&mut set.functions), lost: set.lost }
     }
 }

@@ -118,7 +118,7 @@ impl Shared {
             StoreError::Listed => {}
             StoreError::Foreign => {
                 counters.foreign.increment();
-                self.warn_once_foreign(function.settings.name, key);
+                self.warn_once_foreign(function, key);
             }
             _ => {
                 counters.errors.increment();
@@ -128,11 +128,12 @@ impl Shared {
     }
 
     /// Tells of a key that holds somebody else's data, once.
-    pub(crate) fn warn_once_foreign(&self, function: &'static str, key: &str) {
+    pub(crate) fn warn_once_foreign(&self, function: &ReadFunction, key: &str) {
         let mut foreign = self.foreign.lock();
         if foreign.len() < FOREIGN_KEYS && foreign.insert(key.to_owned()) {
             tracing::warn!(
-                function,
+                module = function.settings.module,
+                function = function.settings.name,
                 key,
                 "the key holds somebody else's data, which is left alone; the function runs uncached"
             );

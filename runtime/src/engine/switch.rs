@@ -7,7 +7,11 @@ use std::{
 };
 
 use crate::{
-    function::{linked, read::ReadFunction, registry},
+    function::{
+        linked,
+        read::{ReadFunction, ReadSettings},
+        registry,
+    },
     lock::RwLock,
 };
 
@@ -76,10 +80,16 @@ impl Off {
     }
 }
 
-/// Whether a function may be called this here: by its path, or as it is written.
+/// Whether a function may be called this here: by its path, with its place or without, or as it is written.
 fn is_name_of(name: &str, function: &ReadFunction) -> bool {
-    let (module, of) = (function.settings.module, function.settings.name);
-    name == of || name.strip_prefix(module).and_then(|rest| rest.strip_prefix("::")) == Some(of)
+    let ReadSettings { module, name: of, file, line, .. } = function.settings;
+    let Some(rest) = name.strip_prefix(module).and_then(|rest| rest.strip_prefix("::")) else {
+        return name == of;
+    };
+    match rest.split_once(" (") {
+        Some((rest, place)) => rest == of && place == format!("{file}:{line})"),
+        None => rest == of,
+    }
 }
 
 /// Whether a cached function of the program has this name. That of a [`Cached`](crate::Cached) is not known before its first use.

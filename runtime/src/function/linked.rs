@@ -1,6 +1,6 @@
 //! The annotated functions that are linked into the program, known without a call of them.
 
-use std::{fmt, thread, time::Duration};
+use std::{collections::BTreeSet, fmt, sync::OnceLock, thread, time::Duration};
 
 use crate::{
     fingerprint::{self, Cacheability, CodingKind, Uncacheable},
@@ -45,6 +45,16 @@ pub(crate) fn functions() -> Vec<&'static ReadFunction> {
     functions
 }
 
+/// The paths that several of them have, such as functions of one name inside of different functions of a module.
+pub(crate) fn ambiguous_paths() -> &'static BTreeSet<(&'static str, &'static str)> {
+    static PATHS: OnceLock<BTreeSet<(&str, &str)>> = OnceLock::new();
+    PATHS.get_or_init(|| {
+        let path = |function: &ReadFunction| (function.settings.module, function.settings.name);
+        let paths: Vec<_> = functions().into_iter().map(path).collect();
+        paths.windows(2).filter(|pair| pair[0] == pair[1]).map(|pair| pair[0]).collect()
+    })
+}
+
 /// Checks every cached function of the program for what would make it run uncached: a type that its codec can write and never
 /// read back, such as `rust_decimal::Decimal` or `serde_json::Value` with the default codec. And for two functions with one key,
 /// where the first is given what the second stored, unless both say `shares_key`. Meant for one line in a test:
@@ -67,6 +77,7 @@ pub(crate) fn functions() -> Vec<&'static ReadFunction> {
 /// of a library write `use my_library as _;`, or the library is not linked. A function whose value type depends on a type
 /// parameter is checked at its first call only. A [`Cached`](crate::Cached) is checked from its first use in the process on, that of
 /// its [`key`](crate::Cached::key) included: nothing says before that it exists. In such a test write `let _ = NAME.key(…);` for each.
+/// A type with `version = only(…)` is never looked at: what its codec can't read back is found when the first value is stored.
 ///
 /// [`Cache::install`](crate::Cache::install) looks for types that can't be read back as well, in a thread of its own, and logs what it
 /// finds as an error. That two functions share a key is logged when both have been called.

@@ -2,6 +2,7 @@
 
 mod copies;
 pub(crate) mod linked;
+pub(crate) mod name;
 pub(crate) mod read;
 pub(crate) mod registry;
 mod reports;

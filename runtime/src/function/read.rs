@@ -9,7 +9,7 @@ use std::{
 use crate::{
     codec::coding::Coding,
     fingerprint::{Cacheability, CodingKind, FingerprintCell, TypeInfo, Uncacheable},
-    function::staleness::Staleness,
+    function::{name::FunctionName, staleness::Staleness},
 };
 
 /// No TTL is longer: 100 years. It keeps every deadline within what Redis and the wire format can hold.
@@ -64,6 +64,10 @@ pub(crate) enum LocalMode {
 }
 
 impl ReadSettings {
+    pub(crate) const fn function(&self) -> FunctionName {
+        FunctionName { module: self.module, name: self.name }
+    }
+
     /// The longest time for which an entry may still be given, from the beginning of its load: its tags live as long. Where a load
     /// takes longer than is allowed for here, its entry ends with its tags.
     pub(crate) fn longest_life(&self) -> Duration {

@@ -30,7 +30,8 @@ impl ReadFunction {
 
     pub(crate) fn warn_once_uncacheable(&self, error: &Uncacheable) {
         if error.is_passing() {
-            tracing::debug!(function = self.settings.name, %error, "the function runs uncached until then");
+            let ReadSettings { module, name, .. } = self.settings;
+            tracing::debug!(module, function = name, %error, "the function runs uncached until then");
         } else if first_time(&self.said.uncacheable) {
             let ReadSettings { module, name, template, file, line, .. } = self.settings;
             tracing::error!(module, function = name, template, file, line, %error, "the function runs uncached");
@@ -61,12 +62,8 @@ impl ReadFunction {
 
     pub(crate) fn warn_once_undecodable(&self, key: &str, error: &CodecError) {
         if first_time(&self.said.undecodable) {
-            tracing::error!(
-                function = self.settings.name,
-                key,
-                %error,
-                "the entry can't be read and is replaced"
-            );
+            let ReadSettings { module, name, .. } = self.settings;
+            tracing::error!(module, function = name, key, %error, "the entry can't be read and is replaced");
         }
     }
 
@@ -86,7 +83,8 @@ impl ReadFunction {
 
     pub(crate) fn warn_once_unencodable(&self, key: &str, error: &str) {
         if first_time(&self.said.unencodable) {
-            tracing::error!(function = self.settings.name, key, error, "the value can't be stored");
+            let ReadSettings { module, name, .. } = self.settings;
+            tracing::error!(module, function = name, key, error, "the value can't be stored");
         }
     }
 }

@@ -2,7 +2,10 @@
 
 use std::{panic::Location, time::Duration};
 
-use super::read::{ReadFunction, TagName};
+use super::{
+    name::FunctionName,
+    read::{ReadFunction, TagName},
+};
 
 /// What a write does when its keys can't be guarded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -52,6 +55,12 @@ pub(crate) struct WriteSettings {
     pub(crate) targets: &'static [Target],
     /// Whether it is a `keys![…]` inside of the function of this name.
     pub(crate) is_by_hand: bool,
+}
+
+impl WriteSettings {
+    pub(crate) const fn function(&self) -> FunctionName {
+        FunctionName { module: self.module, name: self.name }
+    }
 }
 
 /// How long a guard may go unrenewed, unless the attribute says so.

@@ -18,7 +18,7 @@ use crate::{
     AnyKey,
     codec::coding::Coding,
     engine::{scope, shared::Shared},
-    function::read::{MAX_TTL, ReadFunction},
+    function::read::{MAX_TTL, ReadFunction, ReadSettings},
     options::{CallOptions, ReadMode, Source},
     outcome::returns::ErrorPolicy,
 };
@@ -184,9 +184,11 @@ impl<R, K, V, E> Batch<R, K, V, E> {
             (Some(cache), Some(first)) => Arc::ptr_eq(cache, first),
             (cache, first) => cache.is_none() && first.is_none(),
         };
-        let (mut cache, options) = scope::for_call(function.settings.name, first.or(self.cache.as_ref()));
+        let (mut cache, options) =
+            scope::for_call(function.settings.function(), first.or(self.cache.as_ref()));
         if !self.keys.iter().all(is_first) {
-            tracing::debug!(function = function.settings.name, "a batch over several caches runs uncached");
+            let ReadSettings { module, name, .. } = function.settings;
+            tracing::debug!(module, function = name, "a batch over several caches runs uncached");
             cache = None;
         }
         let type_info = || function.of_value_by_key(&coding.kind);

@@ -20,7 +20,7 @@ use crate::{
     engine::deferred::Deferred,
     engine::nested::{self, Loading},
     engine::{scope, shared::Shared},
-    function::read::ReadFunction,
+    function::{name::FunctionName, read::ReadFunction},
     lock::Mutex,
     outcome::{Loaded, Outcome},
 };
@@ -208,8 +208,8 @@ pub(super) async fn within_limit<T>(
         Ok(result) => result,
         Err(_) => {
             cache.table.of(function).timed_out.increment();
-            let function = function.settings.name;
-            tracing::warn!(function, ?limit, "the load took too long and was given up");
+            let FunctionName { module, name: function } = function.settings.function();
+            tracing::warn!(module, function, ?limit, "the load took too long and was given up");
             given_up(Error::LoadTimeout { function, limit })
         }
     }

@@ -178,7 +178,7 @@ impl<V, E> Call<'_, V, E> {
         if self.is_forced() && !self.cache.is_listed(self.key()) {
             let key = [AnyKey::finished(self.key())];
             // On the heap: every miss carries the room, and hardly any needs it.
-            Box::pin(write::end(self.cache, self.function.settings.name, &key, budget.left())).await;
+            Box::pin(write::end(self.cache, self.function.settings.function(), &key, budget.left())).await;
         }
     }
 }

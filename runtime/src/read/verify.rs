@@ -204,6 +204,7 @@ impl Disagreement {
             Accused::Again { .. } => {
                 cache.table.of(self.function).mismatched.increment();
                 tracing::error!(
+                    module = self.function.settings.module,
                     function = self.function.settings.name,
                     key = &*self.look.key,
                     ?age,

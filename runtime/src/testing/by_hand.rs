@@ -7,9 +7,12 @@ use std::{any::Any, sync::Arc};
 
 use crate::{
     engine::scope,
+    function::name::FunctionName,
     options::ReadMode,
     store::{Store, stepped::ByHand},
 };
+
+const BY_HAND: FunctionName = FunctionName::of_library("testing::by_hand");
 
 /// What is stored under the key; or what `load` gives, which is stored then.
 ///
@@ -17,7 +20,7 @@ use crate::{
 ///
 /// Outside of [`sees_writes`](super::sees_writes()), and where a value of another type stands under the key.
 pub async fn get_or_load<T: Clone + Send + Sync + 'static>(key: &str, load: impl Future<Output = T>) -> T {
-    let (cache, options) = scope::for_call("by_hand", None);
+    let (cache, options) = scope::for_call(BY_HAND, None);
     if options.mode == ReadMode::Bypass {
         return load.await;
     }
@@ -37,7 +40,7 @@ pub async fn get_or_load<T: Clone + Send + Sync + 'static>(key: &str, load: impl
 ///
 /// Outside of [`sees_writes`](super::sees_writes()).
 pub async fn delete(key: &str) {
-    let (cache, _) = scope::for_call("by_hand", None);
+    let (cache, _) = scope::for_call(BY_HAND, None);
     store(cache.as_deref().map(|cache| &cache.store)).set(key, None).await;
 }
 

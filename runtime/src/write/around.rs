@@ -23,7 +23,7 @@ use crate::{
 };
 
 /// How its keys are guarded: best effort, as by an attribute that says nothing else.
-const INVALIDATING: WriteFunction = WriteFunction::declare(module_path!(), "invalidating");
+const INVALIDATING: WriteFunction = WriteFunction::declare("cached_aside", "invalidating");
 
 /// Runs a future that writes, as [`#[invalidates]`](macro@crate::invalidates) runs a function: the keys are guarded before it begins,
 /// and released when it is over. For call sites that begin with one line, closures, and keys in a list or an `Option`.
@@ -113,7 +113,7 @@ enum State {
 
 async fn begin(keys: Vec<AnyKey>) -> Open {
     let settings = &INVALIDATING.settings;
-    let places = Places::new(settings.name, None);
+    let places = Places::new(settings.function(), None);
     let parts = places.sort(keys);
     places.count(&parts);
     Open::begin(parts, settings).await.0
@@ -136,7 +136,13 @@ impl<F, O> Future for Invalidating<F, O> {
         let mut this = self.project();
         let span = this
             .span
-            .get_or_insert_with(|| tracing::debug_span!("invalidates", function = INVALIDATING.settings.name))
+            .get_or_insert_with(|| {
+                tracing::debug_span!(
+                    "invalidates",
+                    function = INVALIDATING.settings.name,
+                    module = INVALIDATING.settings.module
+                )
+            })
             .clone();
         let _inside = span.enter();
         loop {

@@ -12,7 +12,14 @@ use super::{
     open::{delete, join},
     places::Places,
 };
-use crate::{AnyKey, Error, IntoKeys, engine::shared::Shared, function::write::WriteFunction};
+use crate::{
+    AnyKey, Error, IntoKeys,
+    engine::shared::Shared,
+    function::{
+        name::FunctionName,
+        write::{WriteFunction, WriteSettings},
+    },
+};
 
 /// Keys as a `Vec` of [`AnyKey`], named as in [`#[invalidates]`](macro@crate::invalidates#what-it-names): calls of cached functions, which
 /// the compiler checks, templates, those of lists (`for`), those that there may be (`?`), and what ends in `.key(…)`. For
@@ -46,7 +53,7 @@ macro_rules! keys {
 }
 
 /// How it is guarded.
-const BY_HAND: WriteFunction = WriteFunction::declare(module_path!(), "invalidate");
+const BY_HAND: WriteFunction = WriteFunction::declare("cached_aside", "invalidate");
 
 /// Deletes entries: each in the cache that its key names, else in the one in scope, or in the installed one. Inside of an
 /// annotated write or a [`transaction`](crate::transaction()) it guards them instead, until that is over.
@@ -74,7 +81,7 @@ pub fn invalidate<K: IntoKeys>(keys: K) -> Invalidate {
     let keys = keys.into_keys();
     Invalidate(Box::pin(async move {
         // What could not be delivered is on the recovery list.
-        let _ = invalidate_in("invalidate", None, keys).await;
+        let _ = invalidate_in(BY_HAND.settings.function(), None, keys).await;
     }))
 }
 
@@ -104,12 +111,13 @@ impl Future for Invalidate {
 ///
 /// The first key for which the cache did not answer; all of those are on the recovery list.
 pub(crate) async fn invalidate_in(
-    function: &'static str,
+    function: FunctionName,
     cache: Option<&Arc<Shared>>,
     keys: Vec<AnyKey>,
 ) -> Result<(), Error> {
     let parts = Places::new(function, cache).sort(keys);
-    let parts = match join(parts, &BY_HAND.settings).await {
+    let FunctionName { module, name } = function;
+    let parts = match join(parts, &WriteSettings { module, name, ..BY_HAND.settings }).await {
         Ok(None) => return Ok(()),
         Ok(Some((key, error))) => return Err(error.into_error("guard", key.as_str())),
         Err(parts) => parts,

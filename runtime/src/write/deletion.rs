@@ -17,17 +17,20 @@ use super::pieces::{for_parts, in_pieces};
 use crate::{
     AnyKey,
     engine::{events::now_and_then, recovery::Recovery, shared::Shared},
+    function::name::FunctionName,
     key::Listed,
     store::StoreError,
 };
 
 /// Without the keys in which the `Display` of a value failed: reads with such a value run uncached, so that nothing is stored
 /// under them.
-pub(crate) fn whole(mut keys: Vec<AnyKey>) -> Vec<AnyKey> {
+pub(crate) fn whole(function: FunctionName, mut keys: Vec<AnyKey>) -> Vec<AnyKey> {
     static SAID: AtomicBool = AtomicBool::new(false);
     if let Some(key) = keys.iter().find(|key| !key.is_whole()) {
         if !SAID.swap(true, Relaxed) {
             tracing::error!(
+                module = function.module,
+                function = function.name,
                 key = key.as_str(),
                 "the `Display` of a value in a key failed; there is no entry to invalidate"
             );
@@ -40,7 +43,7 @@ pub(crate) fn whole(mut keys: Vec<AnyKey>) -> Vec<AnyKey> {
 /// A deletion of keys that no guard stands under: those that only a result names, or that were named by hand. Dropped before it was
 /// carried out, it is carried out in the background, since nobody else knows of it.
 pub(crate) struct Deletion {
-    pub(crate) function: &'static str,
+    pub(crate) function: FunctionName,
     pub(crate) cache: Arc<Shared>,
     pub(crate) keys: Vec<AnyKey>,
 }
@@ -70,19 +73,19 @@ impl Drop for Deletion {
 }
 
 /// Deletes entries within a time. What can't be delivered in it is on the recovery list.
-pub(crate) async fn end(cache: &Arc<Shared>, function: &'static str, keys: &[AnyKey], within: Duration) {
+pub(crate) async fn end(cache: &Arc<Shared>, function: FunctionName, keys: &[AnyKey], within: Duration) {
     // The list is all that can be done about it.
     let _ = remove(cache, function, keys, within).await;
 }
 
 /// Deletes entries, unless writers are inside, and waits for their local copies. What can't be delivered goes on the recovery list and
 /// is returned.
-async fn remove(cache: &Arc<Shared>, function: &'static str, keys: &[AnyKey], within: Duration) -> Failures {
+async fn remove(cache: &Arc<Shared>, function: FunctionName, keys: &[AnyKey], within: Duration) -> Failures {
     let names: Vec<&str> = keys.iter().map(AnyKey::as_str).collect();
     let begun = Instant::now();
     let remove = |piece| cache.store.run_all(&names[piece], |_| Remove, within);
     let answers = in_pieces(names.len(), false, remove).await;
-    tracing::debug!(function, keys = ?Listed(keys), took = ?begun.elapsed(), "deleted");
+    tracing::debug!(module = function.module, function = function.name, keys = ?Listed(keys), took = ?begun.elapsed(), "deleted");
     let copied = answers.iter().filter_map(|answer| answer.as_ref().ok().copied()).max().unwrap_or_default();
     let failures: Failures = keys.iter().cloned().zip(answers).filter_map(failure).collect();
     // With a token that is in no guard, a late release is a deletion.
@@ -103,7 +106,7 @@ impl Shared {
     /// Puts keys on the recovery list, says so in one line, and has them delivered.
     pub(crate) async fn undelivered(
         self: &Arc<Self>,
-        function: &'static str,
+        function: FunctionName,
         failures: &Failures,
         token: Token,
         settle: Duration,
@@ -114,7 +117,8 @@ impl Shared {
         now_and_then!(
             self,
             undelivered,
-            function,
+            module = function.module,
+            function = function.name,
             keys = ?Listed(&keys),
             ?error,
             "invalidations could not be delivered; this process leaves the entries alone until they are"
@@ -124,10 +128,15 @@ impl Shared {
     }
 
     /// Puts keys on the recovery list.
-    pub(crate) fn list(&self, function: &'static str, keys: &[&AnyKey], token: Token, settle: Duration) {
+    pub(crate) fn list(&self, function: FunctionName, keys: &[&AnyKey], token: Token, settle: Duration) {
         self.table.writes.undelivered.add(keys.len() as u64);
         let add = |key: &&AnyKey| {
-            tracing::debug!(function, key = key.as_str(), "on the recovery list");
+            tracing::debug!(
+                module = function.module,
+                function = function.name,
+                key = key.as_str(),
+                "on the recovery list"
+            );
             self.recovery.add(key.as_str(), token, settle)
         };
         self.given_up(keys.iter().map(add).sum());

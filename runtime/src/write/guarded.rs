@@ -1,6 +1,6 @@
 //! The steps of a write on its keys: guards, which are kept while its body runs, and their release.
 
-use std::{mem, ops::Range, sync::Arc, time::Duration};
+use std::{ops::Range, sync::Arc, time::Duration};
 
 use cached_aside_protocol::steps::{self, Left, Release, Released, RenewGuard};
 use tokio::time::Instant;
@@ -77,6 +77,7 @@ fn owe(set: &GuardSet, failures: &Failures, settings: &WriteSettings) {
     now_and_then!(
         cache,
         unguarded,
+        module = settings.module,
         function = settings.name,
         keys = ?Listed(&keys),
         ?error,
@@ -170,13 +171,16 @@ async fn renew(set: &GuardSet) -> Renewed {
     if !lost.is_empty() {
         set.lose();
         // Evicted, flushed, or too late: what may have been stored since is guarded away.
-        now_and_then!(
-            cache,
-            lost,
-            function = set.function,
-            keys = ?Listed(&lost),
-            "the guard was lost while a write was running, and is placed anew"
-        );
+        for (function, keys) in set.by_function(&lost) {
+            now_and_then!(
+                cache,
+                lost,
+                module = function.module,
+                function = function.name,
+                keys = ?Listed(&keys),
+                "the guard was lost while a write was running, and is placed anew"
+            );
+        }
         cache.table.writes.guards_lost.add(lost.len() as u64);
         let guard = |_| steps::Guard { token, hold };
         let guard = |piece| cache.store.run_all(&lost[piece], guard, within);
@@ -269,7 +273,9 @@ impl Releasing {
         })
         .await;
         let Answered { copied, settle, failed } = answered;
-        cache.undelivered(self.set.function, &failed, token, settle).await;
+        for (function, failed) in self.ended.by_function(failed.clone(), |(key, _)| key.as_str()) {
+            cache.undelivered(function, &failed, token, settle).await;
+        }
         cache.hold_up_write(copied).await;
         let listed: Vec<&String> =
             keys.iter().filter(|(_, named)| named.listed).map(|(key, _)| key).collect();
@@ -321,8 +327,7 @@ impl Drop for Releasing {
         if self.is_last || self.ended.keys.is_empty() {
             return;
         }
-        let keys = mem::take(&mut self.ended.keys);
-        let ended = Ended { keys, lost: true };
+        let ended = self.ended.take();
         let again = Releasing { set: self.set.clone(), ended, is_last: true };
         drop(self.set.cache.spawn(again.carry_out(Vec::new()).in_current_span()));
     }

@@ -16,7 +16,7 @@ use crate::{
         session::{GuardSet, Member, Session, Update},
         shared::Shared,
     },
-    function::write::WriteSettings,
+    function::{name::FunctionName, write::WriteSettings},
     store::StoreError,
 };
 
@@ -91,7 +91,7 @@ impl Open {
         match self {
             Open::Outermost(outermost) => {
                 // They exist before the release does: whoever goes away does not leave these behind.
-                let deletions = deletions(settings.name, of_result);
+                let deletions = deletions(settings.function(), of_result);
                 outermost.release(updates).await;
                 join_all(deletions.into_iter().map(Deletion::carry_out)).await;
                 None
@@ -118,11 +118,11 @@ fn first(failures: Failures) -> Option<(AnyKey, StoreError)> {
 }
 
 /// Deletes keys that no guard stands under, in all caches at once.
-pub(super) async fn delete(function: &'static str, parts: Vec<Part>) -> Failures {
+pub(super) async fn delete(function: FunctionName, parts: Vec<Part>) -> Failures {
     join_all(deletions(function, parts).into_iter().map(Deletion::carry_out)).await.concat()
 }
 
-fn deletions(function: &'static str, parts: Vec<Part>) -> Vec<Deletion> {
+fn deletions(function: FunctionName, parts: Vec<Part>) -> Vec<Deletion> {
     parts.into_iter().map(|Part { cache, keys }| Deletion { function, cache, keys }).collect()
 }
 
@@ -158,7 +158,7 @@ pub(crate) struct Outermost {
 impl Outermost {
     async fn begin(parts: Vec<Part>, settings: &WriteSettings) -> (Outermost, Option<Unguarded>) {
         // It exists before the guards do: dropped while they are being placed, it takes them away again.
-        let write = Share(Member::outermost(settings.module, settings.name, settings.own_transaction));
+        let write = Share(Member::outermost(settings.function(), settings.own_transaction));
         let outermost = Outermost { write, phase: Phase::Before };
         let failure = place_all(outermost.write.session(), &parts, settings, false).await;
         (outermost, failure)

@@ -9,11 +9,12 @@ use super::deletion::whole;
 use crate::{
     AnyKey,
     engine::{scope, shared::Shared},
+    function::name::FunctionName,
 };
 
 /// The caches of one write.
 pub(crate) struct Places {
-    function: &'static str,
+    function: FunctionName,
     /// The cache of the keys that name none: what the write names, else the one in scope or installed. It is asked for only where
     /// there is such a key.
     own: OnceLock<Option<Arc<Shared>>>,
@@ -27,7 +28,7 @@ pub(crate) struct Part {
 }
 
 impl Places {
-    pub(crate) fn new(function: &'static str, named: Option<&Arc<Shared>>) -> Places {
+    pub(crate) fn new(function: FunctionName, named: Option<&Arc<Shared>>) -> Places {
         let own = named.map_or_else(OnceLock::new, |cache| OnceLock::from(Some(cache.clone())));
         Places { function, own }
     }
@@ -44,7 +45,7 @@ impl Places {
     /// The keys by their caches. Those that have none are left out.
     pub(crate) fn sort(&self, keys: Vec<AnyKey>) -> Vec<Part> {
         let mut parts: Vec<Part> = Vec::with_capacity(1);
-        for key in whole(keys) {
+        for key in whole(self.function, keys) {
             let Some(cache) = self.of(&key).cloned() else { continue };
             let key = key.without_cache();
             match parts.iter_mut().find(|part| Arc::ptr_eq(&part.cache, &cache)) {

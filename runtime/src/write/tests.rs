@@ -227,7 +227,7 @@ async fn the_first_guards_are_renewed_while_the_last_ones_are_placed() {
     store(&cache).set("guard", Gate::Slow);
     let settings = SAVES.guard_for(PIECES_TAKE / 2).settings;
     let begun = tokio::time::Instant::now();
-    let parts = Places::new("save", Some(&cache.inner)).sort(keys.clone());
+    let parts = Places::new(SAVES.settings.function(), Some(&cache.inner)).sort(keys.clone());
     let (_guards, failure) = Open::begin(parts, &settings).await;
     assert_eq!(begun.elapsed(), PIECES_TAKE);
     assert!(failure.is_none());

@@ -20,10 +20,13 @@ use super::{
     guarded::Releasing,
     open::{Share, release_all},
 };
-use crate::engine::{
-    scope::{self, AnyFuture, Change, Scope, Scoped, scoped},
-    session::{Member, Session},
-    shared::Shared,
+use crate::{
+    engine::{
+        scope::{self, AnyFuture, Change, Scope, Scoped, scoped},
+        session::{Member, Session},
+        shared::Shared,
+    },
+    function::name::FunctionName,
 };
 
 /// How long the guards of a transaction that gave `Err` stay: a commit whose answer was lost may still be carried out.
@@ -215,7 +218,7 @@ impl Begun {
             Some(inside) => (inside, None),
             None => {
                 let counted = Counted { since: Instant::now(), in_scope: scope.cache.clone() };
-                (Member::outermost(module_path!(), "transaction", true), Some(counted))
+                (Member::outermost(FunctionName::of_library("transaction"), true), Some(counted))
             }
         };
         Begun { share: Share(write), span, counted, is_over: false }

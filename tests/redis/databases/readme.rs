@@ -1,18 +1,15 @@
-//! What the README says of axum and sqlx, compiled and run.
+//! What the README says of axum and sqlx, compiled and run: a whole program, but for where its databases are.
 
-use axum::{
-    Json, Router,
-    extract::{Path, State},
-    http::StatusCode,
-    routing::get,
-};
-use cached_aside::{Cache, cached_aside, invalidates};
+#![expect(dead_code, reason = "`main` would serve for ever")]
+
 use cached_aside_tests::PostgresServer;
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+
+#[rustfmt::skip]
+use axum::{Json, Router, extract::{Path, State}, http::StatusCode, routing::get};
+use cached_aside::{Cache, cached_aside, invalidates};
 use serde::{Deserialize, Serialize};
-use sqlx::{
-    PgPool,
-    postgres::{PgConnectOptions, PgPoolOptions},
-};
+use sqlx::PgPool;
 
 #[derive(Serialize, Deserialize, sqlx::FromRow)]
 struct User {
@@ -34,6 +31,14 @@ async fn save_user(pool: &PgPool, user: &User) -> Result<(), sqlx::Error> {
 async fn get_user(State(pool): State<PgPool>, Path(id): Path<i64>) -> Result<Json<User>, StatusCode> {
     let user = load_user(&pool, id).await.map_err(|_| StatusCode::INTERNAL_SERVER_ERROR)?;
     user.map(Json).ok_or(StatusCode::NOT_FOUND)
+}
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    Cache::builder().url("redis://127.0.0.1:6379").namespace("shop").build().await?.install()?;
+    let router = Router::new().route("/users/{id}", get(get_user));
+    let router = router.with_state(PgPool::connect("postgres://localhost/shop").await?);
+    Ok(axum::serve(tokio::net::TcpListener::bind("127.0.0.1:3000").await?, router).await?)
 }
 
 #[test]

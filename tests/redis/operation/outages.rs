@@ -205,3 +205,27 @@ async fn a_connection_that_is_made_again_at_once_is_one_line_also_if_something_i
     let (away, back) = (said(&told, "cache unreachable"), said(&told, "cache reachable again"));
     assert_eq!(away.len(), back.len(), "{:#?}", warnings(&told));
 }
+
+/// It does not come back: another node has its slots, and is told what the dead one should have heard.
+#[tokio::test]
+async fn a_node_of_a_cluster_that_is_replaced_is_two_lines_too() {
+    let cluster = RedisCluster::start();
+    let cache = patient(cluster.url()).namespace("replaced").build().await.unwrap();
+    cache.ping().await.unwrap();
+    let key = format!("replaced:{}", load::key(1));
+    let address = cluster.nodes()[cluster.primary_of(&key)].addr().to_string();
+    let log = Log::listen().and_of_the_library(&*address);
+    let dead = cluster.kill_primary_of(&key);
+    let mut told = until_said(&log, "cache unreachable", 1).await;
+    cache.scope(save(1)).await;
+    assert_eq!(cache.stats().recovering, 1, "{}", cache.stats());
+    cluster.wait_for_promotion(&key, dead);
+    told += &until_said(&log, "replaced by another node", 1).await;
+    let lines = warnings(&told);
+    let [away, replaced] = lines[..] else { panic!("{lines:#?}") };
+    assert!(
+        away.contains(&address) && replaced.contains(&address) && replaced.contains(" away="),
+        "{lines:#?}"
+    );
+    assert_eq!((number(replaced, "owed"), number(replaced, "delivered")), (1, 1), "{replaced}");
+}

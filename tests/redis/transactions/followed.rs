@@ -44,8 +44,8 @@ async fn a_transaction_can_be_followed() {
             assert_eq!(cache.scope(save_both(gives)).await, gives);
             let log = log.take();
             for inside in [
-                "transaction:invalidates{function=\"save\"}: ",
-                "transaction:transaction:invalidates{function=\"save\"}: ",
+                "transaction:invalidates{function=\"save\" module=\"redis::transactions::followed\"}: ",
+                "transaction:transaction:invalidates{function=\"save\" module=\"redis::transactions::followed\"}: ",
             ] {
                 let lines: Vec<&str> =
                     log.lines().filter(|line| line.contains(&format!(" {inside}"))).collect();
@@ -155,7 +155,10 @@ async fn what_is_done_for_a_write_that_was_dropped_is_said_in_its_span() {
     let redis = Cache::builder().url(server.url()).namespace("dropped").timeout(LONG).build().await.unwrap();
     for cache in [&Cache::in_process(), &redis] {
         let text = dropped(&log, cache.scope(never_saved(5)), &NOW, " released ").await;
-        assert!(said(&text, " released ")[0].contains("invalidates{function=\"never_saved\"}: "), "{text}");
+        assert!(
+            said(&text, " released ")[0].contains("invalidates{function=\"never_saved\" module="),
+            "{text}"
+        );
         let around = invalidating(keys![load(5)], async {
             let _dropped = Dropped;
             NOW.notify_one();
@@ -164,7 +167,10 @@ async fn what_is_done_for_a_write_that_was_dropped_is_said_in_its_span() {
         let text = dropped(&log, cache.scope(around), &NOW, " released ").await;
         for words in [" released ", "on the way out"] {
             let line = text.lines().find(|line| line.contains(words)).unwrap_or_default();
-            assert!(line.contains("invalidates{function=\"invalidating\"}: "), "{words}: {text}");
+            assert!(
+                line.contains("invalidates{function=\"invalidating\" module=\"cached_aside\"}: "),
+                "{words}: {text}"
+            );
         }
     }
     // Redis answers only after it is dropped.
@@ -174,5 +180,5 @@ async fn what_is_done_for_a_write_that_was_dropped_is_said_in_its_span() {
         let _ = of_result().await;
     };
     let text = dropped(&log, redis.scope(write), &NOW, " deleted ").await;
-    assert!(said(&text, " deleted ")[0].contains("invalidates{function=\"of_result\"}: "), "{text}");
+    assert!(said(&text, " deleted ")[0].contains("invalidates{function=\"of_result\" module="), "{text}");
 }

@@ -35,6 +35,28 @@ mod values {
         ("a".into(), "b".into(), [id].into())
     }
 
+    #[derive(Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+    struct Title<'a>(Cow<'a, str>);
+
+    #[cached_aside(ttl = "5m", key = "a5-title:{id}")]
+    async fn title(id: &str) -> Vec<Title<'_>> {
+        vec![Title(id.into())]
+    }
+
+    /// It looks as if it borrowed, and is given what is static.
+    #[derive(Debug, PartialEq, serde::Serialize)]
+    struct Color<'a>(&'a str);
+    impl<'de> serde::Deserialize<'de> for Color<'_> {
+        fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+            <String as serde::Deserialize>::deserialize(deserializer).map(|_| Color("red"))
+        }
+    }
+
+    #[cached_aside(ttl = "5m", key = "a5-color:{id}")]
+    async fn color(id: &str) -> Option<Color<'_>> {
+        Some(Color(id))
+    }
+
     #[cached_aside(ttl = "5m", key = "a5-more:{id}")]
     async fn more(id: u64) -> std::result::Result<BTreeMap<Ipv4Addr, Range<u64>>, Box<dyn std::error::Error>> {
         Ok([(Ipv4Addr::LOCALHOST, 0..id)].into())
@@ -72,6 +94,7 @@ mod values {
             assert_eq!(options(1).await, Some(None));
             assert_eq!(options(2).await, Some(NonZeroU64::new(1)));
             assert_eq!((nothing(0).await, nothing(1).await), (Err(std::fmt::Error), Ok(())));
+            assert_eq!((title("a").await, color("red").await), (vec![Title("a".into())], Some(Color("red"))));
             let (cow, text, list) = texts(1).await;
             assert_eq!((&*cow, &*text, &*list), ("a", "b", &[1][..]));
             assert_eq!(more(3).await.unwrap()[&Ipv4Addr::LOCALHOST], 0..3);

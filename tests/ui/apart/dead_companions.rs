@@ -1,6 +1,6 @@
 //! Companions that nobody uses are nothing to warn of, whoever writes the functions, and nothing that a `forbid` is against.
 
-#![forbid(dead_code)]
+#![forbid(unused, deprecated, missing_debug_implementations, non_camel_case_types, non_snake_case)]
 
 use std::fmt::Display;
 

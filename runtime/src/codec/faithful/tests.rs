@@ -418,3 +418,16 @@ fn a_panic_while_reading_is_an_entry_that_cannot_be_read() {
     let error = decode::<Moody, Bincode>(&bytes).unwrap_err().to_string();
     assert!(error.contains("`Deserialize` panicked: not today"), "{error}");
 }
+
+/// With `version = only(…)` the type is not looked at before a value is stored.
+#[test]
+fn what_can_not_be_read_back_names_the_codec_and_those_that_can() {
+    let coding = coding::<Untagged, Bincode>(1).by_version();
+    let type_info = fingerprint::of(&coding.kind).unwrap();
+    let error =
+        (coding.encode)(&Untagged::Small(1), type_info.counts, &mut Vec::new()).unwrap_err().to_string();
+    assert!(
+        error.contains("`Bincode` can't read it back") && error.contains("take `codec = Json`"),
+        "{error}"
+    );
+}

@@ -325,6 +325,7 @@ pub(super) enum BodyAnswer<V, E> {
 /// Says that a body gave an answer of another length.
 pub(super) fn report_unusable(function: &ReadFunction, ids: usize) {
     tracing::error!(
+        module = function.settings.module,
         function = function.settings.name,
         ids,
         "the body of a batch gave a `Vec` of another length than the ids it was given: nobody knows which value is \

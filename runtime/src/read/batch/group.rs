@@ -27,7 +27,7 @@ use crate::{
         shared::Shared,
     },
     fingerprint::TypeInfo,
-    function::read::ReadFunction,
+    function::{name::FunctionName, read::ReadFunction},
     options::CallOptions,
     outcome::{Loaded, returns::ErrorPolicy},
 };
@@ -189,8 +189,8 @@ impl<V, E> Group<V, E> {
 
     /// The span of this batch, which begins when the first keys, so many, have to be loaded.
     pub(super) fn span(&mut self, keys: usize) -> Span {
-        let function = self.of.function.settings.name;
-        self.span.get_or_insert_with(|| debug_span!("cached_aside", function, keys)).clone()
+        let FunctionName { module, name } = self.of.function.settings.function();
+        self.span.get_or_insert_with(|| debug_span!("cached_aside", function = name, keys, module)).clone()
     }
 
     /// From now on keys can be in other states than [`State::Over`].

@@ -267,7 +267,7 @@ impl<V, E> Group<V, E> {
         ended.retain(|index| is_forced && !cache.is_listed(self.of.key(*index)));
         if !ended.is_empty() {
             let keys: Vec<AnyKey> = ended.iter().map(|index| AnyKey::finished(self.of.key(*index))).collect();
-            write::end(&cache, function.settings.name, &keys, self.budget.left()).await;
+            write::end(&cache, function.settings.function(), &keys, self.budget.left()).await;
         }
         for (ticket, shared, step) in filled {
             ticket.complete(&shared, step);

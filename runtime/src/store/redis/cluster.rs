@@ -326,9 +326,14 @@ impl State {
         }
         let whole = !owners.contains(&0);
         let connections: Vec<NodeConnection> = nodes.iter().map(|(_, node)| node.clone()).collect();
-        {
+        let previous = {
             let mut topology = self.topology.write();
-            *topology = Topology { owners: owners.into(), nodes };
+            mem::replace(&mut *topology, Topology { owners: owners.into(), nodes })
+        };
+        for (_, node) in previous.nodes {
+            if !connections.iter().any(|known| known.is(&node)) {
+                node.replaced();
+            }
         }
         self.without_nodes.end(&addresses(&self.seeds), Duration::ZERO);
         // Those that have slots are in the topology now.

@@ -260,6 +260,11 @@ impl NodeConnection {
         !self.is_up() || self.0.outages.is_open()
     }
 
+    /// The cluster goes on without it: if it is away, that is over for the log.
+    pub(super) fn replaced(&self) {
+        self.0.outages.replaced();
+    }
+
     /// Whether the server announces changes on the current connection.
     pub(super) fn tracking(&self) -> bool {
         matches!(&*self.0.state(), State::Up(live) if live.tracking)

@@ -2,12 +2,13 @@
 //! there are in between.
 //!
 //! A closed connection says nothing about the server yet, so the first line waits for the next attempt to connect and has its reason.
-//! The last line waits until the invalidations that the outage left behind are delivered, and has their number.
+//! The last line waits until the invalidations that the outage left behind are delivered, and has their number. A node of a cluster that
+//! is replaced by another is not back, and its last line says so.
 
 use std::{
     sync::{
         Arc, MutexGuard,
-        atomic::{AtomicU64, Ordering::Relaxed},
+        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
     },
     time::{Duration, Instant},
 };
@@ -33,6 +34,8 @@ pub(super) struct OutageLog {
     number: AtomicU64,
     /// The outage whose last line is not written yet.
     open: Mutex<Option<Outage>>,
+    /// The cluster goes on without the server: attempts that are still on their way say nothing. Changed under the lock of `open`.
+    replaced: AtomicBool,
 }
 
 /// An outage, until its last line is written.
@@ -48,7 +51,13 @@ struct Outage {
 
 struct End {
     away: Duration,
-    /// The address of the new connection.
+    /// Where it is back.
+    back: Option<Back>,
+}
+
+/// A new connection. There is none to a node that others of its cluster have replaced.
+struct Back {
+    /// Its address.
     at: String,
     /// How long only steps of writes are sent after it.
     used_in: Duration,
@@ -56,7 +65,13 @@ struct End {
 
 impl OutageLog {
     pub(super) fn new(cache: String, owed: Arc<Owed>) -> OutageLog {
-        OutageLog { cache, owed, number: AtomicU64::new(0), open: Mutex::default() }
+        OutageLog {
+            cache,
+            owed,
+            number: AtomicU64::new(0),
+            open: Mutex::default(),
+            replaced: AtomicBool::new(false),
+        }
     }
 
     /// Number of outages so far.
@@ -88,8 +103,15 @@ impl OutageLog {
     /// The connection is down; the next attempt to connect gives the reason.
     pub(super) fn begin(&self) {
         // The previous outage is over, even if not everything is delivered.
+        if self.replaced.load(Relaxed) {
+            return;
+        }
         self.log_end(|_| true);
-        self.open().get_or_insert_with(|| {
+        let mut open = self.open();
+        if self.replaced.load(Relaxed) {
+            return;
+        }
+        open.get_or_insert_with(|| {
             // The end of a connection has been counted; the outage of a server that was never reached is counted here.
             let _ = self.number.compare_exchange(0, 1, Relaxed, Relaxed);
             let before = self.owed.counted();
@@ -100,14 +122,15 @@ impl OutageLog {
     /// Notes why the connection is down, and logs each reason once.
     pub(super) fn note(&self, reason: &str) {
         // A subscriber of the log may call annotated functions: not under the lock.
-        let known = self.open().as_mut().map(|Outage { reasons, .. }| {
-            let (number, is_new) = (reasons.len(), !reasons.iter().any(|known| known == reason));
-            let is_new = is_new && number < REASONS;
-            if is_new {
-                reasons.push(reason.to_owned());
-            }
-            (number, is_new)
-        });
+        let known =
+            self.open().as_mut().filter(|outage| outage.end.is_none()).map(|Outage { reasons, .. }| {
+                let (number, is_new) = (reasons.len(), !reasons.iter().any(|known| known == reason));
+                let is_new = is_new && number < REASONS;
+                if is_new {
+                    reasons.push(reason.to_owned());
+                }
+                (number, is_new)
+            });
         match known {
             None => tracing::debug!(cache = self.cache, reason, "no dedicated connection"),
             Some((0, true)) => tracing::warn!(
@@ -122,36 +145,52 @@ impl OutageLog {
 
     /// The connection is up again. The line that says so is written once the invalidations are delivered.
     pub(super) fn end(self: &Arc<Self>, at: &str, used_in: Duration) {
-        let since = match &mut *self.open() {
+        self.end_with(|| Some(Back { at: at.to_owned(), used_in }));
+    }
+
+    /// The cluster goes on without the node.
+    pub(super) fn replaced(self: &Arc<Self>) {
+        self.end_with(|| None);
+    }
+
+    fn end_with(self: &Arc<Self>, back: impl FnOnce() -> Option<Back>) {
+        let (mut open, back) = (self.open(), back());
+        self.replaced.store(back.is_none(), Relaxed);
+        let since = match &mut *open {
             Some(outage) => {
-                outage.end = Some(End { away: outage.since.elapsed(), at: at.to_owned(), used_in });
+                outage.end.get_or_insert_with(|| End { away: outage.since.elapsed(), back });
                 outage.since
             }
             None => return,
         };
+        drop(open);
         if self.owed.left() == 0 {
             return self.log_end(|_| true);
         }
-        let (log, owed) = (Arc::downgrade(self), Arc::<Owed>::clone(&self.owed));
+        // Nobody else may have it any more.
+        let (log, owed) = (Arc::clone(self), Arc::<Owed>::clone(&self.owed));
         thread::spawn(async move {
             // At a timeout the line has the numbers so far.
             let _ = tokio::time::timeout(DELIVERY, owed.settled()).await;
-            if let Some(log) = log.upgrade() {
-                log.log_end(|outage| outage.since == since);
-            }
+            log.log_end(|outage| outage.since == since);
         });
     }
 
     /// Writes the last line of an outage that has ended, if it is this one.
     fn log_end(&self, is_it: impl FnOnce(&Outage) -> bool) {
         let ended = self.open().take_if(|outage| outage.end.is_some() && is_it(outage));
-        let Some(Outage { before, reasons, end: Some(End { away, at, used_in }), .. }) = ended else {
-            return;
-        };
+        let Some(Outage { before, reasons, end: Some(End { away, back }), .. }) = ended else { return };
         let (owed, delivered) = self.owed.counted().since(before);
         let cache = &self.cache;
         // Without a reason there was no first line: the next attempt to connect succeeded.
-        if !reasons.is_empty() {
+        let is_announced = !reasons.is_empty();
+        let Some(Back { at, used_in }) = back else {
+            if is_announced || owed > 0 {
+                tracing::warn!(cache, ?away, owed, delivered, "replaced by another node of the cluster");
+            }
+            return;
+        };
+        if is_announced {
             tracing::warn!(cache, at, ?away, ?used_in, owed, delivered, "cache reachable again");
         } else if owed > 0 {
             tracing::warn!(
@@ -166,5 +205,27 @@ impl OutageLog {
         } else {
             tracing::info!(cache, at, ?away, ?used_in, "reconnected after the connection was closed");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// One may be on its way when the topology without the node arrives.
+    #[test]
+    fn an_attempt_to_connect_to_a_replaced_node_begins_no_outage() {
+        let log = Arc::new(OutageLog::new("a:1".to_owned(), Arc::default()));
+        let fails = || {
+            log.begin();
+            log.note("connection refused");
+            log.is_open()
+        };
+        assert!(fails());
+        log.replaced();
+        assert!(!log.is_open() && !fails());
+        // It is part of the cluster again.
+        log.end("a:1", Duration::ZERO);
+        assert!(fails());
     }
 }
