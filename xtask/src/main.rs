@@ -126,7 +126,7 @@ fn test(
 }
 
 /// What it takes on a machine with two cores.
-const HOW_LONG: &str = "On two cores all of them take about 12 minutes once they are built, and building them the first time about 20 more.";
+const HOW_LONG: &str = "On two cores all of them take about a quarter of an hour once they are built, and building them the first time about as long again.";
 
 /// Only what the arguments name.
 fn chosen(args: &[OsString], servers: Vec<Option<OsString>>) -> Vec<Step> {
