@@ -91,7 +91,7 @@ const LIBRARIES: &str = "test --package cached-aside --package cached-aside-insp
 const PROGRAMS: &str = "test --workspace --all-features --no-fail-fast --bins --test accepted --test command_line --test editor \
                         --test model --test page --test redis --test service";
 
-/// What the compiler says. It keeps less than one core busy for as long as most of the others take, which mostly wait.
+/// What the compiler says. It runs beside the others, most of which wait for servers.
 const MESSAGES: &str = "test --workspace --all-features --no-fail-fast --test ui";
 
 fn test(

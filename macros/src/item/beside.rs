@@ -337,11 +337,9 @@ fn only_struct(text: &str, name: &str) -> Option<ItemStruct> {
         .filter(|pair| pair[0].text == "struct" && pair[0].depth == 0 && pair[1].text == name)
         .map(|pair| pair[0].at);
     let (start, None) = (structs.next()?, structs.next()) else { return None };
-    let ends = |token: &&Token| token.at > start && token.depth == 0 && matches!(token.text, "{" | ";");
-    let open = tokens.iter().find(ends)?;
-    let last = if open.text == "{" { "}" } else { ";" };
+    let open = tokens.iter().find(|token| token.at > start && matches!(token.text, "{" | "(" | ";"))?;
     let close =
-        tokens.iter().find(|token| token.at >= open.at && token.depth == open.depth && token.text == last)?;
+        tokens.iter().find(|token| token.at > open.at && token.depth == open.depth && token.text == "}")?;
     syn::parse_str(&text[start..=close.at]).ok()
 }
 
